@@ -1,0 +1,25 @@
+# Two commands: `make quickstart` and `make test`. Both make `.venv` first.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+.PHONY: quickstart test lint
+
+quickstart: $(INSTALLED)
+	$(RUN) tools/train.py --config=configs/quickstart.py --workdir=runs/quickstart
+
+test: $(INSTALLED)
+	$(RUN) -m pytest
+
+lint: $(INSTALLED)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+$(INSTALLED): setup.py
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'kprune needs Python 3.11 or later: make PYTHON=/path/to/python')"
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --upgrade pip
+	$(RUN) -m pip install --quiet -e ".[test]"
+	touch $@

@@ -1,0 +1,40 @@
+"""Installs kprune: `pip install .`, or `pip install -e .[test]` to work on it."""
+
+import pathlib
+import re
+
+import setuptools
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "(.+)"', (HERE / "kprune/__init__.py").read_text()
+)[1]
+
+setuptools.setup(
+    name="kprune",
+    version=VERSION,
+    description="Pruning for Keras 3 on TensorFlow",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=setuptools.find_packages(include=["kprune", "kprune.*"]),
+    package_data={"kprune.datasets": ["*.npz", "*.md"]},
+    install_requires=[
+        "tensorflow>=2.18",
+        "keras>=3.12",
+        "numpy",
+        "absl-py",
+        "ml-collections",
+        "tensorflow-datasets",
+        "importlib_resources",  # tensorflow-datasets needs it unsaid.
+        "rich",
+    ],
+    extras_require={
+        "plots": ["matplotlib"],
+        "tensorboard": ["tensorboard"],
+        "litert": ["ai-edge-litert"],
+        "onnx": ["onnx"],
+        "test": ["pytest", "ruff"],
+    },
+)
