@@ -1,0 +1,29 @@
+"""Turns a name into the thing it names, and answers a wrong name helpfully."""
+
+import difflib
+
+
+def choose(name, choices, what):
+    """Returns `choices[name]`, or says which names are near.
+
+    Args:
+        name: String.
+        choices: Dict by name.
+        what: String, what the name is a name of, for the error.
+
+    Raises:
+        ValueError: If `name` is not one of `choices`.
+    """
+    if isinstance(name, str) and name in choices:
+        return choices[name]
+    raise ValueError(unknown(name, choices, what))
+
+
+def unknown(name, names, what):
+    """Returns the text of the error for a name that is not one of `names`."""
+    names = sorted(names)
+    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return (
+        f"Unknown {what}: {name!r}.{hint} Expected one of: {', '.join(names)}."
+    )

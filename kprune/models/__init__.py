@@ -1,0 +1,86 @@
+"""The networks that the pruning papers use, built and ready to prune.
+
+All are functional Keras models of stock layers that give logits. Options are
+keyword-only: `input_shape`, `initializer`, `seed` and `name` are common to
+all. Parameter counts in the tests are those of the papers.
+"""
+
+from kprune.lookup import choose
+from kprune.models import initializers
+from kprune.models.cifar_resnet import (
+    resnet20,
+    resnet32,
+    resnet56,
+    resnet_cifar,
+)
+from kprune.models.conv import conv2, conv4, conv6
+from kprune.models.fully_connected import fc
+from kprune.models.lenet import lenet5, lenet_300_100
+from kprune.models.resnet import (
+    resnet18,
+    resnet34,
+    resnet50,
+    resnet101,
+    wide_resnet50,
+)
+from kprune.models.vgg import vgg11, vgg13, vgg16, vgg19, vgg19_bn
+from kprune.models.wide_resnet import wrn, wrn_16_4, wrn_22_2, wrn_28_2
+
+_MODELS = {
+    builder.__name__: builder
+    for builder in (
+        fc,
+        lenet_300_100,
+        lenet5,
+        conv2,
+        conv4,
+        conv6,
+        vgg11,
+        vgg13,
+        vgg16,
+        vgg19,
+        vgg19_bn,
+        resnet18,
+        resnet34,
+        resnet50,
+        resnet101,
+        wide_resnet50,
+        resnet_cifar,
+        resnet20,
+        resnet32,
+        resnet56,
+        wrn,
+        wrn_16_4,
+        wrn_22_2,
+        wrn_28_2,
+    )
+}
+
+
+def names():
+    """Returns the names of the models, sorted."""
+    return sorted(_MODELS)
+
+
+def get(name, **options):
+    """Builds a model by its name.
+
+    Args:
+        name: String, one of `names()`.
+        **options: The arguments of the function of that name.
+
+    Returns:
+        A built `keras.Model`.
+
+    Raises:
+        ValueError: If no model has that name.
+
+    Example:
+
+    >>> kprune.models.get("lenet5", classes=26).output_shape
+    (None, 26)
+    """
+    return choose(name, _MODELS, "model")(**options)
+
+
+__all__ = ["get", "initializers", "names", *_MODELS]

@@ -1,0 +1,66 @@
+"""Fully connected networks, as OSSuM and SET prune them.
+
+OSSuM's FC-1000, FC-10000, FC-100000 and FC-1000-1000-1000 are of one or three
+hidden layers of tanh, drawn from U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)).
+SET (Mocanu et al., 2018, https://arxiv.org/abs/1707.04780) has 4000-1000-4000.
+"""
+
+import keras
+
+from kprune.models.inputs import check_positive, vector
+from kprune.models.layers import Layers
+
+
+def fc(
+    widths=(1000,),
+    classes=10,
+    *,
+    input_shape=(28, 28, 1),
+    activation="tanh",
+    initializer="torch",
+    seed=None,
+    name="fc",
+):
+    """Builds a fully connected network: hidden layers, then the logits.
+
+    The layers are `fc1`, `fc2`, ..., the last of which gives the logits.
+
+    Args:
+        widths: Integers, the units of the hidden layers. May be empty.
+        classes: Integer, the number of logits.
+        input_shape: Shape of one example, which is flattened.
+        activation: Activation of the hidden layers, string or callable.
+        initializer: Initializer of the kernels, as in `initializers.get`.
+        seed: Integer, or None for weights that differ from run to run.
+        name: String, the name of the model.
+
+    Returns:
+        A built `keras.Model`.
+
+    Raises:
+        ValueError: If a size is not a positive integer.
+
+    Example:
+
+    >>> model = kprune.models.fc(
+    ...     (4000, 1000, 4000), input_shape=(32, 32, 3), activation="relu"
+    ... )
+    >>> model.count_params()
+    20337010
+    """
+    check_positive(classes=classes)
+    try:
+        widths = tuple(widths)
+    except TypeError:
+        raise ValueError(
+            "`widths` must be a sequence of positive integers. "
+            f"Received: widths={widths!r}"
+        ) from None
+    for width in widths:
+        check_positive(widths=width)
+    layers = Layers(initializer, seed)
+    inputs, x = vector(input_shape)
+    for index, width in enumerate(widths, start=1):
+        x = layers.dense(x, width, f"fc{index}", activation)
+    outputs = layers.dense(x, classes, f"fc{len(widths) + 1}")
+    return keras.Model(inputs, outputs, name=name)

@@ -1,0 +1,129 @@
+"""The laws that weights are drawn from, as the pruning papers name them.
+
+All are stock Keras initializers, so that a saved model loads without kprune.
+Keras' own `he_normal` and `glorot_normal` are truncated normals; PyTorch's
+`kaiming_normal_` and `xavier_normal_`, which the papers' code uses, are not.
+"""
+
+import zlib
+
+import keras
+
+from kprune.lookup import unknown
+
+_PAPERS = {
+    "kaiming_normal": (2.0, "fan_in", "untruncated_normal"),
+    "kaiming_normal_fan_out": (2.0, "fan_out", "untruncated_normal"),
+    "xavier_normal": (1.0, "fan_avg", "untruncated_normal"),
+    "torch": (1 / 3, "fan_in", "uniform"),  # The limit is sqrt(3 scale / fan).
+}
+
+
+def names():
+    """Returns the names `get` knows besides those of Keras."""
+    return sorted(_PAPERS)
+
+
+def get(identifier):
+    """Returns an initializer by the name the papers use, or by Keras' own.
+
+    | name                     | kernels                                   |
+    |--------------------------|-------------------------------------------|
+    | `kaiming_normal`         | N(0, 2 / fan_in), not truncated           |
+    | `kaiming_normal_fan_out` | N(0, 2 / fan_out), not truncated          |
+    | `xavier_normal`          | N(0, 2 / (fan_in + fan_out)), not trunc.  |
+    | `torch`                  | U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))    |
+
+    Args:
+        identifier: One of the names above, or anything that
+            `keras.initializers.get` understands.
+
+    Raises:
+        ValueError: If `identifier` is none of these.
+
+    Example:
+
+    >>> kprune.models.initializers.get("kaiming_normal").scale
+    2.0
+    """
+    if isinstance(identifier, str) and identifier in _PAPERS:
+        scale, mode, distribution = _PAPERS[identifier]
+        return keras.initializers.VarianceScaling(scale, mode, distribution)
+    try:
+        initializer = keras.initializers.get(identifier)
+    except (TypeError, ValueError) as error:
+        raise ValueError(_expected(identifier)) from error
+    if initializer is None:
+        raise ValueError(_expected(identifier))
+    return initializer
+
+
+def for_kernel(identifier, seed, name):
+    """Returns the initializer of one kernel, whose draws are its own.
+
+    One seeded Keras initializer used for several layers would give all of
+    them the same draws, so each gets a copy, seeded from `seed` and its name.
+
+    Args:
+        identifier: As in `get`.
+        seed: Integer, or None for draws that differ from run to run. An
+            initializer that came with an integer seed then keeps to that.
+        name: String, the name of the weight.
+    """
+    initializer = get(identifier)
+    if not isinstance(initializer, keras.initializers.Initializer):
+        return initializer
+    config = initializer.get_config()
+    if "seed" not in config:
+        return initializer
+    if seed is None:
+        seed = config["seed"]
+    if isinstance(seed, dict):  # A `SeedGenerator` moves on by itself.
+        return initializer
+    return type(initializer).from_config(
+        {**config, "seed": derived_seed(seed, name)}
+    )
+
+
+def for_bias(identifier, fan_in, seed, name):
+    """Returns the initializer of one bias: zeros, but for `"torch"`.
+
+    PyTorch draws biases from the law of their kernel. The shape of a bias
+    does not tell its fan-in, which is why it is asked for.
+
+    Args:
+        identifier: The initializer of the kernel, as in `get`.
+        fan_in: Integer, the number of inputs of one unit.
+        seed: Integer or None.
+        name: String, the name of the weight.
+    """
+    if not (isinstance(identifier, str) and identifier == "torch"):
+        return keras.initializers.Zeros()
+    limit = fan_in**-0.5
+    return keras.initializers.RandomUniform(
+        -limit, limit, seed=derived_seed(seed, name)
+    )
+
+
+def derived_seed(seed, name):
+    """Returns the seed of one weight: the same one in every process.
+
+    Args:
+        seed: Integer, the seed of the model, or None.
+        name: String, the name of the weight.
+
+    Returns:
+        A non-negative integer that fits 31 bits; None if `seed` is None.
+    """
+    if seed is None:
+        return None
+    # Not `hash`, which Python salts anew in each process.
+    return zlib.crc32(f"{seed}/{name}".encode()) & 0x7FFFFFFF
+
+
+def _expected(identifier):
+    return (
+        unknown(identifier, names(), "initializer")
+        + " Initializers of Keras will do as well, by name or as objects."
+        f" Received: initializer={identifier!r}"
+    )

@@ -1,0 +1,140 @@
+"""Layers that compute as those of the papers' PyTorch code do.
+
+Only stock Keras layers are used, so that a saved model loads without kprune.
+"""
+
+import dataclasses
+import math
+import typing
+
+import keras
+
+from kprune.models import initializers
+from kprune.models.inputs import check_seed
+
+
+@dataclasses.dataclass(frozen=True)
+class Layers:
+    """Adds layers with weights to a model, each with draws of its own.
+
+    Args:
+        initializer: Initializer of the kernels, as in `initializers.get`.
+        seed: Integer, or None for weights that differ from run to run.
+    """
+
+    initializer: typing.Any = "kaiming_normal"
+    seed: int | None = None
+
+    def __post_init__(self):
+        initializers.get(self.initializer)
+        check_seed(self.seed)
+
+    def conv(
+        self,
+        x,
+        filters,
+        size,
+        name,
+        *,
+        stride=1,
+        padding="same",
+        bias=False,
+        activation=None,
+    ):
+        """Applies a square convolution with PyTorch's padding.
+
+        Here `"same"` pads `size // 2` on every side, also at stride 2, where
+        Keras' own would pad a 3x3 kernel by 0 before and by 1 after.
+        """
+        if padding == "same" and stride > 1 and size > 1:
+            x = pad(x, size // 2, f"{name}_pad")
+            padding = "valid"
+        return keras.layers.Conv2D(
+            int(filters),
+            size,
+            strides=stride,
+            padding=padding,
+            use_bias=bias,
+            activation=activation,
+            name=name,
+            **self._initializers(name, size * size * x.shape[-1]),
+        )(x)
+
+    def dense(self, x, units, name, activation=None):
+        return keras.layers.Dense(
+            int(units),  # Keras refuses integers of NumPy.
+            activation=activation,
+            name=name,
+            **self._initializers(name, x.shape[-1]),
+        )(x)
+
+    def _initializers(self, name, fan_in):
+        return {
+            "kernel_initializer": initializers.for_kernel(
+                self.initializer, self.seed, f"{name}/kernel"
+            ),
+            "bias_initializer": initializers.for_bias(
+                self.initializer, fan_in, self.seed, f"{name}/bias"
+            ),
+        }
+
+
+def norm(x, name):
+    """Normalises over the batch with PyTorch's constants.
+
+    PyTorch's momentum of 0.1 is the share of the new; Keras' is of the old.
+    """
+    return keras.layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, name=name
+    )(x)
+
+
+def relu(x, name):
+    return keras.layers.Activation("relu", name=name)(x)
+
+
+def norm_relu(x, block, index):
+    """Normalises and rectifies: layers `"{block}_bn1"`, `"{block}_relu1"`."""
+    prefix = f"{block}_" if block else ""
+    return relu(norm(x, f"{prefix}bn{index}"), f"{prefix}relu{index}")
+
+
+def pad(x, width, name):
+    """Pads rows and columns with zeros on every side."""
+    return keras.layers.ZeroPadding2D(width, name=name)(x)
+
+
+def max_pool(x, name):
+    """Takes the largest of every 2x2; an odd last row or column is dropped."""
+    return keras.layers.MaxPooling2D(2, name=name)(x)
+
+
+def add(branch, shortcut, block, scale=None):
+    """Adds a residual branch to its shortcut.
+
+        out = shortcut + scale * branch
+
+    Args:
+        branch: Tensor, the output of the branch, after its last layer: before
+            a batch norm the scale would have no effect.
+        shortcut: Tensor of the same shape.
+        block: String, the name of the block.
+        scale: Float, see `stable_scale`, or None to add no layer for it.
+    """
+    if scale is not None:
+        branch = keras.layers.Rescaling(scale, name=f"{block}_scale")(branch)
+    return keras.layers.Add(name=f"{block}_add")([shortcut, branch])
+
+
+def stable_scale(stable, blocks):
+    """Returns the factor that Stable ResNet puts on every branch, or None.
+
+        scale = 1 / sqrt(number of residual blocks)
+
+    Hayou et al. (2021), https://arxiv.org/abs/2002.08797
+
+    Args:
+        stable: Boolean.
+        blocks: Integer, the number of residual blocks of the model.
+    """
+    return 1 / math.sqrt(blocks) if stable else None

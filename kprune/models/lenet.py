@@ -1,0 +1,105 @@
+"""LeNet-300-100 and LeNet-5 (LeCun et al., 1998), as pruning papers have them.
+
+http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf
+"""
+
+import keras
+
+from kprune.models.fully_connected import fc
+from kprune.models.inputs import check_positive, image
+from kprune.models.layers import Layers, max_pool
+
+
+def lenet_300_100(
+    classes=10,
+    *,
+    input_shape=(28, 28, 1),
+    activation="relu",
+    initializer="kaiming_normal",
+    seed=None,
+    name="lenet_300_100",
+):
+    """Builds LeNet-300-100: two hidden layers, then the logits.
+
+    Args:
+        classes: Integer, the number of logits.
+        input_shape: Shape of one example, which is flattened.
+        activation: Activation of the hidden layers, string or callable.
+        initializer: Initializer of the kernels, as in `initializers.get`.
+        seed: Integer, or None for weights that differ from run to run.
+        name: String, the name of the model.
+
+    Returns:
+        A built `keras.Model`: layers `fc1`, `fc2`, `fc3`.
+
+    Raises:
+        ValueError: If a size is not a positive integer.
+
+    Example:
+
+    >>> kprune.models.lenet_300_100().count_params()
+    266610
+    """
+    return fc(
+        (300, 100),
+        classes,
+        input_shape=input_shape,
+        activation=activation,
+        initializer=initializer,
+        seed=seed,
+        name=name,
+    )
+
+
+def lenet5(
+    classes=10,
+    *,
+    input_shape=(28, 28, 1),
+    activation="relu",
+    initializer="kaiming_normal",
+    seed=None,
+    name="lenet5",
+):
+    """Builds LeNet-5-Caffe: 20 and 50 filters of 5x5, a layer of 500.
+
+    Every hidden layer is followed by `activation`; in Caffe's own definition
+    only the one of 500 is.
+
+    Args:
+        classes: Integer, the number of logits.
+        input_shape: Height, width and channels, from 16x16 on.
+        activation: Activation of the hidden layers, string or callable.
+        initializer: Initializer of the kernels, as in `initializers.get`.
+        seed: Integer, or None for weights that differ from run to run.
+        name: String, the name of the model.
+
+    Returns:
+        A built `keras.Model`: layers `conv1`, `conv2`, `fc1`, `fc2`.
+
+    Raises:
+        ValueError: If `classes` is not positive or the images too small.
+
+    Example:
+
+    >>> kprune.models.lenet5().count_params()
+    431080
+    """
+    check_positive(classes=classes)
+    layers = Layers(initializer, seed)
+    # 16 is the least that leaves a pixel: 16 - 4 = 12 -> 6 - 4 = 2 -> 1.
+    x = inputs = image(input_shape, smallest=16)
+    for index, filters in enumerate((20, 50), start=1):
+        x = layers.conv(
+            x,
+            filters,
+            5,
+            f"conv{index}",
+            padding="valid",
+            bias=True,
+            activation=activation,
+        )
+        x = max_pool(x, f"pool{index}")
+    x = keras.layers.Flatten(name="flatten")(x)
+    x = layers.dense(x, 500, "fc1", activation)
+    outputs = layers.dense(x, classes, "fc2")
+    return keras.Model(inputs, outputs, name=name)
