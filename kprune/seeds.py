@@ -1,0 +1,54 @@
+"""One integer becomes as many independent random streams as there are names."""
+
+import contextlib
+import random
+import zlib
+
+import numpy as np
+
+
+def stream(seed, *names):
+    """Returns a NumPy generator that depends on the seed and the names alone.
+
+    The names are hashed with CRC-32, which unlike Python's `hash` is the same
+    in every process.
+
+    Args:
+        seed: Non-negative integer.
+        names: Strings or non-negative integers, for example a purpose and a
+            weight's name.
+
+    Returns:
+        A `numpy.random.Generator`.
+    """
+    entropy = [seed]
+    for name in names:
+        entropy.append(
+            zlib.crc32(name.encode()) if isinstance(name, str) else int(name)
+        )
+    return np.random.default_rng(entropy)
+
+
+def check(seed):
+    """Raises `ValueError` unless `seed` is a non-negative integer."""
+    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if not whole or seed < 0:
+        raise ValueError(
+            "Invalid value for argument `seed`. Expected an integer >= 0. "
+            f"Received: seed={seed!r}"
+        )
+
+
+@contextlib.contextmanager
+def untouched():
+    """Leaves Python's and NumPy's global random state as it was.
+
+    Keras draws the default seed of each new layer from Python's `random`, so
+    that rebuilding a model would otherwise change what the user draws next.
+    """
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)

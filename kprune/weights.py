@@ -1,0 +1,333 @@
+"""Which weights of a model can be pruned, what they are called, how they lie.
+
+Prunable is decided by a variable's role (`kernel`, `embeddings` ...), not by
+its number of dimensions: a GRU's bias has two. A layer of one's own whose
+weights carry other names is made known with `register_layer`.
+"""
+
+import dataclasses
+import math
+import re
+
+import keras
+
+from kprune import keras_internals
+
+ROLES = (
+    "kernel",
+    "embeddings",
+    "depthwise_kernel",
+    "pointwise_kernel",
+    "recurrent_kernel",
+)
+_NEVER = ("bias", "gamma", "beta", "scale", "alpha")  # Dense by convention.
+_REGISTERED = {}  # Layer class -> {variable name: (output axes, input axes)}.
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How the entries of a weight lie: which axes count outputs, which inputs.
+
+    Args:
+        shape: The weight's shape.
+        view: The shape to look at it in, of the same size. It sets the gates
+            of an LSTM or GRU kernel apart: (inputs, gates, units).
+        outputs: Axes of `view` that together count the output units.
+        inputs: Axes of `view` that together count the input units.
+    """
+
+    shape: tuple
+    view: tuple
+    outputs: tuple
+    inputs: tuple
+
+    @property
+    def size(self):
+        """Number of entries."""
+        return math.prod(self.shape)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Weight:
+    """One weight tensor of a model, as kprune sees it.
+
+    Args:
+        name: Unique in the model and stable over save and load, such as
+            `"conv1/kernel"`.
+        variable: The Keras variable that stores it.
+        layer: The layer that owns the variable.
+        mask: The boolean mask variable, or `None` in a model not wrapped.
+        layout: A `Layout`.
+        skipped: Why it cannot be pruned, or `None`.
+        note: Why the last pruning left it out, or `None`.
+        live: Whether pruned entries keep their stored values.
+    """
+
+    name: str
+    variable: keras.Variable
+    layer: keras.layers.Layer
+    mask: keras.Variable | None
+    layout: Layout
+    skipped: str | None = None
+    note: str | None = None
+    live: bool = False
+
+
+def register_layer(layer_class, **weights):
+    """Makes the weights of a layer of one's own prunable.
+
+    Args:
+        layer_class: Subclass of `keras.layers.Layer`.
+        **weights: For each weight, by the name given to `add_weight`: a pair
+            of tuples, the axes that count output units and the axes that
+            count input units.
+
+    Example:
+
+    >>> class Bilinear(keras.layers.Layer):
+    ...     def build(self, input_shape):
+    ...         self.w = self.add_weight(shape=(8, 4, 4), name="w")
+    >>> kprune.register_layer(Bilinear, w=((0,), (1, 2)))
+    """
+    if not (
+        isinstance(layer_class, type)
+        and issubclass(layer_class, keras.layers.Layer)
+    ):
+        raise ValueError(
+            "Expected `layer_class` to be a subclass of keras.layers.Layer. "
+            f"Received: {layer_class!r}"
+        )
+    _REGISTERED[layer_class] = {
+        name: (tuple(outputs), tuple(inputs))
+        for name, (outputs, inputs) in weights.items()
+    }
+
+
+def find(model, inside_wrapper=False):
+    """Returns every weight that is prunable or looks as if it should be.
+
+    Args:
+        model: A built Keras model, wrapped or not.
+        inside_wrapper: Whether `model` is a layer about to be wrapped, whose
+            own weights are then in reach.
+
+    Returns:
+        List of `Weight`, in the order of the model. Frozen weights, weights
+        of unknown role and weights that belong to a subclassed model itself
+        are listed with the reason in `skipped`.
+    """
+    found, seen = [], set()
+    root = None if inside_wrapper else model
+    owners = _owners(model, "", {}, set(), rebuilt=inside_wrapper)
+    for prefix, layer, masks in owners:
+        for variable in _own_variables(layer):
+            if id(variable) in seen:
+                continue
+            seen.add(id(variable))
+            layout = _layout(layer, variable)
+            skipped = _why_skipped(root, layer, variable, layout)
+            if layout is None and skipped is None:
+                continue
+            mask, live, note = masks.get(id(variable), (None, False, None))
+            found.append(
+                Weight(
+                    name=f"{prefix}{variable.name}",
+                    variable=variable,
+                    layer=layer,
+                    mask=mask,
+                    layout=layout or _plain_layout(variable.shape),
+                    skipped=skipped,
+                    note=note,
+                    live=live,
+                )
+            )
+    return found
+
+
+def prunable(model):
+    """Returns the weights of `find` that nothing speaks against, by name."""
+    return {w.name: w for w in find(model) if w.skipped is None}
+
+
+def output_names(model):
+    """Returns the names of the weights of the model's output layer.
+
+    Of a subclassed model the last layer that has weights counts as such.
+    """
+    names = [w.name for w in find(model)]
+    if keras_internals.is_graph(model):
+        owned = set()
+        for layer in keras_internals.output_layers(model):
+            owned |= {id(v) for v in layer.variables}
+        return {w.name for w in find(model) if id(w.variable) in owned}
+    last = names[-1].rpartition("/")[0] if names else None
+    return {name for name in names if name.rpartition("/")[0] == last}
+
+
+def matching(pattern, names):
+    """Returns the names that a name, a layer's name or a pattern stands for.
+
+    Args:
+        pattern: `"fc1/kernel"`, `"fc1"` (all its weights) or a regular
+            expression that matches whole names.
+        names: Iterable of weight names.
+    """
+    names = list(names)
+    exact = [n for n in names if n == pattern or n.startswith(f"{pattern}/")]
+    if exact:
+        return exact
+    try:
+        return [name for name in names if re.fullmatch(pattern, name)]
+    except re.error:
+        return []
+
+
+def children(layer, rebuilt=False):
+    """Returns the (name, sub-layer) pairs of a layer.
+
+    The name is the layer's own in a graph, else the attribute that holds it.
+
+    Args:
+        layer: A Keras layer.
+        rebuilt: Whether a constructor, not a config, makes the layer anew on
+            loading. Default names such as `dense_17` then change with every
+            copy, and are counted from the start of each graph instead.
+    """
+    if keras_internals.is_graph(layer):
+        names = [child.name for child in layer.layers]
+        if rebuilt:
+            names = _renumbered(layer.layers)
+        return list(zip(names, layer.layers, strict=True))
+    found = []
+
+    def collect(name, value):
+        if isinstance(value, keras.layers.Layer):
+            found.append((name, value))
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                collect(f"{name}/{key}", item)
+        elif isinstance(value, (list, tuple)):
+            for i, item in enumerate(value):
+                collect(f"{name}/{i}", item)
+
+    for name, value in keras_internals.attributes(layer):
+        collect(name.lstrip("_"), value)
+    return found
+
+
+def _renumbered(layers):
+    """Replaces default names, `dense_17`, by `dense`, `dense_1` and so on."""
+    names, count = [], {}
+    for layer in layers:
+        kind = keras_internals.default_name(layer)
+        if re.fullmatch(rf"{kind}(_\d+)?", layer.name):
+            seen = count[kind] = count.get(kind, -1) + 1
+            names.append(f"{kind}_{seen}" if seen else kind)
+        else:
+            names.append(layer.name)
+    return names
+
+
+def _owners(layer, prefix, masks, visited, rebuilt):
+    """Yields (prefix, layer, masks by variable id) for all layers below."""
+    if id(layer) in visited:
+        return
+    visited.add(id(layer))
+    if hasattr(type(layer), "mask_of"):  # A kprune wrapper.
+        masks = {**masks, **layer.mask_of()}
+        yield from _owners(layer.layer, prefix, masks, visited, rebuilt)
+        return
+    yield prefix, layer, masks
+    rebuilt = rebuilt or not keras_internals.is_graph(layer)
+    for name, child in children(layer, rebuilt):
+        path = f"{prefix}{name}/"
+        yield from _owners(child, path, masks, visited, rebuilt)
+
+
+def _own_variables(layer):
+    """Returns the variables that the layer itself made."""
+    below = {id(v) for _, child in children(layer) for v in child.variables}
+    return [v for v in layer.weights if id(v) not in below]
+
+
+def _why_skipped(root, layer, variable, layout):
+    if layout is None:
+        kernel_like = len(variable.shape) > 1 and _trains(layer, variable)
+        if kernel_like and variable.name not in _NEVER:
+            return (
+                f"unknown weight {variable.name!r} of layer class "
+                f"{type(layer).__name__} (see kprune.register_layer)"
+            )
+        return None
+    if not keras.backend.is_float_dtype(variable.dtype):
+        return f"stored as {variable.dtype}"
+    if layer is root:
+        return "belongs to the model itself, not to a layer of it"
+    if not _trains(layer, variable):
+        return "frozen"
+    return None
+
+
+def _trains(layer, variable):
+    return layer.trainable and variable.trainable
+
+
+def _layout(layer, variable):
+    """Returns the layout of a weight whose role is known, else `None`."""
+    shape = tuple(variable.shape)
+    for cls in type(layer).__mro__:
+        if variable.name in _REGISTERED.get(cls, {}):
+            outputs, inputs = _REGISTERED[cls][variable.name]
+            return _with_axes(shape, outputs, inputs)
+    if variable.name not in ROLES or not shape:
+        return None
+    if isinstance(layer, keras.layers.EinsumDense):
+        return _einsum_layout(layer, shape)
+    gates = _gates(layer, shape)
+    if gates > 1:
+        view = shape[:-1] + (gates, shape[-1] // gates)
+        return Layout(shape, view, (len(view) - 1,), (len(view) - 3,))
+    depthwise = isinstance(
+        layer, (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+    )
+    if variable.name == "depthwise_kernel" or depthwise:
+        return _with_axes(shape, (-2, -1), (-2,))
+    transposed = (
+        keras.layers.Conv1DTranspose,
+        keras.layers.Conv2DTranspose,
+        keras.layers.Conv3DTranspose,
+    )
+    if isinstance(layer, transposed):
+        return _with_axes(shape, (-2,), (-1,))
+    return _plain_layout(shape)
+
+
+def _plain_layout(shape):
+    """Outputs on the last axis, inputs on the one before: Keras' habit."""
+    shape = tuple(shape)
+    return _with_axes(shape, (-1,), (-2,) if len(shape) > 1 else ())
+
+
+def _with_axes(shape, outputs, inputs):
+    positive = [
+        tuple(axis % len(shape) for axis in axes) for axes in (outputs, inputs)
+    ]
+    return Layout(shape, shape, *positive)
+
+
+def _einsum_layout(layer, shape):
+    """Reads the axes off the equation: an axis of the kernel that the output
+    has is an output axis, one that only the input has is an input axis."""
+    _, right = layer.equation.replace(" ", "").split(",")
+    kernel, output = right.split("->")
+    letters = kernel.replace(".", "")
+    outputs = tuple(i for i, c in enumerate(letters) if c in output)
+    inputs = tuple(i for i, c in enumerate(letters) if c not in output)
+    return _with_axes(shape, outputs, inputs)
+
+
+def _gates(layer, shape):
+    """Number of gates side by side in a recurrent kernel's last axis."""
+    units = getattr(layer, "units", None) or getattr(layer, "filters", None)
+    recurrent = hasattr(layer, "recurrent_kernel")
+    return shape[-1] // units if recurrent and units else 1
