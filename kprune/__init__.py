@@ -1,0 +1,50 @@
+"""kprune: pruning for Keras 3 on TensorFlow."""
+
+from kprune import (
+    allocation,
+    criteria,
+    datasets,
+    granularity,
+    masks,
+    models,
+    recipes,
+    schedules,
+)
+from kprune.batches import class_balanced
+from kprune.export import export
+from kprune.granularity import NM, Block, Channel
+from kprune.masking import Masked, get_masks, set_masks, strip, wrap
+from kprune.objective import Objective
+from kprune.pruner import Pruner
+from kprune.pruning import prune, score
+from kprune.recipes import methods
+from kprune.weights import register_layer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "NM",
+    "Block",
+    "Channel",
+    "Masked",
+    "Objective",
+    "Pruner",
+    "allocation",
+    "class_balanced",
+    "criteria",
+    "datasets",
+    "export",
+    "get_masks",
+    "granularity",
+    "masks",
+    "methods",
+    "models",
+    "prune",
+    "recipes",
+    "register_layer",
+    "schedules",
+    "score",
+    "set_masks",
+    "strip",
+    "wrap",
+]

@@ -1,0 +1,52 @@
+"""Criteria: how much each weight matters. One file each, found by its name.
+
+A criterion is a function of (objective, weights, masks) that returns a dict
+of scores, each an array of its weight's shape; higher is kept. It may look at
+the loss through `objective.gradient` and `objective.hvp` and changes nothing.
+"""
+
+import functools
+import importlib
+import inspect
+import pkgutil
+
+from kprune import lookup
+
+
+def names():
+    """Returns the names of all criteria."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def get(identifier, **options):
+    """Returns a criterion by name, or a function as it is.
+
+    Args:
+        identifier: A name, or a function of (objective, weights, masks).
+        **options: Keyword arguments of the criterion.
+
+    Returns:
+        A function of (objective, weights, masks).
+
+    Raises:
+        ValueError: If there is no such criterion or option.
+
+    Example:
+
+    >>> criterion = kprune.criteria.get("grasp", temperature=200.0)
+    """
+    criterion = identifier
+    if not callable(identifier):
+        if identifier not in names():
+            raise ValueError(lookup.unknown(identifier, names(), "criterion"))
+        module = importlib.import_module(f"kprune.criteria.{identifier}")
+        criterion = getattr(module, identifier)
+    known = list(inspect.signature(criterion).parameters)[3:]
+    for name in options:
+        if name not in known:
+            raise ValueError(
+                lookup.unknown(name, known, f"option of {identifier!r}")
+                if known
+                else f"Criterion {identifier!r} takes no option {name!r}."
+            )
+    return functools.partial(criterion, **options) if options else criterion

@@ -1,0 +1,30 @@
+"""SNIP: connection sensitivity (Lee et al., 2019).
+
+https://arxiv.org/abs/1810.02340
+"""
+
+import tensorflow as tf
+
+from kprune.masks import apply
+
+
+def snip(objective, weights, masks):
+    """Scores a weight by how much the loss would change without it.
+
+        score = |w * dL/dW|,  with dL/dW taken at W = w * mask
+
+    The gradient is averaged over all batches before the product is taken;
+    averaging the products instead gives a different ranking. The scores are
+    those of the weights that are trained afterwards, as in the paper; its
+    released code scores one set of weights and trains another.
+
+    Args:
+        objective: The training loss as a function of the weights.
+        weights: Dict of dense weights by name.
+        masks: Dict of the current masks, one of the weight's shape each.
+
+    Returns:
+        Dict of scores by name, each of its weight's shape. Higher is kept.
+    """
+    gradient = objective.gradient(apply(masks, weights))
+    return {name: tf.abs(w * gradient[name]) for name, w in weights.items()}

@@ -1,0 +1,120 @@
+"""SynFlow's objective: the sum of outputs of the network of absolute values.
+
+The flow of a ResNet-50 is near 1e71, more than float32 can hold. It is taken
+on a copy of the model that computes in float64.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kprune import cloning, keras_internals
+
+_FLOATS = ("float16", "bfloat16", "float32")
+
+
+class Flow:
+    """R = 1' f(|w|; 1): the flow through the network on an input of ones.
+
+    Every parameter and moving statistic enters by its absolute value, batch
+    normalization is in inference mode, and a softmax or sigmoid at the
+    output, through which nothing would flow, is left out.
+
+    Args:
+        model: A built Keras model.
+        variables: Dict from weight name to the model's variable.
+    """
+
+    def __init__(self, model, variables):
+        self._twin = _float64_twin(model)
+        places = {id(v): i for i, v in enumerate(cloning.values(model))}
+        own = self._twin.variables
+        self._variables = {n: own[places[id(v)]] for n, v in variables.items()}
+        for variable in own:
+            if "float" in variable.dtype:
+                variable.assign(keras.ops.abs(variable))
+        specs = keras_internals.input_specs(model)
+        self._ones = keras.tree.map_structure(_ones, specs)
+        self._compiled = tf.function(self._gradient, autograph=False)
+
+    def gradient(self, weights):
+        """Returns dR / d|w| at the given weights.
+
+        Args:
+            weights: Dict of tensors by name; their signs do not matter.
+
+        Returns:
+            Dict of float64 tensors by name, all >= 0.
+
+        Raises:
+            ValueError: If the flow is not finite, or nothing flows at all.
+        """
+        names = list(self._variables)
+        values = [
+            tf.abs(tf.cast(tf.convert_to_tensor(weights[n]), tf.float64))
+            for n in names
+        ]
+        total, gradient = self._compiled(values)
+        if not np.isfinite(total):
+            raise ValueError(
+                "The flow through the network is not finite, even in float64. "
+                "Expected weights whose products stay below 1e308."
+            )
+        return dict(zip(names, gradient, strict=True))
+
+    def _gradient(self, values):
+        mapping = list(zip(self._variables.values(), values, strict=True))
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            with keras.StatelessScope(mapping):
+                outputs = self._twin(self._ones, training=False)
+            total = tf.add_n(
+                [tf.reduce_sum(z) for z in keras.tree.flatten(outputs)]
+            )
+        gradient = tape.gradient(
+            total, values, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        return total, [tf.convert_to_tensor(g) for g in gradient]
+
+
+def _float64_twin(model):
+    policy = keras.config.dtype_policy()
+    # A subclassed model's own constructor asks for the global policy.
+    keras.config.set_dtype_policy("float64")
+    try:
+        twin = cloning.plain_copy(model, _in_float64)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    if keras_internals.is_graph(twin):
+        for layer in keras_internals.last_layers(twin):
+            if keras_internals.activation_name(layer) in ("softmax", "sigmoid"):
+                keras_internals.make_linear(layer)
+    return twin
+
+
+def _in_float64(config):
+    """Rewrites each floating-point dtype in a (nested) layer config."""
+    if isinstance(config, dict):
+        if str(config.get("class_name", "")).endswith("DTypePolicy"):
+            return keras.dtype_policies.serialize(keras.DTypePolicy("float64"))
+        return {
+            key: "float64"
+            if key == "dtype" and value in _FLOATS
+            else _in_float64(value)
+            for key, value in config.items()
+        }
+    if isinstance(config, (list, tuple)):
+        return type(config)(_in_float64(item) for item in config)
+    return config
+
+
+def _ones(spec):
+    dtype = keras.backend.standardize_dtype(spec.dtype)
+    if None in spec.shape[1:]:
+        raise ValueError(
+            "SynFlow feeds an input of ones and needs fixed input shapes. "
+            f"Received: input shape {spec.shape}"
+        )
+    return tf.ones(
+        (1, *spec.shape[1:]), "float64" if "float" in dtype else dtype
+    )

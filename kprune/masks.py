@@ -1,0 +1,162 @@
+"""Dicts of masks: the one place that ranks, exact counts, save and load."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+import tensorflow as tf
+
+
+def count_kept(total, sparsity):
+    """Returns how many of `total` stay at a sparsity, as an exact integer.
+
+    k = round((1 - sparsity) total), in rational arithmetic on the decimal
+    that the user wrote: 1 - 0.98 is 1/50 here, not 0.020000000000000018. A
+    half rounds to the even neighbour.
+    """
+    if isinstance(sparsity, float | np.floating):
+        sparsity = Fraction(repr(float(sparsity)))
+    return round((1 - Fraction(sparsity)) * total)
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """How many groups one round of pruning may keep.
+
+    Args:
+        sparsity: The final sparsity asked for.
+        schedule: Function of (progress, final) to the sparsity now.
+        progress: Share of the rounds done, a Fraction in (0, 1].
+        minimum: Groups that each weight keeps at least.
+    """
+
+    sparsity: float
+    schedule: Callable
+    progress: Fraction
+    minimum: int = 0
+
+    def keep(self, total, sparsity=None):
+        """Returns the number to keep of `total`, on the way to a sparsity
+        (by default the one asked for)."""
+        final = self.sparsity if sparsity is None else sparsity
+        if self.progress >= 1:
+            return count_kept(total, final)
+        now = float(self.schedule(float(self.progress), final))
+        return count_kept(total, min(now, final))
+
+
+def candidates(scores):
+    """Returns how many scores may be kept: all but those of -infinity."""
+    return int(np.count_nonzero(scores > -np.inf))
+
+
+def top_k(scores, k, rng):
+    """Marks exactly the k highest scores.
+
+    Equal scores at the border are drawn by `rng`, not by their position: many
+    weights share the score zero, and the first rows of the first layer must
+    not win for being first. A threshold is never compared with, which would
+    keep all of them.
+
+    Args:
+        scores: Array of any shape. -infinity marks what is out of the race.
+        k: How many to mark.
+        rng: A `numpy.random.Generator`, for ties.
+
+    Returns:
+        Boolean array of the shape of `scores`, with k True.
+
+    Raises:
+        ValueError: If a score is NaN or k exceeds the candidates.
+    """
+    flat = np.ravel(scores)
+    if np.isnan(flat).any():
+        raise ValueError("Scores hold NaN, which cannot be ranked.")
+    if not 0 <= k <= flat.size:
+        raise ValueError(f"Cannot keep {k} of {flat.size} scores.")
+    kept = np.zeros(flat.size, bool)
+    if k > 0:
+        border = np.partition(flat, flat.size - k)[flat.size - k]
+        if border == -np.inf:
+            raise ValueError(
+                f"Cannot keep {k} of {candidates(flat)} candidates."
+            )
+        kept = flat > border
+        ties = np.flatnonzero(flat == border)
+        missing = k - np.count_nonzero(kept)
+        if missing < ties.size:
+            ties = rng.choice(ties, missing, replace=False, shuffle=False)
+        kept[ties] = True
+    return kept.reshape(np.shape(scores))
+
+
+def apply(masks, weights):
+    """Returns the weights with pruned entries at zero.
+
+    Args:
+        masks: Dict of boolean arrays by name.
+        weights: Dict of tensors by name.
+
+    Returns:
+        Dict of tensors by name.
+    """
+    return {
+        name: w
+        if masks[name].all()
+        else tf.where(masks[name], w, tf.zeros_like(w))
+        for name, w in weights.items()
+    }
+
+
+def overlap(one, other):
+    """Returns the Jaccard index of two dicts of masks.
+
+    |both kept| / |either kept|, over all weights together; 1 when equal.
+    """
+    if set(one) != set(other):
+        raise ValueError(
+            "Expected two dicts of masks of the same weights. They differ in: "
+            f"{sorted(set(one) ^ set(other))}"
+        )
+    both = sum(int(np.count_nonzero(one[n] & other[n])) for n in one)
+    either = sum(int(np.count_nonzero(one[n] | other[n])) for n in one)
+    return both / either if either else 1.0
+
+
+def save(masks, path):
+    """Writes a dict of masks to an .npz file, one bit per entry.
+
+    Args:
+        masks: Dict from weight name to boolean array.
+        path: File path. It is replaced as a whole or not at all.
+    """
+    arrays = {}
+    for name, mask in masks.items():
+        arrays[f"bits/{name}"] = np.packbits(np.asarray(mask, bool))
+        arrays[f"shape/{name}"] = np.asarray(np.shape(mask), np.int64)
+    half = f"{path}.part"
+    with open(half, "wb") as file:
+        np.savez_compressed(file, **arrays)
+    os.replace(half, path)
+
+
+def load(path):
+    """Reads a dict of masks that `save` wrote.
+
+    Raises:
+        ValueError: If the file is something else.
+    """
+    with np.load(path) as file:
+        names = [k.removeprefix("shape/") for k in file if k[:6] == "shape/"]
+        if not names:
+            raise ValueError(f"{path} holds no masks written by kprune.")
+        masks = {}
+        for name in names:
+            shape = tuple(file[f"shape/{name}"])
+            bits = file[f"bits/{name}"]
+            count = int(np.prod(shape))
+            masks[name] = np.unpackbits(bits, count=count).astype(bool)
+            masks[name] = masks[name].reshape(shape)
+    return masks

@@ -1,0 +1,238 @@
+"""The two calls: `prune` a model, or `score` its weights."""
+
+import dataclasses
+import math
+from fractions import Fraction
+
+import keras
+import numpy as np
+
+from kprune import criteria, lookup, masking, notices, recipes, weights
+from kprune import granularity as grains
+from kprune.objective import Objective
+from kprune.pruner import checked_scores
+
+_ON_COLLAPSE = ("warn", "error", "ignore")
+
+
+def prune(
+    model,
+    method="grasp",
+    sparsity=None,
+    *,
+    data=None,
+    loss=None,
+    granularity=None,
+    allocation=None,
+    schedule=None,
+    rounds=None,
+    exclude=(),
+    min_kept=0,
+    on_collapse="warn",
+    batches=None,
+    batch_size=None,
+    batch_norm="train",
+    seed=0,
+    inplace=False,
+    verbose="auto",
+    **options,
+):
+    """Prunes a Keras model and returns it with masks, ready to train.
+
+    Args:
+        model: A built Keras model: Sequential, Functional, nested or
+            subclassed; wrapped or not. It is left as it was.
+        method: A name (`kprune.methods()`), a `kprune.Pruner`, or a criterion
+            function of (objective, weights, masks).
+        sparsity: Share of the groups to remove, in [0, 1). A group is what
+            the granularity removes as one: a weight, unless said otherwise.
+            Shares count prunable weights that are not excluded. May be left
+            out where the granularity fixes it (`kprune.NM`).
+        data: What the criterion looks at, as `fit` takes it: a
+            `tf.data.Dataset`, arrays `(x, y)` or `(x, y, sample_weight)`, a
+            `PyDataset` or a generator of batches. All of it is read unless
+            `batches` says otherwise. Without data, a criterion that needs
+            some scores on a synthetic batch, with a warning.
+        loss: As `compile` takes it. Defaults to the compiled loss, else to
+            the cross-entropy that fits the outputs, with a warning.
+        granularity, allocation, schedule, rounds: Replace these of the
+            method (see `kprune.Pruner`).
+        exclude: Names of weights or layers, or regular expressions, to leave
+            dense and out of the count.
+        min_kept: Groups that each weight keeps at least. Defaults to 0.
+        on_collapse: What to do if a weight would lose all its groups:
+            `"warn"` (default), `"error"` or `"ignore"`.
+        batches: How many batches of `data` to read. Defaults to all.
+        batch_size: Size to cut arrays into. Defaults to 128.
+        batch_norm: `"train"` (default) scores with the statistics of each
+            batch, `"eval"` with the moving ones.
+        seed: Integer >= 0, for ties, random scores and synthetic data.
+        inplace: For subclassed models only: change the model itself.
+        verbose: `"auto"`, 0 or 1. 1 shows progress over several rounds.
+        **options: Options of the method, such as `temperature=200.0`.
+
+    Returns:
+        A Keras model whose prunable layers are wrapped in `kprune.Masked`. It
+        is compiled alike, with a fresh optimizer, if `model` is compiled.
+
+    Raises:
+        ValueError: If an argument, the model or the data does not fit. The
+            model has not been changed then.
+
+    Example:
+
+    >>> model = kprune.models.lenet_300_100()
+    >>> model = kprune.prune(model, "magnitude", sparsity=0.9)
+    >>> kprune.report(model).sparsity
+    0.9
+    """
+    axes = {
+        "granularity": granularity,
+        "allocation": allocation,
+        "schedule": schedule,
+        "rounds": rounds,
+    }
+    pruner = dataclasses.replace(
+        recipes.get(method, **options),
+        **{axis: value for axis, value in axes.items() if value is not None},
+    )
+    grain = grains.get(pruner.granularity)
+    sparsity = check_sparsity(sparsity, grain)
+    _check_options(min_kept, on_collapse)
+    masking.check_model(model)
+    notes = _left_out(model, grain, exclude)
+    objective = Objective(
+        model,
+        data,
+        loss,
+        batches=batches,
+        batch_size=batch_size,
+        batch_norm=batch_norm,
+        seed=seed,
+        exclude=notes,
+    )
+    if not objective.weights:
+        raise ValueError(
+            "Nothing is left to prune. Expected at least one weight that is "
+            f"not left out. Received: {notes}"
+        )
+    if verbose == "auto":
+        verbose = int(keras.config.is_interactive_logging_enabled())
+    masks = pruner.masks(objective, sparsity, min_kept, verbose)
+    _answer_collapse(masks, sparsity, on_collapse)
+    wrapped = masking.wrap(model, inplace=inplace)
+    masking.set_masks(wrapped, masks)
+    masking.set_notes(wrapped, notes)
+    return wrapped
+
+
+def score(
+    model,
+    method="grasp",
+    *,
+    data=None,
+    loss=None,
+    batches=None,
+    batch_size=None,
+    batch_norm="train",
+    seed=0,
+    **options,
+):
+    """Returns the scores that a method gives the weights of a model.
+
+    Args:
+        model: A built Keras model. It is left as it was, to the bit.
+        method: A criterion's name or function, a method's name, or a
+            `kprune.Pruner`, of which only the criterion counts.
+        data, loss, batches, batch_size, batch_norm, seed: As for `prune`.
+        **options: Options of the method, such as `temperature=200.0`.
+
+    Returns:
+        Dict from weight name, such as `"conv1/kernel"`, to a NumPy array of
+        the weight's shape, float32 or wider. Higher is kept.
+    """
+    masking.check_model(model)
+    criterion = criteria.get(recipes.get(method, **options).criterion)
+    objective = Objective(
+        model,
+        data,
+        loss,
+        batches=batches,
+        batch_size=batch_size,
+        batch_norm=batch_norm,
+        seed=seed,
+    )
+    scores = criterion(objective, objective.weights, objective.masks)
+    return {
+        name: checked_scores(scores, name, layout.shape)
+        for name, layout in objective.layouts.items()
+    }
+
+
+def check_sparsity(sparsity, grain):
+    """Returns the sparsity to use, or raises `ValueError`."""
+    if sparsity is None:
+        sparsity = grain.sparsity
+    number = isinstance(sparsity, (int, float, np.number, Fraction))
+    if not number or isinstance(sparsity, bool) or not 0 <= sparsity < 1:
+        raise ValueError(
+            "Invalid value for argument `sparsity`. Expected a float in "
+            f"[0, 1), the share to remove. Received: sparsity={sparsity!r}"
+        )
+    fixed = grain.sparsity
+    if fixed is not None and not math.isclose(sparsity, fixed):
+        raise ValueError(
+            f"{grain} fixes the sparsity at {fixed}. "
+            f"Received: sparsity={sparsity!r}"
+        )
+    return sparsity
+
+
+def _check_options(min_kept, on_collapse):
+    if not isinstance(min_kept, int) or min_kept < 0:
+        raise ValueError(
+            "Invalid value for argument `min_kept`. Expected an integer >= 0. "
+            f"Received: min_kept={min_kept!r}"
+        )
+    if on_collapse not in _ON_COLLAPSE:
+        raise ValueError(
+            lookup.unknown(on_collapse, _ON_COLLAPSE, "value of `on_collapse`")
+        )
+
+
+def _left_out(model, grain, exclude):
+    """Returns why prunable weights are left out, by name."""
+    found = weights.prunable(model)
+    notes = {}
+    for pattern in [exclude] if isinstance(exclude, str) else exclude:
+        names = weights.matching(pattern, found)
+        if not names:
+            raise ValueError(
+                lookup.unknown(pattern, found, "weight in `exclude`")
+            )
+        notes.update(dict.fromkeys(names, "excluded"))
+    if grain.leaves_output_layer:
+        outputs = weights.output_names(model)
+        notes.update({n: "output layer" for n in found if n in outputs})
+    for name, weight in found.items():
+        reason = grain.unfit(weight.layout)
+        if reason is not None:
+            notes.setdefault(name, reason)
+    return notes
+
+
+def _answer_collapse(masks, sparsity, on_collapse):
+    empty = [name for name, mask in masks.items() if not mask.any()]
+    if not empty or on_collapse == "ignore":
+        return
+    message = (
+        f"At sparsity {sparsity} these weights lose all their entries, and "
+        f"nothing can flow through them: {', '.join(empty)}. Lower "
+        '`sparsity`, raise `rounds`, set `min_kept=1`, or use allocation="erk"'
+        ", which keeps some of every layer."
+    )
+    if on_collapse == "error":
+        raise ValueError(message)
+    notices.warn(
+        message,
+    )
