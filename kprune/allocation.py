@@ -15,18 +15,29 @@ from kprune import lookup, masks, weights
 def global_(groups, shapes, budget, rng):
     """Ranks all groups of the model together."""
     del shapes
-    flat = [
-        _with_minimum_first(scores, budget.minimum, rng).ravel()
-        for scores in groups.values()
-    ]
-    joined = np.concatenate(flat)
-    total = min(budget.keep(joined.size), masks.candidates(joined))
+    lifted = {
+        name: _with_minimum_first(scores, budget.minimum, rng).ravel()
+        for name, scores in groups.items()
+    }
+    sizes = {name: masks.candidates(part) for name, part in lifted.items()}
+    total = budget.keep(sum(part.size for part in lifted.values()))
+    total = min(total, sum(sizes.values()))
     _check_minimum(groups, total, budget.minimum)
-    kept = masks.top_k(joined, total, rng)
-    ends = np.cumsum([len(scores) for scores in flat])[:-1]
+    if total == 0:
+        return dict.fromkeys(groups, 0)
+    border = masks.kth_largest(list(lifted.values()), total)
+    counts, ties = {}, {}
+    for name, part in lifted.items():
+        counts[name] = int(np.count_nonzero(part > border))
+        ties[name] = int(np.count_nonzero(part == border))
+    # Which of the equal groups stay is drawn: here, how many of each weight.
+    missing = total - sum(counts.values())
+    drawn = rng.multivariate_hypergeometric(
+        list(ties.values()), missing, method="marginals"
+    )
     return {
-        name: int(np.count_nonzero(part))
-        for name, part in zip(groups, np.split(kept, ends), strict=True)
+        name: counts[name] + int(extra)
+        for name, extra in zip(groups, drawn, strict=True)
     }
 
 

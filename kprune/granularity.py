@@ -42,7 +42,7 @@ class Weight(Granularity):
     def pool(self, scores, alive, layout, rng):
         """Returns one score per weight."""
         del layout, rng
-        return np.where(alive, scores, -np.inf)
+        return scores if alive.all() else np.where(alive, scores, -np.inf)
 
     def expand(self, kept, layout):
         """Returns the mask that keeps the weights `kept`."""

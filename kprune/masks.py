@@ -72,24 +72,48 @@ def top_k(scores, k, rng):
         ValueError: If a score is NaN or k exceeds the candidates.
     """
     flat = np.ravel(scores)
-    if np.isnan(flat).any():
-        raise ValueError("Scores hold NaN, which cannot be ranked.")
     if not 0 <= k <= flat.size:
         raise ValueError(f"Cannot keep {k} of {flat.size} scores.")
-    kept = np.zeros(flat.size, bool)
-    if k > 0:
-        border = np.partition(flat, flat.size - k)[flat.size - k]
-        if border == -np.inf:
-            raise ValueError(
-                f"Cannot keep {k} of {candidates(flat)} candidates."
-            )
-        kept = flat > border
-        ties = np.flatnonzero(flat == border)
-        missing = k - np.count_nonzero(kept)
-        if missing < ties.size:
-            ties = rng.choice(ties, missing, replace=False, shuffle=False)
-        kept[ties] = True
+    if k == 0:
+        return np.zeros(np.shape(scores), bool)
+    border = kth_largest([flat], k)
+    kept = flat > border
+    missing = k - np.count_nonzero(kept)
+    ties = np.flatnonzero(flat == border)
+    if missing < ties.size:
+        ties = rng.choice(ties, missing, replace=False, shuffle=False)
+    kept[ties] = True
     return kept.reshape(np.shape(scores))
+
+
+def kth_largest(parts, k):
+    """Returns the k-th largest of the scores in several arrays.
+
+    Args:
+        parts: List of flat arrays.
+        k: Integer from 1 to the number of scores above -infinity.
+
+    Raises:
+        ValueError: If a score is NaN or k exceeds the candidates.
+    """
+    # Partition is slow where most values are equal, and most often they are
+    # equal because they share the least value: -infinity, then zero.
+    for _ in range(2):
+        # The least is NaN if any is.
+        least = min((part.min() for part in parts if part.size), default=0)
+        if np.isnan(least) or any(np.isnan(p.min()) for p in parts if p.size):
+            raise ValueError("Scores hold NaN, which cannot be ranked.")
+        above = [part[part > least] for part in parts]
+        count = sum(part.size for part in above)
+        if count < k:
+            break
+        parts = above
+    else:
+        joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return np.partition(joined, joined.size - k)[joined.size - k]
+    if least == -np.inf:
+        raise ValueError(f"Cannot keep {k} of {count} candidates.")
+    return least
 
 
 def apply(masks, weights):

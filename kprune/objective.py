@@ -6,7 +6,6 @@ data, the mode of batch normalization, float16, several batches, tracing once.
 """
 
 import functools
-import math
 
 import keras
 import numpy as np
@@ -112,20 +111,23 @@ class Objective:
         """
         return self._mean("gradient", weights, None, temperature)
 
-    def hvp(self, weights, vector, temperature=1.0):
+    def hvp(self, weights, vector=None, temperature=1.0):
         """Returns the mean Hessian-vector product over the same batches.
 
         Args:
             weights: Dict of tensors by name, the point.
-            vector: Dict of tensors by name, the direction.
+            vector: Dict of tensors by name, the direction. Defaults to the
+                mean gradient at the point, which on one batch comes for free.
             temperature: Logits are divided by it before the loss.
 
         Returns:
             Dict of tensors by name, H v at `weights`.
         """
-        norm = math.sqrt(
-            sum(float(tf.reduce_sum(v * v)) for v in vector.values())
-        )
+        if vector is None:
+            if len(self.batches) == 1 and not self._half:
+                return self._mean("gradient_hvp", weights, None, temperature)
+            vector = self.gradient(weights, temperature)
+        norm = float(tf.linalg.global_norm(list(vector.values())))
         if norm == 0 or not self._half:
             return self._mean("hvp", weights, vector, temperature)
         # In float16 a small direction would underflow. H v is linear in v.
@@ -269,6 +271,8 @@ class Objective:
                 inner.watch(values)
                 loss = self._loss(values, batch, temperature, scale)
             gradient = _gradient_of(inner, loss, values)
+            # Without a direction, along the gradient as a constant.
+            vectors = vectors or [tf.stop_gradient(g) for g in gradient]
             along = tf.add_n(
                 [
                     tf.reduce_sum(g * v)
@@ -276,6 +280,8 @@ class Objective:
                 ]
             )
         return _gradient_of(outer, along, values)
+
+    _gradient_hvp = _hvp
 
     def _loss(self, values, batch, temperature, scale):
         x, y, *sample_weight = batch

@@ -118,7 +118,7 @@ def checked_scores(scores, name, shape):
             f"The scores of {name!r} have the wrong shape. Expected {shape}. "
             f"Received: {array.shape}"
         )
-    if np.isnan(array).any():
+    if array.size and np.isnan(array.min()):
         raise ValueError(
             f"The scores of {name!r} hold NaN, which cannot be ranked."
         )

@@ -116,7 +116,7 @@ def find(model, inside_wrapper=False):
         of unknown role and weights that belong to a subclassed model itself
         are listed with the reason in `skipped`.
     """
-    found, seen = [], set()
+    found, seen, taken = [], set(), set()
     root = None if inside_wrapper else model
     owners = _owners(model, "", {}, set(), rebuilt=inside_wrapper)
     for prefix, layer, masks in owners:
@@ -131,7 +131,7 @@ def find(model, inside_wrapper=False):
             mask, live, note = masks.get(id(variable), (None, False, None))
             found.append(
                 Weight(
-                    name=f"{prefix}{variable.name}",
+                    name=_unique(f"{prefix}{variable.name}", taken),
                     variable=variable,
                     layer=layer,
                     mask=mask,
@@ -198,11 +198,11 @@ def children(layer, rebuilt=False):
         if rebuilt:
             names = _renumbered(layer.layers)
         return list(zip(names, layer.layers, strict=True))
-    found = []
+    found, taken = [], set()
 
     def collect(name, value):
         if isinstance(value, keras.layers.Layer):
-            found.append((name, value))
+            found.append((_unique(name, taken), value))
         elif isinstance(value, dict):
             for key, item in value.items():
                 collect(f"{name}/{key}", item)
@@ -217,15 +217,38 @@ def children(layer, rebuilt=False):
 
 def _renumbered(layers):
     """Replaces default names, `dense_17`, by `dense`, `dense_1` and so on."""
-    names, count = [], {}
-    for layer in layers:
-        kind = keras_internals.default_name(layer)
-        if re.fullmatch(rf"{kind}(_\d+)?", layer.name):
-            seen = count[kind] = count.get(kind, -1) + 1
-            names.append(f"{kind}_{seen}" if seen else kind)
-        else:
-            names.append(layer.name)
-    return names
+    kinds = [keras_internals.default_name(unwrapped(x)) for x in layers]
+    default = [
+        re.fullmatch(rf"{kind}(_\d+)?", layer.name)
+        for kind, layer in zip(kinds, layers, strict=True)
+    ]
+    taken = {
+        layer.name for layer, d in zip(layers, default, strict=True) if not d
+    }
+    return [
+        _unique(kind, taken) if d else layer.name
+        for kind, layer, d in zip(kinds, layers, default, strict=True)
+    ]
+
+
+def _unique(name, taken):
+    """Returns the name, with a number if it is taken, and takes it."""
+    number, free = 0, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    taken.add(free)
+    return free
+
+
+def unwrapped(layer):
+    """Returns what a kprune wrapper holds, or the layer itself."""
+    return layer.layer if is_wrapper(layer) else layer
+
+
+def is_wrapper(layer):
+    """Whether a layer is a kprune wrapper (`masking` imports this module)."""
+    return hasattr(type(layer), "mask_of")
 
 
 def _owners(layer, prefix, masks, visited, rebuilt):
@@ -233,12 +256,12 @@ def _owners(layer, prefix, masks, visited, rebuilt):
     if id(layer) in visited:
         return
     visited.add(id(layer))
-    if hasattr(type(layer), "mask_of"):  # A kprune wrapper.
+    if is_wrapper(layer):
         masks = {**masks, **layer.mask_of()}
         yield from _owners(layer.layer, prefix, masks, visited, rebuilt)
         return
     yield prefix, layer, masks
-    rebuilt = rebuilt or not keras_internals.is_graph(layer)
+    rebuilt = rebuilt or not keras_internals.lists_layers(layer)
     for name, child in children(layer, rebuilt):
         path = f"{prefix}{name}/"
         yield from _owners(child, path, masks, visited, rebuilt)

@@ -31,7 +31,7 @@ def grasp(objective, weights, masks, temperature=200.0):
             "Invalid value for argument `temperature`. Expected a number > 0. "
             f"Received: temperature={temperature!r}"
         )
-    masked = apply(masks, weights)
-    gradient = objective.gradient(masked, temperature=float(temperature))
-    product = objective.hvp(masked, gradient, temperature=float(temperature))
+    product = objective.hvp(
+        apply(masks, weights), temperature=float(temperature)
+    )
     return {name: w * product[name] for name, w in weights.items()}

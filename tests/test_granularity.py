@@ -1,0 +1,175 @@
+"""Pooling scores to groups and expanding groups to masks."""
+
+import numpy as np
+import pytest
+
+from kprune import granularity
+from kprune.weights import Layout
+
+
+def layout(shape, outputs=None, inputs=None, view=None):
+    axes = len(view or shape)
+    return Layout(
+        shape,
+        view or shape,
+        outputs or (axes - 1,),
+        inputs or (axes - 2,),
+    )
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+def ones(shape):
+    return np.ones(shape, bool)
+
+
+def test_weight_is_its_own_group():
+    scores = np.arange(6.0).reshape(2, 3)
+    alive = np.array([[True, False, True], [True, True, True]])
+    grain = granularity.get("weight")
+    pooled = grain.pool(scores, alive, layout((2, 3)), rng())
+
+    np.testing.assert_array_equal(pooled, [[0, -np.inf, 2], [3, 4, 5]])
+    np.testing.assert_array_equal(
+        grain.expand(alive, layout((2, 3))), alive
+    )
+
+
+@pytest.mark.parametrize(
+    "reduce, expected",
+    [
+        ("mean", [2, 3]),
+        ("sum", [4, 6]),
+        ("max", [3, 4]),
+        # sqrt(1 + 9), sqrt(4 + 16).
+        ("l2", [np.sqrt(10), np.sqrt(20)]),
+    ],
+)
+def test_channel_reduces_over_all_inputs(reduce, expected):
+    scores = np.array([[1.0, 2.0], [3.0, 4.0]])
+    grain = granularity.Channel(reduce=reduce)
+    pooled = grain.pool(scores, ones((2, 2)), layout((2, 2)), rng())
+    np.testing.assert_allclose(pooled, expected)
+
+
+def test_channel_of_a_dead_slice_is_out_of_the_race():
+    alive = np.array([[True, False], [True, False]])
+    pooled = granularity.Channel().pool(
+        np.ones((2, 2)), alive, layout((2, 2)), rng()
+    )
+    np.testing.assert_array_equal(pooled, [1, -np.inf])
+
+
+def test_channel_of_a_recurrent_kernel_is_a_unit_with_its_gates():
+    # An LSTM kernel of 1 input and 2 units: columns i0 i1 f0 f1 c0 c1 o0 o1.
+    lstm = layout((1, 8), view=(1, 4, 2), outputs=(2,), inputs=(0,))
+    scores = np.array([[1.0, 0, 2, 0, 3, 0, 4, 8]])
+    grain = granularity.Channel(reduce="sum")
+
+    np.testing.assert_array_equal(
+        grain.pool(scores, ones((1, 8)), lstm, rng()), [10, 8]
+    )
+    np.testing.assert_array_equal(
+        grain.expand(np.array([True, False]), lstm),
+        [[True, False] * 4],
+    )
+
+
+def test_channel_of_a_depthwise_kernel_counts_channel_and_multiplier():
+    depthwise = layout((2, 2, 3, 2), outputs=(2, 3), inputs=(2,))
+    scores = np.arange(24.0).reshape(2, 2, 3, 2)
+    grain = granularity.Channel(reduce="mean")
+    pooled = grain.pool(scores, ones(scores.shape), depthwise, rng())
+
+    # Positions of the window are 6 apart: the mean is the first plus 9.
+    np.testing.assert_array_equal(pooled, [[9, 10], [11, 12], [13, 14]])
+    mask = grain.expand(pooled > 11, depthwise)
+    assert mask.shape == scores.shape and mask.sum() == 3 * 4
+
+
+def test_nm_ranks_each_run_of_inputs_by_itself():
+    # Two outputs, four inputs; columns are the runs.
+    scores = np.array([[4.0, 1], [3, 2], [2, 3], [1, 4]])
+    pooled = granularity.NM(2, 4).pool(
+        scores, ones((4, 2)), layout((4, 2)), rng()
+    )
+    np.testing.assert_array_equal(
+        pooled, [[0, -3], [-1, -2], [-2, -1], [-3, 0]]
+    )
+
+
+def test_nm_runs_along_the_input_channels_of_a_convolution():
+    kernel = layout((3, 3, 8, 5))
+    scores = rng().random((3, 3, 8, 5))
+    grain = granularity.NM(2, 4)
+    pooled = grain.pool(scores, ones(scores.shape), kernel, rng())
+    mask = grain.expand(pooled > -2, kernel)
+
+    runs = mask.reshape(3, 3, 2, 4, 5).sum(axis=3)
+    assert (runs == 2).all()
+    grain.check(mask, kernel)
+    mask[0, 0, :4, 0] = True
+    with pytest.raises(ValueError, match="are not 2:4"):
+        grain.check(mask, kernel)
+
+
+def test_nm_says_which_weights_do_not_fit():
+    grain = granularity.NM(2, 4)
+    assert grain.unfit(layout((8, 3))) is None
+    assert "not a multiple of 4" in grain.unfit(layout((9, 3)))
+    depthwise = layout((3, 3, 8, 1), outputs=(2, 3), inputs=(2,))
+    assert "no input axis" in grain.unfit(depthwise)
+
+
+@pytest.mark.parametrize("n, m", [(4, 4), (0, 4), (5, 4), (1.5, 4)])
+def test_nm_refuses_patterns_that_are_none(n, m):
+    with pytest.raises(ValueError, match="0 < n < m"):
+        granularity.NM(n, m)
+
+
+def test_block_takes_the_mean_and_copes_with_edges():
+    scores = np.array([[1.0, 2, 3], [5, 6, 7], [9, 10, 30]])
+    grain = granularity.Block((2, 2))
+    pooled = grain.pool(scores, ones((3, 3)), layout((3, 3)), rng())
+
+    # (1+2+5+6)/4, (3+7)/2, (9+10)/2, 30.
+    np.testing.assert_array_equal(pooled, [[3.5, 5], [9.5, 30]])
+    mask = grain.expand(np.array([[True, False], [False, True]]), layout((3, 3)))
+    np.testing.assert_array_equal(
+        mask, [[True, True, False], [True, True, False], [False, False, True]]
+    )
+
+
+def test_block_of_four_inputs_lies_along_the_inputs():
+    grain = granularity.Block((4, 1))
+    scores = np.arange(16.0).reshape(8, 2)
+    pooled = grain.pool(scores, ones((8, 2)), layout((8, 2)), rng())
+    # Column 0 holds 0 2 4 6 | 8 10 12 14.
+    np.testing.assert_array_equal(pooled, [[3, 4], [11, 12]])
+
+
+@pytest.mark.parametrize("reduce", ["mean", "sum", "max", "l2"])
+def test_block_without_live_weights_is_out_of_the_race(reduce):
+    alive = np.array([[True], [True], [False], [False]])
+    grain = granularity.Block((2, 1), reduce=reduce)
+    pooled = grain.pool(np.ones((4, 1)), alive, layout((4, 1)), rng())
+    assert np.isfinite(pooled[0, 0]) and pooled[1, 0] == -np.inf
+
+
+@pytest.mark.parametrize("shape", [(0, 1), (4,), (1, 2, 3), (1.5, 2)])
+def test_block_refuses_bad_shapes(shape):
+    with pytest.raises(ValueError, match="two integers"):
+        granularity.Block(shape)
+
+
+def test_get_by_name_pattern_and_object():
+    assert granularity.get("channel") == granularity.Channel()
+    assert granularity.get("2:4") == granularity.NM(2, 4)
+    block = granularity.Block((1, 8))
+    assert granularity.get(block) is block
+    with pytest.raises(ValueError, match="Did you mean 'channel'"):
+        granularity.get("chanel")
+    with pytest.raises(ValueError, match="reduction"):
+        granularity.Channel(reduce="median")

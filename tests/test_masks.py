@@ -1,0 +1,106 @@
+"""Exact ranking, exact counts, and masks on disk."""
+
+import numpy as np
+import pytest
+
+from kprune import masks
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    "total, sparsity, kept",
+    [
+        # (1 - 0.98) * 1000 is 20.000000000000018 in floats: ceil gives 21.
+        (1000, 0.98, 20),
+        (100, 0.9, 10),  # int(100 * (1 - 0.9)) is 9.
+        (270_896, 0.8, 54_179),  # 54179.2
+        (5, 0.5, 2),  # 2.5 rounds to even.
+        (7, 0.5, 4),  # 3.5 rounds to even.
+        (10, 0.0, 10),
+        (3_000_000_000, 0.9, 300_000_000),  # Past float32 and int32.
+    ],
+)
+def test_count_kept_is_exact(total, sparsity, kept):
+    assert masks.count_kept(total, sparsity) == kept
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        np.zeros(1000),
+        np.full(1000, 3.5),
+        np.r_[np.zeros(500), np.arange(500)],
+        np.r_[np.full(990, -np.inf), np.arange(10)],
+        np.linspace(-5, 5, 1000),
+        np.r_[np.full(500, np.inf), np.zeros(500)],
+    ],
+    ids=["zero", "equal", "half zero", "dead", "signed", "infinite"],
+)
+@pytest.mark.parametrize("k", [0, 1, 5, 10])
+def test_top_k_keeps_exactly_k_of_the_highest(scores, k):
+    kept = masks.top_k(scores, k, rng())
+
+    assert kept.sum() == k
+    if k:
+        assert scores[kept].min() >= np.sort(scores)[-k]
+
+
+def test_top_k_agrees_with_a_full_sort():
+    scores = rng().normal(size=(7, 11, 13))
+    kept = masks.top_k(scores, 300, rng())
+    expected = scores >= np.sort(scores.ravel())[-300]
+    np.testing.assert_array_equal(kept, expected)
+
+
+def test_top_k_draws_ties_by_seed_and_not_by_position():
+    scores = np.zeros(10_000)
+    one = masks.top_k(scores, 1000, np.random.default_rng(1))
+    same = masks.top_k(scores, 1000, np.random.default_rng(1))
+    other = masks.top_k(scores, 1000, np.random.default_rng(2))
+
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+    # 500 +- 15 of the kept would lie in the first half by chance.
+    assert 400 < one[:5000].sum() < 600
+
+
+def test_top_k_refuses_nan_and_too_many():
+    with pytest.raises(ValueError, match="NaN"):
+        masks.top_k(np.array([1.0, np.nan, 2.0]), 1, rng())
+    with pytest.raises(ValueError, match="Cannot keep 3 of 2 candidates"):
+        masks.top_k(np.array([1.0, -np.inf, 2.0]), 3, rng())
+    with pytest.raises(ValueError, match="Cannot keep 4 of 3"):
+        masks.top_k(np.arange(3.0), 4, rng())
+
+
+def test_overlap_is_the_jaccard_index():
+    one = {"a": np.array([True, True, False]), "b": np.array([True])}
+    other = {"a": np.array([True, False, True]), "b": np.array([True])}
+    # Both keep 2, either keeps 4.
+    assert masks.overlap(one, other) == 0.5
+    with pytest.raises(ValueError, match="differ in"):
+        masks.overlap(one, {"a": one["a"]})
+
+
+def test_save_and_load_round_trip(tmp_path):
+    saved = {
+        "conv/kernel": rng().random((3, 3, 5, 7)) < 0.3,
+        "fc/kernel": np.zeros((4, 2), bool),
+    }
+    masks.save(saved, tmp_path / "masks.npz")
+    loaded = masks.load(tmp_path / "masks.npz")
+
+    assert set(loaded) == set(saved)
+    for name, mask in saved.items():
+        assert loaded[name].dtype == bool
+        np.testing.assert_array_equal(loaded[name], mask)
+    assert [p.name for p in tmp_path.iterdir()] == ["masks.npz"]
+
+
+def test_load_refuses_a_file_of_something_else(tmp_path):
+    np.savez(tmp_path / "x.npz", a=np.zeros(3))
+    with pytest.raises(ValueError, match="holds no masks"):
+        masks.load(tmp_path / "x.npz")
