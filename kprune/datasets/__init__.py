@@ -1,0 +1,9 @@
+"""The data sets of the pruning literature, ready for `fit`.
+
+To add one: a row in `catalogue.py`, with its normalization constants.
+"""
+
+from kprune.datasets.catalogue import Info, info, names
+from kprune.datasets.loading import load, load_arrays
+
+__all__ = ["Info", "info", "load", "load_arrays", "names"]

@@ -1,0 +1,99 @@
+"""Random crops and flips, as pure functions of a seed.
+
+Nothing here keeps state: the same images and the same seed give the same
+result, in whatever order and on however many threads `tf.data` runs them.
+"""
+
+import tensorflow as tf
+
+
+def crop_and_flip(images, seed, padding=4):
+    """Shifts each image by up to `padding` pixels, and mirrors half of them.
+
+    The border that comes into view is black: it is zero *before* the images
+    are normalized, as in torchvision's order of crop, then normalize.
+
+    Args:
+        images: Tensor `(batch, height, width, channels)`, not normalized.
+        seed: Integer tensor of shape `(2,)`.
+        padding: Integer, pixels added on each side before the crop.
+
+    Returns:
+        Tensor of the shape and dtype of `images`.
+    """
+    height, width, channels = images.shape[1:]
+    batch = tf.shape(images)[0]
+    tall, wide = height + 2 * padding, width + 2 * padding
+    border = [padding, padding]
+    padded = tf.pad(images, [[0, 0], border, border, [0, 0]])
+    top, left = tf.unstack(
+        _integers([2, batch, 1], 2 * padding + 1, seed), num=2
+    )
+    flip = _integers([batch, 1], 2, seed + 1) == 1
+    columns = tf.range(width)[tf.newaxis]
+    columns = left + tf.where(flip, width - 1 - columns, columns)
+    rows = tf.range(batch)[:, tf.newaxis] * tall + top + tf.range(height)
+    # One gather of pixels does both crop and flip, for the whole batch: five
+    # times faster than an op per image on two cores.
+    pixels = rows[:, :, tf.newaxis] * wide + columns[:, tf.newaxis, :]
+    return tf.gather(tf.reshape(padded, [-1, channels]), pixels)
+
+
+def random_resized_crop(image, size, seed):
+    """Cuts a random part out of a photograph, resizes it, and may mirror it.
+
+    As torchvision's RandomResizedCrop: the part has 8 % to 100 % of the area,
+    uniformly, and an aspect ratio of 3/4 to 4/3, uniformly in its logarithm.
+
+    Args:
+        image: Uint8 tensor `(height, width, channels)`.
+        size: Integer, height and width of the result in pixels.
+        seed: Integer tensor of shape `(2,)`.
+
+    Returns:
+        Float32 tensor `(size, size, channels)`, values as in `image`.
+    """
+    top, left, height, width = _random_part(tf.shape(image)[:2], seed)
+    part = image[top : top + height, left : left + width]
+    part = tf.image.resize(part, [size, size], antialias=True)
+    return tf.image.stateless_random_flip_left_right(part, seed + 1)
+
+
+def resize_and_center_crop(image, size, shorter_side):
+    """Resizes a photograph, keeping its proportions, and cuts out its middle.
+
+    Args:
+        image: Uint8 tensor `(height, width, channels)`.
+        size: Integer, height and width of the result in pixels.
+        shorter_side: Integer, what to resize the shorter side to, in pixels.
+
+    Returns:
+        Float32 tensor `(size, size, channels)`, values as in `image`.
+    """
+    shape = tf.shape(image)[:2]
+    resized = shorter_side * shape // tf.reduce_min(shape)
+    image = tf.image.resize(image, resized, antialias=True)
+    top, left = tf.unstack((resized - size) // 2, num=2)
+    return tf.image.crop_to_bounding_box(image, top, left, size, size)
+
+
+def _random_part(shape, seed, attempts=10):
+    # tf.image.stateless_sample_distorted_bounding_box draws the height, not
+    # the area, uniformly: its parts have a median of 37 % of the image, those
+    # of torchvision, which the papers train with, 48 %.
+    shape = tf.cast(shape, tf.float32)
+    draws = tf.random.stateless_uniform([4, attempts], seed)
+    area = tf.reduce_prod(shape) * (0.08 + 0.92 * draws[0])
+    ratio = (4 / 3) ** (2 * draws[1] - 1)
+    extents = tf.round(tf.sqrt([area / ratio, area * ratio]))
+    fits = tf.reduce_all(extents <= shape[:, tf.newaxis], axis=0)
+    first = tf.argmax(fits)
+    # If no attempt fits, the largest part of an allowed ratio.
+    largest = tf.minimum(shape, tf.round(shape[::-1] * 4 / 3))
+    extent = tf.where(tf.reduce_any(fits), extents[:, first], largest)
+    begin = tf.floor(draws[2:, first] * (shape - extent + 1))
+    return tf.unstack(tf.cast(tf.concat([begin, extent], 0), tf.int32), num=4)
+
+
+def _integers(shape, below, seed):
+    return tf.random.stateless_uniform(shape, seed, 0, below, tf.int32)

@@ -1,0 +1,212 @@
+"""What is known of each data set before a byte of it is read."""
+
+import dataclasses
+
+from kprune.datasets.normalization import Standardize, per_image
+from kprune.lookup import choose
+
+
+@dataclasses.dataclass(frozen=True)
+class Info:
+    """Describes a data set.
+
+    Args:
+        name: String.
+        input_shape: Tuple, `(height, width, channels)` of an input.
+        classes: Integer.
+        train_size: Integer, number of training images.
+        test_size: Integer, number of test images.
+        source: String, who made it and where it is described.
+        licence: String.
+        normalizations: Dict of functions on images in [0, 1], by name.
+        augmentation: `"crop"`: a black border of 4 pixels, a random crop of
+            the image's size and a flip. `"resized_crop"`: a random part of
+            a photograph, resized, and a flip; such a set is read from disk
+            image by image, the others are held in memory. `None`: none.
+        white: Integer, the largest pixel value.
+        tfds: String, the name in tensorflow-datasets; `None` for the set
+            that ships with kprune.
+        test_split: String, the name in tensorflow-datasets of what papers
+            report their accuracy on.
+        url: String, a file that tensorflow-datasets downloads; `None` where
+            it downloads nothing.
+    """
+
+    name: str
+    input_shape: tuple
+    classes: int
+    train_size: int
+    test_size: int
+    source: str
+    licence: str
+    normalizations: dict = dataclasses.field(repr=False, compare=False)
+    augmentation: str | None = None
+    white: int = 255
+    tfds: str | None = None
+    test_split: str = "test"
+    url: str | None = None
+
+    @property
+    def mean(self):
+        """The mean that the default normalization subtracts."""
+        return self.normalizations["default"].mean
+
+    @property
+    def std(self):
+        """The deviation that the default normalization divides by."""
+        return self.normalizations["default"].std
+
+
+def _variants(channels, mean, std, **others):
+    constants = {
+        "default": Standardize(mean, std),
+        "half": Standardize((0.5,) * channels, (0.5,) * channels),
+        "unit": Standardize((0.0,) * channels, (1.0,) * channels),
+    }
+    return constants | others
+
+
+_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_CIFAR = "Krizhevsky (2009), https://www.cs.toronto.edu/~kriz/cifar.html"
+_CIFAR_FILES = "https://www.cs.toronto.edu/~kriz"
+_NO_LICENCE = "none given by its author"
+
+_ALL = (
+    Info(
+        name="digits",
+        input_shape=(8, 8, 1),
+        classes=10,
+        train_size=1437,
+        test_size=360,
+        source="Alpaydin & Kaynak (1998), https://doi.org/10.24432/C50P49",
+        licence="CC BY 4.0",
+        # Mean and deviation of the training images.
+        normalizations=_variants(1, (0.3059,), (0.3766,)),
+        white=16,
+    ),
+    Info(
+        name="mnist",
+        input_shape=(28, 28, 1),
+        classes=10,
+        train_size=60_000,
+        test_size=10_000,
+        source="LeCun, Cortes & Burges, http://yann.lecun.com/exdb/mnist/",
+        licence="CC BY-SA 3.0",
+        normalizations=_variants(
+            1, (0.1307,), (0.3081,), ossum=Standardize((0.13066,), (0.3081,))
+        ),
+        tfds="mnist",
+        url="https://storage.googleapis.com/cvdf-datasets/mnist/"
+        "t10k-labels-idx1-ubyte.gz",
+    ),
+    Info(
+        name="fashion_mnist",
+        input_shape=(28, 28, 1),
+        classes=10,
+        train_size=60_000,
+        test_size=10_000,
+        source="Xiao, Rasul & Vollgraf (2017), "
+        "https://github.com/zalandoresearch/fashion-mnist",
+        licence="MIT",
+        normalizations=_variants(1, (0.2860,), (0.3530,)),
+        tfds="fashion_mnist",
+        url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+        "t10k-labels-idx1-ubyte.gz",
+    ),
+    Info(
+        name="cifar10",
+        input_shape=(32, 32, 3),
+        classes=10,
+        train_size=50_000,
+        test_size=10_000,
+        source=_CIFAR,
+        licence=_NO_LICENCE,
+        normalizations=_variants(
+            3,
+            (0.4914, 0.4822, 0.4465),
+            # The mean of the images' own deviations, which GraSP, FORCE and
+            # ProsPr divide by. The deviation over all pixels is (.2470,
+            # .2435, .2616): with this one inputs have a deviation of 1.2-1.3.
+            (0.2023, 0.1994, 0.2010),
+            synflow=Standardize((0.491, 0.482, 0.447), (0.247, 0.243, 0.262)),
+            imagenet=Standardize(*_IMAGENET),  # open_lth
+            per_image=per_image,
+        ),
+        augmentation="crop",
+        tfds="cifar10",
+        url=f"{_CIFAR_FILES}/cifar-10-binary.tar.gz",
+    ),
+    Info(
+        name="cifar100",
+        input_shape=(32, 32, 3),
+        classes=100,
+        train_size=50_000,
+        test_size=10_000,
+        source=_CIFAR,
+        licence=_NO_LICENCE,
+        normalizations=_variants(
+            3,
+            (0.5071, 0.4867, 0.4408),
+            (0.2675, 0.2565, 0.2761),
+            imagenet=Standardize(*_IMAGENET),
+            per_image=per_image,
+        ),
+        augmentation="crop",
+        tfds="cifar100",
+        url=f"{_CIFAR_FILES}/cifar-100-binary.tar.gz",
+    ),
+    Info(
+        name="imagenet2012",
+        input_shape=(224, 224, 3),
+        classes=1000,
+        train_size=1_281_167,
+        test_size=50_000,
+        source="Russakovsky et al. (2015), https://image-net.org",
+        licence="non-commercial research and education, on registration",
+        normalizations=_variants(3, *_IMAGENET),
+        augmentation="resized_crop",
+        tfds="imagenet2012",
+        test_split="validation",
+    ),
+    Info(
+        name="imagenette",
+        input_shape=(224, 224, 3),
+        classes=10,
+        train_size=9_469,
+        test_size=3_925,
+        source="Howard, https://github.com/fastai/imagenette",
+        licence="code Apache 2.0; images as in imagenet2012",
+        normalizations=_variants(3, *_IMAGENET),
+        augmentation="resized_crop",
+        # Shorter side 320: enough for crops of 224, a fifth of the bytes.
+        tfds="imagenette/320px-v2",
+        test_split="validation",
+        url="https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-320.tgz",
+    ),
+)
+_BY_NAME = {row.name: row for row in _ALL}
+
+
+def names():
+    """Returns the names of the data sets, sorted."""
+    return sorted(_BY_NAME)
+
+
+def info(name):
+    """Returns what is known of a data set, without reading it.
+
+    Args:
+        name: String, one of `names()`.
+
+    Returns:
+        An `Info`.
+
+    Raises:
+        ValueError: If there is no such data set.
+
+    Example:
+
+    >>> kprune.datasets.info("cifar10").input_shape
+    (32, 32, 3)
+    """
+    return choose(name, _BY_NAME, "data set")

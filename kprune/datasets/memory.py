@@ -1,0 +1,109 @@
+"""Pipelines of the sets that fit in memory: decoded once, then gathered.
+
+The images stay one uint8 tensor. What is shuffled and batched are indices, and
+a batch is one gather, so nothing is copied or buffered image by image.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from kprune.datasets import randomness, storage
+from kprune.datasets.augmentation import crop_and_flip
+
+# The held-out images are the same whatever the seed of a run.
+_HOLD_OUT_SEED = 0
+
+
+def read(info, data_dir=None, validation=0.0):
+    """Returns the set's parts as pairs of arrays.
+
+    Args:
+        info: `Info` of the data set.
+        data_dir: String, where tensorflow-datasets keeps its files.
+        validation: Float in [0, 1), the fraction of training images to hold
+            out; they are drawn at random, once and for all.
+
+    Returns:
+        List of `(images, labels)`, uint8 and int32: the training part, the
+        validation part if `validation` is not zero, and the test part.
+    """
+    if info.tfds is None:
+        splits = storage.read_digits()
+    else:
+        builder = storage.builder(info, data_dir)
+        splits = {
+            "train": _decoded(builder, "train"),
+            "test": _decoded(builder, info.test_split),
+        }
+    images, labels = splits["train"]
+    held_out = round(validation * len(labels))
+    # RandomState's streams are frozen for good; default_rng's may change.
+    order = np.random.RandomState(_HOLD_OUT_SEED).permutation(len(labels))
+    parts = [(images, labels)]
+    if validation:
+        parts = [
+            (images[rows], labels[rows])
+            for rows in (np.sort(order[held_out:]), np.sort(order[:held_out]))
+        ]
+    return [(x, y.astype(np.int32)) for x, y in [*parts, splits["test"]]]
+
+
+def training(info, part, normalize, batch_size, seed, augment, drop_remainder):
+    """Returns batches in another order, and augmented anew, each pass.
+
+    Args:
+        info: `Info` of the data set.
+        part: A pair of arrays, from `read`.
+        normalize: Function from uint8 images to float32 ones.
+        batch_size: Integer.
+        seed: Integer.
+        augment: Boolean.
+        drop_remainder: Boolean, whether to leave out the last batch if it is
+            smaller than the others.
+    """
+    del info
+    size = len(part[1])
+    order = randomness.shuffled(tf.data.Dataset.range(size), size, seed)
+    order = order.batch(batch_size, drop_remainder)
+    gather = _gatherer(part)
+
+    def batch(rows, draw):
+        images, labels = gather(rows)
+        if augment:
+            images = crop_and_flip(images, draw)
+        return normalize(images), labels
+
+    batches = tf.data.Dataset.zip(order, randomness.seeds(seed))
+    return batches.map(batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation(info, part, normalize, batch_size):
+    """Returns all images in the order in which they are stored.
+
+    Args:
+        info: `Info` of the data set.
+        part: A pair of arrays, from `read`.
+        normalize: Function from uint8 images to float32 ones.
+        batch_size: Integer.
+    """
+    del info
+    gather = _gatherer(part)
+
+    def batch(rows):
+        images, labels = gather(rows)
+        return normalize(images), labels
+
+    rows = tf.data.Dataset.range(len(part[1])).batch(batch_size)
+    return rows.map(batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _decoded(builder, split):
+    whole = builder.as_dataset(split=split, batch_size=-1, as_supervised=True)
+    return tuple(tensor.numpy() for tensor in whole)
+
+
+def _gatherer(part):
+    # tf.data reads them there; on a GPU each batch would be copied back.
+    with tf.device("CPU:0"):
+        images, labels = map(tf.constant, part)
+    return lambda rows: (tf.gather(images, rows), tf.gather(labels, rows))

@@ -1,0 +1,87 @@
+"""Where the images lie: inside the package, or with tensorflow-datasets."""
+
+import contextlib
+import os
+import pathlib
+import sys
+
+import numpy as np
+from absl import logging
+
+_DIGITS = pathlib.Path(__file__).with_name("digits.npz")
+_PATIENCE = 10  # Seconds to wait for a server's answer.
+
+
+def read_digits():
+    """Returns `(images, labels)` of the digits by split, as uint8 arrays."""
+    with np.load(_DIGITS) as file:
+        return {
+            split: (file[f"x_{split}"], file[f"y_{split}"])
+            for split in ("train", "test")
+        }
+
+
+def builder(info, data_dir=None):
+    """Returns the builder of a set that is on disk, downloading it if not.
+
+    Args:
+        info: `Info` of the data set.
+        data_dir: String, the folder of tensorflow-datasets. Defaults to
+            `TFDS_DATA_DIR`, or to what tensorflow-datasets defaults to.
+
+    Returns:
+        A `tfds.core.DatasetBuilder`, ready to be read from.
+
+    Raises:
+        RuntimeError: If the set is neither on disk nor to be had.
+    """
+    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
+    # A download fails in many ways: no network, no space, a checksum, an
+    # archive that must be fetched by hand. All have one remedy.
+    try:
+        with _quiet():
+            return _prepared(info, data_dir)
+    except Exception as error:
+        where = data_dir or "tensorflow-datasets' default folder"
+        raise RuntimeError(
+            f"{info.name!r} was not found in {str(where)!r} and could not be "
+            f"downloaded: {type(error).__name__}: {error}\n"
+            f"Run `tfds build {info.tfds} --data_dir=FOLDER` where there is a "
+            "network, and give that folder as `data_dir=` or in the variable "
+            "TFDS_DATA_DIR. 'digits' ships with kprune and always works."
+        ) from error
+
+
+def _prepared(info, data_dir):
+    # Imported late: kprune is of use without it.
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder(info.tfds, data_dir=data_dir)
+    if not builder.is_prepared():
+        if info.url:
+            _reach(info.url)
+        if not sys.stderr.isatty():
+            tfds.disable_progress_bar()
+        builder.download_and_prepare()
+    return builder
+
+
+def _reach(url):
+    # tensorflow-datasets tries each file eleven times, over three minutes and
+    # more, before it says that there is no network.
+    import requests
+
+    with requests.get(url, stream=True, timeout=_PATIENCE) as response:
+        response.raise_for_status()
+
+
+@contextlib.contextmanager
+def _quiet():
+    # It warns of a folder that is not there, which the error says better, and
+    # logs several lines for each set that it finds.
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(min(verbosity, logging.ERROR))
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
