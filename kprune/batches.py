@@ -100,7 +100,10 @@ def _elements(data, batch_size):
         count = data.num_batches
         places = range(count) if count is not None else itertools.count()
         return (data[i] for i in places)
-    if isinstance(data, (tuple, list)) and len(data) in (2, 3):
+    arrays = isinstance(data, tuple) or (
+        isinstance(data, list) and all(hasattr(a, "shape") for a in data)
+    )
+    if arrays and len(data) in (2, 3):
         return _slices(data, batch_size or DEFAULT_BATCH_SIZE)
     if hasattr(data, "__iter__") and not isinstance(data, (np.ndarray, dict)):
         return iter(data)
@@ -112,7 +115,7 @@ def _elements(data, batch_size):
 
 
 def _slices(data, batch_size):
-    arrays = keras.tree.map_structure(np.asarray, tuple(data))
+    arrays = tuple(_as_arrays(part) for part in data)
     lengths = [len(a) if a.ndim else 0 for a in keras.tree.flatten(arrays)]
     if len(set(lengths)) > 1 or lengths[0] == 0:
         raise ValueError(
@@ -124,6 +127,16 @@ def _slices(data, batch_size):
         yield keras.tree.map_structure(lambda a, part=part: a[part], arrays)
 
 
+def _as_arrays(part):
+    """Returns an array, or a dict or list of them for several inputs."""
+    if isinstance(part, dict):
+        return {name: _as_arrays(value) for name, value in part.items()}
+    several = isinstance(part, (list, tuple)) and all(
+        hasattr(value, "shape") for value in part
+    )
+    return [np.asarray(v) for v in part] if several else np.asarray(part)
+
+
 def _checked(element, place):
     if not isinstance(element, (tuple, list)) or len(element) not in (2, 3):
         raise ValueError(
@@ -131,7 +144,7 @@ def _checked(element, place):
             f"sample_weight). Received: {type(element).__name__}"
             + (f" of {len(element)}" if hasattr(element, "__len__") else "")
         )
-    x, y, *rest = keras.tree.map_structure(np.asarray, tuple(element))
+    x, y, *rest = (_as_arrays(part) for part in element)
     for array in keras.tree.flatten((x, y, *rest)):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(

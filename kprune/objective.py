@@ -149,7 +149,7 @@ class Objective:
 
     @property
     def loss(self):
-        """The loss as `compile` takes it; `None` stands for the compiled."""
+        """The loss that scores are taken of, as `compile` takes it."""
         return self._scoring[1]
 
     @functools.cached_property
@@ -180,7 +180,17 @@ class Objective:
         loss = losses.resolve(model, loss, outputs, y)
         for _, labels, *_ in read:
             losses.check_labels(model, loss, _like(outputs, labels), labels)
-        return read, loss
+        function = keras_internals.training_loss(model, loss)
+        try:
+            # Builds its trackers, which cannot be done while tracing.
+            function(y, outputs)
+        except Exception as error:
+            raise ValueError(
+                f"The labels do not fit the loss: {error}"
+            ) from error
+        if loss is None:
+            loss = losses.compiled_loss(model)
+        return read, loss, function
 
     def _outputs_on(self, x):
         """Runs the model on the first inputs, to see that they fit."""
@@ -285,10 +295,6 @@ class Objective:
 
     def _loss(self, values, batch, temperature, scale):
         x, y, *sample_weight = batch
-        loss = keras_internals.training_loss(self.model, self.loss)
-        chosen = self.loss
-        if chosen is None:
-            chosen = losses.compiled_loss(self.model)
         variables = self._variables.values()
         mapping = list(zip(variables, values, strict=True))
         # The weights come masked, or dense where the method wants it so.
@@ -301,8 +307,8 @@ class Objective:
         ):
             outputs = self.model(x, training=self._dropout)
             outputs = keras.tree.map_structure(_at_least_float32, outputs)
-            outputs = losses.soften(chosen, outputs, temperature)
-            value = loss(y, outputs, *sample_weight)
+            outputs = losses.soften(self.loss, outputs, temperature)
+            value = self._scoring[2](y, outputs, *sample_weight)
         return value * tf.cast(scale, value.dtype)
 
     def _check_finite(self, values, what):

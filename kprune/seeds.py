@@ -21,7 +21,8 @@ def stream(seed, *names):
     Returns:
         A `numpy.random.Generator`.
     """
-    entropy = [seed]
+    # The count first: NumPy takes a sequence that ends in 0 for one without.
+    entropy = [seed, len(names)]
     for name in names:
         entropy.append(
             zlib.crc32(name.encode()) if isinstance(name, str) else int(name)

@@ -1,0 +1,344 @@
+"""The two calls: what they accept, what they answer to bad input."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kprune
+
+CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def net(seed=0):
+    return kprune.models.fc(
+        (16, 12), input_shape=(4, 4, 1), classes=3, seed=seed
+    )  # 256 + 192 + 36 = 484 prunable weights.
+
+
+def data(count=20):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(count, 4, 4, 1)).astype("float32")
+    return x, rng.integers(0, 3, count)
+
+
+def kept(model):
+    return {n: int(m.sum()) for n, m in kprune.get_masks(model).items()}
+
+
+def test_the_calls_of_the_readme_work():
+    model = net()
+    with pytest.warns(UserWarning) as told:
+        kprune.prune(model, method="grasp", sparsity=0.95)
+    told = [w for w in told if w.category is UserWarning]
+    texts = " ".join(str(w.message) for w in told)
+    assert "No data was given" in texts and "No loss was given" in texts
+    assert all(w.filename == __file__ for w in told)
+    x, y = data()
+    dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        kprune.prune(model, "snip", 0.9, data=(x, y), loss=CE, seed=0)
+        kprune.prune(model, "synflow", 0.8, rounds=10, verbose=0)
+        kprune.prune(model, "magnitude", 0.9, allocation="uniform")
+        kprune.prune(
+            model, "snip", 0.5, data=dataset, loss=CE, granularity="channel"
+        )
+        kprune.prune(model, "magnitude", 0.5, granularity=kprune.NM(2, 4))
+
+
+def test_methods_and_criteria_by_name():
+    expected = ["grasp", "magnitude", "random", "snip", "synflow"]
+    assert kprune.methods() == expected
+    assert kprune.criteria.names() == expected
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "magnitude",
+        kprune.Pruner("magnitude"),
+        kprune.recipes.magnitude(),
+        kprune.criteria.get("magnitude"),
+        lambda objective, weights, masks: {
+            n: abs(w) for n, w in weights.items()
+        },
+    ],
+    ids=["name", "pruner", "recipe", "criterion", "function"],
+)
+def test_strings_and_objects_are_interchangeable(method):
+    model = net()
+    one = kprune.get_masks(kprune.prune(model, method, 0.9))
+    layers = [layer for layer in model.layers if layer.weights]
+    weights = np.concatenate([np.ravel(layer.kernel) for layer in layers])
+    border = np.sort(np.abs(weights))[-48]  # 10 % of 484 is 48.4.
+    for layer in layers:
+        np.testing.assert_array_equal(
+            one[f"{layer.name}/kernel"], np.abs(layer.kernel) >= border
+        )
+
+
+def test_options_reach_the_criterion_and_pruner_alike():
+    x, y = data()
+    common = {"data": (x, y), "loss": CE}
+    by_option = kprune.score(net(), "grasp", temperature=1.0, **common)
+    by_object = kprune.score(
+        net(), kprune.criteria.get("grasp", temperature=1.0), **common
+    )
+    by_recipe = kprune.score(
+        net(), kprune.recipes.grasp(temperature=1.0), **common
+    )
+    default = kprune.score(net(), "grasp", **common)
+    for name in default:
+        np.testing.assert_array_equal(by_option[name], by_object[name])
+        np.testing.assert_array_equal(by_option[name], by_recipe[name])
+        assert (by_option[name] != default[name]).any()
+
+
+def test_any_axis_of_a_recipe_can_be_replaced():
+    counts = kept(
+        kprune.prune(net(), "synflow", 0.75, rounds=3, allocation="uniform")
+    )
+    assert counts == {"fc1/kernel": 64, "fc2/kernel": 48, "fc3/kernel": 9}
+
+
+def test_pruning_again_goes_on_from_the_masks_there_are():
+    once = kprune.prune(net(), "magnitude", 0.5)
+    twice = kprune.prune(once, "random", 0.9)
+    before, after = kprune.get_masks(once), kprune.get_masks(twice)
+    assert sum(kept(once).values()) == 242
+    assert sum(kept(twice).values()) == 48
+    for name in before:
+        assert not (after[name] & ~before[name]).any()
+
+
+def test_recover_lets_weights_return():
+    once = kprune.prune(net(), "random", 0.5)
+    pruner = kprune.Pruner("random", recover=True)
+    twice = kprune.prune(once, pruner, 0.5, seed=1)
+    before, after = kprune.get_masks(once), kprune.get_masks(twice)
+    assert sum(kept(twice).values()) == 242
+    assert any((after[name] & ~before[name]).any() for name in before)
+
+
+def test_excluded_weights_stay_dense_and_do_not_count():
+    model = kprune.prune(net(), "magnitude", 0.75, exclude=["fc3", "fc1/ker.*"])
+    counts = kept(model)
+    assert counts == {"fc1/kernel": 256, "fc2/kernel": 48, "fc3/kernel": 36}
+
+
+def test_channels_leave_the_output_layer_out_unless_asked():
+    default = kept(kprune.prune(net(), "magnitude", 0.5, granularity="channel"))
+    assert default["fc3/kernel"] == 36
+    asked = kprune.prune(
+        net(), "magnitude", 0.5, granularity=kprune.Channel(output_layer=True)
+    )
+    units = [m.any(0).sum() for m in kprune.get_masks(asked).values()]
+    assert sum(units) == 16  # Half of 31, 15.5, rounds to the even 16.
+
+
+def test_nm_skips_what_does_not_fit():
+    model = kprune.models.fc((6, 5), input_shape=(4, 4, 1), classes=3)
+    pruned = kprune.prune(model, "magnitude", granularity="2:4")
+    # 16 inputs fit; 6 and 5 do not.
+    assert kept(pruned) == {
+        "fc1/kernel": 48,
+        "fc2/kernel": 30,
+        "fc3/kernel": 15,
+    }
+
+
+def test_collapse_is_told_refused_or_ignored():
+    model = net()
+    model.get_layer("fc2").kernel.assign(1e-3 * model.get_layer("fc2").kernel)
+    with pytest.warns(UserWarning, match="lose all their entries.*fc2/kernel"):
+        pruned = kprune.prune(model, "magnitude", 0.9)
+    assert kept(pruned)["fc2/kernel"] == 0
+    with pytest.raises(ValueError, match="fc2/kernel"):
+        kprune.prune(model, "magnitude", 0.9, on_collapse="error")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        kprune.prune(model, "magnitude", 0.9, on_collapse="ignore")
+        pruned = kprune.prune(model, "magnitude", 0.9, min_kept=2)
+    assert kept(pruned)["fc2/kernel"] == 2
+    assert sum(kept(pruned).values()) == 48
+
+
+def test_a_pruned_model_computes_with_its_masks_and_holds_zeros():
+    model = net()
+    pruned = kprune.prune(model, "magnitude", 0.9)
+    x, _ = data()
+    h = x.reshape(20, 16)
+    for name, mask in kprune.get_masks(pruned).items():
+        layer = model.get_layer(name.split("/")[0])
+        h = h @ np.where(mask, layer.kernel, 0) + np.array(layer.bias)
+        h = np.tanh(h) if name != "fc3/kernel" else h
+        stored = pruned.get_layer(layer.name).layer.kernel
+        assert not np.array(stored)[~mask].any()
+    np.testing.assert_allclose(pruned(x), h, rtol=1e-4, atol=1e-5)
+
+
+def test_progress_shows_over_rounds_and_verbose_hides_it(capsys):
+    kprune.prune(net(), "synflow", 0.5, rounds=3, verbose=1)
+    assert "3/3" in capsys.readouterr().out
+    kprune.prune(net(), "synflow", 0.5, rounds=3, verbose=0)
+    assert capsys.readouterr().out == ""
+
+
+BAD = {
+    "sparsity of 1": ({"sparsity": 1.0}, r"\[0, 1\).*sparsity=1.0"),
+    "sparsity of 120 %": ({"sparsity": 1.2}, r"\[0, 1\).*sparsity=1.2"),
+    "negative": ({"sparsity": -0.1}, "sparsity=-0.1"),
+    "NaN": ({"sparsity": float("nan")}, "sparsity=nan"),
+    "text": ({"sparsity": "high"}, "sparsity='high'"),
+    "no sparsity": ({"sparsity": None}, "sparsity=None"),
+    "true": ({"sparsity": True}, "sparsity=True"),
+    "method": ({"method": "snipp"}, "Did you mean 'snip'"),
+    "option": ({"method": "grasp", "temprature": 1.0}, "'temperature'"),
+    "option of a pruner": (
+        {"method": kprune.Pruner("snip"), "temperature": 1.0},
+        "Options belong",
+    ),
+    "granularity": ({"granularity": "chanel"}, "Did you mean 'channel'"),
+    "allocation": ({"allocation": "globl"}, "Did you mean 'global'"),
+    "schedule": ({"schedule": "cosin"}, "Did you mean 'cosine'"),
+    "rounds": ({"rounds": 0}, "rounds=0"),
+    "exclude": ({"exclude": ["fc9"]}, "in `exclude`: 'fc9'"),
+    "exclude all": ({"exclude": ["fc.*"]}, "Nothing is left to prune"),
+    "min_kept": ({"min_kept": -1}, "min_kept=-1"),
+    "on_collapse": ({"on_collapse": "eror"}, "Did you mean 'error'"),
+    "seed": ({"seed": -1}, "seed=-1"),
+    "N:M sparsity": (
+        {"sparsity": 0.9, "granularity": kprune.NM(2, 4)},
+        "fixes the sparsity at 0.5",
+    ),
+    "inplace": ({"inplace": True}, "for subclassed models"),
+}
+
+
+@pytest.mark.parametrize("change, message", BAD.values(), ids=BAD)
+def test_bad_arguments(change, message):
+    arguments = {"method": "magnitude", "sparsity": 0.5, **change}
+    with pytest.raises(ValueError, match=message):
+        kprune.prune(net(), arguments.pop("method"), **arguments)
+
+
+def with_nan(array):
+    array = np.array(array, "float32")
+    array.flat[3] = np.nan
+    return array
+
+
+X, Y = data()
+BAD_DATA = {
+    "inputs of another shape": ((X[:, :3], Y), "does not fit model"),
+    "another rank": ((X[0], Y[:4]), "does not fit model"),
+    "lengths": ((X, Y[:5]), "same number of examples"),
+    "NaN": ((with_nan(X), Y), "NaN"),
+    "label too large": ((X, Y + 1), "from 0 to 2.*from 1 to 3"),
+    "negative label": ((X, Y - 1), "from 0 to 2"),
+    "fractions": ((X, Y + 0.5), "not all whole"),
+    "one-hot labels": ((X, np.eye(3)[Y]), "one class number"),
+    "no labels": (X, "Expected a tf.data.Dataset"),
+    "only inputs in a data set": (
+        tf.data.Dataset.from_tensor_slices(X).batch(4),
+        r"to be \(x, y\)",
+    ),
+    "nothing": ((X[:0], Y[:0]), "at least one"),
+    "empty data set": (
+        tf.data.Dataset.from_tensor_slices((X, Y)).batch(4).take(0),
+        "empty",
+    ),
+    "a number": (3, "Expected a tf.data.Dataset"),
+}
+
+
+@pytest.mark.parametrize("bad, message", BAD_DATA.values(), ids=BAD_DATA)
+def test_bad_data(bad, message):
+    model = net()
+    before = [np.array(w) for w in model.get_weights()]
+    with pytest.raises(ValueError, match=message):
+        kprune.prune(model, "snip", 0.5, data=bad, loss=CE)
+    for was, now in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(was, now)
+
+
+def test_class_numbers_for_one_hot_labels():
+    with pytest.raises(ValueError, match="SparseCategoricalCrossentropy"):
+        kprune.prune(
+            net(), "snip", 0.5, data=data(), loss="categorical_crossentropy"
+        )
+
+
+@pytest.mark.parametrize("name", ["batches", "batch_size"])
+@pytest.mark.parametrize("value", [0, -1, 1.5])
+def test_bad_reading(name, value):
+    with pytest.raises(ValueError, match=f"`{name}`"):
+        kprune.prune(
+            net(), "snip", 0.5, data=data(), loss=CE, **{name: value}
+        )
+
+
+def test_an_unknown_loss():
+    with pytest.raises(ValueError, match="`loss`"):
+        kprune.prune(net(), "snip", 0.5, data=data(), loss="crossentropi")
+
+
+def test_nan_in_the_weights_is_named():
+    model = net()
+    model.get_layer("fc2").kernel.assign(
+        with_nan(model.get_layer("fc2").kernel)
+    )
+    with pytest.raises(ValueError, match="weights of 'fc2/kernel' hold NaN"):
+        kprune.prune(model, "magnitude", 0.5)
+
+
+def test_models_that_cannot_be_pruned():
+    with pytest.raises(ValueError, match="not built"):
+        kprune.prune(keras.Sequential([keras.layers.Dense(3)]), "random", 0.5)
+    flat = keras.Sequential([keras.Input((3,)), keras.layers.ReLU()])
+    with pytest.raises(ValueError, match="no prunable weights"):
+        kprune.prune(flat, "random", 0.5)
+    frozen = net()
+    frozen.trainable = False
+    with pytest.raises(ValueError, match="frozen"):
+        kprune.prune(frozen, "random", 0.5)
+    with pytest.raises(ValueError, match="keras.Model"):
+        kprune.prune(keras.layers.Dense(3), "random", 0.5)
+
+
+def test_scores_of_a_faulty_criterion():
+    def criterion(change):
+        def scored(objective, weights, masks):
+            return change({n: np.array(w) for n, w in weights.items()})
+
+        return scored
+
+    def drop(scores):
+        del scores["fc2/kernel"]
+        return scores
+
+    cases = [
+        (drop, "no scores for 'fc2/kernel'"),
+        (lambda s: {n: v.T for n, v in s.items()}, "wrong shape"),
+        (lambda s: {n: v * np.nan for n, v in s.items()}, "NaN"),
+    ]
+    for change, message in cases:
+        with pytest.raises(ValueError, match=message):
+            kprune.prune(net(), criterion(change), 0.5)
+
+
+def test_class_balanced_draws_each_class_alike():
+    x = np.arange(40).reshape(40, 1)
+    y = np.r_[np.zeros(25), np.ones(10), np.full(5, 2)].astype(int)
+    drawn, labels = kprune.class_balanced((x, y), per_class=5, seed=1)
+    assert np.bincount(labels).tolist() == [5, 5, 5]
+    assert len(set(drawn.ravel())) == 15
+    np.testing.assert_array_equal(y[drawn.ravel()], labels)
+    assert (np.diff(labels) < 0).any()  # Shuffled, not sorted by class.
+    again, _ = kprune.class_balanced((x, y), per_class=5, seed=1)
+    np.testing.assert_array_equal(drawn, again)
+    with pytest.raises(ValueError, match="Class 2 has 5 examples"):
+        kprune.class_balanced((x, y), per_class=6)
