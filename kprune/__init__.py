@@ -18,6 +18,7 @@ from kprune.objective import Objective
 from kprune.pruner import Pruner
 from kprune.pruning import prune, score
 from kprune.recipes import methods
+from kprune.report import report, summary
 from kprune.weights import register_layer
 
 __version__ = "0.1.0"
@@ -42,9 +43,11 @@ __all__ = [
     "prune",
     "recipes",
     "register_layer",
+    "report",
     "schedules",
     "score",
     "set_masks",
     "strip",
+    "summary",
     "wrap",
 ]

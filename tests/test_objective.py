@@ -72,7 +72,9 @@ def test_hvp_without_a_direction_goes_along_the_gradient():
         one = objective.hvp(w, temperature=2.0)
         two = objective.hvp(w, objective.gradient(w, 2.0), temperature=2.0)
         for name in w:
-            np.testing.assert_allclose(one[name], two[name], rtol=2e-4, atol=1e-7)
+            np.testing.assert_allclose(
+                one[name], two[name], rtol=2e-4, atol=1e-7
+            )
 
 
 def test_the_gradient_is_taken_at_the_weights_given():
@@ -198,7 +200,7 @@ def test_kernels_before_batch_norm_feel_no_change_of_scale():
     flat = np.asarray(w["fc1/kernel"] * g["fc1/kernel"])
     assert np.abs(flat.sum(0)).max() < 1e-5 * np.abs(flat).max()
     # And sum of -w (H g) over the layer is |g|^2.
-    h = objective.hvp(w, {n: v for n, v in g.items()})
+    h = objective.hvp(w, g)
     inner = -np.sum(np.asarray(w["fc1/kernel"] * h["fc1/kernel"]))
     squared = float(tf.reduce_sum(g["fc1/kernel"] ** 2))
     np.testing.assert_allclose(inner, squared, rtol=1e-3)
@@ -296,7 +298,13 @@ def test_the_compiled_loss_is_used_and_an_inferred_one_is_told():
     [
         (None, 3, [0, 1, 2, 0], "SparseCategoricalCrossentropy", True),
         ("softmax", 3, [0, 1, 2, 0], "SparseCategoricalCrossentropy", False),
-        ("softmax", 2, np.eye(2)[[0, 1, 1, 0]], "CategoricalCrossentropy", False),
+        (
+            "softmax",
+            2,
+            np.eye(2)[[0, 1, 1, 0]],
+            "CategoricalCrossentropy",
+            False,
+        ),
         ("sigmoid", 1, [[0.0], [1], [1], [0]], "BinaryCrossentropy", False),
         (None, 1, [[0.0], [1], [1], [0]], "BinaryCrossentropy", True),
     ],
@@ -362,7 +370,9 @@ def test_other_precisions_score_in_float32_or_wider(policy, tolerance):
             assert a.dtype in (tf.float32, tf.float64)
             scale = np.abs(b).max()
             assert scale > 0
-            assert np.abs(np.asarray(a) - np.asarray(b)).max() < tolerance * scale
+            assert (
+                np.abs(np.asarray(a) - np.asarray(b)).max() < tolerance * scale
+            )
 
 
 def test_synthetic_batch_fits_the_model_and_warns():

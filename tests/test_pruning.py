@@ -276,9 +276,7 @@ def test_class_numbers_for_one_hot_labels():
 @pytest.mark.parametrize("value", [0, -1, 1.5])
 def test_bad_reading(name, value):
     with pytest.raises(ValueError, match=f"`{name}`"):
-        kprune.prune(
-            net(), "snip", 0.5, data=data(), loss=CE, **{name: value}
-        )
+        kprune.prune(net(), "snip", 0.5, data=data(), loss=CE, **{name: value})
 
 
 def test_an_unknown_loss():
@@ -305,7 +303,7 @@ def test_models_that_cannot_be_pruned():
     frozen.trainable = False
     with pytest.raises(ValueError, match="frozen"):
         kprune.prune(frozen, "random", 0.5)
-    with pytest.raises(ValueError, match="keras.Model"):
+    with pytest.raises(ValueError, match=r"keras\.Model"):
         kprune.prune(keras.layers.Dense(3), "random", 0.5)
 
 

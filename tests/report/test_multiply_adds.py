@@ -1,0 +1,378 @@
+"""Multiply-adds, each worked out by hand as entries x positions."""
+
+import keras
+import numpy as np
+import pytest
+
+import kprune
+from kprune.report import report
+
+layers = keras.layers
+
+
+def build(layer, *shapes):
+    inputs = [keras.Input(shape) for shape in shapes]
+    return keras.Model(inputs, layer(*inputs))
+
+
+def adds(model, **options):
+    """Returns the dense multiply-adds by the weight's name in its layer."""
+    measured = report(model, **options)
+    assert measured.untraced is None
+    return {
+        row.name.partition("/")[2]: row.multiply_adds for row in measured.rows
+    }
+
+
+# Cases of (layer, input shape, multiply-adds of each weight).
+STILL = {
+    # 3 x 4 entries, one vector.
+    "dense": (lambda: layers.Dense(4), (3,), {"kernel": 12}),
+    # 3 x 4 entries, a sequence of 5 vectors.
+    "dense_sequence": (lambda: layers.Dense(4), (5, 3), {"kernel": 60}),
+    # 4 x 2 x 3 = 24 entries; "same", stride 2: ceil(9 / 2) = 5 positions.
+    "conv1d": (
+        lambda: layers.Conv1D(3, 4, strides=2, padding="same"),
+        (9, 2),
+        {"kernel": 120},
+    ),
+    # Causal keeps the 9 positions: 24 x 9.
+    "conv1d_causal": (
+        lambda: layers.Conv1D(3, 4, padding="causal"),
+        (9, 2),
+        {"kernel": 216},
+    ),
+    # 3 x 3 x (4 / 2 groups) x 6 = 108 entries; "valid", stride 2:
+    # (7 - 3) / 2 + 1 = 3 by floor((6 - 3) / 2) + 1 = 2 positions.
+    "conv2d_groups": (
+        lambda: layers.Conv2D(6, 3, strides=2, groups=2),
+        (7, 6, 4),
+        {"kernel": 648},
+    ),
+    # 3 x 3 x 1 x 2 = 18 entries; a window dilated to 5 x 5 on 7 x 6 has 3 x 2
+    # positions.
+    "conv2d_dilated": (
+        lambda: layers.Conv2D(2, 3, dilation_rate=2),
+        (7, 6, 1),
+        {"kernel": 108},
+    ),
+    # 2 x 2 x 3 x 4 = 48 entries; 5 x 4 "valid" gives 4 x 3 positions.
+    "conv2d_channels_first": (
+        lambda: layers.Conv2D(4, 2, data_format="channels_first"),
+        (3, 5, 4),
+        {"kernel": 576},
+    ),
+    # 2 x 2 x 2 x 1 x 3 = 24 entries; 3 x 2 x 4 positions.
+    "conv3d": (
+        lambda: layers.Conv3D(3, 2),
+        (4, 3, 5, 1),
+        {"kernel": 576},
+    ),
+    # 3 x 2 x 2 = 12 entries; 4 positions.
+    "depthwise1d": (
+        lambda: layers.DepthwiseConv1D(3, depth_multiplier=2),
+        (6, 2),
+        {"kernel": 48},
+    ),
+    # 3 x 3 x 3 x 2 = 54 entries; dilated to 5 x 5 on 7 x 6: 3 x 2 positions.
+    "depthwise2d_dilated": (
+        lambda: layers.DepthwiseConv2D(3, depth_multiplier=2, dilation_rate=2),
+        (7, 6, 3),
+        {"kernel": 324},
+    ),
+    # Stride 2 on 6: 3 positions. 2 x 4 x 1 = 8 and 1 x 4 x 5 = 20 entries.
+    "separable1d": (
+        lambda: layers.SeparableConv1D(5, 2, strides=2),
+        (6, 4),
+        {"depthwise_kernel": 24, "pointwise_kernel": 60},
+    ),
+    # "same", stride 2 on 5 x 5: 3 x 3 positions. 3 x 3 x 2 x 2 = 36 and
+    # 4 x 5 = 20 entries.
+    "separable2d": (
+        lambda: layers.SeparableConv2D(
+            5, 3, strides=2, padding="same", depth_multiplier=2
+        ),
+        (5, 5, 2),
+        {"depthwise_kernel": 324, "pointwise_kernel": 180},
+    ),
+    # Laid down at each input position. 3 x 4 x 2 = 24 entries x 5.
+    "conv1d_transpose": (
+        lambda: layers.Conv1DTranspose(4, 3, strides=2),
+        (5, 2),
+        {"kernel": 120},
+    ),
+    # 3 x 3 x 4 x 2 = 72 entries x (4 x 3).
+    "conv2d_transpose": (
+        lambda: layers.Conv2DTranspose(4, 3, strides=2, padding="same"),
+        (4, 3, 2),
+        {"kernel": 864},
+    ),
+    # 2 x 2 x 2 x 3 x 1 = 24 entries x (2 x 3 x 2).
+    "conv3d_transpose": (
+        lambda: layers.Conv3DTranspose(3, 2),
+        (2, 3, 2, 1),
+        {"kernel": 288},
+    ),
+    # b = 5 vectors x 3 x (2 x 4) entries.
+    "einsum": (
+        lambda: layers.EinsumDense("abc,cde->abde", (None, 2, 4)),
+        (5, 3),
+        {"kernel": 120},
+    ),
+    # A kernel of its own for each of the 5 positions: every entry once.
+    "einsum_batched": (
+        lambda: layers.EinsumDense("abc,bcd->abd", (5, 4)),
+        (5, 3),
+        {"kernel": 60},
+    ),
+    # 2 x 5 vectors x 3 x 4 entries.
+    "einsum_ellipsis": (
+        lambda: layers.EinsumDense("...x,xy->...y", 4),
+        (2, 5, 3),
+        {"kernel": 120},
+    ),
+    # A lookup.
+    "embedding": (lambda: layers.Embedding(7, 4), (5,), {"embeddings": 0}),
+}
+IN_TIME = {
+    # 5 steps of 2 x 3 and 3 x 3 entries.
+    "simple_rnn": (
+        lambda: layers.SimpleRNN(3),
+        (5, 2),
+        {"cell/kernel": 30, "cell/recurrent_kernel": 45},
+    ),
+    # 5 steps of 2 x 12 and 3 x 12 entries: four gates.
+    "lstm": (
+        lambda: layers.LSTM(3, return_sequences=True),
+        (5, 2),
+        {"cell/kernel": 120, "cell/recurrent_kernel": 180},
+    ),
+    "lstm_unrolled": (
+        lambda: layers.LSTM(3, unroll=True, dropout=0.5),
+        (5, 2),
+        {"cell/kernel": 120, "cell/recurrent_kernel": 180},
+    ),
+    # 5 steps of 2 x 9 and 3 x 9 entries: three gates.
+    "gru": (
+        lambda: layers.GRU(3, recurrent_dropout=0.5),
+        (5, 2),
+        {"cell/kernel": 90, "cell/recurrent_kernel": 135},
+    ),
+    # 5 steps of 2 x 3, 3 x 3 and of 3 x 4, 4 x 4.
+    "stacked_cells": (
+        lambda: layers.RNN([layers.SimpleRNNCell(3), layers.SimpleRNNCell(4)]),
+        (5, 2),
+        {
+            "cell/cells/0/kernel": 30,
+            "cell/cells/0/recurrent_kernel": 45,
+            "cell/cells/1/kernel": 60,
+            "cell/cells/1/recurrent_kernel": 80,
+        },
+    ),
+    # The GRU's numbers, each way.
+    "bidirectional": (
+        lambda: layers.Bidirectional(layers.GRU(3)),
+        (5, 2),
+        {
+            "forward_layer/cell/kernel": 90,
+            "forward_layer/cell/recurrent_kernel": 135,
+            "backward_layer/cell/kernel": 90,
+            "backward_layer/cell/recurrent_kernel": 135,
+        },
+    ),
+    # 2 steps x (4 x 3 positions, "valid") of 2 x 2 x 1 x (4 x 3) = 48 and
+    # 2 x 2 x 3 x 12 = 144 entries.
+    "conv_lstm": (
+        lambda: layers.ConvLSTM2D(3, 2),
+        (2, 5, 4, 1),
+        {"cell/kernel": 1152, "cell/recurrent_kernel": 3456},
+    ),
+    # 5 steps of 3 x 4.
+    "time_distributed": (
+        lambda: layers.TimeDistributed(layers.Dense(4)),
+        (5, 3),
+        {"layer/kernel": 60},
+    ),
+    # 5 steps x 3 x 3 positions x (2 x 2 x 1 x 3) entries.
+    "time_distributed_conv": (
+        lambda: layers.TimeDistributed(layers.Conv2D(3, 2)),
+        (5, 4, 4, 1),
+        {"layer/kernel": 540},
+    ),
+    # 4 sequences of 5 steps each, of 2 x 3 and 3 x 3.
+    "time_distributed_rnn": (
+        lambda: layers.TimeDistributed(layers.SimpleRNN(3)),
+        (4, 5, 2),
+        {"layer/cell/kernel": 120, "layer/cell/recurrent_kernel": 180},
+    ),
+}
+CASES = {**STILL, **IN_TIME}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_multiply_adds_of_a_layer(case):
+    make, shape, expected = CASES[case]
+    assert adds(build(make(), shape)) == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_multiply_adds_of_a_wrapped_layer(case):
+    make, shape, expected = CASES[case]
+    wrapped = kprune.wrap(build(make(), shape))
+    assert adds(wrapped) == expected
+
+
+def test_attention_counts_its_projections():
+    layer = layers.MultiHeadAttention(num_heads=2, key_dim=3)
+    model = build(layer, (4, 8), (5, 8))
+    # 8 x (2 x 3) = 48 entries each; 4 queries, 5 keys and values, 4 outputs.
+    assert sorted(adds(model).values()) == [192, 192, 240, 240]
+
+
+def test_sparse_multiply_adds_count_kept_entries():
+    model = kprune.wrap(build(layers.Conv2D(1, 2, name="conv"), (4, 4, 1)))
+    mask = np.reshape([True, False, True, True], (2, 2, 1, 1))
+    kprune.set_masks(model, {"conv/kernel": mask})
+    (row,) = report(model).rows
+    # 3 x 3 positions of 4 entries, 3 of them kept.
+    assert (row.multiply_adds, row.sparse_multiply_adds) == (36, 27)
+
+
+def test_each_use_of_a_shared_layer_counts():
+    shared = layers.Dense(4)
+    a, b = keras.Input((3,), name="a"), keras.Input((5, 3), name="b")
+    # 12 entries once for `a` and for 5 vectors of `b`.
+    outputs = [shared(a), shared(b)]
+    assert adds(keras.Model([a, b], outputs)) == {"kernel": 72}
+    assert adds(keras.Model({"a": a, "b": b}, outputs)) == {"kernel": 72}
+
+
+def test_each_use_of_a_nested_model_counts():
+    dense = layers.Dense(3, name="dense")
+    block = keras.Sequential([keras.Input((3,)), dense])
+    x = keras.Input((3,))
+    model = keras.Model(x, block(block(x)))
+    assert adds(model) == {"dense/kernel": 18}
+    assert adds(kprune.wrap(model)) == {"dense/kernel": 18}
+
+
+class Twice(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.block = layers.Dense(3)
+        self.heads = [layers.Dense(2), layers.Dense(1)]
+
+    def call(self, inputs):
+        x = self.block(self.block(inputs))
+        return self.heads[0](x)
+
+
+def test_subclassed_model():
+    model = Twice()
+    model.heads[1].build((None, 3))
+    model(np.ones((2, 3), "float32"))
+    measured = report(model)
+    # The second head has weights and is never called: nobody knows.
+    assert [row.multiply_adds for row in measured.rows] == [18, 6, None]
+    assert measured.multiply_adds == 24
+
+
+def test_open_shapes_need_inputs():
+    model = build(layers.Conv2D(1, 2), (None, None, 1))
+    measured = report(model)
+    assert measured.multiply_adds is None
+    assert measured.rows[0].sparse_multiply_adds is None
+    assert "(None, None, None, 1) is open" in measured.untraced
+    # 4 entries, 3 x 4 positions; a batch of two counts as one example.
+    assert adds(model, inputs=np.ones((2, 4, 5, 1), "float32")) == {
+        "kernel": 48
+    }
+
+
+def test_fixed_batch_counts_one_example():
+    x = keras.Input(batch_shape=(8, 5, 3))
+    model = keras.Model(x, layers.GRU(2, stateful=True)(layers.Dense(4)(x)))
+    # 5 x 12; 5 steps of 4 x 6 and 2 x 6.
+    assert list(adds(model).values()) == [60, 120, 60]
+
+
+def test_model_that_cannot_be_traced():
+    class Fails(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(2)
+
+        def call(self, inputs):
+            return self.dense(inputs[: int(inputs[0, 0])])
+
+    model = Fails()
+    model(np.ones((2, 3), "float32"))
+    assert report(model).untraced == (
+        "the input shape is not known, pass `inputs=`"
+    )
+    measured = report(model, inputs=np.ones((2, 3), "float32"))
+    assert "calling Fails.call(). int() argument" in measured.untraced
+    assert measured.multiply_adds is None and measured.total == 6
+    assert "call" not in vars(model.dense)
+
+
+def test_loop_of_the_users_own_is_not_guessed_at():
+    class Loops(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inside = layers.Dense(3)
+            self.after = layers.Dense(2)
+
+        def call(self, inputs):
+            _, x = keras.ops.while_loop(
+                lambda i, x: i < 4,
+                lambda i, x: (i + 1, self.inside(x)),
+                (0, inputs),
+            )
+            return self.after(x)
+
+    model = Loops()
+    model.inside.build((1, 3))
+    model(np.ones((1, 3), "float32"))
+    assert [r.multiply_adds for r in report(model).rows] == [None, 6]
+
+
+def test_fused_recurrent_layer_counts_the_same(monkeypatch):
+    # As with cuDNN, which never calls the cell.
+    def fused(self, sequences, initial_state, mask, training=False):
+        h = keras.ops.zeros((1, 3))
+        return h, h[:, None], [h, h]
+
+    model = build(layers.LSTM(3), (5, 2))
+    monkeypatch.setattr(layers.LSTM, "inner_loop", fused)
+    assert list(adds(model).values()) == [120, 180]
+
+
+@pytest.mark.skipif(
+    not hasattr(layers, "ReversibleEmbedding"), reason="newer Keras"
+)
+def test_embedding_used_backwards():
+    embedding = layers.ReversibleEmbedding(7, 4)
+    x = keras.Input((5,))
+    model = keras.Model(x, embedding(embedding(x), reverse=True))
+    # 5 lookups, then 5 vectors x 4 x 7.
+    assert adds(model) == {"embeddings": 140}
+
+
+def test_counting_can_be_left_out():
+    measured = report(build(layers.Dense(4), (3,)), multiply_adds=False)
+    assert measured.multiply_adds is None
+    assert measured.untraced == "not asked for"
+
+
+def test_totals_of_known_networks():
+    # LeNet-300-100: 784 x 300 + 300 x 100 + 100 x 10.
+    lenet = kprune.models.lenet_300_100(initializer="zeros")
+    assert report(lenet).multiply_adds == 266_200
+    # The paper's "40.8 M" of ResNet-20 are 3 stages of 6 or 7 convolutions:
+    # 32 x 32 x 9 x (3 x 16 + 6 x 16 x 16)            = 14,598,144
+    # 16 x 16 x (9 x (16 x 32 + 5 x 32 x 32) + 16 x 32) = 13,107,200
+    # 8 x 8 x (9 x (32 x 64 + 5 x 64 x 64) + 32 x 64)   = 13,107,200
+    # and 64 x 10.
+    resnet = kprune.models.resnet20(initializer="zeros")
+    assert report(resnet).multiply_adds == 40_813_184

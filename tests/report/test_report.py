@@ -1,0 +1,415 @@
+"""What is kept, what is dead, what was skipped, and how it is shown."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import kprune
+from kprune.report import report, summary
+
+layers = keras.layers
+
+
+def one_layer(layer, shape):
+    return kprune.wrap(keras.Sequential([keras.Input(shape), layer]))
+
+
+def mlp():
+    """6 -> 4 -> 3 -> 2, biases only in the first layer."""
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(4, activation="relu", name="a"),
+            layers.Dense(3, use_bias=False, name="b"),
+            layers.Dense(2, use_bias=False, name="c"),
+        ],
+        name="mlp",
+    )
+
+
+class Unknown(layers.Layer):
+    """A layer whose weight kprune cannot place."""
+
+    def build(self, input_shape):
+        self.w = self.add_weight(shape=(input_shape[-1], 2), name="w")
+
+    def call(self, inputs):
+        return keras.ops.matmul(inputs, self.w)
+
+
+def everything():
+    """A model with all that has state: batch norm, dropout, recurrence."""
+    return keras.Sequential(
+        [
+            keras.Input((5, 3)),
+            layers.Conv1D(4, 2, kernel_regularizer="l2"),
+            layers.BatchNormalization(),
+            layers.GaussianNoise(0.1),
+            layers.GRU(3, dropout=0.5, recurrent_dropout=0.5),
+            layers.Dropout(0.5),
+            layers.Dense(2),
+        ]
+    )
+
+
+def test_kept_and_dead_units():
+    model = one_layer(layers.Dense(4, name="fc"), (3,))
+    mask = [[1, 0, 1, 1], [1, 0, 0, 1], [0, 0, 0, 0]]
+    kprune.set_masks(model, {"fc/kernel": mask})
+
+    measured = report(model)
+
+    (row,) = measured.rows
+    assert (row.name, row.shape) == ("fc/kernel", (3, 4))
+    # 3 + 2 + 0 of 12; the second column and the third row are empty.
+    assert (row.kept, row.total, row.sparsity) == (5, 12, 7 / 12)
+    assert (row.dead_outputs, row.output_units) == (1, 4)
+    assert (row.dead_inputs, row.input_units) == (1, 3)
+    assert (row.multiply_adds, row.sparse_multiply_adds) == (12, 5)
+    assert (measured.dead_outputs, measured.output_units) == (1, 4)
+
+
+# Of each kernel the entries at `index` are pruned. Units are counted as
+# (dead outputs, outputs, dead inputs, inputs).
+@pytest.mark.parametrize(
+    "layer, shape, weight, index, units",
+    [
+        # (2, 2, 3, 4): filter 1 is gone.
+        (
+            layers.Conv2D(4, 2),
+            (5, 5, 3),
+            "kernel",
+            np.s_[..., 1],
+            (1, 4, 0, 3),
+        ),
+        # Input channels 0 and 2 are gone; part of a filter does not count.
+        (
+            layers.Conv2D(4, 2),
+            (5, 5, 3),
+            "kernel",
+            np.s_[:, :, ::2],
+            (0, 4, 2, 3),
+        ),
+        # Transposed: (2, 2, outputs 4, inputs 3).
+        (
+            layers.Conv2DTranspose(4, 2),
+            (5, 5, 3),
+            "kernel",
+            np.s_[:, :, 1],
+            (1, 4, 0, 3),
+        ),
+        # Depthwise: (2, 2, inputs 3, multiplier 2), 6 outputs. Without input
+        # 1 its two outputs are dead.
+        (
+            layers.DepthwiseConv2D(2, depth_multiplier=2),
+            (5, 5, 3),
+            "kernel",
+            np.s_[:, :, 1],
+            (2, 6, 1, 3),
+        ),
+        # (inputs 3, 3 gates of 2 units): unit 0 is columns 0, 2 and 4.
+        (
+            layers.GRU(2),
+            (5, 3),
+            "cell/kernel",
+            np.s_[:, ::2],
+            (1, 2, 0, 3),
+        ),
+        # With one gate left it lives.
+        (
+            layers.GRU(2),
+            (5, 3),
+            "cell/kernel",
+            np.s_[:, :4:2],
+            (0, 2, 0, 3),
+        ),
+        # (inputs 3, heads 2, size 5): 10 outputs, of which a head is 5.
+        (
+            layers.EinsumDense("ab,bcd->acd", (2, 5)),
+            (3,),
+            "kernel",
+            np.s_[:, 1],
+            (5, 10, 0, 3),
+        ),
+        # (vocabulary 7, 4).
+        (
+            layers.Embedding(7, 4),
+            (5,),
+            "embeddings",
+            np.s_[:2],
+            (0, 4, 2, 7),
+        ),
+    ],
+)
+def test_dead_units_follow_the_layout(layer, shape, weight, index, units):
+    model = one_layer(layer, shape)
+    (name,) = [n for n in kprune.get_masks(model) if n.endswith("/" + weight)]
+    mask = kprune.get_masks(model)[name]
+    mask[index] = False
+    kprune.set_masks(model, {name: mask})
+
+    rows = {row.name: row for row in report(model).rows}
+
+    row = rows[name]
+    assert row.kept == mask.sum()
+    assert units == (
+        row.dead_outputs,
+        row.output_units,
+        row.dead_inputs,
+        row.input_units,
+    )
+
+
+def test_channels_report_units_and_weights():
+    model = kprune.prune(
+        mlp(), "magnitude", 0.5, granularity="channel", allocation="uniform"
+    )
+    measured = report(model)
+    a, b, c = measured.rows
+    # Half of 4 and, rounded to even, 2 of 3 units of a and b stay; c is the
+    # output layer: 3 of 7 units go, and with them 2 x 6 + 1 x 4 of 36 weights.
+    assert (a.dead_outputs, b.dead_outputs, c.dead_outputs) == (2, 1, 0)
+    assert (measured.dead_outputs, measured.output_units) == (3, 7)
+    assert measured.total - measured.kept == 16
+    assert measured.sparsity == 16 / 36
+    assert c.skipped == "output layer"
+    assert (c.kept, c.total) == (6, 6)
+
+
+def test_totals_count_candidates_and_the_whole_model():
+    model = kprune.prune(mlp(), "magnitude", 0.5, exclude="b")
+    measured = report(model)
+    # a: 6 x 4 = 24 and c: 3 x 2 = 6 are candidates, of which half stay; b has
+    # 12 more, and there are 4 biases: zero, and yet not removed.
+    assert (measured.kept, measured.total) == (15, 30)
+    assert measured.sparsity == 0.5
+    assert (measured.model_kept, measured.model_total) == (31, 46)
+    assert measured.model_sparsity == 15 / 46
+    assert [row.skipped for row in measured.rows] == [None, "excluded", None]
+    assert (measured.multiply_adds, measured.sparse_multiply_adds) == (42, 27)
+
+
+def test_whole_model_counts_what_keras_counts():
+    model = everything()
+    # Gamma, beta and the moving statistics too, but no mask and no seed.
+    assert report(model).model_total == model.count_params()
+    assert report(kprune.wrap(model)).model_total == model.count_params()
+
+
+def test_frozen_weights_are_skipped():
+    model = mlp()
+    model.layers[0].trainable = False
+    measured = report(kprune.prune(model, "magnitude", 0.5))
+    assert [row.skipped for row in measured.rows] == ["frozen", None, None]
+    assert (measured.total, measured.kept) == (18, 9)
+
+
+def test_weights_frozen_after_pruning_still_count():
+    model = kprune.prune(mlp(), "magnitude", 0.5)
+    model.trainable = False
+    measured = report(model)
+    assert measured.sparsity == 0.5
+    assert [row.skipped for row in measured.rows] == [None] * 3
+
+
+def test_unknown_weight_is_listed():
+    model = keras.Sequential(
+        [keras.Input((3,)), layers.Dense(4), Unknown(name="custom")]
+    )
+    measured = report(kprune.wrap(model))
+    row = measured.rows[1]
+    assert row.name == "custom/w"
+    assert row.skipped.startswith("unknown weight 'w' of layer class Unknown")
+    assert row.multiply_adds is None
+    # Totals go without it, and say so.
+    assert (measured.total, measured.multiply_adds) == (12, 12)
+    assert "12 of 12 (1.0000), not counting 1 marked n/a" in lines(model)[-1]
+
+
+def test_weights_that_do_not_fit_a_pattern_are_listed():
+    measured = report(kprune.prune(mlp(), "magnitude", granularity="2:4"))
+    # 6 and 3 inputs are no multiples of 4, the 4 inputs of b are.
+    reasons = [row.skipped for row in measured.rows]
+    assert reasons == [
+        "6 inputs, not a multiple of 4 for N:M",
+        None,
+        "3 inputs, not a multiple of 4 for N:M",
+    ]
+    assert (measured.total, measured.sparsity) == (12, 0.5)
+
+
+def test_plain_model_counts_what_is_not_zero():
+    model = mlp()
+    model.layers[1].kernel.assign(np.eye(4, 3))
+    measured = report(model)
+    # 3 of 12 are not zero; the last row is.
+    assert (measured.rows[1].kept, measured.rows[1].dead_inputs) == (3, 1)
+    assert (measured.kept, measured.total) == (33, 42)
+
+
+def test_masks_count_and_not_values():
+    model = kprune.wrap(mlp())
+    for weight in model.trainable_weights:
+        weight.assign(keras.ops.zeros_like(weight))
+    assert report(model).sparsity == 0
+
+
+def test_stripped_model_counts_the_same():
+    pruned = kprune.prune(mlp(), "magnitude", 0.9)
+    before, after = report(pruned), report(kprune.strip(pruned))
+    assert [r.kept for r in before.rows] == [r.kept for r in after.rows]
+    assert after.sparsity == before.sparsity == 0.9047619047619048  # 38 / 42.
+    assert after.model_total == before.model_total
+
+
+def test_model_without_candidates():
+    model = mlp()
+    model.trainable = False
+    measured = report(model)
+    assert (measured.sparsity, measured.total) == (0.0, 0)
+    assert measured.multiply_adds == 42
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_report_leaves_the_model_as_it_was(wrapped):
+    model = everything()
+    if wrapped:
+        model = kprune.prune(model, "magnitude", 0.5)
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    model(np.ones((4, 5, 3), "float32"), training=True)  # Draws from seeds.
+    variables = model.variables + model.optimizer.variables
+    before = [v.numpy() for v in variables]
+    attributes = [set(vars(layer)) for layer in model.layers]
+    np.random.seed(0)
+
+    assert report(model).multiply_adds > 0
+
+    assert np.random.rand() == np.random.RandomState(0).rand()
+    assert [set(vars(layer)) for layer in model.layers] == attributes
+    for variable, value in zip(variables, before, strict=True):
+        np.testing.assert_array_equal(
+            variable.numpy(), value, err_msg=variable.path
+        )
+
+
+def test_json_holds_everything(tmp_path):
+    measured = report(kprune.prune(mlp(), "magnitude", 0.5, exclude="c"))
+    measured.save(tmp_path / "report.json")
+    loaded = json.loads((tmp_path / "report.json").read_text())
+    assert loaded == json.loads(measured.to_json()) == measured.to_dict()
+    assert loaded["sparsity"] == 0.5 and loaded["model_total"] == 46
+    assert loaded["rows"][2] == {
+        "name": "c/kernel",
+        "shape": [3, 2],
+        "kept": 6,
+        "total": 6,
+        "sparsity": 0.0,
+        "output_units": 2,
+        "dead_outputs": 0,
+        "input_units": 3,
+        "dead_inputs": 0,
+        "skipped": "excluded",
+        "multiply_adds": 6,
+        "sparse_multiply_adds": 6,
+    }
+
+
+def test_report_says_what_it_is():
+    measured = report(kprune.prune(mlp(), "magnitude", 0.5, exclude="b"))
+    assert repr(measured) == (
+        "<Report of 'mlp': sparsity 0.5000 of prunable weights, 0.3261 of "
+        "the whole model>"
+    )
+
+
+def lines(model, **options):
+    printed = []
+    summary(model, print_fn=printed.append, **options)
+    (text,) = printed
+    return text.splitlines()
+
+
+def test_summary():
+    model = kprune.wrap(mlp())
+    masks = {
+        name: mask.copy() for name, mask in kprune.get_masks(model).items()
+    }
+    masks["a/kernel"][:, 1:] = False
+    masks["b/kernel"][0, 0] = False
+    kprune.set_masks(model, masks)
+    # 24 - 18, 12 - 1 and 6: 23 of 42, and with 4 biases 27 of 46.
+    assert lines(model) == [
+        'Model: "mlp"',
+        "Weight    Shape  Kept  Sparsity  Dead in  Dead out  Mult-adds",
+        "-------------------------------------------------------------",
+        "a/kernel  6x4       6    0.7500      0/6       3/4       6/24",
+        "b/kernel  4x3      11    0.0833      0/4       0/3      11/12",
+        "c/kernel  3x2       6    0.0000      0/3       0/2          6",
+        "-------------------------------------------------------------",
+        "Sparsity 0.4524 of prunable weights (23 of 42 kept),",
+        "         0.4130 of the whole model (27 of 46 parameters kept).",
+        "Output units without any weight left: 3 of 9 (0.3333).",
+        "Multiply-adds per example: 23 of 42 (0.5476).",
+    ]
+
+
+def test_summary_of_skipped_weights():
+    model = mlp()
+    model.layers[0].trainable = False
+    model.layers[2].kernel.assign([[1, 2], [3, 4], [5, 6]])
+    model = kprune.prune(model, "magnitude", 0.5, exclude="b")
+    # 4, 5 and 6 stay: nothing of the first row.
+    assert lines(model)[3:6] == [
+        "a/kernel  6x4      24  frozen                              24",
+        "b/kernel  4x3      12  excluded                            12",
+        "c/kernel  3x2       3    0.5000      1/3       0/2        3/6",
+    ]
+    assert "Not counted as prunable: 2 skipped, with 36 entries." in lines(
+        model
+    )
+
+
+def test_summary_folds_long_names_and_reasons():
+    inner = layers.Dense(8, name="a_layer_with_a_very_long_name_of_its_own")
+    block = keras.Sequential(
+        [keras.Input((1000,)), inner], name="a_block_with_a_name"
+    )
+    unknown = Unknown(name="custom")
+    model = keras.Sequential([keras.Input((1000,)), block, unknown])
+    folded = lines(model, line_length=80)
+    assert max(map(len, folded[:-5])) <= 80
+    assert folded[3].startswith("a_block_with_a_name/  ")
+    assert "(see kprune.register_layer)" in " ".join(" ".join(folded).split())
+
+
+def test_summary_without_multiply_adds():
+    printed = lines(mlp(), multiply_adds=False)
+    assert "Mult-adds" not in printed[1]
+    assert printed[-1] == "Multiply-adds per example: n/a (not asked for)."
+
+
+def test_summary_goes_to_the_terminal_or_the_log(capsys):
+    model = mlp()
+    summary(model)
+    assert capsys.readouterr().out.startswith('Model: "mlp"\n')
+    keras.config.disable_interactive_logging()
+    try:
+        summary(model)
+    finally:
+        keras.config.enable_interactive_logging()
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("model", [None, layers.Dense(3)])
+def test_not_a_model(model):
+    with pytest.raises(ValueError, match="Expected `model` to be"):
+        report(model)
+
+
+def test_model_that_is_not_built():
+    with pytest.raises(ValueError, match="is not built"):
+        report(keras.Sequential([layers.Dense(3)]))
