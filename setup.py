@@ -1,4 +1,4 @@
-"""Installs kprune: `pip install .`, or `pip install -e .[test]` to work on it."""
+"""Installs kprune: `pip install .`, or `pip install -e .[test]` to edit it."""
 
 import pathlib
 import re

@@ -136,6 +136,8 @@ def get(identifier):
 
 
 def _check_minimum(groups, total, minimum):
+    if minimum == 0:
+        return
     asked = sum(min(minimum, masks.candidates(s)) for s in groups.values())
     if asked > total:
         raise ValueError(

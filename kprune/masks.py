@@ -99,10 +99,10 @@ def kth_largest(parts, k):
     # Partition is slow where most values are equal, and most often they are
     # equal because they share the least value: -infinity, then zero.
     for _ in range(2):
-        # The least is NaN if any is.
-        least = min((part.min() for part in parts if part.size), default=0)
-        if np.isnan(least) or any(np.isnan(p.min()) for p in parts if p.size):
+        lows = [part.min() for part in parts if part.size]
+        if np.isnan(lows).any():  # `min` is NaN if any entry is.
             raise ValueError("Scores hold NaN, which cannot be ranked.")
+        least = min(lows, default=0)
         above = [part[part > least] for part in parts]
         count = sum(part.size for part in above)
         if count < k:

@@ -30,7 +30,9 @@ class Pruner:
     Example:
 
     >>> pruner = kprune.Pruner("snip", schedule="exponential", rounds=20)
-    >>> model = kprune.prune(model, pruner, 0.95, data=train.take(1))
+    >>> model = kprune.prune(
+    ...     model, pruner, 0.95, data=train.take(1), verbose=0
+    ... )
     """
 
     criterion: str | Callable

@@ -112,7 +112,9 @@ def test_synflow_holds_what_float32_cannot():
     # far past 3e38.
     layers = [
         keras.layers.Dense(
-            8, use_bias=False, kernel_initializer=keras.initializers.Constant(10)
+            8,
+            use_bias=False,
+            kernel_initializer=keras.initializers.Constant(10),
         )
         for _ in range(50)
     ]
@@ -134,7 +136,9 @@ def test_random_scores_depend_on_seed_and_name_alone():
 
 def test_grasp_temperature_must_be_positive():
     with pytest.raises(ValueError, match="temperature"):
-        kprune.score(tiny_model(), "grasp", data=batches(), loss=CE, temperature=0)
+        kprune.score(
+            tiny_model(), "grasp", data=batches(), loss=CE, temperature=0
+        )
 
 
 def test_get_answers_typos():

@@ -32,9 +32,7 @@ def test_weight_is_its_own_group():
     pooled = grain.pool(scores, alive, layout((2, 3)), rng())
 
     np.testing.assert_array_equal(pooled, [[0, -np.inf, 2], [3, 4, 5]])
-    np.testing.assert_array_equal(
-        grain.expand(alive, layout((2, 3))), alive
-    )
+    np.testing.assert_array_equal(grain.expand(alive, layout((2, 3))), alive)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +134,9 @@ def test_block_takes_the_mean_and_copes_with_edges():
 
     # (1+2+5+6)/4, (3+7)/2, (9+10)/2, 30.
     np.testing.assert_array_equal(pooled, [[3.5, 5], [9.5, 30]])
-    mask = grain.expand(np.array([[True, False], [False, True]]), layout((3, 3)))
+    mask = grain.expand(
+        np.array([[True, False], [False, True]]), layout((3, 3))
+    )
     np.testing.assert_array_equal(
         mask, [[True, True, False], [True, True, False], [False, False, True]]
     )

@@ -34,7 +34,9 @@ def smooth_model(kind):
     h = keras.layers.Dense(8, kernel_initializer=init)(inputs)
     h = LAYERS[kind]()(h)
     h = keras.layers.Activation("tanh")(h)
-    return keras.Model(inputs, keras.layers.Dense(3, kernel_initializer=init)(h))
+    return keras.Model(
+        inputs, keras.layers.Dense(3, kernel_initializer=init)(h)
+    )
 
 
 def data():
@@ -84,7 +86,9 @@ def test_hvp_agrees_with_finite_differences_and_stock_keras_does_not(
     objective = Objective(model, (x, y), loss)
     weights = objective.weights
     rng = np.random.default_rng(1)
-    vector = {n: tf.constant(rng.normal(size=w.shape)) for n, w in weights.items()}
+    vector = {
+        n: tf.constant(rng.normal(size=w.shape)) for n, w in weights.items()
+    }
 
     expected = finite_difference(objective.gradient, weights, vector)
 

@@ -71,7 +71,9 @@ def resnet():
         )(h)
 
     def norm(h, name):
-        return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=name)(h)
+        return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=name)(
+            h
+        )
 
     inputs = keras.Input((32, 32, 3))
     h = layers.ReLU()(norm(conv(inputs, 16, 3, 1, "conv0"), "bn0"))
@@ -105,7 +107,8 @@ def stored(case, kind, prefix, key):
     found = {
         f"{name.split('.')[-1]}/kernel": value
         for name, value in arrays(case, kind).items()
-        if name.startswith(start) and name.removeprefix(start).count(".") == 1
+        if name.startswith(start)
+        and name.removeprefix(start).count(".") == 1
         and name.removeprefix(start)[:2].isdigit()
     }
     assert found, f"{key} is not in the reference"
@@ -115,7 +118,9 @@ def stored(case, kind, prefix, key):
 def error(scores, reference):
     assert set(scores) == set(reference)
     largest = max(np.abs(r).max() for r in reference.values())
-    return max(np.abs(scores[n] - r).max() for n, r in reference.items()) / largest
+    return (
+        max(np.abs(scores[n] - r).max() for n, r in reference.items()) / largest
+    )
 
 
 def batch(case, key):
@@ -126,7 +131,11 @@ def batch(case, key):
 @pytest.mark.parametrize("case, mode", MODES)
 def test_snip_scores(case, mode):
     scores = kprune.score(
-        load(case), "snip", data=batch(case, "0"), loss=cross_entropy(), batch_norm=mode
+        load(case),
+        "snip",
+        data=batch(case, "0"),
+        loss=cross_entropy(),
+        batch_norm=mode,
     )
     reference = stored(case, "scores", "s", f"snip_milad.{mode}")
     assert error(scores, reference) < TOLERANCE[case]
@@ -182,9 +191,10 @@ def same(ours, reference):
 @pytest.mark.parametrize("case, mode", MODES)
 @pytest.mark.parametrize("method", ["snip", "grasp"])
 def test_masks_of_one_round(case, mode, share, method):
-    key, data = {"snip": ("snip_milad", "0"), "grasp": ("grasp_alec", "_grasp")}[
-        method
-    ]
+    key, data = {
+        "snip": ("snip_milad", "0"),
+        "grasp": ("grasp_alec", "_grasp"),
+    }[method]
     reference = stored(case, "masks", "m", f"{key}.{mode}.{share}")
     count = sum(int(m.sum()) for m in reference.values())
     ours = pruned(

@@ -48,6 +48,8 @@ def summary(
     Example:
 
     >>> kprune.summary(kprune.prune(model, "magnitude", sparsity=0.9))
+    Model: "conv2"
+    Weight        Shape        Kept  Sparsity  Dead in  Dead out ...
     """
     if print_fn is None:
         interactive = keras.config.is_interactive_logging_enabled()

@@ -1,0 +1,152 @@
+"""What a config may hold, and what holds where it is silent.
+
+Each section holds the arguments of a call: `dataset` those of
+`kprune.datasets.load`, `model` of `kprune.models.get`, `pruner` of
+`kprune.prune`, and `training` of Keras' `compile` and `fit`. `None` leaves an
+argument to its own default.
+"""
+
+import json
+
+from ml_collections import ConfigDict, config_dict
+
+from kprune import lookup, seeds
+
+DENSE = "dense"  # The method that prunes nothing.
+
+_DEFAULTS = {
+    # What the seeds of initialization, data order and pruning derive from.
+    "seed": 0,
+    # Whether to write `model.keras` and `saved_model`.
+    "artifacts": True,
+    "dataset": {
+        "name": "digits",
+        "batch_size": 128,
+        "augment": None,
+        "normalization": "default",
+        "validation": 0.0,
+        "drop_remainder": False,
+        "seed": None,
+    },
+    "model": {
+        # Further keys are options of the model. The classes and the shape of
+        # the input come from the data set.
+        "name": "lenet_300_100",
+        "seed": None,
+    },
+    "pruner": {
+        "method": "grasp",
+        "sparsity": 0.9,
+        "options": {},
+        "granularity": None,
+        "allocation": None,
+        "schedule": None,
+        "rounds": None,
+        "exclude": None,
+        "min_kept": None,
+        "on_collapse": None,
+        "batch_norm": None,
+        # The training images that are scored on.
+        "batches": 1,
+        "batch_size": 100,
+        "seed": None,
+    },
+    "training": {
+        "optimizer": "adam",
+        "learning_rate": 1e-3,
+        "optimizer_options": {},
+        "epochs": 5,
+        "steps_per_epoch": None,
+        "steps_per_execution": 1,
+        "jit_compile": False,
+    },
+}
+_OPEN = ("model", "pruner.options", "training.optimizer_options")
+
+
+def default():
+    """Returns a config with all keys, for a run on the digits."""
+    return complete({})
+
+
+def complete(config):
+    """Returns a config with the defaults filled in.
+
+    The method `"dense"` prunes nothing, so its sparsity becomes 0.
+
+    Args:
+        config: `ConfigDict` or dict, as in `configs/`. It is left as it was.
+
+    Returns:
+        A `ConfigDict` with all keys.
+
+    Raises:
+        ValueError: If a key is unknown, or a value is of another type than
+            its default.
+
+    Example:
+
+    >>> config = kprune.experiment.complete({"pruner": {"sparsity": 0.98}})
+    >>> config.pruner.sparsity, config.pruner.method
+    (0.98, 'grasp')
+    """
+    if isinstance(config, ConfigDict):
+        config = config.to_dict()
+    full = _merged(_DEFAULTS, config, "")
+    seeds.check(full["seed"])
+    if full["pruner"]["method"] == DENSE:
+        full["pruner"]["sparsity"] = 0.0
+    try:
+        json.dumps(full)
+    except TypeError as error:
+        raise ValueError(
+            f"A config holds numbers, strings, lists and dicts. {error}."
+        ) from error
+    return ConfigDict(_with_placeholders(full), allow_dotted_keys=True)
+
+
+def _merged(defaults, given, path):
+    """Returns `defaults` overwritten by `given`, a dict at `path`."""
+    if not isinstance(given, dict):
+        raise ValueError(
+            f"Expected `config{_dotted(path)}` to be a dict of "
+            f"{', '.join(defaults)}. Received: {given!r}"
+        )
+    if path not in _OPEN:
+        for key in given:
+            if key not in defaults:
+                what = f"key of `config{_dotted(path)}`"
+                raise ValueError(lookup.unknown(key, defaults, what))
+    merged = dict(given)
+    for key, value in defaults.items():
+        below = f"{path}.{key}" if path else key
+        if isinstance(value, dict):
+            merged[key] = _merged(value, given.get(key, {}), below)
+        else:
+            merged[key] = _checked(given.get(key, value), value, below)
+    return merged
+
+
+def _checked(value, default, path):
+    if value is None or default is None:
+        return value
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(default, float) and whole:
+        return float(value)
+    if type(value) is not type(default):
+        raise ValueError(
+            f"Invalid value for `config.{path}`. Expected "
+            f"{type(default).__name__}, as in {default!r}. Received: {value!r}"
+        )
+    return value
+
+
+def _dotted(path):
+    return f".{path}" if path else ""
+
+
+def _with_placeholders(value):
+    """Lets `None` be overridden by a value of any type."""
+    if isinstance(value, dict):
+        return {k: _with_placeholders(v) for k, v in value.items()}
+    return config_dict.placeholder(object) if value is None else value

@@ -1,0 +1,147 @@
+"""The directory of a run: whose it is, how far it got, what is in it.
+
+    config.json    the whole config, the seeds, versions and host
+    metrics.jsonl  a line for each epoch, then one with the test result
+    report.json    what is pruned, by weight
+    masks.npz      the masks, for `kprune.masks.load`; not of a dense run
+    model.keras    the trained model without kprune in it; and
+    saved_model/   the same for serving; both unless `artifacts` is off
+    DONE           the result; written last
+
+Each is put in place whole: a run that is killed leaves no half a file.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+
+CONFIG, DONE, METRICS = "config.json", "DONE", "metrics.jsonl"
+REPORT, MASKS = "report.json", "masks.npz"
+MODEL, SAVED_MODEL = "model.keras", "saved_model"
+
+# `DONE` goes first when a directory is cleared, the config last.
+_ALL = (DONE, METRICS, REPORT, MASKS, MODEL, SAVED_MODEL, CONFIG)
+
+
+def status(workdir, config):
+    """Returns how far the run of a config got in a directory.
+
+    Args:
+        workdir: Path of the directory. It need not exist.
+        config: Config of the run, from `complete`.
+
+    Returns:
+        `"new"`, `"unfinished"` or `"finished"`.
+
+    Raises:
+        ValueError: If the directory cannot be written to, or holds another
+            run or files that a run would overwrite.
+    """
+    workdir = pathlib.Path(workdir)
+    _check_writable(workdir)
+    if not (workdir / CONFIG).exists():
+        found = [name for name in _ALL if (workdir / name).exists()]
+        if found:
+            raise ValueError(
+                f"{workdir} holds {', '.join(found)}, but no {CONFIG} that "
+                "says of which run. Name another directory."
+            )
+        return "new"
+    found = differences(workdir, config)
+    if found:
+        lines = [f"  {k}: {a!r} there, {b!r} here" for k, a, b in found]
+        raise ValueError(
+            f"{workdir} holds another run, which differs in:\n"
+            + "\n".join(lines)
+            + "\nName another directory, or remove that one."
+        )
+    return "finished" if (workdir / DONE).exists() else "unfinished"
+
+
+def differences(workdir, config):
+    """Returns in which keys a directory's config differs from another.
+
+    Args:
+        workdir: Path of a directory with a `config.json`.
+        config: Config, from `complete`.
+
+    Returns:
+        List of `(key, value there, value in config)`, such as
+        `("training.epochs", 5, 10)`. A value is `None` where there is no key.
+    """
+    path = pathlib.Path(workdir) / CONFIG
+    try:
+        there = _flat(json.loads(path.read_text())["config"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} was not written by kprune.") from error
+    here = _flat(json.loads(json.dumps(config.to_dict())))
+    keys = sorted({**there, **here})
+    pairs = [(key, there.get(key), here.get(key)) for key in keys]
+    return [(key, a, b) for key, a, b in pairs if a != b]
+
+
+def start(workdir, record):
+    """Makes a directory ready: clears what an unfinished run left.
+
+    Args:
+        workdir: Path of a directory that is `"new"` or `"unfinished"`.
+        record: Dict to write as `config.json`, the config at `"config"`.
+    """
+    workdir = pathlib.Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    for name in _ALL:
+        path = workdir / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    write_json(workdir / CONFIG, record)
+
+
+def finish(workdir, result):
+    """Marks a run as finished, with its result."""
+    write_json(pathlib.Path(workdir) / DONE, result)
+
+
+def result(workdir):
+    """Returns the result of a finished run, as a dict."""
+    return json.loads((pathlib.Path(workdir) / DONE).read_text())
+
+
+def write_json(path, value):
+    """Writes JSON that people read, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_text(path, text):
+    """Writes a file whole or not at all."""
+    half = f"{path}.part"
+    with open(half, "w") as file:
+        file.write(text)
+    os.replace(half, path)
+
+
+def _check_writable(workdir):
+    nearest = workdir
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise ValueError(
+            f"Cannot write to {workdir}: {nearest} is not a directory."
+        )
+    try:
+        tempfile.TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        raise ValueError(f"Cannot write to {workdir}: {error}") from error
+
+
+def _flat(value, path=""):
+    """Returns the leaves of nested dicts by dotted key."""
+    if not isinstance(value, dict) or not value:
+        return {path: value}
+    leaves = {}
+    for key, below in value.items():
+        leaves.update(_flat(below, f"{path}.{key}" if path else key))
+    return leaves

@@ -1,0 +1,73 @@
+"""What the docstrings and the README show runs as written."""
+
+import doctest
+import importlib
+import pathlib
+import pkgutil
+import re
+import warnings
+
+import keras
+import pytest
+
+import kprune
+
+README = pathlib.Path(__file__).parents[1] / "README.md"
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(kprune.__path__, "kprune.")
+)
+
+
+def examples():
+    found = []
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    for name in MODULES:
+        module = importlib.import_module(name)
+        for test in finder.find(module, name, module=module):
+            if test.examples:
+                found.append(pytest.param(test, id=test.name))
+    return found
+
+
+@pytest.mark.parametrize("test", examples())
+def test_docstring_example(test, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train, _ = kprune.datasets.load("digits", batch_size=32)
+    test.globs.update(
+        keras=keras,
+        kprune=kprune,
+        train=train,
+        model=kprune.models.conv2(input_shape=(8, 8, 1), seed=0),
+    )
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    report = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = doctest.DocTestRunner(optionflags=flags).run(
+            test, out=report.append
+        )
+    assert result.failed == 0, "".join(report)
+
+
+def test_the_readme_example_runs_as_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.S)
+    scope = {}
+    exec(compile(code, "README.md", "exec"), scope)
+    report = kprune.report(scope["model"])
+    assert report.sparsity == 0.9
+    _, accuracy = scope["model"].evaluate(scope["test"], verbose=0)
+    assert accuracy > 0.9
+    assert (tmp_path / "runs/digits_savedmodel/saved_model.pb").exists()
+
+
+def test_the_readme_lists_what_there_is():
+    text = README.read_text()
+    names = [
+        *kprune.methods(),
+        *kprune.allocation.names(),
+        *kprune.schedules.names(),
+        *kprune.granularity.names(),
+    ]
+    assert [name for name in names if name not in text] == []

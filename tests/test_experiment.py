@@ -1,0 +1,324 @@
+"""Runs as values: configs, directories, and what a run does in between."""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+import kprune
+from kprune import experiment
+from kprune.experiment import directory, runs, training
+
+TINY = {
+    "dataset": {"name": "digits", "batch_size": 64},
+    "model": {"name": "fc", "widths": (16,)},
+    "pruner": {"method": "random", "sparsity": 0.75},
+    "training": {"epochs": 2, "steps_per_epoch": 3},
+    "artifacts": False,
+}
+
+
+def tiny(**changes):
+    """Returns the config of a run of about a second."""
+    config = ConfigDict(TINY)
+    config.update_from_flattened_dict(changes)
+    return experiment.complete(config)
+
+
+def lines_of(workdir):
+    text = (pathlib.Path(workdir) / "metrics.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The directory of a finished run, and its result."""
+    workdir = tmp_path_factory.mktemp("runs") / "tiny"
+    return workdir, experiment.run(tiny(), workdir, verbose=0)
+
+
+# The config.
+
+
+def test_complete_fills_in_and_keeps():
+    given = {"pruner": {"sparsity": 0.5}, "model": {"name": "fc", "widths": 3}}
+    config = experiment.complete(given)
+    assert config.pruner.sparsity == 0.5
+    assert config.pruner.method == experiment.default().pruner.method
+    assert config.model.widths == 3
+    assert given == {
+        "pruner": {"sparsity": 0.5},
+        "model": {"name": "fc", "widths": 3},
+    }
+
+
+def test_complete_twice_is_complete_once():
+    config = tiny()
+    assert experiment.complete(config).to_dict() == config.to_dict()
+
+
+def test_dense_has_no_sparsity():
+    config = experiment.complete(
+        {"pruner": {"method": "dense", "sparsity": 0.9}}
+    )
+    assert config.pruner.sparsity == 0
+
+
+def test_none_can_be_overridden_by_any_type():
+    config = experiment.default()
+    config.pruner.allocation = {"fc1": 0.5}
+    config.dataset.seed = 3
+    assert config.dataset.seed == 3
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"trainig": {}}, "`config`: 'trainig'. Did you mean 'training'?"),
+        (
+            {"training": {"epoch": 1}},
+            "`config.training`: 'epoch'. Did you mean 'epochs'",
+        ),
+        ({"pruner": {"sparsty": 0.9}}, "Did you mean 'sparsity'?"),
+        ({"training": {"epochs": 2.5}}, "Expected int, as in 5. Received: 2.5"),
+        ({"training": {"epochs": True}}, "Expected int"),
+        ({"training": 5}, "to be a dict of optimizer"),
+        ({"seed": -1}, "integer >= 0"),
+        ({"model": {"initializer": object()}}, "holds numbers, strings"),
+    ],
+)
+def test_a_wrong_config_is_answered(config, expected):
+    with pytest.raises(ValueError) as error:
+        experiment.complete(config)
+    assert expected in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"dataset.name": "digit"}, "Did you mean 'digits'?"),
+        ({"model.name": "fcc"}, "Did you mean 'fc'?"),
+        ({"model.width": 3}, "unexpected keyword argument 'width'"),
+        ({"pruner.method": "gras"}, "Did you mean 'grasp'?"),
+        ({"pruner.options.power": 2}, "Unknown option of method 'random'"),
+        ({"training.optimizer": "adem"}, "Did you mean 'adam'"),
+        ({"training.optimizer_options.beta1": 0.5}, "Did you mean 'beta_1'"),
+    ],
+)
+def test_what_there_is_not_is_answered_before_writing(
+    changes, expected, tmp_path
+):
+    config = ConfigDict(TINY)
+    config.pruner.options, config.training.optimizer_options = {}, {}
+    for key, value in changes.items():
+        *sections, last = key.split(".")
+        section = config
+        for name in sections:
+            section = section[name]
+        section[last] = value
+    with pytest.raises(ValueError) as error:
+        experiment.run(config, tmp_path / "run")
+    assert expected in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+# Seeds.
+
+
+def test_seeds_are_derived_and_apart():
+    found = runs.derived_seeds(tiny())
+    assert len(set(found.values())) == 3
+    assert found == runs.derived_seeds(tiny())
+    other = runs.derived_seeds(tiny(seed=1))
+    assert not set(found.values()) & set(other.values())
+
+
+def test_a_seed_of_its_own_leaves_the_others():
+    found = runs.derived_seeds(tiny())
+    changed = runs.derived_seeds(tiny(**{"pruner.seed": 5}))
+    assert changed == {**found, "pruning": 5}
+
+
+def test_pruning_changes_neither_start_nor_order():
+    pruned = experiment.build(tiny())
+    dense = experiment.build(tiny(**{"pruner.method": "dense"}))
+    masks = kprune.get_masks(pruned.model)
+    plain = kprune.strip(pruned.model)
+    for layer in ("fc1", "fc2"):
+        np.testing.assert_array_equal(
+            plain.get_layer(layer).kernel.numpy(),
+            dense.model.get_layer(layer).kernel.numpy()
+            * masks[f"{layer}/kernel"],
+        )
+    for (x, _), (other, _) in zip(pruned.train, dense.train, strict=True):
+        np.testing.assert_array_equal(x, other)
+
+
+def test_the_scoring_batch_follows_the_pruning_seed_alone():
+    def mask(**changes):
+        changes = {"pruner.method": "snip", **changes}
+        model = experiment.build(tiny(**changes)).model
+        return kprune.get_masks(model)["fc1/kernel"]
+
+    first = mask()
+    np.testing.assert_array_equal(first, mask(**{"dataset.seed": 7}))
+    assert (first != mask(**{"pruner.seed": 7})).any()
+
+
+# The directory.
+
+
+def test_a_run_leaves_its_record(finished):
+    workdir, result = finished
+    assert sorted(path.name for path in workdir.iterdir()) == [
+        "DONE",
+        "config.json",
+        "masks.npz",
+        "metrics.jsonl",
+        "report.json",
+    ]
+    record = json.loads((workdir / "config.json").read_text())
+    assert record["config"]["model"] == {
+        "name": "fc",
+        "seed": None,
+        "widths": [16],
+    }
+    assert record["seeds"] == runs.derived_seeds(tiny())
+    assert record["versions"]["keras"] == keras.__version__
+    assert set(record["versions"]) == {
+        "kprune",
+        "keras",
+        "tensorflow",
+        "numpy",
+        "python",
+    }
+    *epochs, last = lines_of(workdir)
+    assert [line["epoch"] for line in epochs] == [1, 2]
+    for line in epochs:
+        assert {"loss", "accuracy", "val_loss", "val_accuracy"} < set(line)
+        assert line["sparsity"] == 0.75
+        assert line["seconds"] > 0
+    assert last == result == experiment.result(workdir)
+    assert last["test_accuracy"] == epochs[-1]["val_accuracy"]
+    report = json.loads((workdir / "report.json").read_text())
+    # 64 x 16 and 16 x 10 weights: a quarter of 1184.
+    assert (report["kept"], report["total"]) == (296, 1184)
+    masks = kprune.masks.load(workdir / "masks.npz")
+    assert sum(int(mask.sum()) for mask in masks.values()) == 296
+
+
+def test_a_finished_run_is_not_run_again(finished, monkeypatch):
+    workdir, result = finished
+    monkeypatch.setattr(training, "build", None)
+    assert experiment.run(tiny(), workdir) == result
+
+
+def test_the_same_config_gives_the_same_run(finished, tmp_path):
+    workdir, result = finished
+    again = experiment.run(tiny(), tmp_path / "again", verbose=0)
+    assert again["test_loss"] == pytest.approx(result["test_loss"], rel=1e-5)
+    for name, mask in kprune.masks.load(workdir / "masks.npz").items():
+        other = kprune.masks.load(tmp_path / "again/masks.npz")[name]
+        np.testing.assert_array_equal(mask, other)
+
+
+def test_status_names_the_keys_that_differ(finished):
+    workdir, _ = finished
+    assert experiment.status(workdir, tiny()) == "finished"
+    other = tiny(seed=3, **{"training.epochs": 4})
+    assert experiment.differences(workdir, other) == [
+        ("seed", 0, 3),
+        ("training.epochs", 2, 4),
+    ]
+    with pytest.raises(ValueError) as error:
+        experiment.status(workdir, other)
+    assert "training.epochs: 2 there, 4 here" in str(error.value)
+    with pytest.raises(ValueError, match="another run"):
+        experiment.run(other, workdir)
+
+
+def test_a_finished_run_is_not_trained_over(finished):
+    workdir, result = finished
+    with pytest.raises(ValueError, match="finished"):
+        experiment.train(experiment.build(tiny()), workdir)
+    assert experiment.result(workdir) == result
+
+
+def test_an_unfinished_run_starts_over(tmp_path):
+    config = tiny(**{"pruner.method": "dense"})
+    assert experiment.status(tmp_path, config) == "new"
+    directory.start(tmp_path, {"config": config.to_dict()})
+    for name in ("masks.npz", "metrics.jsonl", "saved_model/x/y"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("left over\n")
+    (tmp_path / "mine.txt").write_text("not kprune's\n")
+    assert experiment.status(tmp_path, config) == "unfinished"
+    experiment.run(config, tmp_path, verbose=0)
+    assert experiment.status(tmp_path, config) == "finished"
+    # A dense run has no masks; what is not kprune's stays.
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "DONE",
+        "config.json",
+        "metrics.jsonl",
+        "mine.txt",
+        "report.json",
+    ]
+    assert len(lines_of(tmp_path)) == 3
+
+
+def test_a_run_that_fails_is_not_finished(tmp_path, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kprune.masks, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        experiment.run(tiny(), tmp_path, verbose=0)
+    assert experiment.status(tmp_path, tiny()) == "unfinished"
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_files_of_others_are_not_overwritten(tmp_path):
+    (tmp_path / "model.keras").write_text("precious")
+    with pytest.raises(ValueError, match=r"holds model\.keras"):
+        experiment.status(tmp_path, tiny())
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="not written by kprune"):
+        experiment.status(tmp_path, tiny())
+
+
+def test_a_directory_that_cannot_be_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    for path in ("file", "file/run", "file/run/deeper"):
+        with pytest.raises(ValueError, match="is not a directory"):
+            experiment.status(tmp_path / path, tiny())
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc").is_dir(), reason="Linux only")
+def test_a_directory_without_permission_is_refused():
+    with pytest.raises(ValueError, match="Cannot write to"):
+        experiment.status("/proc/run", tiny())
+
+
+# What is measured.
+
+
+def test_validation_is_held_out_of_training():
+    run = experiment.build(
+        tiny(**{"dataset.validation": 0.25, "training.steps_per_epoch": None})
+    )
+    # A quarter of 1437 images is 359; batches of 64.
+    sizes = [
+        sum(len(y) for _, y in part)
+        for part in (run.train, run.validation, run.test)
+    ]
+    assert sizes == [1078, 359, 360]
+
+
+def test_the_result_is_that_of_the_masked_model(tmp_path):
+    run = experiment.build(tiny())
+    result = experiment.train(run, tmp_path, verbose=0)
+    _, accuracy = run.model.evaluate(run.test, verbose=0)
+    assert result["test_accuracy"] == pytest.approx(accuracy, abs=1e-6)
