@@ -1,8 +1,10 @@
 """How many groups each weight keeps.
 
-An allocation is a function of (groups, shapes, budget, rng): pooled scores by
-name, the weights' shapes by name, a `kprune.masks.Budget`, and a random
-generator for ties. It returns counts by name, whose sum is exact.
+An allocation is a function of (groups, sizes, shapes, budget, rng). By name it
+is given the scores of the groups that may be kept, flat; how many groups there
+are with those that are pruned already; and the weights' shapes. Further, a
+`kprune.masks.Budget` and a random generator for ties. It returns counts by
+name, whose sum is exact.
 """
 
 from fractions import Fraction
@@ -12,46 +14,39 @@ import numpy as np
 from kprune import lookup, masks, weights
 
 
-def global_(groups, shapes, budget, rng):
+def global_(groups, sizes, shapes, budget, rng):
     """Ranks all groups of the model together."""
     del shapes
-    lifted = {
-        name: _with_minimum_first(scores, budget.minimum, rng).ravel()
-        for name, scores in groups.items()
-    }
-    sizes = {name: masks.candidates(part) for name, part in lifted.items()}
-    total = budget.keep(sum(part.size for part in lifted.values()))
-    total = min(total, sum(sizes.values()))
-    _check_minimum(groups, total, budget.minimum)
+    parts = [
+        _with_minimum_first(scores, budget.minimum, rng)
+        for scores in groups.values()
+    ]
+    total = _total(groups, sizes, budget)
     if total == 0:
         return dict.fromkeys(groups, 0)
-    border = masks.kth_largest(list(lifted.values()), total)
-    counts, ties = {}, {}
-    for name, part in lifted.items():
-        counts[name] = int(np.count_nonzero(part > border))
-        ties[name] = int(np.count_nonzero(part == border))
+    border = masks.kth_largest(parts, total)
+    counts = [int(np.count_nonzero(part > border)) for part in parts]
+    ties = [int(np.count_nonzero(part == border)) for part in parts]
     # Which of the equal groups stay is drawn: here, how many of each weight.
-    missing = total - sum(counts.values())
     drawn = rng.multivariate_hypergeometric(
-        list(ties.values()), missing, method="marginals"
+        ties, total - sum(counts), method="marginals"
     )
     return {
-        name: counts[name] + int(extra)
-        for name, extra in zip(groups, drawn, strict=True)
+        name: count + int(extra)
+        for name, count, extra in zip(groups, counts, drawn, strict=True)
     }
 
 
-def uniform(groups, shapes, budget, rng):
+def uniform(groups, sizes, shapes, budget, rng):
     """The same sparsity in each weight."""
     del shapes, rng
-    total = sum(scores.size for scores in groups.values())
-    share = Fraction(budget.keep(total), total)
-    return _to_counts(
-        {name: share * s.size for name, s in groups.items()}, groups, budget
-    )
+    everything = sum(sizes.values())
+    share = Fraction(budget.keep(everything), everything)
+    targets = {name: share * size for name, size in sizes.items()}
+    return _to_counts(targets, groups, sizes, budget)
 
 
-def erk(groups, shapes, budget, rng):
+def erk(groups, sizes, shapes, budget, rng):
     """Density in proportion to (sum of dimensions) / (their product).
 
     Erdos-Renyi-Kernel of RigL, Evci et al., 2020,
@@ -62,10 +57,10 @@ def erk(groups, shapes, budget, rng):
     densities = {
         n: Fraction(sum(s), int(np.prod(s))) for n, s in shapes.items()
     }
-    return _in_proportion(densities, groups, budget)
+    return _in_proportion(densities, groups, sizes, budget)
 
 
-def er(groups, shapes, budget, rng):
+def er(groups, sizes, shapes, budget, rng):
     """Density in proportion to (inputs + outputs) / (inputs x outputs).
 
     The last two dimensions count, as in SET (Mocanu et al., 2018,
@@ -73,7 +68,7 @@ def er(groups, shapes, budget, rng):
     RigL. Equal to ERK for matrices.
     """
     shapes = {name: shape[-2:] for name, shape in shapes.items()}
-    return erk(groups, shapes, budget, rng)
+    return erk(groups, sizes, shapes, budget, rng)
 
 
 def per_layer(table):
@@ -96,7 +91,7 @@ def per_layer(table):
                 f"Received: {pattern!r}: {sparsity!r}"
             )
 
-    def by_table(groups, shapes, budget, rng):
+    def by_table(groups, sizes, shapes, budget, rng):
         del shapes, rng
         chosen = {}
         for pattern, sparsity in table.items():
@@ -106,11 +101,11 @@ def per_layer(table):
             for name in found:
                 chosen.setdefault(name, sparsity)
         counts = {
-            name: budget.keep(scores.size, chosen.get(name))
-            for name, scores in groups.items()
+            name: budget.keep(size, chosen.get(name))
+            for name, size in sizes.items()
         }
         return {
-            name: min(max(k, budget.minimum), masks.candidates(groups[name]))
+            name: min(max(k, budget.minimum), groups[name].size)
             for name, k in counts.items()
         }
 
@@ -135,61 +130,60 @@ def get(identifier):
     return lookup.choose(identifier, _ALL, "allocation")
 
 
-def _check_minimum(groups, total, minimum):
-    if minimum == 0:
-        return
-    asked = sum(min(minimum, masks.candidates(s)) for s in groups.values())
+def _total(groups, sizes, budget):
+    """Returns how many groups stay in all, or says why that cannot be."""
+    total = min(
+        budget.keep(sum(sizes.values())),
+        sum(scores.size for scores in groups.values()),
+    )
+    asked = sum(min(budget.minimum, s.size) for s in groups.values())
     if asked > total:
         raise ValueError(
-            f"`min_kept={minimum}` asks for {asked} groups in all, but only "
-            f"{total} are to be kept. Lower `min_kept` or `sparsity`."
+            f"`min_kept={budget.minimum}` asks for {asked} groups in all, but "
+            f"only {total} are to be kept. Lower `min_kept` or `sparsity`."
         )
+    return total
 
 
 def _with_minimum_first(scores, minimum, rng):
     """Lifts the best `minimum` groups above all others."""
     if minimum == 0:
         return scores
-    count = min(minimum, masks.candidates(scores))
-    return np.where(masks.top_k(scores, count, rng), np.inf, scores)
+    best = masks.top_k(scores, min(minimum, scores.size), rng)
+    return np.where(best, np.inf, scores)
 
 
-def _in_proportion(densities, groups, budget):
+def _in_proportion(densities, groups, sizes, budget):
     """Scales densities to the budget, capped at all groups of a weight."""
-    sizes = {name: masks.candidates(s) for name, s in groups.items()}
-    total = budget.keep(sum(s.size for s in groups.values()))
+    most = {name: scores.size for name, scores in groups.items()}
+    total = _total(groups, sizes, budget)
+    raw = {name: densities[name] * size for name, size in sizes.items()}
     dense = set()
     while True:
         free = [name for name in groups if name not in dense]
-        left = total - sum(sizes[name] for name in dense)
-        raw = sum(densities[n] * groups[n].size for n in free)
-        scale = Fraction(left) / raw if raw else Fraction(0)
-        over = [
-            n for n in free if scale * densities[n] * groups[n].size > sizes[n]
-        ]
+        left = total - sum(most[name] for name in dense)
+        weight = sum(raw[name] for name in free)
+        scale = Fraction(left) / weight if weight else Fraction(0)
+        over = [name for name in free if scale * raw[name] > most[name]]
         if not over:
             break
         dense.update(over)
     targets = {
-        n: Fraction(sizes[n])
-        if n in dense
-        else scale * densities[n] * groups[n].size
-        for n in groups
+        name: Fraction(most[name]) if name in dense else scale * raw[name]
+        for name in groups
     }
-    return _to_counts(targets, groups, budget)
+    return _to_counts(targets, groups, sizes, budget)
 
 
-def _to_counts(targets, groups, budget):
+def _to_counts(targets, groups, sizes, budget):
     """Rounds real counts to integers whose sum is the budget's.
 
     Each is rounded by itself first. What that leaves over or short is taken
     from, or given to, the weights whose rounding was furthest off.
     """
-    most = {name: masks.candidates(scores) for name, scores in groups.items()}
+    most = {name: scores.size for name, scores in groups.items()}
     least = {name: min(budget.minimum, n) for name, n in most.items()}
-    total = budget.keep(sum(scores.size for scores in groups.values()))
-    total = min(total, sum(most.values()))
-    _check_minimum(groups, total, budget.minimum)
+    total = _total(groups, sizes, budget)
     counts = {
         name: min(max(round(target), least[name]), most[name])
         for name, target in targets.items()

@@ -1,8 +1,8 @@
 """What is removed as one: a weight, a channel, N of M weights, a block.
 
-A granularity pools the scores of a weight tensor to groups and expands the
-groups that are kept to a mask. Its `layout` argument is a
-`kprune.weights.Layout`. Groups without any live weight score -infinity.
+A granularity pools the scores of a weight tensor to groups, says which groups
+have a live weight, and expands the groups that are kept to a mask. Its `layout`
+argument is a `kprune.weights.Layout`.
 """
 
 import dataclasses
@@ -41,8 +41,13 @@ class Weight(Granularity):
 
     def pool(self, scores, alive, layout, rng):
         """Returns one score per weight."""
-        del layout, rng
-        return scores if alive.all() else np.where(alive, scores, -np.inf)
+        del alive, layout, rng
+        return scores
+
+    def live(self, alive, layout):
+        """Returns which groups may be kept: here, which weights."""
+        del layout
+        return alive
 
     def expand(self, kept, layout):
         """Returns the mask that keeps the weights `kept`."""
@@ -76,11 +81,12 @@ class Channel(Granularity):
     def pool(self, scores, alive, layout, rng):
         """Returns one score per output unit."""
         del rng
-        others = self._others(layout)
-        alive = alive.reshape(layout.view)
-        scores = np.where(alive, scores.reshape(layout.view), 0)
-        pooled = _REDUCE[self.reduce](scores, axis=others)
-        return np.where(alive.any(axis=others), pooled, -np.inf)
+        scores = np.where(alive, scores, 0).reshape(layout.view)
+        return _REDUCE[self.reduce](scores, axis=self._others(layout))
+
+    def live(self, alive, layout):
+        """Returns which channels have a live weight."""
+        return alive.reshape(layout.view).any(axis=self._others(layout))
 
     def expand(self, kept, layout):
         """Returns the mask that keeps whole channels."""
@@ -141,8 +147,12 @@ class NM(Granularity):
         ranks = np.empty_like(order)
         places = np.broadcast_to(np.arange(self.m), order.shape)
         np.put_along_axis(ranks, order, places, axis=-1)
-        ranks = np.where(runs == -np.inf, np.inf, ranks)
         return -self._back(ranks.astype(np.float32), layout)
+
+    def live(self, alive, layout):
+        """Returns which weights are live."""
+        del layout
+        return alive
 
     def expand(self, kept, layout):
         """Returns the mask that keeps the weights `kept`."""
@@ -204,17 +214,19 @@ class Block(Granularity):
     def pool(self, scores, alive, layout, rng):
         """Returns one score per block."""
         del rng
-        blocks = self._blocks(np.where(alive, scores, np.nan), layout)
-        dead = np.isnan(blocks).all(axis=(1, 3))
-        count = np.maximum((~np.isnan(blocks)).sum(axis=(1, 3)), 1)
-        values = np.nan_to_num(blocks, nan=0.0, posinf=np.inf, neginf=-np.inf)
-        if self.reduce == "mean":
-            pooled = values.sum(axis=(1, 3)) / count
-        elif self.reduce == "max":
-            pooled = np.where(np.isnan(blocks), -np.inf, blocks).max((1, 3))
-        else:
-            pooled = _REDUCE[self.reduce](values, axis=(1, 3))
-        return np.where(dead, -np.inf, pooled)
+        blocks = self._blocks(np.where(alive, scores, 0.0), layout, 0.0)
+        if self.reduce == "mean":  # Over what a block at an edge has.
+            count = self._blocks(np.ones(layout.shape), layout, 0.0)
+            return blocks.sum(axis=(1, 3)) / count.sum(axis=(1, 3))
+        if self.reduce == "max":
+            blocks = self._blocks(
+                np.where(alive, scores, -np.inf), layout, -np.inf
+            )
+        return _REDUCE[self.reduce](blocks, axis=(1, 3))
+
+    def live(self, alive, layout):
+        """Returns which blocks have a live weight."""
+        return self._blocks(alive, layout, False).any(axis=(1, 3))
 
     def expand(self, kept, layout):
         """Returns the mask that keeps whole blocks."""
@@ -226,15 +238,15 @@ class Block(Granularity):
         )
         return np.transpose(moved, np.argsort(order)).reshape(layout.shape)
 
-    def _blocks(self, array, layout):
+    def _blocks(self, array, layout, padding):
         """Returns the array as (rows, height, columns, width) of blocks,
-        padded with NaN at the edges."""
+        padded at the edges."""
         rows, columns, order = _matrix(layout)
         moved = np.transpose(array.reshape(layout.view), order)
         matrix = moved.reshape(rows, columns)
         height, width = self.shape
         edge = ((0, -rows % height), (0, -columns % width))
-        matrix = np.pad(matrix, edge, constant_values=np.nan)
+        matrix = np.pad(matrix, edge, constant_values=padding)
         return matrix.reshape(
             matrix.shape[0] // height, height, matrix.shape[1] // width, width
         )

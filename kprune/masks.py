@@ -47,11 +47,6 @@ class Budget:
         return count_kept(total, min(now, final))
 
 
-def candidates(scores):
-    """Returns how many scores may be kept: all but those of -infinity."""
-    return int(np.count_nonzero(scores > -np.inf))
-
-
 def top_k(scores, k, rng):
     """Marks exactly the k highest scores.
 
@@ -61,7 +56,7 @@ def top_k(scores, k, rng):
     keep all of them.
 
     Args:
-        scores: Array of any shape. -infinity marks what is out of the race.
+        scores: Array of any shape.
         k: How many to mark.
         rng: A `numpy.random.Generator`, for ties.
 
@@ -69,7 +64,7 @@ def top_k(scores, k, rng):
         Boolean array of the shape of `scores`, with k True.
 
     Raises:
-        ValueError: If a score is NaN or k exceeds the candidates.
+        ValueError: If a score is NaN or k exceeds their number.
     """
     flat = np.ravel(scores)
     if not 0 <= k <= flat.size:
@@ -87,33 +82,28 @@ def top_k(scores, k, rng):
 
 
 def kth_largest(parts, k):
-    """Returns the k-th largest of the scores in several arrays.
+    """Returns the k-th largest of the scores in several flat arrays.
 
     Args:
         parts: List of flat arrays.
-        k: Integer from 1 to the number of scores above -infinity.
+        k: Integer from 1 to the number of scores.
 
     Raises:
-        ValueError: If a score is NaN or k exceeds the candidates.
+        ValueError: If a score is NaN.
     """
-    # Partition is slow where most values are equal, and most often they are
-    # equal because they share the least value: -infinity, then zero.
-    for _ in range(2):
-        lows = [part.min() for part in parts if part.size]
-        if np.isnan(lows).any():  # `min` is NaN if any entry is.
-            raise ValueError("Scores hold NaN, which cannot be ranked.")
-        least = min(lows, default=0)
-        above = [part[part > least] for part in parts]
-        count = sum(part.size for part in above)
-        if count < k:
-            break
-        parts = above
-    else:
-        joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return np.partition(joined, joined.size - k)[joined.size - k]
-    if least == -np.inf:
-        raise ValueError(f"Cannot keep {k} of {count} candidates.")
-    return least
+    lows = [part.min() for part in parts if part.size]
+    if np.isnan(lows).any():  # `min` is NaN if any entry is.
+        raise ValueError("Scores hold NaN, which cannot be ranked.")
+    # Partition is slow where many values are equal, and most often they are
+    # equal because they share the least value, zero.
+    least = min(lows)
+    above = sum(int(np.count_nonzero(part > least)) for part in parts)
+    if above < k:
+        return least
+    if above < 0.9 * sum(part.size for part in parts):
+        parts = [part[part > least] for part in parts]
+    joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return np.partition(joined, joined.size - k)[joined.size - k]
 
 
 def apply(masks, weights):

@@ -88,22 +88,30 @@ class Pruner:
         allocate = allocation.get(self.allocation)
         layouts = objective.layouts
         scores = criterion(objective, objective.weights, current)
-        groups, alive = {}, {}
+        groups, live, alive = {}, {}, {}
         for name in current:
             rng = seeds.stream(objective.seed, "pool", name, number)
             scored = checked_scores(scores, name, layouts[name].shape)
             alive[name] = current[name] | self.recover
-            groups[name] = grain.pool(scored, alive[name], layouts[name], rng)
-        shapes = {name: layouts[name].shape for name in groups}
-        rng = seeds.stream(objective.seed, "allocation", number)
-        counts = allocate(groups, shapes, budget, rng)
+            pooled = grain.pool(scored, alive[name], layouts[name], rng)
+            live[name] = grain.live(alive[name], layouts[name])
+            groups[name] = pooled[live[name]]
+        counts = allocate(
+            groups,
+            {name: mask.size for name, mask in live.items()},
+            {name: layouts[name].shape for name in groups},
+            budget,
+            seeds.stream(objective.seed, "allocation", number),
+        )
         result = {}
         for name, group in groups.items():
             rng = seeds.stream(objective.seed, "ties", name, number)
             kept = top_k(group, counts[name], rng)
             if np.count_nonzero(kept) != counts[name]:
                 raise RuntimeError(f"Kept a wrong number of {name!r}.")
-            result[name] = grain.expand(kept, layouts[name]) & alive[name]
+            live[name] = live[name].copy()
+            live[name][live[name]] = kept
+            result[name] = grain.expand(live[name], layouts[name]) & alive[name]
         return result
 
 

@@ -31,7 +31,8 @@ def test_weight_is_its_own_group():
     grain = granularity.get("weight")
     pooled = grain.pool(scores, alive, layout((2, 3)), rng())
 
-    np.testing.assert_array_equal(pooled, [[0, -np.inf, 2], [3, 4, 5]])
+    np.testing.assert_array_equal(pooled, scores)
+    np.testing.assert_array_equal(grain.live(alive, layout((2, 3))), alive)
     np.testing.assert_array_equal(grain.expand(alive, layout((2, 3))), alive)
 
 
@@ -53,11 +54,15 @@ def test_channel_reduces_over_all_inputs(reduce, expected):
 
 
 def test_channel_of_a_dead_slice_is_out_of_the_race():
-    alive = np.array([[True, False], [True, False]])
-    pooled = granularity.Channel().pool(
-        np.ones((2, 2)), alive, layout((2, 2)), rng()
+    alive = np.array([[True, False], [False, False]])
+    grain = granularity.Channel(reduce="sum")
+    np.testing.assert_array_equal(
+        grain.live(alive, layout((2, 2))), [True, False]
     )
-    np.testing.assert_array_equal(pooled, [1, -np.inf])
+    # What is pruned in a channel does not count for it.
+    scores = np.array([[1.0, 2], [4, 8]])
+    pooled = grain.pool(scores, alive, layout((2, 2)), rng())
+    np.testing.assert_array_equal(pooled, [1, 0])
 
 
 def test_channel_of_a_recurrent_kernel_is_a_unit_with_its_gates():
@@ -96,6 +101,13 @@ def test_nm_ranks_each_run_of_inputs_by_itself():
     np.testing.assert_array_equal(
         pooled, [[0, -3], [-1, -2], [-2, -1], [-3, 0]]
     )
+
+
+def test_nm_puts_dead_weights_last():
+    scores = np.array([[4.0], [3], [2], [1]])
+    alive = np.array([[False], [True], [True], [True]])
+    pooled = granularity.NM(2, 4).pool(scores, alive, layout((4, 1)), rng())
+    np.testing.assert_array_equal(pooled, [[-3], [0], [-1], [-2]])
 
 
 def test_nm_runs_along_the_input_channels_of_a_convolution():
@@ -150,12 +162,17 @@ def test_block_of_four_inputs_lies_along_the_inputs():
     np.testing.assert_array_equal(pooled, [[3, 4], [11, 12]])
 
 
-@pytest.mark.parametrize("reduce", ["mean", "sum", "max", "l2"])
-def test_block_without_live_weights_is_out_of_the_race(reduce):
-    alive = np.array([[True], [True], [False], [False]])
+@pytest.mark.parametrize(
+    "reduce, expected", [("mean", 1), ("sum", 2), ("max", 2), ("l2", 2)]
+)
+def test_block_counts_its_live_weights_alone(reduce, expected):
+    alive = np.array([[True], [False], [False], [False]])
     grain = granularity.Block((2, 1), reduce=reduce)
-    pooled = grain.pool(np.ones((4, 1)), alive, layout((4, 1)), rng())
-    assert np.isfinite(pooled[0, 0]) and pooled[1, 0] == -np.inf
+    scores = np.array([[2.0], [9], [9], [9]])
+    pooled = grain.pool(scores, alive, layout((4, 1)), rng())
+    live = grain.live(alive, layout((4, 1)))
+    assert pooled[0, 0] == expected
+    np.testing.assert_array_equal(live, [[True], [False]])
 
 
 @pytest.mark.parametrize("shape", [(0, 1), (4,), (1, 2, 3), (1.5, 2)])
