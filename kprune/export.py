@@ -1,9 +1,11 @@
 """Writes a model as a SavedModel that TensorFlow alone can serve."""
 
+import contextlib
 import pathlib
 import shutil
 import tempfile
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -28,20 +30,35 @@ def export(model, path):
     path = pathlib.Path(path)
     check_free(path)
     plain = masking.strip(model)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    arguments = keras_internals.call_arguments(plain)
+    x = keras_internals.example_inputs(arguments)
+    expected = _outputs(plain, x) if x else None
+    with _written_as_a_whole(path) as directory:
+        plain.export(directory, verbose=False)
+        if expected is not None:
+            _check_serves(directory, x, expected)
+
+
+@contextlib.contextmanager
+def _written_as_a_whole(path):
+    """Gives a directory to write to, which then becomes `path` or goes."""
+    made = [p for p in (path.parent, *path.parent.parents) if not p.exists()]
+    made = made[-1:]
     try:
-        temporary = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise ValueError(f"Cannot write to {path.parent}: {error}") from error
-    try:
-        plain.export(temporary, verbose=False)
-        _check_serves(temporary, plain)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        name = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
+        made.append(pathlib.Path(name))
+        yield name
         if path.exists():
             path.rmdir()
-        pathlib.Path(temporary).rename(path)
+        made.pop().rename(path)
         path.chmod(0o755)
+        made.clear()
+    except OSError as error:
+        raise ValueError(f"Cannot write {path}: {error}") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for directory in made:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def check_free(path):
@@ -56,19 +73,29 @@ def check_free(path):
         )
 
 
-def _check_serves(directory, model):
+def _outputs(model, x):
     try:
-        specs = keras_internals.input_specs(model)
-    except ValueError:
-        return  # A subclassed model that never recorded its inputs.
-    x = keras_internals.example_inputs(specs)
+        with keras.StatelessScope():  # The state of an RNN stays.
+            return model(*x, training=False)
+    except Exception as error:
+        if keras_internals.is_graph(model):
+            return None  # An open dimension that needs more than 64, say.
+        shapes = keras.tree.map_structure(lambda a: tuple(a.shape), x)
+        raise ValueError(
+            f"Model {model.name!r} cannot be exported: it does not take the "
+            "inputs that Keras has recorded of it. Expected one argument (a "
+            "tensor, or a list or dict of tensors), or a `build` with an "
+            f"argument for each. Received: inputs of shape {shapes}: {error}"
+        ) from error
+
+
+def _check_serves(directory, x, expected):
     loaded = tf.saved_model.load(directory)  # Holds the variables.
-    served = tf.nest.flatten(loaded.serve(x))
-    expected = tf.nest.flatten(model(x, training=False))
-    for one, other in zip(served, expected, strict=True):
+    served = tf.nest.flatten(loaded.serve(*x))
+    for one, other in zip(served, tf.nest.flatten(expected), strict=True):
         one, other = np.asarray(one, "float64"), np.asarray(other, "float64")
-        scale = np.abs(other).max() if other.size else 0.0
-        if not np.abs(one - other).max(initial=0) <= 1e-3 * scale + 1e-6:
+        scale = np.abs(np.nan_to_num(other)).max(initial=0)
+        if not np.allclose(one, other, 0, 1e-3 * scale + 1e-6, equal_nan=True):
             raise ValueError(
                 "The SavedModel does not give the model's outputs: they "
                 f"differ by {np.abs(one - other).max()}."

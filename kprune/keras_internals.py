@@ -7,9 +7,22 @@ says what it needs it for and what happens where a Keras release lacks it.
 import contextlib
 import functools
 import inspect
+import math
 import re
+import types
 
 import keras
+import numpy as np
+
+_BOOKKEEPING = {
+    "_layers",
+    "_functional",
+    "_tracker",
+    "_tracked",
+    "_operations",
+    "_operations_by_depth",
+    "_nodes_by_depth",
+}
 
 
 @functools.cache
@@ -23,8 +36,24 @@ def functional_class():
 
 
 def is_graph(model):
-    """Whether the model is a graph of layers that can be rebuilt."""
+    """Whether the model is made of a graph of layers."""
     return isinstance(model, (keras.Sequential, functional_class()))
+
+
+def lists_layers(model):
+    """Whether the config of a graph model lists its layers.
+
+    A subclass with a constructor of its own does not: the constructor makes
+    the layers anew.
+    """
+    if not is_graph(model):
+        return False
+    sequential = isinstance(model, keras.Sequential)
+    base = keras.Sequential if sequential else functional_class()
+    own, expected = (
+        inspect.getfullargspec(cls.__init__) for cls in (type(model), base)
+    )
+    return own.args == expected.args or bool(own.varargs and own.varkw)
 
 
 def default_name(layer):
@@ -32,6 +61,53 @@ def default_name(layer):
     name = re.sub(r"\W+", "", type(layer).__name__)
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+@contextlib.contextmanager
+def known_objects(holders):
+    """Lets configs name the functions and classes of the user's own.
+
+    A copy goes through configs, which hold names. For Keras a lambda, a local
+    function or a class that nobody registered has none to be found by.
+
+    Args:
+        holders: Layers, losses, metrics ... They, and the functions and
+            objects in their attributes, are made known.
+    """
+    known, renamed = {}, []
+    for holder in holders:
+        for value in [holder, *getattr(holder, "__dict__", {}).values()]:
+            if not isinstance(value, types.FunctionType):
+                value = type(value)
+                if not hasattr(value, "from_config"):
+                    continue
+            name = value.__name__
+            registered = keras.saving.get_registered_name(value) != name
+            builtin = (value.__module__ or "").startswith("keras.")
+            if name in known or registered or builtin:
+                continue
+            if isinstance(value, types.FunctionType):
+                renamed.append((value, value.__name__))
+                name = value.__name__ = f"kprune_{len(renamed)}_{name}"
+            known[name] = value
+    try:
+        with keras.saving.custom_object_scope(known):
+            yield
+    finally:
+        for function, name in renamed:
+            function.__name__ = name
+
+
+def all_layers(model):
+    """Returns a model and all layers below it."""
+    return list(model._flatten_layers())
+
+
+def compile_arguments(model):
+    """Returns the objects that a compiled model was compiled with."""
+    return keras.tree.flatten(
+        getattr(getattr(model, "_compile_config", None), "config", {})
+    )
 
 
 @contextlib.contextmanager
@@ -68,24 +144,87 @@ def swap_children(parent, replace):
             if id(value) not in swapped:
                 swapped[id(value)] = replace(value)
             return swapped[id(value)]
+        if isinstance(value, tuple):
+            value = getattr(value, "__wrapped__", value)  # TF hides tuples.
+            items = [new(item) for item in value]
+            if all(a is b for a, b in zip(items, value, strict=True)):
+                return value
+            named = hasattr(value, "_fields")
+            return type(value)(*items) if named else tuple(items)
         if isinstance(value, list):
             for i, item in enumerate(value):
-                list.__setitem__(value, i, new(item))
+                if (changed := new(item)) is not item:
+                    list.__setitem__(value, i, changed)
         elif isinstance(value, dict):
             for key, item in value.items():
-                dict.__setitem__(value, key, new(item))
-        elif type(value) is tuple:
-            return tuple(new(item) for item in value)
+                if (changed := new(item)) is not item:
+                    dict.__setitem__(value, key, changed)
         return value
 
     for name, value in attributes(parent):
         changed = new(value)
         if changed is not value:
             object.__setattr__(parent, name, changed)
+    _track_anew(parent, swapped)
+
+
+def _track_anew(parent, swapped):
+    """Puts layers in the places of others on Keras' list of sub-layers."""
     parent._layers[:] = [swapped.get(id(x), x) for x in parent._layers]
     stored = getattr(parent._tracker, "stored_ids", {}).get("layers")
     if stored is not None:
         stored.update(id(layer) for layer in parent._layers)
+
+
+def adopt_graph(model, graph, replaced):
+    """Makes a model compute by another graph and stay what else it is.
+
+    Args:
+        model: A Sequential or Functional model, not compiled, of a class with
+            a constructor of its own.
+        graph: A plain Sequential or Functional model: the same graph with
+            layers replaced.
+        replaced: Dict from the id of each layer of `model` to the layer of
+            `graph` in its place. Attributes of `model` follow.
+    """
+    swap_children(model, lambda layer: replaced.get(id(layer), layer))
+    _track_anew(model, replaced)
+    if isinstance(model, keras.Sequential):
+        model.add(model.pop(rebuild=False))  # Connects the layers again.
+    else:
+        inputs, outputs = graph.input, graph.output
+        functional_class().__init__(model, inputs, outputs, name=model.name)
+
+
+def take_call_signature(wrapper, layer):
+    """Makes Keras see the arguments of `layer.call` in a wrapper's `call`.
+
+    `(*args, **kwargs)` would hide which argument is a mask, and that tensors
+    and flags are separate arguments.
+    """
+    for name in (
+        "_call_signature",
+        "call_signature_parameters",
+        "_call_has_training_arg",
+        "_call_has_mask_arg",
+        "_call_context_args",
+        "_call_has_context_arg",
+    ):
+        if hasattr(layer, name):
+            wrapper.__dict__[name] = getattr(layer, name)
+
+
+def take_rematerialization(wrapper, layer):
+    """Makes a wrapper rematerialize in place of the layers below it.
+
+    A call that is computed anew for its gradient passes none to a tensor
+    from outside of it, such as a masked weight.
+    """
+    for one in all_layers(layer):
+        mode = getattr(one, "_remat_mode", None)
+        if mode is not None:
+            wrapper._remat_mode = wrapper._remat_mode or mode
+            one._remat_mode = None
 
 
 def attributes(layer):
@@ -98,7 +237,7 @@ def attributes(layer):
         (name, value)
         for name, value in vars(layer).items()
         if not name.startswith("_self_")
-        and name not in {"_layers", "_functional", "_tracker", "_tracked"}
+        and name not in _BOOKKEEPING
         and not name.endswith("bound_nodes")
         and isinstance(value, (keras.layers.Layer, list, tuple, dict))
     ]
@@ -137,6 +276,36 @@ def output_layers(model):
     return found
 
 
+def averages(variable):
+    """Returns the moving averages (EMA) of a variable about to be constrained.
+
+    Keras takes the average of weights before it applies their constraint,
+    and `fit` ends by assigning the average. The optimizer that is at work is
+    known by the name scope it has opened.
+
+    Args:
+        variable: What Keras has handed to a constraint.
+
+    Returns:
+        A list of one variable, or of none.
+    """
+    try:
+        from keras.src.backend.common import global_state
+
+        scopes = global_state.get_global_attribute("name_scope_stack")
+    except ImportError:
+        return []
+    optimizer = scopes[-1].caller if scopes else None
+    if not getattr(optimizer, "use_ema", False):
+        return []
+    pairs = zip(
+        getattr(optimizer, "_trainable_variables", ()),
+        getattr(optimizer, "_model_variables_moving_average", ()),
+        strict=False,
+    )
+    return [average for v, average in pairs if v is variable]
+
+
 def slots(optimizer, variable):
     """Returns the optimizer's variables that follow `variable` entry by entry.
 
@@ -161,10 +330,8 @@ def slots(optimizer, variable):
             found += slots(one, variable)
     followed = list(getattr(optimizer, "_trainable_variables", None) or [])
     places = [i for i, v in enumerate(followed) if v is variable]
-    for value in vars(optimizer).values():
-        if not places or value is getattr(
-            optimizer, "_trainable_variables", None
-        ):
+    for name, value in vars(optimizer).items():
+        if not places or name in ("_trainable_variables", "_variables"):
             continue
         if isinstance(value, (list, tuple)) and len(value) == len(followed):
             slot = value[places[0]]
@@ -253,15 +420,36 @@ def input_specs(model):
         return keras.tree.map_structure(
             lambda t: keras.KerasTensor(t.shape, t.dtype), structure
         )
-    shape = (model.get_build_config() or {}).get("input_shape")
-    if shape is None:
+    arguments = call_arguments(model)
+    if len(arguments) != 1:
         raise ValueError(
             f"The input shape of model {model.name!r} is not known. Pass "
             "`data=`."
         )
-    if isinstance(shape, dict):
-        return {k: keras.KerasTensor(v, "float32") for k, v in shape.items()}
-    return keras.KerasTensor(shape, "float32")
+    return keras.tree.map_structure(
+        lambda t: keras.KerasTensor(t.shape, "float32"), arguments[0]
+    )
+
+
+def call_arguments(model):
+    """Returns the input specs of a model, one for each argument of a call.
+
+    Those of a subclassed model, known by shape only, are what Keras exports
+    it with. They are none if it never recorded its inputs.
+    """
+    if is_graph(model):
+        return [input_specs(model)]
+    config = model.get_build_config() or {}
+    shapes = list(config.get("shapes_dict", config).values())
+
+    def spec(shape):
+        if isinstance(shape, dict):
+            return {name: spec(inner) for name, inner in shape.items()}
+        if all(n is None or isinstance(n, int) for n in shape):
+            return keras.KerasTensor(shape, model.input_dtype)
+        return [spec(inner) for inner in shape]
+
+    return [spec(shape) for shape in shapes if shape is not None]
 
 
 def smallest_vocabulary(model):
@@ -301,12 +489,15 @@ def check_inputs(model, x):
 
 
 def example_inputs(specs):
-    """Returns a batch of one for a structure of input specs: ones, with an
-    open dimension taken as 8."""
+    """Returns a batch of two for a structure of input specs: waves, or zeros
+    and ones for integers, with an open dimension taken as 64."""
 
-    def ones(spec):
-        shape = [1] + [8 if n is None else n for n in spec.shape[1:]]
+    def example(spec):
+        batch, *rest = spec.shape
+        shape = [batch or 2] + [64 if n is None else n for n in rest]
         dtype = keras.backend.standardize_dtype(spec.dtype)
-        return keras.ops.ones(shape, dtype)
+        places = np.arange(math.prod(shape)).reshape(shape)
+        waves = np.sin(places) if "float" in dtype else places % 2
+        return keras.ops.convert_to_tensor(waves, dtype)
 
-    return keras.tree.map_structure(ones, specs)
+    return keras.tree.map_structure(example, specs)

@@ -5,6 +5,8 @@ fills the masks, `strip` folds them in and takes the wrappers off. Nobody else
 writes masks.
 """
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -18,16 +20,62 @@ class MaskConstraint(keras.constraints.Constraint):
     Keras' optimizers apply a variable's constraint after each update, so that
     momentum, weight decay or Muon's orthogonalization cannot move a pruned
     weight off zero.
+
+    Args:
+        mask: The mask variable of the weight. There is one, however many
+            wrappers the weight is reached through.
+        constraint: The weight's own constraint, or `None`.
+        live: Whether pruned entries keep their stored values.
     """
 
-    def __init__(self, mask, constraint=None):
+    def __init__(self, mask, constraint=None, live=False):
         self.mask = mask
         self.constraint = constraint
+        self.live = live
 
     def __call__(self, w):
-        if self.constraint is not None:
-            w = self.constraint(w)
-        return _where(self.mask, keras.ops.convert_to_tensor(w))
+        value = w if self.constraint is None else self.constraint(w)
+        value = keras.ops.convert_to_tensor(value)
+        if self.live:
+            return value
+        for average in keras_internals.averages(w):
+            average.assign(_where(self.mask, average.value))
+        return _where(self.mask, value)
+
+
+class _MaskedScope(keras.StatelessScope):
+    """Shows some variables masked, and leaves all else as it is outside.
+
+    A plain `StatelessScope` would hold back what a layer assigns (statistics,
+    random state), and could not hand it out of a loop in the layer.
+
+    Args:
+        pairs: The weights to mask, pairs (variable, mask).
+    """
+
+    def __init__(self, pairs):
+        shown = [(v, _where(mask, v.value)) for v, mask in pairs]
+        super().__init__(shown, collect_losses=True)
+        self.masks = {id(v): mask for v, mask in pairs}
+
+    def get_current_value(self, variable):
+        value = super().get_current_value(variable)
+        if value is None and self.original_scope is not None:
+            value = self.original_scope.get_current_value(variable)
+        return value
+
+    def add_update(self, update):
+        variable, value = update
+        mask = self.masks.get(id(variable))
+        if mask is not None:
+            super().add_update((variable, _where(mask, value)))
+            if not variable.constraint.live:
+                value = _where(mask, value)
+        self.__exit__()
+        try:
+            variable.assign(value)
+        finally:
+            self.__enter__()
 
 
 @keras.saving.register_keras_serializable("kprune")
@@ -70,14 +118,27 @@ class Masked(keras.layers.Wrapper):
         self.supports_masking = True
         self._convert_input_args = layer._convert_input_args
         self._allow_non_tensor_positional_args = True
-        if _is_built(layer):
+        keras_internals.take_call_signature(self, layer)
+        keras_internals.take_rematerialization(self, layer)
+        if self._has_weights():
             self.build()
 
+    def _has_weights(self):
+        """Whether the weights to mask have been made."""
+        if self.masked is None:
+            return _is_built(self.layer)
+        found = weights.find(self.layer, inside_wrapper=True)
+        return set(self.masked) <= {w.name for w in found}
+
     def __call__(self, *args, **kwargs):
-        if self._masks is None and self.layer.built:
-            # A layer that leaves building to its sub-layers counts as built
-            # before they are. Tracing it builds them.
-            self.layer.compute_output_spec(*args, **kwargs)
+        if self._masks is None:
+            if not self._has_weights():
+                # A symbolic call builds a layer of any arguments, and layers
+                # below that count as built before they are.
+                args_, kwargs_ = keras.tree.map_structure(
+                    _symbolic, (args, kwargs)
+                )
+                self.layer(*args_, **kwargs_)
             self.build()
         return super().__call__(*args, **kwargs)
 
@@ -92,6 +153,11 @@ class Masked(keras.layers.Wrapper):
                 wanted = weight.name in self.masked
             if not wanted:
                 continue
+            own = weight.variable.constraint
+            if isinstance(own, MaskConstraint):
+                # A layer that is held by two others, wrapped both.
+                self._masks.append((weight.variable, own.mask))
+                continue
             mask = self.add_weight(
                 shape=weight.variable.shape,
                 initializer="ones",
@@ -100,10 +166,7 @@ class Masked(keras.layers.Wrapper):
                 name=f"{weight.name.replace('/', '_')}_mask",
             )
             self._masks.append((weight.variable, mask))
-            if not self.live:
-                weight.variable.constraint = MaskConstraint(
-                    mask, weight.variable.constraint
-                )
+            weight.variable.constraint = MaskConstraint(mask, own, self.live)
         # By name from here on: a model saved after a layer was frozen must
         # come back with the masks that it had.
         masked = {id(variable) for variable, _ in self._masks}
@@ -112,23 +175,8 @@ class Masked(keras.layers.Wrapper):
         ]
 
     def call(self, *args, **kwargs):
-        # Every variable of the layer is mapped, and by its current value:
-        # this scope hides any outer one for what it does not map.
-        masks = {id(variable): mask for variable, mask in self._masks}
-        mapping = []
-        for variable in self.layer.variables:
-            value = variable.value
-            if id(variable) in masks:
-                value = _where(masks[id(variable)], value)
-            mapping.append((variable, value))
-        scope = keras.StatelessScope(mapping, collect_losses=True)
-        before = {id(v): scope.get_current_value(v) for v, _ in mapping}
-        with scope:
+        with _MaskedScope(self._masks) as scope:
             outputs = self.layer(*args, **kwargs)
-        for variable, _ in mapping:
-            after = scope.get_current_value(variable)
-            if after is not before[id(variable)]:
-                variable.assign(after)
         for loss in scope.losses:
             self.add_loss(loss)
         return outputs
@@ -151,18 +199,20 @@ class Masked(keras.layers.Wrapper):
 
     def mask_of(self):
         """Returns (mask variable, live, note) by the id of the variable."""
-        names = self.masked or ()
-        pairs = self._masks or ()
+        if self._masks is None:
+            return {}
         return {
             id(variable): (mask, self.live, self.notes.get(name))
-            for name, (variable, mask) in zip(names, pairs, strict=True)
+            for name, (variable, mask) in zip(
+                self.masked, self._masks, strict=True
+            )
         }
 
     def get_build_config(self):
         return {"input_shape": None}
 
     def build_from_config(self, config):
-        if self._masks is None and _is_built(self.layer):
+        if self._masks is None and self._has_weights():
             self.build()
 
     def get_config(self):
@@ -200,8 +250,15 @@ def _where(mask, w):
     return tf.where(mask, w, tf.zeros([], w.dtype))
 
 
+def _symbolic(x):
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
+        dtype = keras.backend.standardize_dtype(x.dtype)
+        return keras.KerasTensor(x.shape, dtype)
+    return x
+
+
 class _WrappedModel:
-    """Mixed into the class of a subclassed model while it is wrapped.
+    """Mixed into the class of a model whose constructor makes the layers.
 
     The class keeps its name, its methods and its `isinstance` relations; what
     is added is a config that says which layers to wrap again on loading.
@@ -225,7 +282,7 @@ class _WrappedModel:
                     "masked": child.masked,
                     "notes": child.notes,
                 }
-                for name, child in weights.children(self)
+                for name, child in weights.children(self, rebuilt=True)
                 if isinstance(child, Masked)
             },
         }
@@ -233,19 +290,18 @@ class _WrappedModel:
     @classmethod
     def from_config(cls, config, custom_objects=None):
         # The class may have been defined in the program itself.
-        name = config["model"]["registered_name"]
-        custom_objects = dict(custom_objects or {})
-        if cls.plain_class is not None:
-            custom_objects.setdefault(name, cls.plain_class)
+        known = [c.plain_class for c in _WrappedModel.__subclasses__()]
+        known = {keras.saving.get_registered_name(c): c for c in known if c}
         model = keras.saving.deserialize_keras_object(
-            config["model"], custom_objects=custom_objects
+            config["model"], custom_objects={**known, **(custom_objects or {})}
         )
-        _wrap_attributes(model, config["wrappers"])
-        return model
+        names = {id(x): n for n, x in weights.children(model, rebuilt=True)}
 
-    def build_from_config(self, config):
-        if not self.built:
-            super().build_from_config(config)
+        def masked(layer):
+            options = config["wrappers"].get(names.get(id(layer)))
+            return None if options is None else Masked(layer, **options)
+
+        return _replace_layers(model, masked)
 
 
 @keras.saving.register_keras_serializable("kprune")
@@ -281,26 +337,26 @@ def wrap(model, inplace=False, live=False):
     ['fc1/kernel', 'fc2/kernel', 'fc3/kernel']
     """
     check_model(model)
-    if inplace:
-        if keras_internals.is_graph(model):
-            raise ValueError(
-                "`inplace=True` is for subclassed models: the graph of a "
-                "Sequential or Functional model has to be rebuilt. Received: "
-                f"model={model.name!r} of class {type(model).__name__}. Use "
-                "the model that `wrap` returns."
-            )
-        _wrap_attributes(model, live=live)
-        keras_internals.forget_compiled_functions(model)
-        return model
-    masks = get_masks(model) if is_wrapped(model) else None
-    new = cloning.plain_copy(model)
-    if keras_internals.is_graph(new):
-        new = cloning.rebuild(new, lambda layer: _masked(layer, live=live))
-    else:
-        _wrap_attributes(new, live=live)
-    if masks is not None:
-        set_masks(new, masks)
-    cloning.carry_compile(model, new)
+    before = {w.name: w for w in weights.find(model) if w.mask is not None}
+    if inplace and keras_internals.is_graph(model):
+        raise ValueError(
+            "`inplace=True` is for subclassed models: the graph of a "
+            "Sequential or Functional model has to be rebuilt. Received: "
+            f"model={model.name!r} of class {type(model).__name__}. Use "
+            "the model that `wrap` returns."
+        )
+    with cloning.strategy_scope(model):
+        new = model if inplace else cloning.plain_copy(model)
+        # A weight that has a mask keeps it, though it may be frozen by now.
+        keep = {id(w.variable) for w in weights.find(new) if w.name in before}
+        new = _replace_layers(new, lambda layer: _masked(layer, keep, live))
+        if inplace:
+            keras_internals.forget_compiled_functions(model)
+            return model
+        if before:
+            set_masks(new, get_masks(model))
+            set_notes(new, {name: w.note for name, w in before.items()})
+        cloning.carry_compile(model, new)
     return new
 
 
@@ -318,13 +374,14 @@ def strip(model):
         optimizer if `model` is compiled.
     """
     _check_built(model)
-    new = cloning.plain_copy(model)
-    names = {w.name: w for w in weights.find(new)}
-    for weight in weights.find(model):
-        if weight.mask is not None:
-            target = names[weight.name].variable
-            target.assign(_where(weight.mask, target.value))
-    cloning.carry_compile(model, new)
+    with cloning.strategy_scope(model):
+        new = cloning.plain_copy(model)
+        names = {w.name: w for w in weights.find(new)}
+        for weight in weights.find(model):
+            if weight.mask is not None:
+                target = names[weight.name].variable
+                target.assign(_where(weight.mask, target.value))
+        cloning.carry_compile(model, new)
     return new
 
 
@@ -442,7 +499,8 @@ def _check_built(model):
             "Expected `model` to be a keras.Model. "
             f"Received: {type(model).__name__}"
         )
-    if not model.built or (not model.variables and model.layers):
+    unbuilt = any(not layer.built for layer in model.layers)
+    if not model.built or (unbuilt and not model.variables):
         raise ValueError(
             f"Model {model.name!r} is not built, so it has no weights yet. "
             "Call it on data once, or give it an `keras.Input`, first."
@@ -464,38 +522,35 @@ def _checked_mask(mask, weight):
     return mask.astype(bool)
 
 
-def _masked(layer, **options):
+def _masked(layer, keep, live):
     """Returns the layer wrapped, or `None` if nothing in it can be pruned."""
-    if not isinstance(layer, keras.layers.Layer):
+    if isinstance(layer, Masked) or not isinstance(layer, keras.layers.Layer):
         return None
-    if any(w.skipped is None for w in weights.find(layer, inside_wrapper=True)):
-        return Masked(layer, **options)
-    return None
+    masked = [
+        w.name
+        for w in weights.find(layer, inside_wrapper=True)
+        if w.skipped is None or id(w.variable) in keep
+    ]
+    return Masked(layer, live=live, masked=masked) if masked else None
 
 
-def _wrap_attributes(model, wrappers=None, live=False):
-    """Wraps the layers held by a subclassed model, in place."""
-    names = {id(child): name for name, child in weights.children(model)}
+def _replace_layers(model, replace):
+    new = cloning.replace_layers(model, replace)
+    if not keras_internals.lists_layers(new):
+        new.__class__ = _wrapped_class(cloning.plain_class(new))
+    return new
 
-    def replace(layer):
-        if isinstance(layer, Masked):
-            return layer
-        if wrappers is None:
-            return _masked(layer, live=live) or layer
-        options = wrappers.get(names.get(id(layer)))
-        return layer if options is None else Masked(layer, **options)
 
-    keras_internals.swap_children(model, replace)
-    plain = type(model)
-    if not issubclass(plain, _WrappedModel):
-        wrapped = type(
-            plain.__name__,
-            (_WrappedModel, plain),
-            {"plain_class": plain, "__module__": plain.__module__},
-        )
-        # Under the one name that a process which has only imported kprune
-        # knows: `from_config` finds the user's class from the config.
-        keras.saving.register_keras_serializable("kprune", "WrappedModel")(
-            wrapped
-        )
-        model.__class__ = wrapped
+@functools.cache
+def _wrapped_class(plain):
+    """Returns the class that a model of class `plain` has while wrapped."""
+    wrapped = type(
+        plain.__name__,
+        (_WrappedModel, plain),
+        {"plain_class": plain, "__module__": plain.__module__},
+    )
+    # All under the one name that a process which has only imported kprune
+    # knows: `from_config` finds the user's class from the config.
+    return keras.saving.register_keras_serializable("kprune", "WrappedModel")(
+        wrapped
+    )

@@ -1,0 +1,16 @@
+"""What all tests share: a quiet TensorFlow and fixed seeds."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds():
+    """Draws are the same in each test, whichever ran before."""
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy("float32")

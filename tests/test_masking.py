@@ -1,0 +1,560 @@
+"""What a wrapped model computes, stores, and refuses."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers, ops
+from lifecycle import (
+    assert_same,
+    checkerboard,
+    normal,
+    pruned_values,
+    two_layers,
+    values,
+)
+
+import kprune
+from kprune import masking, weights
+
+
+def dense(units=3, inputs=4, **options):
+    """A model of one layer called "fc", without a bias."""
+    return keras.Sequential(
+        [
+            keras.Input((inputs,)),
+            layers.Dense(units, use_bias=False, name="fc", **options),
+        ]
+    )
+
+
+# Forward and backward.
+
+
+def test_outputs_are_those_of_the_sparse_network():
+    model = kprune.wrap(dense(2, 2, kernel_initializer="ones"))
+    kprune.set_masks(model, {"fc/kernel": [[True, False], [True, True]]})
+
+    # (3, 5) times [[1, 0], [1, 1]] is (8, 5).
+    assert_same(model(np.array([[3.0, 5.0]])), np.array([[8, 5]]))
+
+
+def test_nan_at_a_pruned_position_stays_there():
+    model = kprune.wrap(dense(2, 2, kernel_initializer="ones"))
+    mask = np.array([[True, False], [True, True]])
+    kprune.set_masks(model, {"fc/kernel": mask})
+    kernel = weights.find(model)[0].variable
+    kernel.assign(np.where(mask, 1, np.nan))
+
+    assert_same(model(np.array([[3.0, 5.0]])), np.array([[8, 5]]))
+    assert_same(kprune.strip(model)(np.array([[3.0, 5.0]])), np.array([[8, 5]]))
+
+
+def test_gradient_at_pruned_positions_is_zero():
+    model = kprune.wrap(dense())
+    mask = checkerboard(4, 3)
+    kprune.set_masks(model, {"fc/kernel": mask})
+    kernel = weights.find(model)[0].variable
+
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(normal(5, 4)) ** 2)
+    gradient = tape.gradient(loss, kernel.value).numpy()
+
+    assert not gradient[~mask].any()
+    assert gradient[mask].all()
+
+
+def test_live_weights_keep_their_stored_values():
+    model = kprune.wrap(dense(2, 2, kernel_initializer="ones"), live=True)
+    mask = np.array([[True, False], [True, True]])
+    kprune.set_masks(model, {"fc/kernel": mask})
+
+    assert_same(values(model), [np.ones((2, 2))])
+    assert_same(model(np.array([[3.0, 5.0]])), np.array([[8, 5]]))
+    model.compile(keras.optimizers.SGD(0.5), "mse")
+    model.train_on_batch(np.array([[3.0, 5.0]]), np.array([[0.0, 0.0]]))
+    # The gradient at the pruned position is zero, so it stays at one.
+    assert values(model)[0][0, 1] == 1
+    # Stripped, what is stored is what was computed with.
+    assert kprune.strip(model).get_weights()[0][0, 1] == 0
+
+
+def test_live_survives_saving(tmp_path):
+    model = kprune.wrap(dense(kernel_initializer="ones"), live=True)
+    kprune.set_masks(model, {"fc/kernel": checkerboard(4, 3)})
+    model.save(tmp_path / "model.keras")
+
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+
+    assert_same(values(loaded), [np.ones((4, 3))])
+    assert weights.find(loaded)[0].live
+
+
+def test_layer_wrapped_by_hand_in_a_new_model():
+    model = keras.Sequential(
+        [keras.Input((4,)), kprune.Masked(layers.Dense(3, name="fc"))]
+    )
+
+    assert kprune.get_masks(model)["fc/kernel"].all()
+
+
+def test_attention_wrapped_by_hand_is_built_from_its_arguments():
+    layer = kprune.Masked(layers.MultiHeadAttention(2, 3))
+    q, v = normal(2, 5, 4), normal(2, 7, 6)
+
+    assert layer(query=q, value=v).shape == (2, 5, 4)
+    masks = [mask.shape for mask, *_ in layer.mask_of().values()]
+    assert masks == [(4, 2, 3), (6, 2, 3), (6, 2, 3), (2, 3, 4)]
+
+
+def test_gradients_of_a_rematerialized_layer():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            with keras.RematScope(mode="full"):
+                self.dense = layers.Dense(3)
+
+        def call(self, x):
+            return self.dense(x)
+
+    def gradients(model):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(x, training=True) ** 2)
+        variables = [v.value for v in model.trainable_variables]
+        return [np.asarray(g) for g in tape.gradient(loss, variables)]
+
+    model, x = Net(), normal(5, 4)
+    model(x)
+    wrapped = kprune.wrap(model)
+
+    assert_same(gradients(wrapped), gradients(model))
+    kprune.set_masks(wrapped, {"dense/kernel": checkerboard(4, 3)})
+    assert not gradients(wrapped)[0][~checkerboard(4, 3)].any()
+
+
+# The layer's own constraints, losses and state.
+
+
+def test_own_constraint_still_applies():
+    limit = keras.constraints.MaxNorm(0.1, axis=0)
+    model = kprune.prune(dense(kernel_constraint=limit), "magnitude", 0.5)
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    model.train_on_batch(normal(8, 4), normal(8, 3))
+
+    (kernel,) = values(model)
+    assert np.linalg.norm(kernel, axis=0).max() <= 0.1 + 1e-6
+    assert not pruned_values(model).any()
+
+
+def losses(model, x, y):
+    """Loss and regularization of a training step, as `fit` reports them."""
+    model.compile("sgd", "mse")
+    total = model.test_on_batch(x, y)
+    model(x)
+    return total, [float(loss) for loss in model.losses]
+
+
+@keras.saving.register_keras_serializable("tests")
+class Penalized(layers.Layer):
+    """A composite that adds a loss of its own."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = layers.Dense(3, kernel_regularizer="l2")
+
+    def build(self, shape):
+        self.inner.build(shape)
+
+    def call(self, x):
+        x = self.inner(x)
+        self.add_loss(0.25 * ops.sum(x**2))
+        return x
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: layers.Dense(3, kernel_regularizer="l2", bias_regularizer="l1"),
+        lambda: layers.Dense(3, activity_regularizer="l2"),
+        lambda: layers.TimeDistributed(
+            layers.Dense(3, kernel_regularizer="l2"), activity_regularizer="l2"
+        ),
+        Penalized,
+    ],
+    ids=["kernel", "activity", "time_distributed", "add_loss"],
+)
+def test_losses_of_layers_count_once(layer):
+    model = keras.Sequential([keras.Input((5, 4)), layer()])
+    wrapped = kprune.wrap(model)
+    x, y = normal(2, 5, 4), normal(2, 5, 3)
+
+    plain_loss, plain_parts = losses(model, x, y)
+    loss, parts = losses(wrapped, x, y)
+
+    np.testing.assert_allclose(loss, plain_loss, rtol=1e-6)
+    np.testing.assert_allclose(sorted(parts), sorted(plain_parts), rtol=1e-6)
+    assert len(parts) >= 1
+
+
+@keras.saving.register_keras_serializable("tests")
+class Composite(layers.Layer):
+    """Dense, batch norm, dropout: state of all kinds in one layer."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.dense = layers.Dense(units)
+        self.norm = layers.BatchNormalization(momentum=0.5)
+        self.drop = layers.Dropout(0.5)
+
+    def build(self, shape):
+        self.dense.build(shape)
+        self.norm.build((*shape[:-1], self.units))
+
+    def call(self, x, training=None):
+        x = self.norm(self.dense(x), training=training)
+        return self.drop(x, training=training)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+def test_state_inside_a_wrapped_composite_advances():
+    model = keras.Sequential([keras.Input((4,)), Composite(3)])
+    wrapped = kprune.wrap(model)
+    x, y = normal(6, 4), normal(6, 3)
+
+    first = wrapped(x, training=True)
+    assert_same(first, model(x, training=True))
+    assert_same(values(wrapped), values(model))
+    second = wrapped(x, training=True)
+    assert not np.array_equal(first, second)  # Other units were dropped.
+
+    before = [v.numpy() for v in wrapped.non_trainable_variables]
+    wrapped.compile("sgd", "mse")
+    wrapped.fit(x, y, verbose=0)
+    after = [v.numpy() for v in wrapped.non_trainable_variables]
+    pairs = zip(before, after, strict=True)
+    changed = [not np.array_equal(a, b) for a, b in pairs]
+    # Moving mean, moving variance and the seed have; the mask has not.
+    assert sorted(changed) == [False, True, True, True]
+
+
+def test_state_of_a_stateful_rnn_advances():
+    layer = layers.GRU(3, stateful=True)
+    model = keras.Sequential([keras.Input(batch_shape=(2, 5, 4)), layer])
+    wrapped = kprune.wrap(model)
+    x = normal(2, 5, 4)
+
+    for _ in range(2):
+        assert_same(wrapped(x), model(x))
+    assert_same(values(wrapped), values(model))
+    assert values(wrapped)[-1].any()
+
+
+@keras.saving.register_keras_serializable("tests")
+class Cell(layers.Layer):
+    """A recurrent cell with dropout, drawn anew in each turn of the loop."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense, self.drop = layers.Dense(3), layers.Dropout(0.5)
+        self.state_size = 3
+
+    def build(self, shape):
+        self.dense.build((shape[0], shape[-1] + 3))
+
+    def call(self, x, states, training=None):
+        x = self.dense(ops.concatenate([x, states[0]], axis=-1))
+        x = self.drop(x, training=training)
+        return x, [x]
+
+
+def test_state_that_changes_inside_of_a_loop_advances():
+    model = keras.Sequential([keras.Input((None, 4)), layers.RNN(Cell())])
+    wrapped = kprune.prune(model, "magnitude", 0.5)
+    seed = wrapped.non_trainable_variables[-1]
+    before = seed.numpy()
+
+    @tf.function(input_signature=[tf.TensorSpec((2, None, 4))])
+    def step(x):
+        return wrapped(x, training=True)
+
+    outputs = [step(normal(2, 5, 4)).numpy() for _ in range(2)]
+    assert not np.array_equal(*outputs)  # Other units were dropped.
+    # Two calls of five turns, and one more each to see the shape of a turn.
+    assert seed.numpy()[1] - before[1] == 12
+
+
+def test_layer_that_assigns_its_own_weight_stays_sparse():
+    layer = layers.SpectralNormalization(layers.Dense(3))
+    model = keras.Sequential([keras.Input((4,)), layer])
+    wrapped = kprune.wrap(model)
+    x = normal(6, 4)
+    assert_same(wrapped(x, training=True), model(x, training=True))
+    assert_same(values(wrapped), values(model))
+
+    pruned = kprune.prune(model, "magnitude", 0.5)
+    pruned.compile("sgd", "mse")
+    pruned.fit(x, normal(6, 3), verbose=0)
+    assert not pruned_values(pruned).any()
+
+
+def test_keras_masks_pass_through():
+    i = keras.Input((None,), dtype="int32")
+    x = layers.Embedding(9, 4, mask_zero=True, name="embedding")(i)
+    x = layers.Dense(4)(x)
+    x = layers.LSTM(4, return_sequences=True)(x)
+    model = keras.Model(i, layers.GlobalAveragePooling1D()(x))
+    wrapped = kprune.wrap(model)
+    x = np.array([[3, 1, 2, 0, 0, 0]], "int32")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # No layer destroys the mask.
+        assert_same(wrapped(x), model(x))
+    # What is masked does not count: shorter by it, the outputs are the same.
+    np.testing.assert_allclose(wrapped(x), wrapped(x[:, :3]), atol=1e-6)
+    hidden = wrapped.get_layer("embedding")(x)
+    assert keras.src.backend.get_keras_mask(hidden).numpy().tolist() == [
+        [True, True, True, False, False, False]
+    ]
+
+
+def test_arguments_of_a_call_reach_the_layer():
+    layer = layers.MultiHeadAttention(2, 3)
+    x, seen = normal(2, 5, 4), np.tril(np.ones((1, 5, 5), bool))
+    arguments = {"attention_mask": seen, "return_attention_scores": True}
+    expected = layer(x, x, **arguments)
+
+    wrapped = kprune.Masked(layer)
+
+    assert_same(wrapped(x, x, **arguments), expected)
+    assert_same(wrapped(x, value=x, **arguments), expected)
+
+
+# Precision and compilation.
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_computes_as_before(policy):
+    keras.config.set_dtype_policy(policy)
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(8, activation="relu"),
+            layers.Dense(3, dtype="float32"),
+        ]
+    )
+    x, y = normal(6, 4), normal(6, 3)
+    wrapped = kprune.wrap(model)
+
+    assert_same(wrapped(x), model(x))
+    assert wrapped(x).dtype == tf.float32
+    assert wrapped.layers[0](x).dtype == policy.removeprefix("mixed_")
+    pruned = kprune.prune(model, "magnitude", 0.5)
+    pruned.compile("adam", "mse")
+    pruned.fit(x, y, verbose=0)
+    assert not pruned_values(pruned).any()
+    assert_same(kprune.strip(pruned)(x), pruned(x))
+
+
+def test_compiled_by_xla_it_trains():
+    model = kprune.prune(two_layers(), "magnitude", 0.5)
+    model.compile("adam", "mse", jit_compile=True)
+    before = values(model)
+    model.fit(normal(8, 4), normal(8, 2), epochs=2, verbose=0)
+
+    assert not pruned_values(model).any()
+    assert not np.array_equal(values(model)[0], before[0])
+
+
+# Setting masks.
+
+
+def test_set_masks_zeroes_what_it_prunes_and_only_that():
+    model = kprune.wrap(two_layers())
+    before = values(model)
+    mask = checkerboard(4, 5)
+
+    kprune.set_masks(model, {"a/kernel": mask})
+
+    assert_same(values(model)[0], np.where(mask, before[0], 0))
+    assert_same(values(model)[1:], before[1:])
+    assert_same(kprune.get_masks(model)["a/kernel"], mask)
+    assert kprune.get_masks(model)["b/kernel"].all()
+    # A weight that comes back starts at zero and trains again.
+    kprune.set_masks(model, {"a/kernel": np.ones((4, 5))})
+    assert_same(values(model)[0], np.where(mask, before[0], 0))
+    model.compile("sgd", "mse")
+    model.train_on_batch(normal(8, 4), normal(8, 2))
+    assert values(model)[0].all()
+
+
+@pytest.mark.parametrize(
+    "masks, message",
+    [
+        ({"a/kernal": np.ones((4, 5))}, r"Did you mean 'a/kernel'"),
+        ({"a/bias": np.ones(5)}, r"Unknown weight with a mask: 'a/bias'"),
+        ({"b/kernel": np.ones((2, 5))}, r"Expected \(5, 2\).*\(2, 5\)"),
+        ({"b/kernel": np.full((5, 2), 0.5)}, r"boolean \(True = kept\)"),
+        ({"b/kernel": np.full((5, 2), np.nan)}, r"boolean \(True = kept\)"),
+        ({"b/kernel": np.full((5, 2), 2)}, r"hold only 0 and 1"),
+    ],
+    ids=["name", "bias", "shape", "half", "nan", "two"],
+)
+def test_set_masks_checks_all_before_it_changes_anything(masks, message):
+    model = kprune.wrap(two_layers())
+    before = model.get_weights()
+
+    with pytest.raises(ValueError, match=message):
+        kprune.set_masks(model, {"a/kernel": checkerboard(4, 5), **masks})
+    assert_same(model.get_weights(), before)
+
+
+def test_masks_of_a_model_without_any():
+    for call in (kprune.get_masks, lambda model: kprune.set_masks(model, {})):
+        with pytest.raises(ValueError, match="has no masks"):
+            call(two_layers())
+
+
+def test_notes_are_kept_and_replaced(tmp_path):
+    model = kprune.wrap(two_layers())
+    masking.set_notes(model, {"a/kernel": "too small", "b/kernel": "output"})
+    masking.set_notes(model, {"a/kernel": "excluded"})
+    model.save(tmp_path / "model.keras")
+
+    for one in (model, keras.models.load_model(tmp_path / "model.keras")):
+        assert [w.note for w in weights.find(one)] == ["excluded", None]
+
+
+def test_models_that_cannot_be_wrapped():
+    unbuilt = keras.Sequential([layers.Dense(3)])
+    with pytest.raises(ValueError, match="is not built"):
+        kprune.wrap(unbuilt)
+    with pytest.raises(ValueError, match="Received: Dense"):
+        kprune.wrap(layers.Dense(3))
+    with pytest.raises(ValueError, match="has no kernels at all"):
+        kprune.wrap(keras.Sequential([keras.Input((3,)), layers.ReLU()]))
+    frozen = two_layers()
+    frozen.trainable = False
+    with pytest.raises(ValueError, match="a/kernel: frozen; b/kernel: frozen"):
+        kprune.wrap(frozen)
+
+
+# Keras' callbacks and files.
+
+
+def trained(**fit):
+    """A pruned model after three epochs with the callbacks given."""
+    model = kprune.prune(two_layers(), "magnitude", 0.5)
+    model.compile("adam", "mse")
+    x, y = normal(8, 4), normal(8, 2)
+    model.fit(x, y, epochs=3, verbose=0, **fit)
+    return model
+
+
+def test_weights_files_hold_masks(tmp_path):
+    model = trained()
+    model.save_weights(tmp_path / "model.weights.h5")
+    again = kprune.wrap(two_layers())
+
+    again.load_weights(tmp_path / "model.weights.h5")
+
+    assert_same(kprune.get_masks(again), kprune.get_masks(model))
+    assert_same(again.get_weights(), model.get_weights())
+
+
+def test_checkpoints_hold_masks(tmp_path):
+    path = str(tmp_path / "best.weights.h5")
+    save = keras.callbacks.ModelCheckpoint(
+        path, monitor="loss", save_weights_only=True, save_best_only=True
+    )
+    model = trained(callbacks=[save])
+    again = kprune.wrap(two_layers())
+
+    again.load_weights(path)
+
+    assert_same(kprune.get_masks(again), kprune.get_masks(model))
+    assert not pruned_values(again).any()
+
+
+def test_early_stopping_restores_masks():
+    class ChangeMask(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                kprune.set_masks(self.model, {"b/kernel": np.zeros((5, 2))})
+
+        def on_epoch_end(self, epoch, logs=None):
+            logs["score"] = -epoch  # The first epoch was the best.
+
+    stop = keras.callbacks.EarlyStopping(
+        "score", mode="max", patience=9, restore_best_weights=True
+    )
+    model = trained(callbacks=[ChangeMask(), stop])
+
+    assert kprune.get_masks(model)["b/kernel"].any()
+    assert not pruned_values(model).any()
+
+
+def test_backup_and_restore_brings_masks_back(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    def fit(model, *callbacks):
+        model.compile("adam", "mse")
+        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+        model.fit(
+            normal(8, 4),
+            normal(8, 2),
+            epochs=3,
+            callbacks=[backup, *callbacks],
+            verbose=0,
+        )
+
+    model = kprune.prune(two_layers(), "magnitude", 0.5)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, Stop())
+    again = kprune.wrap(two_layers())
+    fit(again)
+
+    assert_same(kprune.get_masks(again), kprune.get_masks(model))
+    assert not pruned_values(again).any()
+
+
+def test_loaded_model_trains_on_with_its_optimizer(tmp_path):
+    model = trained()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    x, y = normal(8, 4), normal(8, 2)
+
+    for one in (model, loaded):
+        one.fit(x, y, verbose=0)
+
+    assert_same(loaded.get_weights(), model.get_weights())
+    assert not pruned_values(loaded).any()
+
+
+def test_attributes_of_the_layer_are_found_on_its_wrapper():
+    layer = kprune.wrap(two_layers()).get_layer("a")
+
+    assert layer.units == 5 and layer.kernel.shape == (4, 5)
+    with pytest.raises(AttributeError, match="'Masked' object has no"):
+        getattr(layer, "_private")  # noqa: B009
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        getattr(layer, "no_such_thing")  # noqa: B009
+
+
+def test_masked_from_its_config():
+    layer = kprune.Masked(
+        layers.Dense(3, name="fc"), live=True, notes={"kernel": "why"}
+    )
+    layer(normal(2, 4))
+
+    again = kprune.Masked.from_config(layer.get_config())
+
+    assert again.get_config() == layer.get_config()
+    assert again.live and again.masked == ["kernel"]

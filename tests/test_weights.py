@@ -1,0 +1,357 @@
+"""Which weights are found, what they are called and how they lie."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import kprune
+from kprune import weights
+
+
+def model_of(*stack, shape):
+    return keras.Sequential([keras.Input(shape), *stack])
+
+
+def layouts(model):
+    """(view, outputs, inputs) of each prunable weight, by name."""
+    return {
+        name: (w.layout.view, w.layout.outputs, w.layout.inputs)
+        for name, w in weights.prunable(model).items()
+    }
+
+
+# Kernels of Keras: Dense (inputs, outputs), convolutions (space, inputs,
+# outputs), transposed convolutions (space, outputs, inputs), depthwise ones
+# (space, inputs, multiplier), whose every pair of an input and a multiple is
+# an output of its own.
+@pytest.mark.parametrize(
+    "layer, shape, expected",
+    [
+        (layers.Dense(3), (4,), {"kernel": ((4, 3), (1,), (0,))}),
+        (layers.Conv1D(3, 5), (9, 4), {"kernel": ((5, 4, 3), (2,), (1,))}),
+        (
+            layers.Conv2D(6, (2, 3), groups=2),
+            (8, 8, 4),
+            {"kernel": ((2, 3, 2, 6), (3,), (2,))},
+        ),
+        (
+            layers.Conv3D(3, 2),
+            (4, 4, 4, 2),
+            {"kernel": ((2, 2, 2, 2, 3), (4,), (3,))},
+        ),
+        (
+            layers.Conv1DTranspose(3, 5),
+            (9, 4),
+            {"kernel": ((5, 3, 4), (1,), (2,))},
+        ),
+        (
+            layers.Conv2DTranspose(3, 2),
+            (8, 8, 4),
+            {"kernel": ((2, 2, 3, 4), (2,), (3,))},
+        ),
+        (
+            layers.Conv3DTranspose(3, 2),
+            (4, 4, 4, 2),
+            {"kernel": ((2, 2, 2, 3, 2), (3,), (4,))},
+        ),
+        (
+            layers.DepthwiseConv1D(5, depth_multiplier=2),
+            (9, 4),
+            {"kernel": ((5, 4, 2), (1, 2), (1,))},
+        ),
+        (
+            layers.DepthwiseConv2D(3, depth_multiplier=2),
+            (8, 8, 4),
+            {"kernel": ((3, 3, 4, 2), (2, 3), (2,))},
+        ),
+        (
+            layers.SeparableConv1D(3, 5),
+            (9, 4),
+            {
+                "depthwise_kernel": ((5, 4, 1), (1, 2), (1,)),
+                "pointwise_kernel": ((1, 4, 3), (2,), (1,)),
+            },
+        ),
+        (
+            layers.SeparableConv2D(3, 2, depth_multiplier=2),
+            (8, 8, 4),
+            {
+                "depthwise_kernel": ((2, 2, 4, 2), (2, 3), (2,)),
+                "pointwise_kernel": ((1, 1, 8, 3), (3,), (2,)),
+            },
+        ),
+        (
+            # Kernel "bcd": c and d are in the output, b is summed over.
+            layers.EinsumDense("ab,bcd->acd", output_shape=(3, 5)),
+            (4,),
+            {"kernel": ((4, 3, 5), (1, 2), (0,))},
+        ),
+        (
+            # b is in input, kernel and output: a kernel for each b.
+            layers.EinsumDense("abc,bcd->abd", output_shape=(3, 5)),
+            (3, 4),
+            {"kernel": ((3, 4, 5), (0, 2), (1,))},
+        ),
+        (
+            layers.EinsumDense("...x,xy->...y", output_shape=(5,)),
+            (3, 4),
+            {"kernel": ((4, 5), (1,), (0,))},
+        ),
+        (
+            layers.Embedding(11, 5),
+            (7,),
+            {"embeddings": ((11, 5), (1,), (0,))},
+        ),
+        (
+            # Four gates side by side: input, forget, cell, output.
+            layers.LSTM(3),
+            (7, 4),
+            {
+                "cell/kernel": ((4, 4, 3), (2,), (0,)),
+                "cell/recurrent_kernel": ((3, 4, 3), (2,), (0,)),
+            },
+        ),
+        (
+            # Three gates, and a bias of two dimensions that is not listed.
+            layers.GRU(5, reset_after=True),
+            (7, 4),
+            {
+                "cell/kernel": ((4, 3, 5), (2,), (0,)),
+                "cell/recurrent_kernel": ((5, 3, 5), (2,), (0,)),
+            },
+        ),
+        (
+            layers.SimpleRNN(3),
+            (7, 4),
+            {
+                "cell/kernel": ((4, 3), (1,), (0,)),
+                "cell/recurrent_kernel": ((3, 3), (1,), (0,)),
+            },
+        ),
+        (
+            layers.ConvLSTM2D(3, 2),
+            (5, 6, 6, 4),
+            {
+                "cell/kernel": ((2, 2, 4, 4, 3), (4,), (2,)),
+                "cell/recurrent_kernel": ((2, 2, 3, 4, 3), (4,), (2,)),
+            },
+        ),
+        (
+            layers.TimeDistributed(layers.Dense(3)),
+            (7, 4),
+            {"layer/kernel": ((4, 3), (1,), (0,))},
+        ),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_layout_of_each_layer(layer, shape, expected):
+    found = layouts(model_of(layer, shape=shape))
+
+    assert found == {f"{layer.name}/{n}": v for n, v in expected.items()}
+
+
+def test_layouts_of_attention():
+    q = keras.Input((5, 6))
+    attention = layers.MultiHeadAttention(2, 3, name="mha")
+
+    found = layouts(keras.Model(q, attention(q, q)))
+
+    # Projections in: (features, heads, size). Out: (heads, size, features).
+    into = ((6, 2, 3), (1, 2), (0,))
+    assert found == {
+        "mha/query_dense/kernel": into,
+        "mha/key_dense/kernel": into,
+        "mha/value_dense/kernel": into,
+        "mha/output_dense/kernel": ((2, 3, 6), (2,), (0, 1)),
+    }
+
+
+def test_layouts_of_bidirectional():
+    model = model_of(
+        layers.Bidirectional(layers.GRU(3), name="b"), shape=(7, 4)
+    )
+
+    assert list(layouts(model)) == [
+        f"b/{direction}_layer/cell/{role}"
+        for direction in ("forward", "backward")
+        for role in ("kernel", "recurrent_kernel")
+    ]
+
+
+def test_bias_and_scale_are_never_prunable():
+    model = model_of(
+        layers.GRU(5, return_sequences=True),
+        layers.LayerNormalization(axis=(1, 2)),
+        layers.PReLU(),
+        layers.GroupNormalization(1),
+        layers.BatchNormalization(),
+        shape=(7, 4),
+    )
+
+    names = [name.rpartition("/")[2] for name in weights.prunable(model)]
+    assert names == ["kernel", "recurrent_kernel"]
+    assert all(w.skipped is None for w in weights.find(model))
+
+
+class Bilinear(layers.Layer):
+    def build(self, input_shape):
+        self.w = self.add_weight(shape=(3, input_shape[-1], 5), name="w")
+
+    def call(self, x):
+        return keras.ops.einsum("ni,kij,nj->nk", x, self.w, x[:, :5])
+
+
+class Registered(Bilinear):
+    pass
+
+
+class Inherited(Registered):
+    pass
+
+
+def test_registered_layer_is_prunable_and_so_are_its_subclasses():
+    kprune.register_layer(Registered, w=((0,), (-2, -1)))
+
+    for cls in (Registered, Inherited):
+        found = layouts(model_of(cls(name="own"), shape=(6,)))
+        # (outputs, left inputs, right inputs) = (3, 6, 5).
+        assert found == {"own/w": ((3, 6, 5), (0,), (1, 2))}
+
+
+def test_unknown_layer_is_listed_with_its_reason():
+    model = model_of(Bilinear(name="own"), layers.Dense(2), shape=(6,))
+
+    reasons = {w.name: w.skipped for w in weights.find(model)}
+
+    assert "unknown weight 'w' of layer class Bilinear" in reasons["own/w"]
+    pruned = kprune.prune(model, "magnitude", 0.5)
+    assert list(kprune.get_masks(pruned)) == [f"{model.layers[1].name}/kernel"]
+
+
+def test_register_layer_wants_a_layer_class():
+    with pytest.raises(ValueError, match=r"Received: 'Dense'"):
+        kprune.register_layer("Dense", kernel=((1,), (0,)))
+
+
+def test_frozen_weights_are_listed_with_their_reason():
+    model = model_of(layers.Dense(3, name="a"), layers.Dense(3), shape=(4,))
+    model.get_layer("a").trainable = False
+
+    assert {w.name: w.skipped for w in weights.find(model)} == {
+        "a/kernel": "frozen",
+        f"{model.layers[1].name}/kernel": None,
+    }
+
+
+def test_weights_of_a_subclassed_model_itself_are_skipped():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(3)
+
+        def build(self, shape):
+            self.kernel = self.add_weight(shape=(3, 2), name="kernel")
+            self.dense.build(shape)
+
+        def call(self, x):
+            return self.dense(x) @ self.kernel
+
+    model = Net()
+    model(np.ones((1, 4)))
+
+    reasons = {w.name: w.skipped for w in weights.find(model)}
+    assert reasons == {
+        "kernel": "belongs to the model itself, not to a layer of it",
+        "dense/kernel": None,
+    }
+
+
+class Crowded(keras.Model):
+    """Attributes and weights whose first choice of a name is taken."""
+
+    def __init__(self):
+        super().__init__()
+        self._dense = layers.Dense(3)
+        self.dense = layers.Dense(3)
+        self.twice = self.dense
+        self.nested = keras.Sequential(
+            [layers.Dense(3), layers.Dense(3, name="dense"), layers.Dense(3)]
+        )
+        self.blocks = {"a": [layers.Dense(3)], 1: (layers.Dense(3),)}
+        self.pair = Pair()
+
+    def call(self, x):
+        for layer in (self._dense, self.dense, self.nested, self.pair):
+            x = layer(x)
+        return self.blocks["a"][0](x) + self.blocks[1][0](x)
+
+
+class Pair(layers.Layer):
+    def build(self, shape):
+        self.a = self.add_weight(shape=(3, 3), name="kernel")
+        self.b = self.add_weight(shape=(3, 3), name="kernel")
+
+    def call(self, x):
+        return x @ self.a @ self.b
+
+
+def test_names_are_unique_and_tell_where():
+    model = Crowded()
+    model(np.ones((1, 4)))
+    names = [
+        "dense/kernel",
+        "dense_1/kernel",
+        "nested/dense/kernel",
+        "nested/dense_1/kernel",
+        "nested/dense_2/kernel",
+        "blocks/a/0/kernel",
+        "blocks/1/0/kernel",
+        "pair/kernel",
+        "pair/kernel_1",
+    ]
+
+    assert [w.name for w in weights.find(model)] == names
+    # The default names of layers count on from one copy to the next.
+    again = Crowded()
+    again(np.ones((1, 4)))
+    assert [w.name for w in weights.find(again)] == names
+    assert list(kprune.get_masks(kprune.wrap(model))) == names
+
+
+def test_names_of_a_nested_graph_are_paths():
+    block = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(4, name="fc")], name="block"
+    )
+    i = keras.Input((4,))
+    inner = keras.Model(i, block(i), name="inner")
+    i = keras.Input((4,))
+    # The same layer twice is one weight with one name.
+    model = keras.Model(i, layers.Dense(2, name="head")(inner(inner(i))))
+
+    assert [w.name for w in weights.find(model)] == [
+        "inner/block/fc/kernel",
+        "head/kernel",
+    ]
+
+
+def test_output_layer_of_a_graph():
+    i = keras.Input((4,))
+    x = layers.Dense(4, name="a")(i)
+    p = layers.Softmax()(layers.Dense(3, name="b")(x))
+    q = layers.Dense(2, name="c")(x)
+
+    assert weights.output_names(keras.Model(i, [p, q])) == {
+        "b/kernel",
+        "c/kernel",
+    }
+
+
+def test_matching_takes_names_layers_and_patterns():
+    names = ["a/kernel", "ab/kernel", "ab/recurrent_kernel"]
+
+    assert weights.matching("a/kernel", names) == ["a/kernel"]
+    assert weights.matching("ab", names) == names[1:]
+    assert weights.matching(".*/kernel", names) == names[:2]
+    assert weights.matching("kernel", names) == []  # Whole names only.
+    assert weights.matching("(", names) == []
