@@ -14,13 +14,14 @@ from kprune import (
 from kprune.batches import class_balanced
 from kprune.export import export
 from kprune.granularity import NM, Block, Channel
-from kprune.masking import Masked, get_masks, set_masks, strip, wrap
+from kprune.masking import get_masks, set_masks, strip, wrap
 from kprune.objective import Objective
 from kprune.pruner import Pruner
 from kprune.pruning import prune, score
 from kprune.recipes import methods
 from kprune.report import report, summary
 from kprune.weights import register_layer
+from kprune.wrapper import Masked
 
 __version__ = "0.1.0"
 

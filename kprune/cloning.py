@@ -102,6 +102,9 @@ def carry_compile(model, copy):
     try:
         with seeds.untouched(), known:
             copy.compile_from_config(model.get_compile_config())
+            # Keras has built it. Unbuilt, it makes no saved file larger.
+            fresh = copy.optimizer
+            copy.optimizer = type(fresh).from_config(fresh.get_config())
     except (TypeError, ValueError) as error:
         notices.warn(
             f"Model {model.name!r} is compiled with something that cannot be "

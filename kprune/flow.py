@@ -35,46 +35,57 @@ class Flow:
                 variable.assign(keras.ops.abs(variable))
         specs = keras_internals.input_specs(model)
         self._ones = keras.tree.map_structure(_ones, specs)
-        self._compiled = tf.function(self._gradient, autograph=False)
+        self._compiled = tf.function(self._scores, autograph=False)
 
-    def gradient(self, weights):
-        """Returns dR / d|w| at the given weights.
+    def scores(self, weights, masks):
+        """Returns |w| dR / d|w|, with R of the weights that are kept.
 
         Args:
             weights: Dict of tensors by name; their signs do not matter.
+            masks: Dict of boolean arrays by name. What is pruned counts as
+                zero in R and is scored by what it would carry.
 
         Returns:
             Dict of float64 tensors by name, all >= 0.
 
         Raises:
-            ValueError: If the flow is not finite, or nothing flows at all.
+            ValueError: If the flow is not finite.
         """
         names = list(self._variables)
-        values = [
-            tf.abs(tf.cast(tf.convert_to_tensor(weights[n]), tf.float64))
-            for n in names
-        ]
-        total, gradient = self._compiled(values)
+        total, scores = self._compiled(
+            [weights[name] for name in names], [masks[name] for name in names]
+        )
         if not np.isfinite(total):
             raise ValueError(
                 "The flow through the network is not finite, even in float64. "
                 "Expected weights whose products stay below 1e308."
             )
-        return dict(zip(names, gradient, strict=True))
+        return dict(zip(names, scores, strict=True))
 
-    def _gradient(self, values):
-        mapping = list(zip(self._variables.values(), values, strict=True))
+    def _scores(self, weights, masks):
+        # In one graph: memory for one more copy of the network is what an
+        # operation by itself costs most.
+        sizes = [tf.abs(tf.cast(w, tf.float64)) for w in weights]
+        zero = tf.zeros([], tf.float64)
+        kept = [
+            tf.where(mask, size, zero)
+            for mask, size in zip(masks, sizes, strict=True)
+        ]
+        mapping = list(zip(self._variables.values(), kept, strict=True))
         with tf.GradientTape() as tape:
-            tape.watch(values)
+            tape.watch(kept)
             with keras.StatelessScope(mapping):
                 outputs = self._twin(self._ones, training=False)
             total = tf.add_n(
                 [tf.reduce_sum(z) for z in keras.tree.flatten(outputs)]
             )
         gradient = tape.gradient(
-            total, values, unconnected_gradients=tf.UnconnectedGradients.ZERO
+            total, kept, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
-        return total, [tf.convert_to_tensor(g) for g in gradient]
+        return total, [
+            size * tf.convert_to_tensor(g)
+            for size, g in zip(sizes, gradient, strict=True)
+        ]
 
 
 def _float64_twin(model):

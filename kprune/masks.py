@@ -102,8 +102,9 @@ def kth_largest(parts, k):
         return least
     if above < 0.9 * sum(part.size for part in parts):
         parts = [part[part > least] for part in parts]
-    joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    return np.partition(joined, joined.size - k)[joined.size - k]
+    joined = np.concatenate(parts)  # A copy, to be partitioned in place.
+    joined.partition(joined.size - k)
+    return joined[joined.size - k]
 
 
 def apply(masks, weights):

@@ -135,12 +135,12 @@ class Objective:
         product = self._mean("hvp", weights, unit, temperature)
         return {name: norm * p for name, p in product.items()}
 
-    def flow_gradient(self, weights):
-        """Returns the gradient of SynFlow's data-free objective.
+    def flow_scores(self, weights, masks):
+        """Returns SynFlow's scores, which need no data.
 
-        See `kprune.flow.Flow.gradient`.
+        See `kprune.flow.Flow.scores`.
         """
-        return self._flow.gradient(weights)
+        return self._flow.scores(weights, masks)
 
     @property
     def batches(self):
@@ -160,7 +160,7 @@ class Objective:
     def _half(self):
         return any(
             layer.compute_dtype == "float16"
-            for layer in self.model._flatten_layers()
+            for layer in keras_internals.all_layers(self.model)
         )
 
     @functools.cached_property

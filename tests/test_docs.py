@@ -14,8 +14,7 @@ import kprune
 
 README = pathlib.Path(__file__).parents[1] / "README.md"
 MODULES = sorted(
-    module.name
-    for module in pkgutil.walk_packages(kprune.__path__, "kprune.")
+    module.name for module in pkgutil.walk_packages(kprune.__path__, "kprune.")
 )
 
 

@@ -10,7 +10,7 @@ ROOT = pathlib.Path(kprune.__file__).parent
 # rows of `OPEN` that modules import each other in, its own.
 ROWS = [
     {"lookup", "seeds", "notices", "keras_internals"},
-    {"weights", "cloning", "masking", "masks"},
+    {"weights", "cloning", "wrapper", "wrapped_models", "masking", "masks"},
     {"normalization", "batches", "losses", "flow", "objective"},
     {"criteria", "granularity", "allocation", "schedules"},
     {"pruner"},

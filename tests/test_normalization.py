@@ -17,16 +17,6 @@ LAYERS = {
 }
 
 
-@pytest.fixture
-def float64():
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(before)
-    keras.config.set_dtype_policy(before)
-
-
 def smooth_model(kind):
     """A network without kinks, for finite differences."""
     init = keras.initializers.RandomNormal(stddev=0.7, seed=3)

@@ -250,7 +250,7 @@ def test_nothing_of_the_model_changes():
 
     objective = Objective(model, (x, y), dropout=True)
     objective.hvp(objective.weights, objective.gradient(objective.weights))
-    objective.flow_gradient(objective.weights)
+    objective.flow_scores(objective.weights, objective.masks)
 
     for was, v in zip(before, model.variables, strict=True):
         np.testing.assert_array_equal(was, v, err_msg=v.path)

@@ -21,19 +21,12 @@ FOLDER = pathlib.Path(__file__).parents[2] / "shared" / "reference"
 TOLERANCE = {"mlp_relu": 1e-7, "resnet": 1e-11}
 MODES = [("mlp_relu", "eval"), ("resnet", "eval"), ("resnet", "train")]
 
-pytestmark = pytest.mark.skipif(
-    not FOLDER.exists(), reason="the reference scores are not here"
-)
-
-
-@pytest.fixture(autouse=True)
-def float64():
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(before)
-    keras.config.set_dtype_policy(before)
+pytestmark = [
+    pytest.mark.usefixtures("float64"),
+    pytest.mark.skipif(
+        not FOLDER.exists(), reason="the reference scores are not here"
+    ),
+]
 
 
 def cross_entropy():

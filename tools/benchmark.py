@@ -155,7 +155,7 @@ def grasp():
 
 @row
 def synflow():
-    """All of SynFlow, per round, over the gradient of its flow."""
+    """All of SynFlow, per round, over its scores by themselves."""
     for name in _NETWORKS.value:
         model, *_ = setting(name)
         objective = kprune.Objective(model)
@@ -164,7 +164,7 @@ def synflow():
         )
 
         def flow(objective=objective):
-            objective.flow_gradient(objective.weights)
+            objective.flow_scores(objective.weights, objective.masks)
 
         flow()
         before = [seconds(flow) for _ in range(_REPEATS.value)]

@@ -3,10 +3,6 @@
 https://arxiv.org/abs/2006.05467
 """
 
-import tensorflow as tf
-
-from kprune.masks import apply
-
 
 def synflow(objective, weights, masks):
     """Scores a weight by the flow through it in the network of |w|.
@@ -19,7 +15,7 @@ def synflow(objective, weights, masks):
     prunes away whole layers.
 
     Args:
-        objective: Gives `flow_gradient`; no data is read.
+        objective: Gives `flow_scores`; no data is read.
         weights: Dict of dense weights by name.
         masks: Dict of the current masks, one of the weight's shape each.
 
@@ -27,8 +23,4 @@ def synflow(objective, weights, masks):
         Dict of float64 scores by name, each of its weight's shape. Higher is
         kept.
     """
-    gradient = objective.flow_gradient(apply(masks, weights))
-    return {
-        name: tf.abs(tf.cast(w, tf.float64)) * gradient[name]
-        for name, w in weights.items()
-    }
+    return objective.flow_scores(weights, masks)

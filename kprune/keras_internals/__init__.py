@@ -1,0 +1,73 @@
+"""The few private corners of Keras that kprune cannot do without.
+
+Nothing else in kprune touches an underscored name of Keras. Each function
+says what it needs it for and what happens where a Keras release lacks it.
+"""
+
+from kprune.keras_internals.graphs import (
+    adopt_graph,
+    functional_class,
+    is_graph,
+    last_layers,
+    lists_layers,
+    not_compiled,
+    output_layers,
+)
+from kprune.keras_internals.inputs import (
+    call_arguments,
+    check_inputs,
+    example_inputs,
+    input_specs,
+)
+from kprune.keras_internals.layers import (
+    activation_name,
+    all_layers,
+    attributes,
+    default_name,
+    known_objects,
+    make_linear,
+    smallest_vocabulary,
+    swap_children,
+    take_call_signature,
+    take_rematerialization,
+)
+from kprune.keras_internals.training import (
+    averages,
+    compile_arguments,
+    forget_compiled_functions,
+    is_keras_loss,
+    reads_logits,
+    slots,
+    training_loss,
+)
+
+__all__ = [
+    "activation_name",
+    "adopt_graph",
+    "all_layers",
+    "attributes",
+    "averages",
+    "call_arguments",
+    "check_inputs",
+    "compile_arguments",
+    "default_name",
+    "example_inputs",
+    "forget_compiled_functions",
+    "functional_class",
+    "input_specs",
+    "is_graph",
+    "is_keras_loss",
+    "known_objects",
+    "last_layers",
+    "lists_layers",
+    "make_linear",
+    "not_compiled",
+    "output_layers",
+    "reads_logits",
+    "slots",
+    "smallest_vocabulary",
+    "swap_children",
+    "take_call_signature",
+    "take_rematerialization",
+    "training_loss",
+]

@@ -1,0 +1,187 @@
+"""Layers: what is below them, and what stands in for another."""
+
+import contextlib
+import re
+import types
+
+import keras
+
+_BOOKKEEPING = {
+    "_layers",
+    "_functional",
+    "_tracker",
+    "_tracked",
+    "_operations",
+    "_operations_by_depth",
+    "_nodes_by_depth",
+}
+
+
+def default_name(layer):
+    """Returns the name Keras gives a layer of this class: `conv2d`."""
+    name = re.sub(r"\W+", "", type(layer).__name__)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def all_layers(model):
+    """Returns a model and all layers below it."""
+    return list(model._flatten_layers())
+
+
+def attributes(layer):
+    """Returns the (name, value) pairs of a layer that may hold sub-layers.
+
+    Keras' and TensorFlow's own bookkeeping (lists of all sub-layers, nodes,
+    checkpoint dependencies) is left out.
+    """
+    return [
+        (name, value)
+        for name, value in vars(layer).items()
+        if not name.startswith("_self_")
+        and name not in _BOOKKEEPING
+        and not name.endswith("bound_nodes")
+        and isinstance(value, (keras.layers.Layer, list, tuple, dict))
+    ]
+
+
+def swap_children(parent, replace):
+    """Replaces sub-layers held in the attributes of a built layer.
+
+    A built layer refuses new state, and setting an attribute does not take
+    the old value off Keras' list of sub-layers. So both the attribute and
+    that list are rewritten in place, which keeps the order of the variables.
+
+    Args:
+        parent: A built layer or model.
+        replace: Function from a sub-layer to the layer to put in its place
+            (itself, to keep it).
+    """
+    swapped = {}
+
+    def new(value):
+        if isinstance(value, keras.layers.Layer):
+            if id(value) not in swapped:
+                swapped[id(value)] = replace(value)
+            return swapped[id(value)]
+        if isinstance(value, tuple):
+            value = getattr(value, "__wrapped__", value)  # TF hides tuples.
+            items = [new(item) for item in value]
+            if all(a is b for a, b in zip(items, value, strict=True)):
+                return value
+            named = hasattr(value, "_fields")
+            return type(value)(*items) if named else tuple(items)
+        if isinstance(value, list):
+            for i, item in enumerate(value):
+                if (changed := new(item)) is not item:
+                    list.__setitem__(value, i, changed)
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                if (changed := new(item)) is not item:
+                    dict.__setitem__(value, key, changed)
+        return value
+
+    for name, value in attributes(parent):
+        changed = new(value)
+        if changed is not value:
+            object.__setattr__(parent, name, changed)
+    track_anew(parent, swapped)
+
+
+def track_anew(parent, swapped):
+    """Puts layers in the places of others on Keras' list of sub-layers."""
+    parent._layers[:] = [swapped.get(id(x), x) for x in parent._layers]
+    stored = getattr(parent._tracker, "stored_ids", {}).get("layers")
+    if stored is not None:
+        stored.update(id(layer) for layer in parent._layers)
+
+
+def take_call_signature(wrapper, layer):
+    """Makes Keras see the arguments of `layer.call` in a wrapper's `call`.
+
+    `(*args, **kwargs)` would hide which argument is a mask, and that tensors
+    and flags are separate arguments.
+    """
+    for name in (
+        "_call_signature",
+        "call_signature_parameters",
+        "_call_has_training_arg",
+        "_call_has_mask_arg",
+        "_call_context_args",
+        "_call_has_context_arg",
+    ):
+        if hasattr(layer, name):
+            wrapper.__dict__[name] = getattr(layer, name)
+
+
+def take_rematerialization(wrapper, layer):
+    """Makes a wrapper rematerialize in place of the layers below it.
+
+    A call that is computed anew for its gradient passes none to a tensor
+    from outside of it, such as a masked weight.
+    """
+    for one in all_layers(layer):
+        mode = getattr(one, "_remat_mode", None)
+        if mode is not None:
+            wrapper._remat_mode = wrapper._remat_mode or mode
+            one._remat_mode = None
+
+
+@contextlib.contextmanager
+def known_objects(holders):
+    """Lets configs name the functions and classes of the user's own.
+
+    A copy goes through configs, which hold names. For Keras a lambda, a local
+    function or a class that nobody registered has none to be found by.
+
+    Args:
+        holders: Layers, losses, metrics ... They, and the functions and
+            objects in their attributes, are made known.
+    """
+    known, renamed = {}, []
+    for holder in holders:
+        for value in [holder, *getattr(holder, "__dict__", {}).values()]:
+            if not isinstance(value, types.FunctionType):
+                value = type(value)
+                if not hasattr(value, "from_config"):
+                    continue
+            name = value.__name__
+            registered = keras.saving.get_registered_name(value) != name
+            builtin = (value.__module__ or "").startswith("keras.")
+            if name in known or registered or builtin:
+                continue
+            if isinstance(value, types.FunctionType):
+                renamed.append((value, value.__name__))
+                name = value.__name__ = f"kprune_{len(renamed)}_{name}"
+            known[name] = value
+    try:
+        with keras.saving.custom_object_scope(known):
+            yield
+    finally:
+        for function, name in renamed:
+            function.__name__ = name
+
+
+def activation_name(layer):
+    """Returns the name of a layer's activation: "softmax", "linear" ..."""
+    if isinstance(layer, keras.layers.Softmax):
+        return "softmax"
+    activation = getattr(layer, "activation", None)
+    return getattr(activation, "__name__", None)
+
+
+def make_linear(layer):
+    """Takes the activation off a layer of a copy that is ours alone."""
+    if hasattr(layer, "activation"):
+        layer.activation = keras.activations.linear
+    else:
+        layer.call = lambda inputs, *args, **kwargs: inputs
+
+
+def smallest_vocabulary(model):
+    """Returns the smallest `input_dim` of the model's embeddings, or 2."""
+    layers = [x for x in model._flatten_layers() if hasattr(x, "input_dim")]
+    sizes = [
+        x.input_dim for x in layers if isinstance(x, keras.layers.Embedding)
+    ]
+    return min(sizes, default=2)
