@@ -20,10 +20,9 @@ from kprune.pruner import Pruner
 from kprune.pruning import prune, score
 from kprune.recipes import methods
 from kprune.report import report, summary
+from kprune.version import __version__
 from kprune.weights import register_layer
 from kprune.wrapper import Masked
-
-__version__ = "0.1.0"
 
 __all__ = [
     "NM",
@@ -32,6 +31,7 @@ __all__ = [
     "Masked",
     "Objective",
     "Pruner",
+    "__version__",
     "allocation",
     "class_balanced",
     "criteria",

@@ -12,14 +12,15 @@ import numpy as np
 import tensorflow as tf
 
 from kprune import (
-    batches,
     flow,
     keras_internals,
     losses,
     normalization,
+    scoring_data,
     seeds,
     weights,
 )
+from kprune.batches import size
 
 
 class Objective:
@@ -75,7 +76,11 @@ class Objective:
         self.seed = seed
         self._data = data
         self._loss_argument = loss
-        self._reading = {"batches": batches, "batch_size": batch_size}
+        self._reading = {
+            "batches": batches,
+            "batch_size": batch_size,
+            "seed": seed,
+        }
         self._batch_statistics = batch_norm == "train"
         self._dropout = dropout
         self._compiled = {}
@@ -145,12 +150,12 @@ class Objective:
     @property
     def batches(self):
         """The scoring batches, a list of (x, y, sample_weight)."""
-        return self._scoring[0]
+        return self._scoring.batches
 
     @property
     def loss(self):
         """The loss that scores are taken of, as `compile` takes it."""
-        return self._scoring[1]
+        return self._scoring.loss
 
     @functools.cached_property
     def _flow(self):
@@ -165,47 +170,9 @@ class Objective:
 
     @functools.cached_property
     def _scoring(self):
-        """Reads and checks the data when the first criterion needs it."""
-        model, data, loss = self.model, self._data, self._loss_argument
-        if data is None:
-            read = [
-                batches.synthetic(
-                    model, loss, self._reading["batch_size"], self.seed
-                )
-            ]
-        else:
-            read = batches.read(data, **self._reading)
-        x, y, *_ = read[0]
-        outputs = self._outputs_on(x)
-        loss = losses.resolve(model, loss, outputs, y)
-        for _, labels, *_ in read:
-            losses.check_labels(model, loss, _like(outputs, labels), labels)
-        function = keras_internals.training_loss(model, loss)
-        try:
-            # Builds its trackers, which cannot be done while tracing.
-            function(y, outputs)
-        except Exception as error:
-            raise ValueError(
-                f"The labels do not fit the loss: {error}"
-            ) from error
-        if loss is None:
-            loss = losses.compiled_loss(model)
-        return read, loss, function
-
-    def _outputs_on(self, x):
-        """Runs the model on the first inputs, to see that they fit."""
-        keras_internals.check_inputs(self.model, x)
-        try:
-            with keras.StatelessScope():
-                outputs = self.model(x, training=False)
-        except Exception as error:
-            shapes = keras.tree.map_structure(np.shape, x)
-            raise ValueError(
-                f"`data` does not fit model {self.model.name!r}. Received "
-                f"inputs of shape {shapes}: {error}"
-            ) from error
-        return keras.tree.map_structure(
-            lambda z: np.asarray(keras.ops.cast(z, "float32")), outputs
+        # Read when the first criterion needs it: magnitude needs no data.
+        return scoring_data.read(
+            self.model, self._data, self._loss_argument, **self._reading
         )
 
     def _mean(self, kind, weights, vector, temperature):
@@ -220,10 +187,10 @@ class Objective:
         vectors = (
             [tf.convert_to_tensor(vector[n]) for n in names] if vector else []
         )
-        total = sum(batches.size(batch) for batch in self.batches)
+        total = sum(size(batch) for batch in self.batches)
         mean = None
         for batch in self.batches:
-            share = batches.size(batch) / total
+            share = size(batch) / total
             part = self._one_batch(kind, values, vectors, batch, temperature)
             if len(self.batches) > 1:
                 part = [share * p for p in part]
@@ -308,7 +275,7 @@ class Objective:
             outputs = self.model(x, training=self._dropout)
             outputs = keras.tree.map_structure(_at_least_float32, outputs)
             outputs = losses.soften(self.loss, outputs, temperature)
-            value = self._scoring[2](y, outputs, *sample_weight)
+            value = self._scoring.function(y, outputs, *sample_weight)
         return value * tf.cast(scale, value.dtype)
 
     def _check_finite(self, values, what):
@@ -338,14 +305,6 @@ def _values(variable):
 
 def _at_least_float32(value):
     return tf.cast(value, tf.float32) if value.dtype.size < 4 else value
-
-
-def _like(outputs, labels):
-    """Outputs with as many examples as the labels, for a check of shapes."""
-    count = np.shape(keras.tree.flatten(labels)[0])[0]
-    return keras.tree.map_structure(
-        lambda z: np.broadcast_to(z[:1], (count, *z.shape[1:])), outputs
-    )
 
 
 def _batch_spec(batch):

@@ -109,9 +109,9 @@ class Pruner:
             kept = top_k(group, counts[name], rng)
             if np.count_nonzero(kept) != counts[name]:
                 raise RuntimeError(f"Kept a wrong number of {name!r}.")
-            live[name] = live[name].copy()
-            live[name][live[name]] = kept
-            result[name] = grain.expand(live[name], layouts[name]) & alive[name]
+            chosen = np.zeros(live[name].shape, bool)
+            chosen[live[name]] = kept
+            result[name] = grain.expand(chosen, layouts[name]) & alive[name]
         return result
 
 

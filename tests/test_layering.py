@@ -9,9 +9,10 @@ ROOT = pathlib.Path(kprune.__file__).parent
 # From the top: a module may import what stands in an earlier row, or in the
 # rows of `OPEN` that modules import each other in, its own.
 ROWS = [
-    {"lookup", "seeds", "notices", "keras_internals"},
+    {"version", "lookup", "seeds", "notices", "keras_internals"},
     {"weights", "cloning", "wrapper", "wrapped_models", "masking", "masks"},
-    {"normalization", "batches", "losses", "flow", "objective"},
+    {"normalization", "batches", "losses", "scoring_data", "flow"},
+    {"objective"},
     {"criteria", "granularity", "allocation", "schedules"},
     {"pruner"},
     {"recipes"},

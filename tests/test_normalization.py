@@ -83,8 +83,8 @@ def test_hvp_agrees_with_finite_differences_and_stock_keras_does_not(
     expected = finite_difference(objective.gradient, weights, vector)
 
     assert relative(objective.hvp(weights, vector), expected) < 1e-6
-    # Measured: 0.6 to 40 % of the largest entry.
-    assert relative(stock_hvp(model, x, y, weights, vector), expected) > 2e-3
+    # Measured: 2, 3 and 6 % of the largest entry.
+    assert relative(stock_hvp(model, x, y, weights, vector), expected) > 1e-2
 
 
 @pytest.mark.parametrize("kind", LAYERS)

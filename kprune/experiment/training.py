@@ -15,6 +15,7 @@ from kprune.experiment.log import MetricsLog
 from kprune.experiment.runs import build, derived_seeds
 from kprune.export import export
 from kprune.report import report
+from kprune.version import __version__
 
 
 def train(run, workdir, verbose="auto"):
@@ -83,10 +84,8 @@ def run(config, workdir, data_dir=None, verbose="auto"):
 
 
 def _record(config):
-    import kprune  # Late: it holds the version, and imports this module.
-
     versions = {
-        "kprune": kprune.__version__,
+        "kprune": __version__,
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
         "numpy": np.__version__,
