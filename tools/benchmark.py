@@ -29,7 +29,7 @@ _ROWS = flags.DEFINE_list("rows", [], "Rows to measure. Defaults to all.")
 _NETWORKS = flags.DEFINE_list(
     "networks", ["resnet20", "vgg16"], "Networks, by name in kprune.models."
 )
-_REPEATS = flags.DEFINE_integer("repeats", 9, "Alternations per ratio.", 1)
+_REPEATS = flags.DEFINE_integer("repeats", 21, "Alternations per ratio.", 1)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 128, "Examples.", 1)
 _ROUNDS = flags.DEFINE_integer("synflow_rounds", 100, "SynFlow's rounds.", 1)
 
