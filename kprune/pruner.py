@@ -88,14 +88,17 @@ class Pruner:
         allocate = allocation.get(self.allocation)
         layouts = objective.layouts
         scores = criterion(objective, objective.weights, current)
-        groups, live, alive = {}, {}, {}
+        groups, live, alive, places = {}, {}, {}, {}
         for name in current:
             rng = seeds.stream(objective.seed, "pool", name, number)
-            scored = checked_scores(scores, name, layouts[name].shape)
+            scored = scores_of(scores, name, layouts[name].shape)
             alive[name] = current[name] | self.recover
             pooled = grain.pool(scored, alive[name], layouts[name], rng)
             live[name] = grain.live(alive[name], layouts[name])
-            groups[name] = pooled[live[name]]
+            # From here on, what is pruned already costs nothing.
+            places[name] = np.flatnonzero(live[name])
+            groups[name] = pooled.ravel()[places[name]]
+            refuse_nan(groups[name], name)
         counts = allocate(
             groups,
             {name: mask.size for name, mask in live.items()},
@@ -110,12 +113,12 @@ class Pruner:
             if np.count_nonzero(kept) != counts[name]:
                 raise RuntimeError(f"Kept a wrong number of {name!r}.")
             chosen = np.zeros(live[name].shape, bool)
-            chosen[live[name]] = kept
+            chosen.ravel()[places[name][kept]] = True
             result[name] = grain.expand(chosen, layouts[name]) & alive[name]
         return result
 
 
-def checked_scores(scores, name, shape):
+def scores_of(scores, name, shape):
     """Returns the scores of a weight as an array, or says what is wrong."""
     if name not in scores:
         raise ValueError(
@@ -128,8 +131,12 @@ def checked_scores(scores, name, shape):
             f"The scores of {name!r} have the wrong shape. Expected {shape}. "
             f"Received: {array.shape}"
         )
-    if array.size and np.isnan(array.min()):
+    return array
+
+
+def refuse_nan(array, name):
+    """Raises `ValueError` if a score is NaN."""
+    if array.size and np.isnan(array.min()):  # `min` is NaN if any entry is.
         raise ValueError(
             f"The scores of {name!r} hold NaN, which cannot be ranked."
         )
-    return array

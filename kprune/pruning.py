@@ -10,7 +10,7 @@ import numpy as np
 from kprune import criteria, lookup, masking, notices, recipes, weights
 from kprune import granularity as grains
 from kprune.objective import Objective
-from kprune.pruner import checked_scores
+from kprune.pruner import refuse_nan, scores_of
 
 _ON_COLLAPSE = ("warn", "error", "ignore")
 
@@ -163,10 +163,11 @@ def score(
         seed=seed,
     )
     scores = criterion(objective, objective.weights, objective.masks)
-    return {
-        name: checked_scores(scores, name, layout.shape)
-        for name, layout in objective.layouts.items()
-    }
+    found = {}
+    for name, layout in objective.layouts.items():
+        found[name] = scores_of(scores, name, layout.shape)
+        refuse_nan(found[name], name)
+    return found
 
 
 def check_sparsity(sparsity, grain):
