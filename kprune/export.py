@@ -15,9 +15,9 @@ from kprune import keras_internals, masking
 def export(model, path):
     """Writes a SavedModel of the stripped model.
 
-    `tf.saved_model.load(path).serve(x)` gives the model's outputs. Where the
-    input shapes are known, that is checked before the directory is put in
-    place.
+    With `loaded = tf.saved_model.load(path)`, `loaded.serve(x)` gives the
+    model's outputs (`loaded` holds the variables: keep it). Where the input
+    shapes are known, that is checked before the directory is put in place.
 
     Args:
         model: A Keras model, wrapped or not. It is left as it was.

@@ -44,8 +44,11 @@ METHODS = {f.__name__: f for f in (random, magnitude, snip, grasp, synflow)}
 
 
 def methods():
-    """Returns the names that can be given as `method=`."""
-    return sorted(METHODS)
+    """Returns the names that can be given as `method=`.
+
+    A criterion without a recipe of its own is a method too: one round, global.
+    """
+    return sorted({*METHODS, *criteria.names()})
 
 
 def get(method, **options):
@@ -67,7 +70,11 @@ def get(method, **options):
         return method
     if callable(method):
         return Pruner(criteria.get(method, **options))
-    recipe = lookup.choose(method, METHODS, "method")
+    if method not in METHODS:
+        if method in criteria.names():
+            return Pruner(criteria.get(method, **options))
+        raise ValueError(lookup.unknown(method, methods(), "method"))
+    recipe = METHODS[method]
     known = inspect.signature(recipe).parameters
     for name in options:
         if name not in known:

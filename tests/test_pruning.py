@@ -97,6 +97,20 @@ def test_options_reach_the_criterion_and_pruner_alike():
         assert (by_option[name] != default[name]).any()
 
 
+def test_a_new_criterion_is_found_by_its_file(tmp_path, monkeypatch):
+    (tmp_path / "smallest.py").write_text(
+        "def smallest(objective, weights, masks, power=1):\n"
+        "    return {n: -abs(w) ** power for n, w in weights.items()}\n"
+    )
+    places = [*kprune.criteria.__path__, str(tmp_path)]
+    monkeypatch.setattr(kprune.criteria, "__path__", places)
+    assert "smallest" in kprune.methods()
+    pruned = kprune.prune(net(), "smallest", 0.5, power=3)
+    largest = kprune.get_masks(kprune.prune(net(), "magnitude", 0.5))
+    for name, mask in kprune.get_masks(pruned).items():
+        np.testing.assert_array_equal(mask, ~largest[name])
+
+
 def test_any_axis_of_a_recipe_can_be_replaced():
     counts = kept(
         kprune.prune(net(), "synflow", 0.75, rounds=3, allocation="uniform")
