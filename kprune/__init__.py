@@ -14,6 +14,7 @@ from kprune import (
 from kprune.batches import class_balanced
 from kprune.export import export
 from kprune.granularity import NM, Block, Channel
+from kprune.layouts import register_layer
 from kprune.masking import get_masks, set_masks, strip, wrap
 from kprune.objective import Objective
 from kprune.pruner import Pruner
@@ -21,7 +22,6 @@ from kprune.pruning import prune, score
 from kprune.recipes import methods
 from kprune.report import report, summary
 from kprune.version import __version__
-from kprune.weights import register_layer
 from kprune.wrapper import Masked
 
 __all__ = [

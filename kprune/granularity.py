@@ -2,7 +2,7 @@
 
 A granularity pools the scores of a weight tensor to groups, says which groups
 have a live weight, and expands the groups that are kept to a mask. Its `layout`
-argument is a `kprune.weights.Layout`.
+argument is a `kprune.layouts.Layout`.
 """
 
 import dataclasses

@@ -50,7 +50,7 @@ class Objective:
         weights: Dict from name to the values of each prunable weight, float32
             or wider.
         masks: Dict from name to the current mask, boolean.
-        layouts: Dict from name to `kprune.weights.Layout`.
+        layouts: Dict from name to `kprune.layouts.Layout`.
     """
 
     def __init__(

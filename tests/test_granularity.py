@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kprune import granularity
-from kprune.weights import Layout
+from kprune.layouts import Layout
 
 
 def layout(shape, outputs=None, inputs=None, view=None):

@@ -10,7 +10,15 @@ ROOT = pathlib.Path(kprune.__file__).parent
 # rows of `OPEN` that modules import each other in, its own.
 ROWS = [
     {"version", "lookup", "seeds", "notices", "keras_internals"},
-    {"weights", "cloning", "wrapper", "wrapped_models", "masking", "masks"},
+    {
+        "layouts",
+        "weights",
+        "cloning",
+        "wrapper",
+        "wrapped_models",
+        "masking",
+        "masks",
+    },
     {"normalization", "batches", "losses", "scoring_data", "flow"},
     {"objective"},
     {"criteria", "granularity", "allocation", "schedules"},

@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from kprune.weights import ROLES
+from kprune.layouts import ROLES
 
 
 def knows(layer):
