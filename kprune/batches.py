@@ -41,6 +41,14 @@ def read(data, batches=None, batch_size=None):
                 f"Invalid value for argument `{name}`. Expected an integer "
                 f">= 1. Received: {name}={value!r}"
             )
+    endless = (
+        isinstance(data, tf.data.Dataset)
+        and data.cardinality() == tf.data.INFINITE_CARDINALITY
+    ) or (isinstance(data, keras.utils.PyDataset) and data.num_batches is None)
+    if endless and batches is None:
+        raise ValueError(
+            "`data` has no end. Pass `batches=` to say how many to read."
+        )
     found = []
     for element in itertools.islice(_elements(data, batch_size), batches):
         found.append(_checked(element, len(found)))

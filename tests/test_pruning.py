@@ -265,6 +265,10 @@ BAD_DATA = {
         tf.data.Dataset.from_tensor_slices((X, Y)).batch(4).take(0),
         "empty",
     ),
+    "endless data set": (
+        tf.data.Dataset.from_tensors((X, Y)).repeat(),
+        "no end. Pass `batches=`",
+    ),
     "a number": (3, "Expected a tf.data.Dataset"),
 }
 
