@@ -62,8 +62,9 @@ class Channel(Granularity):
 
     Args:
         reduce: How the scores of a channel become one: `"mean"` (default),
-            which ranks channels of narrow and wide layers alike, `"sum"`,
-            `"max"` or `"l2"`.
+            which keeps the sign of signed scores, `"sum"`, `"max"` or `"l2"`.
+            The last suits scores without sign: by it, the magnitude of a
+            filter at initialization does not depend on its layer's width.
         output_layer: Whether to prune the model's output layer too, whose
             channels are the classes. Defaults to `False`.
     """
