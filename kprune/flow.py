@@ -17,8 +17,8 @@ class Flow:
     """R = 1' f(|w|; 1): the flow through the network on an input of ones.
 
     Every parameter and moving statistic enters by its absolute value, batch
-    normalization is in inference mode, and a softmax or sigmoid at the
-    output, through which nothing would flow, is left out.
+    normalization is in inference mode, and the softmax or sigmoid that a
+    Sequential or Functional model ends in is left out: its sum is constant.
 
     Args:
         model: A built Keras model.
@@ -36,6 +36,7 @@ class Flow:
         specs = keras_internals.input_specs(model)
         self._ones = keras.tree.map_structure(_ones, specs)
         self._compiled = tf.function(self._scores, autograph=False)
+        self._checked = False
 
     def scores(self, weights, masks):
         """Returns |w| dR / d|w|, with R of the weights that are kept.
@@ -49,7 +50,8 @@ class Flow:
             Dict of float64 tensors by name, all >= 0.
 
         Raises:
-            ValueError: If the flow is not finite.
+            ValueError: If the flow is not finite, or does not depend on the
+                weights.
         """
         names = list(self._variables)
         total, scores = self._compiled(
@@ -60,6 +62,16 @@ class Flow:
                 "The flow through the network is not finite, even in float64. "
                 "Expected weights whose products stay below 1e308."
             )
+        if not self._checked:
+            self._checked = True
+            most = max(float(tf.reduce_max(s)) for s in scores)
+            # What is left of a constant is rounding, 1e-16 of it.
+            if total > 0 and most < 1e-12 * float(total):
+                raise ValueError(
+                    "The sum of the model's outputs does not depend on its "
+                    "weights, so nothing can be scored by its flow. Expected "
+                    "logits: does the model's `call` end in a softmax?"
+                )
         return dict(zip(names, scores, strict=True))
 
     def _scores(self, weights, masks):

@@ -87,11 +87,6 @@ def strip(model):
     return new
 
 
-def is_wrapped(model):
-    """Whether any weight of the model has a mask."""
-    return any(w.mask is not None for w in weights.find(model))
-
-
 def get_masks(model):
     """Returns the masks of a wrapped model.
 

@@ -108,8 +108,8 @@ def test_synflow_is_conserved_over_convolutions_and_after_pruning():
 
 
 def test_synflow_holds_what_float32_cannot():
-    # Fifty layers of 8 units with weights of 10: R = 8 * 80^49 * 10 * ...,
-    # far past 3e38.
+    # Each of 50 layers of 8 units with weights of 10 multiplies by 80, so the
+    # 8 outputs sum to 8 * 80^50, far past 3e38.
     layers = [
         keras.layers.Dense(
             8,
@@ -121,6 +121,21 @@ def test_synflow_holds_what_float32_cannot():
     scores = kprune.score(net(*layers, inputs=8), "synflow")
     total = [s.sum() for s in scores.values()]
     np.testing.assert_allclose(total, 8.0 * 80.0**50, rtol=1e-9)
+
+
+def test_synflow_says_that_it_needs_logits():
+    class Normalized(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.fc = keras.layers.Dense(3)
+
+        def call(self, x):
+            return keras.ops.softmax(self.fc(x))
+
+    model = Normalized()
+    model(np.ones((1, 4), "float32"))
+    with pytest.raises(ValueError, match="Expected logits"):
+        kprune.score(model, "synflow")
 
 
 def test_random_scores_depend_on_seed_and_name_alone():

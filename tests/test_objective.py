@@ -386,3 +386,21 @@ def test_synthetic_batch_fits_the_model_and_warns():
     assert x.shape == (128, 5) and x.min() >= 0 and x.max() == 6
     assert y.shape == (128, 3) and (y.sum(1) == 1).all()
     assert (y.sum(0) > 20).all()  # Uniform over the classes: 43 +- 5.
+
+
+def test_a_synthetic_batch_leaves_a_stateful_layer_as_it_was():
+    model = keras.Sequential(
+        [
+            keras.Input((5, 2), batch_size=2),
+            keras.layers.LSTM(3, stateful=True),
+            keras.layers.Dense(3),
+        ]
+    )
+    states = model.layers[0].states  # Not among `model.variables`.
+    before = [np.array(state) for state in states]
+    with pytest.warns(UserWarning, match="No data was given"):
+        objective = Objective(model, loss=CE, batch_size=2)
+        objective.gradient(objective.weights)
+    assert len(before) == 2
+    for was, state in zip(before, states, strict=True):
+        np.testing.assert_array_equal(was, state)
