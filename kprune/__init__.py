@@ -10,6 +10,7 @@ from kprune import (
     models,
     recipes,
     schedules,
+    testing,
 )
 from kprune.batches import class_balanced
 from kprune.export import export
@@ -17,6 +18,7 @@ from kprune.granularity import NM, Block, Channel
 from kprune.layouts import register_layer
 from kprune.masking import get_masks, set_masks, strip, wrap
 from kprune.objective import Objective
+from kprune.probe import Probe
 from kprune.pruner import Pruner
 from kprune.pruning import prune, score
 from kprune.recipes import methods
@@ -30,6 +32,7 @@ __all__ = [
     "Channel",
     "Masked",
     "Objective",
+    "Probe",
     "Pruner",
     "__version__",
     "allocation",
@@ -52,5 +55,6 @@ __all__ = [
     "set_masks",
     "strip",
     "summary",
+    "testing",
     "wrap",
 ]

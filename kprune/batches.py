@@ -1,8 +1,9 @@
-"""Data in any form that `fit` takes becomes a list of batches in memory.
+"""Data in any form that `fit` takes becomes batches that can be read again.
 
 A second derivative needs the very batches of the first, and an iterative
 method the same ones in each round: a data set that shuffles or augments would
-give others each time it is read. So batches are read once and kept.
+give others each time it is read. So batches are read once and kept, on disk
+where they are many.
 """
 
 import itertools
@@ -11,55 +12,73 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune import keras_internals, losses, notices, seeds
+from kprune import keras_internals, losses, notices, seeds, spool
 
 DEFAULT_BATCH_SIZE = 128
 _MOST = 100_000
 
 
-def read(data, batches=None, batch_size=None):
-    """Reads batches of (x, y, sample_weight).
+class Batches:
+    """The batches of some data, read as they are asked for and kept.
 
     Args:
         data: A `tf.data.Dataset`, arrays `(x, y)` or `(x, y, sample_weight)`,
             a `keras.utils.PyDataset`, or any iterable of batches.
-        batches: How many batches to read. Defaults to all.
         batch_size: Size to cut arrays, or to re-batch a data set, into.
             Defaults to 128 for arrays and to the data set's own.
 
-    Returns:
-        List of tuples (x, y) or (x, y, sample_weight) of arrays or structures
-        of them.
-
     Raises:
-        ValueError: If there is nothing to read or no end to it, the parts do
-            not fit together, or a value is NaN or infinite.
+        ValueError: If there is nothing to read, the parts do not fit together,
+            or a value is NaN or infinite.
     """
-    for name, value in (("batches", batches), ("batch_size", batch_size)):
-        if value is not None and (int(value) != value or value < 1):
+
+    def __init__(self, data, batch_size=None):
+        self._endless = _is_endless(data)
+        self._checks = []
+        self._source = _elements(data, batch_size)
+        # Slices of a user's arrays take no memory of their own.
+        self._kept = [] if _are_arrays(data) else spool.Spool()
+        if not self._read_up_to(0):
+            raise ValueError("`data` is empty. Expected at least one batch.")
+
+    def at(self, place):
+        """Returns a batch by number, a tuple (x, y) or (x, y, sample_weight)
+        of arrays or structures of them. After the last comes the first."""
+        if self._read_up_to(place):
+            return self._kept[place]
+        return self._kept[place % len(self._kept)]
+
+    def count(self, most=None):
+        """Returns how many batches there are, of `most` that are read."""
+        if most is None and self._endless:
             raise ValueError(
-                f"Invalid value for argument `{name}`. Expected an integer "
-                f">= 1. Received: {name}={value!r}"
+                "`data` has no end. Pass `batches=` to say how many to read."
             )
-    endless = (
-        isinstance(data, tf.data.Dataset)
-        and data.cardinality() == tf.data.INFINITE_CARDINALITY
-    ) or (isinstance(data, keras.utils.PyDataset) and data.num_batches is None)
-    if endless and batches is None:
-        raise ValueError(
-            "`data` has no end. Pass `batches=` to say how many to read."
-        )
-    found = []
-    for element in itertools.islice(_elements(data, batch_size), batches):
-        found.append(_checked(element, len(found)))
-        if len(found) > _MOST:
-            raise ValueError(
-                f"`data` gave more than {_MOST} batches and seems to have no "
-                "end. Pass `batches=` to say how many to read."
-            )
-    if not found:
-        raise ValueError("`data` is empty. Expected at least one batch.")
-    return found
+        self._read_up_to(_MOST if most is None else most - 1)
+        return min(len(self._kept), most or _MOST)
+
+    def check(self, function):
+        """Calls a function with each batch, those yet to be read as well."""
+        self._checks.append(function)
+        for place in range(len(self._kept)):
+            function(self._kept[place])
+
+    def _read_up_to(self, place):
+        """Reads on until there is a batch of this number, or no more."""
+        while len(self._kept) <= place:
+            element = next(self._source, None)
+            if element is None:
+                return False
+            batch = _checked(element, len(self._kept))
+            for check in self._checks:
+                check(batch)
+            self._kept.append(batch)
+            if len(self._kept) > _MOST:
+                raise ValueError(
+                    f"`data` gave more than {_MOST} batches and seems to have "
+                    "no end. Pass `batches=` to say how many to read."
+                )
+        return True
 
 
 def size(batch):
@@ -76,15 +95,17 @@ def class_balanced(data, per_class, seed=0):
         seed: Integer >= 0.
 
     Returns:
-        Arrays `(x, y)`, shuffled.
+        Arrays `(x, y)`, or `(x, y, sample_weight)` if the data has weights,
+        shuffled. A model's several inputs come as they are in the data.
 
     Raises:
-        ValueError: If a class has fewer examples than asked for.
+        ValueError: If a class has fewer examples than asked for, or the
+            labels are no class numbers.
     """
-    read_batches = read(data)
-    x = np.concatenate([b[0] for b in read_batches])
-    y = np.concatenate([np.asarray(b[1]) for b in read_batches])
-    labels = y.reshape(len(y))
+    source = Batches(data)
+    labels = [_class_numbers(source.at(i)[1]) for i in range(source.count())]
+    ends = np.cumsum([len(part) for part in labels])
+    labels = np.concatenate(labels)
     rng = seeds.stream(seed, "class_balanced")
     chosen = []
     for label in np.unique(labels):
@@ -95,8 +116,42 @@ def class_balanced(data, per_class, seed=0):
                 f"`per_class`={per_class}."
             )
         chosen.append(rng.choice(places, per_class, replace=False))
-    order = rng.permutation(np.concatenate(chosen))
-    return x[order], y[order]
+    order = np.sort(np.concatenate(chosen))
+    owners = np.searchsorted(ends, order, side="right")
+    parts = []
+    for owner in np.unique(owners):  # One batch in memory at a time.
+        batch = source.at(owner)
+        rows = order[owners == owner] - (ends[owner] - size(batch))
+        parts.append(keras.tree.map_structure(lambda a, r=rows: a[r], batch))
+    shuffled = rng.permutation(len(order))
+    return keras.tree.map_structure(
+        lambda *arrays: np.concatenate(arrays)[shuffled], *parts
+    )
+
+
+def _class_numbers(y):
+    y = np.asarray(y) if not keras.tree.is_nested(y) else None
+    if y is None or y.size != len(y) or not np.equal(np.mod(y, 1), 0).all():
+        raise ValueError(
+            "Drawing the same number of each class needs class numbers as "
+            "labels, one per example. Received: "
+            + ("several labels" if y is None else f"labels of shape {y.shape}")
+        )
+    return y.reshape(len(y))
+
+
+def _is_endless(data):
+    return (
+        isinstance(data, tf.data.Dataset)
+        and data.cardinality() == tf.data.INFINITE_CARDINALITY
+    ) or (isinstance(data, keras.utils.PyDataset) and data.num_batches is None)
+
+
+def _are_arrays(data):
+    arrays = isinstance(data, tuple) or (
+        isinstance(data, list) and all(hasattr(a, "shape") for a in data)
+    )
+    return arrays and len(data) in (2, 3)
 
 
 def _elements(data, batch_size):
@@ -108,10 +163,13 @@ def _elements(data, batch_size):
         count = data.num_batches
         places = range(count) if count is not None else itertools.count()
         return (data[i] for i in places)
-    arrays = isinstance(data, tuple) or (
-        isinstance(data, list) and all(hasattr(a, "shape") for a in data)
-    )
-    if arrays and len(data) in (2, 3):
+    if isinstance(data, tf.distribute.DistributedDataset):
+        raise ValueError(
+            "Pass the data set as it was before "
+            "`experimental_distribute_dataset`: each replica takes its share "
+            "of each batch by itself."
+        )
+    if _are_arrays(data):
         return _slices(data, batch_size or DEFAULT_BATCH_SIZE)
     if hasattr(data, "__iter__") and not isinstance(data, (np.ndarray, dict)):
         return iter(data)

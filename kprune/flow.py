@@ -8,9 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune import cloning, keras_internals
-
-_FLOATS = ("float16", "bfloat16", "float32")
+from kprune import keras_internals, precision
 
 
 class Flow:
@@ -26,11 +24,10 @@ class Flow:
     """
 
     def __init__(self, model, variables):
-        self._twin = _float64_twin(model)
-        places = {id(v): i for i, v in enumerate(cloning.values(model))}
-        own = self._twin.variables
-        self._variables = {n: own[places[id(v)]] for n, v in variables.items()}
-        for variable in own:
+        self._twin, twin_of = precision.copy_in(model, "float64")
+        _leave_out_last_activation(self._twin)
+        self._variables = {n: twin_of(v) for n, v in variables.items()}
+        for variable in self._twin.variables:
             if "float" in variable.dtype:
                 variable.assign(keras.ops.abs(variable))
         specs = keras_internals.input_specs(model)
@@ -70,7 +67,8 @@ class Flow:
                 raise ValueError(
                     "The sum of the model's outputs does not depend on its "
                     "weights, so nothing can be scored by its flow. Expected "
-                    "logits: does the model's `call` end in a softmax?"
+                    "logits, and activations that do not saturate: does the "
+                    "model's `call` end in a softmax, or is it of tanh?"
                 )
         return dict(zip(names, scores, strict=True))
 
@@ -100,35 +98,12 @@ class Flow:
         ]
 
 
-def _float64_twin(model):
-    policy = keras.config.dtype_policy()
-    # A subclassed model's own constructor asks for the global policy.
-    keras.config.set_dtype_policy("float64")
-    try:
-        twin = cloning.plain_copy(model, _in_float64)
-    finally:
-        keras.config.set_dtype_policy(policy)
-    if keras_internals.is_graph(twin):
-        for layer in keras_internals.last_layers(twin):
-            if keras_internals.activation_name(layer) in ("softmax", "sigmoid"):
-                keras_internals.make_linear(layer)
-    return twin
-
-
-def _in_float64(config):
-    """Rewrites each floating-point dtype in a (nested) layer config."""
-    if isinstance(config, dict):
-        if str(config.get("class_name", "")).endswith("DTypePolicy"):
-            return keras.dtype_policies.serialize(keras.DTypePolicy("float64"))
-        return {
-            key: "float64"
-            if key == "dtype" and value in _FLOATS
-            else _in_float64(value)
-            for key, value in config.items()
-        }
-    if isinstance(config, (list, tuple)):
-        return type(config)(_in_float64(item) for item in config)
-    return config
+def _leave_out_last_activation(model):
+    if not keras_internals.is_graph(model):
+        return
+    for layer in keras_internals.last_layers(model):
+        if keras_internals.activation_name(layer) in ("softmax", "sigmoid"):
+            keras_internals.make_linear(layer)
 
 
 def _ones(spec):

@@ -17,6 +17,7 @@ _REDUCE = {
     "mean": np.mean,
     "max": np.max,
     "l2": lambda a, axis: np.sqrt(np.sum(np.square(a), axis=axis)),
+    "abs_sum": lambda a, axis: np.abs(np.sum(a, axis=axis)),
 }
 
 
@@ -62,9 +63,12 @@ class Channel(Granularity):
 
     Args:
         reduce: How the scores of a channel become one: `"mean"` (default),
-            which keeps the sign of signed scores, `"sum"`, `"max"` or `"l2"`.
-            The last suits scores without sign: by it, the magnitude of a
-            filter at initialization does not depend on its layer's width.
+            which keeps the sign of signed scores, `"sum"`, `"max"`, `"l2"`
+            or `"abs_sum"`. `"l2"` suits scores without sign: by it, the
+            magnitude of a filter at initialization does not depend on its
+            layer's width. `"abs_sum"` is for scores with one: of products of
+            weight and gradient, it is the sensitivity to a gate on the
+            channel.
         output_layer: Whether to prune the model's output layer too, whose
             channels are the classes. Defaults to `False`.
     """

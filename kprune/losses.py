@@ -163,3 +163,36 @@ def _soften(loss, z, temperature):
     if z.shape[-1] == 1:
         return tf.sigmoid((tf.math.log(p) - tf.math.log1p(-p)) / temperature)
     return tf.nn.softmax(tf.math.log(p) / temperature)
+
+
+def neg_logit(loss):
+    """Returns minus the mean logit of the true class, as a loss.
+
+    FORCE's released code differentiates this when it scores, though its
+    networks are trained on the cross-entropy of the same logits.
+
+    Args:
+        loss: The cross-entropy of logits that the model is trained with,
+            which tells whether labels are class numbers or one-hot.
+
+    Returns:
+        Function of (y_true, y_pred, sample_weight) to a scalar.
+    """
+    if keras.tree.is_nested(loss) or not keras_internals.reads_logits(loss):
+        raise ValueError(
+            "Expected one cross-entropy that reads logits (from_logits=True) "
+            f"for the objective 'neg_logit'. Received: loss={loss!r}"
+        )
+    sparse = wants_integers(loss)
+
+    def mean(y_true, y_pred, sample_weight=None):
+        classes = y_pred.shape[-1]
+        if sparse:
+            y_true = tf.reshape(y_true, tf.shape(y_pred)[:-1])
+            y_true = tf.one_hot(tf.cast(y_true, tf.int32), classes)
+        true = tf.reduce_sum(tf.cast(y_true, y_pred.dtype) * y_pred, axis=-1)
+        if sample_weight is not None:
+            true *= tf.cast(sample_weight, true.dtype)
+        return -tf.reduce_mean(true)
+
+    return mean

@@ -1,6 +1,7 @@
 """Dicts of masks: the one place that ranks, exact counts, save and load."""
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable
 from fractions import Fraction
@@ -8,17 +9,31 @@ from fractions import Fraction
 import numpy as np
 import tensorflow as tf
 
+COUNTS = {
+    "round": lambda kept, total: round(kept),
+    "floor_keep": lambda kept, total: math.floor(kept),
+    "ceil_keep": lambda kept, total: math.ceil(kept),
+    "floor_remove": lambda kept, total: total - math.floor(total - kept),
+}
 
-def count_kept(total, sparsity):
+
+def count_kept(total, sparsity, rule="round"):
     """Returns how many of `total` stay at a sparsity, as an exact integer.
 
     k = round((1 - sparsity) total), in rational arithmetic on the decimal
     that the user wrote: 1 - 0.98 is 1/50 here, not 0.020000000000000018. A
     half rounds to the even neighbour.
+
+    Args:
+        total: Integer.
+        sparsity: Number in [0, 1].
+        rule: `"round"`, or, to replicate a released code to the last weight,
+            `"floor_keep"` (FORCE), `"ceil_keep"` (ProsPr) or `"floor_remove"`
+            (SynFlow).
     """
     if isinstance(sparsity, float | np.floating):
         sparsity = Fraction(repr(float(sparsity)))
-    return round((1 - Fraction(sparsity)) * total)
+    return COUNTS[rule]((1 - Fraction(sparsity)) * total, total)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,21 +45,23 @@ class Budget:
         schedule: Function of (progress, final) to the sparsity now.
         progress: Share of the rounds done, a Fraction in (0, 1].
         minimum: Groups that each weight keeps at least.
+        rule: How a count is made whole (see `count_kept`).
     """
 
     sparsity: float
     schedule: Callable
     progress: Fraction
     minimum: int = 0
+    rule: str = "round"
 
     def keep(self, total, sparsity=None):
         """Returns the number to keep of `total`, on the way to a sparsity
         (by default the one asked for)."""
         final = self.sparsity if sparsity is None else sparsity
         if self.progress >= 1:
-            return count_kept(total, final)
+            return count_kept(total, final, self.rule)
         now = float(self.schedule(float(self.progress), final))
-        return count_kept(total, min(now, final))
+        return count_kept(total, min(now, final), self.rule)
 
 
 def top_k(scores, k, rng):

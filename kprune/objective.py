@@ -1,33 +1,36 @@
 """The training loss as a pure function of the prunable weights.
 
 Every criterion that looks at data is a few lines over two functions of it,
-`gradient` and `hvp`. What is hard about them is settled here once: reading
-data, the mode of batch normalization, float16, several batches, tracing once.
+`gradient` and `hvp`. Here they are averaged over the scoring batches.
 """
 
-import functools
+import copy
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from kprune import (
+    distribution,
     flow,
     keras_internals,
-    losses,
-    normalization,
     scoring_data,
     seeds,
-    weights,
 )
 from kprune.batches import size
+from kprune.network import Network
+from kprune.probe import Probe
+from kprune.progress import Progress
 
 
 class Objective:
     """The loss of a model on the scoring batches, as a function of weights.
 
     Nothing of the model changes: no variable, statistic, optimizer slot or
-    random state. Regularization losses are no part of the loss.
+    random state. Regularization losses are no part of the loss. A model made
+    in the scope of a `tf.distribute` strategy is scored on all its replicas,
+    each with its share of every batch; all workers must be given the same
+    data.
 
     Args:
         model: A built Keras model, wrapped or not. Masks it has are reported
@@ -38,107 +41,164 @@ class Objective:
             of batches. `None` makes a synthetic batch, with a warning.
         loss: As `compile` takes it. Defaults to the compiled loss, else to
             the cross-entropy that fits the outputs, with a warning.
-        batches: How many batches to read. Defaults to all that `data` has.
-        batch_size: Size to cut arrays into. Defaults to 128.
-        batch_norm: `"train"` normalizes with each batch's own statistics, as
-            the papers do, `"eval"` with the moving ones.
-        dropout: Whether dropout is on. Defaults to `False`.
+        probe: A `kprune.Probe`: which batches, and how they are looked at.
         seed: Integer >= 0, for synthetic data and random scores.
         exclude: Names of prunable weights to leave out.
 
     Attributes:
         weights: Dict from name to the values of each prunable weight, float32
             or wider.
+        others: Dict from path to the values of all other trainable variables:
+            biases, batch normalization's gamma and beta, what is left out.
         masks: Dict from name to the current mask, boolean.
         layouts: Dict from name to `kprune.layouts.Layout`.
+        probe: The probe.
     """
 
     def __init__(
-        self,
-        model,
-        data=None,
-        loss=None,
-        *,
-        batches=None,
-        batch_size=None,
-        batch_norm="train",
-        dropout=False,
-        seed=0,
-        exclude=(),
+        self, model, data=None, loss=None, probe=None, *, seed=0, exclude=()
     ):
-        if batch_norm not in ("train", "eval"):
-            raise ValueError(
-                "Invalid value for argument `batch_norm`. Expected 'train' or "
-                f"'eval'. Received: batch_norm={batch_norm!r}"
-            )
         seeds.check(seed)
         self.model = model
         self.seed = seed
+        self.probe = probe or Probe()
+        self.progress = Progress()
         self._data = data
         self._loss_argument = loss
-        self._reading = {
-            "batches": batches,
-            "batch_size": batch_size,
-            "seed": seed,
-        }
-        self._batch_statistics = batch_norm == "train"
-        self._dropout = dropout
-        self._compiled = {}
-        found = {
-            name: w
-            for name, w in weights.prunable(model).items()
-            if name not in exclude
-        }
-        self.layouts = {name: w.layout for name, w in found.items()}
-        self._variables = {name: w.variable for name, w in found.items()}
-        self._mask_variables = [
-            w.mask for w in weights.find(model) if w.mask is not None
-        ]
-        self.weights = {n: _values(w.variable) for n, w in found.items()}
-        self.masks = {
-            name: np.ones(w.layout.shape, bool)
-            if w.mask is None
-            else keras.ops.convert_to_numpy(w.mask)
-            for name, w in found.items()
-        }
-        self._check_finite(self.weights, "weights")
+        self._places = None
+        self._shared = {}
+        self._network = Network(model, exclude, self.probe.precision)
+        self.layouts = self._network.layouts
+        self.weights = self._network.weights
+        self.others = self._network.others
+        self.masks = self._network.masks
+        _check_finite(self.weights, "weights")
 
-    def gradient(self, weights, temperature=1.0):
+    def on(self, *places):
+        """Returns this objective on some of its batches alone.
+
+        Args:
+            *places: Numbers of the batches, in the order of the data. After
+                the last batch comes the first.
+        """
+        view = copy.copy(self)
+        view._places = places
+        return view
+
+    def watched(self, progress):
+        """Returns this objective, with a bar that shows its progress."""
+        view = copy.copy(self)
+        view.progress = progress
+        return view
+
+    def value(self, weights, temperature=None):
+        """Returns the mean loss over the scoring batches, a scalar.
+
+        Like `gradient` it can be differentiated in a `tf.GradientTape`.
+        """
+        (value,) = self._mean("value", weights, temperature)
+        return value
+
+    def gradient(self, weights, temperature=None):
         """Returns the mean gradient of the loss over the scoring batches.
 
         Args:
-            weights: Dict of tensors by name, all prunable weights.
-            temperature: Logits are divided by it before the loss.
+            weights: Dict of tensors by name: all prunable weights, or with
+                them all of `others`.
+            temperature: Logits are divided by it before the loss. Defaults to
+                the probe's, else to 1.
 
         Returns:
             Dict of tensors by name, d loss / d weight at `weights`, dense
-            also where a mask is False.
+            also where a mask is False, for each weight given.
         """
-        return self._mean("gradient", weights, None, temperature)
+        return self._named("gradient", weights, temperature)
 
-    def hvp(self, weights, vector=None, temperature=1.0):
+    def saliency(self, weights, function, temperature=None):
+        """Returns a function of the gradient, as the probe reduces it.
+
+        With `reduce="abs_of_mean"`, `function` of the mean gradient; with
+        `"mean_of_abs"`, the mean of it over the batches.
+
+        Args:
+            weights: Dict of tensors by name, the point.
+            function: Function from a dict of gradients to a dict of scores.
+            temperature: As for `gradient`.
+        """
+        if self.probe.reduce == "abs_of_mean" or len(self._numbers) == 1:
+            return function(self.gradient(weights, temperature))
+        scores, shares = None, self._shares()
+        for place, share in zip(self._numbers, shares, strict=True):
+            part = function(self.on(place).gradient(weights, temperature))
+            part = {name: share * value for name, value in part.items()}
+            scores = part if scores is None else _sum(scores, part)
+        return scores
+
+    def hvp(self, weights, vector=None, temperature=None):
         """Returns the mean Hessian-vector product over the same batches.
 
         Args:
             weights: Dict of tensors by name, the point.
             vector: Dict of tensors by name, the direction. Defaults to the
                 mean gradient at the point, which on one batch comes for free.
-            temperature: Logits are divided by it before the loss.
+            temperature: As for `gradient`.
 
         Returns:
             Dict of tensors by name, H v at `weights`.
         """
         if vector is None:
-            if len(self.batches) == 1 and not self._half:
-                return self._mean("gradient_hvp", weights, None, temperature)
+            if len(self._numbers) == 1 and self._derivatives.fused:
+                return self._named("gradient_hvp", weights, temperature)
+            self.progress.expect(2 * len(self._numbers))
             vector = self.gradient(weights, temperature)
+        if not self._network.half:
+            return self._named("hvp", weights, temperature, vector)
         norm = float(tf.linalg.global_norm(list(vector.values())))
-        if norm == 0 or not self._half:
-            return self._mean("hvp", weights, vector, temperature)
+        if norm == 0:
+            return self._named("hvp", weights, temperature, vector)
         # In float16 a small direction would underflow. H v is linear in v.
         unit = {name: v / norm for name, v in vector.items()}
-        product = self._mean("hvp", weights, unit, temperature)
+        product = self._named("hvp", weights, temperature, unit)
         return {name: norm * p for name, p in product.items()}
+
+    def squared_gradient(self, weights, temperature=None):
+        """Returns the mean over the *examples* of the squared gradient.
+
+        It is the diagonal of the empirical Fisher matrix. Examples are run one
+        by one, so there are no statistics of a batch.
+
+        Args:
+            weights: Dict of tensors by name, the point.
+            temperature: As for `gradient`.
+
+        Returns:
+            Dict of tensors by name, all >= 0.
+
+        Raises:
+            ValueError: If the model normalizes with statistics of the batch.
+        """
+        if self.probe.batch_norm == "train" and any(
+            isinstance(layer, keras.layers.BatchNormalization)
+            and layer.trainable
+            for layer in keras_internals.all_layers(self.model)
+        ):
+            raise ValueError(
+                "Gradients of single examples need batch normalization by "
+                'its moving statistics. Pass batch_norm="eval".'
+            )
+        return self._named("squares", weights, temperature)
+
+    def hessian(self, weights, temperature=None):
+        """Returns the whole Hessian, a matrix over all prunable entries in
+        the order of `weights`. For small networks: n Hessian-vector products
+        and n^2 numbers.
+
+        Args:
+            weights: Dict of tensors by name, all prunable weights.
+            temperature: As for `gradient`.
+        """
+        parts = self._mean("hessian", weights, temperature)
+        return np.concatenate([np.asarray(p) for p in parts], axis=1)
 
     def flow_scores(self, weights, masks):
         """Returns SynFlow's scores, which need no data.
@@ -150,165 +210,141 @@ class Objective:
     @property
     def batches(self):
         """The scoring batches, a list of (x, y, sample_weight)."""
-        return self._scoring.batches
+        return [self._scoring.batches.at(place) for place in self._numbers]
+
+    @property
+    def batch_count(self):
+        """How many scoring batches there are."""
+        return len(self._numbers)
 
     @property
     def loss(self):
-        """The loss that scores are taken of, as `compile` takes it."""
+        """The loss that the model is trained with, as `compile` takes it."""
         return self._scoring.loss
 
-    @functools.cached_property
-    def _flow(self):
-        return flow.Flow(self.model, self._variables)
+    @property
+    def strategy(self):
+        """The `tf.distribute` strategy of the model."""
+        return self.model.distribute_strategy
 
-    @functools.cached_property
-    def _half(self):
-        return any(
-            layer.compute_dtype == "float16"
-            for layer in keras_internals.all_layers(self.model)
-        )
-
-    @functools.cached_property
-    def _scoring(self):
-        # Read when the first criterion needs it: magnitude needs no data.
-        return scoring_data.read(
-            self.model, self._data, self._loss_argument, **self._reading
-        )
-
-    def _mean(self, kind, weights, vector, temperature):
-        names = list(self._variables)
-        missing = set(names) ^ set(weights)
-        if missing:
-            raise ValueError(
-                "Expected `weights` to have exactly the prunable weights. "
-                f"Missing or unknown: {sorted(missing)}"
-            )
+    def _mean(self, kind, weights, temperature, vector=None):
+        names = self._names_of(weights)
         values = [tf.convert_to_tensor(weights[name]) for name in names]
-        vectors = (
-            [tf.convert_to_tensor(vector[n]) for n in names] if vector else []
-        )
-        total = sum(size(batch) for batch in self.batches)
+        vectors = [
+            tf.convert_to_tensor(vector[n]) for n in (names if vector else [])
+        ]
+        temperature = temperature or self.probe.temperature or 1.0
+        shares = self._shares()
+        self.progress.begin_pass(len(shares))
         mean = None
-        for batch in self.batches:
-            share = size(batch) / total
-            part = self._one_batch(kind, values, vectors, batch, temperature)
-            if len(self.batches) > 1:
+        for place, share in zip(self._numbers, shares, strict=True):
+            batch = self._scoring.batches.at(place)
+            part = self._derivatives(kind, values, batch, temperature, vectors)
+            if share < 1:
                 part = [share * p for p in part]
             mean = (
                 part
                 if mean is None
                 else [a + b for a, b in zip(mean, part, strict=True)]
             )
-        result = dict(zip(names, mean, strict=True))
-        self._check_finite(result, "gradients")
+            self.progress.batch_done()
+        return mean
+
+    def _named(self, kind, weights, temperature, vector=None):
+        mean = self._mean(kind, weights, temperature, vector)
+        result = dict(zip(self._names_of(weights), mean, strict=True))
+        _check_finite(result, "gradients")
         return result
 
-    def _one_batch(self, kind, values, vectors, batch, temperature):
-        compute = self._function(kind, temperature)
-        if not self._half:
-            return compute(values, vectors, batch, 1.0)
-        # Dynamic loss scaling: the largest power of two that stays finite.
-        for exponent in range(24, -8, -2):
-            scale = 2.0**exponent
-            part = compute(values, vectors, batch, scale)
-            if all(np.isfinite(p.numpy()).all() for p in part):
-                return [p / scale for p in part]
-        return part
-
-    def _function(self, kind, temperature):
-        """Returns the traced function of one batch, tracing it only once."""
-        key = (kind, temperature)
-        if key not in self._compiled:
-            values = [
-                tf.TensorSpec.from_tensor(v) for v in self.weights.values()
-            ]
-            self._compiled[key] = tf.function(
-                functools.partial(getattr(self, f"_{kind}"), temperature),
-                input_signature=[
-                    values,
-                    values if kind == "hvp" else [],
-                    _batch_spec(self.batches[0]),
-                    tf.TensorSpec([], tf.float32),
-                ],
-                autograph=False,
+    def _names_of(self, weights):
+        """Returns the names of the weights given, in the order of the model."""
+        names = list(self.weights)
+        if len(weights) > len(names):
+            names += list(self.others)
+        missing = set(names) ^ set(weights)
+        if missing:
+            raise ValueError(
+                "Expected `weights` to have exactly the prunable weights, or "
+                f"all of `others` too. Missing or unknown: {sorted(missing)}"
             )
-        return self._compiled[key]
+        return names
 
-    def _gradient(self, temperature, values, vectors, batch, scale):
-        del vectors
-        with tf.GradientTape() as tape:
-            tape.watch(values)
-            loss = self._loss(values, batch, temperature, scale)
-        return _gradient_of(tape, loss, values)
+    @property
+    def _numbers(self):
+        if self._places is not None:
+            return self._places
+        return range(self._scoring.batches.count(self.probe.batches))
 
-    def _hvp(self, temperature, values, vectors, batch, scale):
-        with tf.GradientTape() as outer:
-            outer.watch(values)
-            with tf.GradientTape() as inner:
-                inner.watch(values)
-                loss = self._loss(values, batch, temperature, scale)
-            gradient = _gradient_of(inner, loss, values)
-            # Without a direction, along the gradient as a constant.
-            vectors = vectors or [tf.stop_gradient(g) for g in gradient]
-            along = tf.add_n(
-                [
-                    tf.reduce_sum(g * v)
-                    for g, v in zip(gradient, vectors, strict=True)
-                ]
-            )
-        return _gradient_of(outer, along, values)
+    def _shares(self):
+        """Returns the share of the examples that each batch has."""
+        if len(self._numbers) == 1:
+            return [1]
+        sizes = [size(self._scoring.batches.at(p)) for p in self._numbers]
+        return [n / sum(sizes) for n in sizes]
 
-    _gradient_hvp = _hvp
+    # What is made when it is first needed, and shared by all views.
 
-    def _loss(self, values, batch, temperature, scale):
-        x, y, *sample_weight = batch
-        variables = self._variables.values()
-        mapping = list(zip(variables, values, strict=True))
-        # The weights come masked, or dense where the method wants it so.
-        mapping += [
-            (m, tf.ones(m.shape, tf.bool)) for m in self._mask_variables
-        ]
-        with (
-            normalization.scoring(self._batch_statistics),
-            keras.StatelessScope(mapping),
-        ):
-            outputs = self.model(x, training=self._dropout)
-            outputs = keras.tree.map_structure(_at_least_float32, outputs)
-            outputs = losses.soften(self.loss, outputs, temperature)
-            value = self._scoring.function(y, outputs, *sample_weight)
-        return value * tf.cast(scale, value.dtype)
-
-    def _check_finite(self, values, what):
-        for name, value in values.items():
-            if not np.isfinite(np.asarray(value)).all():
-                raise ValueError(
-                    f"The {what} of {name!r} hold NaN or infinite values. "
-                    "Expected finite numbers: check the weights, the data "
-                    "and the loss."
-                )
-
-
-def _gradient_of(tape, loss, values):
-    """Gradient as dense tensors, zero where the loss does not depend on it."""
-    return [
-        tf.convert_to_tensor(g)
-        for g in tape.gradient(
-            loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    @property
+    def _scoring(self):
+        return self._share(
+            "scoring",
+            lambda: _same_on_all_workers(
+                self.strategy,
+                scoring_data.read(
+                    self.model,
+                    self._data,
+                    self._loss_argument,
+                    self.probe,
+                    self.seed,
+                    self._network.dtype,
+                ),
+            ),
         )
-    ]
+
+    @property
+    def _derivatives(self):
+        return self._share(
+            "derivatives",
+            lambda: self._network.derivatives(
+                self._scoring.function, self.probe
+            ),
+        )
+
+    @property
+    def _flow(self):
+        return self._share(
+            "flow", lambda: flow.Flow(self.model, self._network.variables)
+        )
+
+    def _share(self, name, make):
+        if name not in self._shared:
+            self._shared[name] = make()
+        return self._shared[name]
 
 
-def _values(variable):
-    value = tf.convert_to_tensor(variable.value)
-    return _at_least_float32(value)
+def _sum(one, other):
+    return {name: value + other[name] for name, value in one.items()}
 
 
-def _at_least_float32(value):
-    return tf.cast(value, tf.float32) if value.dtype.size < 4 else value
+def _check_finite(values, what):
+    for name, value in values.items():
+        if not np.isfinite(np.asarray(value)).all():
+            raise ValueError(
+                f"The {what} of {name!r} hold NaN or infinite values. "
+                "Expected finite numbers: check the weights, the data "
+                "and the loss."
+            )
 
 
-def _batch_spec(batch):
-    """The signature of all batches: sizes vary in the first axis only."""
-    return keras.tree.map_structure(
-        lambda a: tf.TensorSpec([None, *np.shape(a)[1:]], a.dtype), batch
+def _same_on_all_workers(strategy, data):
+    """Lets each batch that is read be compared with the other workers'."""
+    data.batches.check(
+        lambda batch: distribution.check_agreement(
+            strategy,
+            batch,
+            "The workers read different batches. Expected the same data on "
+            "every worker, in the same order and not sharded: each replica "
+            "takes its share of each batch by itself.",
+        )
     )
+    return data

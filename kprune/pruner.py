@@ -4,11 +4,20 @@ import dataclasses
 from collections.abc import Callable
 from fractions import Fraction
 
-import keras
 import numpy as np
 
-from kprune import allocation, criteria, granularity, schedules, seeds
-from kprune.masks import Budget, top_k
+from kprune import (
+    allocation,
+    criteria,
+    granularity,
+    lookup,
+    notices,
+    schedules,
+    seeds,
+)
+from kprune.masks import COUNTS, Budget, top_k
+from kprune.probe import Probe
+from kprune.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +35,13 @@ class Pruner:
         schedule: How sparsity grows over the rounds (`kprune.schedules`).
         rounds: How often to score and prune.
         recover: Whether a weight pruned in one round may return in a later.
+        fresh_batches: Whether each round reads the next batches of the data,
+            as many as the probe says, instead of the same ones again. After
+            the last batch comes the first.
+        probe: The method's own way to look at data, a `kprune.Probe`, or
+            `None`.
+        count: How a number of groups is made whole: `"round"`, or the rule of
+            a released code, `"floor_keep"`, `"ceil_keep"`, `"floor_remove"`.
 
     Example:
 
@@ -41,6 +57,9 @@ class Pruner:
     schedule: str | Callable = "one_shot"
     rounds: int = 1
     recover: bool = False
+    fresh_batches: bool = False
+    probe: Probe | None = None
+    count: str = "round"
 
     def __post_init__(self):
         if not isinstance(self.rounds, int) or self.rounds < 1:
@@ -48,6 +67,7 @@ class Pruner:
                 "Invalid value for argument `rounds`. Expected an integer "
                 f">= 1. Received: rounds={self.rounds!r}"
             )
+        lookup.choose(self.count, COUNTS, "rule for counts")
         criteria.get(self.criterion)
         granularity.get(self.granularity)
         allocation.get(self.allocation)
@@ -60,26 +80,32 @@ class Pruner:
             objective: A `kprune.objective.Objective`.
             sparsity: Share of the groups to remove, in [0, 1).
             min_kept: Groups that each weight keeps at least.
-            verbose: 1 shows a progress bar over the rounds.
+            verbose: 1 shows a progress bar over the rounds and batches.
 
         Returns:
             Dict from weight name to boolean array.
         """
         schedule = schedules.get(self.schedule)
-        bar = None
-        if verbose and self.rounds > 1:
-            bar = keras.utils.Progbar(self.rounds, unit_name="round")
+        progress = Progress(self.rounds, verbose)
+        objective = objective.watched(progress)
         current = objective.masks
         for done in range(1, self.rounds + 1):
-            progress = Fraction(done, self.rounds)
-            budget = Budget(sparsity, schedule, progress, min_kept)
-            current = self._round(objective, current, budget, done)
-            if bar is not None:
-                bar.update(done)
+            share = Fraction(done, self.rounds)
+            budget = Budget(sparsity, schedule, share, min_kept, self.count)
+            data = self._data_of(objective, done)
+            current = self._round(data, current, budget, done)
+            progress.round_done()
         grain = granularity.get(self.granularity)
         for name, mask in current.items():
             grain.check(mask, objective.layouts[name])
         return current
+
+    def _data_of(self, objective, number):
+        """Returns the objective on the batches of a round."""
+        batches = objective.probe.batches
+        if not self.fresh_batches or batches is None:
+            return objective
+        return objective.on(*range((number - 1) * batches, number * batches))
 
     def _round(self, objective, current, budget, number):
         """Returns the masks of one round, from those of the round before."""
@@ -106,16 +132,54 @@ class Pruner:
             budget,
             seeds.stream(objective.seed, "allocation", number),
         )
-        result = {}
+        result, drawn = {}, 0
+        last = number == self.rounds
         for name, group in groups.items():
             rng = seeds.stream(objective.seed, "ties", name, number)
             kept = top_k(group, counts[name], rng)
             if np.count_nonzero(kept) != counts[name]:
                 raise RuntimeError(f"Kept a wrong number of {name!r}.")
+            drawn += _drawn(group, kept) if last else 0
             chosen = np.zeros(live[name].shape, bool)
             chosen.ravel()[places[name][kept]] = True
             result[name] = grain.expand(chosen, layouts[name]) & alive[name]
+        _tell_of_draws(drawn, sum(counts.values()))
         return result
+
+
+def _drawn(scores, kept):
+    """Returns how many of the kept scores others had an equal claim with."""
+    if not kept.any() or kept.all():
+        return 0
+    lowest = scores[kept].min()
+    equal = scores == lowest
+    here = int(np.count_nonzero(equal & kept))
+    return here if np.count_nonzero(equal) > here else 0
+
+
+def _tell_of_draws(drawn, kept):
+    if drawn > 0.01 * kept:
+        notices.warn(
+            f"{drawn} of the {kept} groups that are kept were drawn among "
+            "others of the same score. Where a criterion scores most weights "
+            "zero, nothing flows through the network any more: lower "
+            "`sparsity`, raise `rounds`, or look for a layer that keeps "
+            "almost nothing."
+        )
+
+
+def scores_by(criterion, objective):
+    """Returns the scores of all weights at their current masks, as arrays.
+
+    Raises:
+        ValueError: If the scores do not fit the weights, or one is NaN.
+    """
+    scores = criterion(objective, objective.weights, objective.masks)
+    found = {}
+    for name, layout in objective.layouts.items():
+        found[name] = scores_of(scores, name, layout.shape)
+        refuse_nan(found[name], name)
+    return found
 
 
 def scores_of(scores, name, shape):

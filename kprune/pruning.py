@@ -7,10 +7,19 @@ from fractions import Fraction
 import keras
 import numpy as np
 
-from kprune import criteria, lookup, masking, notices, recipes, weights
+from kprune import (
+    criteria,
+    distribution,
+    lookup,
+    masking,
+    notices,
+    recipes,
+    weights,
+)
 from kprune import granularity as grains
 from kprune.objective import Objective
-from kprune.pruner import refuse_nan, scores_of
+from kprune.probe import Probe
+from kprune.pruner import scores_by
 
 _ON_COLLAPSE = ("warn", "error", "ignore")
 
@@ -31,7 +40,8 @@ def prune(
     on_collapse="warn",
     batches=None,
     batch_size=None,
-    batch_norm="train",
+    batch_norm=None,
+    probe=None,
     seed=0,
     inplace=False,
     verbose="auto",
@@ -62,13 +72,16 @@ def prune(
         min_kept: Groups that each weight keeps at least. Defaults to 0.
         on_collapse: What to do if a weight would lose all its groups:
             `"warn"` (default), `"error"` or `"ignore"`.
-        batches: How many batches of `data` to read. Defaults to all.
-        batch_size: Size to cut arrays into. Defaults to 128.
-        batch_norm: `"train"` (default) scores with the statistics of each
-            batch, `"eval"` with the moving ones.
+        batches, batch_size, batch_norm: Short for these fields of `probe`:
+            how many batches to read (each round, where the method takes fresh
+            ones; defaults to all), the size to cut arrays into (128), and
+            whether batch normalization uses the statistics of each batch
+            (`"train"`, the default) or the moving ones (`"eval"`).
+        probe: A `kprune.Probe` with all that can be said of how scores look
+            at data.
         seed: Integer >= 0, for ties, random scores and synthetic data.
         inplace: For subclassed models only: change the model itself.
-        verbose: `"auto"`, 0 or 1. 1 shows progress over several rounds.
+        verbose: `"auto"`, 0 or 1. 1 shows progress over rounds and batches.
         **options: Options of the method, such as `temperature=200.0`.
 
     Returns:
@@ -101,16 +114,8 @@ def prune(
     _check_options(min_kept, on_collapse)
     masking.check_model(model)
     notes = _left_out(model, grain, exclude)
-    objective = Objective(
-        model,
-        data,
-        loss,
-        batches=batches,
-        batch_size=batch_size,
-        batch_norm=batch_norm,
-        seed=seed,
-        exclude=notes,
-    )
+    probe = _probe(pruner, probe, batches, batch_size, batch_norm)
+    objective = Objective(model, data, loss, probe, seed=seed, exclude=notes)
     if not objective.weights:
         raise ValueError(
             "Nothing is left to prune. Expected at least one weight that is "
@@ -119,6 +124,12 @@ def prune(
     if verbose == "auto":
         verbose = int(keras.config.is_interactive_logging_enabled())
     masks = pruner.masks(objective, sparsity, min_kept, verbose)
+    distribution.check_agreement(
+        objective.strategy,
+        masks,
+        "The workers found different masks, though they read the same data. "
+        "Expected the same weights and the same kind of devices on all.",
+    )
     _answer_collapse(masks, sparsity, on_collapse)
     wrapped = masking.wrap(model, inplace=inplace)
     masking.set_masks(wrapped, masks)
@@ -134,7 +145,8 @@ def score(
     loss=None,
     batches=None,
     batch_size=None,
-    batch_norm="train",
+    batch_norm=None,
+    probe=None,
     seed=0,
     **options,
 ):
@@ -144,7 +156,8 @@ def score(
         model: A built Keras model. It is left as it was, to the bit.
         method: A criterion's name or function, a method's name, or a
             `kprune.Pruner`, of which only the criterion counts.
-        data, loss, batches, batch_size, batch_norm, seed: As for `prune`.
+        data, loss, batches, batch_size, batch_norm, probe, seed: As for
+            `prune`.
         **options: Options of the method, such as `temperature=200.0`.
 
     Returns:
@@ -152,22 +165,28 @@ def score(
         the weight's shape, float32 or wider. Higher is kept.
     """
     masking.check_model(model)
-    criterion = criteria.get(recipes.get(method, **options).criterion)
-    objective = Objective(
-        model,
-        data,
-        loss,
-        batches=batches,
-        batch_size=batch_size,
-        batch_norm=batch_norm,
-        seed=seed,
-    )
-    scores = criterion(objective, objective.weights, objective.masks)
-    found = {}
-    for name, layout in objective.layouts.items():
-        found[name] = scores_of(scores, name, layout.shape)
-        refuse_nan(found[name], name)
-    return found
+    pruner = recipes.get(method, **options)
+    criterion = criteria.get(pruner.criterion)
+    probe = _probe(pruner, probe, batches, batch_size, batch_norm)
+    objective = Objective(model, data, loss, probe, seed=seed)
+    return scores_by(criterion, objective)
+
+
+def _probe(pruner, probe, batches, batch_size, batch_norm):
+    """Returns the method's probe with what the call says over it."""
+    if probe is not None and not isinstance(probe, Probe):
+        raise ValueError(
+            "Invalid value for argument `probe`. Expected a kprune.Probe. "
+            f"Received: probe={probe!r}"
+        )
+    short = {
+        "batches": batches,
+        "batch_size": batch_size,
+        "batch_norm": batch_norm,
+    }
+    short = {name: value for name, value in short.items() if value is not None}
+    base = (probe or Probe()).over(pruner.probe or Probe())
+    return dataclasses.replace(base, **short)
 
 
 def check_sparsity(sparsity, grain):
@@ -234,6 +253,4 @@ def _answer_collapse(masks, sparsity, on_collapse):
     )
     if on_collapse == "error":
         raise ValueError(message)
-    notices.warn(
-        message,
-    )
+    notices.warn(message)

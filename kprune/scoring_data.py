@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kprune import batches as reader
 from kprune import keras_internals, losses
@@ -15,27 +16,28 @@ class ScoringData:
     """Batches and loss, checked against each other and the model.
 
     Args:
-        batches: List of (x, y) or (x, y, sample_weight).
+        batches: A `kprune.batches.Batches`.
         loss: The loss, as `compile` takes it.
-        function: Function of (y_true, y_pred, sample_weight) to a scalar.
+        function: Function of (y_true, y_pred, temperature, sample_weight) to
+            a scalar, the mean over the examples.
     """
 
-    batches: list
+    batches: reader.Batches
     loss: object
     function: Callable
 
 
-def read(model, data, loss, batches=None, batch_size=None, seed=0):
-    """Reads the data, settles the loss, and checks that all fits.
+def read(model, data, loss, probe, seed=0, dtype="float32"):
+    """Opens the data, settles the loss, and checks that all fits.
 
     Args:
         model: A built Keras model. It is left as it was.
         data: As `fit` takes it, or `None` for a synthetic batch.
         loss: As `compile` takes it, or `None` for the compiled or an inferred
             one.
-        batches: How many batches to read. Defaults to all.
-        batch_size: Size to cut arrays into. Defaults to 128.
-        seed: Integer >= 0, for the synthetic batch.
+        probe: A `kprune.Probe`: which batches, and which objective.
+        seed: Integer >= 0, for drawing examples and the synthetic batch.
+        dtype: What the loss is computed in.
 
     Returns:
         A `ScoringData`.
@@ -43,24 +45,42 @@ def read(model, data, loss, batches=None, batch_size=None, seed=0):
     Raises:
         ValueError: If inputs, labels, loss and model do not fit together.
     """
-    if data is None:
-        found = [reader.synthetic(model, loss, batch_size, seed)]
-    else:
-        found = reader.read(data, batches, batch_size)
-    x, y, *_ = found[0]
+    found = _batches(model, data, loss, probe, seed)
+    x, y, *_ = found.at(0)
     outputs = _outputs_on(model, x)
     loss = losses.resolve(model, loss, outputs, y)
-    for _, labels, *_ in found:
-        losses.check_labels(model, loss, _like(outputs, labels), labels)
-    function = keras_internals.training_loss(model, loss)
+    found.check(
+        lambda batch: losses.check_labels(
+            model, loss, _like(outputs, batch[1]), batch[1]
+        )
+    )
+    stated = losses.compiled_loss(model) if loss is None else loss
+    if probe.objective == "neg_logit":
+        inner = losses.neg_logit(stated)
+    else:
+        inner = keras_internals.training_loss(model, loss, dtype)
+
+    def function(y_true, y_pred, temperature=1.0, sample_weight=None):
+        y_pred = losses.soften(stated, y_pred, temperature)
+        return inner(y_true, y_pred, sample_weight)
+
     try:
         # Builds its trackers, which cannot be done while tracing.
-        function(y, outputs)
+        function(y, keras.tree.map_structure(tf.convert_to_tensor, outputs))
     except Exception as error:
         raise ValueError(f"The labels do not fit the loss: {error}") from error
-    if loss is None:
-        loss = losses.compiled_loss(model)
-    return ScoringData(found, loss, function)
+    return ScoringData(found, stated, function)
+
+
+def _batches(model, data, loss, probe, seed):
+    size = probe.batch_size
+    if data is None:
+        batch = reader.synthetic(model, loss, size, seed)
+        return reader.Batches(batch, reader.size(batch))
+    if probe.per_class is not None:
+        drawn = reader.class_balanced(data, probe.per_class, seed)
+        return reader.Batches(drawn, size)
+    return reader.Batches(data, size)
 
 
 def _outputs_on(model, x):

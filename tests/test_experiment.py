@@ -102,7 +102,7 @@ def test_a_wrong_config_is_answered(config, expected):
         ({"dataset.name": "digit"}, "Did you mean 'digits'?"),
         ({"model.name": "fcc"}, "Did you mean 'fc'?"),
         ({"model.width": 3}, "unexpected keyword argument 'width'"),
-        ({"pruner.method": "gras"}, "Did you mean 'grasp'?"),
+        ({"pruner.method": "gras"}, "Did you mean 'grasp' or"),
         ({"pruner.options.power": 2}, "Unknown option of method 'random'"),
         ({"training.optimizer": "adem"}, "Did you mean 'adam'"),
         ({"training.optimizer_options.beta1": 0.5}, "Did you mean 'beta_1'"),

@@ -49,10 +49,10 @@ def test_the_calls_of_the_readme_work():
         kprune.prune(model, "magnitude", 0.5, granularity=kprune.NM(2, 4))
 
 
-def test_methods_and_criteria_by_name():
-    expected = ["grasp", "magnitude", "random", "snip", "synflow"]
-    assert kprune.methods() == expected
-    assert kprune.criteria.names() == expected
+def test_methods_are_the_criteria_and_the_recipes_over_them():
+    criteria = kprune.criteria.names()
+    assert {"snip", "taylor", "obs", "prospr"} < set(criteria)
+    assert set(kprune.methods()) - set(criteria) == {"force", "iter_snip"}
 
 
 @pytest.mark.parametrize(
@@ -194,10 +194,33 @@ def test_a_pruned_model_computes_with_its_masks_and_holds_zeros():
     np.testing.assert_allclose(pruned(x), h, rtol=1e-4, atol=1e-5)
 
 
-def test_progress_shows_over_rounds_and_verbose_hides_it(capsys):
-    kprune.prune(net(), "synflow", 0.5, rounds=3, verbose=1)
-    assert "3/3" in capsys.readouterr().out
-    kprune.prune(net(), "synflow", 0.5, rounds=3, verbose=0)
+@pytest.mark.parametrize(
+    "method, options, shown",
+    [
+        ("synflow", {"rounds": 3}, ["1/3", "3/3"]),  # No data: rounds.
+        ("snip", {"batch_size": 5}, ["0/4", "4/4"]),  # Batches of 20 examples.
+        ("grasp", {"batch_size": 10}, ["0/4", "4/4"]),  # Two passes over two.
+        ("force", {"rounds": 3, "batches": 2, "batch_size": 5}, ["6/6"]),
+        ("prospr", {"inner_steps": 2}, ["0/5", "5/5"]),  # 3 forth, 2 back.
+        ("obd", {"samples": 4, "batch_size": 10}, ["0/8", "8/8"]),
+    ],
+)
+def test_progress_shows_all_batches_and_verbose_hides_it(
+    method, options, shown, capsys
+):
+    def prune(verbose):
+        kprune.prune(
+            net(), method, 0.5, data=data(), loss=CE, verbose=verbose, **options
+        )
+        return capsys.readouterr().out
+
+    out = prune(1)
+    assert [part for part in shown if part not in out] == []
+    assert prune(0) == ""
+
+
+def test_a_single_pass_shows_no_bar(capsys):
+    kprune.prune(net(), "snip", 0.5, data=data(), loss=CE, verbose=1)
     assert capsys.readouterr().out == ""
 
 
@@ -229,6 +252,8 @@ BAD = {
         "fixes the sparsity at 0.5",
     ),
     "inplace": ({"inplace": True}, "for subclassed models"),
+    "probe": ({"probe": {"batches": 1}}, "Expected a kprune.Probe"),
+    "batch norm": ({"batch_norm": "test"}, "value of `batch_norm`: 'test'"),
 }
 
 
@@ -358,3 +383,15 @@ def test_class_balanced_draws_each_class_alike():
     np.testing.assert_array_equal(drawn, again)
     with pytest.raises(ValueError, match="Class 2 has 5 examples"):
         kprune.class_balanced((x, y), per_class=6)
+
+
+def test_a_choice_by_draw_is_told():
+    def half_zero(objective, weights, masks):
+        return {n: np.maximum(np.asarray(w), 0) for n, w in weights.items()}
+
+    with pytest.warns(UserWarning, match=r"of the 436 groups .* were drawn"):
+        kprune.prune(net(), half_zero, 0.1)  # Half of the scores are zero.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        kprune.prune(net(), half_zero, 0.9)  # The kept are above zero.
+        kprune.prune(net(), "magnitude", granularity=kprune.NM(2, 4))

@@ -13,10 +13,11 @@ def snip(objective, weights, masks):
 
         score = |w * dL/dW|,  with dL/dW taken at W = w * mask
 
-    The gradient is averaged over all batches before the product is taken;
-    averaging the products instead gives a different ranking. The scores are
-    those of the weights that are trained afterwards, as in the paper; its
-    released code scores one set of weights and trains another.
+    The gradient is averaged over all batches before the product is taken, as
+    multi-batch SNIP and FORCE do; averaging the products instead
+    (`kprune.Probe(reduce="mean_of_abs")`) gives a different ranking. The
+    scores are those of the weights that are trained afterwards, as in the
+    paper; its released code scores one set of weights and trains another.
 
     Args:
         objective: The training loss as a function of the weights.
@@ -26,5 +27,9 @@ def snip(objective, weights, masks):
     Returns:
         Dict of scores by name, each of its weight's shape. Higher is kept.
     """
-    gradient = objective.gradient(apply(masks, weights))
-    return {name: tf.abs(w * gradient[name]) for name, w in weights.items()}
+    return objective.saliency(
+        apply(masks, weights),
+        lambda gradient: {
+            name: tf.abs(w * gradient[name]) for name, w in weights.items()
+        },
+    )

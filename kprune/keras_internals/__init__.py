@@ -37,6 +37,7 @@ from kprune.keras_internals.training import (
     forget_compiled_functions,
     is_keras_loss,
     reads_logits,
+    set_loss_scaling,
     slots,
     training_loss,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "not_compiled",
     "output_layers",
     "reads_logits",
+    "set_loss_scaling",
     "slots",
     "smallest_vocabulary",
     "swap_children",

@@ -1,5 +1,7 @@
 """Losses as `fit` computes them, and the state of optimizers."""
 
+import contextlib
+import copy
 import inspect
 
 import keras
@@ -19,17 +21,20 @@ def forget_compiled_functions(model):
             setattr(model, name, None)
 
 
-def training_loss(model, loss=None):
+def training_loss(model, loss=None, dtype=None):
     """Returns the loss as `fit` computes it, without regularization.
 
     Args:
         model: A Keras model, compiled unless `loss` is given.
         loss: As `compile` takes it: a name, a `keras.losses.Loss`, a function,
             or a list or dict of these. Defaults to the compiled one.
+        dtype: What to compute it in. Defaults to that of each loss, which is
+            what `keras.config.floatx()` was when the loss was made.
 
     Returns:
         Function of (y_true, y_pred, sample_weight) that returns a scalar, of
-        its own state: the compiled one's trackers are not touched.
+        its own state: the compiled one's trackers are not touched. The first
+        call builds it.
     """
     from keras.src.trainers.compile_utils import CompileLoss
 
@@ -38,7 +43,59 @@ def training_loss(model, loss=None):
         loss = model._compile_loss._user_loss
         weights = model._compile_loss._user_loss_weights
     names = getattr(model, "output_names", None)
-    return CompileLoss(loss, loss_weights=weights, output_names=names)
+    if dtype is None:
+        return CompileLoss(loss, loss_weights=weights, output_names=names)
+    loss = keras.tree.map_structure(lambda one: _loss_in(one, dtype), loss)
+    with _floatx(dtype):
+        function = CompileLoss(loss, loss_weights=weights, output_names=names)
+
+    def compute(y_true, y_pred, sample_weight=None):
+        if function.built:
+            return function(y_true, y_pred, sample_weight)
+        with _floatx(dtype):
+            return function(y_true, y_pred, sample_weight)
+
+    return compute
+
+
+@contextlib.contextmanager
+def _floatx(dtype):
+    before = keras.config.floatx()
+    keras.config.set_floatx(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
+
+
+def _loss_in(loss, dtype):
+    """Returns a copy of a loss object that computes in `dtype`."""
+    if not isinstance(loss, keras.losses.Loss) or loss.dtype == dtype:
+        return loss
+    loss = copy.copy(loss)
+    loss._dtype_policy = keras.DTypePolicy(dtype)
+    loss._dtype = dtype
+    return loss
+
+
+def set_loss_scaling(function):
+    """Replaces how Keras' losses are divided among replicas.
+
+    Every mean that a Keras loss takes is divided by the number of replicas,
+    through a function of one module. A release without it divides nothing.
+
+    Args:
+        function: Function from a loss value to a loss value.
+
+    Returns:
+        The function that was there.
+    """
+    from keras.src.losses import loss as module
+
+    before = getattr(module, "scale_loss_for_distribution", None)
+    if before is not None:
+        module.scale_loss_for_distribution = function
+    return before
 
 
 def reads_logits(loss):

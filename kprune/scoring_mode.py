@@ -1,4 +1,4 @@
-"""Normalization layers while scores are taken.
+"""What Keras and TensorFlow do otherwise while scores are taken.
 
 Stock TensorFlow takes the variance in `tf.nn.moments` around
 `stop_gradient(mean)`. That leaves first derivatives right and makes second
@@ -8,10 +8,12 @@ product through stock Keras is wrong, and with it GraSP and all its kin. While
 `scoring` is active, moments keep the mean's gradient.
 
 The same context decides which statistics batch normalization uses, apart from
-the `training` argument that also switches dropout.
+the `training` argument that also switches dropout, and keeps Keras from
+dividing losses by the number of replicas: the mean over replicas is taken
+with the sizes of their shares.
 
-Both are patches of a public name that ask a flag of the current thread, are in
-place only while some thread is scoring, and are taken off after the last.
+All are patches of a name that ask a flag of the current thread, are in place
+only while some thread is scoring, and are taken off after the last.
 """
 
 import contextlib
@@ -19,6 +21,8 @@ import threading
 
 import keras
 import tensorflow as tf
+
+from kprune import keras_internals
 
 _thread = threading.local()
 _lock = threading.Lock()
@@ -53,6 +57,7 @@ def _enter():
             _stock["call"] = keras.layers.BatchNormalization.call
             tf.nn.moments = _moments
             keras.layers.BatchNormalization.call = _batch_normalization_call
+            _stock["scale"] = keras_internals.set_loss_scaling(_scale)
         _active += 1
 
 
@@ -63,6 +68,7 @@ def _leave():
         if _active == 0:
             tf.nn.moments = _stock["moments"]
             keras.layers.BatchNormalization.call = _stock["call"]
+            keras_internals.set_loss_scaling(_stock["scale"])
 
 
 def _moments(x, axes, shift=None, keepdims=False, name=None):
@@ -84,3 +90,9 @@ def _batch_normalization_call(self, inputs, training=None, mask=None):
     if batch_statistics is not None:
         training = batch_statistics
     return _stock["call"](self, inputs, training=training, mask=mask)
+
+
+def _scale(value):
+    if getattr(_thread, "batch_statistics", None) is None:
+        return _stock["scale"](value)
+    return value

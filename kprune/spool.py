@@ -1,0 +1,44 @@
+"""A list of arrays that goes to disk when it becomes long."""
+
+import pickle
+import tempfile
+
+import keras
+
+IN_MEMORY = 2**28  # Bytes. What comes after goes to a temporary file.
+
+
+class Spool:
+    """A list that can only be appended to and read, of structures of arrays.
+
+    The first 256 MiB stay in memory, the rest lies in a temporary file that is
+    gone with the spool. It is as deterministic as memory: what is read is what
+    was appended, to the bit.
+    """
+
+    def __init__(self, in_memory=IN_MEMORY):
+        self._room = in_memory
+        self._places = []  # The element itself, or where it begins on disk.
+        self._file = None
+
+    def append(self, element):
+        """Adds an element, a structure of NumPy arrays."""
+        self._room -= sum(a.nbytes for a in keras.tree.flatten(element))
+        if self._room >= 0:
+            self._places.append(element)
+            return
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        self._file.seek(0, 2)
+        self._places.append(self._file.tell())
+        pickle.dump(element, self._file, protocol=pickle.HIGHEST_PROTOCOL)
+
+    def __getitem__(self, place):
+        found = self._places[place]
+        if not isinstance(found, int):
+            return found
+        self._file.seek(found)
+        return pickle.load(self._file)
+
+    def __len__(self):
+        return len(self._places)

@@ -1,0 +1,108 @@
+"""Hessian-vector products of all kinds of layers, by finite differences."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kprune
+from kprune import derivatives
+from kprune.probe import Probe
+
+L = keras.layers
+SEQUENCE = (5, 4)
+KINDS = {
+    "dense": ((6,), [L.Dense(4, activation="gelu")]),
+    "convolution": (
+        (6, 6, 2),
+        [L.Conv2D(3, 3, activation="swish"), L.MaxPooling2D(2), L.Flatten()],
+    ),
+    "depthwise and separable": (
+        (6, 6, 2),
+        [
+            L.DepthwiseConv2D(3, depth_multiplier=2),
+            L.LayerNormalization(),
+            L.SeparableConv2D(3, 3, activation="softplus"),
+            L.Flatten(),
+        ],
+    ),
+    "transposed": (
+        (3, 3, 2),
+        [
+            L.Conv2DTranspose(4, 3, strides=2, activation="tanh"),
+            L.GroupNormalization(2),
+            L.BatchNormalization(),
+            L.GlobalAveragePooling2D(),
+        ],
+    ),
+    # Recurrent layers loop, which forward mode does not know.
+    "LSTM": (SEQUENCE, [L.LSTM(3)]),
+    "GRU": (SEQUENCE, [L.Bidirectional(L.GRU(2))]),
+    "unrolled LSTM": (SEQUENCE, [L.LSTM(3, unroll=True)]),
+}
+LOOPS = ("LSTM", "GRU")
+
+
+def objective(kind):
+    keras.utils.set_random_seed(1)
+    shape, layers = KINDS[kind]
+    # Of the same configuration, but not built by another test.
+    layers = [type(one).from_config(one.get_config()) for one in layers]
+    model = keras.Sequential([keras.Input(shape), *layers, L.Dense(3)])
+    rng = np.random.default_rng(0)
+    return kprune.Objective(
+        model,
+        (rng.normal(size=(6, *shape)), rng.integers(0, 3, 6)),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        Probe(precision="float64"),
+    )
+
+
+def direction(point):
+    rng = np.random.default_rng(2)
+    return {
+        name: tf.constant(rng.normal(size=w.shape)) for name, w in point.items()
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_products_are_finite_differences_of_gradients(kind):
+    one = objective(kind)
+    point = {**one.weights, **one.others}
+    vector, step = direction(point), 1e-5
+
+    def moved(sign):
+        return one.gradient(
+            {n: w + sign * step * vector[n] for n, w in point.items()}
+        )
+
+    ahead, back, product = moved(1), moved(-1), one.hvp(point, vector)
+    largest = max(np.abs(p).max() for p in product.values())
+    for name in point:
+        expected = (ahead[name] - back[name]) / (2 * step)
+        error = np.abs(product[name] - expected).max()
+        assert error < 1e-6 * largest, name
+
+
+def test_loops_are_taken_backward_twice_and_the_rest_forward(monkeypatch):
+    backward = []
+    twice = derivatives.Derivatives._gradient_of_product
+    monkeypatch.setattr(
+        derivatives.Derivatives,
+        "_gradient_of_product",
+        lambda self, *given: (backward.append(1), twice(self, *given))[1],
+    )
+    for kind in KINDS:
+        backward.clear()
+        one = objective(kind)
+        one.hvp(one.weights, direction(one.weights))
+        assert bool(backward) == (kind in LOOPS), kind
+
+
+def test_along_the_gradient_it_is_the_same_in_one_pass_as_in_two():
+    for kind in ("convolution", "LSTM"):
+        one = objective(kind)
+        fused = one.hvp(one.weights)
+        apart = one.hvp(one.weights, one.gradient(one.weights))
+        for name in fused:
+            np.testing.assert_allclose(fused[name], apart[name], atol=1e-12)
