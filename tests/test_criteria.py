@@ -1,75 +1,225 @@
 """Criteria: numbers worked out by hand, and the contract of all of them."""
 
 import os
-import random
 import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import kprune
-from kprune import criteria, granularity
+from kprune import criteria
 from kprune.objective import Objective
+from kprune.probe import Probe
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-class Quadratic:
-    """An objective L(w) = w' A w / 2, whose derivatives are known."""
+def quadratic(start, matrix, probe=None):
+    """The objective L(w) = w' A w / 2 at `start`, as a real network's.
 
-    def __init__(self, matrix):
-        self.matrix = tf.constant(matrix)
-
-    def _times(self, weights):
-        return {"w": tf.linalg.matvec(self.matrix, weights["w"])}
-
-    def gradient(self, weights, temperature=1.0):
-        return self._times(weights)
-
-    def hvp(self, weights, vector=None, temperature=1.0):
-        return self._times(self._times(weights) if vector is None else vector)
-
-
-def all_ones(weights):
-    return {name: np.ones(w.shape, bool) for name, w in weights.items()}
-
-
-def test_snip_of_a_quadratic():
-    weights = {"w": tf.constant([1.0, -2.0])}
-    scores = criteria.get("snip")(
-        Quadratic([[2.0, 1.0], [1.0, 3.0]]), weights, all_ones(weights)
+    With n examples x and labels 0, the mean of (x' w)^2 is w' A w / 2 if
+    A = 2 X' X / n, which a Cholesky factor of n A / 2 gives.
+    """
+    matrix = np.array(matrix)
+    x = np.linalg.cholesky(len(matrix) * matrix / 2).T
+    model = keras.Sequential(
+        [
+            keras.Input((len(matrix),)),
+            keras.layers.Dense(1, use_bias=False, name="w", dtype="float64"),
+        ]
     )
-    # g = A w = [0, -5], so |w g| = [0, 10].
-    np.testing.assert_allclose(scores["w"], [0, 10])
+    model.layers[0].set_weights([np.reshape(start, (-1, 1))])
+    y = np.zeros((len(x), 1))
+    return Objective(model, (x, y), "mean_squared_error", probe)
 
 
-def test_snip_is_taken_at_the_masked_weights():
-    weights = {"w": tf.constant([1.0, -2.0])}
-    scores = criteria.get("snip")(
-        Quadratic([[2.0, 1.0], [1.0, 3.0]]),
-        weights,
-        {"w": np.array([True, False])},
+def scores_at(criterion, objective, masks=None):
+    masks = objective.masks if masks is None else masks
+    return np.ravel(criterion(objective, objective.weights, masks)["w/kernel"])
+
+
+A = [[2.0, 1.0], [1.0, 3.0]]  # At w = [1, -2] the gradient A w is [0, -5].
+
+
+def test_the_quadratic_has_the_derivatives_it_should():
+    objective = quadratic([1.0, -2.0], A)
+    w = objective.weights
+    np.testing.assert_allclose(objective.value(w), 5)
+    np.testing.assert_allclose(
+        np.ravel(objective.gradient(w)["w/kernel"]), [0, -5], atol=1e-12
     )
-    # At [1, 0] the gradient is [2, 1]; the dense weights multiply it.
-    np.testing.assert_allclose(scores["w"], [2, 2])
-
-
-def test_grasp_of_a_quadratic_is_signed():
-    weights = {"w": tf.constant([1.0, -2.0])}
-    scores = criteria.get("grasp", temperature=1.0)(
-        Quadratic([[2.0, 1.0], [1.0, 3.0]]), weights, all_ones(weights)
+    # H g = A [0, -5].
+    np.testing.assert_allclose(
+        np.ravel(objective.hvp(w)["w/kernel"]), [-5, -15]
     )
-    # H g = A [0, -5] = [-5, -15], so w (H g) = [-5, 30].
-    np.testing.assert_allclose(scores["w"], [-5, 30])
+    np.testing.assert_allclose(objective.hessian(w), A)
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("snip", [0, 10]),  # |w g|
+        ("skeletonization", [0, -10]),  # -w g
+        ("taylor", [0, 100]),  # (w g)^2
+        ("grasp_it", [0, 25]),  # g^2
+        ("grasp", [-5, 30]),  # w (H g) = [1 * -5, -2 * -15]
+        # The inverse of A is [[3, -1], [-1, 2]] / 5: w^2 / (2 [3, 2] / 5).
+        ("obs", [1 / 1.2, 4 / 0.8]),
+    ],
+)
+def test_scores_of_a_quadratic(name, expected):
+    options = {"grasp": {"temperature": 1.0}, "obs": {"damping": 1e-12}}
+    criterion = criteria.get(name, **options.get(name, {}))
+    scores = scores_at(criterion, quadratic([1.0, -2.0], A))
+    np.testing.assert_allclose(scores, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        # At [1, 0] the gradient is [2, 1]; the dense weights multiply it.
+        ("snip", [2, 2]),
+        ("skeletonization", [-2, 2]),
+        ("taylor", [4, 4]),
+        ("grasp_it", [4, 1]),
+        # H g = A [2, 1] = [5, 5].
+        ("grasp", [5, -10]),
+    ],
+)
+def test_scores_are_taken_at_the_masked_weights(name, expected):
+    options = {"temperature": 1.0} if name == "grasp" else {}
+    scores = scores_at(
+        criteria.get(name, **options),
+        quadratic([1.0, -2.0], A),
+        {"w/kernel": np.array([[True], [False]])},
+    )
+    np.testing.assert_allclose(scores, expected, atol=1e-9)
+
+
+def test_grasp_by_absolute_value_is_another_method():
+    criterion = criteria.get("grasp", temperature=1.0, absolute=True)
+    scores = scores_at(criterion, quadratic([1.0, -2.0], A))
+    np.testing.assert_allclose(scores, [5, 30])
+
+
+def test_grasp_takes_the_temperature_of_the_probe_unless_it_has_its_own():
+    model, data = tiny_model(), batches()
+
+    def scores(of_probe=None, **options):
+        probe = Probe(temperature=of_probe)
+        found = kprune.score(
+            model, "grasp", data=data, loss=CE, probe=probe, **options
+        )
+        return found["fc1/kernel"]
+
+    np.testing.assert_array_equal(scores(), scores(200.0))
+    np.testing.assert_array_equal(scores(3.0), scores(7.0, temperature=3.0))
+    assert (scores() != scores(3.0)).any()
+
+
+def test_obd_of_a_diagonal_quadratic_needs_one_sample():
+    # v (A v) = diag(A) for any signs v if A is diagonal: a w^2 / 2.
+    objective = quadratic([1.0, -2.0], [[4.0, 0.0], [0.0, 1.0]])
+    scores = scores_at(criteria.get("obd", samples=1), objective)
+    np.testing.assert_allclose(scores, [2, 2])
+
+
+def test_obd_by_hutchinson_converges_to_the_diagonal():
+    objective = quadratic([1.0, -2.0], A)
+    scores = scores_at(criteria.get("obd", samples=400), objective)
+    # v (A v) = diag(A) +- 1, so that 400 samples are off by 0.05 or so, times
+    # w^2 / 2; the exact scores are 2 * 1 / 2 and 3 * 4 / 2.
+    np.testing.assert_allclose(scores, [1, 6], atol=4 * 0.05 * 2)
+    assert (scores != [1, 6]).all()
+
+
+def test_obd_by_fisher_averages_the_squares_of_each_example():
+    model = keras.Sequential(
+        [keras.Input((1,)), keras.layers.Dense(1, use_bias=False, name="w")]
+    )
+    model.layers[0].set_weights([np.array([[2.0]])])
+    # Loss (w x - y)^2: gradients 2 (2 - 1) 1 = 2 and 2 (6 - 9) 3 = -18, whose
+    # squares average to (4 + 324) / 2 = 164; times w^2 / 2 = 2.
+    data = (np.array([[1.0], [3.0]]), np.array([[1.0], [9.0]]))
+    scores = kprune.score(
+        model, "obd", data=data, loss="mse", curvature="fisher"
+    )
+    np.testing.assert_allclose(np.ravel(scores["w/kernel"]), [328])
+
+
+def test_fisher_needs_statistics_that_one_example_has():
+    with pytest.raises(ValueError, match='batch_norm="eval"'):
+        kprune.score(
+            tiny_model(), "obd", data=batches(), loss=CE, curvature="fisher"
+        )
+    scores = kprune.score(
+        tiny_model(),
+        "obd",
+        data=batches(),
+        loss=CE,
+        curvature="fisher",
+        batch_norm="eval",
+    )
+    assert all((s >= 0).all() and s.max() > 0 for s in scores.values())
+
+
+@pytest.mark.parametrize(
+    "name, options, message",
+    [
+        ("obd", {"samples": 0}, "samples"),
+        ("obd", {"curvature": "hutchison"}, "Did you mean 'hutchinson'"),
+        ("obs", {"damping": 0.0}, "damping"),
+        ("grasp", {"temperature": 0}, "temperature"),
+        ("prospr", {"inner_steps": -1}, "inner_steps"),
+        ("prospr", {"inner_learning_rate": 0.0}, "inner_learning_rate"),
+        ("prospr", {"inner_momentum": 1.0}, "inner_momentum"),
+    ],
+)
+def test_bad_options(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        kprune.score(tiny_model(), name, data=batches(), loss=CE, **options)
+
+
+def test_obs_is_for_small_networks():
+    model = kprune.models.lenet_300_100()
+    data = (np.zeros((2, 28, 28, 1), "float32"), np.array([0, 1]))
+    with pytest.raises(ValueError, match="266200"):
+        kprune.score(model, "obs", data=data, loss=CE)
+
+
+@pytest.mark.parametrize(
+    "name, function",
+    [
+        ("snip", lambda w, g: np.abs(w * g)),
+        ("taylor", lambda w, g: np.square(w * g)),
+        ("grasp_it", lambda w, g: np.square(g)),
+    ],
+)
+def test_the_mean_of_what_batches_give_is_not_that_of_their_mean(
+    name, function
+):
+    # Two batches of one example, x = 1 and x = 2 with y = 3 and y = 1, at
+    # w = 1: gradients 2 (1 - 3) 1 = -4 and 2 (2 - 1) 2 = 4, whose mean is 0.
+    model = keras.Sequential(
+        [keras.Input((1,)), keras.layers.Dense(1, use_bias=False, name="w")]
+    )
+    model.layers[0].set_weights([np.array([[1.0]])])
+    data = (np.array([[1.0], [2.0]]), np.array([[3.0], [1.0]]))
+
+    def score(reduce):
+        probe = Probe(batch_size=1, reduce=reduce)
+        found = kprune.score(model, name, data=data, loss="mse", probe=probe)
+        return float(found["w/kernel"][0, 0])
+
+    assert score("abs_of_mean") == 0
+    assert score("mean_of_abs") == (function(1, -4) + function(1, 4)) / 2
 
 
 def test_magnitude_is_the_absolute_value():
-    weights = {"w": tf.constant([1.0, -2.0])}
-    scores = criteria.get("magnitude")(None, weights, all_ones(weights))
-    np.testing.assert_array_equal(scores["w"], [1, 2])
+    scores = scores_at(criteria.get("magnitude"), quadratic([1.0, -2.0], A))
+    np.testing.assert_array_equal(scores, [1, 2])
 
 
 def net(*layers, inputs=2):
@@ -123,6 +273,102 @@ def test_synflow_holds_what_float32_cannot():
     np.testing.assert_allclose(total, 8.0 * 80.0**50, rtol=1e-9)
 
 
+def test_synflow_ranks_as_in_float32_with_each_layer_rescaled():
+    """One constant per layer multiplies all scores alike."""
+    rng = np.random.default_rng(3)
+    kernels = [rng.normal(size=(8, 8)).astype("float32") for _ in range(30)]
+    layers = [keras.layers.Dense(8, use_bias=False) for _ in kernels]
+    model = net(*layers, inputs=8)
+    model.set_weights(kernels)
+    scores = list(kprune.score(model, "synflow").values())
+
+    sizes = [np.abs(k) for k in kernels]
+    ahead, behind = [np.ones(8, "float32")], [np.ones(8, "float32")]
+    for size, back in zip(sizes, reversed(sizes), strict=True):
+        ahead.append(ahead[-1] @ size)
+        ahead[-1] /= ahead[-1].max()
+        behind.append(back @ behind[-1])
+        behind[-1] /= behind[-1].max()
+    expected = [
+        a[:, None] * size * b[None, :]
+        for a, size, b in zip(ahead, sizes, reversed(behind[:-1]), strict=False)
+    ]
+    for ours, theirs in zip(scores, expected, strict=True):
+        order = np.argsort(theirs, axis=None)
+        assert (np.diff(ours.ravel()[order]) > -1e-5 * ours.max()).all()
+
+
+def test_synflow_in_a_hundred_rounds_empties_no_layer():
+    model = kprune.models.fc((40, 40, 40), input_shape=(5, 5, 1), seed=0)
+    scores = kprune.score(model, "synflow")
+    # 25 * 40 + 2 * 40 * 40 + 40 * 10 weights; a path takes 4.
+    total = sum(s.size for s in scores.values())
+    for left in (400, 40):
+        sparsity = 1 - left / total
+        pruned = kprune.prune(model, "synflow", sparsity, verbose=0)
+        kept = {n: int(m.sum()) for n, m in kprune.get_masks(pruned).items()}
+        assert sum(kept.values()) == left and min(kept.values()) >= 1
+
+
+def test_weights_into_and_out_of_a_dead_unit_score_zero():
+    model = net(
+        keras.layers.Dense(3, use_bias=False, activation="relu", name="a"),
+        keras.layers.Dense(2, use_bias=False, name="b"),
+    )
+    model.set_weights([np.ones((2, 3)), np.arange(1.0, 7).reshape(3, 2)])
+    masks = {
+        "a/kernel": np.ones((2, 3), bool),
+        "b/kernel": np.ones((3, 2), bool),
+    }
+    masks["a/kernel"][:, 0] = False  # Nothing comes into unit 0,
+    masks["b/kernel"][1] = False  # nothing goes out of unit 1.
+    objective = Objective(model, (np.ones((4, 2)), np.zeros(4, int)), CE)
+    for name in ("snip", "synflow", "taylor", "skeletonization"):
+        scores = criteria.get(name)(objective, objective.weights, masks)
+        a, b = np.array(scores["a/kernel"]), np.array(scores["b/kernel"])
+        assert not b[0].any() and not a[:, 1].any(), name
+        assert a[:, 2].all() and b[2].all(), name
+
+
+def test_a_residual_network_trains_with_an_emptied_layer_and_says_so():
+    model = kprune.models.get("resnet20", classes=3, seed=0)
+    (emptied,) = [
+        n
+        for n in kprune.score(model, "magnitude")
+        if n.endswith("block2_conv1/kernel")
+    ][:1]
+    masks = {
+        n: np.ones(s.shape, bool)
+        for n, s in kprune.score(model, "magnitude").items()
+    }
+    masks[emptied][:] = False
+    pruned = kprune.wrap(model)
+    kprune.set_masks(pruned, masks)
+    pruned.compile("sgd", CE)
+    x = np.random.default_rng(0).normal(size=(4, 32, 32, 3))
+    losses = [
+        pruned.train_on_batch(x, np.array([0, 1, 2, 0])) for _ in range(3)
+    ]
+    assert np.isfinite(losses).all() and losses[2] != losses[0]
+    (row,) = [r for r in kprune.report(pruned).rows if r.kept == 0]
+    assert row.name == emptied and row.dead_outputs == row.output_units
+
+
+def test_the_order_of_batches_does_not_matter():
+    x, y = batches()
+    order = np.random.default_rng(1).permutation(8)
+    one = Objective(tiny_model(False), (x, y), CE, Probe(batch_size=2))
+    two = Objective(
+        tiny_model(False), (x[order], y[order]), CE, Probe(batch_size=2)
+    )
+    for name in ("snip", "grasp", "obd"):
+        a = criteria.get(name)(one, one.weights, one.masks)
+        b = criteria.get(name)(two, two.weights, two.masks)
+        largest = max(np.abs(np.asarray(s)).max() for s in a.values())
+        for n in a:
+            assert np.abs(np.asarray(a[n] - b[n])).max() < 1e-5 * largest
+
+
 def test_synflow_says_that_it_needs_logits():
     class Normalized(keras.Model):
         def __init__(self):
@@ -149,13 +395,6 @@ def test_random_scores_depend_on_seed_and_name_alone():
         assert 0.45 < one[name].mean() < 0.55
 
 
-def test_grasp_temperature_must_be_positive():
-    with pytest.raises(ValueError, match="temperature"):
-        kprune.score(
-            tiny_model(), "grasp", data=batches(), loss=CE, temperature=0
-        )
-
-
 def test_get_answers_typos():
     with pytest.raises(ValueError, match="Did you mean 'synflow'"):
         criteria.get("sinflow")
@@ -165,7 +404,7 @@ def test_get_answers_typos():
         criteria.get("snip", rounds=3)
 
 
-# The contract of every criterion.
+# The contract of every criterion is `kprune.testing.check_criterion`.
 
 
 def tiny_model(batch_norm=True):
@@ -191,147 +430,26 @@ def batches(count=8):
     return x, rng.integers(0, 3, count)
 
 
-every_criterion = pytest.mark.parametrize("name", criteria.names())
+@pytest.mark.parametrize("name", criteria.names())
+def test_the_contract_of_all_criteria(name):
+    # ProsPr's inner steps take a batch each; on all of them, the whole
+    # contract holds (below).
+    kprune.testing.check_criterion(name, microbatches=name != "prospr")
 
 
-@every_criterion
-def test_criterion_leaves_the_model_as_it_was(name):
-    model = tiny_model()
-    model.compile("adam", CE)
-    model.train_on_batch(*batches())
-    before = [np.array(v) for v in model.variables]
-    python, numpy = random.getstate(), np.random.get_state()[1].copy()
-
-    kprune.score(model, name, data=batches(), loss=CE)
-
-    for v, value in zip(model.variables, before, strict=True):
-        np.testing.assert_array_equal(np.array(v), value, err_msg=v.path)
-    assert random.getstate() == python
-    np.testing.assert_array_equal(np.random.get_state()[1], numpy)
+def test_prospr_on_all_batches_keeps_the_contract_too():
+    kprune.testing.check_criterion(
+        criteria.get("prospr", fresh_batches=False, inner_momentum=0.9)
+    )
 
 
-@every_criterion
-def test_criterion_gives_finite_scores_of_the_shapes_of_the_weights(name):
-    model = tiny_model()
-    scores = kprune.score(model, name, data=batches(), loss=CE)
-    assert {n: s.shape for n, s in scores.items()} == {
-        "conv/kernel": (3, 3, 2, 4),
-        "fc1/kernel": (64, 8),
-        "fc2/kernel": (8, 3),
-    }
-    for array in scores.values():
-        assert array.dtype in (np.float32, np.float64)
-        assert np.isfinite(array).all() and np.ptp(array) > 0
-
-
-@every_criterion
-def test_criterion_is_deterministic_and_scores_the_weights_it_is_given(name):
+def test_scores_are_of_the_weights_that_are_given():
     model, other = tiny_model(), tiny_model()
     other.layers[-1].kernel.assign(2 * other.layers[-1].kernel)
-    one = kprune.score(model, name, data=batches(), loss=CE)
-    again = kprune.score(model, name, data=batches(), loss=CE)
-    changed = kprune.score(other, name, data=batches(), loss=CE)
-    for n in one:
-        np.testing.assert_array_equal(one[n], again[n])
-    if name != "random":
-        assert (one["fc2/kernel"] != changed["fc2/kernel"]).any()
-
-
-@every_criterion
-@pytest.mark.parametrize(
-    "grain, sparsity",
-    [
-        ("weight", 0.9),
-        ("channel", 0.5),
-        (granularity.NM(1, 2), None),
-        (granularity.Block((4, 1)), 0.75),
-    ],
-    ids=str,
-)
-def test_criterion_keeps_exactly_what_is_asked_at_every_grain(
-    name, grain, sparsity
-):
-    model = kprune.prune(
-        tiny_model(),
-        name,
-        sparsity,
-        data=batches(),
-        loss=CE,
-        granularity=grain,
-        rounds=4,
-        schedule="exponential",
-        on_collapse="ignore",
-        verbose=0,
-    )
-    masks = kprune.get_masks(model)
-    kept = sum(int(m.sum()) for m in masks.values())
-    sizes = {"conv/kernel": 72, "fc1/kernel": 512, "fc2/kernel": 24}
-    if grain == "weight":
-        assert kept == 61  # 10 % of 608.
-    elif grain == "channel":
-        units = [
-            masks["conv/kernel"].any(axis=(0, 1, 2)).sum(),
-            masks["fc1/kernel"].any(axis=0).sum(),
-        ]
-        assert sum(units) == 6  # Half of 4 + 8.
-        assert masks["fc2/kernel"].all()
-    elif isinstance(grain, granularity.NM):
-        assert kept == 304
-    else:
-        # Blocks: 18 rows in 5 by 4, 16 by 8, 2 by 3: 20 + 128 + 6 = 154, of
-        # which a quarter, 38.5, rounds to the even 38.
-        blocks = sum(
-            int(
-                np.pad(m.reshape(-1, m.shape[-1]), ((0, -s % 4), (0, 0)))
-                .reshape(-1, 4, m.shape[-1])
-                .any(axis=1)
-                .sum()
-            )
-            for m, s in ((m, m.size // m.shape[-1]) for m in masks.values())
-        )
-        assert blocks == 38
-    assert {n: m.size for n, m in masks.items()} == sizes
-
-
-@every_criterion
-@pytest.mark.parametrize("values", ["equal", "zero", "half zero"])
-@pytest.mark.parametrize("allocation", ["global", "uniform", "erk", "er"])
-def test_criterion_is_exact_on_ties(name, values, allocation):
-    model = tiny_model()
-    for layer in ("conv", "fc1", "fc2"):
-        kernel = model.get_layer(layer).kernel
-        new = {
-            "equal": np.full(kernel.shape, 0.5),
-            "zero": np.zeros(kernel.shape),
-            "half zero": np.where(np.array(kernel) > 0, kernel, 0),
-        }[values]
-        kernel.assign(new)
-    pruned = kprune.prune(
-        model,
-        name,
-        0.875,
-        data=batches(),
-        loss=CE,
-        allocation=allocation,
-        rounds=2,
-        on_collapse="ignore",
-        verbose=0,
-    )
-    kept = sum(int(m.sum()) for m in kprune.get_masks(pruned).values())
-    assert kept == 76  # 608 / 8.
-
-
-@every_criterion
-def test_criterion_on_microbatches_is_that_on_the_whole_batch(name):
-    model = tiny_model(batch_norm=False)
-    whole = Objective(model, batches(), CE, batch_size=8)
-    parts = Objective(model, batches(), CE, batch_size=2)
-    criterion = criteria.get(name)
-    one = criterion(whole, whole.weights, whole.masks)
-    two = criterion(parts, parts.weights, parts.masks)
-    for n in one:
-        scale = np.abs(one[n]).max()
-        assert np.abs(np.asarray(one[n] - two[n])).max() <= 1e-5 * scale
+    for name in set(criteria.names()) - {"random"}:
+        one = kprune.score(model, name, data=batches(), loss=CE)
+        two = kprune.score(other, name, data=batches(), loss=CE)
+        assert (one["fc2/kernel"] != two["fc2/kernel"]).any(), name
 
 
 def test_the_same_seed_gives_the_same_masks_in_another_process():

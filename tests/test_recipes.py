@@ -1,0 +1,206 @@
+"""The methods of the literature, and what their released codes do instead."""
+
+import itertools
+from fractions import Fraction
+
+import keras
+import numpy as np
+import pytest
+
+import kprune
+from kprune import criteria, masks, recipes, schedules
+from kprune.masks import Budget
+from kprune.probe import Probe
+
+CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def net():
+    keras.utils.set_random_seed(5)
+    return keras.Sequential(
+        [
+            keras.Input((4, 4, 1)),
+            keras.layers.Conv2D(6, 3, name="conv"),
+            keras.layers.ReLU(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, name="fc"),
+        ]
+    )
+
+
+def data(count=30):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(count, 4, 4, 1)).astype("float32")
+    return x, rng.integers(0, 3, count)
+
+
+def pruned(method, sparsity=0.8, **options):
+    options = {"data": data(), "loss": CE, "verbose": 0, **options}
+    return kprune.get_masks(kprune.prune(net(), method, sparsity, **options))
+
+
+def test_force_revives_and_iter_snip_does_not():
+    seen = {"force": [], "iter_snip": []}
+    for method, found in seen.items():
+        pruner = recipes.get(method)
+
+        def spy(objective, weights, current, found=found):
+            found.append(current)
+            return criteria.get("snip")(objective, weights, current)
+
+        pruned(
+            kprune.Pruner(
+                spy, schedule="exponential", rounds=8, recover=pruner.recover
+            )
+        )
+    revived = {
+        method: sum(
+            int((after[n] & ~before[n]).sum())
+            for before, after in itertools.pairwise(found)
+            for n in before
+        )
+        for method, found in seen.items()
+    }
+    assert revived["iter_snip"] == 0 < revived["force"]
+
+
+@pytest.mark.parametrize("method", ["force", "iter_snip", "grasp_it"])
+def test_iterated_methods_take_fresh_batches_in_each_round(method):
+    batches = [data(10 + i) for i in range(4)]
+    one = pruned(method, data=batches, batches=1, rounds=4)
+    order = [batches[i] for i in (0, 1, 2, 3, 0)]
+    again = pruned(method, data=order, batches=1, rounds=4)
+    same = pruned(method, data=batches[:1], rounds=4)
+    assert masks.overlap(one, again) == 1
+    assert masks.overlap(one, same) < 1
+
+
+def test_exponential_counts_over_the_rounds():
+    # k_t = m (k / m)^(t / T), and k_T = k exactly: 10^6 to 100 in 4 rounds.
+    counts = [
+        Budget(0.9999, schedules.exponential, Fraction(t, 4)).keep(10**6)
+        for t in range(1, 5)
+    ]
+    assert counts == [100_000, 10_000, 1_000, 100]
+    linear = [
+        Budget(0.9999, schedules.linear, Fraction(t, 4)).keep(10**6)
+        for t in range(1, 5)
+    ]
+    assert linear == [750_025, 500_050, 250_075, 100]
+
+
+@pytest.mark.parametrize(
+    "rule, kept",
+    [
+        ("round", 33),
+        ("floor_keep", 33),
+        ("ceil_keep", 34),
+        ("floor_remove", 34),
+    ],
+)
+def test_counts_of_released_codes(rule, kept):
+    # A third of 100 is 33.33..; removed are 66.66.., floored to 66.
+    assert masks.count_kept(100, Fraction(2, 3), rule) == kept
+    assert masks.count_kept(1000, 0.98, rule) == 20  # Exact: no rule needed.
+    pruner = kprune.Pruner("magnitude", count=rule)
+    found = pruned(pruner, 0.85)  # 126 weights: 18.9 are to be kept.
+    expected = {"floor_keep": 18}.get(rule, 19)
+    assert sum(int(m.sum()) for m in found.values()) == expected
+
+
+def test_an_unknown_rule_for_counts():
+    with pytest.raises(ValueError, match="Did you mean 'floor_keep'"):
+        kprune.Pruner("snip", count="floor_kept")
+
+
+def test_released_force_differentiates_the_logit():
+    ours = pruned("force", rounds=3)
+    theirs = pruned("force", rounds=3, released_code=True)
+    assert masks.overlap(ours, theirs) < 1
+    same = pruned(
+        kprune.Pruner(
+            "snip",
+            schedule="exponential",
+            rounds=3,
+            recover=True,
+            count="floor_keep",
+        ),
+        probe=Probe(objective="neg_logit"),
+    )
+    assert masks.overlap(theirs, same) == 1
+
+
+def test_released_snip_scores_other_weights_than_it_trains():
+    scores = kprune.score(
+        net(), "snip", data=data(), loss=CE, released_code=True
+    )
+    other = net()
+    for layer in other.layers:
+        if layer.weights:
+            layer.kernel.assign(3.0 * layer.kernel)
+    again = kprune.score(
+        other, "snip", data=data(), loss=CE, released_code=True
+    )
+    for name in scores:  # What the model holds does not matter.
+        np.testing.assert_array_equal(scores[name], again[name])
+    ours = kprune.score(net(), "snip", data=data(), loss=CE)
+    assert (ours["fc/kernel"] != scores["fc/kernel"]).any()
+    # The kernels are drawn by Glorot's normal law: 2 / (fans) in variance.
+    seen = {}
+
+    def spy(objective, weights, current):
+        seen.update(weights)
+        return dict(weights)
+
+    kprune.score(kprune.models.lenet_300_100(), kprune.redraw.redrawn(spy))
+    deviation = np.std(seen["fc1/kernel"])
+    np.testing.assert_allclose(deviation, np.sqrt(2 / 1084), rtol=0.02)
+
+
+def test_released_grasp_redraws_dense_layers_only():
+    seen = []
+
+    def spy(objective, weights, current):
+        seen.append(weights)
+        return dict(weights)
+
+    model = net()
+    kprune.score(model, kprune.redraw.redrawn(spy, dense_only=True))
+    np.testing.assert_array_equal(
+        seen[0]["conv/kernel"], model.get_layer("conv").kernel
+    )
+    own = np.array(model.get_layer("fc").kernel)
+    assert (np.array(seen[0]["fc/kernel"]) != own).all()
+    theirs = pruned("grasp", released_code=True)
+    assert masks.overlap(theirs, pruned("grasp")) < 1
+
+
+@pytest.mark.parametrize("method", kprune.methods())
+def test_every_method_prunes_to_the_count_at_every_granularity(method):
+    for grain, sparsity in (
+        ("weight", 0.9),
+        ("channel", 0.5),
+        (kprune.NM(1, 3), None),
+        (kprune.Block((2, 1)), 0.5),
+    ):
+        options = {"rounds": 3} if method != "obs" else {}
+        model = kprune.prune(
+            net(),
+            method,
+            sparsity,
+            data=data(),
+            loss=CE,
+            granularity=grain,
+            batch_size=10,
+            batches=1,
+            on_collapse="ignore",
+            verbose=0,
+            **options,
+        )
+        kept = {n: int(m.sum()) for n, m in kprune.get_masks(model).items()}
+        if grain == "weight":
+            assert sum(kept.values()) == 13  # 10 % of 54 + 72 is 12.6.
+        elif grain == "channel":
+            assert kept == {"conv/kernel": 27, "fc/kernel": 72}
+        elif isinstance(grain, kprune.NM):
+            assert kept["fc/kernel"] == 24
