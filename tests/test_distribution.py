@@ -1,0 +1,171 @@
+"""Two replicas and two workers score as one device does."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scored_on_replicas import METHODS, halves, measure, model, whole
+
+import kprune
+from kprune import distribution
+
+HERE = pathlib.Path(__file__).parent
+CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def two_replicas():
+    devices = [d.name for d in tf.config.list_logical_devices("CPU")]
+    # Collective operations of several strategies in one process mix up.
+    return tf.distribute.MirroredStrategy(
+        devices, tf.distribute.ReductionToOneDevice()
+    )
+
+
+def assert_alike(found, expected):
+    assert set(found) == set(expected)
+    for method in METHODS:
+        scores = [n for n in expected if n.startswith(f"{method} scores")]
+        assert len(scores) == 3
+        largest = max(np.abs(expected[name]).max() for name in scores)
+        assert largest > 0
+        for name in scores:
+            error = np.abs(found[name] - expected[name]).max()
+            assert error <= 1e-6 * largest, name
+    for name in expected:
+        if " masks " in name:
+            np.testing.assert_array_equal(found[name], expected[name], name)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_two_replicas_score_as_one_device_on_the_halves(batch_norm):
+    expected = measure(model(batch_norm), halves())
+    with two_replicas().scope():
+        network = model(batch_norm)
+    assert_alike(measure(network, whole()), expected)
+
+
+def test_inside_the_scope_it_is_the_same():
+    expected = measure(model(True), halves())
+    with two_replicas().scope():
+        found = measure(model(True), whole())
+    assert_alike(found, expected)
+
+
+def test_shares_count_by_their_size():
+    network = model(False)
+    with two_replicas().scope():
+        mirrored = model(False)
+    ((x, y),) = whole()
+    for count in (1, 7):  # Of one example, a replica has none.
+        data = (x[:count], y[:count])
+        one = kprune.score(network, "snip", data=data, loss=CE)
+        two = kprune.score(mirrored, "snip", data=data, loss=CE)
+        for name in one:
+            np.testing.assert_allclose(two[name], one[name], atol=1e-7)
+
+
+def test_a_pruned_model_of_two_replicas_has_the_same_masks_on_both():
+    strategy = two_replicas()
+    with strategy.scope():
+        mirrored = model(True)
+    pruned = kprune.prune(mirrored, "snip", 0.9, data=whole(), loss=CE)
+    with strategy.scope():
+        pruned.compile("adam", CE)
+    pruned.fit(*whole()[0], epochs=2, batch_size=8, verbose=0)
+    for weight in kprune.weights.find(pruned):
+        masks = [v.numpy() for v in weight.mask.value.values]
+        values = [v.numpy() for v in weight.variable.value.values]
+        assert len(masks) == 2
+        np.testing.assert_array_equal(*masks)
+        np.testing.assert_array_equal(*values)
+        assert not values[0][~masks[0]].any()
+
+
+def test_a_distributed_data_set_is_refused_with_the_way_around():
+    strategy = two_replicas()
+    dataset = tf.data.Dataset.from_tensors(whole()[0])
+    with strategy.scope():
+        mirrored = model(False)
+    with pytest.raises(ValueError, match="experimental_distribute_dataset"):
+        kprune.prune(
+            mirrored,
+            "snip",
+            0.9,
+            data=strategy.experimental_distribute_dataset(dataset),
+            loss=CE,
+        )
+
+
+def test_checksums_tell_arrays_apart():
+    masks = {"a": np.ones((2, 3), bool), "b": np.zeros(4, bool)}
+    other = {"a": np.ones((3, 2), bool), "b": np.zeros(4, bool)}
+    again = {"a": np.ones((2, 3), bool), "b": np.zeros(4, bool)}
+    assert distribution.checksum(masks) == distribution.checksum(again)
+    assert distribution.checksum(masks) != distribution.checksum(other)
+    again["b"][2] = True
+    assert distribution.checksum(masks) != distribution.checksum(again)
+
+
+def run_two_workers(tmp_path, seeds):
+    """Runs two processes as workers and returns what each wrote."""
+    ports = []
+    for _ in range(2):
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            ports.append(free.getsockname()[1])
+    cluster = {"worker": [f"localhost:{port}" for port in ports]}
+    processes, paths = [], []
+    for index in range(2):
+        task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+        paths.append(tmp_path / f"worker{index}.npz")
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "scored_on_replicas", paths[-1], seeds],
+                cwd=HERE,
+                env={
+                    **os.environ,
+                    "TF_CONFIG": json.dumps(task),
+                    "PYTHONPATH": f"{HERE.parent}:{HERE}",
+                },
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    try:
+        logs = [process.communicate(timeout=300)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for process, log in zip(processes, logs, strict=True):
+        assert process.returncode == 0, log[-3000:]
+    found = []
+    for path in paths:
+        with np.load(path) as file:
+            found.append(dict(file))
+    return found
+
+
+def test_two_workers_score_as_one_device_on_the_halves(tmp_path):
+    for found in run_two_workers(tmp_path, "same"):
+        for batch_norm in (False, True):
+            expected = measure(model(batch_norm), halves())
+            prefix = f"{batch_norm} "
+            own = {
+                name.removeprefix(prefix): array
+                for name, array in found.items()
+                if name.startswith(prefix)
+            }
+            assert_alike(own, expected)
+
+
+def test_workers_that_read_different_data_are_told(tmp_path):
+    for found in run_two_workers(tmp_path, "other"):
+        assert "read different batches" in str(found["error"])
