@@ -47,4 +47,4 @@ class MetricsLog(keras.callbacks.Callback):
 
 
 def _sparsity(model):
-    return float(report(model, multiply_adds=False).sparsity)
+    return float(report(model, multiply_adds=False, paths=False).sparsity)

@@ -22,8 +22,9 @@ import threading
 import keras
 import tensorflow as tf
 
-from kprune import keras_internals, weights
+from kprune import weights
 from kprune.report import uses
+from kprune.report.inputs import specs
 
 _lock = threading.RLock()
 _METHODS = ("call", "quantized_call")
@@ -48,7 +49,7 @@ def count_uses(model, inputs=None):
         Exception: What the model raises, if it cannot be traced.
         ValueError: If its input shapes are open.
     """
-    specs, batch = _specs(model, inputs)
+    structure, batch = specs(model, inputs)
     recorder = _Recorder()
 
     def forward(inputs):
@@ -58,32 +59,11 @@ def count_uses(model, inputs=None):
     trace = tf.function(forward, autograph=False)
     scope = keras.StatelessScope(collect_losses=True)
     with _watched(_layers(model, {}), recorder), scope:
-        trace.get_concrete_function(specs)
+        trace.get_concrete_function(structure)
     return {
         key: None if total is None else total // batch
         for key, total in recorder.uses.items()
     }
-
-
-def _specs(model, inputs):
-    """Returns the inputs' structure of `tf.TensorSpec` and the batch size."""
-    if inputs is None:
-        try:
-            inputs = keras_internals.input_specs(model)
-        except ValueError as error:
-            raise ValueError(
-                "the input shape is not known, pass `inputs=`"
-            ) from error
-    else:
-        inputs = keras.tree.map_structure(tf.convert_to_tensor, inputs)
-    shapes = [tuple(x.shape) for x in keras.tree.flatten(inputs)]
-    for shape in shapes:
-        if None in shape[1:]:
-            raise ValueError(f"the input shape {shape} is open, pass `inputs=`")
-    batch = shapes[0][0] or 1
-    return keras.tree.map_structure(
-        lambda x: tf.TensorSpec((batch, *x.shape[1:]), x.dtype), inputs
-    ), batch
 
 
 def _layers(layer, found):

@@ -1,13 +1,17 @@
-"""The numbers of a report: rows for weights, and totals."""
+"""The numbers of a report: its rows, and what they add up to."""
 
 import dataclasses
 import json
 import pathlib
 
+from kprune.report.row import fraction
+
 _TOTALS = (
     "total",
     "kept",
     "sparsity",
+    "effective_kept",
+    "effective_sparsity",
     "output_units",
     "dead_outputs",
     "model_total",
@@ -15,44 +19,12 @@ _TOTALS = (
     "model_sparsity",
     "multiply_adds",
     "sparse_multiply_adds",
+    "overlap",
+    "saliency",
+    "gradient_norm",
+    "untraced",
+    "unfollowed",
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One weight tensor of a model.
-
-    Attributes:
-        name: As in `kprune.get_masks`, such as `"conv1/kernel"`.
-        shape: Its shape.
-        kept: Number of entries kept.
-        total: Number of entries.
-        output_units: Number of output units: units, filters, recurrent units.
-        dead_outputs: Of these, how many have no entry left.
-        input_units: Number of input units, 0 if the weight has no input axis.
-        dead_inputs: Of these, how many have no entry left.
-        skipped: Why the weight was not pruned, or `None`.
-        multiply_adds: Products taken with the dense weight for one example,
-            or `None` if not known.
-        sparse_multiply_adds: The same with the entries kept.
-    """
-
-    name: str
-    shape: tuple
-    kept: int
-    total: int
-    output_units: int
-    dead_outputs: int
-    input_units: int
-    dead_inputs: int
-    skipped: str | None = None
-    multiply_adds: int | None = None
-    sparse_multiply_adds: int | None = None
-
-    @property
-    def sparsity(self):
-        """Fraction of the entries removed."""
-        return fraction(self.total - self.kept, self.total)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -70,12 +42,22 @@ class Report:
         rows: Tuple of `Row`, in the order of the model.
         model_total: Number of parameters of the whole model.
         untraced: Why no multiply-adds are known, or `None`.
+        unfollowed: Why no paths are known, or `None`.
+        overlap: Jaccard index with the masks compared with, over all weights
+            together, or `None`.
+        saliency: Sum of |w dL/dw| over the kept weights, with the gradient
+            taken in the pruned network, or `None` without data.
+        gradient_norm: Euclidean norm of the same dL/dw, or `None`.
     """
 
     model: str
     rows: tuple
     model_total: int
     untraced: str | None = None
+    unfollowed: str | None = None
+    overlap: float | None = None
+    saliency: float | None = None
+    gradient_norm: float | None = None
 
     @property
     def total(self):
@@ -91,6 +73,26 @@ class Report:
     def sparsity(self):
         """Fraction of the prunable entries removed."""
         return fraction(self.total - self.kept, self.total)
+
+    @property
+    def collapsed(self):
+        """Names of the prunable weights that keep nothing (layer collapse)."""
+        rows = [row for row in self.rows if row.counts and row.total]
+        return tuple(row.name for row in rows if not row.kept)
+
+    @property
+    def effective_kept(self):
+        """Number of prunable entries kept that lie on a path of kept weights
+        from an input to an output, or `None` if not known."""
+        if self.unfollowed is not None:
+            return None
+        return self._sum("effective_kept")
+
+    @property
+    def effective_sparsity(self):
+        """Fraction of the prunable entries that are not among these."""
+        kept = self.effective_kept
+        return None if kept is None else fraction(self.total - kept, self.total)
 
     @property
     def output_units(self):
@@ -129,8 +131,8 @@ class Report:
         """Returns all numbers as a dict that JSON can hold."""
         return {
             "model": self.model,
+            "collapsed": list(self.collapsed),
             **{name: getattr(self, name) for name in _TOTALS},
-            "untraced": self.untraced,
             "rows": [_as_dict(row) for row in self.rows],
         }
 
@@ -149,17 +151,12 @@ class Report:
         )
 
     def _sum(self, name):
-        return sum(getattr(r, name) for r in self.rows if r.skipped is None)
+        return sum(getattr(r, name) for r in self.rows if r.counts)
 
     def _sum_known(self, name):
         values = [getattr(row, name) for row in self.rows]
         known = [value for value in values if value is not None]
         return sum(known) if known else None
-
-
-def fraction(part, total):
-    """Returns part / total, or 0.0 of nothing."""
-    return part / total if total else 0.0
 
 
 def _as_dict(row):

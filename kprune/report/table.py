@@ -1,37 +1,41 @@
 """A report as a table to read."""
 
+import dataclasses
 import re
 import sys
 import textwrap
+from collections.abc import Callable
 
 import keras
 from absl import logging
 
+from kprune.report import totals
 from kprune.report.measure import report
-from kprune.report.result import fraction
 
-_HEADER = (
-    "Weight",
-    "Shape",
-    "Kept",
-    "Sparsity",
-    "Dead in",
-    "Dead out",
-    "Mult-adds",
-)
-_LEFT = (0, 1)  # Columns of words. Numbers are aligned to the right.
 _GAP = "  "
 
 
 def summary(
-    model, print_fn=None, line_length=100, inputs=None, multiply_adds=True
+    model,
+    print_fn=None,
+    line_length=100,
+    inputs=None,
+    multiply_adds=True,
+    *,
+    paths=True,
+    against=None,
+    data=None,
+    loss=None,
+    batches=None,
 ):
     """Prints how sparse a model is: a row for each weight, then totals.
 
-    Of each weight are shown the entries kept, the input and output units that
-    have no entry left, of all it has, and the multiply-adds for one example
-    with the entries kept, of those of the dense weight. Instead of a sparsity
-    stands the reason where a weight was not pruned.
+    Of each weight are shown the entries kept, how many of them lie on a path
+    from an input to an output, the input and output units that have no entry
+    left, of all it has, and the multiply-adds for one example with the
+    entries kept, of those of the dense weight. Instead of a sparsity stands
+    the reason where a weight was not pruned. Masks to compare with and data
+    add a column each: the overlap, and the share of the saliency.
 
     Args:
         model: A built Keras model, wrapped or not. It is left as it was.
@@ -39,22 +43,32 @@ def summary(
             Keras' `Model.summary`. Defaults to writing to `sys.stdout`, or to
             the log after `keras.config.disable_interactive_logging()`.
         line_length: Width to fit the table in by folding long names.
-        inputs: As for `kprune.report`.
-        multiply_adds: As for `kprune.report`.
+        inputs, multiply_adds, paths, against, data, loss, batches: As for
+            `kprune.report`.
 
     Raises:
-        ValueError: If the model is not built or has no kernels at all.
+        ValueError: As `kprune.report` does.
 
     Example:
 
     >>> kprune.summary(kprune.prune(model, "magnitude", sparsity=0.9))
     Model: "conv2"
-    Weight        Shape        Kept  Sparsity  Dead in  Dead out ...
+    Weight        Shape        Kept  On path  Sparsity  Dead in ...
     """
     if print_fn is None:
         interactive = keras.config.is_interactive_logging_enabled()
         print_fn = _write if interactive else logging.info
-    print_fn(text(report(model, inputs, multiply_adds), line_length))
+    measured = report(
+        model,
+        inputs,
+        multiply_adds,
+        paths=paths,
+        against=against,
+        data=data,
+        loss=loss,
+        batches=batches,
+    )
+    print_fn(text(measured, line_length))
 
 
 def text(report, line_length=100):
@@ -64,58 +78,87 @@ def text(report, line_length=100):
         report: A `Report`.
         line_length: Width to fit the table in by folding long names.
     """
-    traced = report.untraced is None
-    header = _HEADER if traced else _HEADER[:-1]
-    rows = [_cells(row)[: len(header)] for row in report.rows]
+    columns = list(_columns(report))
+    header = [column.header for column in columns]
+    rows = [[column.text(row) for column in columns] for row in report.rows]
     widths = [
         max(len(cells[i]) for cells in [header, *rows])
-        for i in range(len(header))
+        for i in range(len(columns))
     ]
     others = sum(widths[1:]) + len(_GAP) * (len(widths) - 1)
     widths[0] = min(widths[0], max(line_length - others, 20))
-    lines = [f'Model: "{report.model}"', _line(header, widths)]
-    lines.append("-" * (widths[0] + others))
+    rule = "-" * (widths[0] + others)
+    lines = [f'Model: "{report.model}"', _line(columns, header, widths), rule]
     for row, cells in zip(report.rows, rows, strict=True):
-        lines += _fold(row, cells, widths)
-    lines.append(lines[2])
-    return "\n".join(lines + list(_totals(report)))
+        lines += _fold(row, columns, cells, widths)
+    return "\n".join([*lines, rule, *totals.lines(report, line_length)])
 
 
 def _write(message):
     sys.stdout.write(f"{message}\n")
 
 
-def _cells(row):
-    """Returns the cells of a row, one for each column."""
-    adds = _short(row.multiply_adds)
-    if row.sparse_multiply_adds != row.multiply_adds:
-        adds = f"{_short(row.sparse_multiply_adds)}/{adds}"
-    return [
-        row.name,
-        "x".join(map(str, row.shape)),
-        f"{row.kept:,}",
-        "" if row.skipped else f"{row.sparsity:.4f}",
-        "" if row.skipped else _dead(row.dead_inputs, row.input_units),
-        "" if row.skipped else _dead(row.dead_outputs, row.output_units),
-        adds,
-    ]
+@dataclasses.dataclass(frozen=True)
+class _Column:
+    """A column of the table.
+
+    Args:
+        header: What stands above it.
+        cell: Function from a row to its text.
+        words: Whether it holds words. Numbers are aligned to the right.
+        pruned: Whether it is for weights that were pruned. In the others' rows
+            the reason takes the place of all such columns, which are one
+            beside the other.
+    """
+
+    header: str
+    cell: Callable
+    words: bool = False
+    pruned: bool = False
+
+    def text(self, row):
+        """Returns what stands in a row."""
+        return "" if self.pruned and not row.counts else self.cell(row)
 
 
-def _fold(row, cells, widths):
+def _columns(report):
+    """Yields the columns that have something to show."""
+    yield _Column("Weight", lambda row: row.name, words=True)
+    yield _Column(
+        "Shape", lambda row: "x".join(map(str, row.shape)), words=True
+    )
+    yield _Column("Kept", lambda row: f"{row.kept:,}")
+    if report.unfollowed is None:
+        yield _Column("On path", lambda row: f"{row.effective_kept:,}")
+    yield _Column("Sparsity", lambda row: f"{row.sparsity:.4f}", pruned=True)
+    yield _Column("Dead in", _dead_inputs, pruned=True)
+    yield _Column("Dead out", _dead_outputs, pruned=True)
+    if report.untraced is None:
+        yield _Column("Mult-adds", _multiply_adds)
+    if report.overlap is not None:
+        yield _Column("Overlap", lambda row: _fraction(row.overlap))
+    if report.saliency is not None:
+        yield _Column("Saliency", lambda row: _fraction(row.saliency))
+
+
+def _fold(row, columns, cells, widths):
     """Yields the lines of a row: a long name goes on below, and so does the
-    reason for skipping, which takes the place of three columns."""
+    reason for skipping, which takes the place of several columns."""
+    first, *_, last = (i for i, c in enumerate(columns) if c.pruned)
+    span = slice(first, last + 1)
+    width = sum(widths[span]) + (last - first) * len(_GAP)
     names = _fold_name(cells[0], widths[0])
-    span = sum(widths[3:6]) + 2 * len(_GAP)
-    reasons = textwrap.wrap(row.skipped or "", span)
+    reasons = textwrap.wrap(row.skipped or "", width)
     for i in range(max(len(names), len(reasons), 1)):
         now = list(cells) if i == 0 else [""] * len(cells)
         now[0] = names[i] if i < len(names) else ""
         if i < len(reasons):
-            now[3:6] = [reasons[i].ljust(span)]
-            spanned = [*widths[:3], span, *widths[6:]]
-            yield _line(now, spanned)
+            now[span] = [reasons[i].ljust(width)]
+            spanned = [*widths[:first], width, *widths[last + 1 :]]
+            merged = [*columns[:first], *columns[last:]]
+            yield _line(merged, now, spanned)
         else:
-            yield _line(now, widths)
+            yield _line(columns, now, widths)
 
 
 def _fold_name(name, width):
@@ -132,48 +175,35 @@ def _fold_name(name, width):
     ]
 
 
-def _line(cells, widths):
+def _line(columns, cells, widths):
     aligned = [
-        cell.ljust(width) if i in _LEFT else cell.rjust(width)
-        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        cell.ljust(width) if column.words else cell.rjust(width)
+        for column, cell, width in zip(columns, cells, widths, strict=True)
     ]
     return _GAP.join(aligned).rstrip()
 
 
-def _totals(report):
-    units, dead = report.output_units, report.dead_outputs
-    skipped = [row for row in report.rows if row.skipped]
-    yield (
-        f"Sparsity {report.sparsity:.4f} of prunable weights "
-        f"({report.kept:,} of {report.total:,} kept),"
-    )
-    yield (
-        f"         {report.model_sparsity:.4f} of the whole model "
-        f"({report.model_kept:,} of {report.model_total:,} parameters kept)."
-    )
-    if skipped:
-        yield (
-            f"Not counted as prunable: {len(skipped)} skipped, with "
-            f"{sum(row.total for row in skipped):,} entries."
-        )
-    yield (
-        f"Output units without any weight left: {dead:,} of {units:,} "
-        f"({fraction(dead, units):.4f})."
-    )
-    yield f"Multiply-adds per example: {_multiply_adds(report)}."
+def _shape(row):
+    return "x".join(map(str, row.shape))
 
 
-def _multiply_adds(report):
-    dense, sparse = report.multiply_adds, report.sparse_multiply_adds
-    if dense is None:
-        return f"n/a ({report.untraced})" if report.untraced else "n/a"
-    unknown = sum(row.multiply_adds is None for row in report.rows)
-    rest = f", not counting {unknown} marked n/a" if unknown else ""
-    return f"{sparse:,} of {dense:,} ({fraction(sparse, dense):.4f}){rest}"
+def _dead_inputs(row):
+    return f"{row.dead_inputs}/{row.input_units}" if row.input_units else "-"
 
 
-def _dead(dead, units):
-    return f"{dead}/{units}" if units else "-"
+def _dead_outputs(row):
+    return f"{row.dead_outputs}/{row.output_units}" if row.output_units else "-"
+
+
+def _multiply_adds(row):
+    adds = _short(row.multiply_adds)
+    if row.sparse_multiply_adds != row.multiply_adds:
+        return f"{_short(row.sparse_multiply_adds)}/{adds}"
+    return adds
+
+
+def _fraction(number):
+    return "" if number is None else f"{number:.4f}"
 
 
 def _short(number):

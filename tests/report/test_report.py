@@ -315,7 +315,28 @@ def test_json_holds_everything(tmp_path):
         "skipped": "excluded",
         "multiply_adds": 6,
         "sparse_multiply_adds": 6,
+        "effective_kept": 6,
+        "overlap": None,
+        "saliency": None,
     }
+
+
+def test_json_holds_the_diagnosis():
+    model = kprune.wrap(mlp())
+    kprune.set_masks(model, {"c/kernel": np.zeros((3, 2), bool)})
+    data = np.ones((4, 6)), np.ones((4, 2))
+    measured = report(model, against=model, data=data, loss="mse")
+    loaded = json.loads(measured.to_json())
+    # Nothing flows through c, so nothing is effective and no gradient comes.
+    assert loaded["collapsed"] == ["c/kernel"]
+    assert (loaded["effective_kept"], loaded["effective_sparsity"]) == (0, 1)
+    assert (loaded["overlap"], loaded["saliency"]) == (1.0, 0.0)
+    assert loaded["gradient_norm"] == 0.0
+    assert loaded["unfollowed"] is None
+    assert [row["effective_kept"] for row in loaded["rows"]] == [0, 0, 0]
+    assert [row["overlap"] for row in loaded["rows"]] == [1.0, 1.0, 1.0]
+    assert [row["saliency"] for row in loaded["rows"]] == [0.0, 0.0, 0.0]
+    assert report(model, paths=False).to_dict()["unfollowed"] == "not asked for"
 
 
 def test_report_says_what_it_is():
@@ -341,20 +362,61 @@ def test_summary():
     masks["a/kernel"][:, 1:] = False
     masks["b/kernel"][0, 0] = False
     kprune.set_masks(model, masks)
-    # 24 - 18, 12 - 1 and 6: 23 of 42, and with 4 biases 27 of 46.
-    assert lines(model) == [
-        'Model: "mlp"',
-        "Weight    Shape  Kept  Sparsity  Dead in  Dead out  Mult-adds",
-        "-------------------------------------------------------------",
-        "a/kernel  6x4       6    0.7500      0/6       3/4       6/24",
-        "b/kernel  4x3      11    0.0833      0/4       0/3      11/12",
-        "c/kernel  3x2       6    0.0000      0/3       0/2          6",
-        "-------------------------------------------------------------",
-        "Sparsity 0.4524 of prunable weights (23 of 42 kept),",
-        "         0.4130 of the whole model (27 of 46 parameters kept).",
-        "Output units without any weight left: 3 of 9 (0.3333).",
-        "Multiply-adds per example: 23 of 42 (0.5476).",
+    # 24 - 18, 12 - 1 and 6: 23 of 42, and with 4 biases 27 of 46. Of a's units
+    # only 0 has inputs, which leads to units 1 and 2 of b, and to all of c's.
+    assert (
+        "\n".join(lines(model))
+        == """\
+Model: "mlp"
+Weight    Shape  Kept  On path  Sparsity  Dead in  Dead out  Mult-adds
+----------------------------------------------------------------------
+a/kernel  6x4       6        6    0.7500      0/6       3/4       6/24
+b/kernel  4x3      11        2    0.0833      0/4       0/3      11/12
+c/kernel  3x2       6        4    0.0000      0/3       0/2          6
+----------------------------------------------------------------------
+Sparsity 0.4524 of prunable weights (23 of 42 kept),
+         0.7143 effective (12 kept on a path from input to output),
+         0.4130 of the whole model (27 of 46 parameters kept).
+Output units without any weight left: 3 of 9 (0.3333).
+Multiply-adds per example: 23 of 42 (0.5476)."""
+    )
+
+
+def test_summary_of_a_collapse_and_of_comparisons():
+    model = kprune.wrap(mlp())
+    masks = {n: np.zeros_like(m) for n, m in kprune.get_masks(model).items()}
+    masks["b/kernel"][0] = True
+    kprune.set_masks(model, masks)
+    other = {name: np.ones_like(mask) for name, mask in masks.items()}
+    data = np.ones((4, 6)), np.ones((4, 2))
+    printed = lines(model, against=other, data=data, loss="mse")
+    assert printed[1].endswith("  Mult-adds  Overlap  Saliency")
+    assert printed[4].split()[-2:] == ["0.2500", "0.0000"]
+    assert printed[7:10] == [
+        "Layer collapse: 2 of 3 weights keep nothing: a/kernel, c/kernel.",
+        "Sparsity 0.9286 of prunable weights (3 of 42 kept),",
+        "         1.0000 effective (0 kept on a path from input to output),",
     ]
+    # 3 of b, of all 42.
+    assert printed[-2:] == [
+        "Mask overlap: 0.0714 of what either mask keeps, both keep.",
+        "Saliency kept: 0, with a gradient of norm 0.",
+    ]
+
+
+def test_summary_without_paths():
+    class Odd(layers.Layer):
+        def call(self, inputs):
+            return 2.0 * inputs
+
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2), Odd()])
+    assert "On path" not in lines(model)[1]
+    assert (
+        "Effective sparsity: n/a (no paths are known through the operation Mul "
+        "in layer 'odd' of class Odd)." in lines(model)
+    )
+    printed = lines(model, paths=False)
+    assert "Effective sparsity: n/a (not asked for)." in printed
 
 
 def test_summary_of_skipped_weights():
@@ -363,11 +425,13 @@ def test_summary_of_skipped_weights():
     model.layers[2].kernel.assign([[1, 2], [3, 4], [5, 6]])
     model = kprune.prune(model, "magnitude", 0.5, exclude="b")
     # 4, 5 and 6 stay: nothing of the first row.
-    assert lines(model)[3:6] == [
-        "a/kernel  6x4      24  frozen                              24",
-        "b/kernel  4x3      12  excluded                            12",
-        "c/kernel  3x2       3    0.5000      1/3       0/2        3/6",
-    ]
+    assert (
+        "\n".join(lines(model)[3:6])
+        == """\
+a/kernel  6x4      24       24  frozen                              24
+b/kernel  4x3      12        8  excluded                            12
+c/kernel  3x2       3        3    0.5000      1/3       0/2        3/6"""
+    )
     assert "Not counted as prunable: 2 skipped, with 36 entries." in lines(
         model
     )
