@@ -328,7 +328,9 @@ def _sum(one, other):
 
 def _check_finite(values, what):
     for name, value in values.items():
-        if not np.isfinite(np.asarray(value)).all():
+        array = np.asarray(value)
+        # A finite sum has finite terms, and is quicker than a look at each.
+        if not np.isfinite(array.sum()) and not np.isfinite(array).all():
             raise ValueError(
                 f"The {what} of {name!r} hold NaN or infinite values. "
                 "Expected finite numbers: check the weights, the data "

@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 
 import kprune
-from kprune import derivatives
 from kprune.probe import Probe
 
 L = keras.layers
@@ -35,12 +34,10 @@ KINDS = {
             L.GlobalAveragePooling2D(),
         ],
     ),
-    # Recurrent layers loop, which forward mode does not know.
     "LSTM": (SEQUENCE, [L.LSTM(3)]),
     "GRU": (SEQUENCE, [L.Bidirectional(L.GRU(2))]),
     "unrolled LSTM": (SEQUENCE, [L.LSTM(3, unroll=True)]),
 }
-LOOPS = ("LSTM", "GRU")
 
 
 def objective(kind):
@@ -82,21 +79,6 @@ def test_products_are_finite_differences_of_gradients(kind):
         expected = (ahead[name] - back[name]) / (2 * step)
         error = np.abs(product[name] - expected).max()
         assert error < 1e-6 * largest, name
-
-
-def test_loops_are_taken_backward_twice_and_the_rest_forward(monkeypatch):
-    backward = []
-    twice = derivatives.Derivatives._gradient_of_product
-    monkeypatch.setattr(
-        derivatives.Derivatives,
-        "_gradient_of_product",
-        lambda self, *given: (backward.append(1), twice(self, *given))[1],
-    )
-    for kind in KINDS:
-        backward.clear()
-        one = objective(kind)
-        one.hvp(one.weights, direction(one.weights))
-        assert bool(backward) == (kind in LOOPS), kind
 
 
 def test_along_the_gradient_it_is_the_same_in_one_pass_as_in_two():

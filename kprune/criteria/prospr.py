@@ -30,7 +30,7 @@ def prospr(
     The meta-gradient is exact and taken by its adjoint: with u = dL/dw (w_M)
     and z = 0, for m from M - 1 to 0: z <- b z - a u, u <- u + H(w_m) z. It
     takes M Hessian-vector products and keeps the M points,
-    on disk if they are many, and no activations, where backpropagation
+    on disk beyond 128 MiB, and no activations, where backpropagation
     through the steps keeps those of all of them. Biases and batch
     normalization's gamma and beta make the inner steps too. A weight that is
     pruned already stays so in the inner steps.
@@ -96,7 +96,7 @@ class _Steps:
     def take(self, number, w, velocity):
         """Returns the weights and the velocity after a step."""
         gradient = self._masked(self.objectives[number].gradient(w))
-        if velocity is not None:
+        if velocity is not None and self._momentum:
             velocity = _combined(self._momentum, velocity, 1.0, gradient)
         elif self._detached:
             velocity = tf.nest.map_structure(tf.stop_gradient, gradient)
@@ -107,11 +107,14 @@ class _Steps:
     def pull_back(self, number, w, u, z):
         """Returns the derivatives by the weights and the velocity before a
         step, from those after it; `w` are the weights before it."""
+        # The step masked the gradient; its transpose masks first.
+        hvp = self.objectives[number].hvp
+        if not self._momentum:  # Then z is but -a u: two passes fewer.
+            product = hvp(w, self._masked(u))
+            return _combined(1.0, u, -self._rate, product), z
         z = _combined(self._momentum, z, -self._rate, u)
         if not (self._detached and number == 0):
-            # The step masked the gradient; its transpose masks first.
-            product = self.objectives[number].hvp(w, self._masked(z))
-            u = _combined(1.0, u, 1.0, product)
+            u = _combined(1.0, u, 1.0, hvp(w, self._masked(z)))
         return u, z
 
     def _masked(self, values):
@@ -138,7 +141,7 @@ def _adjoint(objective, steps, start, first_order):
     count = len(steps.objectives)
     passes = count * (1 if first_order else 2) + 1
     objective.progress.expect(passes * steps.last.batch_count)
-    points = Spool()
+    points = Spool(in_memory=2**27)
     w, velocity = start, None
     for m in range(count):
         if not first_order:

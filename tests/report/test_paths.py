@@ -105,17 +105,24 @@ def test_agrees_with_a_search_of_all_units(sparsity):
 
 
 def conv_net():
-    """All kinds of convolutions, around a skip and into a dense layer."""
+    """All kinds of convolutions, around a skip and into a dense layer.
+
+    Named, as random masks are drawn by the names.
+    """
     options = {"use_bias": False, "activation": "relu"}
     inputs = keras.Input((6, 6, 2))
     x = layers.Conv2D(4, 3, padding="same", name="a", **options)(inputs)
-    y = layers.DepthwiseConv2D(3, strides=2, padding="same", **options)(x)
-    y = layers.SeparableConv2D(4, 3, padding="same", **options)(y)
-    y = layers.Conv2DTranspose(4, 2, strides=2, **options)(y)
+    y = layers.DepthwiseConv2D(
+        3, strides=2, padding="same", name="b", **options
+    )(x)
+    y = layers.SeparableConv2D(4, 3, padding="same", name="c", **options)(y)
+    y = layers.Conv2DTranspose(4, 2, strides=2, name="d", **options)(y)
     x = layers.Concatenate()([layers.Add()([x, y]), inputs])
     x = layers.AveragePooling2D(2)(x)
-    x = layers.Conv2D(4, 3, dilation_rate=2, padding="same", **options)(x)
-    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(x)))
+    x = layers.Conv2D(
+        4, 3, dilation_rate=2, padding="same", name="e", **options
+    )(x)
+    return keras.Model(inputs, layers.Dense(3, name="f")(layers.Flatten()(x)))
 
 
 @pytest.mark.parametrize("sparsity", [0.7, 0.9, 0.95])
