@@ -121,9 +121,10 @@ class Pruner:
             alive[name] = current[name] | self.recover
             pooled = grain.pool(scored, alive[name], layouts[name], rng)
             live[name] = grain.live(alive[name], layouts[name])
-            # From here on, what is pruned already costs nothing.
-            places[name] = np.flatnonzero(live[name])
-            groups[name] = pooled.ravel()[places[name]]
+            groups[name] = pooled.ravel()
+            if not live[name].all():  # What is pruned costs nothing from here.
+                places[name] = np.flatnonzero(live[name])
+                groups[name] = groups[name][places[name]]
             refuse_nan(groups[name], name)
         counts = allocate(
             groups,
@@ -140,8 +141,11 @@ class Pruner:
             if np.count_nonzero(kept) != counts[name]:
                 raise RuntimeError(f"Kept a wrong number of {name!r}.")
             drawn += _drawn(group, kept) if last else 0
-            chosen = np.zeros(live[name].shape, bool)
-            chosen.ravel()[places[name][kept]] = True
+            chosen = kept
+            if name in places:
+                chosen = np.zeros(live[name].size, bool)
+                chosen[places[name][kept]] = True
+            chosen = chosen.reshape(live[name].shape)
             result[name] = grain.expand(chosen, layouts[name]) & alive[name]
         _tell_of_draws(drawn, sum(counts.values()))
         return result

@@ -115,7 +115,7 @@ def prospr(
         structured: Whether to remove output channels, by the meta-gradient
             of a gate on each.
         unrolled: Whether to backpropagate through the steps: the same
-            numbers, with memory that grows with the steps.
+            numbers in less time, with memory that grows with the steps.
         released_code: Whether the momentum of the first step counts as a
             constant and counts are rounded up, as in the released code. Its
             default is also `fresh_batches=False`.

@@ -4,24 +4,28 @@
     python tools/benchmark.py --rows=snip,grasp --networks=resnet20 --repeats=5
 
 Each ratio is taken in one process, with what it is compared to run in
-alternation; the figures are the median over the repeats and the spread of its
-middle half. Absolute times are for scale only: they belong to the machine.
+alternation: before, between and after. The figures are the median over the
+repeats and the spread of its middle half. Absolute times and memory are for
+scale only: they belong to the machine. Peak memory is that of a fresh process
+that scores once, Python, TensorFlow and tracing included.
 """
 
+import functools
+import itertools
+import json
 import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import dataclasses
 import platform
 import subprocess
 import sys
-import time
 
+import command_line
 import keras
 import numpy as np
+import scorings
 import tensorflow as tf
 from absl import app, flags
+from figures import alternate, figure, seconds
+from scorings import SCORINGS
 
 import kprune
 
@@ -30,29 +34,26 @@ _NETWORKS = flags.DEFINE_list(
     "networks", ["resnet20", "vgg16"], "Networks, by name in kprune.models."
 )
 _REPEATS = flags.DEFINE_integer("repeats", 21, "Alternations per ratio.", 1)
+_LONG_REPEATS = flags.DEFINE_integer(
+    "long_repeats",
+    5,
+    "Alternations, at most, per ratio of what takes ten gradients or more.",
+    1,
+)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 128, "Examples.", 1)
-_ROUNDS = flags.DEFINE_integer("synflow_rounds", 100, "SynFlow's rounds.", 1)
+_MEMORY = flags.DEFINE_bool(
+    "memory", True, "Whether to add the peak memory of each scoring."
+)
+_MEMORY_OF = flags.DEFINE_enum(
+    "memory_of",
+    None,
+    [scorings.GRADIENT, *SCORINGS],
+    "Runs this alone, once, on the network given, and prints as JSON the most "
+    "memory held before it and in all, in bytes. The rows start themselves "
+    "so, each time in a fresh process.",
+)
 
 ROWS = {}
-
-
-@dataclasses.dataclass(frozen=True)
-class Figure:
-    """One line of the table."""
-
-    what: str
-    median: float
-    spread: tuple
-    target: str
-    note: str = ""
-    unit: str = "x"
-
-    def line(self):
-        low, high = self.spread
-        return (
-            f"| {self.what} | {self.median:.2f} {self.unit} | "
-            f"{low:.2f} to {high:.2f} | {self.target} | {self.note} |"
-        )
 
 
 def row(function):
@@ -61,53 +62,23 @@ def row(function):
     return function
 
 
-def seconds(function):
-    """Returns how long one call takes."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+def setting(network):
+    return scorings.setting(network, _BATCH_SIZE.value)
 
 
-def alternate(one, other):
-    """Returns the times of two functions, run by turns, as arrays."""
-    one(), other()  # Traces, and warms up.
-    pairs = [(seconds(one), seconds(other)) for _ in range(_REPEATS.value)]
-    return np.array(pairs).T
-
-
-def figure(what, values, target, **options):
-    low, high = np.percentile(values, [25, 75])
-    return Figure(
-        what, float(np.median(values)), (low, high), target, **options
-    )
-
-
-def ratio(what, one, other, target, note):
-    times, base = alternate(one, other)
-    scale = f"{note} takes {np.median(base):.2f} s"
-    return figure(what, times / base, target, note=scale)
-
-
-def setting(name):
-    """Returns a network, one batch of noise in CIFAR's shape, and a loss."""
-    model = kprune.models.get(name, classes=10)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(_BATCH_SIZE.value, 32, 32, 3)).astype("float32")
-    y = rng.integers(0, 10, _BATCH_SIZE.value)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return model, tf.constant(x), tf.constant(y), loss
-
-
-def stock_gradient(model, x, y, loss):
-    """Returns a traced function: the gradient as a training step takes it."""
-
-    @tf.function
-    def gradient():
-        with tf.GradientTape() as tape:
-            value = loss(y, model(x, training=True))
-        return tape.gradient(value, model.trainable_variables)
-
-    return gradient
+@functools.cache
+def memory_of(name, network):
+    """Returns the memory, in GB, that a fresh process held before it scored
+    and at most."""
+    command = [
+        sys.executable,
+        os.path.abspath(__file__),
+        f"--memory_of={name}",
+        f"--networks={network}",
+        f"--batch_size={_BATCH_SIZE.value}",
+    ]
+    found = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    return [number / 1e9 for number in json.loads(found.stdout)]
 
 
 @row
@@ -118,65 +89,148 @@ def training_step():
         masked = kprune.prune(dense, "random", 0.9)
         for model in (dense, masked):
             model.compile(keras.optimizers.SGD(0.01, momentum=0.9), loss)
-        yield ratio(
+        steps = [
+            functools.partial(model.train_on_batch, x, y)
+            for model in (masked, dense)
+        ]
+        for step in steps:
+            step()
+        times, base = alternate(*steps, _REPEATS.value)
+        yield figure(
             f"training step, masked / dense, {name}",
-            lambda m=masked, x=x, y=y: m.train_on_batch(x, y),
-            lambda m=dense, x=x, y=y: m.train_on_batch(x, y),
+            times / base,
             "<= 1.03",
-            "a dense step",
+            note=f"a dense step takes {np.median(base):.2f} s",
         )
 
 
-def _scores(method, target):
-    for name in _NETWORKS.value:
-        model, x, y, loss = setting(name)
-        objective = kprune.Objective(model, (x, y), loss, batch_size=len(x))
-        criterion = kprune.criteria.get(method)
-        yield ratio(
-            f"{method} scores / one gradient, {name}",
-            lambda o=objective, c=criterion: c(o, o.weights, o.masks),
-            stock_gradient(model, x, y, loss),
-            target,
-            "a gradient",
+def in_gradients(scoring, what, target, warm_up=None):
+    """Yields what a scoring takes in gradients of the same batch.
+
+    Args:
+        scoring: Name in `SCORINGS`.
+        what: What the table calls it.
+        target: What the table says it should be.
+        warm_up: Name of a scoring that traces the same in less time, for one
+            that takes ten gradients or more.
+    """
+    repeats, turns = _REPEATS.value, 1
+    if warm_up:
+        repeats, turns = min(repeats, _LONG_REPEATS.value), 3
+    for network in _NETWORKS.value:
+        given = setting(network)
+        objective = scorings.objective_on(*given)
+        gradient = scorings.stock_gradient(*given)
+        SCORINGS[warm_up or scoring](objective), gradient()
+        times, base = alternate(
+            functools.partial(SCORINGS[scoring], objective),
+            gradient,
+            repeats,
+            turns,
+        )
+        note = f"a gradient takes {np.median(base):.2f} s"
+        if _MEMORY.value:
+            own, stock = (
+                memory_of(name, network)[1]
+                for name in (scoring, scorings.GRADIENT)
+            )
+            note += f"; peak {own:.2f} GB, a gradient's {stock:.2f} GB"
+        yield figure(
+            f"{what} / one gradient, {network}", times / base, target, note=note
         )
 
 
 @row
 def snip():
-    """SNIP's scores in gradients of the same batch."""
-    yield from _scores("snip", "<= 1.15")
+    """SNIP's scores."""
+    yield from in_gradients("snip", "snip scores", "<= 1.15")
 
 
 @row
 def grasp():
-    """GraSP's scores in gradients of the same batch."""
-    yield from _scores("grasp", "<= 3.5")
+    """GraSP's scores."""
+    yield from in_gradients("grasp", "grasp scores", "<= 3.5")
+
+
+@row
+def force():
+    """All rounds of FORCE, selection included."""
+    yield from in_gradients("force", "FORCE T = 60, all", "<= 66", "snip")
 
 
 @row
 def synflow():
-    """All of SynFlow, per round, over its scores by themselves."""
-    for name in _NETWORKS.value:
-        model, *_ = setting(name)
-        objective = kprune.Objective(model)
-        pruner = kprune.Pruner(
-            "synflow", schedule="exponential", rounds=_ROUNDS.value
+    """All rounds of SynFlow, selection included."""
+    yield from in_gradients(
+        "synflow", "SynFlow T = 100, all", "reported", "flow"
+    )
+
+
+@row
+def synflow_round():
+    """A round of SynFlow, over its scores by themselves."""
+    rounds = kprune.recipes.get("synflow").rounds
+    for network in _NETWORKS.value:
+        objective = scorings.objective_on(*setting(network))
+        flow, whole = (
+            functools.partial(SCORINGS[name], objective)
+            for name in ("flow", "synflow")
+        )
+        flow()
+        repeats = min(_REPEATS.value, _LONG_REPEATS.value)
+        times, own = alternate(whole, flow, repeats, turns=5)
+        yield figure(
+            f"SynFlow, a round of {rounds} / its gradient, {network}",
+            times / rounds / own,
+            "<= 1.15" if network == "vgg16" else "reported",
+            note=f"{np.median(times):.1f} s in all; its gradient takes "
+            f"{np.median(own):.3f} s",
         )
 
-        def flow(objective=objective):
-            objective.flow_scores(objective.weights, objective.masks)
 
-        flow()
-        before = [seconds(flow) for _ in range(_REPEATS.value)]
-        total = seconds(lambda o=objective, p=pruner: p.masks(o, 0.99))
-        after = [seconds(flow) for _ in range(_REPEATS.value)]
-        own = np.array(before + after)
+@row
+def prospr():
+    """ProsPr's scores after 3 inner steps, by the adjoint and by unrolled
+    backpropagation, and after 16."""
+    for name, what, target in (
+        ("prospr_3", "M = 3", "<= 11"),
+        ("prospr_3_unrolled", "M = 3, unrolled", "reported"),
+        ("prospr_16", "M = 16", "reported"),
+    ):
+        warm_up = name if "unrolled" in name else "prospr_1"
+        yield from in_gradients(name, f"ProsPr {what}", target, warm_up)
+
+
+@row
+def prospr_memory():
+    """Peak memory of ProsPr after 16 inner steps over that after one."""
+    for network in _NETWORKS.value:
+        (_, one), (before, most) = (
+            memory_of(name, network) for name in ("prospr_1", "prospr_16")
+        )
         yield figure(
-            f"SynFlow, a round of {_ROUNDS.value} / its gradient, {name}",
-            total / _ROUNDS.value / own,
-            "<= 1.15" if name == "vgg16" else "reported",
-            note=f"{total:.1f} s in all; its gradient takes "
-            f"{np.median(own):.3f} s",
+            f"peak memory, ProsPr M = 16 / M = 1, {network}",
+            [most / one],
+            "<= 1.1",
+            note=f"{most:.2f} / {one:.2f} GB, of which {before:.2f} GB are "
+            "there before the first score",
+        )
+
+
+@row
+def traces():
+    """How often a network is traced again after the first round."""
+    for network, method in itertools.product(
+        _NETWORKS.value, ("force", "synflow")
+    ):
+        # What is traced does not depend on the size of the batch.
+        first, *_, last = counts = scorings.traces_by_round(method, network, 8)
+        yield figure(
+            f"traced after round 1 of {len(counts)}, {method}, {network}",
+            [last - first],
+            "0",
+            unit="times",
+            note=f"in round 1: {first}",
         )
 
 
@@ -245,6 +299,14 @@ def import_time():
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
+    if _MEMORY_OF.value is not None:
+        (network,) = _NETWORKS.value
+        print(
+            json.dumps(
+                scorings.memory_of(_MEMORY_OF.value, network, _BATCH_SIZE.value)
+            )
+        )
+        return
     unknown = set(_ROWS.value) - set(ROWS)
     if unknown:
         raise app.UsageError(
@@ -253,7 +315,9 @@ def main(argv):
     print(
         f"kprune {kprune.__version__}, TensorFlow {tf.__version__}, Keras "
         f"{keras.__version__}, {os.cpu_count()} cores, {platform.machine()}, "
-        f"batch {_BATCH_SIZE.value}, median of {_REPEATS.value}\n"
+        f"batch {_BATCH_SIZE.value}, median of {_REPEATS.value}, of "
+        f"{min(_REPEATS.value, _LONG_REPEATS.value)} where one takes ten "
+        "gradients or more\n"
     )
     print("| what | measured | middle half | target | for scale |")
     print("|---|---|---|---|---|")
@@ -264,4 +328,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=command_line.parse)

@@ -31,6 +31,9 @@ _METHODS = flags.DEFINE_list(
     [_DENSE, "random", "magnitude", "snip", "grasp", "synflow"],
     f"Of dense, {', '.join(kprune.methods())}.",
 )
+_NETWORKS = flags.DEFINE_list(
+    "networks", [], "Networks, each with a table. Defaults to the config's."
+)
 _SPARSITIES = flags.DEFINE_list(
     "sparsities", ["0.9", "0.95", "0.98"], "Shares of the weights to remove."
 )
@@ -57,22 +60,28 @@ def main(argv):
             flush=True,
         )
         cell = (config.pruner.method, config.pruner.sparsity)
-        results.setdefault(cell, []).append(result["test_accuracy"])
-    print(f"\n{caption(_CONFIG.value)}\n\n{table(results)}")
+        of_network = results.setdefault(config.model.name, {})
+        of_network.setdefault(cell, []).append(result["test_accuracy"])
+    for network, found in results.items():
+        print(f"\n{caption(_CONFIG.value, network)}\n\n{table(found)}")
 
 
 def cells(base):
     """Returns the config and the directory of each run, seed by seed."""
     sparsities = [float(sparsity) for sparsity in _SPARSITIES.value]
     found = []
-    for seed, method in itertools.product(_SEEDS.value, _METHODS.value):
+    for network, seed, method in itertools.product(
+        _NETWORKS.value or [None], _SEEDS.value, _METHODS.value
+    ):
         for sparsity in [0.0] if method == _DENSE else sparsities:
             config = base.copy_and_resolve_references()
             config.seed, config.artifacts = int(seed), False
             config.pruner.update(method=method, sparsity=sparsity)
+            config.model.name = network or config.model.name
             config = experiment.complete(config)
             name = f"{method}-{sparsity:g}-seed{seed}"
-            found.append((config, os.path.join(_WORKDIR.value, name)))
+            path = os.path.join(_WORKDIR.value, network or "", name)
+            found.append((config, path))
     return found
 
 
@@ -86,11 +95,11 @@ def check(todo):
         experiment.status(path, config)
 
 
-def caption(config):
+def caption(config, network):
     """Returns a sentence on what the table holds."""
     training = config.training
     return (
-        f"Test accuracy in % of {config.model.name} on {config.dataset.name}, "
+        f"Test accuracy in % of {network} on {config.dataset.name}, "
         "by sparsity: mean ± standard deviation (n - 1) over the seeds "
         f"{', '.join(_SEEDS.value)}, after {training.epochs} epochs of "
         f"{training.optimizer} at {training.learning_rate:g}, batches of "

@@ -29,11 +29,10 @@ def prospr(
 
     The meta-gradient is exact and taken by its adjoint: with u = dL/dw (w_M)
     and z = 0, for m from M - 1 to 0: z <- b z - a u, u <- u + H(w_m) z. It
-    takes M Hessian-vector products and keeps the M points,
-    on disk beyond 128 MiB, and no activations, where backpropagation
-    through the steps keeps those of all of them. Biases and batch
-    normalization's gamma and beta make the inner steps too. A weight that is
-    pruned already stays so in the inner steps.
+    takes M Hessian-vector products and keeps the M points, on disk beyond
+    64 MiB, and no activations, where backpropagation through the steps keeps
+    those of all of them. Biases and batch normalization's gamma and beta make
+    the inner steps too. A weight that is pruned already stays so.
 
     Args:
         objective: The training loss as a function of the weights.
@@ -53,9 +52,9 @@ def prospr(
         detached: Whether the momentum of the first step counts as constant,
             as in the released code: the Hessian of step 0 is left out.
         unrolled: Whether to take the meta-gradient by backpropagation through
-            the steps instead. The same numbers, with memory that grows by
-            one step's activations for each step: what the adjoint is tested
-            against.
+            the steps instead, which the adjoint is tested against. The same
+            numbers in a seventh less time, as no step is computed again, with
+            memory that grows by the activations of each step.
 
     Returns:
         Dict of scores by name, each of its weight's shape. Higher is kept.
@@ -141,7 +140,7 @@ def _adjoint(objective, steps, start, first_order):
     count = len(steps.objectives)
     passes = count * (1 if first_order else 2) + 1
     objective.progress.expect(passes * steps.last.batch_count)
-    points = Spool(in_memory=2**27)
+    points = Spool(in_memory=2**26)
     w, velocity = start, None
     for m in range(count):
         if not first_order:
