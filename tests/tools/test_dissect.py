@@ -1,0 +1,147 @@
+"""The binary `tools/dissect.py` on a small network and the digits."""
+
+import importlib.util
+import json
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import kprune
+
+ROOT = pathlib.Path(__file__).parents[2]
+TINY = (
+    "--network=conv2",
+    "--dataset=digits",
+    "--batch_size=32",
+    "--sparsities=0.99,0.9",
+    "--rounds=3,2",
+)
+
+
+METHODS = "--methods=snip,snip_mb,iter_snip,force,iter_snip_linear,grasp"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The directory of all cells, and what the binary printed."""
+    workdir = tmp_path_factory.mktemp("runs") / "tiny"
+    command = [sys.executable, "tools/dissect.py", f"--workdir={workdir}"]
+    done = subprocess.run(
+        [*command, *TINY, METHODS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    return workdir, done.stdout
+
+
+def cell(workdir, name):
+    return json.loads((workdir / f"{name}-seed0.json").read_text())
+
+
+def test_it_writes_cells_and_prints_tables_and_claims(finished):
+    workdir, out = finished
+    # dense; 3 of one round and 3 iterated ones with 2 and 3, at 2 sparsities.
+    assert "[19/19]" in out
+    assert len(list(workdir.glob("*-seed0.npz"))) == 19
+    assert "| Iter-SNIP, 3 |" in out
+    assert "**true**" in out or "**false**" in out
+    drawn = importlib.util.find_spec("matplotlib") is not None
+    assert (workdir / "structure.png").exists() == drawn
+    masks = kprune.masks.load(workdir / "snip-0.9-batches1-seed0.npz")
+    record = cell(workdir, "snip-0.9-batches1")
+    total = sum(mask.size for mask in masks.values())
+    assert sum(record["kept"].values()) == round(0.1 * total)
+    assert record["kept"] == {n: int(m.sum()) for n, m in masks.items()}
+
+
+def test_cells_are_those_of_the_library(finished):
+    workdir, _ = finished
+    model = kprune.models.conv2(
+        input_shape=(8, 8, 1), initializer="kaiming_normal", seed=0
+    )
+    train, _ = kprune.datasets.load("digits", 32, seed=0, drop_remainder=True)
+    batches = list(train.as_numpy_iterator())
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    # The first two batches are kept for measuring.
+    pruned = kprune.prune(
+        model,
+        "iter_snip",
+        0.9,
+        rounds=3,
+        data=batches[2:],
+        loss=loss,
+        batches=1,
+    )
+    own = kprune.get_masks(pruned)
+    cells = kprune.masks.load(workdir / "iter_snip-0.9-batches3-seed0.npz")
+    assert kprune.masks.overlap(own, cells) == 1
+    objective = kprune.Objective(model, batches[:2], loss)
+    gradient = objective.gradient(kprune.masks.apply(own, objective.weights))
+    kept = {name: gradient[name].numpy()[mask] for name, mask in own.items()}
+    norm = np.sqrt(sum(np.square(g).sum() for g in kept.values()))
+    record = cell(workdir, "iter_snip-0.9-batches3")
+    assert record["gradient_norm"] == pytest.approx(norm, rel=1e-5)
+    saliency = sum(
+        np.abs(g * objective.weights[name].numpy()[own[name]]).sum()
+        for name, g in kept.items()
+    )
+    assert record["saliency"] == pytest.approx(saliency, rel=1e-5)
+
+
+def test_what_is_done_is_not_done_again(finished, binary, capsys):
+    workdir, out = finished
+    before = {p: p.stat().st_mtime_ns for p in workdir.glob("*.json")}
+    (workdir / "snip-0.9-batches1-seed0.json").unlink()
+    binary("dissect", *TINY, METHODS, f"--workdir={workdir}")
+    again = capsys.readouterr().out
+    assert again.count(" s\n") == 1
+    assert again[again.index("Layers of") :] == out[out.index("Layers of") :]
+    after = {p: p.stat().st_mtime_ns for p in workdir.glob("*.json")}
+    assert [p.name for p in before if after[p] != before[p]] == [
+        "snip-0.9-batches1-seed0.json"
+    ]
+
+
+def test_the_directory_of_another_network_is_refused(finished, binary):
+    workdir, _ = finished
+    with pytest.raises(SystemExit) as error:
+        binary("dissect", "--network=conv4", f"--workdir={workdir}", *TINY[1:])
+    assert "network: 'conv2' there, 'conv4' here" in error.value.code
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ("--methods=iter_snipp", "Did you mean 'iter_snip'"),
+        ("--sparsities=0.9,1.5", "['0.9', '1.5']"),
+        ("--rounds=0", "['0']"),
+    ],
+)
+def test_a_typing_error_is_answered(flag, expected, binary, tmp_path):
+    with pytest.raises(SystemExit) as error:
+        binary("dissect", *TINY, flag, f"--workdir={tmp_path / 'run'}")
+    assert expected in error.value.code
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_matplotlib_it_says_what_to_install(
+    binary, tmp_path, monkeypatch, capsys
+):
+    find = importlib.util.find_spec
+
+    def find_all_but_matplotlib(name, *package):
+        return None if name == "matplotlib" else find(name, *package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_all_but_matplotlib)
+    binary("dissect", *TINY, "--methods=snip", f"--workdir={tmp_path}")
+    out = capsys.readouterr().out
+    assert "kprune[plots]" in out
+    assert "| SNIP |" in out
+    assert not (tmp_path / "structure.png").exists()
