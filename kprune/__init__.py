@@ -2,6 +2,7 @@
 
 from kprune import (
     allocation,
+    callbacks,
     criteria,
     datasets,
     experiment,
@@ -11,6 +12,7 @@ from kprune import (
     recipes,
     schedules,
     testing,
+    training,
 )
 from kprune.batches import class_balanced
 from kprune.export import export
@@ -36,6 +38,7 @@ __all__ = [
     "Pruner",
     "__version__",
     "allocation",
+    "callbacks",
     "class_balanced",
     "criteria",
     "datasets",
@@ -56,5 +59,6 @@ __all__ = [
     "strip",
     "summary",
     "testing",
+    "training",
     "wrap",
 ]

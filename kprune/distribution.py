@@ -6,6 +6,7 @@ shares give is summed over all replicas, so that everybody has the same scores.
 """
 
 import contextlib
+import weakref
 import zlib
 
 import keras
@@ -27,6 +28,17 @@ def workers(strategy):
     return sum(
         spec.num_tasks(job) for job in spec.jobs if job in ("chief", "worker")
     )
+
+
+def is_chief(strategy):
+    """Returns whether this process is the one that writes files."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or workers(strategy) == 1:
+        return True
+    if resolver.task_type == "worker":
+        chiefs = "chief" in resolver.cluster_spec().jobs
+        return resolver.task_id == 0 and not chiefs
+    return resolver.task_type == "chief"
 
 
 def scope(strategy):
@@ -93,21 +105,85 @@ def check_agreement(strategy, arrays, message):
     """
     if workers(strategy) == 1:
         return
+    # Halves of 16 bits, whose sums of squares float64 holds exactly.
     own = checksum(arrays)
-
-    def spread():
-        # Halves of 16 bits, whose sums of squares float64 holds exactly.
-        halves = [own >> 16, own & 0xFFFF]
-        values = tf.constant(halves, tf.float64)
-        context = tf.distribute.get_replica_context()
-        return context.all_reduce(
-            tf.distribute.ReduceOp.SUM, [values, values * values]
-        )
-
-    with scope(strategy):
-        sums, squares = tf.function(strategy.run, autograph=False)(spread)
-    first = strategy.experimental_local_results(sums)[0].numpy()
-    second = strategy.experimental_local_results(squares)[0].numpy()
+    halves = np.array([own >> 16, own & 0xFFFF], np.float64)
+    sums, squares = _total(strategy, [halves, halves**2])
     # n sum(x^2) = (sum x)^2 if and only if all are equal.
-    if (replicas(strategy) * second != first * first).any():
+    if (replicas(strategy) * squares != sums**2).any():
         raise RuntimeError(message)
+
+
+def any_worker(strategy, yes):
+    """Returns whether any of the workers says yes. All must ask.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`. With one worker nothing is sent.
+        yes: Boolean, what this one says.
+    """
+    if workers(strategy) == 1:
+        return yes
+    return bool(_total(strategy, [float(yes)])[0] > 0)
+
+
+def wait(strategy):
+    """Waits until all workers have come here."""
+    any_worker(strategy, True)
+
+
+# By strategy: a function traced once.
+_TOTALS = weakref.WeakKeyDictionary()
+
+
+def _total(strategy, values):
+    """Returns the sum over all replicas of an array of floats."""
+    if strategy not in _TOTALS:
+
+        def add(own):
+            # A copy, as what comes from outside is on no replica's device.
+            own = tf.identity(own)
+            context = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, own)
+
+        run = weakref.WeakMethod(strategy.run)
+        _TOTALS[strategy] = tf.function(
+            lambda own: run()(add, args=(own,)),
+            autograph=False,
+            reduce_retracing=True,
+        )
+    with scope(strategy):
+        total = _TOTALS[strategy](tf.constant(values, tf.float64))
+    return strategy.experimental_local_results(total)[0].numpy()
+
+
+def check_in_step(strategy, variables):
+    """Raises unless all replicas, here and elsewhere, hold the same values.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`.
+        variables: List of Keras variables of one copy per replica, such as
+            the weights that train. (Of batch normalization's statistics each
+            replica has its own.)
+
+    Raises:
+        RuntimeError: If they differ.
+    """
+    if replicas(strategy) == 1:
+        return
+    here = []
+    for variable in variables:
+        copies = strategy.experimental_local_results(variable.value)
+        here.append(copies[0].numpy())
+        for copy in copies[1:]:
+            if checksum(copy.numpy()) != checksum(here[-1]):
+                raise RuntimeError(_drift(variable.path))
+    check_agreement(strategy, here, _drift("a weight"))
+
+
+def _drift(what):
+    return (
+        f"The replicas have drifted apart: {what} is not the same on all. The "
+        "last checkpoint is from before. Expected the same program, versions "
+        "and kind of devices everywhere, and no updates of one's own that are "
+        "not reduced over replicas."
+    )

@@ -86,6 +86,8 @@ def is_probability(model, outputs):
 
 def wants_integers(loss):
     """Whether a loss takes class numbers rather than one-hot labels."""
+    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        return True
     name = loss if isinstance(loss, str) else getattr(loss, "__name__", None)
     return name in _SPARSE or type(loss).__name__ in _SPARSE
 

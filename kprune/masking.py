@@ -66,7 +66,9 @@ def strip(model):
     """Returns a plain Keras model with the masks folded into the weights.
 
     The result knows nothing of kprune and loads where it is not installed.
-    Stripping a model without masks gives a copy of it.
+    Stripping a model without masks gives a copy of it. The result of a model
+    under a `tf.distribute` strategy is on this process' own device, unless it
+    is made within the strategy's scope.
 
     Args:
         model: A Keras model, wrapped or not. It is left as it was.
@@ -76,14 +78,13 @@ def strip(model):
         optimizer if `model` is compiled.
     """
     _check_built(model)
-    with cloning.strategy_scope(model):
-        new = cloning.plain_copy(model)
-        names = {w.name: w for w in weights.find(new)}
-        for weight in weights.find(model):
-            if weight.mask is not None:
-                target = names[weight.name].variable
-                target.assign(where(weight.mask, target.value))
-        cloning.carry_compile(model, new)
+    new = cloning.plain_copy(model)
+    names = {w.name: w for w in weights.find(new)}
+    for weight in weights.find(model):
+        if weight.mask is not None:
+            target = names[weight.name].variable
+            target.assign(where(weight.mask, target.value))
+    cloning.carry_compile(model, new)
     return new
 
 

@@ -38,6 +38,8 @@ ROWS = [
     {"pruner", "redraw"},
     {"recipes"},
     {"pruning", "testing"},
+    {"training"},
+    {"callbacks"},
     {"report", "export"},
     {"experiment"},
 ]

@@ -31,8 +31,13 @@ from kprune.keras_internals.layers import (
     take_call_signature,
     take_rematerialization,
 )
+from kprune.keras_internals.multi_worker import (
+    mend_multi_worker_fit,
+    spans_workers,
+)
 from kprune.keras_internals.training import (
     averages,
+    build_training,
     compile_arguments,
     forget_compiled_functions,
     is_keras_loss,
@@ -48,6 +53,7 @@ __all__ = [
     "all_layers",
     "attributes",
     "averages",
+    "build_training",
     "call_arguments",
     "check_inputs",
     "compile_arguments",
@@ -62,12 +68,14 @@ __all__ = [
     "last_layers",
     "lists_layers",
     "make_linear",
+    "mend_multi_worker_fit",
     "not_compiled",
     "output_layers",
     "reads_logits",
     "set_loss_scaling",
     "slots",
     "smallest_vocabulary",
+    "spans_workers",
     "swap_children",
     "take_call_signature",
     "take_rematerialization",

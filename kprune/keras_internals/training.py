@@ -21,6 +21,20 @@ def forget_compiled_functions(model):
             setattr(model, name, None)
 
 
+def build_training(model, batch):
+    """Makes the variables of a compiled model's optimizer and metrics.
+
+    `fit` makes them with its first step.
+
+    Args:
+        model: A compiled Keras model.
+        batch: What the data set gives, or its `element_spec`. Only shapes and
+            types are looked at.
+    """
+    with model.distribute_strategy.scope():
+        model._symbolic_build(data_batch=batch)
+
+
 def training_loss(model, loss=None, dtype=None):
     """Returns the loss as `fit` computes it, without regularization.
 

@@ -1,0 +1,5 @@
+"""Callbacks for `fit`."""
+
+from kprune.training import Checkpoint
+
+__all__ = ["Checkpoint"]

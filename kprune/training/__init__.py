@@ -1,0 +1,31 @@
+"""Training pruned models: devices, learning rates, and runs that resume.
+
+    strategy(name)    the devices that train together
+    fit(model, ...)   `model.fit`, resumed to the bit from checkpoints
+
+`learning_rates`, `TorchSGD` and `SmoothedCrossentropy` are what the papers
+train with and Keras lacks; `durations` reads "8ep" and "500it".
+"""
+
+from kprune.training import durations, learning_rates
+from kprune.training.checkpoint import Checkpoint
+from kprune.training.files import CheckpointFiles
+from kprune.training.fitting import divisor, fit
+from kprune.training.losses import SmoothedCrossentropy
+from kprune.training.optimizers import TorchSGD
+from kprune.training.strategies import strategy
+from kprune.training.termination import EXIT_CODE, Terminated
+
+__all__ = [
+    "EXIT_CODE",
+    "Checkpoint",
+    "CheckpointFiles",
+    "SmoothedCrossentropy",
+    "Terminated",
+    "TorchSGD",
+    "divisor",
+    "durations",
+    "fit",
+    "learning_rates",
+    "strategy",
+]

@@ -1,0 +1,183 @@
+"""The callback that saves a training run, for `kprune.training.fit`."""
+
+import dataclasses
+
+import keras
+from absl import logging
+
+from kprune import distribution, weights
+from kprune.training import durations, state
+from kprune.training.files import CheckpointFiles
+from kprune.training.termination import Terminated, Termination
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """How far a run got.
+
+    Args:
+        epoch: Integer, epochs that are over.
+        step: Integer, steps done of the epoch that is not.
+        stopped: Whether a callback ended the training there.
+        logs: List of dicts, what was measured in each epoch that is over.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    stopped: bool = False
+    logs: tuple = ()
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Saves all that a killed run needs to go on, to the bit.
+
+    For `kprune.training.fit(checkpoint=)`, which also goes on from it. Saved
+    are the model with its masks, the optimizer, the metrics, the place in the
+    data, the random state and what the other callbacks remember. A file is in
+    place whole or not at all; if the last is damaged, the one before counts.
+
+    On SIGTERM, which schedulers send before they take a machine away, it saves
+    after the step that is under way, and ends the program with the exit code
+    143. A SIGTERM during validation is answered when that is over.
+
+    Under a strategy of several workers the first one writes, and a SIGTERM to
+    any of them ends all. Replicas whose weights or masks have drifted apart
+    are an error, and nothing is saved of them.
+
+    Args:
+        directory: Path. Every worker must be able to read it.
+        every: How often to save: `"500it"` or 500 (steps), `"1ep"` (epochs)
+            or `"10%"` (of the whole training). With several steps per
+            execution, after the execution in which it falls due. What the
+            epoch and the run end with is saved too.
+        keep: Integer > 0, how many of the latest files to keep.
+
+    Raises:
+        ValueError: If an argument does not fit.
+
+    Example:
+
+    >>> checkpoint = kprune.callbacks.Checkpoint("run/checkpoints", "500it")
+    >>> kprune.training.fit(model, train, epochs=20, checkpoint=checkpoint)
+    """
+
+    def __init__(self, directory, every="1ep", keep=2):
+        super().__init__()
+        self.files = CheckpointFiles(directory, keep)
+        self.every = every
+        durations.steps(every, 1, 1)  # Raises if it cannot be read.
+        self._fit = None
+
+    def begin(self, place, saved, steps_per_epoch, epochs, others):
+        """Is told by `fit` where it starts.
+
+        Args:
+            place: `Place` that the run starts at.
+            saved: The state that was found there, or `None`.
+            steps_per_epoch: Integer.
+            epochs: Integer, of the whole run.
+            others: List of the other callbacks.
+        """
+        total = steps_per_epoch * epochs
+        every = durations.steps(self.every, steps_per_epoch, total)
+        if every < 1:
+            raise ValueError(
+                "`every` should be at least one step. Received: "
+                f"every={self.every!r}, which is {every} steps."
+            )
+        self._fit = (steps_per_epoch, epochs, every, others)
+        self._saved = saved
+        self._place = place
+        self._last = self._number(place)
+        self._termination = Termination()
+
+    def end(self):
+        """Is told by `fit` that it returns or raises."""
+        self._fit = None
+        self._termination.ignore()
+
+    def on_train_begin(self, logs=None):
+        if self._fit is None:
+            raise RuntimeError(
+                "kprune.callbacks.Checkpoint belongs to "
+                "`kprune.training.fit(model, ..., checkpoint=)`, which goes on "
+                "from what it saved. `model.fit(callbacks=)` cannot."
+            )
+        self._termination.listen()
+        if self._saved is None:
+            self._save(self._place)
+        else:
+            state.put_back_callbacks(self._fit[3], self._saved)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        done = self._place.step if epoch == self._place.epoch else 0
+        self._before = done
+
+    def on_train_batch_end(self, batch, logs=None):
+        steps_per_epoch, *_ = self._fit
+        step = self._before + batch + 1
+        ends = self._terminated()
+        if step >= steps_per_epoch:
+            return  # What counts is the end of the epoch.
+        place = dataclasses.replace(self._place, step=step)
+        if ends or self._due(place):
+            self._save(place)
+        if ends:
+            self._leave(place)
+
+    def on_epoch_end(self, epoch, logs=None):
+        _, epochs, *_ = self._fit
+        self._place = Place(
+            epoch + 1,
+            0,
+            bool(self.model.stop_training),
+            (*self._place.logs, {k: float(v) for k, v in (logs or {}).items()}),
+        )
+        over = epoch + 1 == epochs or self._place.stopped
+        ends = self._terminated()
+        if ends or over or self._due(self._place):
+            self._save(self._place)
+        if ends and not over:
+            self._leave(self._place)
+
+    @property
+    def place(self):
+        """The `Place` after the last epoch."""
+        return self._place
+
+    def _terminated(self):
+        """Whether this worker or another one was told to end."""
+        strategy = self.model.distribute_strategy
+        return distribution.any_worker(strategy, self._termination.asked)
+
+    def _number(self, place):
+        return place.epoch * self._fit[0] + place.step
+
+    def _due(self, place):
+        every = self._fit[2]
+        return self._number(place) // every > self._last // every
+
+    def _save(self, place):
+        strategy = self.model.distribute_strategy
+        distribution.check_in_step(strategy, _mirrored(self.model))
+        self._last = self._number(place)
+        # Every worker takes part: reading some variables is a joint sum.
+        taken = state.take(self.model, self._fit[3])
+        taken["place"] = dataclasses.asdict(place)
+        taken["steps_per_epoch"] = self._fit[0]
+        if distribution.is_chief(strategy):
+            self.files.save(self._last, taken)
+
+    def _leave(self, place):
+        message = (
+            f"Terminated after step {self._number(place)} and saved in "
+            f"{self.files.directory}. The same command goes on from there."
+        )
+        logging.warning(message)
+        raise Terminated(message)
+
+
+def _mirrored(model):
+    """Returns the variables that are the same on all replicas."""
+    masks = [w.mask for w in weights.find(model) if w.mask is not None]
+    return [*model.trainable_variables, *masks]

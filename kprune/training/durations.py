@@ -1,0 +1,81 @@
+"""Lengths of training as people write them, in optimizer steps."""
+
+import math
+import numbers
+import re
+from fractions import Fraction
+
+_STEPS = re.compile(r"([0-9]+)\s*it", re.IGNORECASE)
+_SHARE = re.compile(r"([0-9]*\.?[0-9]+)\s*(ep|%)", re.IGNORECASE)
+
+
+def steps(duration, steps_per_epoch=None, total_steps=None):
+    """Returns a duration in optimizer steps.
+
+    | duration | means |
+    |---|---|
+    | `1000`, `"1000it"` | 1000 steps (iterations) |
+    | `"8ep"`, `"0.5ep"` | epochs |
+    | `"75%"`, `"12.5%"` | of the whole training |
+
+    What falls between two steps goes to the nearest, halves upwards. Steps
+    and epochs may lie beyond the end of training. Case does not matter.
+
+    Args:
+        duration: String or integer, 0 or more.
+        steps_per_epoch: Integer. Only a duration in epochs needs it.
+        total_steps: Integer, how many steps the whole training has. Only a
+            percentage needs it.
+
+    Returns:
+        An integer.
+
+    Raises:
+        ValueError: If `duration` is none of these forms or over 100%, or what
+            it is counted in is not known.
+
+    Example:
+
+    >>> durations.steps("0.5ep", steps_per_epoch=391, total_steps=62560)
+    196
+    """
+    whole = isinstance(duration, numbers.Integral)
+    if whole and not isinstance(duration, bool) and duration >= 0:
+        return int(duration)
+    text = duration.strip() if isinstance(duration, str) else ""
+    if match := _STEPS.fullmatch(text):
+        return int(match[1])
+    match = _SHARE.fullmatch(text)
+    if not match:
+        raise ValueError(
+            'Expected a duration such as 1000 or "1000it" (steps), "8ep" or '
+            '"0.5ep" (epochs) or "75%" (of the whole training), and not below '
+            f"0. Received: {duration!r}"
+        )
+    # Exact: 0.29 * 100 is not 29 in floating point.
+    amount = Fraction(match[1])
+    if match[2] == "%":
+        if amount > 100:
+            raise ValueError(
+                "Expected a share of the whole training from 0% to 100%. "
+                f"Received: {duration!r}"
+            )
+        total = _known(total_steps, "total_steps", duration)
+        return _nearest(amount / 100 * total)
+    per_epoch = _known(steps_per_epoch, "steps_per_epoch", duration)
+    return _nearest(amount * per_epoch)
+
+
+def _known(count, name, duration):
+    whole = isinstance(count, numbers.Integral) and not isinstance(count, bool)
+    if whole and count >= 1:
+        return int(count)
+    raise ValueError(
+        f"The duration {duration!r} is counted in `{name}`. Expected a "
+        f"positive integer. Received: {name}={count!r}. A duration in steps, "
+        'such as "1000it", does without.'
+    )
+
+
+def _nearest(exact):
+    return math.floor(exact + Fraction(1, 2))

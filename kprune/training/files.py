@@ -1,0 +1,158 @@
+"""Checkpoint files: written whole, read back only if they are whole.
+
+A file is an uncompressed `.npz` of arrays; what is not an array is JSON, in
+an array of bytes. It is written beside its place, flushed to the disk, and
+renamed, so that a kill at any moment leaves the files before it as they were.
+The zip format keeps a checksum of each array, which reading compares.
+"""
+
+import json
+import os
+import pathlib
+import re
+import warnings
+import zipfile
+
+import ml_dtypes
+import numpy as np
+
+_NAME = re.compile(r"step-(\d+)\.npz")
+_STATE = "state.json"
+_ARRAY = "array of"  # Stands in the JSON where an array was.
+_DAMAGED = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
+
+
+class CheckpointFiles:
+    """The checkpoints in a directory, by the step at which they were taken.
+
+    Args:
+        directory: Path. It is made when the first one is saved.
+        keep: Integer > 0, how many of the latest to keep.
+    """
+
+    def __init__(self, directory, keep=2):
+        if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
+            raise ValueError(
+                "`keep` should be a positive integer, how many checkpoints to "
+                f"keep. Received: keep={keep!r}"
+            )
+        self.directory = pathlib.Path(directory)
+        self.keep = keep
+
+    def steps(self):
+        """Returns the steps of which there is a file, in rising order."""
+        if not self.directory.is_dir():
+            return []
+        found = map(_NAME.fullmatch, os.listdir(self.directory))
+        return sorted(int(match[1]) for match in found if match)
+
+    def path(self, step):
+        """Returns the path of the checkpoint of a step."""
+        return self.directory / f"step-{step:09d}.npz"
+
+    def save(self, step, state):
+        """Writes a checkpoint, and removes those before the last `keep`.
+
+        Args:
+            step: Integer.
+            state: NumPy arrays in dicts and lists, beside what JSON can hold.
+
+        Raises:
+            OSError: If it cannot be written. The others are left as they were.
+        """
+        arrays = {}
+        text = json.dumps(_packed(state, arrays))
+        arrays[_STATE] = np.frombuffer(text.encode(), np.uint8)
+        half = self.directory / f".step-{step}.part"
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with open(half, "wb") as file:
+                np.savez(file, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(half, self.path(step))
+            _flush_directory(self.directory)
+        except OSError as error:
+            half.unlink(missing_ok=True)
+            kept = [str(self.path(there)) for there in self.steps()[-1:]]
+            raise OSError(
+                f"Could not save the checkpoint of step {step}: {error}. "
+                f"The last one is {kept[0] if kept else 'not there yet'}."
+            ) from error
+        for old in self.steps()[: -self.keep]:
+            self.path(old).unlink(missing_ok=True)
+
+    def latest(self):
+        """Returns the last checkpoint that is whole.
+
+        Damaged ones are named in a warning and passed over.
+
+        Returns:
+            `(step, state)`, or `None` if there is no checkpoint.
+
+        Raises:
+            ValueError: If there are checkpoints, and all are damaged.
+        """
+        damaged = []
+        for step in reversed(self.steps()):
+            try:
+                state = _read(self.path(step))
+            except _DAMAGED as error:
+                damaged.append(f"{self.path(step)} ({error})")
+                continue
+            if damaged:
+                warnings.warn(
+                    f"Going on from step {step}, as later checkpoints are "
+                    f"damaged: {', '.join(damaged)}",
+                    stacklevel=2,
+                )
+            return step, state
+        if damaged:
+            raise ValueError(
+                "All checkpoints are damaged. Remove them to start from the "
+                f"beginning: {', '.join(damaged)}"
+            )
+        return None
+
+
+def _read(path):
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    return _unpacked(json.loads(arrays[_STATE].tobytes()), arrays)
+
+
+def _packed(value, arrays):
+    """Returns `value` for JSON, its arrays put into the dict `arrays`."""
+    if isinstance(value, dict):
+        return {key: _packed(below, arrays) for key, below in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_packed(below, arrays) for below in value]
+    if not isinstance(value, (np.ndarray, np.generic)):
+        return value
+    name, kind = f"{len(arrays):06d}", str(value.dtype)
+    # NumPy's format has no name for bfloat16.
+    bits = value.view(np.uint16) if kind == "bfloat16" else value
+    arrays[name] = np.asarray(bits)
+    return {_ARRAY: kind, "name": name}
+
+
+def _unpacked(value, arrays):
+    if isinstance(value, list):
+        return [_unpacked(below, arrays) for below in value]
+    if not isinstance(value, dict):
+        return value
+    if _ARRAY not in value:
+        return {k: _unpacked(below, arrays) for k, below in value.items()}
+    array = arrays[value["name"]]
+    if value[_ARRAY] == "bfloat16":
+        return array.view(ml_dtypes.bfloat16)
+    return array
+
+
+def _flush_directory(path):
+    # Else the rename itself may be lost with the power.
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,202 @@
+"""`fit` that goes on, to the bit, where a killed run stopped."""
+
+import keras
+import tensorflow as tf
+
+from kprune import distribution, keras_internals
+from kprune.training import state
+from kprune.training.checkpoint import Place
+
+
+def fit(
+    model,
+    train,
+    epochs=1,
+    *,
+    steps_per_epoch=None,
+    checkpoint=None,
+    callbacks=(),
+    validation_data=None,
+    validation_freq=1,
+    verbose="auto",
+):
+    """Trains as `model.fit` does, and goes on from a checkpoint.
+
+    A run that was killed and started again ends with the very weights, masks
+    and metrics of one that was not, on the same kind of CPU. On other devices
+    that takes `tf.config.experimental.enable_op_determinism` too.
+
+    Args:
+        model: A compiled Keras model, pruned, wrapped or plain, built and
+            compiled as it was when the run began. What a checkpoint holds
+            replaces its weights and masks.
+        train: Where the batches come from. Either a `tf.data.Dataset`, finite,
+            that gives the same passes in each process, such as one that
+            shuffles with a seed; to resume, what was read is read again. Or a
+            function that is given a step, counted over all epochs, and
+            returns an endless data set that begins there, such as
+            `lambda step: kprune.datasets.load("mnist", start=step)[0]`.
+        epochs: Integer, of the whole run.
+        steps_per_epoch: Integer. Defaults to the length of the data set; a
+            function has none. A multiple of `steps_per_execution`.
+        checkpoint: A `kprune.callbacks.Checkpoint`. Without one nothing is
+            saved or resumed.
+        callbacks, validation_data, validation_freq, verbose: As for
+            `model.fit`. Callbacks with `get_state()` and `set_state(state)`
+            are resumed too, as are Keras' `EarlyStopping`,
+            `ReduceLROnPlateau` and `ModelCheckpoint`. In a resumed epoch they
+            count the batches from where it goes on.
+
+    Returns:
+        Keras' `History`, of the whole run.
+
+    Raises:
+        ValueError: If an argument does not fit, or the checkpoint is that of
+            another model or of epochs of another length.
+        OSError: If a checkpoint cannot be written.
+        Terminated: (a `SystemExit`) after a SIGTERM.
+
+    Example:
+
+    >>> history = kprune.training.fit(
+    ...     model, train, epochs=20,
+    ...     checkpoint=kprune.callbacks.Checkpoint("run/checkpoints"))
+    """
+    steps_per_epoch = _steps_per_epoch(model, train, steps_per_epoch)
+    place, saved = Place(), None
+    callbacks = list(callbacks)
+    if checkpoint is not None:
+        place, saved = _found(model, checkpoint, steps_per_epoch)
+        checkpoint.begin(place, saved, steps_per_epoch, epochs, callbacks)
+    start = place.epoch * steps_per_epoch + place.step
+    data = train(start) if callable(train) else train.repeat().skip(start)
+    if saved is not None and isinstance(data, tf.data.Dataset):
+        keras_internals.build_training(model, data.element_spec)
+    history = keras.callbacks.History()
+    model.history = history  # Keras sets it with the first epoch, if any.
+    try:
+        model.fit(
+            data,
+            epochs=epochs,
+            initial_epoch=epochs if place.stopped else place.epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=validation_data,
+            validation_freq=validation_freq,
+            # First and last: see there.
+            callbacks=[
+                _Resumption(place, saved, steps_per_epoch),
+                *callbacks,
+                *([checkpoint] if checkpoint is not None else []),
+                history,
+            ],
+            shuffle=False,
+            verbose=verbose,
+        )
+    finally:
+        if checkpoint is not None:
+            checkpoint.end()
+    return _whole(history, place)
+
+
+class _Resumption(keras.callbacks.Callback):
+    """Ends a resumed epoch after the steps that it had left.
+
+    It stands before the other callbacks, so that one of them may still end
+    the training in that epoch.
+    """
+
+    def __init__(self, place, saved, steps_per_epoch):
+        super().__init__()
+        self._place = place
+        self._saved = saved
+        self._left = steps_per_epoch - place.step
+        self._resumed = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._resumed = epoch == self._place.epoch and self._place.step > 0
+        if self._resumed:
+            state.put_back_metrics(self.model, self._saved)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self._resumed and batch + 1 >= self._left:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._resumed:
+            self.model.stop_training = False
+            self._resumed = False
+
+
+def _steps_per_epoch(model, train, steps_per_epoch):
+    if not callable(train) and not isinstance(train, tf.data.Dataset):
+        raise ValueError(
+            "`train` should be a tf.data.Dataset of batches, or a function "
+            "from a step to one. For arrays, use "
+            "tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), "
+            f"seed=0).batch(128). Received: {type(train).__name__}"
+        )
+    if steps_per_epoch is None:
+        if callable(train):
+            raise ValueError(
+                "A function as `train` gives endless data. Give the length of "
+                "an epoch as `steps_per_epoch`."
+            )
+        steps_per_epoch = int(train.cardinality())
+    if steps_per_epoch < 1:
+        raise ValueError(
+            "The length of an epoch is not known. Give `steps_per_epoch`, a "
+            f"positive integer. Received: {steps_per_epoch}"
+        )
+    at_once = model.steps_per_execution
+    if steps_per_epoch % at_once:
+        raise ValueError(
+            f"An epoch of {steps_per_epoch} steps cannot be cut into "
+            f"executions of {at_once}. Compile with `steps_per_execution` of "
+            f"{divisor(steps_per_epoch, at_once)}."
+        )
+    if at_once > 1 and keras_internals.spans_workers(model.distribute_strategy):
+        raise ValueError(
+            "Keras cannot run several steps per execution on several workers. "
+            f"Compile with `steps_per_execution=1`. Received: {at_once}"
+        )
+    return steps_per_epoch
+
+
+def divisor(number, largest):
+    """Returns the largest divisor of a number up to `largest`."""
+    return max(i for i in range(1, largest + 1) if number % i == 0)
+
+
+def _found(model, checkpoint, steps_per_epoch):
+    """Returns the place of the last checkpoint and its state, put back."""
+    latest = checkpoint.files.latest()
+    found = -1 if latest is None else latest[0]
+    distribution.check_agreement(
+        model.distribute_strategy,
+        [found],
+        f"The workers see different checkpoints in "
+        f"{checkpoint.files.directory}. Expected one directory that all share.",
+    )
+    if latest is None:
+        return Place(), None
+    _, saved = latest
+    if saved["steps_per_epoch"] != steps_per_epoch:
+        raise ValueError(
+            f"{checkpoint.files.directory} holds a run with epochs of "
+            f"{saved['steps_per_epoch']} steps. Received: {steps_per_epoch}"
+        )
+    state.put_back(model, saved)
+    return Place(**saved["place"]), saved
+
+
+def _whole(history, place):
+    """Returns the history with what was measured before it was resumed."""
+    earlier = {}
+    for logs in place.logs:
+        for name, value in logs.items():
+            earlier.setdefault(name, []).append(value)
+    for name in {**earlier, **history.history}:
+        later = history.history.get(name, [])
+        history.history[name] = earlier.get(name, []) + later
+    history.epoch = list(range(len(place.logs))) + history.epoch
+    return history

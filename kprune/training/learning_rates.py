@@ -1,0 +1,324 @@
+"""The courses that learning rates take in the papers, by name.
+
+Each is a function of (learning_rate, steps_per_epoch, total_steps) and options
+of its own; durations are as in `kprune.training.durations`. The step that a
+schedule is asked for is the number of updates made so far: 0 for the first.
+"""
+
+import inspect
+import math
+import numbers
+
+import keras
+from keras import ops
+from keras.optimizers import schedules
+
+from kprune import lookup
+from kprune.training import durations
+
+_CURVES = {
+    "half": lambda progress: 0.5 * (1.0 + ops.cos(math.pi * progress)),
+    "quarter": lambda progress: ops.cos(0.5 * math.pi * progress),
+}
+
+
+def constant(learning_rate, steps_per_epoch, total_steps):
+    """The same rate at every step."""
+    del steps_per_epoch, total_steps
+    return learning_rate
+
+
+def step(learning_rate, steps_per_epoch, total_steps, *, every, factor):
+    """Times `factor` at regular intervals: lr * factor^floor(step / every).
+
+    Args:
+        learning_rate: Float, the rate at first.
+        steps_per_epoch: Integer.
+        total_steps: Integer.
+        every: Duration. With `"30ep"`, epoch 30 (from 0) is the first at the
+            second rate.
+        factor: Float > 0.
+    """
+    length = durations.steps(every, steps_per_epoch, total_steps)
+    if length < 1:
+        raise ValueError(
+            "Expected `every` of the schedule 'step' to be at least one step. "
+            f"Received: every={every!r}"
+        )
+    factor = _positive(factor, "factor")
+    return schedules.ExponentialDecay(
+        learning_rate, length, factor, staircase=True
+    )
+
+
+def multi_step(
+    learning_rate,
+    steps_per_epoch,
+    total_steps,
+    *,
+    at,
+    factor=None,
+    factors=None,
+):
+    """Another rate from each of some points on.
+
+    With `at=["150ep", "250ep"]`, epoch 150 (from 0) is the first at the second
+    rate, as with PyTorch's `MultiStepLR`. Either `factor` or `factors` is
+    given.
+
+    Args:
+        learning_rate: Float, the rate at first.
+        steps_per_epoch: Integer.
+        total_steps: Integer.
+        at: List of durations, each longer than the one before.
+        factor: Float > 0, by which the rate is multiplied at each point.
+        factors: List of floats > 0, one for each point: the rate from there
+            on, relative to `learning_rate`.
+    """
+    if not isinstance(at, (list, tuple)) or not at:
+        raise ValueError(
+            "Expected `at` of the schedule 'multi_step' to be a list of "
+            f"durations, such as ['150ep', '250ep']. Received: at={at!r}"
+        )
+    starts = [durations.steps(one, steps_per_epoch, total_steps) for one in at]
+    if starts != sorted(set(starts)):
+        raise ValueError(
+            "Expected each of `at` to lie at least one step after the one "
+            f"before. Received: at={at!r}, which is at steps {starts}"
+        )
+    factors = _factors(len(starts), factor, factors)
+    return schedules.PiecewiseConstantDecay(
+        # Keras' intervals include their last step.
+        [start - 1 for start in starts],
+        [learning_rate] + [learning_rate * each for each in factors],
+    )
+
+
+def cosine(
+    learning_rate, steps_per_epoch, total_steps, *, warm_up=0, floor=0.0
+):
+    """Half a cosine from the peak to the floor, after a linear warm-up.
+
+        lr = peak * step / W                                     in warm-up
+        lr = peak * (f + (1 - f) (1 + cos(pi (step - W) / (T - W))) / 2)
+
+    With `warm_up`, the first step of all has rate 0. Without, the first has
+    the peak. The floor would be the rate of the step after the last.
+    Loshchilov & Hutter, 2017, https://arxiv.org/abs/1608.03983.
+
+    Args:
+        learning_rate: Float, the peak.
+        steps_per_epoch: Integer.
+        total_steps: Integer, T.
+        warm_up: Duration, W steps, shorter than the whole training.
+        floor: Float in [0, 1], f: the floor relative to the peak.
+    """
+    rise = durations.steps(warm_up, steps_per_epoch, total_steps)
+    fall = durations.steps("100%", None, total_steps) - rise
+    if fall < 1:
+        raise ValueError(
+            "Expected `warm_up` of the schedule 'cosine' to be shorter than "
+            f"the training, which has {total_steps} steps. Received: "
+            f"warm_up={warm_up!r}, which is {rise} steps"
+        )
+    if not _is_number(floor) or not 0 <= floor <= 1:
+        raise ValueError(
+            "Expected `floor` of the schedule 'cosine' to be a share of the "
+            f"learning rate, in [0, 1]. Received: floor={floor!r}"
+        )
+    if not rise:
+        return schedules.CosineDecay(learning_rate, fall, alpha=float(floor))
+    return schedules.CosineDecay(
+        0.0,
+        fall,
+        alpha=float(floor),
+        warmup_target=learning_rate,
+        warmup_steps=rise,
+    )
+
+
+def asni_cosine(
+    learning_rate, steps_per_epoch, total_steps, *, delta=0.06, curve="half"
+):
+    """ASNI's cosine, which changes once an epoch (see `AsniCosine`).
+
+    Args:
+        learning_rate: Float, the rate of the first epoch.
+        steps_per_epoch: Integer.
+        total_steps: Integer.
+        delta: Float >= 0, by how much of the training the curve is longer.
+        curve: `"half"` or `"quarter"` of a cosine.
+    """
+    # As durations, which are checked.
+    per_epoch = durations.steps("1ep", steps_per_epoch)
+    total = durations.steps("100%", None, total_steps)
+    return AsniCosine(learning_rate, per_epoch, total / per_epoch, delta, curve)
+
+
+@keras.saving.register_keras_serializable("kprune")
+class AsniCosine(schedules.LearningRateSchedule):
+    """A cosine that ends above zero and changes between epochs only.
+
+        lr = lr_0 (1 + cos(pi e / ((1 + delta) E))) / 2      curve="half"
+        lr = lr_0 cos(pi e / (2 (1 + delta) E))              curve="quarter"
+
+    where e of E epochs are over. After the last epoch the rate stays.
+
+    Amenable Sparse Network Investigator, https://arxiv.org/abs/2202.09284,
+    prints lr_0 cos(pi e / (1 + delta) E), which is negative for the second
+    half of the training. Which of the two curves is meant is not known; the
+    half cosine is the usual one.
+
+    Args:
+        learning_rate: Float, lr_0.
+        steps_per_epoch: Integer.
+        epochs: Float, E.
+        delta: Float >= 0. Defaults to 0.06, the paper's on CIFAR-10.
+        curve: `"half"` or `"quarter"`. Defaults to `"half"`.
+
+    Raises:
+        ValueError: If `delta` or `curve` is none of these.
+    """
+
+    def __init__(
+        self, learning_rate, steps_per_epoch, epochs, delta=0.06, curve="half"
+    ):
+        super().__init__()
+        if not _is_number(delta) or delta < 0:
+            raise ValueError(
+                "Expected `delta` of the schedule 'asni_cosine' to be a "
+                f"number of 0 or more. Received: delta={delta!r}"
+            )
+        lookup.choose(curve, _CURVES, "curve of the schedule 'asni_cosine'")
+        self.learning_rate = learning_rate
+        self.steps_per_epoch = steps_per_epoch
+        self.epochs = epochs
+        self.delta = delta
+        self.curve = curve
+
+    def __call__(self, step):
+        epoch = ops.floor_divide(step, self.steps_per_epoch)
+        epoch = ops.cast(epoch, keras.config.floatx())
+        progress = ops.minimum(epoch, self.epochs) / self.epochs
+        return self.learning_rate * _CURVES[self.curve](
+            progress / (1.0 + self.delta)
+        )
+
+    def get_config(self):
+        return {
+            "learning_rate": self.learning_rate,
+            "steps_per_epoch": self.steps_per_epoch,
+            "epochs": self.epochs,
+            "delta": self.delta,
+            "curve": self.curve,
+        }
+
+
+_ALL = {
+    f.__name__: f for f in (constant, step, multi_step, cosine, asni_cosine)
+}
+
+
+def names():
+    """Returns the names of all schedules."""
+    return sorted(_ALL)
+
+
+def get(spec, learning_rate, steps_per_epoch, total_steps):
+    """Returns what to give to an optimizer as its `learning_rate`.
+
+    Args:
+        spec: Dict with the `"name"` of a schedule and its options, such as
+            `{"name": "multi_step", "at": ["150ep", "250ep"], "factor": 0.1}`.
+            An option that is `None` is left to its default.
+        learning_rate: Float, the rate at first, or at the peak of a warm-up.
+        steps_per_epoch: Integer.
+        total_steps: Integer, how many steps the whole training has.
+
+    Returns:
+        A float, or a `keras.optimizers.schedules.LearningRateSchedule`.
+
+    Raises:
+        ValueError: If there is no such schedule, an option is unknown or
+            missing, or a value cannot be.
+
+    Example:
+
+    >>> spec = {"name": "cosine", "warm_up": "5ep"}
+    >>> schedule = learning_rates.get(spec, 0.1, 391, 62560)
+    >>> optimizer = keras.optimizers.SGD(schedule, momentum=0.9)
+    """
+    if not isinstance(spec, dict) or "name" not in spec:
+        raise ValueError(
+            "Expected a dict with the name of a learning-rate schedule, such "
+            "as {'name': 'cosine', 'warm_up': '5ep'}, with one of: "
+            f"{', '.join(names())}. Received: {spec!r}"
+        )
+    name = spec["name"]
+    schedule = lookup.choose(name, _ALL, "learning-rate schedule")
+    options = {k: v for k, v in spec.items() if k != "name" and v is not None}
+    _check_options(name, schedule, options)
+    rate = _positive(learning_rate, "learning_rate")
+    return schedule(rate, steps_per_epoch, total_steps, **options)
+
+
+def _check_options(name, schedule, options):
+    known = {
+        p.name: p
+        for p in inspect.signature(schedule).parameters.values()
+        if p.kind is p.KEYWORD_ONLY
+    }
+    for option in options:
+        if not known:
+            raise ValueError(
+                f"The learning-rate schedule {name!r} has no options. "
+                f"Received: {option!r}"
+            )
+        if option not in known:
+            raise ValueError(
+                lookup.unknown(
+                    option, known, f"option of the schedule {name!r}"
+                )
+            )
+    missing = [
+        option
+        for option, parameter in known.items()
+        if parameter.default is parameter.empty and option not in options
+    ]
+    if missing:
+        raise ValueError(
+            f"The learning-rate schedule {name!r} needs "
+            f"{' and '.join(map(repr, missing))}. Received: {options}"
+        )
+
+
+def _factors(count, factor, factors):
+    """Returns the rates after each of `count` points, relative to before."""
+    if (factor is None) == (factors is None):
+        raise ValueError(
+            "Expected either `factor`, a number, or `factors`, a list, for "
+            f"the schedule 'multi_step'. Received: factor={factor!r}, "
+            f"factors={factors!r}"
+        )
+    if factors is None:
+        factor = _positive(factor, "factor")
+        return [factor ** (i + 1) for i in range(count)]
+    if not isinstance(factors, (list, tuple)) or len(factors) != count:
+        raise ValueError(
+            f"Expected `factors` to be a list of {count} numbers, one for "
+            f"each of `at`. Received: factors={factors!r}"
+        )
+    return [_positive(each, "factors") for each in factors]
+
+
+def _positive(value, name):
+    if _is_number(value) and value > 0:
+        return float(value)
+    raise ValueError(
+        f"Expected `{name}` to be a number above 0. Received: {value!r}"
+    )
+
+
+def _is_number(value):
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return real and math.isfinite(value)

@@ -1,0 +1,58 @@
+"""Losses as the papers used them, where Keras has none."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("kprune")
+class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
+    """Cross-entropy on class numbers and logits, with smoothed labels.
+
+        loss = (1 - e) * (-log p_y) + e * mean over classes of (-log p)
+
+    It equals `CategoricalCrossentropy(from_logits=True, label_smoothing=e)`
+    on one-hot labels. Szegedy et al., 2016, https://arxiv.org/abs/1512.00567.
+
+    Args:
+        label_smoothing: Float in [0, 1), e: how much of each label is spread
+            evenly over all classes, the true one included.
+        reduction: As for all Keras losses. Defaults to
+            `"sum_over_batch_size"`.
+        name: String.
+        dtype: What to compute it in. Defaults to `keras.config.floatx()`.
+
+    Raises:
+        ValueError: If `label_smoothing` is out of range.
+
+    Example:
+
+    >>> model.compile("sgd", SmoothedCrossentropy(0.1), metrics=["accuracy"])
+    """
+
+    def __init__(
+        self,
+        label_smoothing,
+        reduction="sum_over_batch_size",
+        name="smoothed_crossentropy",
+        dtype=None,
+    ):
+        number = isinstance(label_smoothing, (int, float))
+        if not number or not 0 <= label_smoothing < 1:
+            raise ValueError(
+                "Expected `label_smoothing` to be a number in [0, 1). "
+                f"Received: label_smoothing={label_smoothing!r}"
+            )
+        super().__init__(
+            from_logits=True, reduction=reduction, name=name, dtype=dtype
+        )
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        true = super().call(y_true, y_pred)
+        every = -ops.mean(ops.log_softmax(y_pred, axis=-1), axis=-1)
+        return (1 - self.label_smoothing) * true + self.label_smoothing * every
+
+    def get_config(self):
+        config = super().get_config()
+        del config["from_logits"], config["ignore_class"]
+        return {**config, "label_smoothing": self.label_smoothing}

@@ -1,0 +1,113 @@
+"""Optimizers as the papers used them, where Keras' own differ."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("kprune")
+class TorchSGD(keras.optimizers.Optimizer):
+    """Gradient descent as `torch.optim.SGD` does it.
+
+        g <- g + weight_decay * w
+        v <- momentum * v + g                       from v = 0
+        w <- w - lr * v                             plain
+        w <- w - lr * (g + momentum * v)            with `nesterov`
+
+    It differs from `keras.optimizers.SGD` in two points. Weight decay goes
+    through the momentum, and all trainable variables decay, biases and those
+    of batch normalization included, but for what `exclude_from_weight_decay`
+    names. And the momentum holds gradients and not steps: when the learning
+    rate drops, all that is to come drops at once.
+
+    Args:
+        learning_rate: Float, a `LearningRateSchedule`, or a callable.
+        momentum: Float in [0, 1]. Defaults to 0.
+        nesterov: Boolean, whether to step ahead along the momentum. Defaults
+            to `False`.
+        weight_decay: Float >= 0. Defaults to 0.
+        **kwargs: What all Keras optimizers take: `name`, `clipnorm`,
+            `use_ema` and so on. Gradients are clipped before the decay is
+            added, as with `torch.nn.utils.clip_grad_norm_`.
+
+    Raises:
+        ValueError: If `momentum` or `weight_decay` is out of range, or
+            `nesterov` is no boolean or comes without momentum.
+
+    Example:
+
+    >>> optimizer = TorchSGD(0.1, momentum=0.9, weight_decay=5e-4)
+    >>> model.compile(optimizer, loss)
+    """
+
+    def __init__(
+        self,
+        learning_rate,
+        momentum=0.0,
+        nesterov=False,
+        weight_decay=0.0,
+        **kwargs,
+    ):
+        if not isinstance(momentum, (int, float)) or not 0 <= momentum <= 1:
+            raise ValueError(
+                "Expected `momentum` to be a number in [0, 1]. Received: "
+                f"momentum={momentum!r}"
+            )
+        if not isinstance(weight_decay, (int, float)) or not weight_decay >= 0:
+            raise ValueError(
+                "Expected `weight_decay` to be a number of 0 or more. "
+                f"Received: weight_decay={weight_decay!r}"
+            )
+        # In PyTorch's order of arguments, the decay would come in its place.
+        if not isinstance(nesterov, bool):
+            raise ValueError(
+                "Expected `nesterov` to be True or False. Received: "
+                f"nesterov={nesterov!r}"
+            )
+        if nesterov and not momentum:
+            raise ValueError(
+                "`nesterov=True` steps along the momentum. Expected "
+                f"`momentum` above 0. Received: momentum={momentum!r}"
+            )
+        super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
+        self.momentum = momentum
+        self.nesterov = nesterov
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.momentums = []
+        if self.momentum:
+            self.momentums = self.add_optimizer_variables(variables, "momentum")
+
+    def update_step(self, gradient, variable, learning_rate):
+        gradient = ops.cast(gradient, variable.dtype)
+        # Here and not in `apply`: replicas have added up their gradients by
+        # now, and would have added up the decay with them.
+        if self.weight_decay and self._use_weight_decay(variable):
+            decay = ops.cast(self.weight_decay, variable.dtype)
+            gradient = ops.add(gradient, ops.multiply(decay, variable))
+        if self.momentum:
+            gradient = self._with_momentum(gradient, variable)
+        learning_rate = ops.cast(learning_rate, variable.dtype)
+        self.assign_sub(variable, ops.multiply(learning_rate, gradient))
+
+    def _with_momentum(self, gradient, variable):
+        """Updates the momentum of a variable, and returns where to step."""
+        slot = self.momentums[self._get_variable_index(variable)]
+        momentum = ops.cast(self.momentum, variable.dtype)
+        velocity = ops.add(ops.multiply(momentum, slot), gradient)
+        self.assign(slot, velocity)
+        if self.nesterov:
+            return ops.add(gradient, ops.multiply(momentum, velocity))
+        return velocity
+
+    def _apply_weight_decay(self, variables):
+        """Nothing: Keras would take the decay off the variables, here."""
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "momentum": self.momentum,
+            "nesterov": self.nesterov,
+        }

@@ -1,0 +1,173 @@
+"""All that a training run is at a moment: taken, and put back to the bit.
+
+The weights, masks and statistics of the model, the state of its optimizer,
+metrics and random seeds, and that of the callbacks that have any.
+"""
+
+import random
+
+import keras
+import numpy as np
+
+from kprune import masking, weights
+
+# What Keras' own callbacks remember from one epoch to the next.
+_REMEMBERED = {
+    keras.callbacks.EarlyStopping: (
+        "wait",
+        "stopped_epoch",
+        "best",
+        "best_epoch",
+        "best_weights",
+    ),
+    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+    keras.callbacks.ModelCheckpoint: ("best", "epochs_since_last_save"),
+}
+
+
+def take(model, callbacks=()):
+    """Returns the state of a compiled model and of its callbacks.
+
+    Args:
+        model: A compiled Keras model.
+        callbacks: List of callbacks. One with `get_state()` gives what that
+            returns: arrays in dicts and lists, beside what JSON can hold.
+            Keras' `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint`
+            give what they remember; others have no state.
+
+    Returns:
+        Dict of arrays and of what JSON can hold, nested.
+    """
+    _build_optimizer(model)
+    groups = {
+        group: [keras.ops.convert_to_numpy(v) for v in variables]
+        for group, variables in _variables(model).items()
+    }
+    notes = {w.name: w.note for w in weights.find(model) if w.note}
+    remembered = [
+        [type(callback).__name__, _memory(callback)]
+        for callback in callbacks
+        if _remembers(callback)
+    ]
+    # Data that a user's generator makes may be drawn from these.
+    generators = {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(),
+    }
+    return {
+        **groups,
+        "notes": notes,
+        "callbacks": remembered,
+        "random": generators,
+    }
+
+
+def put_back(model, state):
+    """Sets a model and the global generators to what was taken.
+
+    The metrics are left out: `fit` clears them when an epoch begins.
+
+    Args:
+        model: The model as it was built, pruned or wrapped, and compiled when
+            the state was taken.
+        state: From `take`.
+
+    Raises:
+        ValueError: If the state is that of another model. Nothing is changed.
+    """
+    _build_optimizer(model)
+    groups = _variables(model)
+    del groups["metrics"]
+    for group, variables in groups.items():
+        _check(group, variables, state[group])
+    for group, variables in groups.items():
+        _assign(variables, state[group])
+    masking.set_notes(model, state["notes"])
+    version, internal, gauss = state["random"]["python"]
+    random.setstate((version, tuple(internal), gauss))
+    np.random.set_state(tuple(state["random"]["numpy"]))
+
+
+def put_back_metrics(model, state):
+    """Sets the metrics of a model, which must be built, to those taken."""
+    variables = _variables(model)["metrics"]
+    _check("metrics", variables, state["metrics"])
+    _assign(variables, state["metrics"])
+
+
+def put_back_callbacks(callbacks, state):
+    """Gives callbacks back what they remembered.
+
+    Args:
+        callbacks: List of callbacks. Those that remember anything must be of
+            the kinds that were taken.
+        state: From `take`. An object with `set_state(state)` is handed what
+            its `get_state()` returned.
+
+    Raises:
+        ValueError: If they are of other kinds.
+    """
+    callbacks = [callback for callback in callbacks if _remembers(callback)]
+    kinds = [type(callback).__name__ for callback in callbacks]
+    taken = [kind for kind, _ in state["callbacks"]]
+    if kinds != taken:
+        raise ValueError(
+            "The checkpoint was saved with other callbacks. Expected "
+            f"{taken}, in this order. Received: {kinds}"
+        )
+    for callback, (_, memory) in zip(
+        callbacks, state["callbacks"], strict=True
+    ):
+        if hasattr(callback, "set_state"):
+            callback.set_state(memory)
+        else:
+            for name, value in memory.items():
+                setattr(callback, name, value)
+
+
+def _build_optimizer(model):
+    optimizer = model.optimizer
+    if optimizer is not None and not optimizer.built:
+        with model.distribute_strategy.scope():
+            optimizer.build(model.trainable_variables)
+
+
+def _variables(model):
+    optimizer = model.optimizer
+    return {
+        "model": model.variables,
+        "optimizer": [] if optimizer is None else optimizer.variables,
+        "metrics": [v for metric in model.metrics for v in metric.variables],
+    }
+
+
+def _check(group, variables, arrays):
+    expected = [tuple(variable.shape) for variable in variables]
+    found = [array.shape for array in arrays]
+    if expected != found:
+        raise ValueError(
+            f"The checkpoint was saved of another {group}. Expected variables "
+            f"of the shapes {expected}. Received: {found}"
+        )
+
+
+def _assign(variables, arrays):
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
+
+
+def _remembers(callback):
+    kinds = tuple(_REMEMBERED)
+    return hasattr(callback, "get_state") or isinstance(callback, kinds)
+
+
+def _memory(callback):
+    if hasattr(callback, "get_state"):
+        return callback.get_state()
+    names = [
+        name
+        for kind, remembered in _REMEMBERED.items()
+        if isinstance(callback, kind)
+        for name in remembered
+    ]
+    return {name: getattr(callback, name) for name in names}
