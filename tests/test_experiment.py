@@ -153,7 +153,8 @@ def test_pruning_changes_neither_start_nor_order():
             dense.model.get_layer(layer).kernel.numpy()
             * masks[f"{layer}/kernel"],
         )
-    for (x, _), (other, _) in zip(pruned.train, dense.train, strict=True):
+    pairs = zip(pruned.train(0).take(4), dense.train(0).take(4), strict=True)
+    for (x, _), (other, _) in pairs:
         np.testing.assert_array_equal(x, other)
 
 
@@ -276,8 +277,98 @@ def test_a_run_that_fails_is_not_finished(tmp_path, monkeypatch):
     monkeypatch.setattr(kprune.masks, "save", interrupted)
     with pytest.raises(KeyboardInterrupt):
         experiment.run(tiny(), tmp_path, verbose=0)
-    assert experiment.status(tmp_path, tiny()) == "unfinished"
+    assert experiment.status(tmp_path, tiny()) == "resumable"
     assert not list(tmp_path.glob("*.part"))
+
+
+class Interruption(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.optimizer.iterations == 4:
+            raise KeyboardInterrupt
+
+
+def test_a_resumed_run_is_the_same_and_scores_nothing(
+    finished, tmp_path, monkeypatch
+):
+    workdir, result = finished
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_tensorboard", lambda *_: [Interruption()])
+        with pytest.raises(KeyboardInterrupt):
+            experiment.run(tiny(), tmp_path, verbose=0)
+    assert experiment.status(tmp_path, tiny()) == "resumable"
+    with pytest.raises(ValueError, match="another run"):
+        experiment.status(tmp_path, tiny(seed=1))
+    monkeypatch.setattr(runs, "prune", None)
+    again = experiment.run(tiny(), tmp_path, verbose=0)
+    assert again.pop("seconds") > 0
+    assert again == {k: v for k, v in result.items() if k != "seconds"}
+    for one, other in zip(lines_of(workdir), lines_of(tmp_path), strict=True):
+        assert one | {"seconds": 0} == other | {"seconds": 0}
+    reports = [(d / "report.json").read_text() for d in (workdir, tmp_path)]
+    assert reports[0] == reports[1]
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_run_without_masks_is_not_trained(tmp_path):
+    run = experiment.build(tiny(), resumes=True)
+    with pytest.raises(ValueError, match="resumes=False"):
+        experiment.train(run, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_it_runs_makes_no_other_run(finished):
+    workdir, _ = finished
+    other = tiny(distribute="mirrored", checkpoint={"every": "2it"})
+    assert experiment.differences(workdir, other) == []
+
+
+def test_what_the_papers_train_with(tmp_path):
+    config = tiny(
+        **{
+            "training.optimizer": "torch_sgd",
+            "training.optimizer_options": {
+                "momentum": 0.9,
+                "weight_decay": 5e-4,
+            },
+            "training.schedule": {
+                "name": "multi_step",
+                "at": ["1ep"],
+                "factor": 0.1,
+            },
+            "training.label_smoothing": 0.1,
+            "training.learning_rate": 0.1,
+            "artifacts": True,
+        }
+    )
+    run = experiment.build(config)
+    rate = run.model.optimizer._learning_rate
+    assert [float(rate(step)) for step in (2, 3)] == pytest.approx([0.1, 0.01])
+    experiment.train(run, tmp_path, verbose=0)
+    # Keras alone can load it, so without an optimizer of kprune's.
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert not loaded.compiled
+    x = np.ones((2, 8, 8, 1), "float32")
+    np.testing.assert_allclose(loaded(x), kprune.strip(run.model)(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision(tmp_path, precision):
+    before = keras.config.dtype_policy().name
+    run = experiment.build(tiny(precision=precision))
+    assert keras.config.dtype_policy().name == before
+    assert run.model.layers[-1].layer.compute_dtype == precision.split("_")[1]
+    result = experiment.train(run, tmp_path, verbose=0)
+    assert result["sparsity"] == 0.75
+    for weight in kprune.weights.find(run.model):
+        values = weight.variable.numpy()
+        assert values.dtype == np.float32
+        if weight.mask is not None:
+            assert not values[~weight.mask.numpy()].any()
+
+
+def test_labels_that_do_not_fit_the_network():
+    with pytest.raises(ValueError, match=r"model\.classes` to be 10 or more"):
+        experiment.build(tiny(**{"model.classes": 9}))
 
 
 def test_files_of_others_are_not_overwritten(tmp_path):
@@ -312,7 +403,11 @@ def test_validation_is_held_out_of_training():
     # A quarter of 1437 images is 359; batches of 64.
     sizes = [
         sum(len(y) for _, y in part)
-        for part in (run.train, run.validation, run.test)
+        for part in (
+            run.train(0).take(run.steps_per_epoch),
+            run.validation,
+            run.test,
+        )
     ]
     assert sizes == [1078, 359, 360]
 

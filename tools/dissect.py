@@ -22,7 +22,6 @@ import command_line
 import keras
 import numpy as np
 from absl import app, flags
-from ml_collections import ConfigDict
 from structure import claims, plot, tables
 from structure.results import Results
 
@@ -155,16 +154,14 @@ def batches_of(method, rounds):
 
 def claim_workdir():
     """Starts the directory, or checks that it holds cells of this network."""
-    config = ConfigDict(
-        {
-            "network": _NETWORK.value,
-            "initializer": _INITIALIZER.value,
-            "dataset": _DATASET.value,
-            "batch_size": _BATCH_SIZE.value,
-        }
-    )
-    if directory.status(_WORKDIR.value, config) == "new":
-        directory.start(_WORKDIR.value, {"config": config.to_dict()})
+    config = {
+        "network": _NETWORK.value,
+        "initializer": _INITIALIZER.value,
+        "dataset": _DATASET.value,
+        "batch_size": _BATCH_SIZE.value,
+    }
+    if directory.status(_WORKDIR.value, config, leaves=dict) == "new":
+        directory.start(_WORKDIR.value, {"config": config})
 
 
 def path_of(cell):

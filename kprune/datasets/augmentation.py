@@ -7,7 +7,7 @@ result, in whatever order and on however many threads `tf.data` runs them.
 import tensorflow as tf
 
 
-def crop_and_flip(images, seed, padding=4):
+def crop_and_flip(images, seed, padding=4, shard=(0, 1)):
     """Shifts each image by up to `padding` pixels, and mirrors half of them.
 
     The border that comes into view is black: it is zero *before* the images
@@ -17,6 +17,8 @@ def crop_and_flip(images, seed, padding=4):
         images: Tensor `(batch, height, width, channels)`, not normalized.
         seed: Integer tensor of shape `(2,)`.
         padding: Integer, pixels added on each side before the crop.
+        shard: `(index, count)`: the images are the `index`-th of `count`
+            equal shares of a batch, and fare as they would in all of it.
 
     Returns:
         Tensor of the shape and dtype of `images`.
@@ -26,10 +28,11 @@ def crop_and_flip(images, seed, padding=4):
     tall, wide = height + 2 * padding, width + 2 * padding
     border = [padding, padding]
     padded = tf.pad(images, [[0, 0], border, border, [0, 0]])
-    top, left = tf.unstack(
-        _integers([2, batch, 1], 2 * padding + 1, seed), num=2
-    )
-    flip = _integers([batch, 1], 2, seed + 1) == 1
+    index, count = shard
+    draws = _integers([2, count * batch, 1], 2 * padding + 1, seed)
+    top, left = tf.unstack(tf.split(draws, count, axis=1)[index], num=2)
+    flips = _integers([count * batch, 1], 2, seed + 1) == 1
+    flip = tf.split(flips, count)[index]
     columns = tf.range(width)[tf.newaxis]
     columns = left + tf.where(flip, width - 1 - columns, columns)
     rows = tf.range(batch)[:, tf.newaxis] * tall + top + tf.range(height)

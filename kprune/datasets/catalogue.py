@@ -29,7 +29,9 @@ class Info:
         test_split: String, the name in tensorflow-datasets of what papers
             report their accuracy on.
         url: String, a file that tensorflow-datasets downloads; `None` where
-            it downloads nothing.
+            it downloads nothing, or may find what it needs on disk.
+        module: String, the module of kprune that tells tensorflow-datasets
+            how to build the set; `None` where it knows by itself.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Info:
     tfds: str | None = None
     test_split: str = "test"
     url: str | None = None
+    module: str | None = None
 
     @property
     def mean(self):
@@ -154,6 +157,26 @@ _ALL = (
         augmentation="crop",
         tfds="cifar100",
         url=f"{_CIFAR_FILES}/cifar-100-binary.tar.gz",
+    ),
+    Info(
+        name="tiny_imagenet",
+        input_shape=(64, 64, 3),
+        classes=200,
+        train_size=100_000,
+        test_size=10_000,
+        source="Le & Yang (2015), http://cs231n.stanford.edu/"
+        "tiny-imagenet-200.zip; images of imagenet2012",
+        licence="as in imagenet2012",
+        normalizations=_variants(
+            3,
+            (0.4802, 0.4481, 0.3975),
+            (0.2770, 0.2691, 0.2821),
+            imagenet=Standardize(*_IMAGENET),
+        ),
+        augmentation="crop",
+        tfds="tiny_imagenet",
+        test_split="validation",
+        module="kprune.datasets.tiny_imagenet",
     ),
     Info(
         name="imagenet2012",

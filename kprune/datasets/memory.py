@@ -1,7 +1,8 @@
 """Pipelines of the sets that fit in memory: decoded once, then gathered.
 
-The images stay one uint8 tensor. What is shuffled and batched are indices, and
-a batch is one gather, so nothing is copied or buffered image by image.
+The images stay one uint8 tensor: of Tiny-ImageNet, the largest set, 1.2 GB.
+What is shuffled and batched are indices, and a batch is one gather, so nothing
+is copied or buffered image by image.
 """
 
 import numpy as np
@@ -48,33 +49,43 @@ def read(info, data_dir=None, validation=0.0):
     return [(x, y.astype(np.int32)) for x, y in [*parts, splits["test"]]]
 
 
-def training(info, part, normalize, batch_size, seed, augment, drop_remainder):
+def size(part):
+    """Returns the number of images of a part from `read`."""
+    return len(part[1])
+
+
+def training(info, part, normalize, augment, batching):
     """Returns batches in another order, and augmented anew, each pass.
 
     Args:
         info: `Info` of the data set.
         part: A pair of arrays, from `read`.
         normalize: Function from uint8 images to float32 ones.
-        batch_size: Integer.
-        seed: Integer.
         augment: Boolean.
-        drop_remainder: Boolean, whether to leave out the last batch if it is
-            smaller than the others.
+        batching: `Batching` of the part.
     """
     del info
-    size = len(part[1])
-    order = randomness.shuffled(tf.data.Dataset.range(size), size, seed)
-    order = order.batch(batch_size, drop_remainder)
     gather = _gatherer(part)
 
+    def a_pass(key, first):
+        order = randomness.permutation(batching.size, key)
+        rows = tf.data.Dataset.from_tensor_slices(order).batch(
+            batching.batch_size, batching.drop_remainder
+        )
+        return (
+            rows.enumerate()
+            .skip(first)
+            .map(lambda k, rows: (rows, tf.random.fold_in(key, k)))
+        )
+
     def batch(rows, draw):
-        images, labels = gather(rows)
+        images, labels = gather(batching.share(rows))
         if augment:
-            images = crop_and_flip(images, draw)
+            images = crop_and_flip(images, draw, shard=batching.shard)
         return normalize(images), labels
 
-    batches = tf.data.Dataset.zip(order, randomness.seeds(seed))
-    return batches.map(batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    batches = batching.passes(a_pass).map(batch, tf.data.AUTOTUNE)
+    return batches.prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation(info, part, normalize, batch_size):

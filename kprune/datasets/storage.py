@@ -1,6 +1,7 @@
 """Where the images lie: inside the package, or with tensorflow-datasets."""
 
 import contextlib
+import importlib
 import os
 import pathlib
 import sys
@@ -46,9 +47,9 @@ def builder(info, data_dir=None):
         raise RuntimeError(
             f"{info.name!r} was not found in {str(where)!r} and could not be "
             f"downloaded: {type(error).__name__}: {error}\n"
-            f"Run `tfds build {info.tfds} --data_dir=FOLDER` where there is a "
-            "network, and give that folder as `data_dir=` or in the variable "
-            "TFDS_DATA_DIR. 'digits' ships with kprune and always works."
+            f"Run `{_command(info)}` where there is a network, and give that "
+            "folder as `data_dir=` or in the variable TFDS_DATA_DIR. 'digits' "
+            "ships with kprune and always works."
         ) from error
 
 
@@ -56,23 +57,37 @@ def _prepared(info, data_dir):
     # Imported late: kprune is of use without it.
     import tensorflow_datasets as tfds
 
+    if info.module:
+        importlib.import_module(info.module)
     builder = tfds.builder(info.tfds, data_dir=data_dir)
     if not builder.is_prepared():
         if info.url:
-            _reach(info.url)
+            reach(info.url)
         if not sys.stderr.isatty():
             tfds.disable_progress_bar()
         builder.download_and_prepare()
     return builder
 
 
-def _reach(url):
-    # tensorflow-datasets tries each file eleven times, over three minutes and
-    # more, before it says that there is no network.
+def reach(url):
+    """Raises an `OSError` if a server does not answer for a file.
+
+    tensorflow-datasets tries each file eleven times, over three minutes and
+    more, before it says that there is no network.
+
+    Args:
+        url: String.
+    """
     import requests
 
     with requests.get(url, stream=True, timeout=_PATIENCE) as response:
         response.raise_for_status()
+
+
+def _command(info):
+    # Not `tfds build`, which needs Apache Beam for every set.
+    load = f"kprune.datasets.load('{info.name}', data_dir='FOLDER')"
+    return f'python -c "import kprune; {load}"'
 
 
 @contextlib.contextmanager

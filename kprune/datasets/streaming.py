@@ -15,6 +15,7 @@ from kprune.datasets.augmentation import (
 
 # Compressed photographs to draw the next one from: up to 1 GB of ImageNet.
 _BUFFER = 8192
+_FILES = 16  # Read at a time; as many photographs are taken from each in turn.
 _SHORTER_SIDE = 256  # Before the centre crop of 224, as in He et al. (2016).
 
 
@@ -31,8 +32,18 @@ def read(info, data_dir=None, validation=0.0):
     Returns:
         List of `(builder, split)`: the training part, the validation part if
         `validation` is not zero, and the test part.
+
+    Raises:
+        ValueError: If the files are not of the kind that is read here.
     """
     builder = storage.builder(info, data_dir)
+    stored_as = builder.info.file_format.value
+    if stored_as != "tfrecord":
+        raise ValueError(
+            f"{info.name!r} should be stored as 'tfrecord' to be read in "
+            f"order. Received: {stored_as!r} in {str(builder.data_dir)!r}. "
+            "Give another folder as `data_dir=`, for it to be built in again."
+        )
     held_out = round(validation * builder.info.splits["train"].num_examples)
     parts = ["train", info.test_split]
     if validation:
@@ -44,34 +55,50 @@ def read(info, data_dir=None, validation=0.0):
     return [(builder, part) for part in parts]
 
 
-def training(info, part, normalize, batch_size, seed, augment, drop_remainder):
+def size(part):
+    """Returns the number of images of a part from `read`."""
+    builder, split = part
+    return builder.info.splits[split].num_examples
+
+
+def training(info, part, normalize, augment, batching):
     """Returns batches in another order, and augmented anew, each pass.
+
+    Each worker reads the files of the whole set, for the order depends on all
+    of them, and decodes its own share.
 
     Args:
         info: `Info` of the data set.
         part: A builder and a split, from `read`.
         normalize: Function from images of 0 to 255 to the network's input.
-        batch_size: Integer.
-        seed: Integer.
         augment: Boolean.
-        drop_remainder: Boolean, whether to leave out the last batch if it is
-            smaller than the others.
+        batching: `Batching` of the part.
     """
-    size = info.input_shape[0]
-    photographs = randomness.shuffled(_encoded(part, seed), _BUFFER, seed)
+    pixels = info.input_shape[0]
+    parse = _parser(part)
 
-    def crop(photograph, draw):
-        encoded, label = photograph
-        image = tf.io.decode_jpeg(encoded, channels=3)
-        if augment:
-            image = random_resized_crop(image, size, draw)
-        else:
-            image = resize_and_center_crop(image, size, _SHORTER_SIDE)
-        return image, tf.cast(label, tf.int32)
+    def a_pass(key, first):
+        def crop(place, record):
+            encoded, label = parse(record)
+            image = tf.io.decode_jpeg(encoded, channels=3)
+            if augment:
+                draw = tf.random.fold_in(key, place)
+                image = random_resized_crop(image, pixels, draw)
+            else:
+                image = resize_and_center_crop(image, pixels, _SHORTER_SIDE)
+            return image, label
 
-    images = tf.data.Dataset.zip(photographs, randomness.seeds(seed))
-    images = images.map(crop, tf.data.AUTOTUNE)
-    return _batches(images, normalize, batch_size, drop_remainder)
+        records = randomness.shuffled(_records(part, key), _BUFFER, key)
+        numbered = records.enumerate()
+        needed = numbered.take(batching.steps * batching.batch_size)
+        ahead = needed.skip(first * batching.batch_size)
+        own = ahead.filter(lambda place, _: batching.holds(place))
+        images = own.map(crop, tf.data.AUTOTUNE)
+        return _batches(
+            images, normalize, batching.share_size, batching.drop_remainder
+        )
+
+    return batching.passes(a_pass).prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation(info, part, normalize, batch_size):
@@ -83,36 +110,60 @@ def evaluation(info, part, normalize, batch_size):
         normalize: Function from images of 0 to 255 to the network's input.
         batch_size: Integer.
     """
+    pixels = info.input_shape[0]
+    parse = _parser(part)
 
-    def crop(encoded, label):
+    def crop(record):
+        encoded, label = parse(record)
         image = tf.io.decode_jpeg(encoded, channels=3)
-        image = resize_and_center_crop(
-            image, info.input_shape[0], _SHORTER_SIDE
-        )
-        return image, tf.cast(label, tf.int32)
+        return resize_and_center_crop(image, pixels, _SHORTER_SIDE), label
 
-    images = _encoded(part).map(crop, tf.data.AUTOTUNE)
-    return _batches(images, normalize, batch_size)
+    images = _records(part).apply(
+        tf.data.experimental.assert_cardinality(size(part))
+    )
+    images = images.map(crop, tf.data.AUTOTUNE)
+    batches = _batches(images, normalize, batch_size)
+    return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _encoded(part, seed=None):
+def _records(part, key=None):
+    # tensorflow-datasets can shuffle the files by a number, but not by a
+    # tensor, so not by the key of each pass.
+    builder, split = part
+    files = builder.info.splits[split].file_instructions
+    names = tf.constant([file.filename for file in files])
+    skips = tf.constant([file.skip for file in files], tf.int64)
+    takes = tf.constant([file.take for file in files], tf.int64)
+    order = tf.range(len(files))
+    if key is not None:
+        order = randomness.permutation(len(files), key)
+
+    # TensorFlow 2.21 crashes where a count is the second result of an op, as
+    # of `tf.unstack`. Arguments of a function are safe.
+    def read(name, skip, take):
+        return tf.data.TFRecordDataset(name).skip(skip).take(take)
+
+    rows = tuple(tf.gather(column, order) for column in (names, skips, takes))
+    return tf.data.Dataset.from_tensor_slices(rows).interleave(
+        read, _FILES, _FILES, tf.data.AUTOTUNE, deterministic=True
+    )
+
+
+def _parser(part):
     import tensorflow_datasets as tfds
 
-    builder, split = part
-    return builder.as_dataset(
-        split=split,
-        shuffle_files=seed is not None,
-        decoders={"image": tfds.decode.SkipDecoding()},
-        read_config=tfds.ReadConfig(
-            shuffle_seed=seed, try_autocache=False, skip_prefetch=True
-        ),
-        as_supervised=True,
-    )
+    features = part[0].info.features
+    decoders = {"image": tfds.decode.SkipDecoding()}
+
+    def parse(record):
+        example = features.deserialize_example(record, decoders=decoders)
+        return example["image"], tf.cast(example["label"], tf.int32)
+
+    return parse
 
 
 def _batches(images, normalize, batch_size, drop_remainder=False):
     batches = images.batch(batch_size, drop_remainder)
-    batches = batches.map(
+    return batches.map(
         lambda images, labels: (normalize(images), labels), tf.data.AUTOTUNE
     )
-    return batches.prefetch(tf.data.AUTOTUNE)

@@ -4,13 +4,14 @@
     train(run, path)   trains, evaluates, and writes what there is to keep
     run(config, path)  both, unless the directory holds the finished run
 
-`default` and `complete` say what a config may hold; `status`, `result` and
-`differences` what a directory holds.
+`default` and `complete` say what a config may hold, `name` which run it is
+of; `status`, `result` and `differences` what a directory holds.
 """
 
 from kprune.experiment.config import complete, default
 from kprune.experiment.directory import differences, result, status
-from kprune.experiment.runs import Run, build
+from kprune.experiment.identity import name, settings
+from kprune.experiment.runs import Run, build, network
 from kprune.experiment.training import run, train
 
 __all__ = [
@@ -19,8 +20,11 @@ __all__ = [
     "complete",
     "default",
     "differences",
+    "name",
+    "network",
     "result",
     "run",
+    "settings",
     "status",
     "train",
 ]

@@ -2,8 +2,8 @@
 
 Each section holds the arguments of a call: `dataset` those of
 `kprune.datasets.load`, `model` of `kprune.models.get`, `pruner` of
-`kprune.prune`, and `training` of Keras' `compile` and `fit`. `None` leaves an
-argument to its own default.
+`kprune.prune`, `training` of Keras' `compile` and `fit`, and `checkpoint` of
+`kprune.callbacks.Checkpoint`. `None` leaves an argument to its own default.
 """
 
 import json
@@ -19,6 +19,14 @@ _DEFAULTS = {
     "seed": 0,
     # Whether to write `model.keras` and `saved_model`.
     "artifacts": True,
+    # Where and at which precision it trains: as for `kprune.training`.
+    "distribute": "none",
+    "precision": "float32",
+    # Published figures beside which the results stand.
+    "paper": {},
+    # What a killed run goes on from: how often to save, how many to keep.
+    "checkpoint": {"every": "1ep", "keep": 2},
+    "tensorboard": False,
     "dataset": {
         "name": "digits",
         "batch_size": 128,
@@ -55,13 +63,22 @@ _DEFAULTS = {
         "optimizer": "adam",
         "learning_rate": 1e-3,
         "optimizer_options": {},
+        # How the rate goes on from there, and the options of its course.
+        "schedule": {"name": "constant"},
+        "label_smoothing": 0.0,
         "epochs": 5,
         "steps_per_epoch": None,
         "steps_per_execution": 1,
         "jit_compile": False,
     },
 }
-_OPEN = ("model", "pruner.options", "training.optimizer_options")
+_OPEN = (
+    "model",
+    "paper",
+    "pruner.options",
+    "training.optimizer_options",
+    "training.schedule",
+)
 
 
 def default():

@@ -6,6 +6,8 @@
     masks.npz      the masks, for `kprune.masks.load`; not of a dense run
     model.keras    the trained model without kprune in it; and
     saved_model/   the same for serving; both unless `artifacts` is off
+    tensorboard/   what TensorBoard shows; if `tensorboard` is on
+    checkpoints/   what an unfinished run goes on from; goes when it is done
     DONE           the result; written last
 
 Each is put in place whole: a run that is killed leaves no half a file.
@@ -17,23 +19,39 @@ import pathlib
 import shutil
 import tempfile
 
+from kprune.experiment import identity
+from kprune.training import CheckpointFiles
+
 CONFIG, DONE, METRICS = "config.json", "DONE", "metrics.jsonl"
 REPORT, MASKS = "report.json", "masks.npz"
 MODEL, SAVED_MODEL = "model.keras", "saved_model"
+TENSORBOARD, CHECKPOINTS = "tensorboard", "checkpoints"
 
 # `DONE` goes first when a directory is cleared, the config last.
-_ALL = (DONE, METRICS, REPORT, MASKS, MODEL, SAVED_MODEL, CONFIG)
+_ALL = (
+    DONE,
+    METRICS,
+    REPORT,
+    MASKS,
+    MODEL,
+    SAVED_MODEL,
+    TENSORBOARD,
+    CHECKPOINTS,
+    CONFIG,
+)
 
 
-def status(workdir, config):
+def status(workdir, config, leaves=identity.leaves):
     """Returns how far the run of a config got in a directory.
 
     Args:
         workdir: Path of the directory. It need not exist.
         config: Config of the run, from `complete`.
+        leaves: As in `differences`.
 
     Returns:
-        `"new"`, `"unfinished"` or `"finished"`.
+        `"new"`, `"unfinished"` (it starts over), `"resumable"` (it goes on
+        from a checkpoint) or `"finished"`.
 
     Raises:
         ValueError: If the directory cannot be written to, or holds another
@@ -49,7 +67,7 @@ def status(workdir, config):
                 "says of which run. Name another directory."
             )
         return "new"
-    found = differences(workdir, config)
+    found = differences(workdir, config, leaves)
     if found:
         lines = [f"  {k}: {a!r} there, {b!r} here" for k, a, b in found]
         raise ValueError(
@@ -57,26 +75,35 @@ def status(workdir, config):
             + "\n".join(lines)
             + "\nName another directory, or remove that one."
         )
-    return "finished" if (workdir / DONE).exists() else "unfinished"
+    if (workdir / DONE).exists():
+        return "finished"
+    saved = CheckpointFiles(workdir / CHECKPOINTS).steps()
+    return "resumable" if saved else "unfinished"
 
 
-def differences(workdir, config):
+def differences(workdir, config, leaves=identity.leaves):
     """Returns in which keys a directory's config differs from another.
 
     Args:
         workdir: Path of a directory with a `config.json`.
         config: Config, from `complete`.
+        leaves: Function from a config to a dict of what counts in it, by
+            dotted key.
 
     Returns:
         List of `(key, value there, value in config)`, such as
         `("training.epochs", 5, 10)`. A value is `None` where there is no key.
+        Where and how a run is executed does not count.
     """
     path = pathlib.Path(workdir) / CONFIG
     try:
-        there = _flat(json.loads(path.read_text())["config"])
+        there = leaves(json.loads(path.read_text())["config"])
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} was not written by kprune.") from error
-    here = _flat(json.loads(json.dumps(config.to_dict())))
+        raise ValueError(
+            f"{path} was not written by kprune, or by another version of it: "
+            f"{error}"
+        ) from error
+    here = leaves(config)
     keys = sorted({**there, **here})
     pairs = [(key, there.get(key), here.get(key)) for key in keys]
     return [(key, a, b) for key, a, b in pairs if a != b]
@@ -101,8 +128,10 @@ def start(workdir, record):
 
 
 def finish(workdir, result):
-    """Marks a run as finished, with its result."""
-    write_json(pathlib.Path(workdir) / DONE, result)
+    """Marks a run as finished, with its result; it needs no checkpoints."""
+    workdir = pathlib.Path(workdir)
+    write_json(workdir / DONE, result)
+    shutil.rmtree(workdir / CHECKPOINTS, ignore_errors=True)
 
 
 def result(workdir):
@@ -135,13 +164,3 @@ def _check_writable(workdir):
         tempfile.TemporaryFile(dir=nearest).close()
     except OSError as error:
         raise ValueError(f"Cannot write to {workdir}: {error}") from error
-
-
-def _flat(value, path=""):
-    """Returns the leaves of nested dicts by dotted key."""
-    if not isinstance(value, dict) or not value:
-        return {path: value}
-    leaves = {}
-    for key, below in value.items():
-        leaves.update(_flat(below, f"{path}.{key}" if path else key))
-    return leaves

@@ -13,36 +13,52 @@ class MetricsLog(keras.callbacks.Callback):
     """Writes what `fit` measures to a file, one line of JSON per epoch.
 
     To Keras' `logs` it adds `epoch` (how many are done), `seconds` (of this
-    epoch) and `sparsity`.
+    epoch) and `sparsity`. A resumed run goes on with the lines that its
+    checkpoint remembers.
 
     Args:
-        path: Path of the file. It is replaced whole after each epoch.
+        path: Path of the file. It is replaced whole after each epoch. `None`
+            on the workers that write nothing.
     """
 
     def __init__(self, path):
         super().__init__()
         self.path = path
         self._lines = []
+        self._earlier = 0.0  # Seconds before the run was resumed.
         self._started = self._epoch_started = time.perf_counter()
+
+    def get_state(self):
+        return {"lines": self._lines, "seconds": self._seconds()}
+
+    def set_state(self, state):
+        self._lines = list(state["lines"])
+        self._earlier = state["seconds"]
+        self._started = time.perf_counter()
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch_started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        self._write({"epoch": epoch + 1}, logs, self._epoch_started)
+        seconds = time.perf_counter() - self._epoch_started
+        self._write({"epoch": epoch + 1}, logs, seconds)
 
     def finish(self, result):
         """Writes the last line, and returns it: `result`, with the sparsity
         and the seconds of the whole run."""
-        return self._write({}, result, self._started)
+        return self._write({}, result, self._seconds())
 
-    def _write(self, line, values, since):
+    def _seconds(self):
+        return self._earlier + time.perf_counter() - self._started
+
+    def _write(self, line, values, seconds):
         # Seven digits are what a float32 holds.
         line.update((k, float(f"{v:.7g}")) for k, v in values.items())
         line["sparsity"] = _sparsity(self.model)
-        line["seconds"] = round(time.perf_counter() - since, 3)
+        line["seconds"] = round(seconds, 3)
         self._lines.append(json.dumps(line) + "\n")
-        directory.write_text(self.path, "".join(self._lines))
+        if self.path is not None:
+            directory.write_text(self.path, "".join(self._lines))
         return line
 
 

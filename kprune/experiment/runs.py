@@ -1,13 +1,23 @@
 """From a config to data and a pruned model."""
 
+import contextlib
 import dataclasses
 import inspect
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from kprune import datasets, lookup, models, seeds
+from kprune import (
+    datasets,
+    distribution,
+    lookup,
+    masking,
+    models,
+    seeds,
+    training,
+)
 from kprune.experiment.config import DENSE, complete
 from kprune.pruning import prune
 
@@ -20,28 +30,40 @@ class Run:
         config: `ConfigDict`, complete.
         model: Compiled Keras model, pruned; a plain one if the method is
             `"dense"`.
-        train: `tf.data.Dataset` of batches.
+        train: Function from a step, counted over all epochs, to an endless
+            `tf.data.Dataset` of batches that begins there, as
+            `kprune.training.fit` takes it. Under a strategy of several
+            workers the data set is distributed.
+        steps_per_epoch: Integer.
         validation: `tf.data.Dataset`, measured after each epoch: the images
             held out by `config.dataset.validation`, else the test set.
         test: `tf.data.Dataset`.
+        pruned: Whether the masks are those of the method. Otherwise they are
+            to come from a checkpoint.
     """
 
     config: ConfigDict
     model: keras.Model
-    train: tf.data.Dataset
+    train: Callable
+    steps_per_epoch: int
     validation: tf.data.Dataset
     test: tf.data.Dataset
+    pruned: bool
 
 
-def build(config, data_dir=None, verbose="auto"):
+def build(config, data_dir=None, verbose="auto", resumes=False):
     """Loads the data, builds the model, prunes and compiles it.
 
-    Nothing is written, but for data sets that are downloaded.
+    Nothing is written, but for data sets that are downloaded. With
+    `config.distribute="multi_worker"` it comes before TensorFlow computes
+    anything in this process, and once.
 
     Args:
         config: Config, complete or not.
         data_dir: As for `kprune.datasets.load`.
         verbose: As for `fit`.
+        resumes: Whether a checkpoint will give the masks, so that nothing is
+            scored here.
 
     Returns:
         A `Run`.
@@ -51,22 +73,74 @@ def build(config, data_dir=None, verbose="auto"):
         RuntimeError: If the data set is not to be had.
     """
     config = complete(config)
-    train, *held_out, test = _load(config, data_dir, "data order")
-    model = _model(config)
-    optimizer = _optimizer(config.training)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    strategy = training.strategy(config.distribute)
+    whole, *held_out, test = _load(config, data_dir)
+    steps = config.training.steps_per_epoch or len(whole)
+    _check_shares(config, distribution.replicas(strategy))
+    with strategy.scope():
+        model = network(config)
+        optimizer = _optimizer(config.training, steps)
+        loss = _loss(config.training)
+    pruned = config.pruner.method == DENSE or not resumes
     if config.pruner.method != DENSE:
-        model = _pruned(model, config, data_dir, loss, verbose)
-    model.compile(
-        optimizer,
-        loss,
-        metrics=["accuracy"],
-        steps_per_execution=config.training.steps_per_execution,
-        jit_compile=config.training.jit_compile,
+        if pruned:
+            model = _pruned(model, config, data_dir, loss, verbose)
+        else:
+            with strategy.scope():
+                model = masking.wrap(model)
+    with strategy.scope():
+        model.compile(
+            optimizer,
+            loss,
+            metrics=["accuracy"],
+            steps_per_execution=_steps_per_execution(config, strategy, steps),
+            jit_compile=config.training.jit_compile,
+        )
+    return Run(
+        config=config,
+        model=model,
+        train=_training_set(config, data_dir, strategy),
+        steps_per_epoch=steps,
+        validation=held_out[0] if held_out else test,
+        test=test,
+        pruned=pruned,
     )
-    if config.training.steps_per_epoch is not None:
-        train = train.take(config.training.steps_per_epoch)
-    return Run(config, model, train, held_out[0] if held_out else test, test)
+
+
+def network(config):
+    """Returns the model of a config as it is initialized, not pruned.
+
+    Args:
+        config: Config, complete or not.
+
+    Returns:
+        A Keras model, not compiled.
+
+    Raises:
+        ValueError: If there is no such model, or it does not fit the labels.
+    """
+    config = complete(config)
+    info = datasets.info(config.dataset.name)
+    options = {
+        "classes": info.classes,
+        "input_shape": info.input_shape,
+        **_given(config.model),
+        "seed": derived_seeds(config)["initialization"],
+    }
+    if options["classes"] < info.classes:
+        raise ValueError(
+            f"The labels of {info.name!r} do not fit the network. Expected "
+            f"`config.model.classes` to be {info.classes} or more. Received: "
+            f"{options['classes']}"
+        )
+    with _precision(config.precision):
+        try:
+            return models.get(**options)
+        except TypeError as error:
+            raise ValueError(
+                f"Model {config.model.name!r} does not take the options in "
+                f"`config.model`. {error}"
+            ) from error
 
 
 def derived_seeds(config):
@@ -87,57 +161,117 @@ def derived_seeds(config):
     }
 
 
-def _load(config, data_dir, purpose, batch_size=None):
+def _load(config, data_dir, purpose="data order", **changes):
     arguments = _given(config.dataset)
     arguments["seed"] = derived_seeds(config)[purpose]
-    arguments["batch_size"] = batch_size or config.dataset.batch_size
-    return datasets.load(**arguments, data_dir=data_dir)
+    return datasets.load(**arguments | changes, data_dir=data_dir)
 
 
-def _model(config):
-    info = datasets.info(config.dataset.name)
-    options = {
-        "classes": info.classes,
-        "input_shape": info.input_shape,
-        **_given(config.model),
-        "seed": derived_seeds(config)["initialization"],
-    }
-    try:
-        return models.get(**options)
-    except TypeError as error:
+def _training_set(config, data_dir, strategy):
+    """Returns the function from a step to the batches from there on."""
+    workers = distribution.workers(strategy)
+    if workers == 1:
+        return lambda step: _load(config, data_dir, start=step)[0]
+
+    def train(step):
+        def share(context):
+            index = context.input_pipeline_id
+            batches = _load(
+                config, data_dir, start=step, shard=(index, workers)
+            )[0]
+            # One after the other they go to the replicas of this worker.
+            return batches.rebatch(
+                context.get_per_replica_batch_size(config.dataset.batch_size)
+            )
+
+        return strategy.distribute_datasets_from_function(share)
+
+    return train
+
+
+def _check_shares(config, replicas):
+    """Raises unless each batch can be cut into equal shares."""
+    if replicas == 1:
+        return
+    size = config.dataset.batch_size
+    if size % replicas:
         raise ValueError(
-            f"Model {config.model.name!r} does not take the options in "
-            f"`config.model`. {error}"
-        ) from error
+            "Expected `config.dataset.batch_size`, of all replicas together, "
+            f"to be a multiple of their number, {replicas}. Received: {size}"
+        )
+    if not config.dataset.drop_remainder:
+        raise ValueError(
+            f"The last batch of an epoch may not divide among {replicas} "
+            "replicas. Leave it out with `config.dataset.drop_remainder=True`."
+        )
+
+
+def _steps_per_execution(config, strategy, steps):
+    """Returns how many steps to run at once; the results do not depend on it.
+
+    An epoch must be a multiple of it, and Keras cannot run several on several
+    workers.
+    """
+    if distribution.workers(strategy) > 1:
+        return 1
+    largest = config.training.steps_per_execution
+    return training.divisor(steps, min(steps, largest))
+
+
+_PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+@contextlib.contextmanager
+def _precision(name):
+    """Lets layers be made with a dtype policy."""
+    policies = {policy: policy for policy in _PRECISIONS}
+    policy = lookup.choose(name, policies, "precision")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _pruned(model, config, data_dir, loss, verbose):
     arguments = _given(config.pruner)
     options = arguments.pop("options")
-    batch_size = arguments.pop("batch_size", None)
+    batch_size = arguments.pop("batch_size", config.dataset.batch_size)
 
     def batches():
         # A generator: a method that looks at no data does not load it again.
-        # A pass over the training set's own batches would change their order.
-        yield from _load(config, data_dir, "pruning", batch_size)[0]
+        yield from _load(config, data_dir, "pruning", batch_size=batch_size)[0]
 
     arguments["seed"] = derived_seeds(config)["pruning"]
     arguments["verbose"] = 0 if verbose == 2 else verbose  # 2 has no bars.
     return prune(model, data=batches(), loss=loss, **arguments, **options)
 
 
-def _optimizer(training):
-    choices = {}
+def _loss(config):
+    if config.label_smoothing:
+        return training.SmoothedCrossentropy(config.label_smoothing)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def _optimizer(config, steps_per_epoch):
+    choices = {"torch_sgd": training.TorchSGD}
     for name, value in vars(keras.optimizers).items():
         if isinstance(value, type) and "learning_rate" in _arguments(value):
             choices[name.lower()] = value
-    optimizer = lookup.choose(training.optimizer, choices, "optimizer")
-    options = training.optimizer_options.to_dict()
+    optimizer = lookup.choose(config.optimizer, choices, "optimizer")
+    options = config.optimizer_options.to_dict()
     for name in options:
         if name not in _arguments(optimizer):
-            what = f"option of optimizer {training.optimizer!r}"
+            what = f"option of optimizer {config.optimizer!r}"
             raise ValueError(lookup.unknown(name, _arguments(optimizer), what))
-    return optimizer(learning_rate=training.learning_rate, **options)
+    rate = training.learning_rates.get(
+        config.schedule.to_dict(),
+        config.learning_rate,
+        steps_per_epoch,
+        steps_per_epoch * config.epochs,
+    )
+    return optimizer(learning_rate=rate, **options)
 
 
 def _arguments(function):

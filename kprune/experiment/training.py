@@ -1,5 +1,6 @@
 """From a run that is built to a directory that is written."""
 
+import contextlib
 import os
 import pathlib
 import platform
@@ -8,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune import masking, masks
+from kprune import distribution, keras_internals, masking, masks, training
 from kprune.experiment import directory
 from kprune.experiment.config import DENSE, complete
 from kprune.experiment.log import MetricsLog
@@ -21,12 +22,14 @@ from kprune.version import __version__
 def train(run, workdir, verbose="auto"):
     """Trains and evaluates a run, and writes its directory.
 
-    The test result is that of the stripped model, which is the one saved.
+    If the directory holds the run unfinished, it goes on from the last
+    checkpoint. The test result is that of the stripped model, which is the
+    one saved. Under a strategy of several workers all call it, and the first
+    one writes.
 
     Args:
         run: A `Run`, from `build`. Its model is trained.
-        workdir: Path of the directory. What an unfinished run left in it is
-            removed.
+        workdir: Path of the directory.
         verbose: As for `fit`.
 
     Returns:
@@ -34,31 +37,46 @@ def train(run, workdir, verbose="auto"):
         `seconds`.
 
     Raises:
-        ValueError: If the directory cannot be written to, or holds another
-            run or a finished one.
+        ValueError: If the directory cannot be written to, holds another run
+            or a finished one, or no checkpoint that a run built with
+            `resumes` needs.
+        OSError: If a file cannot be written. The last checkpoint stays.
+        kprune.training.Terminated: After a SIGTERM.
     """
-    if directory.status(workdir, run.config) == "finished":
-        raise ValueError(f"{workdir} holds this run finished.")
-    directory.start(workdir, _record(run.config))
-    log = MetricsLog(pathlib.Path(workdir) / directory.METRICS)
-    run.model.fit(
+    workdir = pathlib.Path(workdir)
+    strategy = run.model.distribute_strategy
+    writes = distribution.is_chief(strategy)
+    if writes:
+        _prepare(run, workdir)
+    distribution.wait(strategy)  # Nobody looks for checkpoints before that.
+    log = MetricsLog(workdir / directory.METRICS if writes else None)
+    training.fit(
+        run.model,
         run.train,
-        epochs=run.config.training.epochs,
+        run.config.training.epochs,
+        steps_per_epoch=run.steps_per_epoch,
+        checkpoint=training.Checkpoint(
+            workdir / directory.CHECKPOINTS, **run.config.checkpoint
+        ),
+        callbacks=[log, *_tensorboard(run, workdir if writes else None)],
         validation_data=run.validation,
-        callbacks=[log],
-        shuffle=False,  # The data set does, under its own seed.
-        verbose=verbose,
+        verbose=verbose if writes else 0,
     )
     plain = masking.strip(run.model)
     measured = plain.evaluate(run.test, return_dict=True, verbose=0)
     result = log.finish({f"test_{k}": v for k, v in measured.items()})
-    _save(run, plain, pathlib.Path(workdir))
-    directory.finish(workdir, result)
+    if writes:
+        _save(run, plain, workdir)
+        directory.finish(workdir, result)
+    distribution.wait(strategy)  # Who leaves early would look dead.
     return result
 
 
 def run(config, workdir, data_dir=None, verbose="auto"):
     """Builds and trains, or returns the result of a run that is finished.
+
+    An unfinished one goes on from its last checkpoint, and ends as if it had
+    never been interrupted.
 
     Args:
         config: Config, complete or not.
@@ -78,9 +96,38 @@ def run(config, workdir, data_dir=None, verbose="auto"):
     >>> result = kprune.experiment.run(config, "runs/snip", verbose=0)
     """
     config = complete(config)
-    if directory.status(workdir, config) == "finished":
+    status = directory.status(workdir, config)
+    if status == "finished":
         return directory.result(workdir)
-    return train(build(config, data_dir, verbose), workdir, verbose)
+    resumes = status == "resumable"
+    return train(build(config, data_dir, verbose, resumes), workdir, verbose)
+
+
+def _prepare(run, workdir):
+    status = directory.status(workdir, run.config)
+    if status == "finished":
+        raise ValueError(f"{workdir} holds this run finished.")
+    if status == "resumable":
+        return
+    if not run.pruned:
+        raise ValueError(
+            f"{workdir} has no checkpoint to take the masks from. Build the "
+            "run with `resumes=False`."
+        )
+    directory.start(workdir, _record(run.config))
+
+
+def _tensorboard(run, workdir):
+    if not run.config.tensorboard or workdir is None:
+        return []
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError as error:
+        raise ValueError(
+            "`config.tensorboard` needs the package tensorboard: "
+            "pip install kprune[tensorboard]."
+        ) from error
+    return [keras.callbacks.TensorBoard(workdir / directory.TENSORBOARD)]
 
 
 def _record(config):
@@ -108,6 +155,15 @@ def _save(run, plain, workdir):
         masks.save(kept, workdir / directory.MASKS)
     if run.config.artifacts:
         half = workdir / f".{directory.MODEL}"
-        plain.save(half)
+        with _as_keras_can_load(plain):
+            plain.save(half)
         os.replace(half, workdir / directory.MODEL)
         export(plain, workdir / directory.SAVED_MODEL)
+
+
+def _as_keras_can_load(plain):
+    """Leaves out what the model was compiled with, if that is of kprune."""
+    compiled = keras.saving.serialize_keras_object(plain.get_compile_config())
+    if "kprune" in str(compiled):
+        return keras_internals.not_compiled(plain)
+    return contextlib.nullcontext()

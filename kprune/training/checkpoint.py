@@ -57,8 +57,13 @@ class Checkpoint(keras.callbacks.Callback):
 
     Example:
 
-    >>> checkpoint = kprune.callbacks.Checkpoint("run/checkpoints", "500it")
-    >>> kprune.training.fit(model, train, epochs=20, checkpoint=checkpoint)
+    >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    >>> model.compile("adam", loss)
+    >>> checkpoint = kprune.callbacks.Checkpoint("run/checkpoints", "20it")
+    >>> history = kprune.training.fit(
+    ...     model, train, epochs=1, checkpoint=checkpoint, verbose=0)
+    >>> checkpoint.files.steps()
+    [40, 45]
     """
 
     def __init__(self, directory, every="1ep", keep=2):

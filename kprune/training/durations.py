@@ -36,7 +36,7 @@ def steps(duration, steps_per_epoch=None, total_steps=None):
 
     Example:
 
-    >>> durations.steps("0.5ep", steps_per_epoch=391, total_steps=62560)
+    >>> kprune.training.durations.steps("0.5ep", steps_per_epoch=391)
     196
     """
     whole = isinstance(duration, numbers.Integral)

@@ -58,9 +58,18 @@ def fit(
 
     Example:
 
+    >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    >>> model.compile("adam", loss)
     >>> history = kprune.training.fit(
-    ...     model, train, epochs=20,
-    ...     checkpoint=kprune.callbacks.Checkpoint("run/checkpoints"))
+    ...     model,
+    ...     lambda step: kprune.datasets.load("digits", 32, start=step)[0],
+    ...     epochs=2,
+    ...     steps_per_epoch=20,
+    ...     checkpoint=kprune.callbacks.Checkpoint("run/checkpoints", "10it"),
+    ...     verbose=0,
+    ... )
+    >>> history.epoch
+    [0, 1]
     """
     steps_per_epoch = _steps_per_epoch(model, train, steps_per_epoch)
     place, saved = Place(), None

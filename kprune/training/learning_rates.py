@@ -245,7 +245,7 @@ def get(spec, learning_rate, steps_per_epoch, total_steps):
     Example:
 
     >>> spec = {"name": "cosine", "warm_up": "5ep"}
-    >>> schedule = learning_rates.get(spec, 0.1, 391, 62560)
+    >>> schedule = kprune.training.learning_rates.get(spec, 0.1, 391, 62560)
     >>> optimizer = keras.optimizers.SGD(schedule, momentum=0.9)
     """
     if not isinstance(spec, dict) or "name" not in spec:

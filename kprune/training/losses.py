@@ -26,7 +26,7 @@ class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
 
     Example:
 
-    >>> model.compile("sgd", SmoothedCrossentropy(0.1), metrics=["accuracy"])
+    >>> model.compile("sgd", kprune.training.SmoothedCrossentropy(0.1))
     """
 
     def __init__(

@@ -35,8 +35,9 @@ class TorchSGD(keras.optimizers.Optimizer):
 
     Example:
 
-    >>> optimizer = TorchSGD(0.1, momentum=0.9, weight_decay=5e-4)
-    >>> model.compile(optimizer, loss)
+    >>> optimizer = kprune.training.TorchSGD(
+    ...     0.1, momentum=0.9, weight_decay=5e-4)
+    >>> model.compile(optimizer, "mse")
     """
 
     def __init__(

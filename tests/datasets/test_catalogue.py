@@ -25,6 +25,7 @@ def test_every_set_has_a_normalization_for_each_channel(name):
         ("cifar10", "synflow", -0.491 / 0.247, 0.509 / 0.247),
         ("cifar10", "imagenet", -0.485 / 0.229, 0.515 / 0.229),
         ("cifar100", "default", -0.5071 / 0.2675, 0.4929 / 0.2675),
+        ("tiny_imagenet", "default", -0.4802 / 0.277, 0.5198 / 0.277),
         ("imagenet2012", "default", -0.485 / 0.229, 0.515 / 0.229),
         ("cifar10", "half", -1, 1),
         ("digits", "unit", 0, 1),

@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 import kprune.datasets
-from kprune.datasets import randomness
 
 
 def collect(dataset):
@@ -117,17 +116,6 @@ def test_batches_are_drawn_from_the_whole_set():
     assert 580 < np.mean(places) < 860
 
 
-def test_a_run_can_resume_at_a_later_epoch():
-    train, _ = kprune.datasets.load("digits")
-    epochs = [collect(train)[1] for _ in range(3)]
-
-    resumed, _ = kprune.datasets.load("digits")
-    for _ in range(2):
-        next(iter(resumed))
-
-    np.testing.assert_array_equal(collect(resumed)[1], epochs[2])
-
-
 def test_validation_is_disjoint_complete_and_fixed():
     (x, _), (x_test, _) = kprune.datasets.load_arrays("digits")
 
@@ -166,30 +154,6 @@ def test_fit_takes_it():
     assert model.evaluate(test, verbose=0)[1] > 0.8
 
 
-def test_random_seeds_are_new_each_pass_and_follow_their_seed():
-    def two_passes(seed):
-        dataset = randomness.seeds(seed).take(3)
-        return [[tuple(s) for s in dataset.as_numpy_iterator()] for _ in "ab"]
-
-    first, second = two_passes(seed=1)
-    tf.random.set_seed(9)  # Must not matter.
-    assert two_passes(seed=1) == [first, second]
-    # All different: within a pass, between passes and between seeds.
-    assert len({*first, *second, *two_passes(seed=2)[0]}) == 9
-
-
-def test_randomness_keeps_the_structure_of_its_data():
-    pairs = tf.data.Dataset.from_tensor_slices(
-        ({"a": np.arange(6), "b": np.eye(6, 2)}, np.arange(6))
-    )
-    shuffled = randomness.shuffled(pairs, 6, seed=0)
-    assert shuffled.element_spec == pairs.element_spec
-    assert len(shuffled) == 6
-    for features, index in shuffled.as_numpy_iterator():
-        assert features["a"] == index
-        np.testing.assert_array_equal(features["b"], np.eye(6, 2)[index])
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -205,6 +169,10 @@ def test_randomness_keeps_the_structure_of_its_data():
         ({"augment": True}, "No augmentation is usual for 'digits'"),
         ({"augment": "yes"}, "`augment` should be True, False or None"),
         ({"seed": 0.5}, "`seed` should be an integer"),
+        (
+            {"batch_size": 1438, "drop_remainder": True},
+            "`batch_size=1438` is more than the 1437",
+        ),
     ],
 )
 def test_errors_at_the_door(arguments, message):

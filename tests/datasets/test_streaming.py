@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kprune.datasets
 from kprune.datasets import streaming
@@ -62,7 +63,8 @@ def load(data_dir, monkeypatch):
     def load(**kwargs):
         builder = Photographs(data_dir=data_dir)
         monkeypatch.setattr(tfds, "builder", lambda *_, **__: builder)
-        return kprune.datasets.load("imagenette", batch_size=5, **kwargs)
+        kwargs = {"batch_size": 5, **kwargs}
+        return kprune.datasets.load("imagenette", **kwargs)
 
     return load
 
@@ -120,6 +122,116 @@ def test_two_loads_agree_over_two_passes_that_differ(load):
     other, _ = load(seed=4)
     assert np.any(passes[0][1] != passes[1][1])
     assert np.any(passes[0][1] != collect(other)[1])
+
+
+def test_the_files_are_shuffled_by_the_seed_alone(load, monkeypatch):
+    monkeypatch.setattr(streaming, "_BUFFER", 1)
+    _, once = collect(load(augment=False)[0])
+    tf.random.set_seed(7)  # Must not matter.
+    _, again = collect(load(augment=False)[0])
+    _, other = collect(load(augment=False, seed=1)[0])
+    np.testing.assert_array_equal(once, again)
+    assert np.any(once != other)
+
+
+def run(load, **options):
+    """The batches of two passes: 5, 5, 5, 5 and 4 photographs each."""
+    train, *_ = load(normalization="unit", **options)
+    return [batch for _ in range(2) for batch in train.as_numpy_iterator()]
+
+
+def assert_same(these, those):
+    assert len(these) == len(those) > 0
+    for (x, y), (x_other, y_other) in zip(these, those, strict=True):
+        np.testing.assert_array_equal(y, y_other)
+        np.testing.assert_array_equal(x, x_other)
+
+
+@pytest.mark.parametrize(
+    ("start", "options"),
+    [
+        (0, {}),
+        (3, {}),
+        (7, {"drop_remainder": True}),
+        (5, {"validation": 0.25}),
+    ],
+)
+def test_a_run_that_starts_later_reads_what_it_would_have_read(
+    load, start, options
+):
+    expected = run(load, **options)
+    train, *_ = load(normalization="unit", start=start, **options)
+    assert train.cardinality() == tf.data.INFINITE_CARDINALITY
+    left = train.take(len(expected) - start)
+    for _ in range(2):
+        assert_same(list(left.as_numpy_iterator()), expected[start:])
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"drop_remainder": True, "batch_size": 10, "start": 1}]
+)
+def test_shares_are_the_rows_of_the_whole_batch(load, options):
+    # Batches of 6 leave none of the 24; batches of 10 leave 4.
+    options = {"batch_size": 6, **options}
+    whole, *shares = (
+        list(load(**options, shard=shard)[0].take(3).as_numpy_iterator())
+        for shard in (None, (0, 2), (1, 2))
+    )
+    half = options["batch_size"] // 2
+    for index, share in enumerate(shares):
+        rows = slice(index * half, (index + 1) * half)
+        assert_same(share, [(x[rows], y[rows]) for x, y in whole])
+
+
+def test_the_last_batch_is_shared_too(load):
+    # 24 = 2 * 10 + 4.
+    whole, share = (
+        list(load(batch_size=10, shard=shard)[0].as_numpy_iterator())
+        for shard in (None, (1, 2))
+    )
+    assert [len(y) for _, y in share] == [5, 5, 2]
+    assert_same(share, [(x[len(y) // 2 :], y[len(y) // 2 :]) for x, y in whole])
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The labels of the photographs, in the order they are decoded in."""
+    labels = []
+    decode = tf.io.decode_jpeg
+
+    def note(image):
+        labels.append(round(image[0, 0, 0] / 10))  # The greys are 0, 10 ...
+        return image
+
+    def record(encoded, channels):
+        image = decode(encoded, channels=channels)
+        result = tf.numpy_function(note, [image], tf.uint8)
+        return tf.ensure_shape(result, [None, None, channels])
+
+    monkeypatch.setattr(tf.io, "decode_jpeg", record)
+    return labels
+
+
+def test_what_lies_behind_is_not_decoded(load, decoded):
+    train, _ = load(batch_size=1, start=23)
+    ((_, (label,)),) = train.take(1).as_numpy_iterator()
+    # The last of its pass; others that were read ahead are of the next.
+    assert decoded[0] == label
+
+
+def test_what_others_share_is_not_decoded(load, decoded):
+    _, own = collect(load(batch_size=24, shard=(5, 12))[0])
+    assert len(own) == 2
+    assert sorted(decoded) == sorted(own)
+
+
+def test_files_of_another_kind_are_refused(load, monkeypatch):
+    kind = tfds.core.FileFormat.ARRAY_RECORD
+    monkeypatch.setattr(tfds.core.DatasetInfo, "file_format", kind)
+    with pytest.raises(
+        ValueError, match=r"'tfrecord'.*Received: 'array_record"
+    ):
+        load()
 
 
 def test_validation_is_disjoint_and_complete(load):

@@ -1,0 +1,97 @@
+"""Tiny-ImageNet from its archive, for tensorflow-datasets.
+
+Importing this file registers the set with tensorflow-datasets. It is not
+imported before the set is asked for.
+"""
+
+import zipfile
+
+import tensorflow_datasets as tfds
+
+from kprune.datasets import storage
+
+_ROOT = "tiny-imagenet-200"
+_ARCHIVE = f"{_ROOT}.zip"
+_URL = f"http://cs231n.stanford.edu/{_ARCHIVE}"
+
+
+class TinyImagenet(tfds.core.GeneratorBasedBuilder):
+    """Photographs of 64 x 64 pixels of 200 classes of ImageNet.
+
+    Labels are places in the sorted list of the classes' WordNet ids. The test
+    images of the archive have no labels and are left out.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        f"Without a network, fetch {_URL} elsewhere and put it into "
+        "`downloads/manual` of the data folder, as it is."
+    )
+
+    def _info(self):
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.__doc__,
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(
+                        shape=(64, 64, 3), encoding_format="jpeg"
+                    ),
+                    "label": tfds.features.ClassLabel(num_classes=200),
+                }
+            ),
+            supervised_keys=("image", "label"),
+            homepage="http://cs231n.stanford.edu",
+        )
+
+    def _split_generators(self, dl_manager):
+        archive = _by_hand(dl_manager) or self._downloaded(dl_manager)
+        return {
+            "train": self._generate_examples(archive, _training),
+            "validation": self._generate_examples(archive, _validation),
+        }
+
+    def _downloaded(self, dl_manager):
+        try:
+            storage.reach(_URL)
+        except OSError as error:
+            raise OSError(
+                f"{error}\n{self.MANUAL_DOWNLOAD_INSTRUCTIONS}"
+            ) from error
+        return dl_manager.download(_URL)
+
+    def _generate_examples(self, archive, images):
+        # Read in place: unpacked, it is 110,000 files.
+        with archive.open("rb") as file, zipfile.ZipFile(file) as files:
+            ids = sorted(_lines(files, "wnids.txt"))
+            labels = {wordnet_id: k for k, wordnet_id in enumerate(ids)}
+            for path, wordnet_id in images(files):
+                image, label = files.read(path), labels[wordnet_id]
+                yield path, {"image": image, "label": label}
+
+
+def _by_hand(dl_manager):
+    # tensorflow-datasets asserts that somebody made the folder.
+    try:
+        archive = dl_manager.manual_dir / _ARCHIVE
+    except AssertionError:
+        return None
+    return archive if archive.exists() else None
+
+
+def _training(files):
+    """Yields the path and the class of each `train/CLASS/images/*.JPEG`."""
+    for path in files.namelist():
+        if path.startswith(f"{_ROOT}/train/") and path.endswith(".JPEG"):
+            yield path, path.split("/")[2]
+
+
+def _validation(files):
+    """Yields the path and the class of each image in val_annotations.txt."""
+    for line in _lines(files, "val/val_annotations.txt"):
+        name, wordnet_id = line.split("\t")[:2]
+        yield f"{_ROOT}/val/images/{name}", wordnet_id
+
+
+def _lines(files, path):
+    return files.read(f"{_ROOT}/{path}").decode().splitlines()

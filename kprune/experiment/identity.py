@@ -1,0 +1,109 @@
+"""Which run a config is of: what sets it apart, and a name made of that."""
+
+import hashlib
+import json
+import re
+
+from kprune.experiment.config import complete, default
+
+# Where and how a run is executed, not what it is.
+_OF_NO_ACCOUNT = (
+    "artifacts",
+    "checkpoint",
+    "distribute",
+    "paper",
+    "tensorboard",
+)
+
+
+def name(config):
+    """Returns a name for the directory of a run.
+
+    It is made of the data set, the model, the method, the sparsity (left out
+    where the granularity fixes it) and the seed, and ends in eight hexadecimal
+    digits: the beginning of the SHA-256 of what `settings` returns, as JSON
+    without spaces. A key that kprune gains, with a default that does what was
+    done before, leaves the names of older configs as they are.
+
+    Args:
+        config: `ConfigDict` or dict, complete or not.
+
+    Returns:
+        String of letters, digits, `.`, `_` and `-`.
+
+    Raises:
+        ValueError: As in `complete`.
+
+    Example:
+
+    >>> config = {"pruner": {"method": "snip", "sparsity": 0.98}}
+    >>> kprune.experiment.identity.name(config)
+    'digits-lenet_300_100-snip-0.98-seed0-dc45573e'
+    """
+    config = complete(config)
+    pruner = config.pruner
+    parts = [config.dataset.name, config.model.name, pruner.method]
+    if pruner.sparsity is not None:
+        parts.append(f"{pruner.sparsity:g}")
+    parts += [f"seed{config.seed}", _digest(settings(config))]
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(parts))
+
+
+def settings(config):
+    """Returns in what a run differs from the defaults.
+
+    Where and how it is executed does not count: `artifacts`, `checkpoint`,
+    `distribute`, `paper` and `tensorboard`.
+
+    Args:
+        config: `ConfigDict` or dict, complete or not.
+
+    Returns:
+        Dict of values by dotted key, sorted, such as
+        `{"pruner.sparsity": 0.98, "seed": 1}`.
+
+    Raises:
+        ValueError: As in `complete`.
+    """
+    usual = leaves(default())
+    return {
+        key: value
+        for key, value in leaves(config).items()
+        if key not in usual or value != usual[key]
+    }
+
+
+def leaves(config):
+    """Returns all that a run is, by dotted key, sorted.
+
+    Args:
+        config: `ConfigDict` or dict, complete or not.
+
+    Returns:
+        Dict, without the keys that say where and how a run is executed.
+
+    Raises:
+        ValueError: As in `complete`.
+    """
+    # By way of JSON, so that a tuple is the list that `config.json` holds.
+    whole = json.loads(json.dumps(complete(config).to_dict()))
+    return {
+        key: value
+        for key, value in sorted(_flat(whole).items())
+        if key.split(".")[0] not in _OF_NO_ACCOUNT
+    }
+
+
+def _flat(value, path=""):
+    """Returns the leaves of nested dicts by dotted key."""
+    if not isinstance(value, dict) or not value:
+        return {path: value}
+    found = {}
+    for key, below in value.items():
+        found.update(_flat(below, f"{path}.{key}" if path else str(key)))
+    return found
+
+
+def _digest(found):
+    text = json.dumps(found, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,135 @@
+"""Several replicas and workers train as one device does."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+import kprune
+from kprune import experiment
+
+ROOT = pathlib.Path(__file__).parents[2]
+# Not Adam: where gradients are tiny it makes differences in the last digit
+# into steps of another size.
+SETTINGS = (
+    "--config=configs/quickstart.py",
+    "--config.model.name=lenet_300_100",
+    "--method=snip",
+    "--batch_size=32",
+    "--epochs=3",
+    "--config.dataset.drop_remainder=true",
+    "--config.checkpoint.every=10it",
+    "--config.training.optimizer=torch_sgd",
+    "--config.training.learning_rate=0.1",
+)
+
+
+@pytest.fixture(scope="module")
+def one_device(tmp_path_factory):
+    """The directory of a run on one device."""
+    workdir = tmp_path_factory.mktemp("one") / "run"
+    config = {
+        "dataset": {
+            "name": "digits",
+            "batch_size": 32,
+            "drop_remainder": True,
+        },
+        "model": {"name": "lenet_300_100"},
+        "pruner": {"method": "snip", "sparsity": 0.9},
+        "training": {
+            "optimizer": "torch_sgd",
+            "learning_rate": 0.1,
+            "epochs": 3,
+        },
+    }
+    experiment.run(config, workdir, verbose=0)
+    return workdir
+
+
+def assert_alike(workdir, expected):
+    for name, mask in kprune.masks.load(expected / "masks.npz").items():
+        found = kprune.masks.load(workdir / "masks.npz")[name]
+        np.testing.assert_array_equal(found, mask)
+    one, other = (
+        keras.saving.load_model(d / "model.keras", compile=False).get_weights()
+        for d in (workdir, expected)
+    )
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+    result, whole = experiment.result(workdir), experiment.result(expected)
+    assert result["test_loss"] == pytest.approx(whole["test_loss"], abs=1e-4)
+
+
+def test_two_replicas(binary, tmp_path, one_device):
+    binary("train", *SETTINGS, f"--workdir={tmp_path}", "--distribute=mirrored")
+    assert_alike(tmp_path, one_device)
+
+
+def start(workdir, files):
+    """Starts two workers, and returns their processes."""
+    ports = []
+    for _ in files:
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            ports.append(free.getsockname()[1])
+    cluster = {"worker": [f"localhost:{port}" for port in ports]}
+    processes = []
+    for index, file in enumerate(files):
+        task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+        arguments = [f"--workdir={workdir}", "--distribute=multi_worker"]
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "tests/tools/working.py", file]
+                + [*SETTINGS, *arguments],
+                cwd=ROOT,
+                env={
+                    **os.environ,
+                    "TF_CONFIG": json.dumps(task),
+                    "PYTHONPATH": f"{ROOT}:{ROOT / 'tools'}",
+                },
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    return processes
+
+
+def ended(processes):
+    """Waits, and returns what each worker printed."""
+    try:
+        return [p.communicate(timeout=300)[0] for p in processes]
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def test_two_workers_of_which_one_is_killed(tmp_path, one_device):
+    workdir = tmp_path / "run"
+    files = [tmp_path / f"worker{i}.npz" for i in range(2)]
+    processes = start(workdir, files)
+    saved = workdir / "checkpoints" / "step-000000050.npz"
+    end = time.time() + 200
+    while not saved.exists() and time.time() < end:
+        time.sleep(0.005)
+        assert processes[1].poll() is None, ended(processes)
+    processes[1].kill()
+    told, _ = ended(processes)
+    assert processes[0].returncode == 143, told
+    assert "a worker is gone. Start all of them again" in told
+    processes = start(workdir, files)
+    logs = ended(processes)
+    assert [p.returncode for p in processes] == [0, 0], logs
+    assert "goes on from the last checkpoint" in logs[0]
+    assert_alike(workdir, one_device)
+    with np.load(files[0]) as one, np.load(files[1]) as other:
+        assert len(one.files) > 6
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name])
