@@ -7,7 +7,8 @@ python tools/train.py --config=configs/mnist_lenet.py --workdir=runs/mnist_lenet
 
 All methods side by side:
 
-python tools/compare.py --config=configs/mnist_lenet.py --workdir=runs/compare
+python tools/sweep.py --config=configs/mnist_lenet.py --runs=runs/mnist
+python tools/report.py --runs=runs/mnist
 """
 
 import ml_collections
@@ -29,6 +30,22 @@ def get_config(arg=""):
         "learning_rate": 1.2e-3,
         "epochs": 5,
         "steps_per_execution": 50,
+    }
+    config.paper = {
+        "source": "https://arxiv.org/abs/1803.03635",
+        "metric": "test accuracy %",
+        "sweep": {
+            "methods": [
+                "dense",
+                "random",
+                "magnitude",
+                "snip",
+                "grasp",
+                "synflow",
+            ],
+            "sparsities": [0.9, 0.95, 0.98],
+            "seeds": [0, 1, 2],
+        },
     }
     if arg == "quick":  # Two steps of everything, on data that is there.
         config.dataset.name = "digits"

@@ -11,7 +11,7 @@ from kprune.wrapped_models import replace_layers
 from kprune.wrapper import Masked, where
 
 
-def wrap(model, inplace=False, live=False):
+def wrap(model, inplace=False, live=False, dense_gradients=False):
     """Returns the model with an all-True mask on each prunable weight.
 
     Sequential and Functional models are rebuilt, nested ones too, with the
@@ -23,7 +23,8 @@ def wrap(model, inplace=False, live=False):
         model: A built Keras model. It is left as it was.
         inplace: For subclassed models only: whether to wrap the layers of
             the model itself instead of a copy. Defaults to `False`.
-        live: Whether pruned entries keep their stored values (see `Masked`).
+        live, dense_gradients: Whether pruned entries keep their stored values
+            and get gradients (see `Masked`).
 
     Returns:
         A Keras model with the same outputs.
@@ -51,7 +52,8 @@ def wrap(model, inplace=False, live=False):
         new = model if inplace else cloning.plain_copy(model)
         # A weight that has a mask keeps it, though it may be frozen by now.
         keep = {id(w.variable) for w in weights.find(new) if w.name in before}
-        new = replace_layers(new, lambda layer: _masked(layer, keep, live))
+        options = {"live": live, "dense_gradients": dense_gradients}
+        new = replace_layers(new, lambda x: _masked(x, keep, options))
         if inplace:
             keras_internals.forget_compiled_functions(model)
             return model
@@ -167,6 +169,21 @@ def set_notes(model, notes):
                 wrapper.notes[name] = by_mask[id(mask)]
 
 
+def let_pruned(model, live, dense_gradients):
+    """Sets what happens to the pruned entries of a wrapped model.
+
+    Args:
+        model: A wrapped model, changed in place. If it is compiled, its
+            training step will be traced anew.
+        live, dense_gradients: Whether pruned entries keep their stored values
+            and get gradients (see `Masked`).
+    """
+    for wrapper in wrappers(model):
+        wrapper.let_pruned(live, dense_gradients)
+    if model.compiled:
+        model.make_train_function(force=True)
+
+
 def wrappers(layer):
     """Returns the `Masked` layers of a model."""
     if isinstance(layer, Masked):
@@ -220,7 +237,7 @@ def _checked_mask(mask, weight):
     return mask.astype(bool)
 
 
-def _masked(layer, keep, live):
+def _masked(layer, keep, options):
     """Returns the layer wrapped, or `None` if nothing in it can be pruned."""
     if isinstance(layer, Masked) or not isinstance(layer, keras.layers.Layer):
         return None
@@ -229,4 +246,4 @@ def _masked(layer, keep, live):
         for w in weights.find(layer, inside_wrapper=True)
         if w.skipped is None or id(w.variable) in keep
     ]
-    return Masked(layer, live=live, masked=masked) if masked else None
+    return Masked(layer, masked=masked, **options) if masked else None

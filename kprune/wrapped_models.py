@@ -34,6 +34,7 @@ class _WrappedModel:
             "wrappers": {
                 name: {
                     "live": child.live,
+                    "dense_gradients": child.dense_gradients,
                     "masked": child.masked,
                     "notes": child.notes,
                 }

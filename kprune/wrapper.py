@@ -47,10 +47,13 @@ class _MaskedScope(keras.StatelessScope):
 
     Args:
         pairs: The weights to mask, pairs (variable, mask).
+        dense_gradients: Whether pruned entries get the gradients that they
+            would have if they were kept.
     """
 
-    def __init__(self, pairs):
-        shown = [(v, where(mask, v.value)) for v, mask in pairs]
+    def __init__(self, pairs, dense_gradients):
+        show = _straight_through if dense_gradients else where
+        shown = [(v, show(mask, v.value)) for v, mask in pairs]
         super().__init__(shown, collect_losses=True)
         self.masks = {id(v): mask for v, mask in pairs}
 
@@ -86,8 +89,12 @@ class Masked(keras.layers.Wrapper):
     Args:
         layer: A Keras layer, a whole model included. All weights below it
             that are prunable and not frozen get a mask of their own.
-        live: Whether pruned entries keep (and train) their stored values, for
-            methods that may bring them back. Defaults to `False`.
+        live: Whether pruned entries keep their stored values, for methods
+            that may bring them back. Defaults to `False`.
+        dense_gradients: Whether the optimizer sees the gradients that pruned
+            entries would have if they were kept, as it needs for methods that
+            train what is pruned (with `live`) or that look at its momentum.
+            Defaults to `False`: they are zero.
         masked: Names of the weights to mask, relative to the layer. Defaults
             to all that are prunable.
         notes: Dict from such a name to why a pruning left the weight out.
@@ -97,7 +104,15 @@ class Masked(keras.layers.Wrapper):
     >>> layer = kprune.Masked(keras.layers.Dense(4))
     """
 
-    def __init__(self, layer, live=False, masked=None, notes=None, **kwargs):
+    def __init__(
+        self,
+        layer,
+        live=False,
+        dense_gradients=False,
+        masked=None,
+        notes=None,
+        **kwargs,
+    ):
         kwargs.setdefault("name", layer.name)
         kwargs.setdefault("trainable", layer.trainable)
         # The wrapped layer casts, by its own policy. This one must hand it
@@ -106,6 +121,7 @@ class Masked(keras.layers.Wrapper):
         kwargs["autocast"] = False
         super().__init__(layer, **kwargs)
         self.live = live
+        self.dense_gradients = dense_gradients
         # Plain containers in `__dict__`, past Keras' tracking: config, and
         # variables that are the layer's own.
         self.__dict__["masked"] = None if masked is None else list(masked)
@@ -171,7 +187,7 @@ class Masked(keras.layers.Wrapper):
         ]
 
     def call(self, *args, **kwargs):
-        with _MaskedScope(self._masks) as scope:
+        with _MaskedScope(self._masks, self.dense_gradients) as scope:
             outputs = self.layer(*args, **kwargs)
         for loss in scope.losses:
             self.add_loss(loss)
@@ -192,6 +208,17 @@ class Masked(keras.layers.Wrapper):
     @supports_jit.setter
     def supports_jit(self, value):
         pass  # Keras sets it on every new layer: here the layer decides.
+
+    def let_pruned(self, live, dense_gradients):
+        """Sets what happens to pruned entries, as in the constructor.
+
+        A training step that is traced already goes on as before: let Keras
+        make it anew.
+        """
+        self.live = live
+        self.dense_gradients = dense_gradients
+        for variable, _ in self._masks:
+            variable.constraint.live = live
 
     def mask_of(self):
         """Returns (mask variable, live, note) by the id of the variable."""
@@ -215,6 +242,7 @@ class Masked(keras.layers.Wrapper):
         return {
             **super().get_config(),
             "live": self.live,
+            "dense_gradients": self.dense_gradients,
             "masked": self.masked,
             "notes": self.notes,
         }
@@ -245,6 +273,12 @@ def where(mask, w):
     # Not a product: 0 * NaN is NaN.
     mask = tf.convert_to_tensor(mask)
     return tf.where(mask, w, tf.zeros([], w.dtype))
+
+
+def _straight_through(mask, w):
+    """Returns `where(mask, w)` with the gradient of `w`, which is exact: the
+    sums are w + (w - w) and w + (0 - w)."""
+    return w + tf.stop_gradient(where(mask, w) - w)
 
 
 def _symbolic(x):

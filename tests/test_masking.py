@@ -558,3 +558,33 @@ def test_masked_from_its_config():
 
     assert again.get_config() == layer.get_config()
     assert again.live and again.masked == ["kernel"]
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_dense_gradients_reach_what_is_pruned(live):
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((3,)), keras.layers.Dense(2, name="dense")]
+    model = keras.Sequential(layers)
+    kernel = model.layers[0].kernel.numpy()
+    mask = np.array([[True, False], [False, True], [True, True]])
+    x, y = np.array([[1.0, 2.0, 3.0]], "float32"), np.ones((1, 2), "float32")
+    wrapped = kprune.wrap(model, live=live)
+    kprune.masking.let_pruned(wrapped, live, dense_gradients=True)
+    kprune.set_masks(wrapped, {"dense/kernel": mask})
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.5)
+    wrapped.compile(optimizer, "mse")
+    # The outputs are those of the sparse network.
+    outputs = x @ (kernel * mask)
+    np.testing.assert_allclose(wrapped(x), outputs, rtol=1e-6)
+    wrapped.train_on_batch(x, y)
+    gradient = x.T @ (outputs - y)  # The mean over two outputs, times 2.
+    momentum = optimizer.variables[2].numpy()
+    np.testing.assert_allclose(momentum, -0.1 * gradient, rtol=1e-5)
+    stored = wrapped.trainable_variables[0].numpy()
+    moved = kernel - 0.1 * gradient
+    if not live:
+        moved = moved * mask
+    np.testing.assert_allclose(stored, moved, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(
+        wrapped(x), x @ (moved * mask) - 0.1 * (outputs - y), rtol=1e-4
+    )

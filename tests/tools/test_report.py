@@ -1,0 +1,347 @@
+"""The binary `tools/report.py`, on directories of runs written here."""
+
+import csv
+import importlib.util
+import json
+import pathlib
+
+import pytest
+
+from kprune import experiment
+from kprune.experiment import directory
+
+ROOT = pathlib.Path(__file__).parents[2]
+PAPER = {
+    "source": "table 1",
+    "results": [
+        {"method": "snip", "sparsity": 0.9, "mean": 95.5, "std": 0.2, "n": 5},
+        {"method": "snip", "sparsity": 0.99, "mean": 80.25},
+        {"method": "dense", "sparsity": 0.0, "mean": 99.1},
+        {
+            "label": "SNIP-MB",
+            "method": "snip",
+            "options": {"pruner.batches": 7},
+            "sparsity": 0.9,
+            "mean": 97.0,
+        },
+    ],
+    "sweep": {"methods": ["dense", "snip", "SNIP-MB", "random"]},
+}
+
+
+def pretend(path, method, sparsity, seed, accuracy, **changes):
+    """Writes the directory of a run, finished if it has an accuracy."""
+    config = {
+        "seed": seed,
+        "model": {"name": "lenet_300_100"},
+        "pruner": {"method": method, "sparsity": sparsity},
+    }
+    for key, value in changes.items():
+        section, _, name = key.partition("_of_")
+        if name:
+            config.setdefault(name, {})[section] = value
+        else:
+            config[key] = value
+    config = experiment.complete(config)
+    directory.start(path, {"config": config.to_dict()})
+    if accuracy is not None:
+        found = {"test_accuracy": accuracy, "sparsity": sparsity}
+        directory.finish(path, found)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    root = tmp_path / "runs"
+    for seed, accuracy in enumerate((0.91, 0.92, 0.94)):
+        pretend(root / f"s{seed}", "snip", 0.9, seed, accuracy)
+        pretend(root / "below" / f"d{seed}", "dense", 0, seed, 0.98)
+    pretend(root / "r", "random", 0.95, 0, 0.5)
+    return root
+
+
+def report(binary, capsys, *arguments):
+    binary("report", *arguments)
+    return capsys.readouterr().out
+
+
+def rows(out):
+    """Returns the tables' rows by method, and the first column's heading."""
+    lines = [
+        line[2:-2].split(" | ") for line in out.splitlines() if "|" in line
+    ]
+    return {name: cells for name, *cells in lines}
+
+
+def test_the_table_holds_mean_deviation_and_number(binary, runs, capsys):
+    out = report(binary, capsys, f"--runs={runs}")
+    # Mean of 91, 92, 94: 277 / 3 = 92.33. Deviations -4/3, -1/3, 5/3: their
+    # squares sum to 42/9, over n - 1 = 2 gives 2.333, whose root is 1.53.
+    assert rows(out) == {
+        "method": ["dense", "90 %", "95 %"],
+        "---": ["---:", "---:", "---:"],
+        "dense": ["98.00 ± 0.00 (3)", "", ""],
+        "random": ["", "", "50.00 (1)"],
+        "snip": ["", "92.33 ± 1.53 (3)", ""],
+    }
+    assert "## lenet_300_100 on digits" in out
+    assert "with n in parentheses; seeds 0, 1, 2; 5 epochs" in out
+    assert "adam at 0.001, batches of 128." in out
+
+
+def test_the_number_is_said_once_where_it_is_the_same(binary, runs, capsys):
+    pretend(runs / "r1", "random", 0.95, 1, 0.5)
+    pretend(runs / "r2", "random", 0.95, 2, 0.5)
+    out = report(binary, capsys, f"--runs={runs}")
+    assert rows(out)["random"] == ["", "", "50.00 ± 0.00"]
+    assert "(n - 1), n = 3; seeds 0, 1, 2" in out
+
+
+def test_the_paper_stands_beside(binary, tmp_path, capsys):
+    pretend(tmp_path / "d", "dense", 0, 0, 0.98, paper=PAPER)
+    pretend(tmp_path / "s", "snip", 0.9, 0, 0.95, paper=PAPER)
+    pretend(
+        tmp_path / "mb", "snip", 0.9, 0, 0.96, paper=PAPER, batches_of_pruner=7
+    )
+    pretend(tmp_path / "r", "random", 0.9, 0, 0.5, paper=PAPER)
+    out = report(binary, capsys, f"--runs={tmp_path}")
+    found = rows(out)
+    assert list(found)[2:] == [
+        "dense",
+        "dense: paper",
+        "snip",
+        "snip: paper",
+        "SNIP-MB",
+        "SNIP-MB: paper",
+        "random",
+    ]
+    assert found["method"] == ["dense", "90 %", "99 %"]
+    assert found["dense: paper"] == ["99.1", "", ""]
+    assert found["snip"] == ["", "95.00", ""]
+    assert found["snip: paper"] == ["", "95.5 ± 0.2", "80.25"]
+    assert found["SNIP-MB: paper"] == ["", "97", ""]
+    assert "Paper: table 1." in out
+
+
+def test_another_configs_paper_can_stand_beside(binary, tmp_path, capsys):
+    pretend(tmp_path / "runs/s", "snip", 0.9, 0, 0.95, paper=PAPER)
+    config = tmp_path / "other.py"
+    paper = {"results": [{"method": "snip", "sparsity": 0.9, "mean": 11.0}]}
+    config.write_text(
+        "import ml_collections\n"
+        "def get_config():\n"
+        f"    return ml_collections.ConfigDict({{'paper': {paper}}})\n"
+    )
+    out = report(
+        binary, capsys, f"--runs={tmp_path / 'runs'}", f"--config={config}"
+    )
+    assert rows(out)["snip: paper"] == ["11"]
+
+
+def test_settings_that_differ_are_kept_apart_and_said(binary, runs, capsys):
+    pretend(runs / "more", "snip", 0.9, 0, 0.99, epochs_of_training=9)
+    found = rows(report(binary, capsys, f"--runs={runs}"))
+    assert found["snip (training.epochs=5)"][1] == "92.33 ± 1.53 (3)"
+    assert found["snip (training.epochs=9)"][1] == "99.00 (1)"
+    assert "dense (training.epochs=5)" in found
+
+
+def test_how_one_method_prunes_says_nothing_of_others(binary, runs, capsys):
+    pretend(runs / "more", "random", 0.95, 0, 0.6, batches_of_pruner=2)
+    found = rows(report(binary, capsys, f"--runs={runs}"))
+    assert list(found)[2:] == [
+        "dense",
+        "random (pruner.batches=1)",
+        "random (pruner.batches=2)",
+        "snip",
+    ]
+
+
+def test_where_it_ran_keeps_nothing_apart(binary, runs, capsys):
+    pretend(
+        runs / "s3",
+        "snip",
+        0.9,
+        3,
+        0.92,
+        distribute="mirrored",
+        artifacts=False,
+    )
+    found = rows(report(binary, capsys, f"--runs={runs}"))
+    assert found["snip"][1].endswith("(4)")
+
+
+def test_the_same_run_counts_once(binary, runs, capsys):
+    pretend(runs / "again", "snip", 0.9, 1, 0.92)
+    out = report(binary, capsys, f"--runs={runs}")
+    assert rows(out)["snip"][1] == "92.33 ± 1.53 (3)"
+    assert "the same run is there twice" in out
+
+
+def test_each_data_set_and_network_has_a_table(binary, tmp_path, capsys):
+    for dataset in ("mnist", "digits"):
+        path = tmp_path / dataset
+        pretend(path, "snip", 0.9, 0, 0.9, name_of_dataset=dataset)
+    out = report(binary, capsys, f"--runs={tmp_path}")
+    assert out.index("## lenet_300_100 on digits") < out.index("on mnist")
+
+
+def test_an_older_config_is_read(binary, runs, capsys):
+    path = runs / "s0" / "config.json"
+    record = json.loads(path.read_text())
+    for key in ("paper", "precision", "distribute", "checkpoint"):
+        del record["config"][key]
+    del record["config"]["training"]["schedule"]
+    path.write_text(json.dumps(record))
+    found = rows(report(binary, capsys, f"--runs={runs}"))
+    assert found["snip"][1] == "92.33 ± 1.53 (3)"
+
+
+def test_a_fixed_sparsity_is_that_of_the_result(binary, tmp_path, capsys):
+    pretend(tmp_path / "s", "snip", None, 0, 0.9, granularity_of_pruner="2:4")
+    directory.finish(
+        tmp_path / "s", {"test_accuracy": 0.9, "sparsity": 0.50000001}
+    )
+    found = rows(report(binary, capsys, f"--runs={tmp_path}"))
+    assert found["method"] == ["50 %"]
+
+
+# What cannot be read.
+
+
+def damage(runs):
+    (runs / "s0" / "DONE").write_text('{"test_acc')
+    (runs / "s1" / "config.json").unlink()
+    (runs / "s2" / "config.json").write_text('{"other": "program"}')
+    (runs / "strange").mkdir()
+    (runs / "strange" / "notes.txt").touch()
+
+
+def test_what_is_damaged_or_strange_is_named(binary, runs, capsys):
+    damage(runs)
+    out = report(binary, capsys, f"--runs={runs}")
+    assert "snip" not in rows(out)
+    assert rows(out)["random"] == ["", "50.00 (1)"]
+    assert f"Left out {runs / 's0'}: DONE cannot be read" in out
+    assert f"Left out {runs / 's1'}: has no config.json" in out
+    assert f"Left out {runs / 's2'}: config.json was not written" in out
+    assert f"Left out {runs / 'strange'}: has no config.json" in out
+
+
+def test_runs_in_progress_are_counted(binary, runs, capsys):
+    pretend(runs / "now", "snip", 0.9, 7, None)
+    (runs / "soon").mkdir()
+    (runs / "soon" / "claim-1").touch()
+    out = report(binary, capsys, f"--runs={runs}")
+    assert "Not finished yet: 2 runs." in out
+    assert rows(out)["snip"][1].endswith("(3)")
+
+
+def test_nothing_left_is_an_error(binary, tmp_path, capsys):
+    pretend(tmp_path / "now", "snip", 0.9, 0, None)
+    with pytest.raises(SystemExit) as error:
+        binary("report", f"--runs={tmp_path}")
+    assert error.value.code == f"Error: No finished run in {tmp_path}."
+    assert "Not finished yet: 1 runs." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ("--runs=there/is/none", "Expected a directory"),
+        ("--config=configs/quikstart.py", "Did you mean 'configs/quickstart"),
+        ("--outt=x", "Did you mean: out"),
+    ],
+)
+def test_bad_input_is_answered(flag, expected, binary, runs, capsys):
+    with pytest.raises(SystemExit) as error:
+        binary("report", f"--runs={runs}", flag)
+    assert expected in f"{error.value.code} {capsys.readouterr().err}"
+
+
+# What is written.
+
+
+def test_the_csv_has_a_line_for_each_figure(binary, tmp_path, capsys):
+    runs, out = tmp_path / "runs", tmp_path / "out"
+    for seed, accuracy in enumerate((0.91, 0.92, 0.94)):
+        pretend(runs / f"s{seed}", "snip", 0.9, seed, accuracy, paper=PAPER)
+    pretend(runs / "r", "random", 0.95, 0, 0.5, paper=PAPER)
+    report(binary, capsys, f"--runs={runs}", f"--out={out}")
+    with open(out / "report.csv") as file:
+        found = list(csv.DictReader(file))
+    first = found[0]
+    assert (first["method"], first["sparsity"]) == ("snip", "0.9")
+    assert (first["n"], first["mean"], first["std"]) == (
+        "3",
+        "92.3333",
+        "1.5275",
+    )
+    assert (first["paper_mean"], first["paper_std"]) == ("95.5", "0.2")
+    assert first["paper_n"] == "5"
+    # The paper's alone, and a run's alone.
+    assert (found[1]["n"], found[1]["paper_mean"]) == ("", "80.25")
+    assert (found[2]["std"], found[2]["paper_mean"]) == ("", "")
+
+
+def test_reports_can_be_written_into_the_runs(binary, runs, capsys):
+    arguments = (f"--runs={runs}", f"--out={runs / 'report'}")
+    first = report(binary, capsys, *arguments)
+    assert report(binary, capsys, *arguments) == first
+    text = (runs / "report" / "report.md").read_text()
+    assert text.startswith(first[: first.index("|")])
+
+
+def test_without_matplotlib_there_are_tables(
+    binary, runs, tmp_path, capsys, monkeypatch
+):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "matplotlib" else real(name),
+    )
+    out = report(binary, capsys, f"--runs={runs}", f"--out={tmp_path / 'out'}")
+    assert 'pip install "kprune[plots]"' in out
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert files == {"report.md", "report.csv"}
+
+
+def test_a_picture_is_drawn_for_each_table(binary, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    runs, out = tmp_path / "runs", tmp_path / "out"
+    for seed in range(2):
+        pretend(runs / f"d{seed}", "dense", 0, seed, 0.98, paper=PAPER)
+        for sparsity, accuracy in ((0.9, 0.95), (0.98, 1.0), (0.99, 0.0)):
+            path = runs / f"s{sparsity}-{seed}"
+            pretend(path, "snip", sparsity, seed, accuracy, paper=PAPER)
+    report(binary, capsys, f"--runs={runs}", f"--out={out}")
+    picture = out / "digits-lenet_300_100.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert f"]({picture.name})" in (out / "report.md").read_text()
+
+
+def test_the_picture_tells_measured_from_published(
+    binary, tmp_path, monkeypatch
+):
+    axes = pytest.importorskip("matplotlib.axes")
+    pretend(tmp_path / "d", "dense", 0, 0, 0.98, paper=PAPER)
+    pretend(tmp_path / "s", "snip", 0.9, 0, 0.95, paper=PAPER)
+    pretend(tmp_path / "t", "snip", 0.99, 0, 0.75, paper=PAPER)
+    drawn, lines = [], []
+
+    def errorbar(axis, x, y, bars, **look):
+        drawn.append((list(x), list(y), bars, look.get("mfc")))
+
+    monkeypatch.setattr(axes.Axes, "errorbar", errorbar)
+    monkeypatch.setattr(
+        axes.Axes, "axhline", lambda axis, y, **look: lines.append(y)
+    )
+    binary("report", f"--runs={tmp_path}", f"--out={tmp_path / 'out'}")
+    (kept, errors, _, filled), (_, published, bars, hollow) = drawn
+    assert kept == pytest.approx([0.1, 0.01])
+    assert errors == pytest.approx([5, 25])
+    assert filled is None
+    assert published == pytest.approx([4.5, 19.75])
+    assert bars[1].tolist() == pytest.approx([0.2, 0])
+    assert hollow == "white"
+    assert lines == pytest.approx([2, 0.9])  # Dense: measured, published.

@@ -1,0 +1,156 @@
+"""Runs that differ in nothing but the seed, and what they come to."""
+
+import dataclasses
+import json
+import math
+import statistics
+
+from sweeping import grid
+
+from kprune.experiment import identity
+
+# What the place in a table says, or what is averaged over.
+_PLACES = (
+    "seed",
+    "dataset.name",
+    "model.name",
+    "pruner.method",
+    "pruner.sparsity",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A mean accuracy in percent.
+
+    Args:
+        mean: Float.
+        std: Float, the standard deviation (n - 1), or `None`.
+        n: Integer, how many runs, or `None` if a paper does not say.
+    """
+
+    mean: float
+    std: float | None = None
+    n: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Runs of one configuration.
+
+    Args:
+        dataset, network: Strings.
+        method: Name of the method, or its label in the paper.
+        sparsity: Float.
+        settings: Dict of what else differs from the defaults, by dotted key.
+        seeds: Tuple of the seeds, sorted.
+        measured: A `Figure`.
+        paper: Dict, what the runs' configs say of a paper.
+    """
+
+    dataset: str
+    network: str
+    method: str
+    sparsity: float
+    settings: dict
+    seeds: tuple
+    measured: Figure
+    paper: dict
+
+
+def groups(runs, paper=None):
+    """Gathers runs that differ in nothing but the seed.
+
+    Args:
+        runs: List of `runs.Run`.
+        paper: Dict that replaces the runs' own `config.paper`.
+
+    Returns:
+        (list of `Group`, list of runs left out because another one of the
+        same config and seed is there).
+    """
+    gathered, doubles = {}, []
+    for run in runs:
+        seeds = gathered.setdefault(_key(run.config), {})
+        if run.config.seed in seeds:
+            doubles.append(run)
+        else:
+            seeds[run.config.seed] = run
+    return [_group(seeds, paper) for seeds in gathered.values()], doubles
+
+
+def figure(accuracies):
+    """Returns the mean and deviation of accuracies in [0, 1], in percent."""
+    shares = [100 * accuracy for accuracy in accuracies]
+    std = statistics.stdev(shares) if len(shares) > 1 else None
+    return Figure(statistics.mean(shares), std, len(shares))
+
+
+def published(paper, label, sparsity):
+    """Returns what a paper says of a label at a sparsity, or `None`."""
+    for row in figures(paper):
+        here = math.isclose(row["sparsity"], sparsity)
+        if here and row.get("label", row["method"]) == label:
+            return Figure(row["mean"], row.get("std"), row.get("n"))
+    return None
+
+
+def figures(paper):
+    """Returns the rows of a paper that hold a figure; others name a method."""
+    return [row for row in paper.get("results", []) if "mean" in row]
+
+
+def _group(seeds, paper):
+    first = next(iter(seeds.values()))
+    config = first.config
+    if paper is None:
+        papers = [run.config.paper.to_dict() for run in seeds.values()]
+        paper = next(filter(None, papers), {})
+    sparsity = config.pruner.sparsity
+    if sparsity is None:  # The granularity fixes it.
+        sparsity = round(first.result.get("sparsity", 0.0), 4)
+    return Group(
+        config.dataset.name,
+        config.model.name,
+        _label(config, paper),
+        sparsity,
+        _settings(config),
+        tuple(sorted(seeds)),
+        figure([run.result["test_accuracy"] for run in seeds.values()]),
+        paper,
+    )
+
+
+def _key(config):
+    """Returns a text that is the same for runs of one group."""
+    place = [_value(config, key) for key in _PLACES if key != "seed"]
+    return json.dumps([place, _settings(config)], sort_keys=True)
+
+
+def _settings(config):
+    dense = config.pruner.method == grid.DENSE
+    return {
+        key: value
+        for key, value in identity.settings(config).items()
+        if key not in _PLACES and not (dense and key.startswith("pruner."))
+    }
+
+
+def _label(config, paper):
+    """Returns the label of the paper's method that the config is of: of those
+    whose options it has, the one of most options. Else the method's name."""
+    fitting = [
+        (len(options), label)
+        for label, (method, options) in grid.variants(paper).items()
+        if method == config.pruner.method
+        and all(_value(config, key) == v for key, v in options.items())
+    ]
+    return max(fitting)[1] if fitting else config.pruner.method
+
+
+def _value(config, key):
+    """Returns what a config has at a dotted key, or `None`."""
+    value = config.to_dict()
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value

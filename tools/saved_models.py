@@ -1,0 +1,85 @@
+"""Keras models in files: read, and written whole or not at all."""
+
+import contextlib
+import os
+import pathlib
+import warnings
+
+import keras
+
+import kprune  # noqa: F401  (Keras finds its layers by it.)
+from kprune.experiment import directory
+
+
+def load(path):
+    """Loads a model that Keras saved, with masks or without.
+
+    Args:
+        path: Path of a `.keras` file, or of the directory of a run.
+
+    Raises:
+        ValueError: If there is none, or Keras cannot load it.
+    """
+    path = pathlib.Path(path)
+    if (path / directory.CONFIG).is_file():
+        path = path / directory.MODEL
+        if not path.exists():
+            raise ValueError(
+                f"There is no {path}: the run is not finished, or was run "
+                "with config.artifacts off, as those of a sweep are."
+            )
+    if not path.is_file():
+        raise ValueError(
+            "Expected a .keras file or the directory of a run. There is no "
+            f"such file: {path}"
+        )
+    try:
+        with warnings.catch_warnings():
+            # What trains on begins with a fresh optimizer.
+            warnings.filterwarnings("ignore", "Skipping variable loading")
+            return keras.models.load_model(path)
+    except Exception as error:  # Whatever Keras meets in the file.
+        raise ValueError(
+            f"Keras cannot load {path}: {error}. Layers of your own have to "
+            "be registered: keras.saving.register_keras_serializable."
+        ) from error
+
+
+def check_free(path, source, overwrite):
+    """Raises `ValueError` unless a model may be written to a path.
+
+    Args:
+        path: Path to write.
+        source: Path of the model that it is made of.
+        overwrite: Whether it may replace another file.
+    """
+    path = pathlib.Path(path)
+    if path.suffix != ".keras":
+        raise ValueError(f"Expected --out=NAME.keras. Received: {path}")
+    if path.is_dir():
+        raise ValueError(f"{path} is a directory.")
+    if path.exists() and path.samefile(source):
+        raise ValueError(
+            f"--out is the model that is read, {source}. Name another file."
+        )
+    if path.exists() and not overwrite:
+        raise ValueError(f"{path} is there. --overwrite replaces it.")
+
+
+def save(model, path):
+    """Saves a model in a file that is whole or not there.
+
+    Raises:
+        ValueError: If it cannot be written.
+    """
+    path = pathlib.Path(path)
+    half = path.with_name(f".{path.name}.{os.getpid()}.keras")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        model.save(half)
+        os.replace(half, path)
+    except OSError as error:
+        raise ValueError(f"Cannot write {path}: {error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            half.unlink()

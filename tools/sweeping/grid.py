@@ -1,0 +1,146 @@
+"""Which runs a sweep is of: a config over methods, sparsities and seeds."""
+
+import dataclasses
+import itertools
+import re
+
+from ml_collections import ConfigDict
+
+import kprune
+from kprune import experiment, lookup
+from kprune.experiment import identity
+from kprune.pruning import check_sparsity
+
+DENSE = "dense"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One run.
+
+    Args:
+        config: `ConfigDict`, complete.
+        name: The name of its directory.
+    """
+
+    config: ConfigDict
+    name: str
+
+
+def variants(paper):
+    """Returns what a config's paper compares, by the label it has there.
+
+    A row of `paper["results"]` is of a `"method"`, with the `"options"` that
+    are its own there, if any: values by dotted key of the config. It goes by
+    its `"label"`, or by the method's name if it has none.
+
+    Args:
+        paper: Dict, as in a config.
+
+    Returns:
+        Dict from a label to (method, options).
+    """
+    return {
+        row.get("label", row["method"]): (row["method"], row.get("options", {}))
+        for row in paper.get("results", [])
+    }
+
+
+def cells(base, methods, sparsities, seeds, networks=()):
+    """Returns the runs of a sweep: seed by seed, the dense one once in each.
+
+    They are without saved models.
+
+    Args:
+        base: Config of all runs, complete.
+        methods: Strings: `"dense"`, labels of `variants(base.paper)`, or
+            names of methods.
+        sparsities: Floats.
+        seeds: Integers.
+        networks: Names of models. Defaults to that of `base`.
+
+    Returns:
+        List of `Cell`, without duplicates.
+
+    Raises:
+        ValueError: If there is no such method, network or data set, or a
+            sparsity or a seed is out of range.
+    """
+    known = {
+        **{name: (name, {}) for name in (DENSE, *kprune.methods())},
+        **variants(base.paper.to_dict()),
+    }
+    chosen = [lookup.choose(m, known, "method") for m in methods]
+    _check(base, sparsities, networks)
+    found = {}
+    for network, seed, (method, options) in itertools.product(
+        networks or [base.model.name], seeds, chosen
+    ):
+        for sparsity in [0.0] if method == DENSE else sparsities:
+            changes = {
+                **options,
+                "model.name": network,
+                "seed": seed,
+                "artifacts": False,
+                "pruner.sparsity": sparsity,
+                "pruner.method": method,
+            }
+            config = _changed(base, changes)
+            name = identity.name(config)
+            found.setdefault(name, Cell(config, name))
+    for cell in found.values():
+        pruner = cell.config.pruner
+        if pruner.method != DENSE:
+            kprune.recipes.get(pruner.method, **pruner.options.to_dict())
+    return list(found.values())
+
+
+def shard(cells, text):
+    """Returns one host's share of the cells.
+
+    Args:
+        cells: List, the same on all hosts.
+        text: `"i/n"`: share `i` of `n`, counted from 0.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    index, count = map(int, match.groups()) if match else (0, 0)
+    if index >= count:
+        raise ValueError(
+            "Expected --shard=i/n with i from 0 to n - 1, such as 0/4, 1/4, "
+            f"2/4 and 3/4 on four hosts. Received: --shard={text}"
+        )
+    return cells[index::count]
+
+
+def _check(base, sparsities, networks):
+    kprune.datasets.info(base.dataset.name)
+    known = dict.fromkeys(kprune.models.names())
+    for network in networks or [base.model.name]:
+        lookup.choose(network, known, "model")
+    grain = kprune.granularity.get(base.pruner.granularity or "weight")
+    for sparsity in sparsities:
+        check_sparsity(sparsity, grain)
+    if base.distribute == "multi_worker":
+        raise ValueError(
+            "A sweep runs each cell on one host. Expected "
+            "config.distribute of none, mirrored or tpu; --shard=i/n splits "
+            "the cells over hosts. Received: multi_worker"
+        )
+
+
+def _changed(base, changes):
+    """Returns a config with values replaced by dotted key, complete."""
+    config = base.to_dict()
+    if changes["pruner.method"] == DENSE:
+        # How others prune is not part of the dense run.
+        config["pruner"] = {}
+    for key, value in changes.items():
+        *sections, last = key.split(".")
+        inner = config
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        inner[last] = value
+    return experiment.complete(config)

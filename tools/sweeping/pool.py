@@ -1,0 +1,206 @@
+"""Several worker processes that share out the cells of a sweep."""
+
+import collections
+import json
+import os
+import pathlib
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from sweeping import claims
+
+from kprune import experiment
+
+_TOOLS = pathlib.Path(__file__).parents[1]
+_PATIENCE = 5.0  # Seconds until a cell that another process runs is looked at.
+_GRACE = 60.0  # Seconds for a worker to save what its run goes on from.
+
+
+class Pool:
+    """Runs cells on worker processes, and tells of each when it is over.
+
+    Args:
+        cells: List of `sweeping.grid.Cell`.
+        runs: Path of the directory of their directories.
+        jobs: Integer, how many to run at a time.
+        data_dir: As for `kprune.datasets.load`.
+        gpus: Integer, how many GPUs the workers share.
+    """
+
+    def __init__(self, cells, runs, jobs, data_dir=None, gpus=0):
+        self._todo = collections.deque(cells)
+        self._open = len(cells)
+        self._runs = pathlib.Path(runs)
+        self._data_dir = data_dir
+        self._held = {}  # When a cell that another runs was looked at.
+        self._outcomes = queue.Queue()
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._processes = {}
+        jobs = min(jobs, len(cells))
+        self._environments = [environment(i, jobs, gpus) for i in range(jobs)]
+
+    def outcomes(self):
+        """Starts the workers and yields what becomes of the cells.
+
+        Yields:
+            (cell, outcome), as they come: a dict with `result` or `error`, or
+            with `held`, who runs a cell elsewhere. Such a cell is waited for,
+            and comes again.
+        """
+        threads = [
+            threading.Thread(target=self._work, args=(i,), daemon=True)
+            for i in range(len(self._environments))
+        ]
+        for thread in threads:
+            thread.start()
+        told = set()
+        while self._open:
+            cell, outcome = self._outcomes.get()
+            if "held" not in outcome:
+                self._open -= 1
+                yield cell, outcome
+            elif cell.name not in told:
+                told.add(cell.name)
+                yield cell, outcome
+        for thread in threads:
+            thread.join()
+
+    def stop(self):
+        """Asks the workers to save and end, and ends those that do not."""
+        self._stopping = True
+        with self._lock:
+            processes = list(self._processes.values())
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        until = time.monotonic() + _GRACE
+        try:
+            for process in processes:
+                process.wait(max(until - time.monotonic(), 0))
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            for process in processes:
+                process.kill()
+
+    def _work(self, index):
+        """Feeds one worker, which is started again when it dies."""
+        while self._open and not self._stopping:
+            cell = self._next()
+            if cell is None:
+                time.sleep(0.2)
+                continue
+            try:
+                outcome = self._outcome(index, cell)
+            except Exception as error:  # Or the sweep would wait for ever.
+                outcome = {"error": f"{type(error).__name__}: {error}"}
+            if outcome is None:
+                return
+            if "held" in outcome:
+                self._held[cell.name] = time.monotonic()
+                self._todo.append(cell)
+            self._outcomes.put((cell, outcome))
+        self._send_home(index)
+
+    def _next(self):
+        """Takes a cell that is due, or returns `None`."""
+        with self._lock:
+            for cell in self._todo:
+                seen = self._held.get(cell.name, -_PATIENCE)
+                if time.monotonic() - seen >= _PATIENCE:
+                    self._todo.remove(cell)
+                    return cell
+        return None
+
+    def _outcome(self, index, cell):
+        workdir = self._runs / cell.name
+        if experiment.status(workdir, cell.config) == "finished":
+            return {"result": experiment.result(workdir)}
+        holder = claims.holder(workdir)
+        if holder is not None:
+            return {"held": holder}
+        return self._run(index, cell, workdir)
+
+    def _run(self, index, cell, workdir):
+        process = self._worker(index)
+        if process is None:
+            return None
+        task = {
+            "config": cell.config.to_dict(),
+            "workdir": str(workdir),
+            "data_dir": self._data_dir,
+        }
+        try:
+            process.stdin.write(json.dumps(task) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+        except (OSError, ValueError):
+            code = process.wait()
+            if self._stopping:
+                return None
+            return {"error": f"Its process ended with exit code {code}."}
+
+    def _worker(self, index):
+        """Returns a process that lives, or `None` while stopping."""
+        with self._lock:
+            if self._stopping:
+                return None
+            process = self._processes.get(index)
+            if process is None or process.poll() is not None:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "sweeping.worker"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env=self._environments[index],
+                    # Ctrl-C is for the sweep, which then asks its workers.
+                    start_new_session=True,
+                )
+                self._processes[index] = process
+            return process
+
+    def _send_home(self, index):
+        process = self._processes.get(index)
+        if process is not None and process.poll() is None:
+            try:
+                process.stdin.write("null\n")
+                process.stdin.close()
+            except OSError:
+                pass
+            process.wait()
+
+
+def environment(index, jobs, gpus=0):
+    """Returns the environment variables of one worker of several.
+
+    The processor's cores are shared out, and the GPUs, unless the user's own
+    environment says otherwise.
+
+    Args:
+        index: Integer, which worker.
+        jobs: Integer, how many there are.
+        gpus: Integer, how many GPUs there are.
+    """
+    found = dict(os.environ)
+    path = [str(_TOOLS), found.get("PYTHONPATH")]
+    found["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    if jobs > 1:
+        threads = str(max(1, cores() // jobs))
+        found.setdefault("TF_NUM_INTRAOP_THREADS", threads)
+        found.setdefault("OMP_NUM_THREADS", threads)
+    if jobs > 1 and gpus:
+        visible = found.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        names = visible if visible != [""] else list(map(str, range(gpus)))
+        found["CUDA_VISIBLE_DEVICES"] = names[index % len(names)]
+        # TensorFlow takes all the memory of a GPU otherwise.
+        found.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    return found
+
+
+def cores():
+    """Returns how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
