@@ -147,6 +147,7 @@ def test_its_network_fits_its_data(path):
     assert model.output_shape == (None, info.classes)
 
 
+@pytest.mark.slow  # A minute and a half; CI runs it.
 @pytest.mark.parametrize("path", unlike("quick", settings))
 def test_its_quick_variant_runs(path, tmp_path):
     config = load(path, "quick")
