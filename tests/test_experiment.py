@@ -351,19 +351,36 @@ def test_what_the_papers_train_with(tmp_path):
     np.testing.assert_allclose(loaded(x), kprune.strip(run.model)(x), atol=1e-6)
 
 
+@pytest.mark.parametrize("distribute", ["none", "mirrored"])
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
-def test_half_precision(tmp_path, precision):
+def test_half_precision(tmp_path, precision, distribute):
     before = keras.config.dtype_policy().name
-    run = experiment.build(tiny(precision=precision))
+    config = tiny(
+        precision=precision,
+        distribute=distribute,
+        **{"pruner.method": "snip", "dataset.drop_remainder": True},
+    )
+    run = experiment.build(config)
     assert keras.config.dtype_policy().name == before
     assert run.model.layers[-1].layer.compute_dtype == precision.split("_")[1]
     result = experiment.train(run, tmp_path, verbose=0)
     assert result["sparsity"] == 0.75
+    lines = lines_of(tmp_path)
+    assert lines[1]["loss"] < lines[0]["loss"]
+    strategy = run.model.distribute_strategy
     for weight in kprune.weights.find(run.model):
-        values = weight.variable.numpy()
-        assert values.dtype == np.float32
-        if weight.mask is not None:
-            assert not values[~weight.mask.numpy()].any()
+        copies = strategy.experimental_local_results(weight.variable.value)
+        assert len(copies) == (2 if distribute == "mirrored" else 1)
+        for copy in copies:
+            assert copy.dtype == "float32"
+            np.testing.assert_array_equal(copy, copies[0])
+            assert not copy.numpy()[~weight.mask.numpy()].any()
+
+
+def test_tensorboard_is_an_extra(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install 'kprune\[tensorb"):
+        experiment.build(tiny(tensorboard=True))
 
 
 def test_labels_that_do_not_fit_the_network():

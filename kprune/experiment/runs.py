@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib.util
 import inspect
 from collections.abc import Callable
 
@@ -73,6 +74,7 @@ def build(config, data_dir=None, verbose="auto", resumes=False):
         RuntimeError: If the data set is not to be had.
     """
     config = complete(config)
+    _check_tensorboard(config)
     strategy = training.strategy(config.distribute)
     whole, *held_out, test = _load(config, data_dir)
     steps = config.training.steps_per_epoch or len(whole)
@@ -187,6 +189,14 @@ def _training_set(config, data_dir, strategy):
         return strategy.distribute_datasets_from_function(share)
 
     return train
+
+
+def _check_tensorboard(config):
+    if config.tensorboard and not importlib.util.find_spec("tensorboard"):
+        raise ValueError(
+            "`config.tensorboard` needs the package tensorboard: "
+            "pip install 'kprune[tensorboard]'."
+        )
 
 
 def _check_shares(config, replicas):

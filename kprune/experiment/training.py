@@ -120,13 +120,6 @@ def _prepare(run, workdir):
 def _tensorboard(run, workdir):
     if not run.config.tensorboard or workdir is None:
         return []
-    try:
-        import tensorboard  # noqa: F401
-    except ImportError as error:
-        raise ValueError(
-            "`config.tensorboard` needs the package tensorboard: "
-            "pip install kprune[tensorboard]."
-        ) from error
     return [keras.callbacks.TensorBoard(workdir / directory.TENSORBOARD)]
 
 
