@@ -35,6 +35,6 @@ setuptools.setup(
         "tensorboard": ["tensorboard"],
         "litert": ["ai-edge-litert"],
         "onnx": ["onnx"],
-        "test": ["pytest", "ruff"],
+        "test": ["pytest", "pytest-xdist", "ruff"],
     },
 )

@@ -8,8 +8,18 @@ from lifecycle import assert_same, live_through, normal
 import kprune
 
 
+LARGE = pytest.mark.slow  # CI runs them.
+
+
 @pytest.mark.parametrize(
-    "name", ["MobileNetV2", "ResNet50", "EfficientNetB0", "ConvNeXtTiny"]
+    "name",
+    [
+        "MobileNetV2",
+        *(
+            pytest.param(name, marks=LARGE)
+            for name in ("ResNet50", "EfficientNetB0", "ConvNeXtTiny")
+        ),
+    ],
 )
 def test_application_lives_through(name, tmp_path):
     model = getattr(keras.applications, name)(
