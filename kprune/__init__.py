@@ -5,12 +5,15 @@ from kprune import (
     callbacks,
     criteria,
     datasets,
+    dynamic,
     experiment,
     granularity,
     masks,
     models,
     recipes,
     schedules,
+    soft,
+    survivors,
     testing,
     training,
 )
@@ -25,6 +28,7 @@ from kprune.pruner import Pruner
 from kprune.pruning import prune, score
 from kprune.recipes import methods
 from kprune.report import report, summary
+from kprune.shrink import compact, shrink
 from kprune.version import __version__
 from kprune.wrapper import Masked
 
@@ -40,8 +44,10 @@ __all__ = [
     "allocation",
     "callbacks",
     "class_balanced",
+    "compact",
     "criteria",
     "datasets",
+    "dynamic",
     "experiment",
     "export",
     "get_masks",
@@ -56,8 +62,11 @@ __all__ = [
     "schedules",
     "score",
     "set_masks",
+    "shrink",
+    "soft",
     "strip",
     "summary",
+    "survivors",
     "testing",
     "training",
     "wrap",

@@ -46,7 +46,7 @@ def resolve(model, loss, outputs, labels):
 
 def compiled_loss(model):
     """Returns the loss the model is compiled with, or `None`."""
-    return getattr(model, "loss", None) if model.compiled else None
+    return keras_internals.compiled_loss(model) if model.compiled else None
 
 
 def infer(model, outputs, labels=None):

@@ -92,13 +92,30 @@ class Pruner:
         for done in range(1, self.rounds + 1):
             share = Fraction(done, self.rounds)
             budget = Budget(sparsity, schedule, share, min_kept, self.count)
-            data = self._data_of(objective, done)
-            current = self._round(data, current, budget, done)
+            current = self.step(objective, current, budget, done)
             progress.round_done()
-        grain = granularity.get(self.granularity)
-        for name, mask in current.items():
-            grain.check(mask, objective.layouts[name])
         return current
+
+    def step(self, objective, current, budget, number):
+        """Returns the masks that one round leads to. Changes nothing.
+
+        Args:
+            objective: A `kprune.objective.Objective`.
+            current: Dict of the masks before, by name.
+            budget: A `kprune.masks.Budget`, with how far pruning is.
+            number: Integer >= 1, of the round: what is drawn at random, and
+                which batches are read if they are fresh ones, follows from it.
+
+        Returns:
+            Dict from weight name to boolean array.
+        """
+        data = self._data_of(objective, number)
+        result = self._round(data, current, budget, number)
+        if budget.progress >= 1:
+            grain = granularity.get(self.granularity)
+            for name, mask in result.items():
+                grain.check(mask, objective.layouts[name])
+        return result
 
     def _data_of(self, objective, number):
         """Returns the objective on the batches of a round."""
@@ -134,7 +151,7 @@ class Pruner:
             seeds.stream(objective.seed, "allocation", number),
         )
         result, drawn = {}, 0
-        last = number == self.rounds
+        last = budget.progress >= 1
         for name, group in groups.items():
             rng = seeds.stream(objective.seed, "ties", name, number)
             kept = top_k(group, counts[name], rng)

@@ -113,7 +113,7 @@ def prune(
     sparsity = check_sparsity(sparsity, grain)
     _check_options(min_kept, on_collapse)
     masking.check_model(model)
-    notes = _left_out(model, grain, exclude)
+    notes = left_out(model, grain, exclude)
     probe = _probe(pruner, probe, batches, batch_size, batch_norm)
     objective = Objective(model, data, loss, probe, seed=seed, exclude=notes)
     if not objective.weights:
@@ -220,7 +220,7 @@ def _check_options(min_kept, on_collapse):
         )
 
 
-def _left_out(model, grain, exclude):
+def left_out(model, grain, exclude):
     """Returns why prunable weights are left out, by name."""
     found = weights.prunable(model)
     notes = {}

@@ -1,13 +1,16 @@
 """The methods of the literature, as choices on the four axes.
 
 Each function returns a `kprune.Pruner`. Any axis can still be replaced in the
-call of `prune`.
+call of `prune`. Methods that prune while the model trains are rows too; they
+are given to a callback.
 """
 
+import dataclasses
 import functools
 import inspect
+from collections.abc import Callable
 
-from kprune import criteria, lookup
+from kprune import criteria, lookup, schedules
 from kprune.granularity import Channel
 from kprune.probe import Probe
 from kprune.pruner import Pruner
@@ -138,6 +141,80 @@ def prospr(
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class ByEpoch:
+    """A method that says itself how sparse a model is after each epoch.
+
+    Args:
+        pruner: The `Pruner` of which each update is a round.
+        sparsity: Function of (epoch, epochs) to the sparsity after an epoch,
+            the first one being 1.
+        last_epoch: Function of the number of epochs to the last one that is
+            pruned after.
+    """
+
+    pruner: Pruner
+    sparsity: Callable
+    last_epoch: Callable
+
+
+def gmp(power=3, recover=False):
+    """Gradual magnitude pruning, Zhu & Gupta, 2017: cubic, per layer.
+
+    For `kprune.callbacks.GradualPruning`.
+
+    Args:
+        power: Number > 0, the exponent of the schedule.
+        recover: Whether a weight may return once others are smaller than it
+            was when it was removed.
+    """
+    if not isinstance(power, (int, float)) or not power > 0:
+        raise ValueError(
+            "Invalid value for argument `power`. Expected a number > 0. "
+            f"Received: power={power!r}"
+        )
+    return Pruner(
+        "magnitude",
+        allocation="uniform",
+        schedule=schedules.get("cubic", power=power),
+        recover=recover,
+    )
+
+
+def asni(alpha=98.0, beta=0.5, gamma=5.0, last_prune_epoch=None):
+    """ASNI, Damadi et al., 2022: a sigmoid over the epochs, whole model.
+
+    For `kprune.callbacks.GradualPruning`, which prunes after each epoch e = 1
+    .. E to alpha sigma((e - beta E) / gamma) percent.
+
+    Args:
+        alpha: Number in (0, 100], what the sparsity rises to, in percent.
+        beta: Number, the share of the epochs after which it rises most.
+        gamma: Number > 0, epochs: the larger, the slower it rises.
+        last_prune_epoch: Integer >= 1, the last epoch to prune after.
+            Defaults to E - 2: the paper's algorithm says E, and the numbers
+            of weights that it prints are those of E - 2.
+    """
+    if not 0 < alpha <= 100 or not gamma > 0:
+        raise ValueError(
+            "Expected `alpha` in (0, 100], in percent, and `gamma` above 0, "
+            f"in epochs. Received: alpha={alpha!r}, gamma={gamma!r}"
+        )
+    if last_prune_epoch is not None and (
+        not isinstance(last_prune_epoch, int) or last_prune_epoch < 1
+    ):
+        raise ValueError(
+            "Invalid value for argument `last_prune_epoch`. Expected an "
+            "integer >= 1, the first epoch being 1. Received: "
+            f"last_prune_epoch={last_prune_epoch!r}"
+        )
+    return ByEpoch(
+        Pruner("magnitude"),
+        functools.partial(schedules.asni, alpha=alpha, beta=beta, gamma=gamma),
+        lambda epochs: last_prune_epoch or max(1, epochs - 2),
+    )
+
+
 def _iterated(criterion, recover=False, released_code=False):
     return Pruner(
         criterion,
@@ -166,12 +243,38 @@ METHODS = {
 }
 
 
+GRADUAL = {f.__name__: f for f in (gmp, asni)}
+DYNAMIC = ("set", "deepr", "soft_deepr", "dsr", "snfs", "rigl", "dns", "static")
+
+
 def methods():
     """Returns the names that can be given as `method=`.
 
     A criterion without a recipe of its own is a method too: one round, global.
     """
     return sorted({*METHODS, *criteria.names()})
+
+
+def gradual_methods():
+    """Returns the names that `GradualPruning` takes and `prune` does not."""
+    return sorted(GRADUAL)
+
+
+def callback_of(method):
+    """Returns the name of the callback that a method is for.
+
+    Args:
+        method: A method's name, or anything that `prune` takes.
+
+    Returns:
+        `"GradualPruning"`, `"DynamicSparseTraining"`, or `None` of a method
+        that prunes before training.
+    """
+    if not isinstance(method, str):
+        return None
+    if method in GRADUAL:
+        return "GradualPruning"
+    return "DynamicSparseTraining" if method in DYNAMIC else None
 
 
 def get(method, **options):
@@ -182,7 +285,8 @@ def get(method, **options):
         **options: Options of the method.
 
     Raises:
-        ValueError: If there is no such method or option.
+        ValueError: If there is no such method or option, or it is one that
+            prunes during training.
     """
     if isinstance(method, Pruner):
         if options:
@@ -193,21 +297,55 @@ def get(method, **options):
         return method
     if callable(method):
         return Pruner(criteria.get(method, **options))
+    callback = callback_of(method)
+    if callback is not None:
+        raise ValueError(
+            f"Method {method!r} prunes during training. Give a model that is "
+            "wrapped (`kprune.wrap`) or pruned to a callback: `model.fit(..., "
+            f"callbacks=[kprune.callbacks.{callback}({method!r}, ...)])`."
+        )
     if method not in METHODS:
         if method in criteria.names():
             return Pruner(criteria.get(method, **options))
-        raise ValueError(lookup.unknown(method, methods(), "method"))
-    recipe = METHODS[method]
+        known = [*methods(), *GRADUAL, *DYNAMIC]
+        raise ValueError(lookup.unknown(method, known, "method"))
+    return _made(METHODS[method], method, options, "prune")
+
+
+def gradual(method, **options):
+    """Returns what a method prunes by while the model trains.
+
+    Args:
+        method: As for `get`, or the name of a method of `GradualPruning`.
+        **options: Options of the method.
+
+    Returns:
+        A `Pruner`, of which each update is one round, or a `ByEpoch`.
+
+    Raises:
+        ValueError: If there is no such method or option.
+    """
+    if isinstance(method, str) and method in GRADUAL:
+        recipe = GRADUAL[method]
+        return _made(recipe, method, options, "GradualPruning")
+    return get(method, **options)
+
+
+def _made(recipe, method, options, call):
+    """Calls a recipe, or says which of its options are unknown."""
     known = inspect.signature(recipe).parameters
     for name in options:
         if name not in known:
-            axes = [f"{axis} (of prune)" for axis in _ARGUMENTS]
+            arguments = [f"{one} (of {call})" for one in _ARGUMENTS[call]]
             raise ValueError(
                 lookup.unknown(
-                    name, [*known, *axes], f"option of method {method!r}"
+                    name, [*known, *arguments], f"option of method {method!r}"
                 )
             )
-    return functools.partial(recipe, **options)()
+    return recipe(**options)
 
 
-_ARGUMENTS = ("granularity", "allocation", "schedule", "rounds", "exclude")
+_ARGUMENTS = {
+    "prune": ("granularity", "allocation", "schedule", "rounds", "exclude"),
+    "GradualPruning": ("begin", "end", "every", "allocation", "exclude"),
+}

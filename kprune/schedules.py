@@ -30,12 +30,18 @@ def exponential(progress, final, initial=0.0):
     return 1 - (1 - initial) ** (1 - progress) * (1 - final) ** progress
 
 
-def cubic(progress, final, initial=0.0):
+def cubic(progress, final, initial=0.0, power=3):
     """Fast, then slow: s = final + (initial - final) (1 - p)^3.
 
     Zhu and Gupta, 2017, https://arxiv.org/abs/1710.01878.
+
+    Args:
+        progress: Float in [0, 1].
+        final: Sparsity at 1.
+        initial: Sparsity at 0.
+        power: Number > 0 in place of the 3.
     """
-    return final + (initial - final) * (1 - progress) ** 3
+    return final + (initial - final) * (1 - progress) ** power
 
 
 def cosine(progress, final, initial=0.0):
@@ -53,14 +59,41 @@ def sigmoid(progress, final, initial=0.0, midpoint=0.5, width=0.1):
         midpoint: Progress at which the curve is steepest, ASNI's beta.
         width: Progress over which it rises, ASNI's gamma over the epochs.
 
-    Amenable Sparse Network Investigator, https://arxiv.org/abs/2202.09284.
+    ASNI's own curve, which is not scaled, is `asni`.
     """
 
     def curve(p):
-        return 1 / (1 + math.exp((midpoint - p) / width))
+        return _logistic((p - midpoint) / width)
 
     share = (curve(progress) - curve(0)) / (curve(1) - curve(0))
     return initial + (final - initial) * share
+
+
+def asni(epoch, epochs, alpha=98.0, beta=0.5, gamma=5.0):
+    """Returns the sparsity that ASNI prunes to after an epoch.
+
+        p_e = alpha / 100 * sigma((e - beta E) / gamma)
+
+    Amenable Sparse Network Investigator, https://arxiv.org/abs/2202.09284.
+
+    Args:
+        epoch: Number, e: how many epochs are over.
+        epochs: Integer, E: how many there are in all.
+        alpha: The sparsity that the curve rises to, in percent.
+        beta: Share of the epochs after which it is steepest.
+        gamma: Epochs over which it rises.
+
+    Example:
+
+    >>> [round(kprune.schedules.asni(e, 50), 3) for e in (1, 25, 48)]
+    [0.008, 0.49, 0.97]
+    """
+    return alpha / 100 * _logistic((epoch - beta * epochs) / gamma)
+
+
+def _logistic(z):
+    small = math.exp(-abs(z))  # The other sign would overflow.
+    return (1 if z >= 0 else small) / (1 + small)
 
 
 _ALL = {

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 import kprune
 from kprune import experiment
-from kprune.experiment import directory, runs, training
+from kprune.experiment import directory, preparation, runs, training
 
 TINY = {
     "dataset": {"name": "digits", "batch_size": 64},
@@ -298,7 +298,7 @@ def test_a_resumed_run_is_the_same_and_scores_nothing(
     assert experiment.status(tmp_path, tiny()) == "resumable"
     with pytest.raises(ValueError, match="another run"):
         experiment.status(tmp_path, tiny(seed=1))
-    monkeypatch.setattr(runs, "prune", None)
+    monkeypatch.setattr(preparation, "prune", None)
     again = experiment.run(tiny(), tmp_path, verbose=0)
     assert again.pop("seconds") > 0
     assert again == {k: v for k, v in result.items() if k != "seconds"}

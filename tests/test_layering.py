@@ -37,10 +37,13 @@ ROWS = [
     {"criteria", "granularity", "allocation", "schedules"},
     {"pruner", "redraw"},
     {"recipes"},
-    {"pruning", "testing"},
+    {"pruning", "survivors", "testing"},
     {"training"},
+    {"soft"},
+    {"dynamic"},
     {"callbacks"},
     {"report", "export"},
+    {"shrink"},
     {"experiment"},
 ]
 OPEN = (0, 1, 2)

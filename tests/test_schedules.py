@@ -48,6 +48,20 @@ def test_sigmoid_is_a_logistic_curve_scaled_to_its_ends():
     assert wide(0.3, 0.8) > schedules.sigmoid(0.3, 0.8)
 
 
+def test_the_exponent_of_the_cubic():
+    # 0.8 (1 - (1 - 1/4)^2).
+    assert schedules.get("cubic", power=2)(0.25, 0.8) == pytest.approx(0.35)
+
+
+def test_asni_is_a_logistic_curve_over_the_epochs():
+    # sigma((48 - 25) / 5) = 1 / (1 + exp(-4.6)) = 0.990048.
+    assert schedules.asni(48, 50) == pytest.approx(0.98 * 0.990048, abs=1e-6)
+    assert schedules.asni(10, 20, 99.2, 0.5, 2) == pytest.approx(0.496)
+    # Steep as it may be, it overflows at neither end.
+    assert schedules.asni(1, 1000, gamma=0.01) == 0
+    assert schedules.asni(999, 1000, gamma=0.01) == 0.98
+
+
 def test_unknown_schedule_and_option():
     with pytest.raises(ValueError, match="Did you mean 'exponential'"):
         schedules.get("exponentiel")

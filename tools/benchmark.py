@@ -17,6 +17,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 
 import command_line
 import keras
@@ -102,6 +103,65 @@ def training_step():
             "<= 1.03",
             note=f"a dense step takes {np.median(base):.2f} s",
         )
+
+
+@row
+def pruning_while_training():
+    """A hundred steps with one update of the masks, over fixed masks."""
+    for name in _NETWORKS.value:
+        dense, x, y, loss = setting(name)
+        batches = tf.data.Dataset.from_tensors((x, y)).repeat()
+        updates = {
+            "RigL": lambda: [
+                kprune.callbacks.DynamicSparseTraining(
+                    "rigl", every="100it", end="1000it"
+                )
+            ],
+            "GMP": lambda: [
+                kprune.callbacks.GradualPruning(
+                    "gmp", 0.9, every="100it", end="1000it"
+                )
+            ],
+            "static": list,
+        }
+        runs = []
+        for callbacks in updates.values():
+            model = kprune.prune(dense, "random", 0.5)
+            model.compile(keras.optimizers.SGD(0.01, momentum=0.9), loss)
+            runs.append(
+                functools.partial(hundred_steps, model, batches, callbacks)
+            )
+        repeats = min(_REPEATS.value, _LONG_REPEATS.value)
+        found = np.array([[run() for run in runs] for _ in range(repeats)])
+        *pruned, static = found.T
+        for method, times in zip(updates, pruned, strict=False):
+            yield figure(
+                f"100 steps with an update, {method} / static, {name}",
+                times / static,
+                "<= 1.05",
+                note=f"a static step takes {np.median(static) / 100:.2f} s",
+            )
+
+
+def hundred_steps(model, batches, callbacks):
+    """Returns the seconds of 100 steps, of which one updates the masks.
+
+    What comes before them traces: a first update is among that.
+    """
+    times = []
+
+    class Stopwatch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            times.append(time.perf_counter())
+
+    model.fit(
+        batches,
+        steps_per_epoch=202,
+        callbacks=[*callbacks(), Stopwatch()],
+        shuffle=False,
+        verbose=0,
+    )
+    return times[201] - times[101]
 
 
 def in_gradients(scoring, what, target, warm_up=None):

@@ -32,14 +32,13 @@ from sweeping import claims, grid
 from sweeping.pool import Pool
 from sweeping.worker import LOG
 
-import kprune
 from kprune import experiment
 
 _CONFIG = command_line.define_config()
 _RUNS = flags.DEFINE_string("runs", None, "Directory of all runs.")
 _DATA_DIR = command_line.define_data_dir()
 _METHODS = flags.DEFINE_list(
-    "methods", None, f"Of dense, {', '.join(kprune.methods())}."
+    "methods", None, f"Of {', '.join(experiment.methods())}."
 )
 _SPARSITIES = flags.DEFINE_list(
     "sparsities", None, "Shares of the weights to remove, in [0, 1)."

@@ -46,7 +46,7 @@ _RUNS = flags.DEFINE_string(
 flags.mark_flags_as_mutual_exclusive(["workdir", "runs"], required=True)
 _DATA_DIR = command_line.define_data_dir()
 _METHOD = flags.DEFINE_string(
-    "method", None, f"One of dense, {', '.join(kprune.methods())}."
+    "method", None, f"One of {', '.join(experiment.methods())}."
 )
 _SPARSITY = flags.DEFINE_float(
     "sparsity", None, "Share of the weights to remove, in [0, 1)."
@@ -155,9 +155,12 @@ def with_plain_flags(config):
     for section, key, flag in pairs:
         if flag.value is not None:
             section[key] = flag.value
-    if config.pruner.method == "dense" and _SPARSITY.value:
+    method = config.pruner.method
+    fixed = method in ("dense", "asni", "ticket")
+    if fixed and _SPARSITY.value is not None:
+        why = "prunes nothing" if method == "dense" else "says itself how much"
         raise ValueError(
-            "--method=dense prunes nothing. Leave out "
+            f"--method={method} {why}. Leave out "
             f"--sparsity={_SPARSITY.value}, or name another method."
         )
     return experiment.complete(config)
@@ -168,7 +171,9 @@ def described(config):
     pruner = config.pruner
     how = "dense"
     if pruner.method != "dense":
-        how = f"pruned by {pruner.method} to a sparsity of {pruner.sparsity}"
+        how = f"pruned by {pruner.method}"
+    if pruner.sparsity:
+        how += f" to a sparsity of {pruner.sparsity}"
     return (
         f"{config.model.name} on {config.dataset.name}, {how}; "
         f"epochs: {config.training.epochs}, seed: {config.seed}"

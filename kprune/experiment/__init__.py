@@ -11,6 +11,7 @@ of; `status`, `result` and `differences` what a directory holds.
 from kprune.experiment.config import complete, default
 from kprune.experiment.directory import differences, result, status
 from kprune.experiment.identity import name, settings
+from kprune.experiment.preparation import methods
 from kprune.experiment.runs import Run, build, network
 from kprune.experiment.training import run, train
 
@@ -20,6 +21,7 @@ __all__ = [
     "complete",
     "default",
     "differences",
+    "methods",
     "name",
     "network",
     "result",

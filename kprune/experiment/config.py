@@ -13,6 +13,9 @@ from ml_collections import ConfigDict, config_dict
 from kprune import lookup, seeds
 
 DENSE = "dense"  # The method that prunes nothing.
+TICKET = "ticket"  # The method that takes the masks of a finished run.
+# Methods whose sparsity follows from other options.
+WITHOUT_SPARSITY = ("asni", TICKET)
 
 _DEFAULTS = {
     # What the seeds of initialization, data order and pruning derive from.
@@ -89,7 +92,8 @@ def default():
 def complete(config):
     """Returns a config with the defaults filled in.
 
-    The method `"dense"` prunes nothing, so its sparsity becomes 0.
+    The method `"dense"` prunes nothing, so its sparsity becomes 0; that of
+    `"asni"` and `"ticket"` follows from their options, and becomes `None`.
 
     Args:
         config: `ConfigDict` or dict, as in `configs/`. It is left as it was.
@@ -113,6 +117,8 @@ def complete(config):
     seeds.check(full["seed"])
     if full["pruner"]["method"] == DENSE:
         full["pruner"]["sparsity"] = 0.0
+    if full["pruner"]["method"] in WITHOUT_SPARSITY:
+        full["pruner"]["sparsity"] = None
     try:
         json.dumps(full)
     except TypeError as error:

@@ -14,13 +14,12 @@ from kprune import (
     datasets,
     distribution,
     lookup,
-    masking,
     models,
     seeds,
     training,
 )
 from kprune.experiment.config import DENSE, complete
-from kprune.pruning import prune
+from kprune.experiment.preparation import prepare
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +38,7 @@ class Run:
         validation: `tf.data.Dataset`, measured after each epoch: the images
             held out by `config.dataset.validation`, else the test set.
         test: `tf.data.Dataset`.
+        callbacks: List of the callbacks that prune while it trains.
         pruned: Whether the masks are those of the method. Otherwise they are
             to come from a checkpoint.
     """
@@ -49,6 +49,7 @@ class Run:
     steps_per_epoch: int
     validation: tf.data.Dataset
     test: tf.data.Dataset
+    callbacks: list
     pruned: bool
 
 
@@ -83,13 +84,8 @@ def build(config, data_dir=None, verbose="auto", resumes=False):
         model = network(config)
         optimizer = _optimizer(config.training, steps)
         loss = _loss(config.training)
-    pruned = config.pruner.method == DENSE or not resumes
-    if config.pruner.method != DENSE:
-        if pruned:
-            model = _pruned(model, config, data_dir, loss, verbose)
-        else:
-            with strategy.scope():
-                model = masking.wrap(model)
+    prepared = _prepared(model, config, data_dir, loss, verbose, resumes)
+    model = prepared.model
     with strategy.scope():
         model.compile(
             optimizer,
@@ -105,7 +101,8 @@ def build(config, data_dir=None, verbose="auto", resumes=False):
         steps_per_epoch=steps,
         validation=held_out[0] if held_out else test,
         test=test,
-        pruned=pruned,
+        callbacks=prepared.callbacks,
+        pruned=not resumes or config.pruner.method == DENSE,
     )
 
 
@@ -244,9 +241,10 @@ def _precision(name):
         keras.config.set_dtype_policy(before)
 
 
-def _pruned(model, config, data_dir, loss, verbose):
+def _prepared(model, config, data_dir, loss, verbose, resumes):
     arguments = _given(config.pruner)
-    options = arguments.pop("options")
+    arguments.update(arguments.pop("options"))
+    method = arguments.pop("method")
     batch_size = arguments.pop("batch_size", config.dataset.batch_size)
 
     def batches():
@@ -255,7 +253,7 @@ def _pruned(model, config, data_dir, loss, verbose):
 
     arguments["seed"] = derived_seeds(config)["pruning"]
     arguments["verbose"] = 0 if verbose == 2 else verbose  # 2 has no bars.
-    return prune(model, data=batches(), loss=loss, **arguments, **options)
+    return prepare(model, method, arguments, batches(), loss, resumes)
 
 
 def _loss(config):

@@ -58,7 +58,11 @@ def train(run, workdir, verbose="auto"):
         checkpoint=training.Checkpoint(
             workdir / directory.CHECKPOINTS, **run.config.checkpoint
         ),
-        callbacks=[log, *_tensorboard(run, workdir if writes else None)],
+        callbacks=[
+            *run.callbacks,
+            log,
+            *_tensorboard(run, workdir if writes else None),
+        ],
         validation_data=run.validation,
         verbose=verbose if writes else 0,
     )

@@ -14,6 +14,16 @@ def compile_arguments(model):
     )
 
 
+def compiled_loss(model):
+    """Returns the loss of the last `compile`, `None` if it had none.
+
+    Keras leaves that of an earlier `compile` in `model.loss`.
+    """
+    if getattr(model, "_compile_loss", None) is None:
+        return None
+    return model.loss
+
+
 def forget_compiled_functions(model):
     """Drops the traced train, test and predict functions of a model."""
     for name in ("train_function", "test_function", "predict_function"):

@@ -67,7 +67,7 @@ def cells(base, methods, sparsities, seeds, networks=()):
             sparsity or a seed is out of range.
     """
     known = {
-        **{name: (name, {}) for name in (DENSE, *kprune.methods())},
+        **{name: (name, {}) for name in experiment.methods()},
         **variants(base.paper.to_dict()),
     }
     chosen = [lookup.choose(m, known, "method") for m in methods]
@@ -90,7 +90,7 @@ def cells(base, methods, sparsities, seeds, networks=()):
             found.setdefault(name, Cell(config, name))
     for cell in found.values():
         pruner = cell.config.pruner
-        if pruner.method != DENSE:
+        if pruner.method in kprune.methods():
             kprune.recipes.get(pruner.method, **pruner.options.to_dict())
     return list(found.values())
 

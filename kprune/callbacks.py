@@ -1,5 +1,0 @@
-"""Callbacks for `fit`."""
-
-from kprune.training import Checkpoint
-
-__all__ = ["Checkpoint"]

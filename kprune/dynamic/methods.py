@@ -1,0 +1,55 @@
+"""The methods of the literature, by name."""
+
+import inspect
+
+from kprune import lookup
+from kprune.dynamic.deepr import DeepR, SoftDeepR
+from kprune.dynamic.dns import DNS
+from kprune.dynamic.dsr import DSR
+from kprune.dynamic.rigl import RigL
+from kprune.dynamic.snfs import SNFS
+from kprune.dynamic.sparse_evolutionary import SET
+from kprune.dynamic.static import Static
+from kprune.dynamic.updater import Updater
+
+METHODS = {
+    "set": SET,
+    "deepr": DeepR,
+    "soft_deepr": SoftDeepR,
+    "dsr": DSR,
+    "snfs": SNFS,
+    "rigl": RigL,
+    "dns": DNS,
+    "static": Static,
+}
+
+
+def get(method, **options):
+    """Returns the updater that a method stands for.
+
+    Args:
+        method: A name, or an `Updater`, which is returned as it is.
+        **options: Options of a method given by name.
+
+    Raises:
+        ValueError: If there is no such method or option, or a value does not
+            fit.
+    """
+    if isinstance(method, Updater):
+        if options:
+            raise ValueError(
+                "Options belong to a method given by name. Received an "
+                f"Updater and the options {sorted(options)}."
+            )
+        return method
+    kind = lookup.choose(method, METHODS, "method of dynamic sparse training")
+    known = list(inspect.signature(kind).parameters)
+    for name in options:
+        if name not in known:
+            what = f"option of method {method!r}"
+            if not known:
+                raise ValueError(
+                    f"Method {method!r} has no options. Received: {name}"
+                )
+            raise ValueError(lookup.unknown(name, known, what))
+    return kind(**options)

@@ -1,0 +1,60 @@
+"""A train function for Keras' `fit` that can be entered between its steps.
+
+Callbacks never see a batch, and see nothing between the steps of one
+execution. `fit` calls `model.train_function(iterator)`, whatever that is at
+the time; this one hands most calls on as they are.
+"""
+
+
+class TrainFunction:
+    """Takes an execution apart into steps where something falls due in it.
+
+    Args:
+        original: The train function that Keras made.
+        steps: Function of no arguments to the numbers of the steps of the
+            coming execution, a range, or `None` if it is none of `fit`'s own.
+        due: Function of a step to whether something is to be done at it.
+        before: Function of (step, batch), called before a step that is due.
+            It returns the logs if it took the place of the step, else `None`.
+        after: Function of (step), called after a step that is due.
+        done: Function of no arguments, called after an execution.
+    """
+
+    def __init__(self, original, steps, due, before, after, done):
+        self.original = original
+        self._steps = steps
+        self._due = due
+        self._before = before
+        self._after = after
+        self._done = done
+
+    def __call__(self, iterator):
+        steps = self._steps()
+        if steps is None:
+            return self.original(iterator)
+        if any(map(self._due, steps)):
+            logs = self._step_by_step(iterator, steps)
+        else:
+            logs = self.original(iterator)
+        self._done()
+        return logs
+
+    def _step_by_step(self, iterator, steps):
+        logs = None
+        for step in steps:
+            try:
+                batch = next(iterator)
+            except StopIteration:
+                if logs is None:
+                    raise
+                break  # The data ends within the execution.
+            if not self._due(step):
+                logs = self.original(iter([batch]))
+                continue
+            instead = self._before(step, batch)
+            if instead is not None:
+                logs = instead
+                continue
+            logs = self.original(iter([batch]))
+            self._after(step)
+        return logs

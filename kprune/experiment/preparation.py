@@ -1,0 +1,144 @@
+"""How a method comes into a run: before the training, in it, or from a run.
+
+dense               nothing is pruned
+snip, grasp ...     `kprune.prune`, before the first step
+gmp, asni           `kprune.callbacks.GradualPruning`
+rigl, set ...       random masks, then
+                    `kprune.callbacks.DynamicSparseTraining`
+ticket              the masks of a finished run
+"""
+
+import dataclasses
+import pathlib
+
+import keras
+
+from kprune import lookup, masking, masks, recipes, survivors
+from kprune.callbacks import DynamicSparseTraining, GradualPruning
+from kprune.experiment import directory
+from kprune.experiment.config import DENSE, TICKET
+from kprune.pruning import prune
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A model that is ready to be compiled and trained.
+
+    Args:
+        model: Keras model, with masks unless the method is `"dense"`.
+        callbacks: List of the callbacks that prune while it trains.
+    """
+
+    model: keras.Model
+    callbacks: list = dataclasses.field(default_factory=list)
+
+
+def methods():
+    """Returns the names that `config.pruner.method` takes, sorted."""
+    return sorted(
+        {
+            DENSE,
+            TICKET,
+            *recipes.methods(),
+            *recipes.gradual_methods(),
+            *recipes.DYNAMIC,
+        }
+    )
+
+
+def prepare(model, method, arguments, data, loss, resumes):
+    """Returns the model with masks, and the callbacks that change them.
+
+    Args:
+        model: Keras model, as it was initialized.
+        method: String, one of `methods()`.
+        arguments: Dict of the arguments and options of the method.
+        data: Iterable of batches to score on.
+        loss: Loss to score by.
+        resumes: Whether a checkpoint will give the masks, so that they need
+            not be found here.
+
+    Returns:
+        A `Prepared`.
+
+    Raises:
+        ValueError: If there is no such method, or an argument does not fit.
+    """
+    lookup.choose(method, dict.fromkeys(methods()), "method")
+    if method == DENSE:
+        return Prepared(model)
+    if method in recipes.gradual_methods():
+        callback = GradualPruning(method, **_without_data(arguments))
+        return Prepared(masking.wrap(model), [callback])
+    if method in recipes.DYNAMIC:
+        return _dynamic(model, method, _without_data(arguments), resumes)
+    if resumes:
+        return Prepared(masking.wrap(model))
+    if method == TICKET:
+        return Prepared(_from_run(model, **_without_data(arguments)))
+    return Prepared(prune(model, method, data=data, loss=loss, **arguments))
+
+
+_OF_THE_START = (
+    "allocation",
+    "exclude",
+    "granularity",
+    "min_kept",
+    "on_collapse",
+    "sparsity",
+)
+
+
+def _dynamic(model, method, arguments, resumes):
+    """Returns the model with random masks, and what rewires them."""
+    start = {"allocation": "erk", "seed": arguments["seed"]}
+    for name in _OF_THE_START:
+        if name in arguments:
+            start[name] = arguments.pop(name)
+    callback = DynamicSparseTraining(method, **arguments)
+    if resumes:
+        return Prepared(masking.wrap(model), [callback])
+    return Prepared(prune(model, "random", **start), [callback])
+
+
+def _from_run(model, run, weights="original", seed=None):
+    """Returns the model with the masks of a finished run.
+
+    Args:
+        model: Keras model.
+        run: Path of the run's directory.
+        weights: `"original"` leaves those of the model, `"centroids"` sets
+            them to the two values per layer that the run came to, `"trained"`
+            takes those it ended with.
+        seed: Not used: nothing is drawn.
+    """
+    del seed
+    run = pathlib.Path(run)
+    ways = dict.fromkeys(("original", "centroids", "trained"))
+    lookup.choose(weights, ways, "option `weights` of the method 'ticket'")
+    if not (run / directory.DONE).exists():
+        raise ValueError(f"{run} does not hold a finished run.")
+    for name in [directory.MASKS] + [directory.MODEL] * (weights != "original"):
+        if not (run / name).exists():
+            raise ValueError(
+                f"{run} has no {name}. Expected a pruned run, with "
+                "`config.artifacts` on if its weights are used."
+            )
+    wrapped = masking.wrap(model)
+    masking.set_masks(wrapped, masks.load(run / directory.MASKS))
+    if weights == "original":
+        return wrapped
+    trained = keras.saving.load_model(run / directory.MODEL, compile=False)
+    kept = masking.wrap(trained)
+    masking.set_masks(kept, masks.load(run / directory.MASKS))
+    if weights == "centroids":
+        survivors.centroids(kept).apply(wrapped)
+    else:
+        wrapped.set_weights(kept.get_weights())
+    return wrapped
+
+
+def _without_data(arguments):
+    """Leaves out what scoring needs, for methods that do not score."""
+    left_out = ("batches", "batch_norm", "verbose")
+    return {k: v for k, v in arguments.items() if k not in left_out}

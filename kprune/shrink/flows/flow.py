@@ -1,0 +1,101 @@
+"""What the analysis asks of every kind of layer.
+
+Nothing is kept in a flow: one object serves all layers of its kind.
+"""
+
+from kprune.shrink.graph import runs_as_inference
+
+
+class Flow:
+    """How channels go through calls of one kind of layer.
+
+    Attributes:
+        owns: Whether the layer holds something per channel, so that all of
+            its calls must keep the same channels.
+        reads: Whether the inputs' channels end here: outputs are sums over
+            them, and the layer can do without one. See `linear.Linear`.
+    """
+
+    owns = False
+    reads = False
+
+    def of(self, layer):
+        """Returns the flow of this very layer, by its options."""
+        del layer
+        return self
+
+    def unfit(self, call):
+        """Returns why this call is not followed, or `None`."""
+        layer = call.operation
+        if not runs_as_inference(call):
+            return "called with `training` or a mask"
+        if not all(signal.channels for signal in self.counted(call)):
+            return "its number of channels is not known"
+        if getattr(layer, "data_format", None) == "channels_first":
+            return "its channels come first"
+        if getattr(layer, "quantization_mode", None) or getattr(
+            layer, "lora_enabled", False
+        ):
+            return "quantized or with LoRA"
+        if not call.inputs or len(call.outputs) != 1:
+            return "it has no input, or several outputs"
+        return None
+
+    def counted(self, call):
+        """Returns the signals whose number of channels must be known."""
+        return [*call.inputs, *call.outputs]
+
+    def together(self, call):
+        """Yields pairs of arrays of channel numbers: the first of the one
+        stays or goes with the first of the other, and so on."""
+        del call
+        return ()
+
+    def whole(self, call):
+        """Yields (channel numbers, reason) for channels that must stay."""
+        del call
+        return ()
+
+    def constants(self, call, values):
+        """Returns the value of each output channel that is the same whatever
+        the model's inputs, everywhere in the map, and NaN for the others.
+
+        Args:
+            call: A `Call` that is followed.
+            values: List of such arrays, one for each input.
+        """
+        raise NotImplementedError
+
+    def cuts(self, call, kept):
+        """Returns what to keep of the layer's variables.
+
+        Args:
+            call: A `Call` that is followed.
+            kept: Function from a signal to the indices of the channels kept.
+
+        Returns:
+            Dict from the name of a variable to (axis, indices) pairs.
+        """
+        del call, kept
+        return {}
+
+    def config(self, call, kept):
+        """Returns what changes in the layer's config."""
+        del call, kept
+        return {}
+
+
+class Aligned(Flow):
+    """One input, with output channel i made of input channel i alone."""
+
+    def unfit(self, call):
+        reason = super().unfit(call)
+        if reason is None and (
+            len(call.inputs) != 1
+            or call.inputs[0].channels != call.outputs[0].channels
+        ):
+            reason = "it changes the number of channels"
+        return reason
+
+    def together(self, call):
+        yield call.inputs[0].numbers, call.outputs[0].numbers

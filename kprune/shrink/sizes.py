@@ -1,0 +1,42 @@
+"""What is kept of each variable of a model, and how many entries that is."""
+
+import math
+
+import numpy as np
+
+
+def cuts(decision):
+    """Returns what is kept of the variables of each layer that is followed.
+
+    Args:
+        decision: A `Decision`.
+
+    Returns:
+        Dict from the id of a variable to (axis, indices) pairs. A variable
+        that is kept whole is not in it.
+    """
+    found = {}
+    for call, flow in decision.analysis.flow.items():
+        if flow is None or not flow.owns or call.crossing:
+            continue
+        by_name = flow.cuts(call, decision.kept_by(call))
+        for variable in call.operation.variables:
+            cut = by_name.get(variable.name, [])
+            if any(len(i) != variable.shape[axis] for axis, i in cut):
+                found[id(variable)] = cut
+    return found
+
+
+def cut(array, pairs):
+    """Returns the entries of an array that are kept."""
+    for axis, indices in pairs:
+        array = np.take(array, indices, axis)
+    return array
+
+
+def entries(variable, pairs):
+    """Returns how many entries of a variable are kept."""
+    shape = list(variable.shape)
+    for axis, indices in pairs:
+        shape[axis] = len(indices)
+    return math.prod(shape)

@@ -1,0 +1,169 @@
+"""Puts functions of the weights on a model, and takes them off again."""
+
+import keras
+
+from kprune import cloning, keras_internals, lookup, masking, weights
+from kprune.soft.constructed_models import replace_layers
+from kprune.soft.wrapper import Reparametrized, wrappers
+
+
+def choose(model, exclude):
+    """Returns the names of the weights to put parts on.
+
+    Args:
+        model: A built Keras model without masks.
+        exclude: Names of weights or layers, or regular expressions, to leave
+            out.
+
+    Raises:
+        ValueError: If the model is not built, has no prunable weight, has
+            masks or parts, or if `exclude` fits no weight or leaves none.
+    """
+    masking.check_model(model)
+    _check_plain(model)
+    found = [w.name for w in weights.find(model)]
+    left = list(weights.prunable(model))
+    for pattern in [exclude] if isinstance(exclude, str) else exclude:
+        matched = weights.matching(pattern, found)
+        if not matched:
+            raise ValueError(
+                lookup.unknown(pattern, found, "weight in `exclude`")
+            )
+        left = [name for name in left if name not in matched]
+    if not left:
+        raise ValueError(
+            "`exclude` leaves no weight to work on. "
+            f"Received: exclude={exclude!r}"
+        )
+    return left
+
+
+def reparametrize(model, names, make):
+    """Returns a copy of the model with a part on each of some weights.
+
+    Args:
+        model: A built Keras model without masks. It is left as it was.
+        names: Names of weights, as `choose` gives.
+        make: Function of such a name, the `kprune.weights.Weight` and the
+            dtype to compute in, to the part.
+    """
+    with cloning.strategy_scope(model):
+        new = cloning.plain_copy(model)
+        chosen = {
+            id(w.variable): name
+            for name, w in weights.prunable(new).items()
+            if name in names
+        }
+        new = replace_layers(new, lambda x: _with_parts(x, chosen, make))
+        cloning.carry_compile(model, new)
+    return new
+
+
+def harden(model):
+    """Returns a model with masks that computes what a soft one does.
+
+    The weights are those that `model` computes with at test time, the masks
+    are True where they are not zero. From there on it is a model as
+    `kprune.prune` returns it: to train on with fixed masks, report, strip and
+    export.
+
+    Args:
+        model: A model that `kprune.soft.soft_threshold` or
+            `kprune.soft.hard_concrete` returned. It is left as it was.
+
+    Returns:
+        A Keras model, compiled alike with a fresh optimizer if `model` is.
+
+    Raises:
+        ValueError: If the model is not one of these.
+
+    Example:
+
+    >>> model = kprune.soft.soft_threshold(model, initial=-3.0)
+    >>> masked = kprune.soft.harden(model)
+    >>> kprune.report(masked).sparsity == kprune.soft.sparsity(model)
+    True
+    """
+    check_reparametrized(model)
+    folded = set()
+
+    def fold(layer):
+        if not isinstance(layer, Reparametrized):
+            return None
+        folded.update(id(variable) for variable in layer.fold())
+        return layer.layer
+
+    with cloning.strategy_scope(model):
+        plain = cloning.replace_layers(_copy(model), fold)
+        plain.__class__ = cloning.plain_class(plain)
+        masks = {
+            w.name: keras.ops.convert_to_numpy(w.variable) != 0
+            for w in weights.find(plain)
+            if id(w.variable) in folded
+        }
+        new = masking.wrap(plain)
+        masking.set_masks(new, masks)
+        cloning.carry_compile(model, new)
+    return new
+
+
+def check_reparametrized(model):
+    """Raises unless the model computes with functions of its weights."""
+    if not isinstance(model, keras.Model) or not wrappers(model):
+        name = getattr(model, "name", type(model).__name__)
+        raise ValueError(
+            f"Model {name!r} has no soft thresholds and no gates. Expected a "
+            "model returned by `kprune.soft.soft_threshold` or "
+            "`kprune.soft.hard_concrete`."
+        )
+
+
+def _check_plain(model):
+    if any(w.mask is not None for w in weights.find(model)):
+        raise ValueError(
+            f"Model {model.name!r} has masks. Expected a model without: "
+            "`kprune.strip` folds them into the weights."
+        )
+    if wrappers(model):
+        raise ValueError(
+            f"Model {model.name!r} has soft thresholds or gates already. "
+            "Expected a plain Keras model."
+        )
+
+
+def _with_parts(layer, chosen, make):
+    """Returns the layer wrapped, or `None` if none of its weights is chosen."""
+    if not isinstance(layer, keras.layers.Layer):
+        return None
+    found = [
+        w
+        for w in weights.find(layer, inside_wrapper=True)
+        if id(w.variable) in chosen
+    ]
+    if not found:
+        return None
+    names = {w.name: chosen[id(w.variable)] for w in found}
+    parts = {w.name: make(names[w.name], w, _dtype(w)) for w in found}
+    return Reparametrized(layer, parts, names)
+
+
+def _dtype(weight):
+    """Returns float32, or float64 where the weight is."""
+    return keras.backend.result_type(weight.variable.dtype, "float32")
+
+
+def _copy(model):
+    """Returns a copy of a reparametrized model, parts and values included."""
+    if keras_internals.lists_layers(model):
+        return cloning.plain_copy(model)
+    new = type(model).from_config(model.get_config())
+    sources, targets = cloning.values(model), cloning.values(new)
+    if [tuple(v.shape) for v in sources] != [tuple(v.shape) for v in targets]:
+        raise ValueError(
+            f"Model {model.name!r} cannot be copied: built from its config it "
+            f"has {len(targets)} variables. Expected {len(sources)} of the "
+            "same shapes."
+        )
+    for source, target in zip(sources, targets, strict=True):
+        target.assign(source)
+    return new

@@ -1,0 +1,514 @@
+"""Masks that move in `fit`: what must hold after every update."""
+
+import itertools
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kprune
+from kprune.callbacks import DynamicSparseTraining, dynamic
+from kprune.dynamic import METHODS
+
+STEPS, EPOCHS = 6, 3
+RNG = np.random.default_rng(0)
+SLOW = pytest.mark.slow
+X = RNG.normal(size=(STEPS * 8, 6, 6, 1)).astype("float32")
+Y = RNG.integers(0, 3, len(X))
+CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+# Updates that do something within three epochs of six steps.
+OPTIONS = {
+    "rigl": {"every": "2it", "end": "90%", "drop_fraction": 0.5},
+    "set": {"every": "4it"},
+    "snfs": {"every": "3it"},
+    "dsr": {"every": "2it", "threshold": 0.05},
+    "deepr": {"temperature": 1e-3},
+    "soft_deepr": {"temperature": 1e-3, "l1": 1e-2},
+    "dns": {"c": 0.5, "gamma": 0.1},
+    "static": {},
+}
+
+
+def slow(*values):
+    return [pytest.param(value, marks=SLOW) for value in values]
+
+
+def plain(**options):
+    keras.utils.set_random_seed(1)
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            keras.layers.Conv2D(4, 3, use_bias=False, name="a", **options),
+            keras.layers.BatchNormalization(name="bn"),
+            keras.layers.ReLU(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(10, "relu", name="b", **options),
+            keras.layers.Dense(3, name="c", **options),
+        ],
+        name="net",
+    )
+
+
+def compiled(model, optimizer=None, **options):
+    optimizer = optimizer or keras.optimizers.SGD(0.05, momentum=0.9)
+    model.compile(optimizer, CE, metrics=["accuracy"], **options)
+    return model
+
+
+def network(optimizer=None, sparsity=0.6, **options):
+    model = kprune.prune(plain(), "random", sparsity, allocation="erk")
+    return compiled(model, optimizer, **options)
+
+
+def data(batches=STEPS):
+    arrays = tf.data.Dataset.from_tensor_slices((X, Y))
+    return arrays.batch(8).take(batches)
+
+
+def callback(method, **options):
+    return DynamicSparseTraining(method, **OPTIONS[method] | options)
+
+
+def fit(model, *callbacks, **kwargs):
+    arguments = {"epochs": EPOCHS, "verbose": 0} | kwargs
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`shuffle=True`")
+        return model.fit(data(), callbacks=list(callbacks), **arguments)
+
+
+def found(model):
+    return kprune.weights.prunable(model)
+
+
+def slots(model, weight):
+    from kprune import keras_internals
+
+    return keras_internals.slots(model.optimizer, weight.variable)
+
+
+@pytest.fixture
+def updates(monkeypatch):
+    """The updates of a training, checked where they are made."""
+    made, apply = [], dynamic.apply
+
+    def checked(model, weights, before, change, keeps_slots):
+        momenta = {
+            n: [s.numpy() for s in slots(model, w)] for n, w in weights.items()
+        }
+        apply(model, weights, before, change, keeps_slots)
+        for name, weight in found(model).items():
+            mask, old = weight.mask.numpy(), before[name]
+            np.testing.assert_array_equal(mask, change.masks[name])
+            value = weight.variable.numpy()
+            if not weight.live:
+                assert not value[~mask].any()
+            new = change.fresh[name] if change.fresh else mask & ~old
+            if change.weights is None:
+                assert not value[new].any()
+            for slot, was in zip(
+                slots(model, weight), momenta[name], strict=True
+            ):
+                if keeps_slots:
+                    np.testing.assert_array_equal(slot.numpy(), was)
+                else:
+                    assert not slot.numpy()[new | (old & ~mask)].any()
+        kept = {n: int(m.sum()) for n, m in change.masks.items()}
+        step = int(model.optimizer.iterations.numpy())
+        moved = {n: change.masks[n] ^ before[n] for n in before}
+        made.append((step, kept, sum(int(m.sum()) for m in moved.values())))
+
+    monkeypatch.setattr(dynamic, "apply", checked)
+    return made
+
+
+class Watch(keras.callbacks.Callback):
+    """Looks at the stored values after each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps += 1
+        for weight in found(self.model).values():
+            if not weight.live:
+                hidden = weight.variable.numpy()[~weight.mask.numpy()]
+                assert not hidden.any()
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_what_must_hold_after_every_update(method, updates):
+    model = network()
+    before = {n: int(m.sum()) for n, m in kprune.get_masks(model).items()}
+    moving = callback(method)
+    watch = Watch()
+    history = fit(model, moving, watch).history
+    assert watch.steps == STEPS * EPOCHS
+    assert (sum(moved for *_, moved in updates) > 0) == (method != "static")
+    for _, kept, _ in updates:
+        if method not in ("soft_deepr", "dns"):
+            assert sum(kept.values()) == sum(before.values())
+        if method in ("rigl", "set", "deepr"):
+            assert kept == before
+    total = sum(m.size for m in kprune.get_masks(model).values())
+    changed = sum(moved for *_, moved in updates)
+    np.testing.assert_allclose(sum(history["mask_churn"]), changed / total)
+    masks = kprune.get_masks(model)
+    assert history["kept"][-1] == sum(int(m.sum()) for m in masks.values())
+    assert history["sparsity"][-1] == (total - history["kept"][-1]) / total
+    assert history["exploration"][-1] == moving.exploration
+    assert history["overlap"][-1] == moving.overlap
+    # After training the model is as sparse as it says, and is itself again.
+    for name, weight in found(model).items():
+        assert not weight.live
+        assert not weight.variable.numpy()[~masks[name]].any()
+    stripped = kprune.strip(model)
+    np.testing.assert_allclose(
+        stripped.predict(X, verbose=0), model.predict(X, verbose=0), atol=1e-6
+    )
+    assert not any(w.dense_gradients for w in kprune.masking.wrappers(model))
+
+
+def test_when_updates_come(updates):
+    # 18 steps, 90 % are 16.2: after 2, 4 ... 14 batches, of which the update
+    # itself uses up one. So the optimizer has made 2, 3 ... 8 steps.
+    model = network()
+    fit(model, callback("rigl"))
+    assert [step for step, *_ in updates] == list(range(2, 9))
+    assert int(model.optimizer.iterations) == 18 - 7
+    updates.clear()
+    model = network()
+    fit(model, callback("rigl", skip_step=False, begin="5it"))
+    assert [step for step, *_ in updates] == [7, 9, 11, 13, 15]
+    assert int(model.optimizer.iterations) == 18
+    updates.clear()
+    fit(network(), callback("set", every="1ep"))
+    assert [step for step, *_ in updates] == [6, 12]
+
+
+@pytest.mark.parametrize("skip_step", [True, pytest.param(False, marks=SLOW)])
+def test_rigl_grows_the_top_of_the_dense_gradient(skip_step, monkeypatch):
+    model = network()
+    checked, apply = [], dynamic.apply
+
+    def check(model, weights, before, change, keeps_slots):
+        # The batch of step 4, through a plain copy with the zeros in place.
+        copy = kprune.strip(model)
+        kernel = copy.get_layer("b").kernel
+        with tf.GradientTape() as tape:
+            loss = CE(Y[32:40], copy(X[32:40], training=True))
+        gradient = np.abs(tape.gradient(loss, kernel).numpy())
+        size = np.abs(model.get_layer("b").kernel.numpy())
+        active, after = before["b/kernel"], change.masks["b/kernel"]
+        # f = 0.5 / 2 (1 + cos(pi 4 / 16)).
+        f = 0.25 * (1 + np.cos(np.pi * 4 / 16))
+        count = int(f * active.sum())
+        kept = active & (size > np.sort(size[active])[count - 1])
+        free = np.sort(gradient[~kept])[::-1]
+        grown = ~kept & (gradient >= free[count - 1])
+        np.testing.assert_array_equal(after, kept | grown)
+        stay = kept | (grown & active)
+        assert (grown & ~active).any()
+        apply(model, weights, before, change, keeps_slots)
+        now = model.get_layer("b").kernel.numpy()
+        np.testing.assert_array_equal(np.abs(now)[stay], size[stay])
+        assert not now[grown & ~active].any()
+        checked.append(count)
+
+    monkeypatch.setattr(dynamic, "apply", check)
+    moving = callback("rigl", every="4it", end="16it", skip_step=skip_step)
+    fit(model, moving, epochs=1)
+    assert len(checked) == 1
+
+
+@pytest.mark.parametrize("method", ["rigl", *slow("set", "deepr")])
+def test_several_steps_per_execution(method):
+    one, several = network(), network(steps_per_execution=3)
+    first = fit(one, callback(method)).history
+    second = fit(several, callback(method)).history
+    for name, mask in kprune.get_masks(one).items():
+        np.testing.assert_array_equal(kprune.get_masks(several)[name], mask)
+    for a, b in zip(one.variables, several.variables, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-5)
+    assert one.optimizer.iterations == several.optimizer.iterations
+    for name, values in first.items():
+        np.testing.assert_allclose(second[name], values, atol=1e-4)
+
+
+def test_executions_that_data_cut_short(updates):
+    # Six steps in executions of four: 0-3, 4-5.
+    model = network(steps_per_execution=4)
+    fit(model, callback("set", every="5it"))
+    assert [step for step, *_ in updates] == [5, 10, 15]
+
+
+def test_a_later_epoch_is_counted_from_the_first(updates):
+    fit(network(), callback("set", every="4it"), initial_epoch=1)
+    # Steps 6 to 18, of which 8, 12 and 16 are due.
+    assert [step for step, *_ in updates] == [2, 6, 10]
+
+
+def test_an_update_with_the_first_batch_of_an_epoch():
+    history = fit(network(), callback("rigl", every="6it", end="100%"))
+    assert set(history.history) >= {"loss", "accuracy", "mask_churn"}
+    assert all(len(v) == EPOCHS for v in history.history.values())
+    assert all(loss > 0 for loss in history.history["loss"])
+
+
+def test_data_of_unknown_length(updates):
+    def batches():
+        for _ in range(EPOCHS):
+            for start in range(0, len(X), 8):
+                yield X[start : start + 8], Y[start : start + 8]
+
+    model = network()
+    moving = callback("rigl", every="4it", end="12it")
+    model.fit(batches(), callbacks=[moving], verbose=0)
+    assert [step for step, *_ in updates] == [4, 7]
+    with pytest.raises(ValueError, match="in steps"):
+        model.fit(batches(), callbacks=[callback("rigl")], verbose=0)
+
+
+class Killed(Exception):
+    """Stands for a SIGKILL."""
+
+
+class Kill(keras.callbacks.Callback):
+    def __init__(self, step):
+        super().__init__()
+        self.left = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+
+
+@pytest.mark.parametrize(
+    ("method", "steps"),
+    [
+        ("rigl", [8]),
+        pytest.param("rigl", [1, 2, 3, 6, 10, 12, 13, 17], marks=SLOW),
+        pytest.param("set", [4, 7], marks=SLOW),
+        pytest.param("snfs", [9], marks=SLOW),
+        pytest.param("dsr", [9], marks=SLOW),
+        pytest.param("deepr", [9], marks=SLOW),
+        pytest.param("soft_deepr", [9], marks=SLOW),
+        pytest.param("dns", [10], marks=SLOW),
+        pytest.param("static", [7], marks=SLOW),
+    ],
+)
+def test_killed_and_resumed(tmp_path, method, steps):
+    def train(directory, step=10**9):
+        keras.utils.set_random_seed(5)
+        model = network()
+        history = kprune.training.fit(
+            model,
+            data(),
+            EPOCHS,
+            checkpoint=kprune.callbacks.Checkpoint(directory, "1it"),
+            callbacks=[callback(method), Kill(step)],
+            verbose=0,
+        )
+        return model, history.history
+
+    whole, expected = train(tmp_path / "whole")
+    for step in steps:
+        directory = tmp_path / str(step)
+        with pytest.raises(Killed):
+            train(directory, step)
+        model, history = train(directory)
+        assert history == expected
+        everything = [
+            [*m.variables, *m.optimizer.variables] for m in (whole, model)
+        ]
+        for a, b in zip(*everything, strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy(), a.path)
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["rigl", *slow("deepr", "snfs", "dns")],
+)
+def test_two_replicas_have_the_same_masks(method, updates):
+    strategy = tf.distribute.MirroredStrategy(
+        [d.name for d in tf.config.list_logical_devices("CPU")],
+        tf.distribute.ReductionToOneDevice(),
+    )
+    with strategy.scope():
+        model = kprune.prune(plain(), "random", 0.6, allocation="erk")
+        compiled(model)
+    history = fit(model, callback(method)).history
+    assert sum(moved for *_, moved in updates) > 0
+    for weight in found(model).values():
+        masks = [v.numpy() for v in weight.mask.value.values]
+        values = [v.numpy() for v in weight.variable.value.values]
+        assert len(masks) == 2
+        np.testing.assert_array_equal(*masks)
+        np.testing.assert_array_equal(*values)
+        assert not values[0][~masks[0]].any()
+    assert all(np.isfinite(history["loss"]))
+
+
+@SLOW
+def test_two_replicas_grow_by_the_gradient_of_the_whole_batch(monkeypatch):
+    strategy = tf.distribute.MirroredStrategy(
+        [d.name for d in tf.config.list_logical_devices("CPU")],
+        tf.distribute.ReductionToOneDevice(),
+    )
+    seen, update = [], kprune.dynamic.RigL.update
+
+    def watch(self, moment):
+        seen.append(moment.gradients)
+        return update(self, moment)
+
+    monkeypatch.setattr(kprune.dynamic.RigL, "update", watch)
+
+    def without_batch_norm():
+        layers = plain().layers
+        return keras.Sequential(
+            [keras.Input((6, 6, 1)), layers[0], *layers[2:]]
+        )
+
+    one = compiled(kprune.prune(without_batch_norm(), "random", 0.6))
+    with strategy.scope():
+        two = compiled(kprune.prune(without_batch_norm(), "random", 0.6))
+    for model in (one, two):
+        fit(model, callback("rigl", every="1it", end="2it"), epochs=1)
+    for name in seen[0]:
+        np.testing.assert_allclose(seen[1][name], seen[0][name], atol=1e-6)
+        assert np.abs(seen[0][name]).max() > 1e-3
+
+
+def test_excluded_weights_stay_dense():
+    model = kprune.prune(
+        plain(), "random", 0.6, allocation="erk", exclude=["c"]
+    )
+    history = fit(compiled(model), callback("snfs")).history
+    masks = kprune.get_masks(model)
+    assert masks["c/kernel"].all()
+    total = masks["a/kernel"].size + masks["b/kernel"].size
+    kept = masks["a/kernel"].sum() + masks["b/kernel"].sum()
+    assert history["sparsity"][-1] == (total - kept) / total
+
+
+def test_sparse_momentum_is_dense():
+    model = network()
+    fit(model, callback("snfs"))
+    for weight in found(model).values():
+        (momentum,) = (s.numpy() for s in slots(model, weight))
+        mask = weight.mask.numpy()
+        if not mask.all():
+            assert np.abs(momentum[~mask]).max() > 0
+
+
+@pytest.mark.parametrize("optimizer", ["adam", *slow("torch", "float16")])
+def test_momenta_of_other_optimizers(optimizer, updates):
+    if optimizer == "float16":
+        model = kprune.prune(
+            plain(dtype="mixed_float16"), "random", 0.6, allocation="erk"
+        )
+        sgd = keras.optimizers.SGD(0.01, momentum=0.9)
+        model = compiled(model, keras.optimizers.LossScaleOptimizer(sgd))
+    else:
+        torch = kprune.training.TorchSGD(0.05, momentum=0.9)
+        model = network({"adam": "adam", "torch": torch}[optimizer])
+    fit(model, callback("snfs"))
+    assert sum(moved for *_, moved in updates) > 0
+
+
+def test_dns_brings_weights_back():
+    # What lives under the masks is trained, so that weights come back.
+    model = compiled(kprune.wrap(plain()))
+    moving = callback("dns", every="1it", end="100%")
+    changes = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            weight = found(self.model)["b/kernel"]
+            assert weight.live
+            mask = weight.mask.numpy()
+            if not mask.all():
+                assert np.abs(weight.variable.numpy()[~mask]).max() > 0
+            changes.append(mask)
+
+    fit(model, moving, Look())
+    came = [b & ~a for a, b in itertools.pairwise(changes)]
+    went = [a & ~b for a, b in itertools.pairwise(changes)]
+    assert sum(c.sum() for c in came) > 0 and sum(w.sum() for w in went) > 0
+
+
+def test_an_updater_of_ones_own(updates):
+    class Oldest(kprune.dynamic.Updater):
+        def drop_scores(self, moment):
+            return {n: -np.abs(w) for n, w in moment.weights.items()}
+
+    fit(network(), DynamicSparseTraining(Oldest(0.2), every="5it"))
+    assert [step for step, *_ in updates] == [5, 10]
+    assert all(moved > 0 for *_, moved in updates)
+
+
+def test_it_is_off_when_training_is_over(updates):
+    model = network()
+    with pytest.raises(Killed):
+        fit(model, callback("set", every="1it"), Kill(4))
+    updates.clear()
+    masks = kprune.get_masks(model)
+    fit(model, epochs=1)  # The callback is not among this one's.
+    assert updates == []
+    for name, mask in kprune.get_masks(model).items():
+        np.testing.assert_array_equal(mask, masks[name])
+    fit(model, callback("set", every="5it"), epochs=1)
+    assert len(updates) == 1
+    updates.clear()
+    fit(model, epochs=1)
+    assert updates == []
+
+
+def test_an_interrupted_training_does_not_stay_live():
+    model = network()
+    moving = callback("dns")
+    with pytest.raises(Killed):
+        fit(model, moving, Kill(4))
+    fit(model, moving, epochs=1)
+    assert not any(w.live for w in kprune.masking.wrappers(model))
+    for weight in found(model).values():
+        assert not weight.variable.numpy()[~weight.mask.numpy()].any()
+
+
+def test_models_that_do_not_fit():
+    with pytest.raises(ValueError, match="no masks"):
+        fit(compiled(plain()), callback("rigl"))
+    with pytest.raises(ValueError, match="Nothing of model 'net' is pruned"):
+        fit(compiled(kprune.wrap(plain())), callback("rigl"))
+    with pytest.raises(ValueError, match="momentum"):
+        fit(network(keras.optimizers.SGD(0.1)), callback("snfs"))
+    model = kprune.prune(plain(), "random", 0.6, exclude=["a", "b"])
+    model.get_layer("c").trainable = False
+    with pytest.raises(ValueError, match="No mask of model"):
+        fit(compiled(model), callback("rigl"))
+
+
+def test_arguments_that_do_not_fit():
+    for arguments, message in [
+        (("rigel",), "Did you mean 'rigl'"),
+        (("deepr", "10it"), "after each step"),
+        (("static", "10it"), "acts never"),
+        (("rigl", "10 steps"), "Expected a duration"),
+        (("rigl", "10it", 2), "`drop_fraction`"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            DynamicSparseTraining(*arguments)
+    with pytest.raises(ValueError, match="`seed`"):
+        DynamicSparseTraining("rigl", seed=-1)
+
+
+def test_a_training_without_updates_is_warned_of():
+    with pytest.warns(UserWarning, match="No update of the masks will come"):
+        fit(network(), DynamicSparseTraining("rigl"))
+    model = network()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "No update")
+        fit(model, callback("static"))

@@ -1,0 +1,73 @@
+"""Whole architectures, half of their channels zeroed, statistics random."""
+
+import keras
+import numpy as np
+import pytest
+from building import assert_equal_outputs
+
+import kprune
+from kprune.shrink import plan
+
+APPLICATIONS = {
+    "MobileNetV2": 32,
+    "ResNet50": 32,
+    "ResNet50V2": 32,
+    "EfficientNetB0": 32,
+    "DenseNet121": 32,
+    "InceptionV3": 75,
+    "Xception": 71,
+    "ConvNeXtTiny": 32,
+}
+
+
+def live(model):
+    """Gives what is constant at initialization random values."""
+    rng = np.random.default_rng(0)
+    for variable in model.weights:
+        value = rng.normal(size=variable.shape) * 0.3
+        if variable.name in ("gamma", "moving_variance"):
+            variable.assign(1 + np.abs(value))
+        elif variable.name in ("beta", "moving_mean", "bias"):
+            variable.assign(value)
+
+
+def assert_shrinks(model, directory):
+    live(model)
+    model = kprune.prune(model, "random", 0.5, granularity="channel")
+
+    small = kprune.shrink(model, verbose=0)
+
+    assert_equal_outputs(model, small)
+    before, after = plan(model).parameters
+    assert after == small.count_params() < 0.7 * before
+    small.save(directory / "small.keras")
+    loaded = keras.models.load_model(directory / "small.keras")
+    x = np.random.default_rng(1).normal(size=(2, *model.input_shape[1:]))
+    outputs = np.asarray(small(x))
+    np.testing.assert_array_equal(loaded(x), outputs)
+    kprune.export(small, directory / "saved")  # Checks the outputs itself.
+    small.compile("sgd", "mse")
+    assert np.isfinite(small.train_on_batch(x, np.zeros_like(outputs)))
+
+
+def test_conv2(tmp_path):
+    model = kprune.models.conv2(input_shape=(8, 8, 1))
+    assert_shrinks(model, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "size"), [("vgg16", 32), ("resnet20", 32), ("resnet50", 64)]
+)
+def test_model(name, size, tmp_path):
+    model = getattr(kprune.models, name)(input_shape=(size, size, 3))
+    assert_shrinks(model, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_application(name, tmp_path):
+    size = APPLICATIONS[name]
+    build = getattr(keras.applications, name)
+    model = build(weights=None, input_shape=(size, size, 3), classes=7)
+    assert_shrinks(model, tmp_path)

@@ -1,0 +1,260 @@
+"""Nested and shared models, skip connections, layers that are left whole."""
+
+import keras
+import numpy as np
+import pytest
+from building import (
+    channels,
+    randomize,
+    set_values,
+    shrunk,
+    zero_channels,
+)
+
+import kprune
+from kprune.shrink import plan
+
+layers = keras.layers
+
+
+def test_nested_models_shrink_within_and_at_their_borders():
+    inner_inputs = keras.Input((4,), name="inner_inputs")
+    x = layers.Dense(5, "relu", name="b")(inner_inputs)
+    inner = keras.Model(
+        inner_inputs, layers.Dense(4, name="c")(x), name="inner"
+    )
+    chain = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(3, name="d")], name="chain"
+    )
+    inputs = keras.Input((3,), name="inputs")
+    x = layers.Dense(4, "relu", name="a")(inputs)
+    x = chain(inner(x))
+    model = keras.Model(inputs, layers.Dense(2, name="out")(x), name="outer")
+    for part in (model, inner, chain):
+        randomize(part)
+    zero_channels(model, "a", [0])
+    zero_channels(inner, "b", [1, 2])
+    zero_channels(inner, "c", [3])
+    zero_channels(chain, "d", [0])
+    inner.trainable = False
+    inner.get_layer("c").trainable = True
+
+    small = shrunk(model)
+
+    nested, line = small.get_layer("inner"), small.get_layer("chain")
+    assert channels(small, "a") == 3
+    assert channels(nested, "inner_inputs", "b", "c") == [3, 3, 3]
+    assert line.input_shape == (None, 3)
+    assert channels(line, "d") == 2
+    assert isinstance(line, keras.Sequential)
+    assert not nested.trainable and nested.get_layer("c").trainable
+    trainable = [v.path for v in small.trainable_variables]
+    assert trainable == [
+        *("a/kernel", "a/bias", "c/kernel", "c/bias"),
+        *(v.path for v in line.trainable_variables),
+        *("out/kernel", "out/bias"),
+    ]
+
+
+def test_a_shared_layer_keeps_what_one_of_its_calls_needs():
+    inputs = keras.Input((4,))
+    shared, norm = layers.Dense(4, name="shared"), layers.ReLU(name="relu")
+    x = norm(shared(norm(shared(inputs))))
+    model = keras.Model(inputs, layers.Dense(2, name="out")(x))
+    randomize(model)
+    zero_channels(model, "shared", [1])
+
+    # Its input is the model's in the first call.
+    assert channels(shrunk(model), "shared") == 4
+    assert plan(model).rows[0].why == (
+        "1 of constant value: the model's input keeps its shape"
+    )
+
+
+def test_a_shared_layer_reads_constants_that_agree():
+    def build(bias):
+        one, two = keras.Input((3,)), keras.Input((3,))
+        shared = layers.Dense(2, name="shared")
+        a = shared(layers.Dense(3, name="a")(one))
+        b = shared(layers.Dense(3, name="b")(two))
+        x = layers.Concatenate(name="both")([a, b])
+        model = keras.Model([one, two], layers.Dense(2, name="out")(x))
+        randomize(model)
+        zero_channels(model, "a", [0, 1])
+        zero_channels(model, "b", [0, 1])
+        set_values(model, a_bias=[1, 2, 0], b_bias=bias)
+        return model
+
+    assert channels(shrunk(build([1, 2, 0])), "a", "b") == [1, 1]
+    assert channels(shrunk(build([1, 3, 0])), "a", "b") == [2, 2]
+
+
+def test_a_nested_model_that_is_called_twice_has_one_width():
+    inner_inputs = keras.Input((3,))
+    x = layers.ReLU(name="relu")(inner_inputs)
+    inner = keras.Model(
+        inner_inputs, layers.Dense(3, name="b")(x), name="inner"
+    )
+    inputs = keras.Input((4,))
+    x = inner(layers.Dense(3, name="a")(inputs))
+    y = inner(layers.Dense(3, name="c")(inputs))
+    x = layers.Add(name="sum")([x, y])
+    model = keras.Model(inputs, layers.Dense(2, name="out")(x))
+    for part in (model, inner):
+        randomize(part)
+    zero_channels(model, "a", [0, 1])
+    zero_channels(model, "c", [1, 2])
+    set_values(model, a_bias=-1, c_bias=-1)
+    zero_channels(inner, "b", [2])
+
+    small = shrunk(model)
+    assert channels(small, "a", "c") == [2, 2]
+    assert channels(small.get_layer("inner"), "b") == 2
+
+
+def residual(zeroed, width=4):
+    inputs = keras.Input((5, 5, 2), name="inputs")
+    stem = layers.Conv2D(width, 1, name="stem")(inputs)
+    x = layers.Conv2D(6, 3, padding="same", use_bias=False, name="a")(stem)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.ReLU(name="relu")(x)
+    x = layers.Conv2D(width, 3, padding="same", name="b")(x)
+    x = layers.Add(name="sum")([x, stem])
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    model = keras.Model(inputs, layers.Dense(2, name="out")(x))
+    randomize(model)
+    for name in zeroed:
+        zero_channels(model, name, slice(None))
+    return model
+
+
+def test_a_branch_emptied_within_leaves_one_channel():
+    model = residual(["a"])
+    set_values(model, norm_beta=[1, 2, 4, 3, 2, 1], norm_moving_mean=0)
+
+    small = shrunk(model)
+    assert channels(small, "stem", "a", "b") == [4, 1, 4]
+    (row,) = [row for row in plan(model).rows if row.layer == "a"]
+    assert (row.before, row.after) == (6, 1)
+    assert row.why.startswith("1 of constant value: for all constants into")
+
+
+def test_a_branch_emptied_at_its_end_leaves_one_channel_within():
+    model = residual(["b"])
+
+    # The sum goes on, so b keeps its width; it reads nothing of a.
+    assert channels(shrunk(model), "stem", "a", "b") == [4, 1, 4]
+    (row,) = [row for row in plan(model).rows if row.layer == "a"]
+    assert row.after == 1
+
+
+def test_a_model_emptied_throughout_keeps_one_channel_each():
+    model = residual(["stem", "a", "b"])
+
+    small = kprune.shrink(model, verbose=0)
+    assert channels(small, "stem", "a", "b", "out") == [1, 1, 1, 2]
+    x = np.ones((1, 5, 5, 2), "float32")
+    np.testing.assert_allclose(small(x), model(x), rtol=1e-5)
+    assert "one channel has to be left" in plan(model).rows[0].why
+
+
+class Doubled(layers.Layer):
+    def call(self, inputs):
+        return inputs * 2
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind"),
+    [
+        (Doubled(name="x"), "Doubled"),
+        (layers.Lambda(lambda x: x[..., ::-1], name="x"), "Lambda"),
+        (layers.LSTM(4, return_sequences=True, name="x"), "LSTM"),
+        (layers.TimeDistributed(layers.Dense(3), name="x"), "TimeDistributed"),
+    ],
+)
+def test_what_is_not_known_is_left_whole(layer, kind):
+    inputs = keras.Input((4, 3), name="inputs")
+    x = layer(layers.Dense(5, name="a")(inputs))
+    x = layers.Dense(6, name="b")(x)
+    model = keras.Model(inputs, layers.Dense(2, name="out")(x))
+    before = [np.array(v) for v in model.get_layer("x").variables]
+    zero_channels(model, "a", [0])
+    zero_channels(model, "b", [0])
+
+    small = shrunk(model)
+    assert channels(small, "a", "b") == [5, 5]
+    assert plan(model).rows[0].why == (
+        f"1 of constant value: 'x' ({kind}): no rule for its class"
+    )
+    for old, new in zip(before, small.get_layer("x").variables, strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_attention_is_left_whole_and_what_lies_beside_it_is_not():
+    inputs = keras.Input((4, 6), name="inputs")
+    attention = layers.MultiHeadAttention(2, 3, name="attention")
+    x = layers.Add(name="sum")([inputs, attention(inputs, inputs)])
+    x = layers.LayerNormalization(name="norm")(x)
+    x = layers.Dense(8, "gelu", name="up")(x)
+    model = keras.Model(inputs, layers.Dense(6, name="down")(x))
+    zero_channels(model, "up", [0, 1, 2])
+
+    small = shrunk(model)
+    assert channels(small, "norm", "up", "down") == [6, 5, 6]
+    rows = {row.layer: row for row in plan(model).rows}
+    assert (
+        rows["attention/query_dense"].why == "within a layer that is left whole"
+    )
+
+
+def test_a_call_in_training_mode_is_left_whole():
+    inputs = keras.Input((4,))
+    x = layers.Dense(5, name="a")(inputs)
+    x = layers.Dropout(0.5, name="drop")(x, training=True)
+    model = keras.Model(inputs, layers.Dense(2, name="out")(x))
+    zero_channels(model, "a", [0])
+
+    assert plan(model).rows[0].after == 5
+
+
+class Subclassed(keras.Model):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.fc = layers.Dense(4, name="fc")
+
+    def call(self, inputs):
+        return self.fc(inputs)
+
+
+def test_a_subclassed_model_comes_back_whole():
+    model = Subclassed(name="own")
+    model(np.ones((1, 3)))
+
+    small = kprune.shrink(model, verbose=0)
+    assert type(small) is Subclassed
+    np.testing.assert_array_equal(small.fc.kernel, model.fc.kernel)
+    assert plan(model).rows[0].why == "Subclassed is no graph of layers"
+
+
+def test_inputs_and_outputs_by_name_stay():
+    inputs = {
+        "p": keras.Input((3,), name="p"),
+        "q": keras.Input((3,), name="q"),
+    }
+    x = layers.Add(name="sum")(
+        [
+            layers.Dense(4, name="a")(inputs["p"]),
+            layers.Dense(4, name="b")(inputs["q"]),
+        ]
+    )
+    outputs = {"r": layers.Dense(2, name="r")(x), "s": layers.ReLU(name="s")(x)}
+    model = keras.Model(inputs, outputs)
+    zero_channels(model, "a", [0])
+    zero_channels(model, "b", [0])
+    x = {name: np.ones((1, 3), "float32") for name in "pq"}
+
+    small = kprune.shrink(model, verbose=0)
+    assert {k: tuple(v.shape) for k, v in small(x).items()} == {
+        "r": (1, 2),
+        "s": (1, 4),
+    }

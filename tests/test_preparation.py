@@ -1,0 +1,108 @@
+"""How each kind of method comes into a run."""
+
+import keras
+import numpy as np
+import pytest
+from test_experiment import lines_of, tiny
+
+import kprune
+from kprune import experiment
+
+
+def run(tmp_path, method, **changes):
+    config = tiny(
+        **{
+            "pruner.method": method,
+            "training.epochs": 4,
+            "training.optimizer": "torch_sgd",
+            "training.optimizer_options": {"momentum": 0.9},
+            "training.learning_rate": 0.05,
+            **changes,
+        }
+    )
+    return experiment.run(config, tmp_path, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("gmp", {"every": "3it", "end": "8it"}),
+        ("static", {}),
+        ("rigl", {"every": "3it"}),
+        ("set", {}),
+        ("snfs", {}),
+    ],
+)
+def test_methods_that_prune_while_training(tmp_path, method, options):
+    result = run(tmp_path, method, **{"pruner.options": options})
+    assert result["sparsity"] == 0.75
+    masks = kprune.masks.load(tmp_path / "masks.npz")
+    assert sum(int(mask.sum()) for mask in masks.values()) == 296
+    lines = lines_of(tmp_path)
+    assert "mask_churn" in lines[0]
+    moved = sum(line["mask_churn"] for line in lines[:-1])
+    assert (moved > 0) == (method != "static")
+
+
+def test_asni_says_its_sparsity(tmp_path):
+    options = {"alpha": 80.0, "beta": 0.5, "gamma": 1.0}
+    result = run(tmp_path, "asni", **{"pruner.options": options})
+    # 80 % / (1 + exp(-(2 - 2) / 1)) after the second of four epochs.
+    assert result["sparsity"] == pytest.approx(0.4, abs=1e-3)
+    assert (
+        experiment.complete(
+            {"pruner": {"method": "asni", "sparsity": 0.9}}
+        ).pruner.sparsity
+        is None
+    )
+
+
+@pytest.mark.parametrize("weights", ["original", "trained", "centroids"])
+def test_a_ticket_has_the_masks_of_a_run(tmp_path, weights):
+    first = tmp_path / "first"
+    run(first, "magnitude", artifacts=True)
+    config = tiny(
+        **{
+            "pruner.method": "ticket",
+            "pruner.options": {"run": str(first), "weights": weights},
+        }
+    )
+    model = experiment.build(config).model
+    masks = kprune.masks.load(first / "masks.npz")
+    for name, mask in kprune.get_masks(model).items():
+        np.testing.assert_array_equal(mask, masks[name])
+    kernel = kprune.strip(model).get_layer("fc1").kernel.numpy()
+    mask = masks["fc1/kernel"]
+    trained = keras.saving.load_model(first / "model.keras")
+    trained = trained.get_layer("fc1").kernel.numpy()
+    original = experiment.network(config).get_layer("fc1").kernel.numpy()
+    expected = {
+        "original": original * mask,
+        "trained": trained,
+        "centroids": np.where(
+            trained > 0,
+            trained[trained > 0].mean(dtype=float),
+            np.where(trained < 0, trained[trained < 0].mean(dtype=float), 0),
+        ),
+    }[weights]
+    np.testing.assert_allclose(kernel, expected, rtol=1e-5)
+
+
+def test_a_ticket_needs_a_finished_run(tmp_path):
+    def build(**options):
+        experiment.build(
+            tiny(**{"pruner.method": "ticket", "pruner.options": options})
+        )
+
+    with pytest.raises(ValueError, match="does not hold a finished run"):
+        build(run=str(tmp_path))
+    run(tmp_path, "magnitude")
+    with pytest.raises(ValueError, match=r"has no model\.keras"):
+        build(run=str(tmp_path), weights="trained")
+    with pytest.raises(ValueError, match="Did you mean 'original'"):
+        build(run=str(tmp_path), weights="orignal")
+
+
+def test_an_unknown_method_is_answered():
+    with pytest.raises(ValueError, match="Did you mean 'rigl'"):
+        experiment.build(tiny(**{"pruner.method": "riggl"}))

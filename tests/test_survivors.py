@@ -1,0 +1,159 @@
+"""Two values per layer, worked out by hand, saved, and trained from again."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+
+import kprune
+from kprune import survivors
+
+KERNELS = {
+    "a/kernel": np.array([[1.0, -2.0, 0.0], [3.0, 0.5, -4.0]]),
+    "b/kernel": np.array([[0.25], [0.75], [-8.0]]),
+}
+MASKS = {
+    "a/kernel": np.array([[1, 1, 1], [1, 0, 1]], bool),
+    "b/kernel": np.array([[1], [1], [0]], bool),
+}
+
+
+def net(dtype=None, live=False):
+    return kprune.wrap(
+        keras.Sequential(
+            [
+                keras.Input((2,)),
+                keras.layers.Dense(
+                    3, bias_initializer="ones", dtype=dtype, name="a"
+                ),
+                keras.layers.BatchNormalization(
+                    gamma_initializer="zeros",
+                    beta_initializer="ones",
+                    moving_mean_initializer="ones",
+                    moving_variance_initializer="zeros",
+                    name="norm",
+                ),
+                keras.layers.Dense(1, name="b"),
+            ]
+        ),
+        live=live,
+    )
+
+
+def trained(live=False):
+    model = net(live=live)
+    for name, kernel in KERNELS.items():
+        model.get_layer(name[0]).layer.kernel.assign(kernel)
+    kprune.set_masks(model, MASKS)
+    return model
+
+
+def kernel(model, name):
+    return model.get_layer(name).layer.kernel.numpy()
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_the_numbers(live):
+    # Of a: 1 and 3 over, -2 and -4 under zero; 0.5 is pruned, though it may
+    # be stored, and 0.0 counts with neither. Of b nothing negative is kept.
+    model = trained(live)
+    assert (kernel(model, "a")[1, 1] == 0.5) == live
+    found = survivors.centroids(model)
+    assert found.values == {"a/kernel": (2.0, -3.0), "b/kernel": (0.5, 0.0)}
+    for name, mask in MASKS.items():
+        np.testing.assert_array_equal(found.masks[name], mask)
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_model_begins_from_them(tmp_path, saved):
+    found = survivors.centroids(trained())
+    if saved:
+        size = found.save(tmp_path / "two.npz")
+        assert size == os.path.getsize(tmp_path / "two.npz") < 4000
+        assert os.listdir(tmp_path) == ["two.npz"]
+        found = survivors.Centroids.load(tmp_path / "two.npz")
+    model = net()
+    found.apply(model)
+    # Signs are those of the trained weights; a zero goes with the positive.
+    np.testing.assert_array_equal(kernel(model, "a"), [[2, -3, 2], [2, 0, -3]])
+    np.testing.assert_array_equal(kernel(model, "b"), [[0.5], [0.5], [0]])
+    for name, mask in kprune.get_masks(model).items():
+        np.testing.assert_array_equal(mask, MASKS[name])
+    norm = model.get_layer("norm")
+    beginning = {"gamma": 1, "beta": 0, "moving_mean": 0, "moving_variance": 1}
+    for name, value in beginning.items():
+        np.testing.assert_array_equal(getattr(norm, name), [value] * 3)
+    for name in "ab":
+        assert not model.get_layer(name).layer.bias.numpy().any()
+
+
+def test_what_is_loaded_is_what_was_saved(tmp_path):
+    model = kprune.prune(
+        kprune.models.conv2(input_shape=(8, 8, 1), seed=0), "magnitude", 0.9
+    )
+    found = survivors.centroids(model)
+    size = found.save(tmp_path / "two.npz")
+    # 2 L numbers, and one bit per entry, of which a tenth needs another.
+    total = sum(mask.size for mask in found.masks.values())
+    assert size < 1.1 * total / 8 + 4000
+    again = survivors.Centroids.load(tmp_path / "two.npz")
+    assert again.values == found.values
+    for name, mask in found.masks.items():
+        np.testing.assert_array_equal(again.masks[name], mask)
+        np.testing.assert_array_equal(
+            again.signs[name][mask], found.signs[name][mask]
+        )
+    again.apply(model)
+    for weight in kprune.weights.find(model):
+        kept = weight.variable.numpy()[found.masks[weight.name]]
+        assert len(np.unique(kept)) == 2
+        assert not weight.variable.numpy()[~found.masks[weight.name]].any()
+        np.testing.assert_allclose(
+            np.unique(kept)[::-1], found.values[weight.name], rtol=1e-6
+        )
+
+
+def test_it_trains_from_them_with_the_masks_fixed():
+    train, _ = kprune.datasets.load("digits", batch_size=32)
+    model = kprune.prune(
+        kprune.models.lenet_300_100(input_shape=(8, 8, 1), seed=0),
+        "magnitude",
+        0.9,
+    )
+    survivors.centroids(model).apply(model)
+    masks = kprune.get_masks(model)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=["accuracy"])
+    history = model.fit(train, epochs=4, verbose=0).history
+    assert history["accuracy"][-1] > 0.6
+    for name, mask in kprune.get_masks(model).items():
+        np.testing.assert_array_equal(mask, masks[name])
+
+
+def test_what_does_not_fit_is_said(tmp_path):
+    model = trained()
+    found = survivors.centroids(model)
+    with pytest.raises(ValueError, match="has no masks"):
+        survivors.centroids(kprune.strip(model))
+    other = kprune.wrap(
+        keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="a")])
+    )
+    before = kernel(other, "a")
+    with pytest.raises(ValueError, match="'b/kernel'"):
+        found.apply(other)
+    np.testing.assert_array_equal(kernel(other, "a"), before)
+    kprune.masks.save(found.masks, tmp_path / "masks.npz")
+    with pytest.raises(ValueError, match="no centroids"):
+        survivors.Centroids.load(tmp_path / "masks.npz")
+    model.get_layer("a").layer.kernel.assign(np.full((2, 3), np.nan))
+    with pytest.raises(ValueError, match="'a/kernel' keeps"):
+        survivors.centroids(model)
+
+
+def test_half_precision():
+    model = net("bfloat16")
+    survivors.centroids(trained()).apply(model)
+    np.testing.assert_array_equal(
+        np.array(kernel(model, "a"), "float32"), [[2, -3, 2], [2, 0, -3]]
+    )
