@@ -7,7 +7,6 @@ from lifecycle import assert_same, live_through, normal
 
 import kprune
 
-
 LARGE = pytest.mark.slow  # CI runs them.
 
 
