@@ -13,7 +13,8 @@ python tools/train.py --config=configs/dynamic/mnist_lenet.py \\
 
 All of them:
 
-python tools/sweep.py --config=configs/dynamic/mnist_lenet.py --runs=runs/dynamic
+python tools/sweep.py --config=configs/dynamic/mnist_lenet.py \\
+    --runs=runs/dynamic
 python tools/report.py --runs=runs/dynamic
 """
 
