@@ -3,12 +3,13 @@
 import keras
 import numpy as np
 
-from kprune import distribution, dynamic, masking, notices, seeds, weights
+from kprune import distribution, dynamic, masking, notices, seeds
 from kprune.callbacks.clock import Clock
 from kprune.dynamic import momenta
 from kprune.dynamic.applying import apply
 from kprune.dynamic.exploration import Exploration
 from kprune.dynamic.gradients import DenseGradients
+from kprune.dynamic.reading import array, taking_part
 from kprune.dynamic.train_function import TrainFunction
 
 
@@ -114,13 +115,13 @@ class DynamicSparseTraining(keras.callbacks.Callback):
         return self._measured.overlap if self._measured else None
 
     def on_train_begin(self, logs=None):
-        self._weights = _taking_part(self.model, self.updater)
+        self._weights = taking_part(self.model, self.updater)
         self._clock.start(self.params)
         self._warn_if_idle()
         self._prepare_optimizer()
         self._let_pruned()
         # Anew, as it says what lives under the masks.
-        self._weights = _taking_part(self.model, self.updater)
+        self._weights = taking_part(self.model, self.updater)
         self._gradients = None
         if self.updater.needs == "gradients":
             self._gradients = DenseGradients(self.model, self._weights)
@@ -204,11 +205,10 @@ class DynamicSparseTraining(keras.callbacks.Callback):
 
     def _let_pruned(self):
         wanted = (self.updater.live, self.updater.dense_gradients)
+        wrappers, before = masking.wrappers(self.model), self._let
         # What an interrupted training left is not what was before.
-        before = self._let or [
-            (wrapper, wrapper.live, wrapper.dense_gradients)
-            for wrapper in masking.wrappers(self.model)
-        ]
+        if [wrapper for wrapper, *_ in before] != wrappers:
+            before = [(w, w.live, w.dense_gradients) for w in wrappers]
         self._let = []
         if any((live, dense) != wanted for _, live, dense in before):
             self._let = before
@@ -265,8 +265,8 @@ class DynamicSparseTraining(keras.callbacks.Callback):
         clock, updater = self._clock, self.updater
         progress = (step - clock.begin) / max(clock.end - clock.begin, 1)
         variables = {n: w.variable for n, w in self._weights.items()}
-        values = {n: _array(v) for n, v in variables.items()}
-        masks = {n: _array(w.mask) for n, w in self._weights.items()}
+        values = {n: array(v) for n, v in variables.items()}
+        masks = {n: array(w.mask) for n, w in self._weights.items()}
         gradients = momentum = None
         if batch is not None and self._gradients is not None:
             active = {n: np.where(masks[n], w, 0) for n, w in values.items()}
@@ -295,36 +295,3 @@ class DynamicSparseTraining(keras.callbacks.Callback):
         keeps = self.updater.keeps_slots
         apply(self.model, self._weights, moment.masks, change, keeps)
         self._measured.follow(change.masks)
-
-
-def _taking_part(model, updater):
-    """Returns the weights whose masks may move, by name."""
-    masking.get_masks(model)  # Raises if there are none.
-    found = {
-        w.name: w
-        for w in weights.find(model)
-        if w.mask is not None and w.skipped is None and w.note is None
-    }
-    if not found:
-        raise ValueError(
-            f"No mask of model {model.name!r} may move. Expected a weight "
-            "that trains and was not excluded when the model was pruned."
-        )
-    if updater.needs_pruned and all(
-        _array(w.mask).all() for w in found.values()
-    ):
-        raise ValueError(
-            f"Nothing of model {model.name!r} is pruned, and the weights that "
-            "are kept are the budget. Prune it first, such as with "
-            'kprune.prune(model, "random", sparsity=0.9, allocation="erk").'
-        )
-    return found
-
-
-def _array(variable):
-    """Returns a variable as NumPy sees it, in float32 where it is of half
-    precision."""
-    array = keras.ops.convert_to_numpy(variable)
-    if array.dtype == bool or array.dtype.itemsize >= 4:
-        return array
-    return array.astype(np.float32)

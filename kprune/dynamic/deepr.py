@@ -80,7 +80,7 @@ class DeepR(_Rewiring):
     descent; the momentum of what comes and goes is cleared.
 
     Each step reads and writes all weights from the host and draws a number
-    for each: some 10 ms for a million weights.
+    for each: about 10 ms on a CPU for the 266,200 weights of LeNet-300-100.
 
     Args:
         temperature: Float >= 0, of the noise. Defaults to 1e-8, kprune's own
@@ -146,7 +146,7 @@ class SoftDeepR(_Rewiring):
     with what its theta is then, and the optimizer's state of it at 0.
 
     Each step reads and writes all weights from the host and draws a number
-    for each: some 10 ms for a million weights.
+    for each: about 10 ms on a CPU for the 266,200 weights of LeNet-300-100.
 
     Args:
         temperature: Float > 0, of the noise. Defaults to 1e-8, kprune's own

@@ -33,6 +33,15 @@ class DenseGradients:
         self._model = model
         self._names = list(names)
         self._derivatives = None
+        # Traced once: by itself TensorFlow would do so at each call.
+        self._gather = tf.function(
+            lambda batch: keras.tree.map_structure(
+                lambda part: model.distribute_strategy.gather(part, axis=0),
+                batch,
+            ),
+            reduce_retracing=True,
+            autograph=False,
+        )
 
     def __call__(self, values, batch):
         """Returns the gradients at given weights.
@@ -45,8 +54,7 @@ class DenseGradients:
         Returns:
             Dict of arrays by name.
         """
-        strategy = self._model.distribute_strategy
-        batch = _whole(strategy, batch)
+        batch = self._whole(batch)
         if self._derivatives is None:
             self._derivatives = self._make(batch)
         given = [tf.convert_to_tensor(values[name]) for name in self._names]
@@ -55,6 +63,26 @@ class DenseGradients:
             name: gradient.numpy()
             for name, gradient in zip(self._names, found, strict=True)
         }
+
+    def _whole(self, batch):
+        """Returns a batch in one piece, the same on every worker."""
+        strategy = self._model.distribute_strategy
+        batch = keras.tree.map_structure(
+            lambda part: None if _is_optional(part) else part, batch
+        )
+        if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+            raise ValueError(
+                "Gradients to grow by need inputs and labels. Expected "
+                "batches (x, y) or (x, y, sample_weight) from the training "
+                f"data. Received: {type(batch).__name__}"
+                + (f" of {len(batch)}" if hasattr(batch, "__len__") else "")
+            )
+        if keras_internals.spans_workers(strategy):
+            return self._gather(batch)
+        return keras.tree.map_structure(
+            lambda part: _joined(strategy.experimental_local_results(part)),
+            batch,
+        )
 
     def _make(self, batch):
         network = Network(self._model, self._left_out(), "policy")
@@ -75,27 +103,6 @@ class DenseGradients:
     def _left_out(self):
         names = weights.prunable(self._model)
         return [name for name in names if name not in self._names]
-
-
-def _whole(strategy, batch):
-    """Returns a batch in one piece, the same on every worker."""
-    batch = keras.tree.map_structure(
-        lambda part: None if _is_optional(part) else part, batch
-    )
-    if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
-        raise ValueError(
-            "Gradients to grow by need inputs and labels. Expected batches "
-            "(x, y) or (x, y, sample_weight) from the training data. "
-            f"Received: {type(batch).__name__}"
-            + (f" of {len(batch)}" if hasattr(batch, "__len__") else "")
-        )
-    if keras_internals.spans_workers(strategy):
-        return keras.tree.map_structure(
-            lambda part: strategy.gather(part, axis=0), batch
-        )
-    return keras.tree.map_structure(
-        lambda part: _joined(strategy.experimental_local_results(part)), batch
-    )
 
 
 def _joined(parts):

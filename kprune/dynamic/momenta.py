@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from kprune import keras_internals
+from kprune.dynamic.reading import array
 
 # Those that divide their momentum by the root of the second moment.
 _ADAPTIVE = (keras.optimizers.Adam, keras.optimizers.Nadam)
@@ -38,10 +39,10 @@ def read(optimizer, variables):
     momenta = {}
     for name, variable in variables.items():
         kinds = _kinds(optimizer, variable)
-        momentum = _array(kinds["momentum"])
+        momentum = array(kinds["momentum"])
         if isinstance(inner, _ADAPTIVE):
             # No entry is divided by zero: v is 0 only where m is.
-            second = np.sqrt(_array(kinds["velocity"]))
+            second = np.sqrt(array(kinds["velocity"]))
             momentum = momentum / (second + 1e-8)
         momenta[name] = momentum
     return momenta
@@ -51,8 +52,3 @@ def _kinds(optimizer, variable):
     """Returns the slots of a weight by kind, as Keras ends their names."""
     slots = keras_internals.slots(optimizer, variable)
     return {slot.name.rpartition("_")[2]: slot for slot in slots}
-
-
-def _array(variable):
-    array = keras.ops.convert_to_numpy(variable)
-    return array if array.dtype == np.float64 else array.astype(np.float32)

@@ -1,6 +1,12 @@
 """Masks that move in `fit`: what must hold after every update."""
 
 import itertools
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
 import warnings
 
 import keras
@@ -380,6 +386,53 @@ def test_two_replicas_grow_by_the_gradient_of_the_whole_batch(monkeypatch):
     for name in seen[0]:
         np.testing.assert_allclose(seen[1][name], seen[0][name], atol=1e-6)
         assert np.abs(seen[0][name]).max() > 1e-3
+
+
+@SLOW
+def test_two_workers_have_the_same_masks(tmp_path):
+    ports = []
+    for _ in range(2):
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            ports.append(free.getsockname()[1])
+    cluster = {"worker": [f"localhost:{port}" for port in ports]}
+    here = pathlib.Path(__file__).parent
+    running = []
+    for index in range(2):
+        task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+        running.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "rewired_on_workers", "rigl"]
+                + [tmp_path / f"{index}.npz"],
+                cwd=here,
+                env={
+                    **os.environ,
+                    "TF_CONFIG": json.dumps(task),
+                    "PYTHONPATH": str(here.parents[1]),
+                },
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    try:
+        logs = [process.communicate(timeout=300)[0] for process in running]
+    finally:
+        for process in running:
+            process.kill()
+    for process, log in zip(running, logs, strict=True):
+        assert process.returncode == 0, log[-3000:]
+    one, two = (dict(np.load(tmp_path / f"{i}.npz")) for i in range(2))
+    assert 0 < one["overlap"] < 1
+    for name in ("a/kernel", "b/kernel"):
+        np.testing.assert_array_equal(one[name], two[name])
+
+
+@SLOW
+@pytest.mark.parametrize("how", ["jit_compile", "run_eagerly"])
+def test_other_ways_to_run_a_step(how, updates):
+    fit(network(**{how: True}), callback("rigl"), epochs=2)
+    assert len(updates) > 2 and all(moved > 0 for *_, moved in updates[:2])
 
 
 def test_excluded_weights_stay_dense():
