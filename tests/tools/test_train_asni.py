@@ -1,7 +1,6 @@
 """The binary `tools/train_asni.py`."""
 
 import pytest
-from matplotlib import image
 
 from kprune import survivors
 
@@ -13,7 +12,7 @@ TINY = (
 
 
 def test_four_variants_and_their_table(binary, tmp_path, capsys):
-    pytest.importorskip("matplotlib")
+    image = pytest.importorskip("matplotlib.image")
     arguments = (*TINY, f"--runs={tmp_path / 'runs'}", "--seeds=0")
     binary("train_asni", *arguments, f"--plots={tmp_path / 'plots'}")
     out = capsys.readouterr().out
