@@ -21,6 +21,8 @@ ROWS = [
     },
     {
         "batches",
+        "channels",
+        "costs",
         "derivatives",
         "distribution",
         "flow",

@@ -7,8 +7,7 @@ import textwrap
 import keras
 import numpy as np
 
-from kprune import masking, weights
-from kprune.report import multiply_adds as counting
+from kprune import costs, masking, weights
 from kprune.report import paths as following
 from kprune.report.overlap import with_overlap
 from kprune.report.result import Report
@@ -83,7 +82,7 @@ def report(
             "Expected `data` with them. Received: data=None"
         )
     kept = _kept(found)
-    uses, untraced = _tried(multiply_adds, counting.count_uses, model, inputs)
+    uses, untraced = _tried(multiply_adds, costs.count_uses, model, inputs)
     variables = {w.name: w.variable for w in found}
     on_path, unfollowed = _tried(
         paths, following.find, model, variables, kept, inputs

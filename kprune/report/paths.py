@@ -18,8 +18,8 @@ import keras
 import tensorflow as tf
 
 from kprune import keras_internals, precision
+from kprune.costs.inputs import specs
 from kprune.report import connections
-from kprune.report.inputs import specs
 from kprune.report.operations import CallLog, name
 
 

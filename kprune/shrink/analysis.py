@@ -5,8 +5,8 @@ import dataclasses
 
 import numpy as np
 
-from kprune.shrink import flows
-from kprune.shrink.graph import Graph
+from kprune.channels import flows
+from kprune.channels.graph import Graph
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -63,9 +63,7 @@ class Reader:
 
 def analyse(graph):
     """Returns the `Analysis` of a graph."""
-    flow, unfit = {}, {}
-    for call in graph.calls:
-        flow[call], unfit[call] = flows.of(call)
+    flow, unfit = flows.of_all(graph)
     values = _constants(graph, flow)
     return Analysis(graph, flow, unfit, values, _readers(graph, flow, values))
 

@@ -1,6 +1,6 @@
 """What becomes of constant channels that a layer loses: sums of its kernel.
 
-See `kprune.shrink.flows.linear` for what is exact where.
+See `kprune.channels.flows.linear` for what is exact where.
 """
 
 import dataclasses

@@ -5,8 +5,7 @@ import math
 
 import numpy as np
 
-from kprune import weights
-from kprune.report import multiply_adds
+from kprune import costs, weights
 from kprune.shrink import folding, sizes
 from kprune.shrink.result import Plan, Row
 
@@ -92,7 +91,7 @@ def _new_biases(decision):
 
 def _multiply_adds(model, found, cuts):
     try:
-        uses = multiply_adds.count_uses(model)
+        uses = costs.count_uses(model)
     except Exception:  # Open input shapes, or a user's model.
         return None
     before = after = 0

@@ -3,7 +3,8 @@
 import keras
 
 from kprune import cloning, keras_internals, seeds, weights
-from kprune.shrink import folding, graph, sizes
+from kprune.channels import graph
+from kprune.shrink import folding, sizes
 
 
 def rebuild(model, decision):

@@ -11,7 +11,8 @@ import dataclasses
 
 import numpy as np
 
-from kprune.shrink import folding, groups
+from kprune.channels import groups
+from kprune.shrink import folding
 from kprune.shrink.analysis import Analysis
 
 
@@ -81,7 +82,7 @@ class _Search:
 
     def __init__(self, analysis):
         self.analysis = analysis
-        self.group = groups.of(analysis)
+        self.group = groups.of(analysis.graph, analysis.flow)
         self.goes = np.ones(self.group.max(initial=-1) + 1, bool)
         self._reasons = {}
 
@@ -97,19 +98,11 @@ class _Search:
         return found.size > 0
 
     def keep_what_must_stay(self):
-        graph = self.analysis.graph
-        for signal in graph.inputs:
-            self.keep(signal.numbers, "the model's input keeps its shape")
-        for signal in graph.outputs:
-            self.keep(signal.numbers, "the model's output keeps its shape")
-        for call, flow in self.analysis.flow.items():
-            if flow is None:
-                reason = _not_followed(call, self.analysis.unfit[call])
-                for signal in (*call.inputs, *call.outputs):
-                    self.keep(signal.numbers, reason)
-            else:
-                for numbers, reason in flow.whole(call):
-                    self.keep(numbers, reason)
+        found = self.analysis
+        for numbers, reason in groups.pinned(
+            found.graph, found.flow, found.unfit
+        ):
+            self.keep(numbers, reason)
 
     def keep_what_is_read(self):
         """Lets channels stay that a layer cannot do without."""
@@ -158,8 +151,3 @@ class _Search:
         stays = ~self.goes[self.group[reader.outputs]]
         seen = reader.links[:, stays].any(1)
         return self.goes[self.group[reader.inputs]] & seen
-
-
-def _not_followed(call, why):
-    operation = call.operation
-    return f"{operation.name!r} ({type(operation).__name__}): {why}"

@@ -5,7 +5,8 @@ import sys
 import keras
 
 from kprune import cloning, keras_internals, masking
-from kprune.shrink import graph, optimizer_state, planning, proof
+from kprune.channels import graph
+from kprune.shrink import optimizer_state, planning, proof
 from kprune.shrink.analysis import analyse
 from kprune.shrink.rebuild import rebuild
 from kprune.shrink.search import decide

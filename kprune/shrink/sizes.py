@@ -19,12 +19,20 @@ def cuts(decision):
     for call, flow in decision.analysis.flow.items():
         if flow is None or not flow.owns or call.crossing:
             continue
-        by_name = flow.cuts(call, decision.kept_by(call))
+        kept, axes = decision.kept_by(call), flow.axes(call)
         for variable in call.operation.variables:
-            cut = by_name.get(variable.name, [])
+            cut = [
+                (axis, _entries(kept(signal), times))
+                for axis, signal, times in axes.get(variable.name, ())
+            ]
             if any(len(i) != variable.shape[axis] for axis, i in cut):
                 found[id(variable)] = cut
     return found
+
+
+def _entries(channels, times):
+    """Returns where the entries of channels are that have several each."""
+    return (channels[:, np.newaxis] * times + np.arange(times)).ravel()
 
 
 def cut(array, pairs):

@@ -6,7 +6,8 @@ import pytest
 from building import channels, randomize, set_values, shrunk, zero_channels
 
 import kprune
-from kprune.shrink import flows, plan
+from kprune.channels import flows
+from kprune.shrink import plan
 
 layers = keras.layers
 

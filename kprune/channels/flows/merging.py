@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from kprune.shrink.flows.flow import Flow
-from kprune.shrink.graph import Signal
+from kprune.channels.flows.flow import Flow
+from kprune.channels.graph import Signal
 
 layers = keras.layers
 

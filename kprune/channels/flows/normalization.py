@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kprune.shrink.flows.flow import Aligned
+from kprune.channels.flows.flow import Aligned
 
 _STATISTICS = ("gamma", "beta", "moving_mean", "moving_variance")
 
@@ -41,9 +41,8 @@ class BatchNormalization(Aligned):
         scale = gamma / np.sqrt(variance + layer.epsilon)
         return (values[0] - mean) * scale + beta
 
-    def cuts(self, call, kept):
-        channels = kept(call.inputs[0])
-        return {name: [(0, channels)] for name in _STATISTICS}
+    def axes(self, call):
+        return {name: [(0, call.inputs[0], 1)] for name in _STATISTICS}
 
 
 class GroupNormalization(Aligned):
@@ -72,9 +71,8 @@ class GroupNormalization(Aligned):
         result = centred / np.sqrt(variance + layer.epsilon)
         return result.ravel() * gamma + beta
 
-    def cuts(self, call, kept):
-        channels = kept(call.inputs[0])
-        return {name: [(0, channels)] for name in ("gamma", "beta")}
+    def axes(self, call):
+        return {name: [(0, call.inputs[0], 1)] for name in ("gamma", "beta")}
 
     def config(self, call, kept):
         per_group = call.inputs[0].channels // self._groups(call)

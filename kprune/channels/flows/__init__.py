@@ -7,7 +7,7 @@ not looked up by their bases: they may compute otherwise.
 
 import keras
 
-from kprune.shrink.flows import (
+from kprune.channels.flows import (
     elementwise,
     linear,
     merging,
@@ -26,7 +26,7 @@ def of(call):
     """Returns the flow of a call and `None`, or `None` and why there is none.
 
     Args:
-        call: A `kprune.shrink.graph.Call`.
+        call: A `kprune.channels.graph.Call`.
     """
     if call.crossing:
         flow = _CROSSING
@@ -39,6 +39,13 @@ def of(call):
     flow = flow.of(call.operation)
     reason = flow.unfit(call)
     return (flow, None) if reason is None else (None, reason)
+
+
+def of_all(graph):
+    """Returns what `of` returns for each call of a graph: two dicts."""
+    found = {call: of(call) for call in graph.calls}
+    flow = {call: one for call, (one, _) in found.items()}
+    return flow, {call: reason for call, (_, reason) in found.items()}
 
 
 def _operation_name(operation):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kprune.shrink.flows.flow import Aligned
+from kprune.channels.flows.flow import Aligned
 
 layers = keras.layers
 
@@ -101,11 +101,11 @@ class PReLU(Aligned):
         alpha = np.where((alpha == alpha[0]).all(0), alpha[0], np.nan)
         return np.where(value >= 0, value, alpha * value)
 
-    def cuts(self, call, kept):
+    def axes(self, call):
         layer, (signal,) = call.operation, call.inputs
         if layer.alpha.shape[-1] != signal.channels:
             return {}  # All channels share one.
-        return {"alpha": [(-1, kept(signal))]}
+        return {"alpha": [(-1, signal, 1)]}
 
 
 FLOWS = {

@@ -3,7 +3,7 @@
 Nothing is kept in a flow: one object serves all layers of its kind.
 """
 
-from kprune.shrink.graph import runs_as_inference
+from kprune.channels.graph import runs_as_inference
 
 
 class Flow:
@@ -66,17 +66,17 @@ class Flow:
         """
         raise NotImplementedError
 
-    def cuts(self, call, kept):
-        """Returns what to keep of the layer's variables.
+    def axes(self, call):
+        """Returns which axes of the layer's variables count channels.
 
         Args:
             call: A `Call` that is followed.
-            kept: Function from a signal to the indices of the channels kept.
 
         Returns:
-            Dict from the name of a variable to (axis, indices) pairs.
+            Dict from the name of a variable to (axis, signal, times): each
+            channel of the signal has so many entries along the axis.
         """
-        del call, kept
+        del call
         return {}
 
     def config(self, call, kept):

@@ -5,29 +5,52 @@ import collections
 import numpy as np
 
 
-def of(analysis):
+def of(graph, flow):
     """Returns an array over all channels: the number of each one's group.
 
     Args:
-        analysis: An `Analysis`.
+        graph: A `kprune.channels.graph.Graph`.
+        flow: Dict from call to its `Flow`, or `None` where there is none.
     """
     pairs = [(np.arange(0), np.arange(0))]
-    for call, flow in analysis.flow.items():
-        if flow is not None:
-            pairs += flow.together(call)
-    pairs += _shared(analysis)
+    for call, its_flow in flow.items():
+        if its_flow is not None:
+            pairs += its_flow.together(call)
+    pairs += _shared(graph, flow)
     firsts, seconds = (
         np.concatenate(side) for side in zip(*pairs, strict=True)
     )
-    return _connected(analysis.graph.size, firsts, seconds)
+    return _connected(graph.size, firsts, seconds)
 
 
-def _shared(analysis):
+def pinned(graph, flow, unfit):
+    """Yields (channel numbers, reason) for channels that have to stay.
+
+    Args:
+        graph, flow: As for `of`.
+        unfit: Dict from call to why it has no flow.
+    """
+    for signal in graph.inputs:
+        yield signal.numbers, "the model's input keeps its shape"
+    for signal in graph.outputs:
+        yield signal.numbers, "the model's output keeps its shape"
+    for call, its_flow in flow.items():
+        if its_flow is not None:
+            yield from its_flow.whole(call)
+            continue
+        operation = call.operation
+        kind = type(operation).__name__
+        reason = f"{operation.name!r} ({kind}): {unfit[call]}"
+        for signal in (*call.inputs, *call.outputs):
+            yield signal.numbers, reason
+
+
+def _shared(graph, flow):
     """Yields pairs for layers that are called more than once: what they hold
     per channel is one for all calls."""
     calls = collections.defaultdict(list)
-    for call, flow in analysis.flow.items():
-        if flow is not None and flow.owns:
+    for call, its_flow in flow.items():
+        if its_flow is not None and its_flow.owns:
             calls[call.operation].append(call)
     for first, *others in calls.values():
         for other in others:
@@ -37,7 +60,7 @@ def _shared(analysis):
                 strict=True,
             ):
                 yield a.numbers, b.numbers
-    for first, *others in analysis.graph.entries.values():
+    for first, *others in graph.entries.values():
         for other in others:
             for a, b in zip(first, other, strict=True):
                 yield a.numbers, b.numbers

@@ -23,8 +23,8 @@ import keras
 import tensorflow as tf
 
 from kprune import weights
-from kprune.report import uses
-from kprune.report.inputs import specs
+from kprune.costs import uses
+from kprune.costs.inputs import specs
 
 _lock = threading.RLock()
 _METHODS = ("call", "quantized_call")

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from kprune.shrink.flows.elementwise import Unchanged
-from kprune.shrink.flows.flow import Flow
+from kprune.channels.flows.elementwise import Unchanged
+from kprune.channels.flows.flow import Flow
 
 layers = keras.layers
 

@@ -11,8 +11,8 @@ Here removed input channels end. One that is constant is folded:
 import keras
 import numpy as np
 
-from kprune.shrink.flows.elementwise import works_on_each
-from kprune.shrink.flows.flow import Flow
+from kprune.channels.flows.elementwise import works_on_each
+from kprune.channels.flows.flow import Flow
 
 layers = keras.layers
 
@@ -97,11 +97,11 @@ class Linear(Weighted):
         kernel[channel] += np.tensordot(ratios, kernel[others], 1)
         return np.moveaxis(kernel, 0, self.in_axis)
 
-    def cuts(self, call, kept):
-        inputs, outputs = kept(call.inputs[0]), kept(call.outputs[0])
+    def axes(self, call):
+        (given,), (made,) = call.inputs, call.outputs
         return {
-            "kernel": [(self.in_axis, inputs), (self.out_axis, outputs)],
-            "bias": [(0, outputs)],
+            "kernel": [(self.in_axis, given, 1), (self.out_axis, made, 1)],
+            "bias": [(0, made, 1)],
         }
 
     def config(self, call, kept):
@@ -147,14 +147,13 @@ class Separable(Linear):
         sums = depthwise.sum(0, dtype="float64")[channels]
         return np.einsum("im,imo->io", sums, pointwise[channels])
 
-    def cuts(self, call, kept):
-        inputs, outputs = kept(call.inputs[0]), kept(call.outputs[0])
+    def axes(self, call):
+        (given,), (made,) = call.inputs, call.outputs
         times = call.operation.depth_multiplier
-        between = inputs[:, np.newaxis] * times + np.arange(times)
         return {
-            "depthwise_kernel": [(-2, inputs)],
-            "pointwise_kernel": [(-2, between.ravel()), (-1, outputs)],
-            "bias": [(0, outputs)],
+            "depthwise_kernel": [(-2, given, 1)],
+            "pointwise_kernel": [(-2, given, times), (-1, made, 1)],
+            "bias": [(0, made, 1)],
         }
 
     def _kernels(self, layer):
@@ -193,9 +192,9 @@ class Grouped(Weighted):
         total = (np.nan_to_num(value) * sums).sum(1).ravel()
         return self._activated(layer, np.where(varies, np.nan, total))
 
-    def cuts(self, call, kept):
-        outputs = kept(call.outputs[0])
-        return {"kernel": [(-1, outputs)], "bias": [(0, outputs)]}
+    def axes(self, call):
+        (made,) = call.outputs
+        return {"kernel": [(-1, made, 1)], "bias": [(0, made, 1)]}
 
     def config(self, call, kept):
         per_group = call.inputs[0].channels // self._groups(call.operation)
@@ -217,11 +216,9 @@ class Grouped(Weighted):
 
 
 class Depthwise(Grouped):
-    def cuts(self, call, kept):
-        return {
-            "kernel": [(-2, kept(call.inputs[0]))],
-            "bias": [(0, kept(call.outputs[0]))],
-        }
+    def axes(self, call):
+        (given,), (made,) = call.inputs, call.outputs
+        return {"kernel": [(-2, given, 1)], "bias": [(0, made, 1)]}
 
     def config(self, call, kept):
         return {}
@@ -251,8 +248,8 @@ class Embedding(Flow):
         table = np.asarray(call.operation.embeddings, "float64")
         return np.where((table == table[0]).all(0), table[0], np.nan)
 
-    def cuts(self, call, kept):
-        return {"embeddings": [(-1, kept(call.outputs[0]))]}
+    def axes(self, call):
+        return {"embeddings": [(-1, call.outputs[0], 1)]}
 
     def config(self, call, kept):
         return {"output_dim": len(kept(call.outputs[0]))}

@@ -1,0 +1,1 @@
+"""Which channels of a graph of layers stay and go together."""
