@@ -5,7 +5,8 @@
 trains one run to its end, and two more that are killed KILLS times each, one
 with SIGKILL, one with SIGTERM, and started again each time. Their weights,
 masks and metrics must be those of the first, to the bit. Images are cropped,
-flipped and shuffled. tests/tools/test_killed.py runs it.
+flipped and shuffled. A run that is to be killed waits for it some steps on, so
+that none can end before. tests/tools/test_killed.py runs it.
 
 To be called from the directory above tests/. Each run is a process of its own,
 forked from this one, which has imported TensorFlow and computed nothing.
@@ -17,6 +18,7 @@ import json
 import os
 import pathlib
 import random
+import select
 import signal
 import sys
 import time
@@ -25,6 +27,8 @@ import keras
 import numpy as np
 import tensorflow_datasets as tfds
 import train
+
+from kprune.training.files import CheckpointFiles
 
 IMAGES = 256
 SETTINGS = (
@@ -41,6 +45,7 @@ SETTINGS = (
 )
 STEPS = 8 * IMAGES // 8
 STARTUP = 4.0  # Seconds in which a run is sometimes killed before it trains.
+PATIENCE = 60.0  # Seconds in which a run that waits has to be killed.
 
 
 class Cifar10(tfds.core.GeneratorBasedBuilder):
@@ -72,8 +77,11 @@ class Cifar10(tfds.core.GeneratorBasedBuilder):
             yield k, {"image": image, "label": k % 10}
 
 
-def start(data_dir, workdir):
-    """Starts a run, and returns its process number."""
+def start(data_dir, workdir, limit=None):
+    """Starts a run, and returns its process number.
+
+    Once it has saved a step that is not below `limit`, it waits for a signal.
+    """
     sys.stdout.flush()
     child = os.fork()
     if child:
@@ -82,6 +90,8 @@ def start(data_dir, workdir):
     argv = ["tools/train.py", *SETTINGS, *where]
     sys.argv = argv  # Where the config's flags look.
     try:
+        if limit is not None:
+            wait_at(limit)
         log = os.open(f"{workdir}.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)
@@ -91,6 +101,23 @@ def start(data_dir, workdir):
     except BaseException:
         os._exit(1)
     os._exit(0)
+
+
+def wait_at(limit):
+    """Makes this process wait for a signal in saves from a step on."""
+    save = CheckpointFiles.save
+    # A byte for each signal that Python handles: one that came before the
+    # wait ends it too.
+    signals, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told)
+
+    def save_and_wait(files, step, state):
+        save(files, step, state)
+        if step >= limit:
+            select.select([signals], [], [], PATIENCE)
+
+    CheckpointFiles.save = save_and_wait
 
 
 def finish(child, workdir):
@@ -104,13 +131,16 @@ def finish(child, workdir):
 def killed(number, data_dir, workdir, kills, draws):
     """Runs to the end, killed on the way; returns the steps it went on from."""
     steps = []
+    # With what a save is late, at most three steps, all kills fit before the
+    # end.
+    longest = STEPS // (kills + 2)
     while len(steps) < kills:
-        child = start(data_dir, workdir)
+        before = last_step(workdir)
+        child = start(data_dir, workdir, before + longest)
         if draws.random() < 0.25:
             time.sleep(draws.uniform(0, STARTUP))
         else:
-            ahead = draws.randint(1, STEPS // (kills + 1))
-            wait_for_step(workdir, last_step(workdir) + ahead)
+            wait_for_step(workdir, before + draws.randint(1, longest))
             time.sleep(draws.uniform(0, 0.05))
         os.kill(child, number)
         _, status = os.waitpid(child, 0)
