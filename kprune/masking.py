@@ -6,8 +6,8 @@ Nobody else writes masks.
 import keras
 import numpy as np
 
-from kprune import cloning, keras_internals, lookup, weights
-from kprune.wrapped_models import replace_layers
+from kprune import cloning, keras_internals, lookup, transparent, weights
+from kprune.wrapped_models import WrappedModel, replace_layers
 from kprune.wrapper import Masked, where
 
 
@@ -53,7 +53,9 @@ def wrap(model, inplace=False, live=False, dense_gradients=False):
         # A weight that has a mask keeps it, though it may be frozen by now.
         keep = {id(w.variable) for w in weights.find(new) if w.name in before}
         options = {"live": live, "dense_gradients": dense_gradients}
-        new = replace_layers(new, lambda x: _masked(x, keep, options))
+        new = replace_layers(
+            new, lambda x: _masked(x, keep, options), WrappedModel
+        )
         if inplace:
             keras_internals.forget_compiled_functions(model)
             return model
@@ -186,12 +188,7 @@ def let_pruned(model, live, dense_gradients):
 
 def wrappers(layer):
     """Returns the `Masked` layers of a model."""
-    if isinstance(layer, Masked):
-        return [layer]
-    found = {}
-    for _, child in weights.children(layer):
-        found.update((id(w), w) for w in wrappers(child))
-    return list(found.values())
+    return transparent.wrappers(layer, Masked)
 
 
 def check_model(model):

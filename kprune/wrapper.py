@@ -7,7 +7,8 @@ takes it off.
 import keras
 import tensorflow as tf
 
-from kprune import keras_internals, weights
+from kprune import keras_internals
+from kprune.transparent import Transparent
 
 
 class MaskConstraint(keras.constraints.Constraint):
@@ -39,46 +40,8 @@ class MaskConstraint(keras.constraints.Constraint):
         return where(self.mask, value)
 
 
-class _MaskedScope(keras.StatelessScope):
-    """Shows some variables masked, and leaves all else as it is outside.
-
-    A plain `StatelessScope` would hold back what a layer assigns (statistics,
-    random state), and could not hand it out of a loop in the layer.
-
-    Args:
-        pairs: The weights to mask, pairs (variable, mask).
-        dense_gradients: Whether pruned entries get the gradients that they
-            would have if they were kept.
-    """
-
-    def __init__(self, pairs, dense_gradients):
-        show = _straight_through if dense_gradients else where
-        shown = [(v, show(mask, v.value)) for v, mask in pairs]
-        super().__init__(shown, collect_losses=True)
-        self.masks = {id(v): mask for v, mask in pairs}
-
-    def get_current_value(self, variable):
-        value = super().get_current_value(variable)
-        if value is None and self.original_scope is not None:
-            value = self.original_scope.get_current_value(variable)
-        return value
-
-    def add_update(self, update):
-        variable, value = update
-        mask = self.masks.get(id(variable))
-        if mask is not None:
-            super().add_update((variable, where(mask, value)))
-            if not variable.constraint.live:
-                value = where(mask, value)
-        self.__exit__()
-        try:
-            variable.assign(value)
-        finally:
-            self.__enter__()
-
-
 @keras.saving.register_keras_serializable("kprune")
-class Masked(keras.layers.Wrapper):
+class Masked(Transparent):
     """Wraps a layer of any kind so that it computes with pruned weights.
 
     The layer runs with `where(mask, w, 0)` in place of each prunable weight
@@ -113,51 +76,19 @@ class Masked(keras.layers.Wrapper):
         notes=None,
         **kwargs,
     ):
-        kwargs.setdefault("name", layer.name)
-        kwargs.setdefault("trainable", layer.trainable)
-        # The wrapped layer casts, by its own policy. This one must hand it
-        # the variables in full precision and the inputs as they come.
-        kwargs["dtype"] = "float32"
-        kwargs["autocast"] = False
         super().__init__(layer, **kwargs)
         self.live = live
         self.dense_gradients = dense_gradients
-        # Plain containers in `__dict__`, past Keras' tracking: config, and
-        # variables that are the layer's own.
+        # Plain containers in `__dict__`, past Keras' tracking.
         self.__dict__["masked"] = None if masked is None else list(masked)
         self.__dict__["notes"] = dict(notes or {})
-        self.__dict__["_masks"] = None  # Once built: pairs (variable, mask).
-        self.supports_masking = True
-        self._convert_input_args = layer._convert_input_args
-        self._allow_non_tensor_positional_args = True
-        keras_internals.take_call_signature(self, layer)
-        keras_internals.take_rematerialization(self, layer)
-        if self._has_weights():
-            self.build()
+        self._build_if_made()
 
-    def _has_weights(self):
-        """Whether the weights to mask have been made."""
-        if self.masked is None:
-            return _is_built(self.layer)
-        found = weights.find(self.layer, inside_wrapper=True)
-        return set(self.masked) <= {w.name for w in found}
+    def _names(self):
+        return self.masked
 
-    def __call__(self, *args, **kwargs):
-        if self._masks is None:
-            if not self._has_weights():
-                # A symbolic call builds a layer of any arguments, and layers
-                # below that count as built before they are.
-                args_, kwargs_ = keras.tree.map_structure(
-                    _symbolic, (args, kwargs)
-                )
-                self.layer(*args_, **kwargs_)
-            self.build()
-        return super().__call__(*args, **kwargs)
-
-    def build(self, input_shape=None):
-        super().build(input_shape)
-        self.__dict__["_masks"] = []
-        found = weights.find(self.layer, inside_wrapper=True)
+    def _attach(self, found):
+        pairs = []
         for weight in found:
             if self.masked is None:
                 wanted = weight.skipped is None
@@ -168,7 +99,7 @@ class Masked(keras.layers.Wrapper):
             own = weight.variable.constraint
             if isinstance(own, MaskConstraint):
                 # A layer that is held by two others, wrapped both.
-                self._masks.append((weight.variable, own.mask))
+                pairs.append((weight.variable, own.mask))
                 continue
             mask = self.add_weight(
                 shape=weight.variable.shape,
@@ -177,37 +108,31 @@ class Masked(keras.layers.Wrapper):
                 trainable=False,
                 name=f"{weight.name.replace('/', '_')}_mask",
             )
-            self._masks.append((weight.variable, mask))
+            pairs.append((weight.variable, mask))
             weight.variable.constraint = MaskConstraint(mask, own, self.live)
         # By name from here on: a model saved after a layer was frozen must
         # come back with the masks that it had.
-        masked = {id(variable) for variable, _ in self._masks}
+        masked = {id(variable) for variable, _ in pairs}
         self.__dict__["masked"] = [
             w.name for w in found if id(w.variable) in masked
         ]
+        return pairs
 
-    def call(self, *args, **kwargs):
-        with _MaskedScope(self._masks, self.dense_gradients) as scope:
-            outputs = self.layer(*args, **kwargs)
-        for loss in scope.losses:
-            self.add_loss(loss)
-        return outputs
+    def _shown(self, variable, mask):
+        show = _straight_through if self.dense_gradients else where
+        return show(mask, variable.value)
 
-    def compute_output_spec(self, *args, **kwargs):
-        return self.layer.compute_output_spec(*args, **kwargs)
+    def _assigned(self, variable, mask, value):
+        shown = where(mask, value)
+        return shown, value if variable.constraint.live else shown
 
-    def compute_mask(self, inputs, previous_mask=None):
-        if not self.layer.supports_masking:
-            return None
-        return self.layer.compute_mask(inputs, previous_mask)
-
-    @property
-    def supports_jit(self):
-        return self.layer.supports_jit
-
-    @supports_jit.setter
-    def supports_jit(self, value):
-        pass  # Keras sets it on every new layer: here the layer decides.
+    def _options(self):
+        return {
+            "live": self.live,
+            "dense_gradients": self.dense_gradients,
+            "masked": self.masked,
+            "notes": self.notes,
+        }
 
     def let_pruned(self, live, dense_gradients):
         """Sets what happens to pruned entries, as in the constructor.
@@ -217,55 +142,19 @@ class Masked(keras.layers.Wrapper):
         """
         self.live = live
         self.dense_gradients = dense_gradients
-        for variable, _ in self._masks:
+        for variable, _ in self._pairs:
             variable.constraint.live = live
 
     def mask_of(self):
         """Returns (mask variable, live, note) by the id of the variable."""
-        if self._masks is None:
+        if self._pairs is None:
             return {}
         return {
             id(variable): (mask, self.live, self.notes.get(name))
             for name, (variable, mask) in zip(
-                self.masked, self._masks, strict=True
+                self.masked, self._pairs, strict=True
             )
         }
-
-    def get_build_config(self):
-        return {"input_shape": None}
-
-    def build_from_config(self, config):
-        if self._masks is None and self._has_weights():
-            self.build()
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "live": self.live,
-            "dense_gradients": self.dense_gradients,
-            "masked": self.masked,
-            "notes": self.notes,
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return super().from_config(dict(config), custom_objects)
-
-    def __getattr__(self, name):
-        # What the wrapper lacks is the layer's: `model.embed.embeddings` in
-        # a user's own code goes on working.
-        layer = self.__dict__.get("layer")
-        if name.startswith("_") or layer is None:
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}"
-            )
-        return getattr(layer, name)
-
-
-def _is_built(layer):
-    return layer.built and all(
-        _is_built(child) for _, child in weights.children(layer)
-    )
 
 
 def where(mask, w):
@@ -279,10 +168,3 @@ def _straight_through(mask, w):
     """Returns `where(mask, w)` with the gradient of `w`, which is exact: the
     sums are w + (w - w) and w + (0 - w)."""
     return w + tf.stop_gradient(where(mask, w) - w)
-
-
-def _symbolic(x):
-    if hasattr(x, "shape") and hasattr(x, "dtype"):
-        dtype = keras.backend.standardize_dtype(x.dtype)
-        return keras.KerasTensor(x.shape, dtype)
-    return x

@@ -6,6 +6,8 @@ import pytest
 from keras import layers
 from lifecycle import live_through, normal
 
+import kprune
+
 KINDS = {}
 
 
@@ -202,3 +204,26 @@ def subclassed_of_subclassed():
 def test_kind_lives_through(name, tmp_path):
     model, x, y = KINDS[name]()
     live_through(model, x, y, tmp_path)
+
+
+@pytest.mark.parametrize("put", [kprune.wrap, kprune.soft.soft_threshold])
+def test_a_file_keeps_its_class_once_another_class_is_wrapped(put, tmp_path):
+    class Other(keras.Model):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.fc = layers.Dense(3, name="fc")
+
+        def call(self, x):
+            return self.fc(x)
+
+    model, x, _ = subclassed()
+    put(model).save(tmp_path / "model.keras")
+    other = Other(name="other")
+    other(x)
+    put(other)
+
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+
+    assert isinstance(loaded, Subclassed)
+    assert not isinstance(loaded, Other)
+    np.testing.assert_array_equal(put(model)(x), loaded(x))

@@ -7,7 +7,8 @@ a soft threshold or a gate.
 
 import keras
 
-from kprune import keras_internals, weights
+from kprune import transparent, weights
+from kprune.wrapped_models import ConstructedModel
 
 
 class Part(keras.layers.Layer):
@@ -28,44 +29,8 @@ class Part(keras.layers.Layer):
         self.__dict__["weight"] = weight
 
 
-class _Scope(keras.StatelessScope):
-    """Shows some variables as functions of them, all else as it is outside.
-
-    A plain `StatelessScope` would hold back what a layer assigns (statistics,
-    random state), and could not hand it out of a loop in the layer.
-
-    Args:
-        shown: Pairs (variable, value to show).
-    """
-
-    def __init__(self, shown):
-        super().__init__(shown, collect_losses=True)
-        self.shown = {id(variable) for variable, _ in shown}
-
-    def get_current_value(self, variable):
-        value = super().get_current_value(variable)
-        if value is None and self.original_scope is not None:
-            value = self.original_scope.get_current_value(variable)
-        return value
-
-    def add_update(self, update):
-        variable, value = update
-        if id(variable) in self.shown:
-            raise ValueError(
-                f"A layer assigns its weight {variable.name!r} as it runs, and "
-                "so would store a function of the weight in place of it. "
-                "Expected a layer that does not; leave this one out by "
-                "`exclude=`."
-            )
-        self.__exit__()
-        try:
-            variable.assign(value)
-        finally:
-            self.__enter__()
-
-
 @keras.saving.register_keras_serializable("kprune")
-class Reparametrized(keras.layers.Wrapper):
+class Reparametrized(transparent.Transparent):
     """Wraps a layer so that it computes with functions of its weights.
 
     The layer runs with `part(w)` in place of a weight `w`. Both `w` and the
@@ -88,68 +53,58 @@ class Reparametrized(keras.layers.Wrapper):
     """
 
     def __init__(self, layer, parts, names=None, **kwargs):
-        kwargs.setdefault("name", layer.name)
-        kwargs.setdefault("trainable", layer.trainable)
-        # The wrapped layer casts, by its own policy. This one must hand it
-        # the variables in full precision and the inputs as they come.
-        kwargs["dtype"] = "float32"
-        kwargs["autocast"] = False
         super().__init__(layer, **kwargs)
         self.parts = dict(parts)
         default = {name: f"{layer.name}/{name}" for name in parts}
-        # Plain containers in `__dict__`, past Keras' tracking: config, and
-        # variables that are the layer's own.
+        # A plain dict in `__dict__`, past Keras' tracking.
         self.__dict__["names"] = dict(names or default)
-        self.__dict__["_pairs"] = None  # Once built: {name: (variable, part)}.
-        self.supports_masking = True
-        self._convert_input_args = layer._convert_input_args
-        self._allow_non_tensor_positional_args = True
-        keras_internals.take_call_signature(self, layer)
-        keras_internals.take_rematerialization(self, layer)
-        if self._has_weights():
-            self.build()
+        self._build_if_made()
 
-    def _has_weights(self):
-        found = weights.find(self.layer, inside_wrapper=True)
-        return set(self.parts) <= {w.name for w in found}
+    def _names(self):
+        return self.parts
 
-    def __call__(self, *args, **kwargs):
-        if self._pairs is None:
-            if not self._has_weights():
-                # A symbolic call builds a layer of any arguments, and layers
-                # below that count as built before they are.
-                args_, kwargs_ = keras.tree.map_structure(
-                    _symbolic, (args, kwargs)
-                )
-                self.layer(*args_, **kwargs_)
-            self.build()
-        return super().__call__(*args, **kwargs)
-
-    def build(self, input_shape=None):
-        super().build(input_shape)
-        found = {
-            w.name: w.variable
-            for w in weights.find(self.layer, inside_wrapper=True)
-        }
+    def _attach(self, found):
+        found = {w.name: w.variable for w in found}
         if missing := set(self.parts) - set(found):
             raise ValueError(
                 f"Layer {self.layer.name!r} has no weight {sorted(missing)}. "
                 f"Expected names of: {sorted(found)}."
             )
-        self.__dict__["_pairs"] = {}
         for name, part in self.parts.items():
             part.attach(found[name])
             if not part.built:
                 part.build(tuple(found[name].shape))
-            self._pairs[name] = found[name], part
+        return [(found[name], part) for name, part in self.parts.items()]
 
-    def call(self, *args, **kwargs):
-        shown = [(v, part(v.value)) for v, part in self._pairs.values()]
-        with _Scope(shown) as scope:
-            outputs = self.layer(*args, **kwargs)
-        for loss in scope.losses:
-            self.add_loss(loss)
-        return outputs
+    def _shown(self, variable, part):
+        return part(variable.value)
+
+    def _assigned(self, variable, part, value):
+        raise ValueError(
+            f"A layer assigns its weight {variable.name!r} as it runs, and "
+            "so would store a function of the weight in place of it. "
+            "Expected a layer that does not; leave this one out by "
+            "`exclude=`."
+        )
+
+    def _options(self):
+        parts = {
+            name: keras.saving.serialize_keras_object(part)
+            for name, part in self.parts.items()
+        }
+        return {
+            "parts": parts,
+            "names": self.names,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def _around(cls, layer, options, custom_objects=None):
+        parts = {
+            name: keras.saving.deserialize_keras_object(part, custom_objects)
+            for name, part in options["parts"].items()
+        }
+        return cls(layer, **{**options, "parts": parts})
 
     def effective_weights(self):
         """Returns what the layer computes with at test time.
@@ -159,7 +114,9 @@ class Reparametrized(keras.layers.Wrapper):
         """
         return {
             self.names[name]: part(variable.value, training=False)
-            for name, (variable, part) in self._pairs.items()
+            for name, (variable, part) in zip(
+                self.parts, self._pairs, strict=True
+            )
         }
 
     def fold(self):
@@ -168,79 +125,24 @@ class Reparametrized(keras.layers.Wrapper):
         Returns:
             List of the variables that it stored.
         """
-        for variable, part in self._pairs.values():
+        for variable, part in self._pairs:
             variable.assign(part(variable.value, training=False))
-        return [variable for variable, _ in self._pairs.values()]
+        return [variable for variable, _ in self._pairs]
 
-    def compute_output_spec(self, *args, **kwargs):
-        return self.layer.compute_output_spec(*args, **kwargs)
 
-    def compute_mask(self, inputs, previous_mask=None):
-        if not self.layer.supports_masking:
-            return None
-        return self.layer.compute_mask(inputs, previous_mask)
+@keras.saving.register_keras_serializable("kprune")
+class SoftModel(ConstructedModel):
+    """What a saved subclassed model of this kind names as its class."""
 
-    @property
-    def supports_jit(self):
-        return self.layer.supports_jit
+    _wrapper_class = Reparametrized
 
-    @supports_jit.setter
-    def supports_jit(self, value):
-        pass  # Keras sets it on every new layer: here the layer decides.
-
-    def get_build_config(self):
-        return {"input_shape": None}
-
-    def build_from_config(self, config):
-        if self._pairs is None and self._has_weights():
-            self.build()
-
-    def get_config(self):
-        parts = {
-            name: keras.saving.serialize_keras_object(part)
-            for name, part in self.parts.items()
-        }
-        return {**super().get_config(), "parts": parts, "names": self.names}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        layer = keras.saving.deserialize_keras_object(
-            config["layer"], custom_objects
-        )
-        return cls.around(layer, config, custom_objects)
-
-    @classmethod
-    def around(cls, layer, config, custom_objects=None):
-        """Returns a wrapper of the given layer, its parts from a config."""
-        parts = {
-            name: keras.saving.deserialize_keras_object(part, custom_objects)
-            for name, part in config["parts"].items()
-        }
-        return cls(**{**config, "layer": layer, "parts": parts})
-
-    def __getattr__(self, name):
-        # What the wrapper lacks is the layer's: `model.embed.embeddings` in
-        # a user's own code goes on working.
-        layer = self.__dict__.get("layer")
-        if name.startswith("_") or layer is None:
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}"
-            )
-        return getattr(layer, name)
+    @staticmethod
+    def _keyed_layers(model):
+        # By place: default names are other ones in every copy.
+        layers = [layer for _, layer in weights.children(model)]
+        return [(str(place), layer) for place, layer in enumerate(layers)]
 
 
 def wrappers(layer):
     """Returns the `Reparametrized` layers of a model."""
-    if isinstance(layer, Reparametrized):
-        return [layer]
-    found = {}
-    for _, child in weights.children(layer):
-        found.update((id(w), w) for w in wrappers(child))
-    return list(found.values())
-
-
-def _symbolic(x):
-    if hasattr(x, "shape") and hasattr(x, "dtype"):
-        dtype = keras.backend.standardize_dtype(x.dtype)
-        return keras.KerasTensor(x.shape, dtype)
-    return x
+    return transparent.wrappers(layer, Reparametrized)

@@ -3,8 +3,8 @@
 import keras
 
 from kprune import cloning, keras_internals, lookup, masking, weights
-from kprune.soft.constructed_models import replace_layers
-from kprune.soft.wrapper import Reparametrized, wrappers
+from kprune.soft.wrapper import Reparametrized, SoftModel, wrappers
+from kprune.wrapped_models import replace_layers
 
 
 def choose(model, exclude):
@@ -54,7 +54,9 @@ def reparametrize(model, names, make):
             for name, w in weights.prunable(new).items()
             if name in names
         }
-        new = replace_layers(new, lambda x: _with_parts(x, chosen, make))
+        new = replace_layers(
+            new, lambda x: _with_parts(x, chosen, make), SoftModel
+        )
         cloning.carry_compile(model, new)
     return new
 
