@@ -1,12 +1,6 @@
 """Two replicas and two workers score as one device does."""
 
-import json
-import os
-import pathlib
-import socket
-import subprocess
-import sys
-
+import cluster
 import keras
 import numpy as np
 import pytest
@@ -16,7 +10,6 @@ from scored_on_replicas import METHODS, halves, measure, model, whole
 import kprune
 from kprune import distribution
 
-HERE = pathlib.Path(__file__).parent
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
@@ -115,37 +108,10 @@ def test_checksums_tell_arrays_apart():
 
 def run_two_workers(tmp_path, seeds):
     """Runs two processes as workers and returns what each wrote."""
-    ports = []
-    for _ in range(2):
-        with socket.socket() as free:
-            free.bind(("localhost", 0))
-            ports.append(free.getsockname()[1])
-    cluster = {"worker": [f"localhost:{port}" for port in ports]}
-    processes, paths = [], []
-    for index in range(2):
-        task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
-        paths.append(tmp_path / f"worker{index}.npz")
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "scored_on_replicas", paths[-1], seeds],
-                cwd=HERE,
-                env={
-                    **os.environ,
-                    "TF_CONFIG": json.dumps(task),
-                    "PYTHONPATH": f"{HERE.parent}:{HERE}",
-                },
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-    try:
-        logs = [process.communicate(timeout=300)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    for process, log in zip(processes, logs, strict=True):
-        assert process.returncode == 0, log[-3000:]
+    paths = [tmp_path / f"worker{index}.npz" for index in range(2)]
+    cluster.run(
+        "tests/scored_on_replicas.py", *([path, seeds] for path in paths)
+    )
     found = []
     for path in paths:
         with np.load(path) as file:

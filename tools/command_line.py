@@ -90,6 +90,26 @@ def define_workdir(help_string):
     return holder
 
 
+def define_model():
+    """Defines the flags `--model` and `--workdir`, of which one is expected.
+
+    Returns:
+        The holders of both.
+    """
+    model = flags.DEFINE_string("model", None, "File to read, NAME.keras.")
+    workdir = flags.DEFINE_string(
+        "workdir",
+        None,
+        "Instead: directory of a run that tools/train.py wrote.",
+    )
+    flags.register_multi_flags_validator(
+        ["model", "workdir"],
+        lambda values: (values["model"] is None) != (values["workdir"] is None),
+        "Expected --model=NAME.keras or --workdir=DIRECTORY",
+    )
+    return model, workdir
+
+
 def define_data_dir():
     """Defines the flag `--data_dir` and returns its holder."""
     return flags.DEFINE_string(

@@ -19,6 +19,7 @@ import os
 import time
 
 import command_line
+import drawing
 import keras
 import numpy as np
 from absl import app, flags
@@ -97,8 +98,8 @@ def main(argv):
     with command_line.errors_in_words():
         todo = cells()
         claim_workdir()
-    if plot.missing():
-        print(plot.missing())
+    if drawing.missing():
+        print(drawing.missing())
     left = [cell for cell in todo if not os.path.exists(path_of(cell))]
     done = len(todo) - len(left)
     for seed, group in itertools.groupby(left, key=lambda cell: cell.seed):
@@ -114,7 +115,7 @@ def main(argv):
     results = Results([path_of(cell) for cell in todo])
     print(f"\n{caption()}\n\n{tables.write(results)}")
     print(claims.table(results, family=_NETWORK.value[:3]))
-    if not plot.missing():
+    if not drawing.missing():
         picture = _PLOT.value or os.path.join(_WORKDIR.value, "structure.png")
         plot.draw(results, picture, _NETWORK.value)
         print(f"The plot is {picture}.")

@@ -22,10 +22,7 @@ from absl import app, flags
 import kprune
 from kprune import keras_internals, losses
 
-_MODEL = flags.DEFINE_string("model", None, "File to read, NAME.keras.")
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Instead: directory of a run that tools/train.py wrote."
-)
+_MODEL, _WORKDIR = command_line.define_model()
 _DATA = labelled_data.LabelledData("whose test set to measure on")
 _DATA_DIR = command_line.define_data_dir()
 _BATCH_SIZE = flags.DEFINE_integer(
@@ -33,11 +30,6 @@ _BATCH_SIZE = flags.DEFINE_integer(
 )
 _JSON = flags.DEFINE_boolean(
     "json", False, "Whether to print a line of JSON, with all digits."
-)
-flags.register_multi_flags_validator(
-    ["model", "workdir"],
-    lambda values: (values["model"] is None) != (values["workdir"] is None),
-    "Expected --model=NAME.keras or --workdir=DIRECTORY",
 )
 
 

@@ -17,17 +17,9 @@ from absl import app, flags
 import kprune
 from kprune import keras_internals
 
-_MODEL = flags.DEFINE_string("model", None, "File to read, NAME.keras.")
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Instead: directory of a run that tools/train.py wrote."
-)
+_MODEL, _WORKDIR = command_line.define_model()
 _OUT = flags.DEFINE_string("out", None, "Directory to write: a new one.")
 flags.mark_flag_as_required("out")
-flags.register_multi_flags_validator(
-    ["model", "workdir"],
-    lambda values: (values["model"] is None) != (values["workdir"] is None),
-    "Expected --model=NAME.keras or --workdir=DIRECTORY",
-)
 
 
 def main(argv):

@@ -17,6 +17,7 @@ import glob
 import os
 
 import command_line
+import drawing
 import runs
 from absl import app, flags
 from comparison import plot, tables
@@ -80,8 +81,8 @@ def write(arranged, text, out):
     """Writes the tables, and the pictures if that is possible."""
     os.makedirs(out, exist_ok=True)
     pictures = {}
-    if plot.missing():
-        print(plot.missing())
+    if drawing.missing():
+        print(drawing.missing())
     else:
         for section in arranged:
             name = f"{section.dataset}-{section.network}.png"

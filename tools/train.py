@@ -37,6 +37,7 @@ from absl import app, flags
 
 import kprune
 from kprune import experiment, training
+from kprune.experiment.config import DENSE, WITHOUT_SPARSITY
 
 _CONFIG = command_line.define_config()
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory to write.")
@@ -156,9 +157,9 @@ def with_plain_flags(config):
         if flag.value is not None:
             section[key] = flag.value
     method = config.pruner.method
-    fixed = method in ("dense", "asni", "ticket")
+    fixed = method in (DENSE, *WITHOUT_SPARSITY)
     if fixed and _SPARSITY.value is not None:
-        why = "prunes nothing" if method == "dense" else "says itself how much"
+        why = "prunes nothing" if method == DENSE else "says itself how much"
         raise ValueError(
             f"--method={method} {why}. Leave out "
             f"--sparsity={_SPARSITY.value}, or name another method."
@@ -170,7 +171,7 @@ def described(config):
     """Returns a line on what is run."""
     pruner = config.pruner
     how = "dense"
-    if pruner.method != "dense":
+    if pruner.method != DENSE:
         how = f"pruned by {pruner.method}"
     if pruner.sparsity:
         how += f" to a sparsity of {pruner.sparsity}"

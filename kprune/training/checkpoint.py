@@ -49,7 +49,7 @@ class Checkpoint(keras.callbacks.Callback):
         every: How often to save: `"500it"` or 500 (steps), `"1ep"` (epochs)
             or `"10%"` (of the whole training). With several steps per
             execution, after the execution in which it falls due. What the
-            epoch and the run end with is saved too.
+            run starts and ends with is saved too.
         keep: Integer > 0, how many of the latest files to keep.
 
     Raises:
@@ -71,7 +71,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.files = CheckpointFiles(directory, keep)
         self.every = every
         durations.steps(every, 1, 1)  # Raises if it cannot be read.
-        self._fit = None
+        self._running = False
 
     def begin(self, place, saved, steps_per_epoch, epochs, others):
         """Is told by `fit` where it starts.
@@ -90,7 +90,11 @@ class Checkpoint(keras.callbacks.Callback):
                 "`every` should be at least one step. Received: "
                 f"every={self.every!r}, which is {every} steps."
             )
-        self._fit = (steps_per_epoch, epochs, every, others)
+        self._running = True
+        self._steps_per_epoch = steps_per_epoch
+        self._epochs = epochs
+        self._steps_between = every
+        self._others = others
         self._saved = saved
         self._place = place
         self._last = self._number(place)
@@ -98,11 +102,11 @@ class Checkpoint(keras.callbacks.Callback):
 
     def end(self):
         """Is told by `fit` that it returns or raises."""
-        self._fit = None
+        self._running = False
         self._termination.ignore()
 
     def on_train_begin(self, logs=None):
-        if self._fit is None:
+        if not self._running:
             raise RuntimeError(
                 "kprune.callbacks.Checkpoint belongs to "
                 "`kprune.training.fit(model, ..., checkpoint=)`, which goes on "
@@ -112,17 +116,16 @@ class Checkpoint(keras.callbacks.Callback):
         if self._saved is None:
             self._save(self._place)
         else:
-            state.put_back_callbacks(self._fit[3], self._saved)
+            state.put_back_callbacks(self._others, self._saved)
 
     def on_epoch_begin(self, epoch, logs=None):
         done = self._place.step if epoch == self._place.epoch else 0
         self._before = done
 
     def on_train_batch_end(self, batch, logs=None):
-        steps_per_epoch, *_ = self._fit
         step = self._before + batch + 1
         ends = self._terminated()
-        if step >= steps_per_epoch:
+        if step >= self._steps_per_epoch:
             return  # What counts is the end of the epoch.
         place = dataclasses.replace(self._place, step=step)
         if ends or self._due(place):
@@ -131,24 +134,18 @@ class Checkpoint(keras.callbacks.Callback):
             self._leave(place)
 
     def on_epoch_end(self, epoch, logs=None):
-        _, epochs, *_ = self._fit
         self._place = Place(
             epoch + 1,
             0,
             bool(self.model.stop_training),
             (*self._place.logs, {k: float(v) for k, v in (logs or {}).items()}),
         )
-        over = epoch + 1 == epochs or self._place.stopped
+        over = epoch + 1 == self._epochs or self._place.stopped
         ends = self._terminated()
         if ends or over or self._due(self._place):
             self._save(self._place)
         if ends and not over:
             self._leave(self._place)
-
-    @property
-    def place(self):
-        """The `Place` after the last epoch."""
-        return self._place
 
     def _terminated(self):
         """Whether this worker or another one was told to end."""
@@ -156,10 +153,10 @@ class Checkpoint(keras.callbacks.Callback):
         return distribution.any_worker(strategy, self._termination.asked)
 
     def _number(self, place):
-        return place.epoch * self._fit[0] + place.step
+        return place.epoch * self._steps_per_epoch + place.step
 
     def _due(self, place):
-        every = self._fit[2]
+        every = self._steps_between
         return self._number(place) // every > self._last // every
 
     def _save(self, place):
@@ -167,9 +164,9 @@ class Checkpoint(keras.callbacks.Callback):
         distribution.check_in_step(strategy, _mirrored(self.model))
         self._last = self._number(place)
         # Every worker takes part: reading some variables is a joint sum.
-        taken = state.take(self.model, self._fit[3])
+        taken = state.take(self.model, self._others)
         taken["place"] = dataclasses.asdict(place)
-        taken["steps_per_epoch"] = self._fit[0]
+        taken["steps_per_epoch"] = self._steps_per_epoch
         if distribution.is_chief(strategy):
             self.files.save(self._last, taken)
 

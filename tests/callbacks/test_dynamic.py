@@ -1,14 +1,9 @@
 """Masks that move in `fit`: what must hold after every update."""
 
 import itertools
-import json
-import os
-import pathlib
-import socket
-import subprocess
-import sys
 import warnings
 
+import cluster
 import keras
 import numpy as np
 import pytest
@@ -390,38 +385,10 @@ def test_two_replicas_grow_by_the_gradient_of_the_whole_batch(monkeypatch):
 
 @SLOW
 def test_two_workers_have_the_same_masks(tmp_path):
-    ports = []
-    for _ in range(2):
-        with socket.socket() as free:
-            free.bind(("localhost", 0))
-            ports.append(free.getsockname()[1])
-    cluster = {"worker": [f"localhost:{port}" for port in ports]}
-    here = pathlib.Path(__file__).parent
-    running = []
-    for index in range(2):
-        task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
-        running.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "rewired_on_workers", "rigl"]
-                + [tmp_path / f"{index}.npz"],
-                cwd=here,
-                env={
-                    **os.environ,
-                    "TF_CONFIG": json.dumps(task),
-                    "PYTHONPATH": str(here.parents[1]),
-                },
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-    try:
-        logs = [process.communicate(timeout=300)[0] for process in running]
-    finally:
-        for process in running:
-            process.kill()
-    for process, log in zip(running, logs, strict=True):
-        assert process.returncode == 0, log[-3000:]
+    cluster.run(
+        "tests/callbacks/rewired_on_workers.py",
+        *(["rigl", tmp_path / f"{index}.npz"] for index in range(2)),
+    )
     one, two = (dict(np.load(tmp_path / f"{i}.npz")) for i in range(2))
     assert 0 < one["overlap"] < 1
     for name in ("a/kernel", "b/kernel"):

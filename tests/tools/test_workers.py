@@ -1,13 +1,8 @@
 """Several replicas and workers train as one device does."""
 
-import json
-import os
-import pathlib
-import socket
-import subprocess
-import sys
 import time
 
+import cluster
 import keras
 import numpy as np
 import pytest
@@ -15,7 +10,6 @@ import pytest
 import kprune
 from kprune import experiment
 
-ROOT = pathlib.Path(__file__).parents[2]
 # Not Adam: where gradients are tiny it makes differences in the last digit
 # into steps of another size.
 SETTINGS = (
@@ -74,41 +68,10 @@ def test_two_replicas(binary, tmp_path, one_device):
 
 def start(workdir, files):
     """Starts two workers, and returns their processes."""
-    ports = []
-    for _ in files:
-        with socket.socket() as free:
-            free.bind(("localhost", 0))
-            ports.append(free.getsockname()[1])
-    cluster = {"worker": [f"localhost:{port}" for port in ports]}
-    processes = []
-    for index, file in enumerate(files):
-        task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
-        arguments = [f"--workdir={workdir}", "--distribute=multi_worker"]
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, "tests/tools/working.py", file]
-                + [*SETTINGS, *arguments],
-                cwd=ROOT,
-                env={
-                    **os.environ,
-                    "TF_CONFIG": json.dumps(task),
-                    "PYTHONPATH": f"{ROOT}:{ROOT / 'tools'}",
-                },
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-    return processes
-
-
-def ended(processes):
-    """Waits, and returns what each worker printed."""
-    try:
-        return [p.communicate(timeout=300)[0] for p in processes]
-    finally:
-        for process in processes:
-            process.kill()
+    flags = [*SETTINGS, f"--workdir={workdir}", "--distribute=multi_worker"]
+    return cluster.start(
+        "tests/tools/working.py", *([file, *flags] for file in files)
+    )
 
 
 def test_two_workers_of_which_one_is_killed(tmp_path, one_device):
@@ -119,13 +82,13 @@ def test_two_workers_of_which_one_is_killed(tmp_path, one_device):
     end = time.time() + 200
     while not saved.exists() and time.time() < end:
         time.sleep(0.005)
-        assert processes[1].poll() is None, ended(processes)
+        assert processes[1].poll() is None, cluster.ended(processes)
     processes[1].kill()
-    told, _ = ended(processes)
+    told, _ = cluster.ended(processes)
     assert processes[0].returncode == 143, told
     assert "a worker is gone. Start all of them again" in told
     processes = start(workdir, files)
-    logs = ended(processes)
+    logs = cluster.ended(processes)
     assert [p.returncode for p in processes] == [0, 0], logs
     assert "goes on from the last checkpoint" in logs[0]
     assert_alike(workdir, one_device)

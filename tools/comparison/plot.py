@@ -1,7 +1,6 @@
 """Accuracy over sparsity, as a picture."""
 
-import importlib.util
-
+import drawing
 import numpy as np
 from comparison.tables import percent
 
@@ -21,16 +20,6 @@ _TICKS = (90, 99, 50, 80, 95, 98, 97, 70, 60, 40, 20, 0, 96, 94, 85, 92, 99.5)
 _LEAST = 0.05  # Percent of errors; fewer are drawn here.
 
 
-def missing():
-    """Returns what to install before anything can be drawn, or `None`."""
-    if importlib.util.find_spec("matplotlib") is None:
-        return (
-            "There will be no plot: it needs matplotlib, which is not "
-            'installed. pip install "kprune[plots]" brings it.'
-        )
-    return None
-
-
 def draw(section, path):
     """Draws the accuracy of each method over the sparsity.
 
@@ -42,11 +31,7 @@ def draw(section, path):
         section: `comparison.sections.Section`.
         path: Path of the picture to write.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = drawing.pyplot()
     figure, axis = pyplot.subplots(figsize=(9, 5.5), layout="constrained")
     axis.set_xscale("log")
     axis.set_yscale("log")

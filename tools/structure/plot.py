@@ -1,7 +1,6 @@
 """What tools/dissect.py found, as a picture."""
 
-import importlib.util
-
+import drawing
 import numpy as np
 from structure.tables import label, percent
 
@@ -20,16 +19,6 @@ _STYLES = {"iter_snip": "-", "force": "--", "iter_snip_linear": ":"}
 _EXTREMES = (0.99, 0.999)  # Where the paper shows the layers.
 
 
-def missing():
-    """Returns what to install before anything can be drawn, or `None`."""
-    if importlib.util.find_spec("matplotlib") is None:
-        return (
-            "There will be no plot: it needs matplotlib, which is not "
-            'installed. pip install "kprune[plots]" brings it.'
-        )
-    return None
-
-
 def draw(results, path, network):
     """Draws shares by layer, saliency over rounds and gradient norms.
 
@@ -38,11 +27,7 @@ def draw(results, path, network):
         path: Path of the picture to write.
         network: String, for the title.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = drawing.pyplot()
     shown = [s for s in results.sparsities if s in _EXTREMES]
     shown = shown or results.sparsities[-1:]
     figure, axes = pyplot.subplots(
