@@ -12,18 +12,22 @@ from kprune import (
     models,
     recipes,
     schedules,
+    selection,
     soft,
     survivors,
     testing,
     training,
 )
 from kprune.batches import class_balanced
+from kprune.comparison import compare
 from kprune.export import export
 from kprune.granularity import NM, Block, Channel
+from kprune.in_turn import InTurn
 from kprune.layouts import register_layer
 from kprune.masking import get_masks, set_masks, strip, wrap
 from kprune.objective import Objective
 from kprune.probe import Probe
+from kprune.prune_and_build import pab
 from kprune.pruner import Pruner
 from kprune.pruning import prune, score
 from kprune.recipes import methods
@@ -36,6 +40,7 @@ __all__ = [
     "NM",
     "Block",
     "Channel",
+    "InTurn",
     "Masked",
     "Objective",
     "Probe",
@@ -45,6 +50,7 @@ __all__ = [
     "callbacks",
     "class_balanced",
     "compact",
+    "compare",
     "criteria",
     "datasets",
     "dynamic",
@@ -55,12 +61,14 @@ __all__ = [
     "masks",
     "methods",
     "models",
+    "pab",
     "prune",
     "recipes",
     "register_layer",
     "report",
     "schedules",
     "score",
+    "selection",
     "set_masks",
     "shrink",
     "soft",

@@ -6,18 +6,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from kprune import (
-    allocation,
-    criteria,
-    granularity,
-    lookup,
-    notices,
-    schedules,
-    seeds,
-)
-from kprune.masks import COUNTS, Budget, top_k
+from kprune import allocation, criteria, granularity, lookup, schedules
+from kprune.masks import COUNTS, Budget
 from kprune.probe import Probe
 from kprune.progress import Progress
+from kprune.ranking import rank, refuse_nan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +22,8 @@ class Pruner:
             function of (objective, weights, masks).
         granularity: What is removed as one: `"weight"`, `"channel"`, `"2:4"`
             or an object such as `kprune.NM(2, 4)` or `kprune.Block((4, 1))`.
+            `"channel"` is a `kprune.Channel` as it suits the criterion: the
+            norm of magnitudes, a gate for signed scores.
         allocation: How many each weight tensor keeps: `"global"`,
             `"uniform"`, `"erk"`, `"er"`, a dict of sparsities by name or
             pattern, or a function.
@@ -42,6 +37,9 @@ class Pruner:
             `None`.
         count: How a number of groups is made whole: `"round"`, or the rule of
             a released code, `"floor_keep"`, `"ceil_keep"`, `"floor_remove"`.
+        survivors: What becomes of the weights that stay: `None`, or a
+            function of (model, seed) that changes a wrapped model in place,
+            such as `kprune.survivors.rescale_variance`.
 
     Example:
 
@@ -60,6 +58,7 @@ class Pruner:
     fresh_batches: bool = False
     probe: Probe | None = None
     count: str = "round"
+    survivors: Callable | None = None
 
     def __post_init__(self):
         if not isinstance(self.rounds, int) or self.rounds < 1:
@@ -73,7 +72,19 @@ class Pruner:
         allocation.get(self.allocation)
         schedules.get(self.schedule)
 
-    def masks(self, objective, sparsity, min_kept=0, verbose=0):
+    def with_axes(self, **axes):
+        """Returns this pruner with some of its fields replaced."""
+        return dataclasses.replace(self, **axes)
+
+    @property
+    def grain(self):
+        """The granularity, as an object."""
+        if self.granularity != "channel":
+            return granularity.get(self.granularity)
+        _, options = criteria.on_channels(self.criterion)
+        return granularity.Channel(**options)
+
+    def masks(self, objective, sparsity, min_kept=0, verbose=0, target=None):
         """Returns the masks that all rounds lead to. Changes nothing.
 
         Args:
@@ -81,6 +92,7 @@ class Pruner:
             sparsity: Share of the groups to remove, in [0, 1).
             min_kept: Groups that each weight keeps at least.
             verbose: 1 shows a progress bar over the rounds and batches.
+            target: A `kprune.target.Target` in place of `sparsity`, or `None`.
 
         Returns:
             Dict from weight name to boolean array.
@@ -92,11 +104,11 @@ class Pruner:
         for done in range(1, self.rounds + 1):
             share = Fraction(done, self.rounds)
             budget = Budget(sparsity, schedule, share, min_kept, self.count)
-            current = self.step(objective, current, budget, done)
+            current = self.step(objective, current, budget, done, target)
             progress.round_done()
         return current
 
-    def step(self, objective, current, budget, number):
+    def step(self, objective, current, budget, number, target=None):
         """Returns the masks that one round leads to. Changes nothing.
 
         Args:
@@ -105,16 +117,36 @@ class Pruner:
             budget: A `kprune.masks.Budget`, with how far pruning is.
             number: Integer >= 1, of the round: what is drawn at random, and
                 which batches are read if they are fresh ones, follows from it.
+            target: A `kprune.target.Target` in place of the budget's sparsity.
 
         Returns:
             Dict from weight name to boolean array.
         """
+        model, layouts = objective.model, objective.layouts
+        grouping = self.grain.grouping(model, layouts)
+        criterion = criteria.get(self.criterion)
+        if self.granularity == "channel":
+            criterion, _ = criteria.on_channels(self.criterion)
         data = self._data_of(objective, number)
-        result = self._round(data, current, budget, number)
+        scores = criterion(data, objective.weights, current)
+        ranking = rank(
+            grouping,
+            allocation.get(self.allocation),
+            {
+                name: scores_of(scores, name, layout.shape)
+                for name, layout in layouts.items()
+                if name in scores
+            },
+            {name: mask | self.recover for name, mask in current.items()},
+            objective.seed,
+            number,
+        )
+        if target is None:
+            result = ranking.masks(budget)
+        else:
+            result = target.solve(ranking, model, budget)
         if budget.progress >= 1:
-            grain = granularity.get(self.granularity)
-            for name, mask in result.items():
-                grain.check(mask, objective.layouts[name])
+            grouping.check(result)
         return result
 
     def _data_of(self, objective, number):
@@ -123,70 +155,6 @@ class Pruner:
         if not self.fresh_batches or batches is None:
             return objective
         return objective.on(*range((number - 1) * batches, number * batches))
-
-    def _round(self, objective, current, budget, number):
-        """Returns the masks of one round, from those of the round before."""
-        criterion = criteria.get(self.criterion)
-        grain = granularity.get(self.granularity)
-        allocate = allocation.get(self.allocation)
-        layouts = objective.layouts
-        scores = criterion(objective, objective.weights, current)
-        groups, live, alive, places = {}, {}, {}, {}
-        for name in current:
-            rng = seeds.stream(objective.seed, "pool", name, number)
-            scored = scores_of(scores, name, layouts[name].shape)
-            alive[name] = current[name] | self.recover
-            pooled = grain.pool(scored, alive[name], layouts[name], rng)
-            live[name] = grain.live(alive[name], layouts[name])
-            groups[name] = pooled.ravel()
-            if not live[name].all():  # What is pruned costs nothing from here.
-                places[name] = np.flatnonzero(live[name])
-                groups[name] = groups[name][places[name]]
-            refuse_nan(groups[name], name)
-        counts = allocate(
-            groups,
-            {name: mask.size for name, mask in live.items()},
-            {name: layouts[name].shape for name in groups},
-            budget,
-            seeds.stream(objective.seed, "allocation", number),
-        )
-        result, drawn = {}, 0
-        last = budget.progress >= 1
-        for name, group in groups.items():
-            rng = seeds.stream(objective.seed, "ties", name, number)
-            kept = top_k(group, counts[name], rng)
-            if np.count_nonzero(kept) != counts[name]:
-                raise RuntimeError(f"Kept a wrong number of {name!r}.")
-            drawn += _drawn(group, kept) if last else 0
-            chosen = kept
-            if name in places:
-                chosen = np.zeros(live[name].size, bool)
-                chosen[places[name][kept]] = True
-            chosen = chosen.reshape(live[name].shape)
-            result[name] = grain.expand(chosen, layouts[name]) & alive[name]
-        _tell_of_draws(drawn, sum(counts.values()))
-        return result
-
-
-def _drawn(scores, kept):
-    """Returns how many of the kept scores others had an equal claim with."""
-    if not kept.any() or kept.all():
-        return 0
-    lowest = scores[kept].min()
-    equal = scores == lowest
-    here = int(np.count_nonzero(equal & kept))
-    return here if np.count_nonzero(equal) > here else 0
-
-
-def _tell_of_draws(drawn, kept):
-    if drawn > 0.01 * kept:
-        notices.warn(
-            f"{drawn} of the {kept} groups that are kept were drawn among "
-            "others of the same score. Where a criterion scores most weights "
-            "zero, nothing flows through the network any more: lower "
-            "`sparsity`, raise `rounds`, or look for a layer that keeps "
-            "almost nothing."
-        )
 
 
 def scores_by(criterion, objective):
@@ -198,18 +166,19 @@ def scores_by(criterion, objective):
     scores = criterion(objective, objective.weights, objective.masks)
     found = {}
     for name, layout in objective.layouts.items():
-        found[name] = scores_of(scores, name, layout.shape)
-        refuse_nan(found[name], name)
+        if name in scores:
+            found[name] = scores_of(scores, name, layout.shape)
+            refuse_nan(found[name], name)
+    if not found:
+        raise ValueError(
+            "The criterion gave no scores. Expected arrays by weight name, of "
+            f"{sorted(objective.layouts)}. Received: {sorted(scores)}"
+        )
     return found
 
 
 def scores_of(scores, name, shape):
     """Returns the scores of a weight as an array, or says what is wrong."""
-    if name not in scores:
-        raise ValueError(
-            f"The criterion gave no scores for {name!r}. Expected one array "
-            f"per weight. Received: {sorted(scores)}"
-        )
     array = np.asarray(scores[name])
     if array.shape != shape:
         raise ValueError(
@@ -217,11 +186,3 @@ def scores_of(scores, name, shape):
             f"Received: {array.shape}"
         )
     return array
-
-
-def refuse_nan(array, name):
-    """Raises `ValueError` if a score is NaN."""
-    if array.size and np.isnan(array.min()):  # `min` is NaN if any entry is.
-        raise ValueError(
-            f"The scores of {name!r} hold NaN, which cannot be ranked."
-        )

@@ -16,7 +16,7 @@ from kprune import (
     recipes,
     weights,
 )
-from kprune import granularity as grains
+from kprune import target as targets
 from kprune.objective import Objective
 from kprune.probe import Probe
 from kprune.pruner import scores_by
@@ -29,6 +29,7 @@ def prune(
     method="grasp",
     sparsity=None,
     *,
+    target=None,
     data=None,
     loss=None,
     granularity=None,
@@ -58,6 +59,11 @@ def prune(
             the granularity removes as one: a weight, unless said otherwise.
             Shares count prunable weights that are not excluded. May be left
             out where the granularity fixes it (`kprune.NM`).
+        target: In place of `sparsity`, how much of the model's cost to leave
+            at most: `{"flops": 0.5}`, of its multiply-adds, or
+            `{"parameters": 0.5}`. As many groups are kept as fit. The costs
+            are those of the kept entries: a channel's are saved once
+            `kprune.shrink` has taken it out.
         data: What the criterion looks at, as `fit` takes it: a
             `tf.data.Dataset`, arrays `(x, y)` or `(x, y, sample_weight)`, a
             `PyDataset` or a generator of batches. All of it is read unless
@@ -105,12 +111,14 @@ def prune(
         "schedule": schedule,
         "rounds": rounds,
     }
-    pruner = dataclasses.replace(
-        recipes.get(method, **options),
-        **{axis: value for axis, value in axes.items() if value is not None},
+    pruner = recipes.get(method, **options).with_axes(
+        **{axis: value for axis, value in axes.items() if value is not None}
     )
-    grain = grains.get(pruner.granularity)
-    sparsity = check_sparsity(sparsity, grain)
+    grain = pruner.grain
+    if target is not None:
+        target = _check_target(target, sparsity, grain)
+    else:
+        sparsity = check_sparsity(sparsity, grain)
     _check_options(min_kept, on_collapse)
     masking.check_model(model)
     notes = left_out(model, grain, exclude)
@@ -123,17 +131,20 @@ def prune(
         )
     if verbose == "auto":
         verbose = int(keras.config.is_interactive_logging_enabled())
-    masks = pruner.masks(objective, sparsity, min_kept, verbose)
+    masks = pruner.masks(objective, sparsity, min_kept, verbose, target)
     distribution.check_agreement(
         objective.strategy,
         masks,
         "The workers found different masks, though they read the same data. "
         "Expected the same weights and the same kind of devices on all.",
     )
-    _answer_collapse(masks, sparsity, on_collapse)
+    asked = f"target {target}" if target else f"sparsity {sparsity}"
+    _answer_collapse(masks, asked, on_collapse)
     wrapped = masking.wrap(model, inplace=inplace)
     masking.set_masks(wrapped, masks)
     masking.set_notes(wrapped, notes)
+    if pruner.survivors is not None:
+        pruner.survivors(wrapped, seed)
     return wrapped
 
 
@@ -189,6 +200,17 @@ def _probe(pruner, probe, batches, batch_size, batch_norm):
     return dataclasses.replace(base, **short)
 
 
+def _check_target(target, sparsity, grain):
+    """Returns the `Target`, or raises `ValueError`."""
+    if sparsity is not None or grain.sparsity is not None:
+        given = sparsity if sparsity is not None else grain
+        raise ValueError(
+            "`target` takes the place of a sparsity. Received: "
+            f"target={target!r} and {given!r}"
+        )
+    return targets.get(target)
+
+
 def check_sparsity(sparsity, grain):
     """Returns the sparsity to use, or raises `ValueError`."""
     if sparsity is None:
@@ -231,22 +253,22 @@ def left_out(model, grain, exclude):
                 lookup.unknown(pattern, found, "weight in `exclude`")
             )
         notes.update(dict.fromkeys(names, "excluded"))
-    if grain.leaves_output_layer:
+    if grain.leaves_output_layer(model):
         outputs = weights.output_names(model)
         notes.update({n: "output layer" for n in found if n in outputs})
     for name, weight in found.items():
         reason = grain.unfit(weight.layout)
         if reason is not None:
             notes.setdefault(name, reason)
-    return notes
+    return {**notes, **grain.left_whole(model, notes)}
 
 
-def _answer_collapse(masks, sparsity, on_collapse):
+def _answer_collapse(masks, asked, on_collapse):
     empty = [name for name, mask in masks.items() if not mask.any()]
     if not empty or on_collapse == "ignore":
         return
     message = (
-        f"At sparsity {sparsity} these weights lose all their entries, and "
+        f"At {asked} these weights lose all their entries, and "
         f"nothing can flow through them: {', '.join(empty)}. Lower "
         '`sparsity`, raise `rounds`, set `min_kept=1`, or use allocation="erk"'
         ", which keeps some of every layer."

@@ -12,8 +12,8 @@ from kprune import (
     granularity,
     masks,
     notices,
+    pruning,
     seeds,
-    weights,
 )
 from kprune.objective import Objective
 from kprune.probe import Probe
@@ -40,7 +40,10 @@ def check_criterion(criterion, microbatches=True, tolerance=1e-6):
     anything else has run; without, this check is left out, with a warning).
 
     Args:
-        criterion: A name, or a function of (objective, weights, masks).
+        criterion: A name, or a function of (objective, weights, masks). One
+            that scores channels alone has an attribute `scores_neurons =
+            True`: it is used with `granularity="channel"`, as its attribute
+            `on_channels` says, and may leave out weights.
         microbatches: Whether the scores are to be those of the whole batch
             when it comes in parts. `False` for criteria that give each batch
             a part of its own, such as the inner steps of ProsPr.
@@ -59,14 +62,24 @@ def check_criterion(criterion, microbatches=True, tolerance=1e-6):
     criterion = criteria.get(criterion)
     _check_nothing_changes(criterion)
     _check_scores(criterion)
-    for grain, sparsity in _GRAINS:
-        _check_counts(criterion, _model(), grain, sparsity, "global")
+    neurons = _neurons(criterion)
+    for grain, sparsity in [("channel", 0.5)] if neurons else _GRAINS:
+        model = _model(batch_norm=neurons)
+        _check_counts(criterion, model, grain, sparsity, "global")
+    grain, sparsity = ("channel", 0.5) if neurons else ("weight", 0.875)
     for kind in ("equal", "zero", "half zero"):
         for name in allocation.names():
-            _check_counts(criterion, _model(kind), "weight", 0.875, name)
+            model = _model(kind, batch_norm=neurons)
+            _check_counts(criterion, model, grain, sparsity, name)
     if microbatches:
         _check_microbatches(criterion, tolerance)
     _check_replicas(criterion, tolerance)
+
+
+def _neurons(criterion):
+    """Whether a criterion scores channels alone; some need normalization,
+    which those that look at data see in inference mode."""
+    return getattr(criterion, "scores_neurons", False)
 
 
 def _check_scores(criterion):
@@ -123,18 +136,21 @@ def _check_counts(criterion, model, grain, sparsity, allocate):
     pruner = Pruner(
         criterion, grain, allocate, schedule="exponential", rounds=2
     )
-    grain = granularity.get(grain)
-    left = weights.output_names(model) if grain.leaves_output_layer else ()
+    grain = pruner.grain
+    left = pruning.left_out(model, grain, ())
     objective = _objective(model, exclude=left)
     found = pruner.masks(objective, sparsity)
-    total = kept = 0
-    for name, mask in found.items():
-        layout = objective.layouts[name]
-        groups = grain.live(mask, layout)
-        total += groups.size
-        kept += int(np.count_nonzero(groups))
+    grouping = grain.grouping(model, objective.layouts)
+    grouping = grouping.scored_in(
+        criterion(objective, objective.weights, objective.masks)
+    )
+    live = grouping.live(found)
+    total = sum(groups.size for groups in live.values())
+    kept = sum(int(np.count_nonzero(groups)) for groups in live.values())
+    whole = {name: np.ones_like(mask) for name, mask in found.items()}
+    for name, mask in grouping.masks(live, whole).items():
         _require(
-            (grain.expand(groups, layout) == mask).all(),
+            (mask == found[name]).all(),
             f"The mask of {name!r} cuts through groups of {grain}.",
         )
     expected = masks.count_kept(total, sparsity)
@@ -146,7 +162,7 @@ def _check_counts(criterion, model, grain, sparsity, allocate):
 
 
 def _check_microbatches(criterion, tolerance):
-    model = _model()
+    model = _model(batch_norm=_neurons(criterion))
     whole = _scores(criterion, model, precision="float64")
     parts = _scores(criterion, model, precision="float64", batch_size=2)
     _require_close(whole, parts, tolerance, "in four parts of two")
@@ -165,8 +181,9 @@ def _check_replicas(criterion, tolerance):
         devices, tf.distribute.ReductionToOneDevice()
     )
     with strategy.scope():
-        mirrored = _model()
-    whole = _scores(criterion, _model(), precision="float64")
+        mirrored = _model(batch_norm=_neurons(criterion))
+    model = _model(batch_norm=_neurons(criterion))
+    whole = _scores(criterion, model, precision="float64")
     shares = _scores(criterion, mirrored, precision="float64")
     _require_close(whole, shares, tolerance, "shared by two replicas")
 

@@ -82,6 +82,22 @@ def find(model, inside_wrapper=False):
     return found
 
 
+def named(model):
+    """Yields (name, variable) for every variable that a layer of a model owns.
+
+    Names are those of `find` where that lists the weight, and made alike where
+    it does not: `"bn1/gamma"`. They are the same for a model that is wrapped
+    and one that is not.
+    """
+    seen, taken = set(), set()
+    for prefix, layer, _ in _owners(model, "", {}, set(), rebuilt=False):
+        below = {id(v) for _, x in children(layer) for v in x.variables}
+        for variable in layer.variables:
+            if id(variable) not in below | seen:
+                seen.add(id(variable))
+                yield _unique(f"{prefix}{variable.name}", taken), variable
+
+
 def prunable(model):
     """Returns the weights of `find` that nothing speaks against, by name."""
     return {w.name: w for w in find(model) if w.skipped is None}

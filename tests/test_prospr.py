@@ -201,18 +201,25 @@ def test_structured_prospr_ranks_channels_by_the_sum_with_its_sign():
         **options,
     )
     signed = score(model, count=2, signed=True, **options)
+    masks = kprune.get_masks(pruned)
+    names = [x.name for x in model.layers if "conv" in x.name]
+    stem, a, b, c, d, skip = sorted(names, key=lambda n: (len(n), n))
+    # The stem is added to b, the projection on the skip connection to d.
+    tied = [(stem, b), (a,), (c,), (d, skip)]
     sums = {
-        n: np.abs(s.sum(axis=(0, 1, 2)))
-        for n, s in signed.items()
-        if n != "fc/kernel"
+        names: np.abs(
+            sum(signed[f"{n}/kernel"].sum(axis=(0, 1, 2)) for n in names)
+        )
+        for names in tied
     }
     order = np.sort(np.concatenate(list(sums.values())))
     border = order[len(order) // 2]
-    masks = kprune.get_masks(pruned)
-    for name, values in sums.items():
-        kept = masks[name].any(axis=(0, 1, 2))
-        np.testing.assert_array_equal(kept, values >= border)
-    assert masks["fc/kernel"].all()
+    for names, values in sums.items():
+        for name in names:
+            kept = masks[f"{name}/kernel"].any(axis=(0, 1, 2))
+            np.testing.assert_array_equal(kept, values >= border)
+    read = masks["fc/kernel"].all(axis=1)
+    np.testing.assert_array_equal(read, sums[d, skip] >= border)
 
 
 def test_the_calls_of_the_readme_work():

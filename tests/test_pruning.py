@@ -52,7 +52,10 @@ def test_the_calls_of_the_readme_work():
 def test_methods_are_the_criteria_and_the_recipes_over_them():
     criteria = kprune.criteria.names()
     assert {"snip", "taylor", "obs", "prospr"} < set(criteria)
-    assert set(kprune.methods()) - set(criteria) == {"force", "iter_snip"}
+    assert set(kprune.methods()) - set(criteria) == {
+        *("3sp", "force", "iter_snip", "neuron_norm", "neuron_random"),
+        *("ossum_norm", "linear_ossum_norm", "log_ossum_norm"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -144,8 +147,12 @@ def test_excluded_weights_stay_dense_and_do_not_count():
 
 
 def test_channels_leave_the_output_layer_out_unless_asked():
-    default = kept(kprune.prune(net(), "magnitude", 0.5, granularity="channel"))
-    assert default["fc3/kernel"] == 36
+    default = kprune.prune(net(), "magnitude", 0.5, granularity="channel")
+    masks = kprune.get_masks(default)
+    assert masks["fc3/kernel"].any(0).all()  # But reads what is left of fc2.
+    assert (masks["fc3/kernel"].any(1) == masks["fc2/kernel"].any(0)).all()
+    units = [masks[f"{name}/kernel"].any(0).sum() for name in ("fc1", "fc2")]
+    assert sum(units) == 14  # Of 28.
     asked = kprune.prune(
         net(), "magnitude", 0.5, granularity=kprune.Channel(output_layer=True)
     )

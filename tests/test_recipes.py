@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune import criteria, masks, recipes, schedules
+from kprune import criteria, dynamic, masks, recipes, schedules
 from kprune.masks import Budget
 from kprune.probe import Probe
 
@@ -26,6 +26,12 @@ def net():
             keras.layers.Dense(3, name="fc"),
         ]
     )
+
+
+def net_with_gamma():
+    first, *others = net().layers
+    norm = keras.layers.BatchNormalization(name="bn")
+    return keras.Sequential([keras.Input((4, 4, 1)), first, norm, *others])
 
 
 def data(count=30):
@@ -177,15 +183,18 @@ def test_released_grasp_redraws_dense_layers_only():
 
 @pytest.mark.parametrize("method", kprune.methods())
 def test_every_method_prunes_to_the_count_at_every_granularity(method):
-    for grain, sparsity in (
-        ("weight", 0.9),
-        ("channel", 0.5),
-        (kprune.NM(1, 3), None),
-        (kprune.Block((2, 1)), 0.5),
-    ):
+    grains = [("channel", 0.5)]
+    criterion = recipes.get(method).criterion
+    if not getattr(criteria.get(criterion), "scores_neurons", False):
+        grains += [
+            ("weight", 0.9),
+            (kprune.NM(1, 3), None),
+            (kprune.Block((2, 1)), 0.5),
+        ]
+    for grain, sparsity in grains:
         options = {"rounds": 3} if method != "obs" else {}
         model = kprune.prune(
-            net(),
+            net() if method != "bn_gamma" else net_with_gamma(),
             method,
             sparsity,
             data=data(),
@@ -201,6 +210,11 @@ def test_every_method_prunes_to_the_count_at_every_granularity(method):
         if grain == "weight":
             assert sum(kept.values()) == 13  # 10 % of 54 + 72 is 12.6.
         elif grain == "channel":
-            assert kept == {"conv/kernel": 27, "fc/kernel": 72}
+            # A channel of the convolution is read at 6 places by fc.
+            assert kept == {"conv/kernel": 27, "fc/kernel": 36}
         elif isinstance(grain, kprune.NM):
             assert kept["fc/kernel"] == 24
+
+
+def test_dynamic_methods_are_those_that_there_are():
+    assert sorted(recipes.DYNAMIC) == sorted(dynamic.METHODS)

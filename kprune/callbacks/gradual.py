@@ -5,7 +5,6 @@ Gradual magnitude pruning of Zhu & Gupta, 2017
 pruner on any schedule.
 """
 
-import dataclasses
 import functools
 import math
 from fractions import Fraction
@@ -15,7 +14,6 @@ import numpy as np
 
 from kprune import (
     distribution,
-    granularity,
     masking,
     notices,
     pruning,
@@ -122,6 +120,11 @@ class GradualPruning(keras.callbacks.Callback):
             self._refuse_course(method, schedule)
             found = found.pruner
         self.pruner = _with_axes(found, granularity, allocation, schedule)
+        if self.pruner.survivors is not None:
+            raise ValueError(
+                "GradualPruning leaves kept weights as they are trained. "
+                f"Received a method that changes them: {method!r}"
+            )
         if self._by_epoch is None:
             self._check_course()
         self._live = _checked_live(live, self.pruner.recover)
@@ -152,7 +155,7 @@ class GradualPruning(keras.callbacks.Callback):
             if self._timing[name] is None:
                 self._timing[name] = default
         Clock(**self._timing)  # Raises if a duration cannot be read.
-        grain = granularity.get(self.pruner.granularity)
+        grain = self.pruner.grain
         self._sparsity = pruning.check_sparsity(self._sparsity, grain)
         initial = 0.0 if self._initial is None else self._initial
         if not 0 <= initial <= self._sparsity:
@@ -177,7 +180,7 @@ class GradualPruning(keras.callbacks.Callback):
         self._changed = state["changed"]
 
     def on_train_begin(self, logs=None):
-        grain = granularity.get(self.pruner.granularity)
+        grain = self.pruner.grain
         _check_masks(self.model)
         self._left_out = pruning.left_out(self.model, grain, self._exclude)
         masking.set_notes(self.model, self._left_out)
@@ -307,7 +310,7 @@ def _with_axes(pruner, granularity, allocation, schedule):
         "schedule": schedule,
     }
     given = {axis: value for axis, value in axes.items() if value is not None}
-    return dataclasses.replace(pruner, **given)
+    return pruner.with_axes(**given)
 
 
 def _checked_live(live, recover):

@@ -24,7 +24,8 @@ def of(graph, flow):
 
 
 def pinned(graph, flow, unfit):
-    """Yields (channel numbers, reason) for channels that have to stay.
+    """Yields (channel numbers, reason) for channels that have to stay, beside
+    those of the model's outputs.
 
     Args:
         graph, flow: As for `of`.
@@ -32,8 +33,6 @@ def pinned(graph, flow, unfit):
     """
     for signal in graph.inputs:
         yield signal.numbers, "the model's input keeps its shape"
-    for signal in graph.outputs:
-        yield signal.numbers, "the model's output keeps its shape"
     for call, its_flow in flow.items():
         if its_flow is not None:
             yield from its_flow.whole(call)

@@ -18,6 +18,28 @@ def names():
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
+def on_channels(criterion):
+    """Returns how a criterion ranks channels: `granularity="channel"`.
+
+    A function says so in two attributes, which it need not have:
+    `on_channels`, a dict of arguments of `kprune.Channel`, and
+    `options_on_channels`, a dict of its own options.
+
+    Args:
+        criterion: As for `get`.
+
+    Returns:
+        The criterion with these options, and the arguments.
+    """
+    criterion = function = get(criterion)
+    while isinstance(function, functools.partial):
+        function = function.func
+    options = getattr(function, "options_on_channels", {})
+    if options:
+        criterion = functools.partial(criterion, **options)
+    return criterion, getattr(function, "on_channels", {})
+
+
 def get(identifier, **options):
     """Returns a criterion by name, or a function as it is.
 

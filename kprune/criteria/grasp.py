@@ -44,3 +44,7 @@ def grasp(objective, weights, masks, temperature=None, absolute=False):
     if absolute:
         return {name: tf.abs(score) for name, score in scores.items()}
     return scores
+
+
+# In front of batch normalization, sums of these are its gradient's norm.
+grasp.on_channels = {"reduce": "sum", "side": "outgoing"}

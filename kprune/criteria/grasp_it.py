@@ -29,3 +29,6 @@ def grasp_it(objective, weights, masks):
         apply(masks, weights),
         lambda gradient: {name: tf.square(gradient[name]) for name in weights},
     )
+
+
+grasp_it.on_channels = {"reduce": "sum"}

@@ -25,3 +25,6 @@ def magnitude(objective, weights, masks):
     """
     del objective, masks
     return {name: tf.abs(w) for name, w in weights.items()}
+
+
+magnitude.on_channels = {"reduce": "l2"}

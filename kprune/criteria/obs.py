@@ -57,3 +57,6 @@ def obs(objective, weights, masks, damping=1e-3):
         scores[name] = w * w / (2 * part)
         start += w.size
     return scores
+
+
+obs.on_channels = {"reduce": "sum"}

@@ -183,3 +183,7 @@ def _check(steps, rate, momentum):
             "Invalid value for argument `inner_momentum`. Expected a number in "
             f"[0, 1). Received: inner_momentum={momentum!r}"
         )
+
+
+prospr.on_channels = {"reduce": "abs_sum"}
+prospr.options_on_channels = {"signed": True}

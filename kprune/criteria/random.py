@@ -25,3 +25,6 @@ def random(objective, weights, masks):
         )
         for name, w in weights.items()
     }
+
+
+random.on_channels = {"reduce": "first"}

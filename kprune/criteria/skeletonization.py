@@ -29,3 +29,6 @@ def skeletonization(objective, weights, masks):
     """
     gradient = objective.gradient(apply(masks, weights))
     return {name: -w * gradient[name] for name, w in weights.items()}
+
+
+skeletonization.on_channels = {"reduce": "sum", "side": "outgoing"}

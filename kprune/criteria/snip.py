@@ -33,3 +33,6 @@ def snip(objective, weights, masks):
             name: tf.abs(w * gradient[name]) for name, w in weights.items()
         },
     )
+
+
+snip.on_channels = {"reduce": "sum"}

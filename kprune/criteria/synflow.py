@@ -24,3 +24,6 @@ def synflow(objective, weights, masks):
         kept.
     """
     return objective.flow_scores(weights, masks)
+
+
+synflow.on_channels = {"reduce": "sum"}

@@ -35,3 +35,6 @@ def taylor(objective, weights, masks):
             name: tf.square(w * gradient[name]) for name, w in weights.items()
         },
     )
+
+
+taylor.on_channels = {"reduce": "sum"}

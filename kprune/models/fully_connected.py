@@ -30,7 +30,9 @@ def fc(
         classes: Integer, the number of logits.
         input_shape: Shape of one example, which is flattened.
         activation: Activation of the hidden layers, string or callable.
-        initializer: Initializer of the kernels, as in `initializers.get`.
+        initializer: Initializer of the kernels, as in `initializers.get`, or
+            `"fan_in_constant"`: 1 / sqrt(fan_in) with signs drawn at random,
+            and biases of zero.
         seed: Integer, or None for weights that differ from run to run.
         name: String, the name of the model.
 
@@ -58,9 +60,15 @@ def fc(
         ) from None
     for width in widths:
         check_positive(widths=width)
-    layers = Layers(initializer, seed)
+    constant = initializer == "fan_in_constant"
+    layers = Layers("fan_in_uniform" if constant else initializer, seed)
     inputs, x = vector(input_shape)
     for index, width in enumerate(widths, start=1):
         x = layers.dense(x, width, f"fc{index}", activation)
     outputs = layers.dense(x, classes, f"fc{len(widths) + 1}")
-    return keras.Model(inputs, outputs, name=name)
+    model = keras.Model(inputs, outputs, name=name)
+    if constant:
+        for layer in model.layers[2:]:
+            signs = keras.ops.where(layer.kernel > 0, 1.0, -1.0)
+            layer.kernel.assign(signs * layer.kernel.shape[0] ** -0.5)
+    return model

@@ -16,6 +16,8 @@ _PAPERS = {
     "kaiming_normal_fan_out": (2.0, "fan_out", "untruncated_normal"),
     "xavier_normal": (1.0, "fan_avg", "untruncated_normal"),
     "torch": (1 / 3, "fan_in", "uniform"),  # The limit is sqrt(3 scale / fan).
+    "fan_in_uniform": (1 / 3, "fan_in", "uniform"),
+    "fan_in_normal": (1.0, "fan_in", "untruncated_normal"),
 }
 
 
@@ -33,6 +35,8 @@ def get(identifier):
     | `kaiming_normal_fan_out` | N(0, 2 / fan_out), not truncated          |
     | `xavier_normal`          | N(0, 2 / (fan_in + fan_out)), not trunc.  |
     | `torch`                  | U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))    |
+    | `fan_in_uniform`         | the same; biases are zero                 |
+    | `fan_in_normal`          | N(0, 1 / fan_in), not truncated           |
 
     Args:
         identifier: One of the names above, or anything that

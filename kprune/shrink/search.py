@@ -99,6 +99,8 @@ class _Search:
 
     def keep_what_must_stay(self):
         found = self.analysis
+        for signal in found.graph.outputs:
+            self.keep(signal.numbers, "the model's output keeps its shape")
         for numbers, reason in groups.pinned(
             found.graph, found.flow, found.unfit
         ):

@@ -16,6 +16,8 @@ from kprune.models import initializers
         ("kaiming_normal_fan_out", 2 / 720),
         ("xavier_normal", 2 / 900),
         ("torch", 1 / 180 / 3),  # The variance of U(-r, r) is r^2 / 3.
+        ("fan_in_uniform", 1 / 180 / 3),
+        ("fan_in_normal", 1 / 180),
     ],
 )
 def test_variances_are_those_of_the_papers(name, variance):
@@ -27,7 +29,7 @@ def test_variances_are_those_of_the_papers(name, variance):
     assert np.var(kernel) == pytest.approx(variance, rel=0.04)
     assert abs(np.mean(kernel)) < 4 * np.sqrt(variance / kernel.size)
     largest = np.abs(kernel).max() / np.sqrt(variance)
-    if name == "torch":
+    if name in ("torch", "fan_in_uniform"):
         assert 1.72 < largest < np.sqrt(3) + 1e-6
     else:  # Truncated as Keras does, no draw is beyond 2.3.
         assert largest > 3
@@ -47,8 +49,29 @@ def test_torch_draws_biases_from_the_law_of_their_kernels():
     )
 
 
+def test_only_torch_draws_biases():
+    model = models.lenet5(initializer="fan_in_uniform", seed=0)
+    assert not np.any(model.get_layer("fc1").bias)
+
+
+def test_constants_have_signs_of_their_own():
+    model = models.fc(
+        (50,), input_shape=(16,), initializer="fan_in_constant", seed=0
+    )
+    first, last = (model.get_layer(n).kernel.numpy() for n in ("fc1", "fc2"))
+    assert set(np.unique(first)) == {-0.25, 0.25}
+    np.testing.assert_allclose(np.abs(last), 50**-0.5, rtol=1e-6)
+    # Of 800 fair signs the mean is within 3.5 / sqrt(800) of zero.
+    assert abs(np.sign(first).mean()) < 0.125
+    assert not np.any(model.get_layer("fc1").bias)
+    drawn = models.fc((50,), input_shape=(16,), initializer="torch", seed=0)
+    assert model.count_params() == drawn.count_params()
+
+
 def test_names_lists_the_papers_initializers():
     assert initializers.names() == [
+        "fan_in_normal",
+        "fan_in_uniform",
         "kaiming_normal",
         "kaiming_normal_fan_out",
         "torch",

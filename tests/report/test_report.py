@@ -169,14 +169,13 @@ def test_channels_report_units_and_weights():
     )
     measured = report(model)
     a, b, c = measured.rows
-    # Half of 4 and, rounded to even, 2 of 3 units of a and b stay; c is the
-    # output layer: 3 of 7 units go, and with them 2 x 6 + 1 x 4 of 36 weights.
+    # Half of 4 and, rounded to even, 2 of 3 units of a and b stay; what they
+    # give is not read: 6 x 2, 2 x 2 and 2 x 2 of 24, 12 and 6 weights stay.
     assert (a.dead_outputs, b.dead_outputs, c.dead_outputs) == (2, 1, 0)
-    assert (measured.dead_outputs, measured.output_units) == (3, 7)
-    assert measured.total - measured.kept == 16
-    assert measured.sparsity == 16 / 36
-    assert c.skipped == "output layer"
-    assert (c.kept, c.total) == (6, 6)
+    assert (a.dead_inputs, b.dead_inputs, c.dead_inputs) == (0, 2, 1)
+    assert (measured.dead_outputs, measured.output_units) == (3, 9)
+    assert (a.kept, b.kept, c.kept) == (12, 4, 4)
+    assert measured.sparsity == 22 / 42
 
 
 def test_totals_count_candidates_and_the_whole_model():

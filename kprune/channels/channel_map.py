@@ -1,0 +1,116 @@
+"""Which entries of a model's variables belong to which channels."""
+
+import dataclasses
+import weakref
+
+import numpy as np
+
+from kprune import masking, weights
+from kprune.channels import flows, graph, groups
+
+_known = weakref.WeakKeyDictionary()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Axis:
+    """An axis of a variable that counts channels.
+
+    Attributes:
+        number: Which axis of the variable.
+        groups: Array, the group of the channel at each place along it.
+        reads: Whether the entries read the channel, which ends there, rather
+            than make it or pass it on.
+    """
+
+    number: int
+    groups: np.ndarray
+    reads: bool
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ChannelMap:
+    """The channels of a graph of layers, in groups that stay or go together.
+
+    Attributes:
+        size: How many groups there are.
+        axes: Dict from the name of a variable (`kprune.weights.named`) to its
+            axes, of all layers that channels can be followed through.
+        why: Dict from group to why it has to stay, beside `outputs`.
+        outputs: The groups of the model's outputs.
+        unfit: Dict from the name of a variable, of a layer that is left
+            whole, to the reason.
+    """
+
+    size: int
+    axes: dict
+    why: dict
+    outputs: np.ndarray
+    unfit: dict
+
+
+def followable(model):
+    """Whether channels can be followed through a model: a graph of layers."""
+    return graph.followable(model)
+
+
+def of(model):
+    """Returns the `ChannelMap` of a model. It depends on the layers alone,
+    and is made once.
+
+    Args:
+        model: A built model, wrapped or not, that is `followable`. It is left
+            as it was.
+    """
+    if model not in _known:
+        _known[model] = _made(masking.strip(model))
+    return _known[model]
+
+
+def _made(plain):
+    recorded = graph.record(plain)
+    flow, unfit = flows.of_all(recorded)
+    group = groups.of(recorded, flow)
+    why = {}
+    for numbers, reason in groups.pinned(recorded, flow, unfit):
+        for number in np.unique(group[numbers]).tolist():
+            why.setdefault(number, reason)
+    outputs = [signal.numbers for signal in recorded.outputs]
+    return ChannelMap(
+        int(group.max(initial=-1)) + 1,
+        _axes(plain, flow, group),
+        why,
+        np.unique(group[np.concatenate(outputs)]),
+        _left_whole(plain, flow, unfit),
+    )
+
+
+def _axes(plain, flow, group):
+    """Returns the axes of all variables of layers that are followed."""
+    names = {id(v): name for name, v in weights.named(plain)}
+    found = {}
+    for call, its_flow in flow.items():
+        if its_flow is None or not its_flow.owns or call.crossing:
+            continue
+        by_name = its_flow.axes(call)
+        for variable in call.operation.variables:
+            if variable.name in by_name and id(variable) in names:
+                found[names[id(variable)]] = tuple(
+                    Axis(
+                        axis % len(variable.shape),
+                        group[signal.numbers].repeat(times),
+                        its_flow.reads and signal in call.inputs,
+                    )
+                    for axis, signal, times in by_name[variable.name]
+                )
+    return found
+
+
+def _left_whole(plain, flow, unfit):
+    names = {id(v): name for name, v in weights.named(plain)}
+    found = {}
+    for call, its_flow in flow.items():
+        if its_flow is None and hasattr(call.operation, "variables"):
+            for variable in call.operation.variables:
+                if id(variable) in names:
+                    found[names[id(variable)]] = unfit[call]
+    return found

@@ -1,0 +1,17 @@
+"""Neurons of fully connected networks: their stack, sums by class, ranks."""
+
+from kprune.neurons.class_sums import ClassSums, class_sums
+from kprune.neurons.ranks import apart, class_ranks, places, rank_scores
+from kprune.neurons.stack import Read, hidden_layers, output_layer
+
+__all__ = [
+    "ClassSums",
+    "Read",
+    "apart",
+    "class_ranks",
+    "class_sums",
+    "hidden_layers",
+    "output_layer",
+    "places",
+    "rank_scores",
+]

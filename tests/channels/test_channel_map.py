@@ -1,0 +1,120 @@
+"""Which entries belong to which channels, on networks small enough to see."""
+
+import keras
+import numpy as np
+import pytest
+
+import kprune
+from kprune import weights
+from kprune.channels import channel_map
+
+layers = keras.layers
+
+
+def groups(found, name, number):
+    """Returns the groups along an axis of a variable."""
+    (axis,) = [a for a in found.axes[name] if a.number == number]
+    return axis.groups.tolist()
+
+
+def residual():
+    x = keras.Input((6, 6, 3))
+    h = layers.Conv2D(4, 3, padding="same", name="stem")(x)
+    b = layers.Conv2D(5, 3, padding="same", name="inner")(h)
+    b = layers.BatchNormalization(name="bn")(b)
+    b = layers.Conv2D(4, 3, padding="same", name="outer")(b)
+    h = layers.Add(name="add")([h, b])
+    h = layers.Flatten(name="flatten")(h)
+    return keras.Model(x, layers.Dense(2, name="fc")(h))
+
+
+def test_what_is_added_goes_together_and_what_is_flattened_repeats():
+    found = channel_map.of(residual())
+    stem = groups(found, "stem/kernel", 3)
+    assert len(set(stem)) == 4
+    assert groups(found, "outer/kernel", 3) == stem
+    assert groups(found, "inner/kernel", 2) == stem
+    assert groups(found, "fc/kernel", 0) == 36 * stem
+    inner = groups(found, "inner/kernel", 3)
+    assert len(set(inner)) == 5 and not set(inner) & set(stem)
+    assert groups(found, "outer/kernel", 2) == inner
+    assert groups(found, "bn/gamma", 0) == inner
+    assert groups(found, "bn/moving_mean", 0) == inner
+    assert groups(found, "inner/bias", 0) == inner
+    assert set(groups(found, "fc/kernel", 1)) == set(found.outputs.tolist())
+    whole = groups(found, "stem/kernel", 2)
+    assert {found.why[g] for g in whole} == {
+        "the model's input keeps its shape"
+    }
+    assert not set(found.why) & {*stem, *inner}
+
+
+def test_which_axes_read():
+    found = channel_map.of(residual())
+    reads = {a.number: a.reads for a in found.axes["inner/kernel"]}
+    assert reads == {2: True, 3: False}
+    assert [a.reads for a in found.axes["bn/gamma"]] == [False]
+
+
+def test_depthwise_and_separable_kernels():
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 3)),
+            layers.Conv2D(4, 1, name="a"),
+            layers.DepthwiseConv2D(3, depth_multiplier=2, name="b"),
+            layers.SeparableConv2D(5, 3, depth_multiplier=2, name="c"),
+            layers.GlobalAveragePooling2D(name="pool"),
+            layers.Dense(2, name="d"),
+        ]
+    )
+    found = channel_map.of(model)
+    a = groups(found, "a/kernel", 3)
+    assert groups(found, "b/kernel", 2) == a
+    (axis,) = found.axes["b/kernel"]
+    assert not axis.reads
+    # Channel 0 of a becomes 0 and 1 of b, which stay or go with it.
+    assert groups(found, "b/bias", 0) == np.repeat(a, 2).tolist()
+    assert groups(found, "c/depthwise_kernel", 2) == np.repeat(a, 2).tolist()
+    assert groups(found, "c/pointwise_kernel", 2) == np.repeat(a, 4).tolist()
+    assert all(axis.reads for axis in found.axes["c/depthwise_kernel"])
+
+
+def test_a_layer_without_a_rule_holds_its_channels():
+    x = keras.Input((5, 4))
+    h = layers.Dense(6, name="a")(x)
+    h = layers.GRU(3, name="gru")(h)
+    h = layers.Dense(4, name="b")(h)
+    found = channel_map.of(keras.Model(x, layers.Dense(2, name="c")(h)))
+    reasons = {found.why[g] for g in groups(found, "a/kernel", 1)}
+    assert reasons == {"'gru' (GRU): no rule for its class"}
+    assert found.unfit["gru/cell/kernel"] == "no rule for its class"
+    assert not set(groups(found, "b/kernel", 1)) & set(found.why)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_names_are_those_of_the_weights(wrapped):
+    inner = keras.Sequential(
+        [keras.Input((8,)), layers.Dense(6, name="fc"), layers.ReLU()],
+        name="inner",
+    )
+    x = keras.Input((8,))
+    model = keras.Model(x, layers.Dense(2, name="fc")(inner(x)))
+    if wrapped:
+        model = kprune.wrap(model)
+    named = dict(weights.named(model))
+    assert set(named) == {
+        *("inner/fc/kernel", "inner/fc/bias"),
+        *("fc/kernel", "fc/bias"),
+    }
+    for weight in weights.find(model):
+        assert named[weight.name] is weight.variable
+    found = channel_map.of(model)
+    assert groups(found, "fc/kernel", 0) == groups(found, "inner/fc/kernel", 1)
+
+
+def test_the_map_is_made_once_and_the_model_is_left_alone():
+    model = residual()
+    before = [np.array(v) for v in model.variables]
+    assert channel_map.of(model) is channel_map.of(model)
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)

@@ -1,0 +1,378 @@
+"""Channels that go together: scores, masks, what stays, what can go."""
+
+import keras
+import numpy as np
+import pytest
+
+import kprune
+from kprune import weights
+from kprune.granularity.connected import Connected
+from kprune.keras_internals import all_layers
+
+layers = keras.layers
+CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def chain():
+    """2 -> 3 -> 2."""
+    return keras.Sequential(
+        [
+            keras.Input((2,)),
+            layers.Dense(3, "relu", name="a"),
+            layers.Dense(2, name="b"),
+        ]
+    )
+
+
+SCORES = {
+    "a/kernel": np.array([[1.0, -2.0, 3.0], [4.0, 5.0, -6.0]]),
+    "b/kernel": np.array([[1.0, -1.0], [2.0, 3.0], [-4.0, -5.0]]),
+}
+POOLED = {
+    ("sum", "incoming"): [5, 3, -3],
+    ("mean", "incoming"): [2.5, 1.5, -1.5],
+    ("max", "incoming"): [4, 5, 3],
+    ("l2", "incoming"): [17**0.5, 29**0.5, 45**0.5],
+    ("abs_sum", "incoming"): [5, 3, 3],
+    ("first", "incoming"): [1, -2, 3],
+    ("sum", "outgoing"): [0, 5, -9],
+    ("mean", "outgoing"): [0, 2.5, -4.5],
+    ("l2", "outgoing"): [2**0.5, 13**0.5, 41**0.5],
+    ("abs_sum", "outgoing"): [0, 5, 9],
+}
+
+
+def pooled(model, scores, **options):
+    layouts = {n: w.layout for n, w in weights.prunable(model).items()}
+    grouping = Connected(kprune.Channel(**options), model, layouts)
+    alive = {n: np.ones(layout.shape, bool) for n, layout in layouts.items()}
+    return dict(grouping.scored_in(scores).pooled(scores, alive, None))
+
+
+@pytest.mark.parametrize("reduce, side", POOLED)
+def test_scores_of_a_chain_by_hand(reduce, side):
+    found = pooled(chain(), SCORES, reduce=reduce, side=side)
+    assert set(found) == {"a/kernel"}
+    np.testing.assert_allclose(found["a/kernel"], POOLED[reduce, side])
+
+
+@pytest.mark.parametrize(
+    "per, side, expected",
+    [
+        # A unit of a takes 2 weights in and 2 out, each used once.
+        ("parameters", "incoming", [5 / 4, 3 / 4, -3 / 4]),
+        ("flops", "outgoing", [0, 5 / 4, -9 / 4]),
+    ],
+)
+def test_scores_per_cost(per, side, expected):
+    found = pooled(chain(), SCORES, reduce="sum", side=side, per=per)
+    np.testing.assert_allclose(found["a/kernel"], expected)
+
+
+def test_flops_count_positions():
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 2)),
+            layers.Conv2D(3, 3, name="a"),  # 2 x 2 positions.
+            layers.Conv2D(1, 2, name="b"),  # One position.
+            layers.Flatten(name="flatten"),
+        ]
+    )
+    scores = {n: np.ones(w.layout.shape) for n, w in _prunable(model)}
+    found = pooled(model, scores, reduce="first", per="flops")
+    # 3 x 3 x 2 weights at 4 places each, and 2 x 2 at one.
+    np.testing.assert_allclose(found["a/kernel"], 3 * [1 / (18 * 4 + 4)])
+
+
+def _prunable(model):
+    return weights.prunable(model).items()
+
+
+def block():
+    """A residual block with a projection, batch normalization, biases."""
+    x = keras.Input((6, 6, 3))
+    h = layers.Conv2D(4, 3, padding="same", name="stem")(x)
+    h = layers.BatchNormalization(name="bn0")(h)
+    h = layers.ReLU(name="relu0")(h)
+    b = layers.Conv2D(6, 3, padding="same", name="inner")(h)
+    b = layers.BatchNormalization(name="bn1")(b)
+    b = layers.ReLU(name="relu1")(b)
+    b = layers.Conv2D(4, 3, padding="same", name="outer")(b)
+    h = layers.Add(name="add")([h, b])
+    h = layers.GlobalAveragePooling2D(name="pool")(h)
+    return keras.Model(x, layers.Dense(3, name="fc")(h))
+
+
+def kept(masks):
+    """Returns how many channels of the stage and inside of it are kept."""
+    return [
+        masks[f"{name}/kernel"].any((0, 1, 2)).sum()
+        for name in ("stem", "inner")
+    ]
+
+
+def test_tied_scores_are_of_all_that_makes_a_channel():
+    rng = np.random.default_rng(0)
+    model = block()
+    scores = {n: rng.normal(size=w.layout.shape) for n, w in _prunable(model)}
+    found = pooled(model, scores, reduce="sum")
+    both = sum(scores[f"{n}/kernel"].sum((0, 1, 2)) for n in ("stem", "outer"))
+    np.testing.assert_allclose(found["stem/kernel"], both)
+    assert set(found) == {"stem/kernel", "inner/kernel"}
+    mean = pooled(model, scores, reduce="mean")["stem/kernel"]
+    np.testing.assert_allclose(mean, both / (27 + 54))
+    read = pooled(model, scores, reduce="sum", side="outgoing")["stem/kernel"]
+    np.testing.assert_allclose(
+        read,
+        scores["inner/kernel"].sum((0, 1, 3)) + scores["fc/kernel"].sum(1),
+    )
+
+
+def randomized(model, seed=0):
+    """Batch normalization and biases as after training."""
+    rng = np.random.default_rng(seed)
+    for layer in all_layers(model):
+        for v in getattr(layer, "_trainable_variables", []):
+            if v.name in ("bias", "beta", "gamma"):
+                v.assign(rng.uniform(0.5, 1.5, v.shape))
+    return model
+
+
+def test_what_goes_is_neither_made_nor_read():
+    model = randomized(block())
+    pruned = kprune.prune(
+        model, "random", 0.5, granularity="channel", allocation="uniform"
+    )
+    masks = kprune.get_masks(pruned)
+    stage = masks["stem/kernel"].any((0, 1, 2))
+    inner = masks["inner/kernel"].any((0, 1, 2))
+    assert stage.sum() == 2 and inner.sum() == 3
+    expected = {
+        "stem/kernel": np.broadcast_to(stage, (3, 3, 3, 4)),
+        "inner/kernel": np.broadcast_to(np.outer(stage, inner), (3, 3, 4, 6)),
+        "outer/kernel": np.broadcast_to(np.outer(inner, stage), (3, 3, 6, 4)),
+        "fc/kernel": np.broadcast_to(stage[:, np.newaxis], (4, 3)),
+    }
+    assert set(masks) == set(expected)
+    for name, mask in expected.items():
+        np.testing.assert_array_equal(masks[name], mask)
+    # Batch normalization and biases make something of a channel that is gone;
+    # as nobody reads it, it can be taken out.
+    small = kprune.shrink(pruned, verbose=0)
+    assert small.get_layer("stem").filters == 2
+    assert small.get_layer("inner").filters == 3
+
+
+def test_removing_a_channel_is_leaving_it_out_of_the_network():
+    """The pruned model computes what one built without the channel does."""
+    model = chain()
+    pruned = kprune.prune(model, lambda o, w, m: SCORES, 1 / 3, granularity=SUM)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(5, 2)).astype("float32")
+    a, b = (np.array(model.get_layer(n).kernel) for n in "ab")
+    bias = np.array([0.3, 0.2, 0.1], np.float32)
+    pruned.get_layer("a").layer.bias.assign(bias)
+    expected = np.maximum(x @ a[:, :2] + bias[:2], 0) @ b[:2]
+    np.testing.assert_allclose(pruned(x), expected, rtol=1e-5, atol=1e-6)
+
+
+SUM = kprune.Channel("sum")
+
+
+def test_what_cannot_go_is_left_out_with_the_reason():
+    x = keras.Input((5, 4))
+    h = layers.Dense(6, name="a")(x)
+    h = layers.GRU(3, name="gru")(h)
+    h = layers.Dense(4, name="b")(h)
+    model = keras.Model(x, layers.Dense(2, name="c")(h))
+    pruned = kprune.prune(model, "magnitude", 0.5, granularity="channel")
+    rows = {row.name: row for row in kprune.report(pruned).rows}
+    assert rows["a/kernel"].skipped == (
+        "its channels have to stay: 'gru' (GRU): no rule for its class"
+    )
+    assert rows["gru/cell/kernel"].skipped == (
+        "its layer is left whole: no rule for its class"
+    )
+    assert rows["b/kernel"].kept == 3 * 2
+    assert rows["c/kernel"].kept == 2 * 2  # Reads what is left of b.
+    # Each weight by itself, as in models that are no graph.
+    free = kprune.Channel("l2", tied=False)
+    pruned = kprune.prune(
+        model, "magnitude", 0.5, granularity=free, allocation="uniform"
+    )
+    masks = kprune.get_masks(pruned)
+    assert masks["a/kernel"].any(0).sum() == 3
+    assert masks["c/kernel"].all()
+
+
+def test_channels_of_an_excluded_weight_stay():
+    pruned = kprune.prune(
+        block(), "random", 0.5, granularity="channel", exclude="outer"
+    )
+    masks = kprune.get_masks(pruned)
+    assert masks["stem/kernel"].all()  # Added to what outer makes.
+    assert masks["outer/kernel"].all()  # Dense, as was asked for.
+    assert masks["inner/kernel"].any((0, 1, 2)).sum() == 3
+    reasons = {r.name: r.skipped for r in kprune.report(pruned).rows}
+    assert reasons["stem/kernel"] == (
+        "its channels are also made by weights that are left dense"
+    )
+
+
+def test_frozen_weights_hold_their_channels():
+    model = block()
+    model.get_layer("stem").trainable = False
+    masks = kprune.get_masks(
+        kprune.prune(model, "random", 0.5, granularity="channel")
+    )
+    assert masks["outer/kernel"].any((0, 1, 2)).all()
+
+
+def test_output_layer():
+    grain = kprune.Channel("l2", output_layer=True)
+    pruned = kprune.prune(chain(), "magnitude", 0.4, granularity=grain)
+    masks = kprune.get_masks(pruned)
+    units = [masks[f"{n}/kernel"].any(0).sum() for n in "ab"]
+    assert sum(units) == 3  # Of 3 + 2.
+
+
+@pytest.mark.parametrize("rounds, recover", [(1, False), (4, False), (4, True)])
+@pytest.mark.parametrize("allocation", ["global", "uniform", "erk", "er"])
+def test_counts_are_exact(allocation, rounds, recover):
+    pruner = kprune.Pruner(
+        "random",
+        "channel",
+        allocation,
+        schedule="linear",
+        rounds=rounds,
+        recover=recover,
+    )
+    pruned = kprune.prune(block(), pruner, 0.3, on_collapse="ignore", verbose=0)
+    masks = kprune.get_masks(pruned)
+    assert sum(kept(masks)) == 7  # Of 4 + 6 groups.
+
+
+def test_pruning_goes_on_from_the_masks_that_are_there():
+    once = kprune.prune(
+        block(), "random", 0.3, granularity="channel", on_collapse="ignore"
+    )
+    twice = kprune.prune(
+        once, "random", 0.6, granularity="channel", on_collapse="ignore"
+    )
+    before, after = kprune.get_masks(once), kprune.get_masks(twice)
+    for name, mask in after.items():
+        assert not (mask & ~before[name]).any()
+    assert sum(kept(after)) == 4
+
+
+def test_minimum_per_family():
+    pruned = kprune.prune(
+        block(), "magnitude", 0.8, granularity="channel", min_kept=1
+    )
+    masks = kprune.get_masks(pruned)
+    assert sum(kept(masks)) == 2 and min(kept(masks)) == 1
+
+
+def gated(model, x, y, layer, channel):
+    """Returns the loss in training mode by a gate behind a layer."""
+
+    def at(gate):
+        h = keras.ops.cast(x, "float64")
+
+        def conv(name, h):
+            one = model.get_layer(name)
+            h = keras.ops.conv(
+                h, keras.ops.cast(one.kernel, "float64"), padding="same"
+            )
+            return h + keras.ops.cast(one.bias, "float64")
+
+        def bn(name, h):
+            one = model.get_layer(name)
+            mean = keras.ops.mean(h, (0, 1, 2))
+            variance = keras.ops.mean((h - mean) ** 2, (0, 1, 2))
+            h = (h - mean) / keras.ops.sqrt(variance + one.epsilon)
+            gamma, beta = (
+                keras.ops.cast(v, "float64") for v in (one.gamma, one.beta)
+            )
+            return h * gamma + beta
+
+        def through(h, name):
+            if name != layer:
+                return h
+            gates = np.ones(h.shape[-1])
+            gates[channel] = gate
+            return h * gates
+
+        h = through(keras.ops.relu(bn("bn0", conv("stem", h))), "relu0")
+        b = through(keras.ops.relu(bn("bn1", conv("inner", h))), "relu1")
+        h = through(h + conv("outer", b), "add")
+        h = keras.ops.mean(h, (1, 2))
+        fc = model.get_layer("fc")
+        logits = h @ keras.ops.cast(fc.kernel, "float64")
+        logits = np.array(logits + keras.ops.cast(fc.bias, "float64"))
+        log_sum = np.log(np.exp(logits).sum(1))
+        return float((log_sum - logits[np.arange(len(y)), y]).mean())
+
+    return at
+
+
+def test_the_outgoing_side_is_a_gate_behind_normalization_and_activation():
+    """METHODS' oracle: signed scores are the derivative by the gate, where on
+    the incoming side, in front of batch normalization, they cancel."""
+    model = randomized(block(), 3)
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(8, 6, 6, 3)), rng.integers(0, 3, 8)
+    data = (x.astype("float32"), y)
+    probe = kprune.Probe(precision="float64")
+    scores = kprune.score(
+        model, "skeletonization", data=data, loss=CE, probe=probe
+    )
+    found = pooled(model, scores, reduce="sum", side="outgoing")
+    step = 1e-5
+    for channel in range(6):
+        at = gated(model, data[0], y, "relu1", channel)
+        slope = (at(1 + step) - at(1 - step)) / (2 * step)
+        np.testing.assert_allclose(
+            found["inner/kernel"][channel], -slope, rtol=1e-4, atol=1e-8
+        )
+    cancelled = pooled(model, scores, reduce="sum")["inner/kernel"]
+    sizes = pooled(model, {n: abs(s) for n, s in scores.items()}, reduce="sum")[
+        "inner/kernel"
+    ]
+    assert (np.abs(cancelled) < 1e-2 * sizes).all()
+    assert (np.abs(found["inner/kernel"]) > 1e-2 * sizes).any()
+
+
+@pytest.mark.parametrize(
+    "options, told",
+    [
+        ({"side": "both"}, "`side`"),
+        ({"per": "seconds"}, "`per`"),
+        ({"tied": False, "side": "outgoing"}, "tied=True"),
+        ({"tied": False, "per": "flops"}, "tied=True"),
+    ],
+)
+def test_bad_options(options, told):
+    with pytest.raises(ValueError, match=told):
+        kprune.Channel(**options)
+
+
+class Own(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.a = layers.Dense(6, name="a")
+        self.b = layers.Dense(2, name="b")
+
+    def call(self, x):
+        return self.b(self.a(x))
+
+
+def test_models_that_are_no_graph():
+    model = Own()
+    model(np.zeros((1, 4)))
+    pruned = kprune.prune(model, "magnitude", 0.5, granularity="channel")
+    masks = kprune.get_masks(pruned)
+    assert masks["a/kernel"].any(0).sum() == 3
+    assert masks["b/kernel"].all()
+    with pytest.raises(ValueError, match="graph of layers"):
+        kprune.prune(model, "3sp", 0.5)

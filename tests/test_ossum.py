@@ -1,0 +1,289 @@
+"""OSSuM's scores: brute force, numbers by hand, and what must hold of them."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kprune
+from kprune import criteria, neurons
+from kprune.objective import Objective
+from kprune.probe import Probe
+
+CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+NAMES = ("ossum", "linear_ossum", "log_ossum")
+
+
+def net(kernels, activation="tanh", biases=None):
+    """Returns a stack of dense layers, fc1, fc2 ..., of these kernels."""
+    stack = [keras.Input((len(kernels[0]),))]
+    for i, kernel in enumerate(kernels, start=1):
+        last = i == len(kernels)
+        stack.append(
+            keras.layers.Dense(
+                np.shape(kernel)[1],
+                activation=None if last else activation,
+                name=f"fc{i}",
+            )
+        )
+    model = keras.Sequential(stack)
+    for i, (layer, kernel) in enumerate(
+        zip(model.layers, kernels, strict=True)
+    ):
+        bias = np.zeros(layer.units) if biases is None else biases[i]
+        layer.set_weights([np.array(kernel, "float32"), bias])
+    return model
+
+
+def drawn(seed=0, examples=20, d=6, classes=4):
+    rng = np.random.default_rng(seed)
+    kernels = [rng.normal(size=(5, d)), rng.normal(size=(d, classes))]
+    biases = [rng.normal(size=d), rng.normal(size=classes)]
+    x = rng.normal(size=(examples, 5)).astype("float32")
+    y = np.arange(examples) % classes
+    return kernels, biases, x, rng.permutation(y)
+
+
+def scores_of(name, model, x, y, masks=None, **probe):
+    objective = Objective(model, (x, y), CE, Probe(**probe))
+    masks = objective.masks if masks is None else masks
+    found = criteria.get(name)(objective, objective.weights, masks)
+    ((kernel, scores),) = found.items()
+    assert kernel == model.layers[-1].name + "/kernel"
+    assert scores.dtype == np.float64
+    return scores
+
+
+def test_ossum_by_hand():
+    # Two examples of class 0, one of class 1; one input; neurons x and -2 x,
+    # cut off below zero: activations (1, 0), (3, 0) and (0, 4).
+    model = net([[[1.0, -2.0]], [[2.0, 1.0], [-1.0, 0.5]]], "relu")
+    x = np.array([[1.0], [3.0], [-2.0]], "float32")
+    scores = scores_of("ossum", model, x, np.array([0, 0, 1]))
+    # A = [[4, 0], [0, 4]]. Neuron 0, class 0: 4 (2 * 2 - 3) = 4. Neuron 1,
+    # class 1: 4 (2 * 0.5 + 0.5) = 6.
+    np.testing.assert_array_equal(scores, [[4, 0], [0, 6]])
+
+
+def brute_force(kernels, biases, x, y):
+    """Equation 3, example by example, neuron by neuron."""
+    first, last = kernels
+    d, classes = last.shape
+    found = np.zeros((d, classes))
+    for i in range(len(x)):
+        for j in range(d):
+            a = np.tanh(float(x[i] @ first[:, j]) + biases[0][j])
+            total = 0.0
+            for k in range(classes):
+                total += last[j, k]
+            found[j, y[i]] += a * (classes * last[j, y[i]] - total)
+    return found
+
+
+@pytest.mark.parametrize("batch_size", [None, 3])
+def test_ossum_is_the_double_loop(batch_size):
+    kernels, biases, x, y = drawn()
+    model = net(kernels, biases=biases)
+    found = scores_of("ossum", model, x, y, batch_size=batch_size)
+    expected = brute_force(kernels, biases, x, y)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_linear_and_log_are_the_double_loop(name):
+    kernels, biases, x, y = drawn(seed=1)
+    scores = brute_force(kernels, biases, x, y)
+    d, classes = scores.shape
+    expected = np.zeros(d)
+    for j in range(d):
+        for k in range(classes):
+            rank = 1 + sum(scores[i, k] > scores[j, k] for i in range(d))
+            expected[j] -= rank if name == "linear_ossum" else np.log(rank)
+    found = scores_of(name, net(kernels, biases=biases), x, y).sum(axis=1)
+    # What decides between equals is less than half a rank.
+    tolerance = 0.5 if name == "linear_ossum" else 2e-9
+    assert (found <= expected + 1e-12).all()
+    assert (found > expected - tolerance).all()
+
+
+def test_labels_are_class_numbers_or_one_hot_and_may_have_weights():
+    kernels, biases, x, y = drawn()
+    model = net(kernels, biases=biases)
+    one = scores_of("ossum", model, x, y)
+    np.testing.assert_array_equal(scores_of("ossum", model, x, y[:, None]), one)
+    hot = Objective(
+        model,
+        (x, np.eye(4)[y]),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+    )
+    found = criteria.get("ossum")(hot, hot.weights, hot.masks)
+    np.testing.assert_array_equal(found["fc2/kernel"], one)
+    # An example that weighs 2 counts twice, one that weighs 0 not at all.
+    weight = np.ones(20)
+    weight[:2] = 2, 0
+    weighted = Objective(model, (x, y, weight), CE)
+    found = criteria.get("ossum")(weighted, weighted.weights, weighted.masks)
+    x[1], y[1] = x[0], y[0]
+    twice = scores_of("ossum", model, x, y)
+    np.testing.assert_allclose(found["fc2/kernel"], twice, atol=1e-9)
+
+
+def test_it_is_the_gradient_by_gates_at_logits_of_zero():
+    kernels, biases, x, y = drawn(seed=2)
+    model = net(kernels, biases=[biases[0], np.zeros(4)])
+    hidden = model.layers[0](x)
+    gates = tf.zeros(6)  # All shut: each logit is zero.
+    with tf.GradientTape() as tape:
+        tape.watch(gates)
+        logits = model.layers[1](hidden * gates)
+        loss = len(x) * CE(y, logits)
+    np.testing.assert_array_equal(logits, np.zeros((20, 4)))
+    expected = -4 * tape.gradient(loss, gates).numpy()
+    found = scores_of("ossum", model, x, y).sum(axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_neurons_in_another_order_have_the_same_scores(name):
+    kernels, biases, x, y = drawn(seed=3)
+    order = np.array([3, 0, 5, 1, 4, 2])
+    one = scores_of(name, net(kernels, biases=biases), x, y)
+    shuffled = [kernels[0][:, order], kernels[1][order]]
+    model = net(shuffled, biases=[biases[0][order], biases[1]])
+    two = scores_of(name, model, x, y)
+    np.testing.assert_allclose(two, one[order], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_neuron_adds_to_all_classes_does_not_count(name):
+    kernels, biases, x, y = drawn(seed=4)
+    kernels[1] = np.round(kernels[1] * 8) / 8  # Exact in float32.
+    one = scores_of(name, net(kernels, biases=biases), x, y)
+    kernels[1][2] += 4.0
+    two = scores_of(name, net(kernels, biases=biases), x, y)
+    np.testing.assert_allclose(two, one, atol=1e-9)
+
+
+def test_ranks_and_the_best_of_all_classes():
+    # Class-wise scores of four neurons for three classes: the first is best
+    # for each, the others are 2, 3, 4 in turn.
+    scores = np.array(
+        [[9.0, 9.0, 9.0], [3.0, 1.0, 2.0], [2.0, 3.0, 1.0], [1.0, 2.0, 3.0]]
+    )
+    rng = np.random.default_rng(0)
+    ranks = neurons.class_ranks(scores, np.ones(4, bool), rng)
+    np.testing.assert_array_equal(
+        ranks, [[1, 1, 1], [2, 4, 3], [3, 2, 4], [4, 3, 2]]
+    )
+
+
+@pytest.mark.parametrize("name, most", [("linear_ossum", -2), ("log_ossum", 0)])
+def test_who_is_best_for_every_class_has_the_highest_score(name, most):
+    # Inputs 1 and -1 are of classes 0 and 1. A neuron a = g x read by (w, -w)
+    # scores g (2 w) for class 0 and -g (-2 w), the same, for class 1.
+    model = net(
+        [[[1.0, 2.0, 3.0, -1.0]], [[1.0, -1], [1, -1], [1, -1], [1, -1]]],
+        "linear",
+    )
+    x, y = np.array([[1.0], [-1.0]], "float32"), np.array([0, 1])
+    plain = scores_of("ossum", model, x, y)
+    np.testing.assert_array_equal(plain, [[2, 2], [4, 4], [6, 6], [-2, -2]])
+    found = scores_of(name, model, x, y).sum(axis=1)
+    # Places 3, 2, 1, 4 for both classes.
+    ranks = np.array([3, 2, 1, 4])
+    each = -ranks if name == "linear_ossum" else -np.log(ranks)
+    np.testing.assert_allclose(found, 2 * each, atol=1e-12)
+    assert found[2] == most == found.max()
+
+
+def test_equal_sums_of_ranks_are_ordered_by_the_plain_score():
+    # Ranks (1, 2) and (2, 1): both 3. The larger of the plain scores wins.
+    totals = np.array([-3.0, -3.0, -6.0, -3.0])
+    second = np.array([1.0, 5.0, 9.0, 3.0])
+    rng = np.random.default_rng(0)
+    taken = neurons.apart(totals, second, 0.6, rng)
+    np.testing.assert_allclose(taken, [0.4, 0.0, 0.0, 0.2])
+
+
+def test_what_is_equal_in_all_is_drawn_by_the_seed():
+    # Four neurons alike.
+    model = net([np.ones((1, 4)), np.tile([[1.0, -1.0]], (4, 1))])
+    x, y = np.ones((3, 1), "float32"), np.array([0, 1, 0])
+    first = set()
+    for seed in range(12):
+        objective = Objective(model, (x, y), CE, seed=seed)
+        for name in ("linear_ossum", "log_ossum"):
+            criterion = criteria.get(name)
+            found = criterion(objective, objective.weights, objective.masks)
+            totals = found["fc2/kernel"].sum(axis=1)
+            assert len(set(totals)) == 4
+            first.add(int(totals.argmax()))
+    assert first == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_neurons_that_are_gone_do_not_count(name):
+    kernels, biases, x, y = drawn(seed=5)
+    small = net(
+        [kernels[0][:, :4], kernels[1][:4]], biases=[biases[0][:4], biases[1]]
+    )
+    masks = {
+        "fc1/kernel": np.ones((5, 6), bool),
+        "fc2/kernel": np.ones((6, 4), bool),
+    }
+    masks["fc1/kernel"][:, 4:] = masks["fc2/kernel"][4:] = False
+    found = scores_of(name, net(kernels, biases=biases), x, y, masks)
+    expected = scores_of(name, small, x, y)
+    np.testing.assert_allclose(found[:4], expected, rtol=1e-5, atol=1e-6)
+    gone = {"ossum": 0, "linear_ossum": -24, "log_ossum": -4 * np.log(6)}
+    np.testing.assert_allclose(found[4:].sum(axis=1), gone[name], atol=0.5)
+
+
+def test_a_model_that_has_masks_is_scored_by_the_weights_given():
+    kernels, biases, x, y = drawn(seed=6)
+    model = net(kernels, biases=biases)
+    dense = scores_of("ossum", model, x, y)
+    wrapped = kprune.wrap(model)
+    masks = {"fc1/kernel": np.arange(30).reshape(5, 6) % 2 == 0}
+    kprune.set_masks(wrapped, masks)
+    ones = {
+        "fc1/kernel": np.ones((5, 6), bool),
+        "fc2/kernel": np.ones((6, 4), bool),
+    }
+    objective = Objective(wrapped, (x, y), CE)
+    given = {
+        "fc1/kernel": kernels[0].astype("float32"),
+        "fc2/kernel": kernels[1].astype("float32"),
+    }
+    found = criteria.get("ossum")(objective, given, ones)["fc2/kernel"]
+    np.testing.assert_allclose(found, dense, rtol=1e-6)
+    pruned = scores_of("ossum", wrapped, x, y)
+    kernels[0] = np.where(masks["fc1/kernel"], kernels[0], 0)
+    expected = brute_force(kernels, biases, x, y)
+    np.testing.assert_allclose(pruned, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_it_needs_a_dense_layer_over_several_classes():
+    x, y = np.ones((4, 3), "float32"), np.zeros(4, int)
+    one = net([np.ones((3, 2)), np.ones((2, 1))])
+    objective = Objective(one, (x, y.astype("float32")), "mse")
+    with pytest.raises(ValueError, match="two or more units"):
+        criteria.get("ossum")(objective, objective.weights, objective.masks)
+    model = net([np.ones((3, 2)), np.ones((2, 2))])
+    objective = Objective(model, (x, y), CE, exclude=["fc2/kernel"])
+    with pytest.raises(ValueError, match=r"'fc2/kernel'.*leave it out of"):
+        criteria.get("ossum")(objective, objective.weights, objective.masks)
+    convolution = keras.Sequential(
+        [keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 4, name="conv")]
+    )
+    with pytest.raises(ValueError, match=r"output layers \['conv'\]"):
+        neurons.output_layer(convolution)
+
+
+def test_labels_that_name_no_class():
+    kernels, biases, x, _ = drawn()
+    objective = Objective(
+        net(kernels, biases=biases), (x, np.ones((20, 2))), lambda y, z: 0.0
+    )
+    with pytest.raises(ValueError, match=r"shape \(n, 4\).*shape \(20, 2\)"):
+        criteria.get("ossum")(objective, objective.weights, objective.masks)

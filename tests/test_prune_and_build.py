@@ -1,0 +1,125 @@
+"""Prune and build: shapes, fan-in, and which neurons are kept."""
+
+import keras
+import numpy as np
+import pytest
+
+import kprune
+from kprune import prune_and_build
+from kprune.prune_and_build import pab
+
+
+def data(examples=60, classes=3):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(examples, 4, 2)).astype("float32")
+    return x, rng.integers(0, classes, examples)
+
+
+def dense(model):
+    return [x for x in model.layers if isinstance(x, keras.layers.Dense)]
+
+
+def test_it_is_a_plain_network_of_the_widths():
+    model = pab((7, 5, 3), 40, data(), 3)
+    shapes = [layer.kernel.shape for layer in dense(model)]
+    assert shapes == [(8, 7), (7, 5), (5, 3), (3, 3)]
+    assert [layer.name for layer in dense(model)] == [
+        "fc1",
+        "fc2",
+        "fc3",
+        "fc4",
+    ]
+    assert [layer.activation.__name__ for layer in dense(model)] == [
+        *["tanh"] * 3,
+        "linear",
+    ]
+    fc = kprune.models.fc((7, 5, 3), classes=3, input_shape=(4, 2))
+    assert model.count_params() == fc.count_params()
+    assert model(data()[0]).shape == (60, 3)
+
+
+def test_fan_in_is_that_of_the_pruned_layers():
+    model = pab((4, 4), 900, data(), 3)
+    # Limits 1 / sqrt(8), 1 / sqrt(4); of the output layer, read by 900.
+    for layer, fan_in in zip(dense(model), (8, 4, 900), strict=True):
+        limit = fan_in**-0.5
+        largest = np.abs(layer.kernel.numpy()).max()
+        assert 0.6 * limit < largest <= limit
+        assert 0 < np.abs(layer.bias.numpy()).max() <= limit
+
+
+@pytest.mark.parametrize("criterion", ["ossum", "linear_ossum", "log_ossum"])
+def test_it_keeps_the_best_of_each_layer(criterion, monkeypatch):
+    seen = []
+    best = prune_and_build._best
+
+    def recorded(model, *arguments):
+        kept = best(model, *arguments)
+        seen.append((model, kept))
+        return kept
+
+    monkeypatch.setattr(prune_and_build, "_best", recorded)
+    x, y = data()
+    model = pab((6, 5), 30, (x, y), 3, criterion=criterion)
+    assert len(seen) == 2  # One pass for each hidden layer.
+    for place, (full, kept) in enumerate(seen):
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        scores = kprune.score(full, criterion, data=(x, y), loss=loss)
+        totals = scores[f"fc{place + 2}/kernel"].sum(axis=1)
+        best_of_all = np.sort(np.argsort(-totals)[: len(kept)])
+        np.testing.assert_array_equal(kept, best_of_all)
+        built, left = dense(full)[place], dense(model)[place]
+        np.testing.assert_array_equal(
+            left.kernel, built.kernel.numpy()[:, kept]
+        )
+        np.testing.assert_array_equal(left.bias, built.bias.numpy()[kept])
+    # The second layer was built on the six neurons that are left.
+    assert dense(seen[1][0])[0].units == 6
+    full, kept = seen[1]
+    np.testing.assert_array_equal(
+        dense(model)[2].kernel, dense(full)[2].kernel.numpy()[kept]
+    )
+
+
+def test_seeds_and_labels():
+    x, y = data()
+    one, same, other = (pab((5,), 20, (x, y), 3, seed=s) for s in (1, 1, 2))
+    hot = pab((5,), 20, (x, np.eye(3)[y]), 3, seed=1)
+    np.testing.assert_array_equal(one(x), same(x))
+    np.testing.assert_array_equal(one(x), hot(x))
+    assert np.abs(one(x) - other(x)).max() > 0.01
+
+
+def test_an_initializer_of_ones_own():
+    law = keras.initializers.RandomNormal(stddev=2.0, seed=3)
+    model = pab((40, 40), 50, data(), 3, "relu", law)
+    first, second, _ = dense(model)
+    assert 1.5 < first.kernel.numpy().std() < 2.5
+    assert not np.any(first.bias)
+    # One seed for all layers would draw the same numbers in each.
+    assert (first.kernel.numpy()[:8] != second.kernel.numpy()[:8]).any()
+
+
+def test_it_is_better_than_chance_without_training():
+    (x, y), (x_test, y_test) = kprune.datasets.load_arrays("digits")
+    model = pab((100,), 1000, (x, y), 10)
+    accuracy = np.mean(np.argmax(model(x_test), axis=1) == y_test)
+    assert accuracy > 0.5
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"widths": (60,)}, "from 1 to `build`"),
+        ({"widths": ()}, "one or more `widths`"),
+        ({"widths": 5}, "Invalid value for argument `widths`"),
+        ({"build": 9.5}, "to be integers"),
+        ({"classes": 1}, "two or more `classes`"),
+        ({"criterion": "osum"}, "Did you mean 'ossum'"),
+        ({"seed": -1}, "`seed`"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    given = {"widths": (5,), "build": 50, "data": data(), "classes": 3}
+    with pytest.raises(ValueError, match=message):
+        pab(**{**given, **arguments})

@@ -1,0 +1,139 @@
+"""Gates on neurons: what trains, what they learn, and what is left."""
+
+import keras
+import numpy as np
+import pytest
+
+import kprune
+from kprune import selection
+
+CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def planted(noise=12, seed=0):
+    """Returns a network in which four neurons solve the task and the others
+    stand in the way, and the task."""
+    rng = np.random.default_rng(seed)
+    # Two inputs; the class says which is larger. Neurons 0 to 3 put out
+    # x0 - x1 or the opposite, read the right way round; the others are the
+    # same, read the wrong way round.
+    x = rng.normal(size=(256, 2)).astype("float32")
+    y = (x[:, 1] > x[:, 0]).astype(int)
+    signs = rng.choice([-1.0, 1.0], 4 + noise)
+    first = np.outer([1.0, -1.0], signs)
+    right = np.where(np.arange(4 + noise) < 4, 1.0, -1.0)
+    last = np.outer(signs * right, [1.0, -1.0])
+    order = rng.permutation(4 + noise)
+    model = keras.Sequential(
+        [
+            keras.Input((2,)),
+            keras.layers.Dense(4 + noise, activation="tanh", name="hidden"),
+            keras.layers.Dense(2, name="logits"),
+        ]
+    )
+    model.layers[0].set_weights([first[:, order], np.zeros(4 + noise)])
+    model.layers[1].set_weights([last[order], np.zeros(2)])
+    return model, (x, y), np.flatnonzero(order < 4)
+
+
+def test_it_finds_the_planted_neurons():
+    model, (x, y), good = planted()
+    before = [v.numpy() for v in model.variables]
+    accuracy = np.mean(np.argmax(model(x), axis=1) == y)
+    assert accuracy < 0.05  # Twelve against four.
+    pruned = selection.neuron_supermask(
+        model, (x, y), CE, sparsity=0.75, epochs=6, batch_size=32
+    )
+    masks = kprune.get_masks(pruned)
+    stays = np.flatnonzero(masks["hidden/kernel"].any(axis=0))
+    np.testing.assert_array_equal(stays, good)
+    np.testing.assert_array_equal(
+        np.flatnonzero(masks["logits/kernel"].any(axis=1)), good
+    )
+    assert np.mean(np.argmax(pruned(x), axis=1) == y) == 1
+    # Neither model has other weights than before, where they are kept.
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+    kernel = pruned.get_layer("hidden").layer.kernel.numpy()
+    np.testing.assert_array_equal(kernel[:, good], before[0][:, good])
+
+
+def test_gates_follow_the_seed_and_nothing_else_trains():
+    model, data, good = planted()
+    one, same, other = (
+        selection.learned_gates(model, data, CE, epochs=2, seed=seed)
+        for seed in (1, 1, 2)
+    )
+    assert list(one) == ["hidden/kernel"]
+    np.testing.assert_array_equal(one["hidden/kernel"], same["hidden/kernel"])
+    assert (one["hidden/kernel"] != other["hidden/kernel"]).any()
+    rest = np.setdiff1d(np.arange(16), good)
+    gates = one["hidden/kernel"]
+    assert gates[good].mean() > gates[rest].mean()
+
+
+def test_one_step_by_hand():
+    # One input, one neuron a = 2 x read by (1, -1): logits (2 x g, -2 x g).
+    # At x = 1 with class 0: dL/dg = -(1 - p) 4, p the softmax of class 0.
+    model = keras.Sequential(
+        [
+            keras.Input((1,)),
+            keras.layers.Dense(1, use_bias=False, name="a"),
+            keras.layers.Dense(2, use_bias=False, name="b"),
+        ]
+    )
+    model.set_weights([np.array([[2.0]]), np.array([[1.0, -1.0]])])
+    data = (np.ones((1, 1), "float32"), np.array([0]))
+    none, one = (
+        selection.learned_gates(
+            model, data, CE, epochs=1, learning_rate=rate, seed=4
+        )["a/kernel"][0]
+        for rate in (1e-12, 0.5)
+    )
+    assert 0 <= none <= 1
+    p = 1 / (1 + np.exp(-4 * none))
+    np.testing.assert_allclose(one, none + 0.5 * 4 * (1 - p), rtol=1e-5)
+
+
+def test_the_rate_falls_for_the_last_third():
+    rate = selection.gates._rate(0.1, steps=10, epochs=15)
+    np.testing.assert_allclose([rate(100), rate(101)], [0.1, 0.01])
+
+
+def test_each_hidden_layer_loses_the_same_share():
+    model = kprune.models.fc((8, 12), input_shape=(5,), classes=3, seed=0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(32, 5)).astype("float32")
+    data = (x, rng.integers(0, 3, 32))
+    pruned = selection.neuron_supermask(
+        model, data, CE, sparsity=0.75, epochs=1
+    )
+    masks = kprune.get_masks(pruned)
+    kept = [int(m.any(axis=0).sum()) for m in masks.values()]
+    assert kept == [2, 3, 3]
+    assert masks["fc2/kernel"].sum() == 2 * 3
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"sparsity": 1.0}, "`sparsity`"),
+        ({"epochs": 0}, "`epochs`"),
+        ({"learning_rate": 0.0}, "`learning_rate`"),
+        ({"data": np.ones(3)}, "`data`"),
+        ({"data": (np.ones((2, 2)), np.array([0, 5]))}, "integers from 0 to 1"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    model, data, _ = planted()
+    given = {"data": data, "loss": CE, "sparsity": 0.5, **arguments}
+    with pytest.raises(ValueError, match=message):
+        selection.neuron_supermask(model, **given)
+
+
+def test_a_network_without_hidden_layers():
+    model = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(2, name="logits")]
+    )
+    with pytest.raises(ValueError, match="no hidden dense layer"):
+        selection.learned_gates(model, planted()[1], CE)
