@@ -22,17 +22,24 @@ import time
 import command_line
 import keras
 import numpy as np
+import removals
 import scorings
 import tensorflow as tf
 from absl import app, flags
-from figures import alternate, figure, seconds
+from figures import Figure, alternate, figure, seconds
 from scorings import SCORINGS
 
 import kprune
+from kprune.comparison.timing import compare_times
 
 _ROWS = flags.DEFINE_list("rows", [], "Rows to measure. Defaults to all.")
 _NETWORKS = flags.DEFINE_list(
     "networks", ["resnet20", "vgg16"], "Networks, by name in kprune.models."
+)
+_SHRUNK = flags.DEFINE_list(
+    "shrunk_networks",
+    ["resnet18", "vgg16"],
+    "Networks of the row `shrink`, by name in kprune.models.",
 )
 _REPEATS = flags.DEFINE_integer("repeats", 21, "Alternations per ratio.", 1)
 _LONG_REPEATS = flags.DEFINE_integer(
@@ -275,6 +282,58 @@ def prospr_memory():
             note=f"{most:.2f} / {one:.2f} GB, of which {before:.2f} GB are "
             "there before the first score",
         )
+
+
+@row
+def shrink():
+    """A network over the same without half of its channels."""
+    for network in _SHRUNK.value:
+        models = removals.shrunk(network)
+        yield from bought(f"shrink, {network}", *models, batch_size=32)
+
+
+@row
+def compact():
+    """A dense network over the same without what SNIP cuts off."""
+    models = removals.compacted()
+    yield from bought("compact, lenet_300_100", *models, batch_size=128)
+
+
+def bought(what, dense, small, batch_size):
+    """Yields what a smaller model takes of the dense one's size and time."""
+    targets = removals.TARGETS.get(what, {})
+    compared = kprune.compare(
+        dense,
+        small,
+        batch_size=batch_size,
+        repeats=_REPEATS.value,
+        verbose=0,
+    )
+    for one in compared.rows:
+        spread = one.spread or (one.ratio, one.ratio)
+        note = f"{_number(one.before)} to {_number(one.after)} {one.unit}"
+        yield Figure(
+            f"{what}: {one.name}",
+            one.ratio,
+            spread,
+            targets.get(one.name, "reported"),
+            note.rstrip(),
+        )
+    lite = [removals.lite(model) for model in (dense, small)]
+    if None not in lite:
+        found = compare_times(*lite, _REPEATS.value)
+        name = "LiteRT, batch 1"
+        yield Figure(
+            f"{what}: {name}",
+            found.ratio,
+            found.spread,
+            targets.get(name, "reported"),
+            f"{1000 * found.before:.3f} to {1000 * found.after:.3f} ms",
+        )
+
+
+def _number(value):
+    return f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
 
 
 @row

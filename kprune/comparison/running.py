@@ -1,0 +1,98 @@
+"""What is timed of a model: an inference and a step of training, compiled."""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+
+def inference(model, x):
+    """Returns a function that runs a model on a batch, for its time.
+
+    Args:
+        model: A Keras model. It stays as it is.
+        x: Inputs, as tensors.
+    """
+
+    def forward(x):
+        outputs, _ = model.stateless_call(*_values(model), x, training=False)
+        return outputs
+
+    return _compiled(forward, x)
+
+
+def training_step(model, x):
+    """Returns a function that takes a step of training, for its time.
+
+    The loss is the mean square of the outputs, which fits all models, and
+    the optimizer plain SGD at a learning rate of zero: all is computed and
+    written, and each step finds the same weights.
+
+    Args:
+        model: A Keras model, of which nobody else uses the statistics and
+            random seeds: a step moves them.
+        x: Inputs, as tensors.
+
+    Returns:
+        A function, or `None` if the model has nothing to train.
+    """
+    variables = model.trainable_variables
+    if not variables:
+        return None
+    optimizer = keras.optimizers.SGD(0.0, name="comparison")
+    optimizer.build(variables)
+
+    def step(x):
+        with tf.GradientTape() as tape:
+            values, others = _values(model)
+            tape.watch(values)
+            outputs, moved, losses = model.stateless_call(
+                values, others, x, training=True, return_losses=True
+            )
+            loss = tf.add_n([*_squares(outputs), *map(_float, losses)])
+        gradients = tape.gradient(loss, values, unconnected_gradients="zero")
+        optimizer.apply(gradients, variables)
+        for variable, value in zip(
+            model.non_trainable_variables, moved, strict=True
+        ):
+            variable.assign(value)
+        return loss
+
+    return _compiled(step, x)
+
+
+def _values(model):
+    """Returns the values of the variables, trainable and not.
+
+    Given to `stateless_call`, they keep a layer that draws from Keras' own
+    random state from moving it.
+    """
+    return tuple(
+        [tf.convert_to_tensor(v) for v in variables]
+        for variables in (
+            model.trainable_variables,
+            model.non_trainable_variables,
+        )
+    )
+
+
+def _squares(outputs):
+    flat = [_float(z) for z in keras.tree.flatten(outputs)]
+    return [tf.reduce_mean(tf.square(z)) for z in flat]
+
+
+def _float(z):
+    return tf.cast(z, "float32")
+
+
+def _compiled(function, x):
+    """Returns a function that runs another, traced now, until it is done."""
+    # TensorFlow takes functions that are made anew for ones traced too often,
+    # and says so, unless they are traced by hand.
+    traced = tf.function(function, autograph=False).get_concrete_function(x)
+    return functools.partial(_run, traced, x)
+
+
+def _run(function, x):
+    function(x)
+    tf.test.experimental.sync_devices()
