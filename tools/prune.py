@@ -10,7 +10,11 @@ cross-entropy that fits its outputs.
 
 The model that is written keeps its masks: `import kprune` before Keras loads
 it, and it trains on as sparse as it is. --strip writes a plain one, with zeros
-for what is pruned, that loads without kprune.
+for what is pruned, that loads without kprune. --shrink writes a plain one that
+is physically smaller, without the channels and units that are gone:
+
+  python tools/prune.py --model=in.keras --out=out.keras --method=3sp \\
+      --target=flops=0.5 --data=cifar10 --shrink
 """
 
 import ast
@@ -29,6 +33,12 @@ _METHOD = flags.DEFINE_string(
 )
 _SPARSITY = flags.DEFINE_float(
     "sparsity", None, "Share of the weights to remove, in [0, 1)."
+)
+_TARGET = flags.DEFINE_string(
+    "target",
+    None,
+    "In place of --sparsity, the share of the cost to leave: flops=0.5 or "
+    "parameters=0.5.",
 )
 _OPTIONS = flags.DEFINE_list(
     "options",
@@ -55,6 +65,9 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of ties, random scores and batches.")
 _STRIP = flags.DEFINE_boolean(
     "strip", False, "Whether to write a plain model, without masks."
 )
+_SHRINK = flags.DEFINE_boolean(
+    "shrink", False, "Whether to write a plain model that is smaller."
+)
 _OVERWRITE = flags.DEFINE_boolean(
     "overwrite", False, "Whether to replace a file at --out."
 )
@@ -69,9 +82,12 @@ def main(argv):
         saved_models.check_free(_OUT.value, _MODEL.value, _OVERWRITE.value)
         pruned = kprune.prune(model, **arguments())
         kprune.summary(pruned)
-        written = kprune.strip(pruned) if _STRIP.value else pruned
+        written, how = pruned, "with masks"
+        if _STRIP.value or _SHRINK.value:
+            written, how = kprune.strip(pruned), "without masks"
+        if _SHRINK.value:
+            written, how = kprune.shrink(pruned), "smaller, without masks"
         saved_models.save(written, _OUT.value)
-    how = "without masks" if _STRIP.value else "with masks"
     print(f"\n{_OUT.value} holds the model, {how}.")
 
 
@@ -90,6 +106,8 @@ def arguments():
     }
     if data is not None:
         found.update(data=data, batches=_BATCHES.value)
+    if _TARGET.value is not None:
+        found["target"] = options([_TARGET.value], "target")
     given = options(_OPTIONS.value)
     for key in given:
         if key in found or key in ("data", "batches"):
@@ -97,15 +115,13 @@ def arguments():
     return {**found, **given}
 
 
-def options(pairs):
+def options(pairs, flag="options"):
     """Returns options as a dict: numbers, booleans, `None`, else strings."""
     found = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key.isidentifier():
-            raise ValueError(
-                f"Expected --options=key=value,key=value. Received: {pair!r}"
-            )
+            raise ValueError(f"Expected --{flag}=key=value. Received: {pair!r}")
         if text in ("true", "false"):
             text = text.capitalize()
         try:

@@ -105,6 +105,25 @@ def test_prune_strips_if_asked(binary, saved, tmp_path):
     np.testing.assert_array_equal(kernel[kernel != 0], before[kernel != 0])
 
 
+def test_prune_to_a_cost_and_shrink(binary, saved, tmp_path, capsys):
+    out = tmp_path / "out.keras"
+    binary(
+        "prune",
+        f"--model={saved}",
+        f"--out={out}",
+        "--method=magnitude",
+        "--granularity=channel",
+        "--target=parameters=0.5",
+        "--shrink",
+    )
+    model = keras.models.load_model(out)
+    # A unit has 64 + 1 + 10 parameters, and 10 biases of 2,410 stay: 15 units
+    # of 32 are 1,135, and 16 would be more than half.
+    assert model.get_layer("fc1").units == 15
+    assert model.count_params() == 1135
+    assert "holds the model, smaller, without masks" in capsys.readouterr().out
+
+
 def test_prune_takes_arrays_and_options(binary, saved, digits, tmp_path):
     out = tmp_path / "out.keras"
     binary(
