@@ -205,6 +205,47 @@ def test_what_cannot_go_is_left_out_with_the_reason():
     assert masks["c/kernel"].all()
 
 
+def transformer():
+    x = keras.Input((5, 8))
+    attention = layers.MultiHeadAttention(4, 3, name="mha")
+    h = layers.Add(name="add1")([x, attention(x, x)])
+    h = layers.LayerNormalization(name="ln")(h)
+    m = layers.Dense(16, "gelu", name="up")(h)
+    h = layers.Add(name="add2")([h, layers.Dense(8, name="down")(m)])
+    h = layers.GlobalAveragePooling1D(name="pool")(h)
+    return keras.Model(x, layers.Dense(3, name="head")(h))
+
+
+def test_heads_of_attention_go_whole():
+    model = randomized(transformer())
+    scores = {n: np.ones(w.layout.shape) for n, w in _prunable(model)}
+    found = pooled(model, scores, reduce="sum")
+    assert set(found) == {"mha/query_dense/kernel", "up/kernel"}
+    # Query, key and value of a head: 3 x 8 x 3 weights.
+    np.testing.assert_array_equal(found["mha/query_dense/kernel"], 4 * [72])
+    read = pooled(model, scores, reduce="sum", side="outgoing")
+    np.testing.assert_array_equal(read["mha/query_dense/kernel"], 4 * [24])
+    pruned = kprune.prune(
+        model, "random", 0.5, granularity="channel", allocation="uniform"
+    )
+    masks = kprune.get_masks(pruned)
+    kept = masks["mha/query_dense/kernel"].any((0, 2))
+    assert kept.sum() == 2
+    for name in ("key", "value"):
+        mask = masks[f"mha/{name}_dense/kernel"]
+        np.testing.assert_array_equal(mask.all((0, 2)), kept)
+        np.testing.assert_array_equal(mask.any((0, 2)), kept)
+    mask = masks["mha/output_dense/kernel"]
+    np.testing.assert_array_equal(mask.all((1, 2)), kept)
+    np.testing.assert_array_equal(mask.any((1, 2)), kept)
+    # What down makes is added to the model's input, and stays.
+    assert masks["down/kernel"].any(0).all()
+    assert masks["down/kernel"].any(1).sum() == 8
+    small = kprune.shrink(pruned, verbose=0)
+    assert small.get_layer("mha").num_heads == 2
+    assert small.get_layer("up").units == 8
+
+
 def test_channels_of_an_excluded_weight_stay():
     pruned = kprune.prune(
         block(), "random", 0.5, granularity="channel", exclude="outer"

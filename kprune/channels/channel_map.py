@@ -91,16 +91,15 @@ def _axes(plain, flow, group):
     for call, its_flow in flow.items():
         if its_flow is None or not its_flow.owns or call.crossing:
             continue
-        by_name = its_flow.axes(call)
-        for variable in call.operation.variables:
-            if variable.name in by_name and id(variable) in names:
+        for variable, slices in its_flow.variables(call):
+            if id(variable) in names:
                 found[names[id(variable)]] = tuple(
                     Axis(
-                        axis % len(variable.shape),
-                        group[signal.numbers].repeat(times),
-                        its_flow.reads and signal in call.inputs,
+                        one.axis % len(variable.shape),
+                        group[one.signal.numbers].repeat(one.times),
+                        one.reads,
                     )
-                    for axis, signal, times in by_name[variable.name]
+                    for one in slices
                 )
     return found
 

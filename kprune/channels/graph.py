@@ -50,12 +50,15 @@ class Call:
         outputs: Tuple of signals.
         crossing: Whether this is a nested model being entered or left, which
             changes nothing.
+        inner: Tuple of signals within the layer that count as channels: the
+            heads of attention.
     """
 
     operation: keras.Operation
     arguments: tuple
     outputs: tuple
     crossing: bool = False
+    inner: tuple = ()
 
     @functools.cached_property
     def inputs(self):
@@ -146,6 +149,13 @@ class _Recorder:
             self._next += signal.channels
         return self.signals[id(tensor)]
 
+    def inner(self, operation):
+        """Returns the signals within a layer, new ones for each call."""
+        if type(operation) is not keras.layers.MultiHeadAttention:
+            return ()
+        heads = keras.KerasTensor((None, operation.num_heads))
+        return (self.signal(heads),)
+
     def run(self, model):
         """Records the calls of a graph; returns its inputs and outputs."""
         if isinstance(model, keras.Sequential):
@@ -168,6 +178,7 @@ class _Recorder:
             operation,
             keras.tree.map_structure(self._replaced, (args, kwargs)),
             tuple(map(self.signal, keras.tree.flatten(outputs))),
+            inner=self.inner(operation),
         )
         nested = followable(operation) and runs_as_inference(call)
         if nested and len(call.inputs) == len(operation.inputs):

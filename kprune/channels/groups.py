@@ -54,8 +54,8 @@ def _shared(graph, flow):
     for first, *others in calls.values():
         for other in others:
             for a, b in zip(
-                (*first.inputs, *first.outputs),
-                (*other.inputs, *other.outputs),
+                (*first.inputs, *first.inner, *first.outputs),
+                (*other.inputs, *other.inner, *other.outputs),
                 strict=True,
             ):
                 yield a.numbers, b.numbers

@@ -16,7 +16,7 @@ _COSTS = (None, "flops", "parameters")
 
 @dataclasses.dataclass(frozen=True)
 class Channel(Granularity):
-    """Output units: a dense unit, a filter, a recurrent unit with its gates.
+    """Output units: a dense unit, a filter, a head of attention.
 
     In a model that is a graph of layers, a channel is all that stays or goes
     with it, so that `kprune.shrink` can take it out: the slices of the kernels
@@ -45,8 +45,9 @@ class Channel(Granularity):
         per: `None`, or what the score of a channel is divided by: `"flops"`,
             the multiply-adds that go with it, or `"parameters"`, the weights.
         tied: Whether channels go together through the model. `False` takes
-            the output units of each weight by themselves, on the incoming
-            side alone, as is done in models that are no graph of layers.
+            the output units of each weight by themselves (of a recurrent
+            kernel, a unit with its gates), on the incoming side alone, as is
+            done in models that are no graph of layers.
     """
 
     reduce: str = "mean"

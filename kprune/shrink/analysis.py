@@ -73,6 +73,10 @@ def _constants(graph, flow):
     for call in graph.calls:
         if flow[call] is None:
             continue
+        for signal, value in zip(
+            call.inner, flow[call].inner(call), strict=True
+        ):
+            values[signal.numbers] = value
         given = [values[signal.numbers] for signal in call.inputs]
         with np.errstate(all="ignore"):
             found = flow[call].constants(call, given)
@@ -89,13 +93,14 @@ def _readers(graph, flow, values):
     readers = []
     for layer, its_calls in calls.items():
         first = its_calls[0]
-        given = [values[call.inputs[0].numbers] for call in its_calls]
+        read = flow[first].read(first)
+        given = [values[flow[c].read(c).numbers] for c in its_calls]
         same = np.all([value == given[0] for value in given], 0)
         readers.append(
             Reader(
                 layer,
                 flow[first],
-                first.inputs[0].numbers,
+                read.numbers,
                 first.outputs[0].numbers,
                 np.where(same, given[0], np.nan),
                 flow[first].links(layer),

@@ -39,8 +39,7 @@ def _row(name, weight, decision, model):
         return Row(name, units, units, f"{kind} is no graph of layers")
     calls = decision.analysis.calls_of(weight.layer)
     if not calls:
-        why = "within a layer that is left whole"
-        return Row(name, units, units, why)
+        return _row_of_part(name, weight, decision, units)
     signal = calls[0].outputs[0]
     if decision.analysis.flow[calls[0]] is None:
         why = f"left whole: {decision.analysis.unfit[calls[0]]}"
@@ -48,6 +47,19 @@ def _row(name, weight, decision, model):
     after = len(decision.kept(signal))
     notes = [*_stuck(signal, decision), *_selected(weight.layer, decision)]
     return Row(name, signal.channels, after, "; ".join(notes))
+
+
+def _row_of_part(name, weight, decision, units):
+    """The row of a layer within a layer, such as a part of attention."""
+    for call, flow in decision.analysis.flow.items():
+        for variable, slices in flow.variables(call) if flow else ():
+            if variable is weight.variable:
+                made = [one.signal for one in slices if not one.reads]
+                if not made:
+                    return Row(name, units, units, "its channels stay")
+                kept = len(decision.kept(made[0]))
+                return Row(name, made[0].channels, kept, "counted in heads")
+    return Row(name, units, units, "within a layer that is left whole")
 
 
 def _stuck(signal, decision):

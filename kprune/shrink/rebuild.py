@@ -1,5 +1,7 @@
 """The smaller model, made from what has been decided."""
 
+import collections
+
 import keras
 
 from kprune import cloning, keras_internals, seeds, weights
@@ -125,10 +127,10 @@ class _Builder:
         found = []
         for old, new in self.new.values():
             if old in self.calls and isinstance(old, keras.layers.Layer):
-                by_name = {v.name: v for v in new.variables}
-                for variable in old.variables:
+                by_place = dict(_placed(new))
+                for place, variable in _placed(old):
                     kept = self.cuts.get(id(variable), [])
-                    found.append((variable, by_name[variable.name], kept))
+                    found.append((variable, by_place[place], kept))
             elif isinstance(old, keras.layers.Layer) and not (
                 id(old) in self.decision.analysis.graph.entries
                 or graph.followable(old)
@@ -165,6 +167,15 @@ class _Builder:
                 new.bias.assign_add(values)
             else:  # A batch normalization takes its mean off.
                 new.moving_mean.assign_sub(values)
+
+
+def _placed(layer):
+    """Yields (place, variable) of a layer: names within it, and how many of
+    the same came before. A layer that is given a bias has one place more."""
+    before = collections.Counter()
+    for variable in layer.variables:
+        yield (variable.name, before[variable.name]), variable
+        before[variable.name] += 1
 
 
 def _carry_trainable(old, new):

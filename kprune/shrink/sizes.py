@@ -19,11 +19,11 @@ def cuts(decision):
     for call, flow in decision.analysis.flow.items():
         if flow is None or not flow.owns or call.crossing:
             continue
-        kept, axes = decision.kept_by(call), flow.axes(call)
-        for variable in call.operation.variables:
+        kept = decision.kept_by(call)
+        for variable, slices in flow.variables(call):
             cut = [
-                (axis, _entries(kept(signal), times))
-                for axis, signal, times in axes.get(variable.name, ())
+                (one.axis, _entries(kept(one.signal), one.times))
+                for one in slices
             ]
             if any(len(i) != variable.shape[axis] for axis, i in cut):
                 found[id(variable)] = cut

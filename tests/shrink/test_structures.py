@@ -190,7 +190,7 @@ def test_what_is_not_known_is_left_whole(layer, kind):
         np.testing.assert_array_equal(new, old)
 
 
-def test_attention_is_left_whole_and_what_lies_beside_it_is_not():
+def test_attention_keeps_its_channels_and_what_lies_beside_it_shrinks():
     inputs = keras.Input((4, 6), name="inputs")
     attention = layers.MultiHeadAttention(2, 3, name="attention")
     x = layers.Add(name="sum")([inputs, attention(inputs, inputs)])
@@ -202,9 +202,58 @@ def test_attention_is_left_whole_and_what_lies_beside_it_is_not():
     small = shrunk(model)
     assert channels(small, "norm", "up", "down") == [6, 5, 6]
     rows = {row.layer: row for row in plan(model).rows}
-    assert (
-        rows["attention/query_dense"].why == "within a layer that is left whole"
+    query = rows["attention/query_dense"]
+    assert (query.before, query.after, query.why) == (2, 2, "counted in heads")
+    assert rows["attention/output_dense"].why == "its channels stay"
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+@pytest.mark.parametrize("part", ["value", "output"])
+def test_heads_that_give_nothing_or_are_not_read_go(part, use_bias):
+    query, value = (
+        keras.Input((n, 6), name=name) for n, name in ((4, "q"), (7, "v"))
     )
+    attention = layers.MultiHeadAttention(
+        4, 3, value_dim=5, use_bias=use_bias, name="attention"
+    )
+    x = layers.Add(name="sum")([query, attention(query, value)])
+    model = keras.Model([query, value], layers.Dense(2, name="out")(x))
+    randomize(model)
+    if part == "output":
+        kernel = np.array(attention.output_dense.kernel)
+        kernel[[0, 2]] = 0
+        attention.output_dense.kernel.assign(kernel)
+    else:
+        kernel = np.array(attention.value_dense.kernel)
+        kernel[:, [0, 2]] = 0
+        attention.value_dense.kernel.assign(kernel)
+        if use_bias:
+            bias = np.array(attention.value_dense.bias)
+            bias[[0, 2]] = 0
+            attention.value_dense.bias.assign(bias)
+
+    small = shrunk(model).get_layer("attention")
+    assert small.num_heads == 2
+    for name, axis in (("query", 1), ("key", 1), ("value", 1), ("output", 0)):
+        kernel = getattr(attention, f"{name}_dense").kernel
+        np.testing.assert_array_equal(
+            getattr(small, f"{name}_dense").kernel,
+            np.take(np.asarray(kernel), [1, 3], axis),
+        )
+
+
+def test_values_that_are_a_bias_alone_keep_their_head():
+    """It gives the bias, whatever it attends to: not zero."""
+    inputs = keras.Input((4, 6), name="inputs")
+    attention = layers.MultiHeadAttention(2, 3, name="attention")
+    x = attention(inputs, inputs)
+    model = keras.Model(inputs, layers.Dense(2, name="out")(x))
+    randomize(model)
+    kernel = np.array(attention.value_dense.kernel)
+    kernel[:, 0] = 0
+    attention.value_dense.kernel.assign(kernel)
+
+    assert shrunk(model).get_layer("attention").num_heads == 2
 
 
 def test_a_call_in_training_mode_is_left_whole():

@@ -8,6 +8,7 @@ not looked up by their bases: they may compute otherwise.
 import keras
 
 from kprune.channels.flows import (
+    attention,
     elementwise,
     linear,
     merging,
@@ -15,7 +16,7 @@ from kprune.channels.flows import (
     shaping,
 )
 
-_PARTS = (elementwise, linear, merging, normalization, shaping)
+_PARTS = (attention, elementwise, linear, merging, normalization, shaping)
 LAYERS = {cls: flow for part in _PARTS for cls, flow in part.FLOWS.items()}
 # By name: Keras does not export the classes of its operations.
 OPERATIONS = {**elementwise.OPERATIONS, **merging.OPERATIONS}

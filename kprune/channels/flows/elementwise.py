@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kprune.channels.flows.flow import Aligned
+from kprune.channels.flows.flow import Aligned, Slices
 
 layers = keras.layers
 
@@ -105,7 +105,7 @@ class PReLU(Aligned):
         layer, (signal,) = call.operation, call.inputs
         if layer.alpha.shape[-1] != signal.channels:
             return {}  # All channels share one.
-        return {"alpha": [(-1, signal, 1)]}
+        return {"alpha": [Slices(-1, signal)]}
 
 
 FLOWS = {

@@ -3,7 +3,27 @@
 Nothing is kept in a flow: one object serves all layers of its kind.
 """
 
-from kprune.channels.graph import runs_as_inference
+import dataclasses
+
+from kprune.channels.graph import Signal, runs_as_inference
+
+
+@dataclasses.dataclass(frozen=True)
+class Slices:
+    """An axis of a variable along which each channel has its entries.
+
+    Attributes:
+        axis: Which axis.
+        signal: The `Signal` whose channels it counts.
+        times: How many entries each channel has there.
+        reads: Whether they read the channel, which ends there, rather than
+            make it or pass it on.
+    """
+
+    axis: int
+    signal: Signal
+    times: int = 1
+    reads: bool = False
 
 
 class Flow:
@@ -12,8 +32,8 @@ class Flow:
     Attributes:
         owns: Whether the layer holds something per channel, so that all of
             its calls must keep the same channels.
-        reads: Whether the inputs' channels end here: outputs are sums over
-            them, and the layer can do without one. See `linear.Linear`.
+        reads: Whether channels end here: outputs are sums over them, and the
+            layer can do without one. See `linear.Linear`.
     """
 
     owns = False
@@ -73,11 +93,29 @@ class Flow:
             call: A `Call` that is followed.
 
         Returns:
-            Dict from the name of a variable to (axis, signal, times): each
-            channel of the signal has so many entries along the axis.
+            Dict from the name of a variable to a list of `Slices`.
         """
         del call
         return {}
+
+    def variables(self, call):
+        """Returns the (variable, list of `Slices`) pairs of `axes`."""
+        axes = self.axes(call)
+        return [
+            (variable, axes[variable.name])
+            for variable in call.operation.variables
+            if variable.name in axes
+        ]
+
+    def read(self, call):
+        """Returns the signal that ends here, if the flow `reads`."""
+        return call.inputs[0]
+
+    def inner(self, call):
+        """Returns what `constants` does, for the channels within the layer: a
+        list with an array for each signal."""
+        del call
+        return []
 
     def config(self, call, kept):
         """Returns what changes in the layer's config."""

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from kprune.channels.flows.elementwise import works_on_each
-from kprune.channels.flows.flow import Flow
+from kprune.channels.flows.flow import Flow, Slices
 
 layers = keras.layers
 
@@ -100,8 +100,11 @@ class Linear(Weighted):
     def axes(self, call):
         (given,), (made,) = call.inputs, call.outputs
         return {
-            "kernel": [(self.in_axis, given, 1), (self.out_axis, made, 1)],
-            "bias": [(0, made, 1)],
+            "kernel": [
+                Slices(self.in_axis, given, reads=True),
+                Slices(self.out_axis, made),
+            ],
+            "bias": [Slices(0, made)],
         }
 
     def config(self, call, kept):
@@ -151,9 +154,12 @@ class Separable(Linear):
         (given,), (made,) = call.inputs, call.outputs
         times = call.operation.depth_multiplier
         return {
-            "depthwise_kernel": [(-2, given, 1)],
-            "pointwise_kernel": [(-2, given, times), (-1, made, 1)],
-            "bias": [(0, made, 1)],
+            "depthwise_kernel": [Slices(-2, given, reads=True)],
+            "pointwise_kernel": [
+                Slices(-2, given, times, reads=True),
+                Slices(-1, made),
+            ],
+            "bias": [Slices(0, made)],
         }
 
     def _kernels(self, layer):
@@ -194,7 +200,7 @@ class Grouped(Weighted):
 
     def axes(self, call):
         (made,) = call.outputs
-        return {"kernel": [(-1, made, 1)], "bias": [(0, made, 1)]}
+        return {"kernel": [Slices(-1, made)], "bias": [Slices(0, made)]}
 
     def config(self, call, kept):
         per_group = call.inputs[0].channels // self._groups(call.operation)
@@ -218,7 +224,7 @@ class Grouped(Weighted):
 class Depthwise(Grouped):
     def axes(self, call):
         (given,), (made,) = call.inputs, call.outputs
-        return {"kernel": [(-2, given, 1)], "bias": [(0, made, 1)]}
+        return {"kernel": [Slices(-2, given)], "bias": [Slices(0, made)]}
 
     def config(self, call, kept):
         return {}
@@ -249,7 +255,7 @@ class Embedding(Flow):
         return np.where((table == table[0]).all(0), table[0], np.nan)
 
     def axes(self, call):
-        return {"embeddings": [(-1, call.outputs[0], 1)]}
+        return {"embeddings": [Slices(-1, call.outputs[0])]}
 
     def config(self, call, kept):
         return {"output_dim": len(kept(call.outputs[0]))}

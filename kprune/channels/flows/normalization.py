@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kprune.channels.flows.flow import Aligned
+from kprune.channels.flows.flow import Aligned, Slices
 
 _STATISTICS = ("gamma", "beta", "moving_mean", "moving_variance")
 
@@ -42,7 +42,7 @@ class BatchNormalization(Aligned):
         return (values[0] - mean) * scale + beta
 
     def axes(self, call):
-        return {name: [(0, call.inputs[0], 1)] for name in _STATISTICS}
+        return {name: [Slices(0, call.inputs[0])] for name in _STATISTICS}
 
 
 class GroupNormalization(Aligned):
@@ -72,7 +72,7 @@ class GroupNormalization(Aligned):
         return result.ravel() * gamma + beta
 
     def axes(self, call):
-        return {name: [(0, call.inputs[0], 1)] for name in ("gamma", "beta")}
+        return {name: [Slices(0, call.inputs[0])] for name in ("gamma", "beta")}
 
     def config(self, call, kept):
         per_group = call.inputs[0].channels // self._groups(call)
