@@ -172,8 +172,11 @@ def test_its_quick_variant_runs(path, tmp_path):
     assert config.training.epochs * config.training.steps_per_epoch == 2
     config.artifacts = False
     result = experiment.run(config, tmp_path / "run", verbose=0)
-    # Of channels, the share of the weights is another.
-    if "structured" not in config.pruner.options:
+    # Of channels and neurons, the share of the weights is another.
+    of_channels = config.pruner.granularity == "channel"
+    neurons = "ossum" in config.pruner.method
+    structured = of_channels or "structured" in config.pruner.options
+    if not structured and not neurons:
         expected = config.pruner.sparsity
         if config.pruner.method == "asni":
             # 98 % / (1 + exp(-0.5 / 5)), after the only epoch.

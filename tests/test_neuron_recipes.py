@@ -126,3 +126,31 @@ def test_axes_are_replaced_in_all():
     assert method.schedule == "cubic"
     assert method.criterion == "ossum"
     assert method.grain == kprune.Channel("sum", side="outgoing")
+
+
+def test_two_hidden_layers_are_the_least_for_norm_first():
+    with pytest.raises(ValueError, match="two or more hidden dense layers"):
+        kprune.prune(net((6,)), "ossum_norm", 0.5, data=data(), loss=CE)
+
+
+@pytest.mark.parametrize("name", sorted(neuron_recipes.METHODS))
+def test_a_call_by_name(name):
+    pruned = kprune.prune(
+        net((8, 12)), name, 0.75, data=data(), loss=CE, verbose=0
+    )
+    last = kprune.get_masks(pruned)["fc2/kernel"]
+    assert np.count_nonzero(last.any(axis=0)) == 3
+
+
+@pytest.mark.parametrize("name", ["linear_ossum", "ossum_norm"])
+def test_sparsity_that_grows_while_the_model_trains(name):
+    model = kprune.wrap(net((8, 12)))
+    model.compile("adam", CE)
+    pruning = kprune.callbacks.GradualPruning(
+        name, 0.5, every="1it", end="4it", data=data(), loss=CE
+    )
+    model.fit(*data(), epochs=5, batch_size=15, callbacks=[pruning], verbose=0)
+    masks = kprune.get_masks(model)
+    assert masks["fc2/kernel"].any(axis=0).sum() == 6
+    first = 8 if name == "linear_ossum" else 4
+    assert masks["fc1/kernel"].any(axis=0).sum() == first

@@ -71,10 +71,20 @@ def earlier_magnitude(objective, weights, masks):
 
     Returns:
         Dict of scores by name, each of its weight's shape. Higher is kept.
+
+    Raises:
+        ValueError: If there is no hidden layer before the last.
     """
-    last = {read.name for read in neurons.hidden_layers(objective.model)[-2:]}
+    reads = [read.name for read in neurons.hidden_layers(objective.model)]
+    if len(reads) < 3:
+        raise ValueError(
+            "Methods that end in `_norm` are for networks of two or more "
+            "hidden dense layers. Expected the same method without it, such as "
+            f"'ossum', for model {objective.model.name!r}. Received: layers of "
+            f"{reads}"
+        )
     scores = criteria.get("magnitude")(objective, weights, masks)
-    return {n: score for n, score in scores.items() if n not in last}
+    return {n: score for n, score in scores.items() if n not in reads[-2:]}
 
 
 def _after_norm(last):

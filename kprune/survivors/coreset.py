@@ -75,7 +75,7 @@ def coreset(model, sparsity, data=None, *, beta=None, seed=0):
             continue
         chances = sensitivities(made, read, bound)
         drawn = draw(chances, size, seeds.stream(seed, "coreset", made.name))
-        kernel, _ = _values(read)
+        kernel = np.asarray(read.layer.kernel.value)
         read.layer.kernel.assign(kernel * drawn.weights(chances)[:, None])
         found[made.name][:, drawn.counts == 0] = False
         found[read.name][drawn.counts == 0] = False
@@ -118,8 +118,10 @@ def sensitivities(made, read, beta):
         read: `kprune.neurons.Read`, the layer that reads them.
         beta: Number > 0, a bound on the norm of what they are given.
     """
-    kernel, bias = _values(made)
-    norms = np.sqrt(np.square(kernel).sum(axis=0) + np.square(bias))
+    squares = np.square(_bias(made.layer))
+    kernel = np.asarray(made.layer.kernel.value)  # No copy: it may be large.
+    squares += np.einsum("ij,ij->j", kernel, kernel, dtype=np.float64)
+    norms = np.sqrt(squares)
     value = made.layer.activation(
         keras.ops.convert_to_tensor(beta * norms[None], made.layer.dtype)
     )
@@ -127,7 +129,7 @@ def sensitivities(made, read, beta):
     if put_out is not given:  # An activation of its own, for one.
         value = keras.Model(put_out, given, name="between")(value)
     value = np.ravel(np.asarray(value, np.float64))
-    outgoing = np.abs(_values(read)[0]).max(axis=1)
+    outgoing = np.abs(np.asarray(read.layer.kernel.value)).max(axis=1)
     chances = outgoing * np.abs(value)
     if not chances.any():
         raise ValueError(
@@ -173,14 +175,11 @@ def draw(chances, size, rng):
     return Draws(counts)
 
 
-def _values(read):
-    """Returns the kernel and bias of a layer, float64, as it computes."""
-    layer = read.layer
-    kernel = np.array(layer.kernel.value, np.float64)
-    bias = np.zeros(layer.units)
-    if layer.use_bias:
-        bias = np.array(layer.bias.value, np.float64)
-    return kernel, bias
+def _bias(layer):
+    """Returns the bias of a layer in float64, zeros if it has none."""
+    if not layer.use_bias:
+        return np.zeros(layer.units)
+    return np.array(layer.bias.value, np.float64)
 
 
 def _bounds(reads, data, beta):
