@@ -172,3 +172,98 @@ def test_pruned_groups_are_no_candidates(name):
 def test_unknown_allocation():
     with pytest.raises(ValueError, match="Did you mean 'uniform'"):
         allocation.get("unifrom")
+
+
+# Smart ratios: p = (L - l + 1)^2 + (L - l + 1) is 12, 6 and 2 for L = 3.
+
+CONVOLUTIONS = {n: np.zeros((3, 3, 2, 10)) for n in "abc"}  # 180 each.
+
+
+def test_smart_ratio_falls_with_depth():
+    # 540 at 90 % are 54, shared 12 : 6 : 2.
+    counts = allocate("smart_ratio", CONVOLUTIONS, budget(0.9))
+    # 32.4, 16.2 and 5.4 round to 53: the first of the two furthest off gains.
+    assert counts == {"a": 33, "b": 16, "c": 5}
+
+
+def test_smart_ratio_clips_and_passes_the_excess_on():
+    # Of 324, a would get 194.4 > 180; 144 are left for 6 : 2.
+    counts = allocate("smart_ratio", CONVOLUTIONS, budget(0.4))
+    assert counts == {"a": 180, "b": 108, "c": 36}
+    # Of 459, b would get 209 of 279 and is clipped too.
+    counts = allocate("smart_ratio", CONVOLUTIONS, budget(0.15))
+    assert counts == {"a": 180, "b": 180, "c": 99}
+
+
+@pytest.mark.parametrize(
+    ("course", "expected"),
+    [
+        ("linear", {"a": 27, "b": 18, "c": 9}),  # 3 : 2 : 1.
+        ("cubic", {"a": 40, "b": 12, "c": 2}),  # 40.5, 12 and 1.5.
+        ("ascending", {"a": 6, "b": 16, "c": 32}),
+        ("uniform", {"a": 18, "b": 18, "c": 18}),
+    ],
+)
+def test_courses_of_smart_ratios(course, expected):
+    ratios = allocation.smart_ratios(course)
+    counts = allocate(ratios, CONVOLUTIONS, budget(0.9))
+    assert counts == expected
+
+
+def test_ascending_ratios_clip_the_last_and_pass_on_to_the_others():
+    # 324 of 2 : 6 : 12: c is clipped at 180, and 144 shared 2 : 6.
+    ratios = allocation.smart_ratios("ascending")
+    counts = allocate(ratios, CONVOLUTIONS, budget(0.4))
+    assert counts == {"a": 36, "b": 108, "c": 180}
+
+
+def test_smart_ratios_of_vgg_are_divided_by_the_square_of_the_depth():
+    # 12 / 1, 6 / 4 and 2 / 9 are 216 : 27 : 4 of 247; of 54: 47.2, 5.9, 0.87.
+    ratios = allocation.smart_ratios(vgg=True)
+    counts = allocate(ratios, CONVOLUTIONS, budget(0.9))
+    assert counts == {"a": 47, "b": 6, "c": 1}
+
+
+def test_matrices_keep_three_tenths_and_count_as_layers():
+    # L = 4 with the matrix: convolutions at 20, 12 and 6. Of 640 at 70 %, 192
+    # stay: 30 of the matrix, 162 shared 20 : 12 : 6 = 85.3, 51.2, 25.6.
+    groups = {**CONVOLUTIONS, "fc": np.zeros((10, 10))}
+    counts = allocate("smart_ratio", groups, budget(0.7))
+    assert counts == {"a": 85, "b": 51, "c": 26, "fc": 30}
+    ratios = allocation.smart_ratios(linear=0.5)
+    assert allocate(ratios, groups, budget(0.7))["fc"] == 50
+    # Without, it is the fourth of the shares 20 : 12 : 6 : 2, by density. In
+    # parts of its size, 100: 36, 21.6, 10.8 and 2 of 70.4.
+    ratios = allocation.smart_ratios(linear=None)
+    assert allocate(ratios, groups, budget(0.7))["fc"] == 5  # 192 * 2 / 70.4
+
+
+def test_matrices_take_what_convolutions_cannot():
+    groups = {
+        **CONVOLUTIONS,
+        "fc1": np.zeros((10, 10)),
+        "fc2": np.zeros((5, 4)),
+    }
+    # 660 at 5 %: 627 stay. 540 of the convolutions; 87 of 120 in matrices, at
+    # 72.5 and 14.5.
+    counts = allocate("smart_ratio", groups, budget(0.05))
+    assert counts == {"a": 180, "b": 180, "c": 180, "fc1": 73, "fc2": 14}
+
+
+def test_matrices_share_where_they_would_be_most_of_what_stays():
+    # Of 640 at 95 %, 32 stay; 30 in the matrix would leave 2.
+    groups = {**CONVOLUTIONS, "fc": np.zeros((10, 10))}
+    counts = allocate("smart_ratio", groups, budget(0.95))
+    assert counts["fc"] == 1  # 32 * 2 / 70.4 = 0.9.
+    # Matrices alone share too: sizes 235200, 30000, 1000 at 12, 6 and 2.
+    groups = {n: np.zeros(s) for n, s in SHAPES["lenet"].items()}
+    counts = allocate("smart_ratio", groups, budget(0.9))
+    total = 12 * 235200 + 6 * 30000 + 2 * 1000
+    assert counts["c"] == round(26620 * 2000 / total)
+
+
+def test_bad_smart_ratios_are_answered():
+    with pytest.raises(ValueError, match="Did you mean 'quadratic'"):
+        allocation.smart_ratios("quadratc")
+    with pytest.raises(ValueError, match="`linear`"):
+        allocation.smart_ratios(linear=1.5)

@@ -9,6 +9,11 @@ config names; --config takes the paper of another config. With --out it writes
 report.md, report.csv and a picture for each data set and network, for which it
 needs matplotlib: pip install "kprune[plots]".
 
+Sanity checks of a method (--check of tools/train.py) are rows of their own;
+under the table, a sentence on each says whether the method beats it.
+--overlaps adds how far the masks of the runs agree, each with each, and draws
+it as a heat map.
+
 Runs that are not finished are counted; directories that it cannot read are
 named and left out.
 """
@@ -20,7 +25,7 @@ import command_line
 import drawing
 import runs
 from absl import app, flags
-from comparison import plot, tables
+from comparison import overlaps, plot, tables, verdicts
 from comparison.groups import groups
 from comparison.sections import sections
 from ml_collections.config_flags import config_flags
@@ -32,6 +37,9 @@ _CONFIG = flags.DEFINE_string(
     "config", None, "A config whose paper to take, configs/NAME.py."
 )
 _RUNS = flags.DEFINE_list("runs", None, "Directories to read.")
+_OVERLAPS = flags.DEFINE_boolean(
+    "overlaps", False, "Whether to tell how far the runs' masks agree."
+)
 _OUT = flags.DEFINE_string(
     "out", None, "Directory to write. Without it, all is printed only."
 )
@@ -47,12 +55,25 @@ def main(argv):
         found = runs.find(_RUNS.value, but=_OUT.value)
         gathered, doubles = groups(found.finished, paper_of(_CONFIG.value))
         arranged = sections(gathered)
-        text = "\n".join(tables.markdown(section) for section in arranged)
+        agreement = overlaps.of(found.finished) if _OVERLAPS.value else {}
+        text = "\n".join(
+            [
+                *(told(section) for section in arranged),
+                *(overlaps.text(*item) for item in agreement.items()),
+            ]
+        )
         print("\n".join([text, *notes(found, doubles)]))
         if not arranged:
             raise ValueError(f"No finished run in {', '.join(_RUNS.value)}.")
         if _OUT.value is not None:
-            write(arranged, text, _OUT.value)
+            write(arranged, agreement, text, _OUT.value)
+
+
+def told(section):
+    """Returns the table of a section, and the verdicts under it."""
+    lines = [f"- {line}\n" for line in verdicts.sentences(section)]
+    table = tables.markdown(section)
+    return "\n".join([table, "".join(lines)]) if lines else table
 
 
 def paper_of(path):
@@ -77,17 +98,21 @@ def notes(found, doubles):
         yield f"Left out {path}: {reason}."
 
 
-def write(arranged, text, out):
+def write(arranged, agreement, text, out):
     """Writes the tables, and the pictures if that is possible."""
     os.makedirs(out, exist_ok=True)
-    pictures = {}
+    pictures = []
     if drawing.missing():
         print(drawing.missing())
     else:
         for section in arranged:
             name = f"{section.dataset}-{section.network}.png"
             plot.draw(section, os.path.join(out, name))
-            pictures[name] = section
+            pictures.append(name)
+        for place, found in agreement.items():
+            name = f"overlaps-{'-'.join(place)}.png"
+            overlaps.draw(place, found, os.path.join(out, name))
+            pictures.append(name)
     links = "".join(f"\n![{name[:-4]}]({name})\n" for name in pictures)
     directory.write_text(os.path.join(out, "report.md"), text + links)
     lines = tables.comma_separated(arranged)

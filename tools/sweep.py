@@ -9,6 +9,8 @@ of its own under --runs, which is named by what the run is. What it prints is
 in sweep.log there. tools/report.py makes tables and figures of them. Methods,
 sparsities and seeds default to those in the config's `paper.sweep`; a method
 that the config's paper runs with settings of its own goes by its label there.
+--checks=none,shuffle,reinitialize runs each method also with these sanity
+checks in place of itself, the dense network apart.
 
 Stop it as you like: the same command goes on, and finished cells are not run
 again. --dry_run shows what there is to do. Several may work on one directory,
@@ -39,6 +41,11 @@ _RUNS = flags.DEFINE_string("runs", None, "Directory of all runs.")
 _DATA_DIR = command_line.define_data_dir()
 _METHODS = flags.DEFINE_list(
     "methods", None, f"Of {', '.join(experiment.methods())}."
+)
+_CHECKS = flags.DEFINE_list(
+    "checks",
+    ["none"],
+    f"Sanity checks of each method: none, {', '.join(experiment.checks())}.",
 )
 _SPARSITIES = flags.DEFINE_list(
     "sparsities", None, "Shares of the weights to remove, in [0, 1)."
@@ -93,6 +100,7 @@ def planned(config):
         asked(_SPARSITIES, defaults, float),
         asked(_SEEDS, defaults, int),
         _NETWORKS.value or (),
+        [None if check == "none" else check for check in _CHECKS.value],
     )
     return grid.shard(found, _SHARD.value)
 

@@ -13,6 +13,10 @@ with the test result), report.json, masks.npz, model.keras and saved_model/;
 last, DONE. The models in it are plain ones that load without kprune.
 --method=dense trains a baseline without pruning, which has no masks.npz.
 
+--check=shuffle and its like train a sanity check of the method in its place: a
+run of its own, which tells whether the method knows more than how sparse each
+layer is to be (kprune.sanity).
+
 With --runs=DIRECTORY in place of --workdir, the directory is made in there and
 named by what the run is. --dry_run prints the plan and the table of weights.
 
@@ -37,6 +41,7 @@ from absl import app, flags
 
 import kprune
 from kprune import experiment, training
+from kprune.experiment import checking
 from kprune.experiment.config import DENSE, WITHOUT_SPARSITY
 
 _CONFIG = command_line.define_config()
@@ -51,6 +56,11 @@ _METHOD = flags.DEFINE_string(
 )
 _SPARSITY = flags.DEFINE_float(
     "sparsity", None, "Share of the weights to remove, in [0, 1)."
+)
+_CHECK = flags.DEFINE_string(
+    "check",
+    None,
+    f"Sanity check in place of the method: {', '.join(experiment.checks())}.",
 )
 _EPOCHS = flags.DEFINE_integer("epochs", None, "Epochs to train.")
 _BATCH_SIZE = flags.DEFINE_integer(
@@ -147,6 +157,7 @@ def with_plain_flags(config):
     pairs = [
         (config.pruner, "method", _METHOD),
         (config.pruner, "sparsity", _SPARSITY),
+        (config.pruner, "check", _CHECK),
         (config.training, "epochs", _EPOCHS),
         (config.dataset, "batch_size", _BATCH_SIZE),
         (config, "seed", _SEED),
@@ -164,6 +175,7 @@ def with_plain_flags(config):
             f"--method={method} {why}. Leave out "
             f"--sparsity={_SPARSITY.value}, or name another method."
         )
+    checking.refuse_unfit(method, config.pruner.check)
     return experiment.complete(config)
 
 
@@ -173,6 +185,8 @@ def described(config):
     how = "dense"
     if pruner.method != DENSE:
         how = f"pruned by {pruner.method}"
+    if pruner.check:
+        how += f" (sanity check: {pruner.check})"
     if pruner.sparsity:
         how += f" to a sparsity of {pruner.sparsity}"
     return (

@@ -8,6 +8,7 @@
 of; `status`, `result` and `differences` what a directory holds.
 """
 
+from kprune.experiment.checking import checks
 from kprune.experiment.config import complete, default
 from kprune.experiment.directory import differences, result, status
 from kprune.experiment.identity import name, settings
@@ -18,6 +19,7 @@ from kprune.experiment.training import run, train
 __all__ = [
     "Run",
     "build",
+    "checks",
     "complete",
     "default",
     "differences",

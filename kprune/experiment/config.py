@@ -56,6 +56,8 @@ _DEFAULTS = {
         "exclude": None,
         "min_kept": None,
         "on_collapse": None,
+        # A sanity check on the method (`kprune.experiment.checks()`).
+        "check": None,
         "batch_norm": None,
         # The training images that are scored on.
         "batches": 1,

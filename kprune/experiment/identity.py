@@ -19,9 +19,10 @@ _OF_NO_ACCOUNT = (
 def name(config):
     """Returns a name for the directory of a run.
 
-    It is made of the data set, the model, the method, the sparsity (left out
-    where the granularity fixes it) and the seed, and ends in eight hexadecimal
-    digits: the beginning of the SHA-256 of what `settings` returns, as JSON
+    It is made of the data set, the model, the method, its sanity check if it
+    has one, the sparsity (left out where the granularity fixes it) and the
+    seed, and ends in eight hexadecimal digits: the beginning of the SHA-256 of
+    what `settings` returns, as JSON
     without spaces. A key that kprune gains, with a default that does what was
     done before, leaves the names of older configs as they are.
 
@@ -43,6 +44,8 @@ def name(config):
     config = complete(config)
     pruner = config.pruner
     parts = [config.dataset.name, config.model.name, pruner.method]
+    if pruner.check is not None:
+        parts.append(pruner.check)
     if pruner.sparsity is not None:
         parts.append(f"{pruner.sparsity:g}")
     parts += [f"seed{config.seed}", _digest(settings(config))]

@@ -6,6 +6,9 @@ gmp, asni           `kprune.callbacks.GradualPruning`
 rigl, set ...       random masks, then
                     `kprune.callbacks.DynamicSparseTraining`
 ticket              the masks of a finished run
+
+A sanity check (`checking`) makes another method of one that prunes before
+training, or another ticket.
 """
 
 import dataclasses
@@ -15,7 +18,7 @@ import keras
 
 from kprune import lookup, masking, masks, recipes, survivors
 from kprune.callbacks import DynamicSparseTraining, GradualPruning
-from kprune.experiment import directory
+from kprune.experiment import checking, directory
 from kprune.experiment.config import DENSE, TICKET
 from kprune.pruning import prune
 
@@ -65,6 +68,8 @@ def prepare(model, method, arguments, data, loss, resumes):
         ValueError: If there is no such method, or an argument does not fit.
     """
     lookup.choose(method, dict.fromkeys(methods()), "method")
+    check = arguments.get("check")
+    checking.refuse_unfit(method, check)
     if method == DENSE:
         return Prepared(model)
     if method in recipes.gradual_methods():
@@ -76,7 +81,11 @@ def prepare(model, method, arguments, data, loss, resumes):
         return Prepared(masking.wrap(model))
     if method == TICKET:
         return Prepared(_from_run(model, **_without_data(arguments)))
-    return Prepared(prune(model, method, data=data, loss=loss, **arguments))
+    if check is None:
+        return Prepared(prune(model, method, data=data, loss=loss, **arguments))
+    return Prepared(
+        checking.prune_checked(model, method, data=data, loss=loss, **arguments)
+    )
 
 
 _OF_THE_START = (
@@ -101,7 +110,7 @@ def _dynamic(model, method, arguments, resumes):
     return Prepared(prune(model, "random", **start), [callback])
 
 
-def _from_run(model, run, weights="original", seed=None):
+def _from_run(model, run, weights="original", seed=0, check=None):
     """Returns the model with the masks of a finished run.
 
     Args:
@@ -110,9 +119,9 @@ def _from_run(model, run, weights="original", seed=None):
         weights: `"original"` leaves those of the model, `"centroids"` sets
             them to the two values per layer that the run came to, `"trained"`
             takes those it ended with.
-        seed: Not used: nothing is drawn.
+        seed: Integer >= 0, of what a sanity check draws.
+        check: A sanity check, or `None`.
     """
-    del seed
     run = pathlib.Path(run)
     ways = dict.fromkeys(("original", "centroids", "trained"))
     lookup.choose(weights, ways, "option `weights` of the method 'ticket'")
@@ -124,10 +133,26 @@ def _from_run(model, run, weights="original", seed=None):
                 f"{run} has no {name}. Expected a pruned run, with "
                 "`config.artifacts` on if its weights are used."
             )
+    found = masks.load(run / directory.MASKS)
+    if check in checking.OF_MASKS:
+        if weights != "original":
+            raise ValueError(
+                f"The check {check!r} keeps weights that the run has removed, "
+                "and that were not trained there. Expected the option "
+                f"weights='original'. Received: weights={weights!r}"
+            )
+        found = checking.OF_MASKS[check](found, seed)
     wrapped = masking.wrap(model)
-    masking.set_masks(wrapped, masks.load(run / directory.MASKS))
-    if weights == "original":
-        return wrapped
+    masking.set_masks(wrapped, found)
+    if weights != "original":
+        _take_weights(wrapped, run, weights)
+    if check in checking.OF_WEIGHTS:
+        checking.OF_WEIGHTS[check](wrapped, seed)
+    return wrapped
+
+
+def _take_weights(wrapped, run, weights):
+    """Sets the weights that a run ended with, or their centroids."""
     trained = keras.saving.load_model(run / directory.MODEL, compile=False)
     kept = masking.wrap(trained)
     masking.set_masks(kept, masks.load(run / directory.MASKS))
@@ -135,7 +160,6 @@ def _from_run(model, run, weights="original", seed=None):
         survivors.centroids(kept).apply(wrapped)
     else:
         wrapped.set_weights(kept.get_weights())
-    return wrapped
 
 
 def _without_data(arguments):

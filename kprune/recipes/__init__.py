@@ -10,7 +10,13 @@ import inspect
 from kprune import criteria, lookup
 from kprune.in_turn import InTurn
 from kprune.pruner import Pruner
-from kprune.recipes import channels, neurons, single_weights, while_training
+from kprune.recipes import (
+    channels,
+    neurons,
+    single_weights,
+    tickets,
+    while_training,
+)
 from kprune.recipes.channels import bn_gamma, three_sp
 from kprune.recipes.neurons import (
     linear_ossum,
@@ -33,6 +39,7 @@ from kprune.recipes.single_weights import (
     snip,
     synflow,
 )
+from kprune.recipes.tickets import hybrid_tickets, random_tickets
 from kprune.recipes.while_training import ByEpoch, asni, gmp
 
 __all__ = [
@@ -47,6 +54,7 @@ __all__ = [
     "gradual_methods",
     "grasp",
     "grasp_it",
+    "hybrid_tickets",
     "iter_snip",
     "linear_ossum",
     "linear_ossum_norm",
@@ -60,6 +68,7 @@ __all__ = [
     "ossum_norm",
     "prospr",
     "random",
+    "random_tickets",
     "snip",
     "synflow",
     "three_sp",
@@ -69,6 +78,7 @@ METHODS = {
     **single_weights.METHODS,
     **channels.METHODS,
     **neurons.METHODS,
+    **tickets.METHODS,
 }
 GRADUAL = while_training.METHODS
 DYNAMIC = ("set", "deepr", "soft_deepr", "dsr", "snfs", "rigl", "dns", "static")

@@ -8,7 +8,7 @@ unit has fewer.
 import keras
 import numpy as np
 
-from kprune import seeds, weights
+from kprune import initial_values, weights
 
 
 def rescale_variance(model, seed=0):
@@ -100,19 +100,9 @@ def _redrawn(weight, mask, seed):
             "is left has no shape to draw. Expected a model pruned with "
             'granularity="channel".'
         )
-    name = f"{weight.variable.name}_initializer"
-    initializer = getattr(weight.layer, name, None)
-    if not isinstance(initializer, keras.initializers.Initializer):
-        raise ValueError(
-            f"Layer {weight.layer.name!r} has no {name!r} to draw "
-            f"{weight.name!r} by. Received: {initializer!r}"
-        )
-    config = initializer.get_config()
-    if "seed" in config:
-        stream = seeds.stream(seed, "reinitialize", weight.name)
-        config["seed"] = int(stream.integers(2**31))
-    initializer = type(initializer).from_config(config)
     shape = tuple(len(where) for where in places)
     value = np.zeros(mask.shape, np.float32)
-    value[np.ix_(*places)] = np.asarray(initializer(shape, dtype="float32"))
+    value[np.ix_(*places)] = initial_values.draw(
+        weight.layer, weight.variable.name, shape, seed, weight.name
+    )
     return value

@@ -15,6 +15,7 @@ _PLACES = (
     "dataset.name",
     "model.name",
     "pruner.method",
+    "pruner.check",
     "pruner.sparsity",
 )
 
@@ -27,11 +28,13 @@ class Figure:
         mean: Float.
         std: Float, the standard deviation (n - 1), or `None`.
         n: Integer, how many runs, or `None` if a paper does not say.
+        values: Tuple of the accuracies, of runs that are at hand.
     """
 
     mean: float
     std: float | None = None
     n: int | None = None
+    values: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Group:
     Args:
         dataset, network: Strings.
         method: Name of the method, or its label in the paper.
+        check: Name of the sanity check that was run in its place, or `None`.
         sparsity: Float.
         settings: Dict of what else differs from the defaults, by dotted key.
         seeds: Tuple of the seeds, sorted.
@@ -51,6 +55,7 @@ class Group:
     dataset: str
     network: str
     method: str
+    check: str | None
     sparsity: float
     settings: dict
     seeds: tuple
@@ -83,7 +88,7 @@ def figure(accuracies):
     """Returns the mean and deviation of accuracies in [0, 1], in percent."""
     shares = [100 * accuracy for accuracy in accuracies]
     std = statistics.stdev(shares) if len(shares) > 1 else None
-    return Figure(statistics.mean(shares), std, len(shares))
+    return Figure(statistics.mean(shares), std, len(shares), tuple(shares))
 
 
 def published(paper, label, sparsity):
@@ -113,6 +118,7 @@ def _group(seeds, paper):
         config.dataset.name,
         config.model.name,
         _label(config, paper),
+        config.pruner.check,
         sparsity,
         _settings(config),
         tuple(sorted(seeds)),

@@ -17,12 +17,16 @@ class Row:
 
     Args:
         name: The method, and the settings that set it apart in its section.
+        method: The same, without its sanity check.
+        check: Name of the sanity check that was run in its place, or `None`.
         dense: Whether it is the network without pruning.
         measured: Dict from a sparsity to a `Figure`.
         paper: Dict from a sparsity to the paper's `Figure`.
     """
 
     name: str
+    method: str
+    check: str | None
     dense: bool
     measured: dict
     paper: dict
@@ -86,13 +90,15 @@ def _section(dataset, network, groups):
     rows = {}
     for group in groups:
         name = _name(group, groups, varied, usual)
-        rows.setdefault(name, []).append(group)
+        rows.setdefault((name, group.check), []).append(group)
     order = _order(groups)
-    names = sorted(rows, key=lambda name: (order[rows[name][0].method], name))
+    keys_of_rows = sorted(
+        rows, key=lambda key: (order[rows[key][0].method], key[0], key[1] or "")
+    )
     return Section(
         dataset,
         network,
-        [_row(name, rows[name]) for name in names],
+        [_row(*key, rows[key]) for key in keys_of_rows],
         {k: full[0].get(k) for k in keys if k not in varied},
         tuple(sorted({seed for group in groups for seed in group.seeds})),
         tuple(
@@ -105,14 +111,19 @@ def _section(dataset, network, groups):
     )
 
 
-def _row(name, groups):
+def _row(name, check, groups):
     first = groups[0]
     shown = {
-        row["sparsity"] for group in groups for row in figures(group.paper)
+        row["sparsity"]
+        for group in groups
+        for row in figures(group.paper)
+        if check is None  # A paper's figures are of the method itself.
     }
     paper = {s: published(first.paper, first.method, s) for s in shown}
     return Row(
+        name if check is None else f"{name} + {check}",
         name,
+        check,
         first.method == grid.DENSE,
         {group.sparsity: group.measured for group in groups},
         {s: figure for s, figure in paper.items() if figure is not None},

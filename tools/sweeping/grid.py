@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 import kprune
 from kprune import experiment, lookup
-from kprune.experiment import identity
+from kprune.experiment import checking, identity
 from kprune.pruning import check_sparsity
 
 DENSE = "dense"
@@ -46,7 +46,7 @@ def variants(paper):
     }
 
 
-def cells(base, methods, sparsities, seeds, networks=()):
+def cells(base, methods, sparsities, seeds, networks=(), checks=(None,)):
     """Returns the runs of a sweep: seed by seed, the dense one once in each.
 
     They are without saved models.
@@ -58,13 +58,16 @@ def cells(base, methods, sparsities, seeds, networks=()):
         sparsities: Floats.
         seeds: Integers.
         networks: Names of models. Defaults to that of `base`.
+        checks: Names of sanity checks to run each method with, and `None` for
+            the method itself. The dense run has none.
 
     Returns:
         List of `Cell`, without duplicates.
 
     Raises:
-        ValueError: If there is no such method, network or data set, or a
-            sparsity or a seed is out of range.
+        ValueError: If there is no such method, check, network or data set, a
+            sparsity or a seed is out of range, or a method cannot have a
+            check.
     """
     known = {
         **{name: (name, {}) for name in experiment.methods()},
@@ -76,7 +79,11 @@ def cells(base, methods, sparsities, seeds, networks=()):
     for network, seed, (method, options) in itertools.product(
         networks or [base.model.name], seeds, chosen
     ):
-        for sparsity in [0.0] if method == DENSE else sparsities:
+        dense = method == DENSE
+        for sparsity, check in itertools.product(
+            [0.0] if dense else sparsities, [None] if dense else checks
+        ):
+            checking.refuse_unfit(method, check)
             changes = {
                 **options,
                 "model.name": network,
@@ -84,6 +91,7 @@ def cells(base, methods, sparsities, seeds, networks=()):
                 "artifacts": False,
                 "pruner.sparsity": sparsity,
                 "pruner.method": method,
+                "pruner.check": check,
             }
             config = _changed(base, changes)
             name = identity.name(config)

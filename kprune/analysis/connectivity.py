@@ -1,0 +1,170 @@
+"""Whether two trained networks lie in one basin of the loss.
+
+Frankle et al., 2020, Linear mode connectivity and the lottery ticket
+hypothesis: https://arxiv.org/abs/1912.05671.
+"""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from kprune import keras_internals, losses, masking, weights
+from kprune.batches import Batches
+from kprune.scoring_mode import scoring
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """What the networks on the line between two networks come to.
+
+    Args:
+        shares: Tuple of numbers from 0, the first network, to 1, the second.
+        losses: Tuple of their losses.
+        accuracies: Tuple of their accuracies, in [0, 1].
+    """
+
+    shares: tuple
+    losses: tuple
+    accuracies: tuple
+
+    @property
+    def loss_barrier(self):
+        """The largest loss on the line, less the mean of the two ends."""
+        return max(self.losses) - (self.losses[0] + self.losses[-1]) / 2
+
+    @property
+    def error_barrier(self):
+        """The largest error on the line, less the mean of the two ends."""
+        ends = (self.accuracies[0] + self.accuracies[-1]) / 2
+        return ends - min(self.accuracies)
+
+    def __str__(self):
+        lines = ["share    loss  accuracy"]
+        rows = zip(self.shares, self.losses, self.accuracies, strict=True)
+        for share, loss, accuracy in rows:
+            lines.append(f"{share:5.2f}  {loss:6.4g}  {accuracy:8.4f}")
+        lines.append(
+            f"barriers: loss {self.loss_barrier:.4g}, "
+            f"error {self.error_barrier:.4f}"
+        )
+        return "\n".join(lines)
+
+
+def linear_connectivity(
+    a, b, data, points=11, *, loss=None, statistics_from=None
+):
+    """Measures loss and accuracy along the line between two networks.
+
+        w(t) = (1 - t) w_a + t w_b
+
+    of all weights, biases and moving statistics of batch normalization. Two
+    runs of a ticket that are linearly connected show no barrier. Statistics
+    half way between two networks need not be those of the network there:
+    `statistics_from` takes them anew.
+
+    Args:
+        a, b: Keras models of the same layers, wrapped or not. They are left
+            as they were.
+        data: What to measure on, as `evaluate` takes it: a `tf.data.Dataset`
+            or arrays `(x, y)`.
+        points: Integer >= 2, how many networks to measure, ends included.
+        loss: As `compile` takes it. Defaults to that `a` is compiled with.
+        statistics_from: Data whose batches, each counted alike, the
+            statistics of batch normalization are taken of at every point, the
+            ends included; or `None`, to interpolate them.
+
+    Returns:
+        A `Line`.
+
+    Raises:
+        ValueError: If the models differ in their variables, or an argument
+            does not fit.
+
+    Example:
+
+    >>> other = kprune.models.conv2(input_shape=(8, 8, 1), seed=1)
+    >>> line = kprune.analysis.linear_connectivity(
+    ...     model, other, train, points=3, loss=keras.losses
+    ...     .SparseCategoricalCrossentropy(from_logits=True)
+    ... )
+    >>> line.shares
+    (0.0, 0.5, 1.0)
+    """
+    if not isinstance(points, int) or points < 2:
+        raise ValueError(
+            "Invalid value for argument `points`. Expected an integer >= 2. "
+            f"Received: points={points!r}"
+        )
+    loss = losses.compiled_loss(a) if loss is None else loss
+    if loss is None:
+        raise ValueError(
+            "`linear_connectivity` needs a loss. Compile the first model, or "
+            "pass `loss=`."
+        )
+    # Stripped, what is pruned in one of them is zero at its end.
+    walker, other = masking.strip(a), masking.strip(b)
+    pairs = _ends(walker, other)
+    walker.compile(loss=loss, metrics=["accuracy"])
+    batches = None if statistics_from is None else Batches(statistics_from)
+    shares = np.linspace(0, 1, points).tolist()
+    measured = []
+    for share in shares:
+        for variable, start, end in pairs:
+            variable.assign((1 - share) * start + share * end)
+        if batches is not None:
+            _take_statistics(walker, batches)
+        measured.append(_evaluated(walker, data))
+    return Line(
+        tuple(shares),
+        tuple(float(one["loss"]) for one in measured),
+        tuple(float(one["accuracy"]) for one in measured),
+    )
+
+
+def _ends(one, other):
+    """Returns (variable of `one`, value there, value in `other`) of all that
+    is interpolated."""
+    first, second = dict(weights.named(one)), dict(weights.named(other))
+    shapes = [
+        {name: tuple(variable.shape) for name, variable in part.items()}
+        for part in (first, second)
+    ]
+    if shapes[0] != shapes[1]:
+        differ = sorted(dict(shapes[0].items() ^ shapes[1].items()))
+        raise ValueError(
+            "Expected two models with the same variables, by name and shape "
+            "(name the layers where Keras' own numbers differ). They differ "
+            f"in: {differ}"
+        )
+    return [
+        (variable, np.array(variable), np.array(second[name]))
+        for name, variable in first.items()
+        if keras.backend.is_float_dtype(variable.dtype)
+    ]
+
+
+def _take_statistics(model, batches):
+    """Sets the statistics of batch normalization to means over batches, in a
+    model that is ours alone."""
+    layers = [
+        layer
+        for layer in keras_internals.all_layers(model)
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    with scoring(batch_statistics=True):  # Without dropout, unlike training.
+        for number in range(batches.count()):
+            for layer in layers:
+                layer.momentum = number / (number + 1)  # The mean so far.
+            model(batches.at(number)[0], training=False)
+
+
+def _evaluated(model, data):
+    arrays = data if isinstance(data, tuple) else (data,)
+    found = model.evaluate(*arrays, return_dict=True, verbose=0)
+    if "accuracy" not in found:
+        raise ValueError(
+            "Expected a model with one output, of classes. Received metrics: "
+            f"{sorted(found)}"
+        )
+    return found

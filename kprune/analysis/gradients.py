@@ -1,0 +1,72 @@
+"""How much gradient reaches what a pruning kept."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from kprune import masks
+from kprune.objective import Objective
+from kprune.probe import Probe
+
+
+@dataclasses.dataclass(frozen=True)
+class GradientFlow:
+    """Norms of the gradient of a model's kept weights.
+
+    Args:
+        weights: Dict from weight name to the L2 norm of its gradient.
+    """
+
+    weights: dict
+
+    @property
+    def total(self):
+        """The norm over all weights, the gradient norm of `kprune.report`."""
+        return math.sqrt(sum(norm**2 for norm in self.weights.values()))
+
+    def __str__(self):
+        rows = [*self.weights.items(), ("all", self.total)]
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name:<{width}}  {norm:.4g}" for name, norm in rows)
+
+
+def gradient_flow(model, data, loss=None, batches=None):
+    """Returns the gradient norm of each weight's kept entries.
+
+        norm = sqrt(sum over the kept entries of (dL/dw)^2)
+
+    with dL/dw taken in the pruned network. Before and after a pruning, and
+    from method to method, it tells where the gradient stops flowing: Wang et
+    al., 2020, https://arxiv.org/abs/2002.07376.
+
+    Args:
+        model: A built Keras model, wrapped or not. It is left as it was.
+        data, loss: As for `kprune.prune`.
+        batches: How many batches of `data` to read. Defaults to all.
+
+    Returns:
+        A `GradientFlow`, of all prunable weights.
+
+    Raises:
+        ValueError: If the model or the data does not fit.
+
+    Example:
+
+    >>> pruned = kprune.prune(model, "magnitude", 0.98)
+    >>> before, after = [
+    ...     kprune.analysis.gradient_flow(one, train, batches=1)
+    ...     for one in (model, pruned)
+    ... ]
+    >>> sorted(after.weights)[0]
+    'conv1/kernel'
+    """
+    objective = Objective(model, data, loss, Probe(batches=batches))
+    kept = objective.masks
+    gradient = objective.gradient(masks.apply(kept, objective.weights))
+    return GradientFlow(
+        {
+            name: float(np.linalg.norm(np.asarray(g, np.float64)[kept[name]]))
+            for name, g in gradient.items()
+        }
+    )

@@ -1,0 +1,96 @@
+"""How far masks agree: of methods, of seeds, of data sets."""
+
+import dataclasses
+
+import numpy as np
+
+from kprune import masks
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Overlaps:
+    """Jaccard indices of several dicts of masks, each with each.
+
+    Args:
+        names: Tuple of strings, what the rows and columns are of.
+        matrix: Array of shape (names, names), over all weights together.
+        weights: Dict from weight name to such a matrix of it alone.
+    """
+
+    names: tuple
+    matrix: np.ndarray
+    weights: dict
+
+    def __str__(self):
+        width = max(len(name) for name in self.names)
+        numbers = range(1, len(self.names) + 1)
+        lines = [" " * (width + 4) + "".join(f"{n:>6}" for n in numbers)]
+        for n, name, row in zip(numbers, self.names, self.matrix, strict=True):
+            cells = "".join(f"{value:6.2f}" for value in row)
+            lines.append(f"{n:>2}  {name:<{width}}{cells}")
+        return "\n".join(lines)
+
+
+def overlaps(masks_by_name):
+    """Returns how far masks agree, each with each.
+
+        overlap = |both keep| / |either keeps|
+
+    1 is the same mask. Two random ones that keep the shares p and q come to
+    p q / (p + q - p q).
+
+    Args:
+        masks_by_name: Dict from a name to a dict of masks, as
+            `kprune.get_masks` gives. All are of the same weights.
+
+    Returns:
+        An `Overlaps`.
+
+    Raises:
+        ValueError: If there are none, or they are of other weights.
+
+    Example:
+
+    >>> pruned = {
+    ...     name: kprune.get_masks(kprune.prune(model, name, 0.9))
+    ...     for name in ("magnitude", "random")
+    ... }
+    >>> kprune.analysis.overlaps(pruned).matrix.shape
+    (2, 2)
+    """
+    if not isinstance(masks_by_name, dict) or not masks_by_name:
+        raise ValueError(
+            "Expected a dict from names to dicts of masks. "
+            f"Received: {masks_by_name!r}"
+        )
+    found = {
+        name: {n: np.asarray(m, bool) for n, m in one.items()}
+        for name, one in masks_by_name.items()
+    }
+    first, *others = found
+    for name in others:
+        _check_alike(found[first], found[name], first, name)
+    every = list(found.values())
+    return Overlaps(
+        tuple(map(str, found)),
+        _matrix(every),
+        {n: _matrix([{n: one[n]} for one in every]) for n in found[first]},
+    )
+
+
+def _matrix(every):
+    return np.array(
+        [[masks.overlap(one, other) for other in every] for one in every]
+    )
+
+
+def _check_alike(one, other, first, name):
+    shapes = [
+        {n: mask.shape for n, mask in part.items()} for part in (one, other)
+    ]
+    if shapes[0] != shapes[1]:
+        differ = sorted(dict(shapes[0].items() ^ shapes[1].items()))
+        raise ValueError(
+            "Expected masks of the same weights, of the same shapes. "
+            f"{first!r} and {name!r} differ in: {differ}"
+        )

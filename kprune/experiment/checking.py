@@ -1,0 +1,97 @@
+"""A run of a sanity check: `config.pruner.check`.
+
+shuffle, random_same_counts, invert, reinitialize, shuffle_weights
+                     as `kprune.sanity.checked` has them
+corrupt_data         scores are taken on random labels and shuffled pixels
+"""
+
+import inspect
+
+from kprune import lookup, recipes, sanity
+from kprune.experiment.config import DENSE, TICKET
+from kprune.pruning import prune
+
+CORRUPT_DATA = "corrupt_data"
+# What can be made of a ticket, whose method is not at hand.
+OF_MASKS = {
+    "shuffle": sanity.shuffle,
+    "random_same_counts": sanity.random_same_counts,
+}
+OF_WEIGHTS = {
+    "reinitialize": sanity.reinitialize,
+    "shuffle_weights": sanity.shuffle_weights,
+}
+
+
+def checks():
+    """Returns the names that `config.pruner.check` takes, sorted."""
+    return sorted([*sanity.CHECKS, CORRUPT_DATA])
+
+
+def refuse_unfit(method, check):
+    """Raises `ValueError` if a method cannot have a check.
+
+    Args:
+        method: String, one of `methods()`.
+        check: String, or `None`.
+    """
+    if check is None:
+        return
+    lookup.choose(check, dict.fromkeys(checks()), "sanity check")
+    callback = recipes.callback_of(method)
+    if method == DENSE or callback is not None:
+        why = "prunes nothing"
+        if callback is not None:
+            why = "prunes while the model trains"
+        raise ValueError(
+            "Sanity checks are for methods that prune before training. "
+            f"Received: check={check!r} of {method!r}, which {why}."
+        )
+    known = sorted({*OF_MASKS, *OF_WEIGHTS})
+    if method == TICKET and check not in known:
+        raise ValueError(
+            f"The check {check!r} is made where a method scores. Expected one "
+            f"of {', '.join(known)} for the method {TICKET!r}, "
+            "which takes the masks of another run."
+        )
+
+
+def prune_checked(model, method, check, data, loss, **arguments):
+    """Returns a model pruned by a method that has a check on it.
+
+    Args:
+        model: Keras model, as it was initialized.
+        method: String, a method of `kprune.prune`.
+        check: String, one of `checks()`.
+        data: Iterable of batches.
+        loss: As for `kprune.prune`.
+        **arguments: Further arguments of `kprune.prune`, and options of the
+            method.
+
+    Raises:
+        ValueError: As `kprune.prune` does, or if `check` is of corrupted data
+            and the method looked at none.
+    """
+    if check == CORRUPT_DATA:
+        read = []
+        for how in ("labels", "pixels"):
+            data = sanity.corrupt(data, how, arguments["seed"])
+        arguments.update(data=_counted(data, read), loss=loss)
+        pruned = prune(model, method, **arguments)
+        if not read:
+            raise ValueError(
+                f"Method {method!r} looks at no data, so that corrupted data "
+                "makes no difference to it. Leave out this check."
+            )
+        return pruned
+    known = inspect.signature(prune).parameters
+    options = {k: v for k, v in arguments.items() if k not in known}
+    rest = {k: v for k, v in arguments.items() if k in known}
+    checked = sanity.checked(method, check, **options)
+    return prune(model, checked, data=data, loss=loss, **rest)
+
+
+def _counted(batches, read):
+    for batch in batches:
+        read.append(1)
+        yield batch

@@ -1,0 +1,261 @@
+"""Methods with a sanity check on them, at every granularity."""
+
+import keras
+import numpy as np
+import pytest
+
+import kprune
+from kprune import sanity
+
+CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def net():
+    keras.utils.set_random_seed(5)
+    return keras.Sequential(
+        [
+            keras.Input((5, 5, 2)),
+            keras.layers.Conv2D(8, 3, name="conv"),
+            keras.layers.ReLU(name="relu"),
+            keras.layers.Flatten(name="flat"),
+            keras.layers.Dense(12, activation="relu", name="fc1"),
+            keras.layers.Dense(3, name="fc2"),
+        ]
+    )
+
+
+def data():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(30, 5, 5, 2)).astype("float32")
+    return x, rng.integers(0, 3, 30)
+
+
+def pruned(method, sparsity=0.5, **options):
+    options = {"data": data(), "loss": CE, "verbose": 0, **options}
+    return kprune.prune(net(), method, sparsity, **options)
+
+
+def masks(*arguments, **options):
+    return kprune.get_masks(pruned(*arguments, **options))
+
+
+def counts(found):
+    return {name: int(mask.sum()) for name, mask in found.items()}
+
+
+def kernels(model):
+    return {n: np.array(w.variable) for n, w in weights_of(model).items()}
+
+
+def weights_of(model):
+    return {w.name: w for w in kprune.weights.find(model)}
+
+
+GRAINS = [
+    ("weight", 0.5),
+    ("channel", 0.5),
+    (kprune.NM(1, 2), 0.5),
+    (kprune.Block((4, 1)), 0.5),
+    (kprune.Channel("l2", tied=False), 0.5),
+]
+
+
+@pytest.mark.parametrize("grain, sparsity", GRAINS, ids=str)
+@pytest.mark.parametrize("check", ["shuffle", "random_same_counts"])
+def test_a_shuffle_keeps_the_groups_of_each_layer(check, grain, sparsity):
+    plain = masks("snip", sparsity, granularity=grain)
+    found = masks(sanity.checked("snip", check), sparsity, granularity=grain)
+    own, model = kprune.Pruner("snip", grain).grain, net()
+    names = [n for n in found if not plain[n].all()]
+    objective = kprune.Objective(model, data(), CE)
+    grouping = own.grouping(model, objective.layouts)
+    before, after = grouping.live(plain), grouping.live(found)
+    assert {f: int(live.sum()) for f, live in before.items()} == {
+        f: int(live.sum()) for f, live in after.items()
+    }
+    assert any((found[n] != plain[n]).any() for n in names)
+    if not isinstance(grain, kprune.NM):  # Groups stay whole.
+        whole = {n: np.ones_like(mask) for n, mask in found.items()}
+        for name, mask in grouping.masks(after, whole).items():
+            np.testing.assert_array_equal(mask, found[name])
+
+
+def test_a_shuffle_of_n_of_m_is_n_of_m():
+    found = masks(sanity.checked("snip", "shuffle"), granularity="1:2")
+    mask = found["fc1/kernel"]
+    np.testing.assert_array_equal(mask.reshape(-1, 2, 12).sum(1), 1)
+
+
+def test_a_shuffle_brings_back_the_weights_as_they_were():
+    original = kernels(net())
+    shuffled = pruned(sanity.checked("snip", "shuffle"))
+    found = kprune.get_masks(shuffled)
+    for name, value in kernels(shuffled).items():
+        expected = np.where(found[name], original[name], 0)
+        np.testing.assert_array_equal(value, expected)
+
+
+def test_the_two_shuffles_are_two_draws():
+    one, other = (
+        masks(sanity.checked("snip", check))
+        for check in ("shuffle", "random_same_counts")
+    )
+    assert counts(one) == counts(other)
+    assert kprune.masks.overlap(one, other) < 0.9
+
+
+def test_a_shuffle_leaves_out_what_the_method_does():
+    method = sanity.checked("snip", "shuffle")
+    found = masks(method, exclude="fc2", seed=3)
+    assert found["fc2/kernel"].all()
+    again = masks(method, exclude="fc2", seed=3)
+    assert kprune.masks.overlap(found, again) == 1
+    other = masks(method, exclude="fc2", seed=4)
+    assert kprune.masks.overlap(found, other) < 1
+
+
+def test_a_shuffle_keeps_away_from_what_is_pruned_already():
+    first = pruned("magnitude", 0.5)
+    found = kprune.prune(
+        first, sanity.checked("random", "shuffle"), 0.8, verbose=0
+    )
+    before, after = kprune.get_masks(first), kprune.get_masks(found)
+    total = sum(mask.size for mask in after.values())
+    assert sum(counts(after).values()) == round(0.2 * total)
+    assert not any((after[n] & ~before[n]).any() for n in after)
+
+
+def test_magnitude_inverted_keeps_the_smallest():
+    plain, found = masks("magnitude"), masks(sanity.invert("magnitude"))
+    # At 50 % without ties, what one keeps the other removes.
+    for name in plain:
+        np.testing.assert_array_equal(found[name], ~plain[name])
+    kept = [abs(v[found[n]]) for n, v in kernels(net()).items()]
+    gone = [abs(v[plain[n]]) for n, v in kernels(net()).items()]
+    assert np.concatenate(kept).max() < np.concatenate(gone).min()
+
+
+@pytest.mark.parametrize("method", ["grasp", "snip"])
+def test_an_inverted_ranking_is_the_complement(method):
+    plain, found = masks(method), masks(sanity.invert(method))
+    assert kprune.masks.overlap(plain, found) == 0
+
+
+def test_channels_of_the_smallest_norm_stay():
+    # A norm of negated magnitudes would be the norm again.
+    grain = kprune.Channel("l2", tied=False)
+    options = {"granularity": grain, "exclude": "fc2", "allocation": "uniform"}
+    plain = masks("magnitude", **options)
+    inverted = sanity.invert("magnitude")
+    found = masks(inverted, **options)
+    for name in ("conv/kernel", "fc1/kernel"):
+        np.testing.assert_array_equal(found[name], ~plain[name])
+    norms = np.linalg.norm(kernels(net())["fc1/kernel"], axis=0)
+    kept = found["fc1/kernel"].any(0)
+    assert norms[kept].max() < norms[~kept].min()
+
+
+def test_n_of_m_inverted_is_the_complement():
+    plain = masks("magnitude", granularity="1:2")
+    found = masks(sanity.invert("magnitude"), granularity="1:2")
+    for name in ("conv/kernel", "fc1/kernel", "fc2/kernel"):
+        np.testing.assert_array_equal(found[name], ~plain[name])
+
+
+def test_an_iterated_inversion_excludes_what_is_pruned():
+    seen = []
+
+    def spy(objective, weights, current):
+        seen.append(current)
+        # A pruned weight has the score 0, the lowest: it must not return.
+        return {n: np.abs(w) * current[n] for n, w in weights.items()}
+
+    pruner = kprune.Pruner(spy, schedule="exponential", rounds=4)
+    found = masks(sanity.invert(pruner), 0.75)
+    kept = [sum(counts(one).values()) for one in [*seen, found]]
+    total = kept[0]
+    assert kept == [round(total * 0.25 ** (i / 4)) for i in range(5)]
+    for before, after in zip(seen, [*seen[1:], found], strict=True):
+        assert not any((after[n] & ~before[n]).any() for n in after)
+    # By rounds or at once, the smallest quarter stays.
+    at_once = masks(sanity.invert("magnitude"), 0.75)
+    assert kprune.masks.overlap(found, at_once) == 1
+
+
+def test_new_weights_under_the_methods_masks():
+    plain = pruned("snip")
+    found = pruned(sanity.checked("snip", "reinitialize"))
+    expected = kprune.get_masks(plain)
+    assert kprune.masks.overlap(kprune.get_masks(found), expected) == 1
+    before, after = kernels(plain), kernels(found)
+    for name, mask in expected.items():
+        assert (before[name][mask] != after[name][mask]).all()
+
+
+def test_survivors_of_the_method_come_after_those_of_the_check():
+    calls = []
+    pruner = kprune.Pruner(
+        "magnitude",
+        survivors=lambda model, seed: calls.append(
+            kernels(model)["fc1/kernel"]
+        ),
+    )
+    found = pruned(sanity.checked(pruner, "reinitialize"))
+    np.testing.assert_array_equal(calls[0], kernels(found)["fc1/kernel"])
+    assert (calls[0] != kernels(pruned("magnitude"))["fc1/kernel"]).any()
+
+
+def test_methods_in_turn_have_checks():
+    model = keras.Sequential(
+        [
+            keras.Input((50,)),
+            keras.layers.Dense(20, activation="relu", name="fc1"),
+            keras.layers.Dense(16, activation="relu", name="fc2"),
+            keras.layers.Dense(3, name="out"),
+        ]
+    )
+    images = data()[0].reshape(30, 50), data()[1]
+    found = {
+        check: kprune.get_masks(
+            kprune.prune(
+                model,
+                sanity.checked("ossum_norm", check) if check else "ossum_norm",
+                0.5,
+                data=images,
+                loss=CE,
+                verbose=0,
+            )
+        )
+        for check in (None, "shuffle", "invert")
+    }
+    assert counts(found[None]) == counts(found["shuffle"])
+    assert counts(found[None]) == counts(found["invert"])
+    first = {check: one["fc1/kernel"].any(0) for check, one in found.items()}
+    np.testing.assert_array_equal(first["invert"], ~first[None])
+    assert (first["shuffle"] != first[None]).any()
+
+
+def test_options_are_those_of_the_method():
+    one = masks(sanity.checked("grasp", "invert", absolute=True))
+    other = masks(sanity.checked("grasp", "invert"))
+    assert kprune.masks.overlap(one, other) < 1
+    with pytest.raises(ValueError, match="Did you mean 'temperature'"):
+        sanity.checked("grasp", "invert", temperatur=1.0)
+
+
+def test_bad_input_is_answered():
+    with pytest.raises(ValueError, match="Did you mean 'shuffle'"):
+        sanity.checked("snip", "shuffel")
+    with pytest.raises(ValueError, match="prunes during training"):
+        sanity.checked("gmp", "shuffle")
+
+
+def test_a_shuffle_is_refused_while_a_model_trains():
+    model = kprune.wrap(net())
+    model.compile("sgd", CE)
+    shuffled = sanity.checked("magnitude", "shuffle")
+    callback = kprune.callbacks.GradualPruning(
+        shuffled, sparsity=0.5, begin=0, end=2, every=1
+    )
+    with pytest.raises(ValueError, match="prunes before training"):
+        model.fit(*data(), epochs=3, callbacks=[callback], verbose=0)

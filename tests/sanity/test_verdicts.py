@@ -1,0 +1,93 @@
+"""Welch's test, against numbers worked out by hand and from tables."""
+
+import pytest
+
+from kprune.sanity import verdict
+from kprune.sanity.verdicts import _quantile, _tails
+
+
+@pytest.mark.parametrize(
+    ("degrees", "expected"),
+    # Student's t, two-sided 5 %, as printed in any table.
+    [(1, 12.706), (2, 4.303), (4, 2.776), (10, 2.228), (120, 1.980)],
+)
+def test_quantiles_are_those_of_the_tables(degrees, expected):
+    assert _quantile(0.05, degrees) == pytest.approx(expected, abs=5e-4)
+
+
+def test_tails_in_closed_form():
+    # Of one degree it is Cauchy's law: P(|T| > 1) = 1/2. Of two degrees,
+    # P(|T| > t) = 1 - t / sqrt(2 + t^2), at t = sqrt 2: 1 - 1 / sqrt 2.
+    assert _tails(1.0, 1) == pytest.approx(0.5)
+    assert _tails(-(2**0.5), 2) == pytest.approx(1 - 0.5**0.5)
+
+
+def test_equal_variances():
+    found = verdict([2, 4], [1, 1 + 2], "SNIP", "shuffle")
+    # Means 3 and 2; variances 2 and 2, over n: 1 and 1; error sqrt 2;
+    # degrees 2^2 / (1 + 1) = 2; t = 1 / sqrt 2, so p = 1 - 0.7071 /
+    # sqrt(2.5) = 0.5528; the interval is 1 -+ 4.3027 sqrt 2 = 6.0849.
+    assert found.difference == 1
+    assert found.p_value == pytest.approx(0.5528, abs=1e-4)
+    assert found.interval == pytest.approx((-5.0849, 7.0849), abs=1e-4)
+    assert not found.beats
+    assert str(found) == (
+        "SNIP does not beat its own shuffle: 3.00 +- 1.41 against 2.00 +- "
+        "1.41, difference +1.00 [-5.08, 7.08], p = 0.55, n = 2"
+    )
+
+
+def test_unequal_variances_and_counts():
+    # Variance 1 of three, 0 of two: error sqrt(1/3), degrees
+    # (1/3)^2 / ((1/3)^2 / 2) = 2, whatever the other side has.
+    found = verdict([9, 10, 11], [5, 5])
+    half = 4.30265 * 3**-0.5
+    assert found.interval == pytest.approx((5 - half, 5 + half), abs=1e-4)
+    assert found.beats
+    assert "beats its sanity check" in str(found)
+    assert "n = 3 and 2" in str(found)
+
+
+def test_the_method_may_lose():
+    found = verdict([5, 5.1, 4.9], [9, 9.1, 9.2], "SynFlow", "invert")
+    assert found.interval[1] < 0
+    assert not found.beats
+    assert str(found).startswith("SynFlow loses against its own inversion: ")
+
+
+def test_the_order_turns_the_sign_alone():
+    one = verdict([1, 2, 4], [2, 5, 5])
+    other = verdict([2, 5, 5], [1, 2, 4])
+    assert one.difference == -other.difference
+    assert one.p_value == other.p_value
+    low, high = other.interval
+    assert one.interval == pytest.approx((-high, -low))
+
+
+def test_one_run_is_too_few():
+    found = verdict([97.5], [97.0, 98.0], "SNIP", "reinitialize")
+    assert found.interval is None
+    assert found.beats is None
+    assert str(found) == (
+        "SNIP and its own masks on new weights: 97.50 against 97.50 +- 0.71, "
+        "difference +0.00, n = 1 and 2: too few for a verdict"
+    )
+
+
+def test_figures_that_do_not_vary():
+    same = verdict([3, 3], [3, 3])
+    assert (same.interval, same.p_value, same.beats) == ((0, 0), 1.0, False)
+    assert verdict([3, 3], [2, 2]).beats
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (([], [1]), "Expected `plain`"),
+        (([1], [float("nan")]), "Expected `checked`"),
+        (([1], [1], "SNIP", "shufle"), "Did you mean 'shuffle'"),
+    ],
+)
+def test_bad_input_is_answered(arguments, expected):
+    with pytest.raises(ValueError, match=expected):
+        verdict(*arguments)
