@@ -2,20 +2,25 @@
 
 from kprune import (
     allocation,
+    analysis,
     callbacks,
     criteria,
     datasets,
     dynamic,
     experiment,
     granularity,
+    literature,
     masks,
     models,
     recipes,
+    regularization,
+    sanity,
     schedules,
     selection,
     soft,
     survivors,
     testing,
+    tickets,
     training,
 )
 from kprune.batches import class_balanced
@@ -32,6 +37,7 @@ from kprune.pruner import Pruner
 from kprune.pruning import prune, score
 from kprune.recipes import methods
 from kprune.report import report, summary
+from kprune.selection import select
 from kprune.shrink import compact, shrink
 from kprune.version import __version__
 from kprune.wrapper import Masked
@@ -47,6 +53,7 @@ __all__ = [
     "Pruner",
     "__version__",
     "allocation",
+    "analysis",
     "callbacks",
     "class_balanced",
     "compact",
@@ -58,6 +65,7 @@ __all__ = [
     "export",
     "get_masks",
     "granularity",
+    "literature",
     "masks",
     "methods",
     "models",
@@ -65,9 +73,12 @@ __all__ = [
     "prune",
     "recipes",
     "register_layer",
+    "regularization",
     "report",
+    "sanity",
     "schedules",
     "score",
+    "select",
     "selection",
     "set_masks",
     "shrink",
@@ -76,6 +87,7 @@ __all__ = [
     "summary",
     "survivors",
     "testing",
+    "tickets",
     "training",
     "wrap",
 ]

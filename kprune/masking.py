@@ -70,9 +70,11 @@ def strip(model):
     """Returns a plain Keras model with the masks folded into the weights.
 
     The result knows nothing of kprune and loads where it is not installed.
-    Stripping a model without masks gives a copy of it. The result of a model
-    under a `tf.distribute` strategy is on this process' own device, unless it
-    is made within the strategy's scope.
+    Stripping a model without masks gives a copy of it. Where a model computes
+    with functions of its weights, as `kprune.select` and `kprune.soft` make
+    it, their values at test time are folded in. The result of a model under a
+    `tf.distribute` strategy is on this process' own device, unless it is made
+    within the strategy's scope.
 
     Args:
         model: A Keras model, wrapped or not. It is left as it was.
@@ -82,6 +84,8 @@ def strip(model):
         optimizer if `model` is compiled.
     """
     _check_built(model)
+    if any(map(_folds, transparent.wrappers(model, transparent.Transparent))):
+        return _folded(model)
     new = cloning.plain_copy(model)
     names = {w.name: w for w in weights.find(new)}
     for weight in weights.find(model):
@@ -90,6 +94,33 @@ def strip(model):
             target.assign(where(weight.mask, target.value))
     cloning.carry_compile(model, new)
     return new
+
+
+def _folds(layer):
+    """Whether a layer is a wrapper that can store what it computes with."""
+    return hasattr(type(layer), "fold")
+
+
+def _folded(model):
+    """Returns a plain model with the weights that wrappers compute with."""
+    if keras_internals.lists_layers(model):
+        copy = cloning.plain_copy(model)
+    else:
+        copy = type(model).from_config(model.get_config())
+        pairs = zip(cloning.values(model), cloning.values(copy), strict=True)
+        for source, target in pairs:
+            target.assign(source)
+
+    def unwrapped(layer):
+        if not _folds(layer):
+            return None
+        layer.fold()
+        return layer.layer
+
+    plain = cloning.replace_layers(copy, unwrapped)
+    plain.__class__ = cloning.plain_class(plain)
+    cloning.carry_compile(model, plain)
+    return plain
 
 
 def get_masks(model):

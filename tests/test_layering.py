@@ -9,7 +9,7 @@ ROOT = pathlib.Path(kprune.__file__).parent
 # From the top: a module may import what stands in an earlier row, or in the
 # rows of `OPEN` that modules import each other in, its own.
 ROWS = [
-    {"version", "lookup", "seeds", "notices", "keras_internals"},
+    {"version", "lookup", "seeds", "notices", "keras_internals", "literature"},
     {
         "layouts",
         "weights",
@@ -27,6 +27,7 @@ ROWS = [
         "derivatives",
         "distribution",
         "flow",
+        "initial_values",
         "losses",
         "network",
         "precision",
@@ -45,14 +46,16 @@ ROWS = [
     {"in_turn"},
     {"recipes"},
     {"pruning"},
-    {"prune_and_build", "selection", "testing"},
+    {"prune_and_build", "sanity", "testing"},
     {"training"},
-    {"soft"},
+    {"soft", "tickets"},
+    {"selection"},
     {"dynamic"},
+    {"shrink"},
+    {"regularization"},
     {"callbacks"},
     {"report", "export"},
-    {"shrink"},
-    {"comparison"},
+    {"analysis", "comparison"},
     {"experiment"},
 ]
 OPEN = (0, 1, 2)

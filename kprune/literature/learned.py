@@ -15,7 +15,7 @@ ROWS = (
     ),
     Row(
         "mask criteria and actions",
-        'kprune.selection.zhou_masks("large_final", initial, final, 0.9)',
+        'kprune.selection.zhou_masks(initial, final, "large_final", 0.9)',
         *_ZHOU,
         "tests/selection/test_zhou.py::test_criterion",
     ),

@@ -1,0 +1,133 @@
+"""Mask criteria of "Deconstructing Lottery Tickets" (Zhou et al., 2019).
+
+https://arxiv.org/abs/1905.01067
+
+Scores of weights by where they began and where training has taken them. All
+have one signature, (initial, final) arrays to an array; higher is kept.
+"""
+
+import numpy as np
+
+from kprune import lookup, masks, seeds
+
+
+def large_final(initial, final):
+    """|w_f|, the lottery ticket's."""
+    del initial
+    return np.abs(final)
+
+
+def small_final(initial, final):
+    """-|w_f|"""
+    del initial
+    return -np.abs(final)
+
+
+def large_init(initial, final):
+    """|w_i|"""
+    del final
+    return np.abs(initial)
+
+
+def small_init(initial, final):
+    """-|w_i|"""
+    del final
+    return -np.abs(initial)
+
+
+def large_init_large_final(initial, final, alpha=1.0):
+    """min(alpha |w_f|, |w_i|)"""
+    return np.minimum(alpha * np.abs(final), np.abs(initial))
+
+
+def small_init_small_final(initial, final, alpha=1.0):
+    """-max(alpha |w_f|, |w_i|)"""
+    return -np.maximum(alpha * np.abs(final), np.abs(initial))
+
+
+def magnitude_increase(initial, final):
+    """|w_f| - |w_i|"""
+    return np.abs(final) - np.abs(initial)
+
+
+def movement(initial, final):
+    """|w_f - w_i|"""
+    return np.abs(np.subtract(final, initial))
+
+
+def large_final_same_sign(initial, final):
+    """|w_f| where the sign is that of w_i; what changed it comes after."""
+    return _only(np.sign(initial) == np.sign(final), final)
+
+
+def large_final_different_sign(initial, final):
+    """|w_f| where the sign is not that of w_i; what kept it comes after."""
+    return _only(np.sign(initial) != np.sign(final), final)
+
+
+CRITERIA = {
+    criterion.__name__: criterion
+    for criterion in (
+        large_final,
+        small_final,
+        large_init,
+        small_init,
+        large_init_large_final,
+        small_init_small_final,
+        magnitude_increase,
+        movement,
+        large_final_same_sign,
+        large_final_different_sign,
+    )
+}
+
+
+def zhou_masks(initial, final, criterion, sparsity, *, seed=0, **options):
+    """Returns masks by one of the paper's criteria, a share of each weight.
+
+    Args:
+        initial: Dict from a weight's name to its array before training.
+        final: The same after it.
+        criterion: String, one of `kprune.selection.CRITERIA`, or a function of
+            (initial, final) arrays to scores.
+        sparsity: Share of each weight to remove, in [0, 1), or a dict of
+            shares by name.
+        seed: Integer >= 0, for ties.
+        **options: `alpha` of the criteria that have it.
+
+    Returns:
+        Dict from name to a boolean array, for `kprune.set_masks`.
+
+    Raises:
+        ValueError: If an argument does not fit.
+
+    Example:
+
+    >>> kprune.selection.zhou_masks(
+    ...     {"w": [1.0, -3.0, 2.0]}, {"w": [2.0, 3.0, 1.0]}, "movement", 2 / 3
+    ... )
+    {'w': array([False,  True, False])}
+    """
+    if not callable(criterion):
+        criterion = lookup.choose(criterion, CRITERIA, "mask criterion")
+    if set(initial) != set(final):
+        raise ValueError(
+            "Expected `initial` and `final` of the same weights. They differ "
+            f"in: {sorted(set(initial) ^ set(final))}"
+        )
+    found = {}
+    for name in initial:
+        share = sparsity[name] if isinstance(sparsity, dict) else sparsity
+        scores = criterion(
+            np.asarray(initial[name]), np.asarray(final[name]), **options
+        )
+        kept = masks.count_kept(scores.size, share)
+        rng = seeds.stream(seed, "zhou_masks", name)
+        found[name] = masks.top_k(scores, kept, rng)
+    return found
+
+
+def _only(wanted, final):
+    """Ranks what is wanted before all that is not, each by |w_f|."""
+    size = np.abs(final)
+    return np.where(wanted, size, size - size.max(initial=0) - 1)

@@ -1,0 +1,133 @@
+"""The criteria and actions of Zhou et al., by hand."""
+
+import numpy as np
+import pytest
+
+from kprune import selection
+
+INITIAL = np.array([1.0, -4.0, 2.0, -3.0])
+FINAL = np.array([3.0, -2.0, -5.0, -1.0])
+
+
+@pytest.mark.parametrize(
+    "criterion, scores",
+    [
+        ("large_final", [3, 2, 5, 1]),
+        ("small_final", [-3, -2, -5, -1]),
+        ("large_init", [1, 4, 2, 3]),
+        ("small_init", [-1, -4, -2, -3]),
+        ("large_init_large_final", [1, 2, 2, 1]),
+        ("small_init_small_final", [-3, -4, -5, -3]),
+        ("magnitude_increase", [2, -2, 3, -2]),
+        ("movement", [2, 2, 7, 2]),
+        # What is not wanted falls by 5 + 1.
+        ("large_final_same_sign", [3, 2, -1, 1]),
+        ("large_final_different_sign", [-3, -4, 5, -5]),
+    ],
+)
+def test_criterion(criterion, scores):
+    found = selection.CRITERIA[criterion](INITIAL, FINAL)
+    np.testing.assert_array_equal(found, scores)
+
+
+def test_every_criterion_is_tested():
+    (mark,) = test_criterion.pytestmark
+    assert {case[0] for case in mark.args[1]} == set(selection.CRITERIA)
+
+
+def test_alpha_weighs_the_end_against_the_beginning():
+    found = selection.CRITERIA["large_init_large_final"](
+        INITIAL, FINAL, alpha=0.5
+    )
+    np.testing.assert_array_equal(found, [1, 1, 2, 0.5])
+
+
+def test_masks_are_of_exact_shares_by_weight():
+    names = {"a": INITIAL, "b": INITIAL}
+    ends = {"a": FINAL, "b": FINAL}
+    masks = selection.zhou_masks(
+        names, ends, "large_final", {"a": 0.5, "b": 0.75}
+    )
+    np.testing.assert_array_equal(masks["a"], [1, 0, 1, 0])
+    np.testing.assert_array_equal(masks["b"], [0, 0, 1, 0])
+    tied = selection.zhou_masks(names, ends, "movement", 0.5, seed=1)
+    for mask in tied.values():
+        assert mask[2] and mask.sum() == 2
+
+
+MASK = np.array([True, True, False, False])
+
+
+@pytest.mark.parametrize(
+    "kept, removed, expected",
+    [
+        ("rewind", "zero", [1, -4, 0, 0]),
+        ("stay", "zero", [3, -2, 0, 0]),
+        # sqrt of the mean of (1 + 1)^2, (-4 + 1)^2, (2 + 1)^2, (-3 + 1)^2.
+        ("signed_constant", "zero", [6.5**0.5, -(6.5**0.5), 0, 0]),
+        ("rewind", "freeze_init", [1, -4, 2, -3]),
+        # |w| grew in the first and the third.
+        ("rewind", "freeze_init_zero_mask", [1, -4, 2, 0]),
+        ("rewind", "freeze_init_zero_all", [1, 0, 2, 0]),
+    ],
+)
+def test_actions(kept, removed, expected):
+    found = selection.zhou_values(
+        {"w": INITIAL}, {"w": FINAL}, {"w": MASK}, kept, removed
+    )
+    np.testing.assert_allclose(found["w"], expected)
+
+
+def drawn(action, size=20_000):
+    rng = np.random.default_rng(0)
+    initial = rng.normal(0.0, 2.0, size).astype("float32")
+    mask = rng.random(size) < 0.5
+    (values,) = selection.zhou_values(
+        {"w": initial}, {"w": initial}, {"w": mask}, action
+    ).values()
+    assert values.dtype == "float32"
+    assert not values[~mask].any()
+    return initial[mask], values[mask]
+
+
+@pytest.mark.parametrize("action", ["reinitialize", "signed_reinitialize"])
+def test_drawn_anew(action):
+    before, after = drawn(action)
+    assert (before != after).all()
+    assert np.std(after) == pytest.approx(2, rel=0.03)
+    same = np.mean(np.sign(before) == np.sign(after))
+    assert same == (1 if "signed" in action else pytest.approx(0.5, abs=0.02))
+
+
+@pytest.mark.parametrize("action", ["reshuffle", "signed_reshuffle"])
+def test_in_another_order(action):
+    before, after = drawn(action)
+    assert np.mean(before != after) > 0.99
+    np.testing.assert_array_equal(
+        np.sort(np.abs(before)), np.sort(np.abs(after))
+    )
+    same = np.mean(np.sign(before) == np.sign(after))
+    assert same == (1 if "signed" in action else pytest.approx(0.5, abs=0.02))
+
+
+def test_draws_follow_from_the_seed():
+    one, again, other = (
+        selection.zhou_values(
+            {"w": INITIAL}, {"w": FINAL}, {"w": MASK}, "reinitialize", seed=s
+        )["w"]
+        for s in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, again)
+    assert (one != other)[MASK].all()
+
+
+def test_wrong_names_are_answered():
+    weights = {"w": INITIAL}, {"w": FINAL}
+    with pytest.raises(ValueError, match="Did you mean 'movement'"):
+        selection.zhou_masks(*weights, "movment", 0.5)
+    with pytest.raises(ValueError, match=r"differ in: \['v', 'w'\]"):
+        selection.zhou_masks({"w": INITIAL}, {"v": FINAL}, "movement", 0.5)
+    with pytest.raises(ValueError, match="Did you mean 'rewind'"):
+        selection.zhou_values(*weights, {"w": MASK}, "rewnd")
+    with pytest.raises(ValueError, match="Unknown action on what is removed"):
+        selection.zhou_values(*weights, {"w": MASK}, removed="one")

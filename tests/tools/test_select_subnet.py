@@ -1,0 +1,80 @@
+"""The binary `tools/select_subnet.py`: each experiment, its file and table."""
+
+import json
+
+import pytest
+
+
+def config(name, runs, *more):
+    path = f"--config=configs/selection/{name}.py:quick"
+    return "select_subnet", path, f"--runs={runs}", *more
+
+
+def rows(text):
+    return [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("| ") and "---" not in line
+    ]
+
+
+def result(path):
+    return json.loads(path.read_text())["result"]
+
+
+def test_supermasks_are_trained_once_and_tabulated(binary, tmp_path, capsys):
+    arguments = config("supermask", tmp_path, "--variants=paper", "--seeds=4")
+    binary(*arguments)
+    head, line = rows(capsys.readouterr().out)
+    assert head[1:] == ["left out", "untrained", "test", "as a plain network"]
+    assert line[0] == "paper"
+    assert rows((tmp_path / "quick_supermask.md").read_text()) == [head, line]
+    (path,) = tmp_path.glob("*.json")
+    assert path.name == "quick_supermask-paper-seed4.json"
+    found = result(path)
+    assert found["moved"] == 0
+    assert 0.4 < found["sparsity"] < 0.6
+    assert len(found["epochs"]) == 1
+    before = path.stat().st_mtime_ns
+    binary(*arguments)
+    assert path.stat().st_mtime_ns == before
+    with pytest.raises(SystemExit) as error:
+        binary(*arguments, "--config.paper.experiment.draws=3")
+    assert "computed with other settings" in error.value.code
+    with pytest.raises(SystemExit) as error:
+        binary(*config("supermask", tmp_path, "--variants=adamm"))
+    assert "Did you mean 'adam'" in error.value.code
+
+
+def test_tasks_are_told_apart(binary, tmp_path, capsys):
+    binary(*config("supsup", tmp_path, "--seeds=3"))
+    head, *lines = rows(capsys.readouterr().out)
+    assert head[1:4] == ["given", "one shot", "one shot, tasks"]
+    assert [line[0] for line in lines] == ["task 1", "task 2", "**mean**"]
+    found = result(tmp_path / "quick_supsup-paper-seed3.json")
+    assert found["moved"] == 0
+    # Two batches of 128 are in the 360 images of the test set.
+    assert {task["binary, tasks"] for task in found["tasks"]} <= {0, 50, 100}
+
+
+@pytest.mark.slow
+def test_subnetworks_of_exact_size_are_chosen(binary, tmp_path, capsys):
+    binary(*config("edge_popup", tmp_path))
+    _, *lines = rows(capsys.readouterr().out)
+    assert [line[:2] for line in lines] == [
+        ["biprop_global_50", "50.00 %"],
+        ["constant_50", "50.00 %"],
+    ]
+    found = result(tmp_path / "quick_edge_popup-constant_50-seed0.json")
+    assert found["test"] == found["plain"]
+    assert found["moved"] == 0
+
+
+def test_another_config_is_refused(binary, tmp_path):
+    with pytest.raises(SystemExit) as error:
+        binary(
+            "select_subnet",
+            "--config=configs/quickstart.py",
+            f"--runs={tmp_path}",
+        )
+    assert "`paper.experiment` of a selection" in error.value.code
