@@ -1,0 +1,27 @@
+"""Lottery tickets: subnetworks found by training, pruning and rewinding.
+
+    imp(model, train, levels=10)     a ticket after each level of pruning
+    after_training(model, train, s)  the one that a single pruning gives
+    elastic(ticket, model)           one of another depth
+    transfer(ticket, model)          one for another task
+
+The Lottery Ticket Hypothesis, Frankle & Carbin, 2019,
+https://arxiv.org/abs/1803.03635; rewinding to a later step, Frankle et al.,
+2020, https://arxiv.org/abs/1912.05671; of the learning rate, or not at all,
+Renda et al., 2020, https://arxiv.org/abs/2003.02389.
+"""
+
+from kprune.tickets.elastic import elastic
+from kprune.tickets.fractions import layer_fractions
+from kprune.tickets.imp import after_training, imp
+from kprune.tickets.ticket import Ticket
+from kprune.tickets.transfer import transfer
+
+__all__ = [
+    "Ticket",
+    "after_training",
+    "elastic",
+    "imp",
+    "layer_fractions",
+    "transfer",
+]

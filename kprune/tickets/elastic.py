@@ -1,0 +1,142 @@
+"""Elastic tickets: a ticket of one depth made one of another.
+
+Chen et al., 2021, "The Elastic Lottery Ticket Hypothesis",
+https://arxiv.org/abs/2103.16547.
+"""
+
+import collections
+import re
+
+import numpy as np
+
+from kprune import masking, weights
+
+_BLOCK = r"stage(\d+)_block(\d+)"
+
+
+def elastic(ticket, model, blocks=None, pattern=_BLOCK):
+    """Stretches or squeezes a ticket to a network of other depth.
+
+    Every block of the deeper or shallower network is given the masks and the
+    weights, biases and statistics of a block of the same stage of the ticket.
+    What is in no block, such as the stem and the classifier, is copied.
+
+    Args:
+        ticket: A wrapped model, such as a residual network, with the weights
+            that the ticket is to begin with: those it was rewound to.
+        model: A built model of the same kind and other depth, plain or
+            wrapped. It is left as it was.
+        blocks: Dict from the number of a stage to a list: for each block of
+            `model`, in order, the number of the ticket's block to take; the
+            first one is 1. By default the first, which changes shapes, is
+            taken once, and the others are repeated or left out evenly, each
+            beside itself: of blocks 1 to 3, five are 1, 2, 2, 3, 3; of 1 to
+            5, three are 1, 2, 4.
+        pattern: Regular expression that finds the number of the stage and
+            that of the block in a variable's name. Defaults to that of the
+            residual networks of `kprune.models`, `"stage1_block2_..."`.
+
+    Returns:
+        A wrapped copy of `model`, not compiled unless `model` is.
+
+    Raises:
+        ValueError: If the ticket has no masks, or the networks or the blocks
+            do not fit each other.
+
+    Example:
+
+    >>> ticket = kprune.prune(kprune.models.resnet20(), "magnitude", 0.8)
+    >>> deeper = kprune.tickets.elastic(ticket, kprune.models.resnet32())
+    >>> 0.75 < kprune.report(deeper).sparsity < 0.85
+    True
+    """
+    masks = masking.get_masks(ticket)
+    values = {n: np.asarray(v.value) for n, v in weights.named(ticket)}
+    result = masking.wrap(model)
+    variables = dict(weights.named(result))
+    places = _Places(pattern, values, variables, blocks)
+    taken = {name: places.source(name) for name in variables}
+    for name, source in taken.items():
+        _check_fit(name, variables[name], source, values)
+    for name, source in taken.items():
+        variables[name].assign(values[source])
+    masking.set_masks(
+        result,
+        {n: masks[taken[n]] for n in variables if taken[n] in masks},
+    )
+    return result
+
+
+class _Places:
+    """Which variable of a ticket stands for which of the other network."""
+
+    def __init__(self, pattern, values, variables, blocks):
+        self._pattern = re.compile(pattern)
+        there, wanted = self._count(values), self._count(variables)
+        if not there or set(there) != set(wanted):
+            raise ValueError(
+                "Expected two networks of the same stages. Received: a ticket "
+                f"of stages {sorted(there)} and a model of {sorted(wanted)}, "
+                f"by the pattern {pattern!r}."
+            )
+        self._of = {
+            stage: _evenly(there[stage], wanted[stage]) for stage in wanted
+        }
+        for stage, chosen in (blocks or {}).items():
+            _check_blocks(stage, list(chosen), there, wanted)
+            self._of[stage] = list(chosen)
+
+    def _count(self, names):
+        """Returns how many blocks each stage has."""
+        found = collections.defaultdict(int)
+        for name in names:
+            match = self._pattern.search(name)
+            if match:
+                stage, block = map(int, match.groups())
+                found[stage] = max(found[stage], block)
+        return dict(found)
+
+    def source(self, name):
+        """Returns the name in the ticket for a name in the network."""
+        match = self._pattern.search(name)
+        if not match:
+            return name
+        stage, block = map(int, match.groups())
+        start, stop = match.span(2)
+        return f"{name[:start]}{self._of[stage][block - 1]}{name[stop:]}"
+
+
+def _evenly(there, wanted):
+    if there == 1 or wanted == 1:
+        return [1] * wanted
+    return [1] + [
+        2 + i * (there - 1) // (wanted - 1) for i in range(wanted - 1)
+    ]
+
+
+def _check_blocks(stage, chosen, there, wanted):
+    fits = (
+        stage in wanted
+        and len(chosen) == wanted[stage]
+        and all(1 <= block <= there[stage] for block in chosen)
+    )
+    if not fits:
+        raise ValueError(
+            f"`blocks` does not fit stage {stage!r}. Expected stages "
+            f"{sorted(wanted)}, each with as many numbers as the model has "
+            f"blocks there, {wanted.get(stage)}, from 1 to "
+            f"{there.get(stage)}. Received: {chosen}"
+        )
+
+
+def _check_fit(name, variable, source, values):
+    if source not in values:
+        raise ValueError(
+            f"The ticket has no {source!r}, which {name!r} is to be. Give "
+            "`blocks` that fit, or networks of the same kind."
+        )
+    if tuple(variable.shape) != values[source].shape:
+        raise ValueError(
+            f"{source!r} does not fit {name!r}. Expected shape "
+            f"{tuple(variable.shape)}. Received: {values[source].shape}"
+        )

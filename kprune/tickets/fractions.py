@@ -1,0 +1,109 @@
+"""How much a level removes, in exact numbers."""
+
+from fractions import Fraction
+
+import keras
+import numpy as np
+
+from kprune import lookup, weights
+
+_CONVOLUTIONS = (
+    keras.layers.Conv1D,
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2D,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3D,
+    keras.layers.Conv3DTranspose,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv1D,
+    keras.layers.SeparableConv2D,
+)
+
+
+def layer_fractions(model, dense=0.2, convolution=0.1):
+    """Returns the original paper's fractions, for `imp(fraction=)`.
+
+    Each layer on its own: a fifth of what is left of a dense layer, a tenth
+    of a convolution (0.15 in Conv-6), and half as much of the output layer.
+    Frankle & Carbin, 2019, https://arxiv.org/abs/1803.03635.
+
+    Args:
+        model: A built Keras model.
+        dense: Float in (0, 1), of all layers that are no convolutions.
+        convolution: Float in (0, 1).
+
+    Returns:
+        Dict from weight name to fraction.
+
+    Example:
+
+    >>> model = kprune.models.lenet_300_100()
+    >>> kprune.tickets.layer_fractions(model)
+    {'fc1/kernel': 0.2, 'fc2/kernel': 0.2, 'fc3/kernel': 0.1}
+    """
+    check(dense, "dense")
+    check(convolution, "convolution")
+    outputs = weights.output_names(model)
+    found = {}
+    for name, weight in weights.prunable(model).items():
+        folds = isinstance(weight.layer, _CONVOLUTIONS)
+        fraction = convolution if folds else dense
+        found[name] = fraction / 2 if name in outputs else fraction
+    return found
+
+
+def check(fraction, name="fraction"):
+    """Raises `ValueError` unless a fraction is a number in (0, 1)."""
+    number = isinstance(fraction, (int, float, np.number, Fraction))
+    if not number or isinstance(fraction, bool) or not 0 < fraction < 1:
+        raise ValueError(
+            f"Expected `{name}` to be a number in (0, 1), the share that a "
+            f"level removes of what is left. Received: {name}={fraction!r}"
+        )
+
+
+def check_table(table, names):
+    """Raises `ValueError` unless a dict gives fractions to weights.
+
+    Args:
+        table: Dict from a weight's name, a layer's name or a regular
+            expression to a fraction.
+        names: The names of the weights that there are.
+    """
+    if not table:
+        raise ValueError("Expected `fraction` to name weights. Received: {}")
+    for pattern, fraction in table.items():
+        if not weights.matching(pattern, names):
+            raise ValueError(lookup.unknown(pattern, names, "weight"))
+        check(fraction, f"fraction[{pattern!r}]")
+
+
+def sparsity(fraction, level):
+    """Returns the share that is gone after some levels, 1 - (1 - p)^r.
+
+    Args:
+        fraction: Number, p. A float stands for the decimal that it prints as.
+        level: Integer, r.
+
+    Returns:
+        A `fractions.Fraction`.
+    """
+    if isinstance(fraction, float | np.floating):
+        fraction = Fraction(repr(float(fraction)))
+    return 1 - (1 - Fraction(fraction)) ** level
+
+
+def axes(fraction, allocation, level):
+    """Returns the sparsity and the allocation that a level prunes with.
+
+    Args:
+        fraction: A number, or a dict as in `check_table`: weights that it
+            does not name stay whole.
+        allocation: As for `kprune.Pruner`, where `fraction` is a number.
+        level: Integer.
+    """
+    if not isinstance(fraction, dict):
+        return sparsity(fraction, level), allocation
+    table = {name: sparsity(p, level) for name, p in fraction.items()}
+    return Fraction(0), table

@@ -1,0 +1,60 @@
+"""The course of the learning rate, taken up later than at its beginning."""
+
+import keras
+from keras.optimizers import schedules
+
+
+@keras.saving.register_keras_serializable("kprune")
+class FromStep(schedules.LearningRateSchedule):
+    """A schedule from one of its steps on, or as it was at that step.
+
+    The optimizer counts its own updates from 0, as its moments start anew.
+
+    Args:
+        schedule: A `keras.optimizers.schedules.LearningRateSchedule`.
+        step: Integer, at which it begins.
+        held: Whether it stays as it is at that step. Defaults to `False`.
+    """
+
+    def __init__(self, schedule, step, held=False):
+        super().__init__()
+        self.schedule = schedule
+        self.step = step
+        self.held = held
+
+    def __call__(self, step):
+        done = step * 0 if self.held else step
+        return self.schedule(done + self.step)
+
+    def get_config(self):
+        return {
+            "schedule": schedules.serialize(self.schedule),
+            "step": self.step,
+            "held": self.held,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        schedule = schedules.deserialize(config["schedule"])
+        return cls(**{**config, "schedule": schedule})
+
+
+def schedule_of(optimizer):
+    """Returns the schedule of an optimizer's rate, `None` of a constant."""
+    inner = getattr(optimizer, "inner_optimizer", None) or optimizer
+    rate = inner.get_config()["learning_rate"]
+    return schedules.deserialize(rate) if isinstance(rate, dict) else None
+
+
+def take_up(optimizer, step, held=False):
+    """Lets a fresh optimizer take up its schedule at a step.
+
+    Args:
+        optimizer: A Keras optimizer that has made no update. A constant rate
+            stays as it is.
+        step: Integer.
+        held: As for `FromStep`.
+    """
+    schedule = schedule_of(optimizer)
+    if schedule is not None and (step > 0 or held):
+        optimizer.learning_rate = FromStep(schedule, step, held)

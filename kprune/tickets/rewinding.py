@@ -1,0 +1,92 @@
+"""Points to rewind to, and the proof that a model was rewound there."""
+
+import dataclasses
+import hashlib
+
+import keras
+import numpy as np
+
+from kprune import masking, weights
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Point:
+    """All values of a model at a step of its training.
+
+    Args:
+        step: Integer, how many steps it was trained before.
+        values: Dict of arrays by name: weights, biases, the statistics of
+            batch normalization, the states of random layers.
+        digest: String, the `digest` of the values as they were taken.
+    """
+
+    step: int
+    values: dict
+    digest: str
+
+    def check(self):
+        """Raises `ValueError` if the values are no longer those taken."""
+        found = digest(self.values)
+        if found != self.digest:
+            raise ValueError(
+                f"The weights stored of step {self.step} have been changed. "
+                f"Expected the SHA-256 {self.digest}. Received: {found}"
+            )
+
+
+def point(model, step):
+    """Returns the `Point` that a model is at."""
+    values = values_of(model)
+    return Point(step, values, digest(values))
+
+
+def values_of(model):
+    """Returns a dict of all values of a model but its masks, by name."""
+    return {
+        name: np.array(keras.ops.convert_to_numpy(variable))
+        for name, variable in weights.named(model)
+    }
+
+
+def digest(arrays):
+    """Returns the SHA-256 of a dict of arrays, of names, types and bits."""
+    found = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        found.update(f"{name} {array.dtype} {np.shape(array)}\n".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+def rewind(model, start, masks):
+    """Sets a model to the values of a point, with masks.
+
+    Args:
+        model: A wrapped model, changed in place.
+        start: A `Point`.
+        masks: Dict of boolean arrays by name.
+
+    Raises:
+        ValueError: If the point's values have been changed since they were
+            taken, or are those of another model.
+        RuntimeError: If the weights that survive are not those of the point.
+    """
+    start.check()
+    variables = dict(weights.named(model))
+    if set(variables) != set(start.values):
+        raise ValueError(
+            f"The weights stored of step {start.step} are of another model. "
+            f"They differ in: {sorted(set(variables) ^ set(start.values))}"
+        )
+    expected = dict(start.values)
+    for name, mask in masks.items():
+        value = expected[name]
+        expected[name] = np.where(mask, value, np.zeros((), value.dtype))
+    for name, variable in variables.items():
+        variable.assign(expected[name])
+    masking.set_masks(model, masks)
+    if digest(values_of(model)) != digest(expected):
+        raise RuntimeError(
+            f"Rewinding to step {start.step} left other weights than those "
+            "stored."
+        )

@@ -1,0 +1,175 @@
+"""The directory of a search: what is finished, and what it goes on from.
+
+    search.json    what was asked for
+    points/        the weights of the steps to rewind to, with their digests
+    level-03/      of each level:
+      masks.npz    its masks, for `kprune.masks.load`
+      weights/     the trained weights
+      checkpoints/ what an unfinished level goes on from; goes when it is done
+      DONE         what was measured, and the digests; written last
+
+Each file is put in place whole or not at all.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+
+from kprune import masks as mask_files
+from kprune.tickets.rewinding import Point, digest
+from kprune.training import CheckpointFiles
+
+_SEARCH, _DONE, _MASKS = "search.json", "DONE", "masks.npz"
+
+
+class Store:
+    """Finished levels and points to rewind to, in a directory.
+
+    Args:
+        directory: Path. It is made if it is not there.
+        settings: Dict of what the search follows from, for JSON.
+
+    Raises:
+        ValueError: If the directory holds another search.
+    """
+
+    def __init__(self, directory, settings):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        path = self.directory / _SEARCH
+        settings = json.loads(json.dumps(settings))
+        if not path.exists():
+            _write(path, settings)
+            return
+        there = _read(path)
+        lines = [
+            f"  {key}: {there.get(key)!r} there, {settings.get(key)!r} here"
+            for key in sorted({**there, **settings})
+            if there.get(key) != settings.get(key)
+        ]
+        if lines:
+            raise ValueError(
+                f"{self.directory} holds another search, which differs in:\n"
+                + "\n".join(lines)
+                + "\nName another directory, or remove that one."
+            )
+
+    def point(self, step):
+        """Returns the point of a step, or `None` if it is not there.
+
+        Raises:
+            ValueError: If its values are not those that were stored.
+        """
+        return _point(self._files(step))
+
+    def save_point(self, point):
+        """Writes a `Point`, or raises if another one is there."""
+        stored = self.point(point.step)
+        if stored is None:
+            _save_point(self._files(point.step), point)
+        elif stored.digest != point.digest:
+            raise ValueError(
+                f"{self._files(point.step).directory} holds other weights "
+                f"than those of step {point.step}. Expected the SHA-256 "
+                f"{point.digest}. Received: {stored.digest}"
+            )
+
+    def checkpoints(self, level):
+        """Returns the directory of a level's checkpoints."""
+        return self._level(level) / "checkpoints"
+
+    def holds(self, level):
+        """Whether a level is finished."""
+        return (self._level(level) / _DONE).exists()
+
+    def load(self, level, points):
+        """Returns a finished level.
+
+        Args:
+            level: Integer.
+            points: Dict of the `Point`s it must have come from, by what they
+                were to it.
+
+        Returns:
+            `(trained, masks, history)`: a `Point`, a dict of boolean arrays
+            and a dict of lists.
+
+        Raises:
+            ValueError: If a file is not what was stored, or the level came
+                from other weights.
+        """
+        directory = self._level(level)
+        done = _read(directory / _DONE)
+        trained = _point(CheckpointFiles(directory / "weights", 1))
+        masks = None
+        if (directory / _MASKS).exists():
+            masks = mask_files.load(directory / _MASKS)
+        found = _digests({**points, "weights": trained}, masks)
+        for what, expected in done["digests"].items():
+            if found[what] != expected:
+                raise ValueError(
+                    f"{directory} is not as it was finished: the SHA-256 of "
+                    f"its {what} was {expected}. Received: {found[what]}. "
+                    "Remove it to train the level again."
+                )
+        return trained, masks, done["history"]
+
+    def save(self, level, points, trained, masks, result):
+        """Writes a finished level.
+
+        Args:
+            level: Integer.
+            points: As for `load`.
+            trained: The `Point` that it ended with.
+            masks: Dict of boolean arrays.
+            result: Dict for JSON, with the `history`.
+        """
+        directory = self._level(level)
+        directory.mkdir(exist_ok=True)
+        _save_point(CheckpointFiles(directory / "weights", 1), trained)
+        mask_files.save(masks, directory / _MASKS)
+        digests = _digests({**points, "weights": trained}, masks)
+        _write(directory / _DONE, {**result, "digests": digests})
+        shutil.rmtree(self.checkpoints(level), ignore_errors=True)
+
+    def _files(self, step):
+        return CheckpointFiles(self.directory / "points" / str(step), 1)
+
+    def _level(self, level):
+        return self.directory / f"level-{level:02d}"
+
+
+def _digests(points, masks):
+    """Returns the digests of points and masks, `None` of what is missing."""
+    found = {name: p and p.digest for name, p in points.items()}
+    return {**found, "masks": masks and digest(masks)}
+
+
+def _point(files):
+    latest = files.latest()
+    if latest is None:
+        return None
+    step, state = latest
+    found = Point(step, state["values"], state["digest"])
+    try:
+        found.check()
+    except ValueError as error:
+        raise ValueError(f"{files.path(step)}: {error}") from error
+    return found
+
+
+def _save_point(files, point):
+    state = {"values": point.values, "digest": point.digest}
+    files.save(point.step, state)
+
+
+def _read(path):
+    return json.loads(path.read_text())
+
+
+def _write(path, value):
+    half = f"{path}.part"
+    with open(half, "w") as file:
+        file.write(json.dumps(value, indent=2) + "\n")
+    os.replace(half, path)

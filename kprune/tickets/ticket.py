@@ -1,0 +1,98 @@
+"""A ticket: masks, and the weights they start from."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from kprune import masking
+from kprune.tickets import rates
+from kprune.tickets.rewinding import Point, rewind
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Start:
+    """Where the training of a level begins.
+
+    Args:
+        template: A wrapped and compiled model, which is copied.
+        values: The `Point` whose values the model gets.
+        step: Integer, the step of the whole training that comes first: it
+            decides on the data and the learning rate.
+        rate: Integer, the step whose learning rate comes first.
+        held: Whether the learning rate stays as it is then.
+    """
+
+    template: keras.Model
+    values: Point
+    step: int
+    rate: int
+    held: bool = False
+
+    def model(self, masks):
+        """Returns a new model, compiled with a fresh optimizer."""
+        model = masking.wrap(self.template)
+        rates.take_up(model.optimizer, self.rate, self.held)
+        rewind(model, self.values, masks)
+        return model
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ticket:
+    """What a level of iterative magnitude pruning gives.
+
+    Args:
+        level: Integer, how often it was pruned. Level 0 is the dense network.
+        sparsity: Float, the share of the prunable weights that is gone.
+            Weights that are left out by `exclude` do not count.
+        model: The model with its masks, trained at this level, compiled.
+        masks: Dict from weight name to boolean array.
+        history: Dict of lists, what was measured at the end of each epoch of
+            this level, as in Keras' `History.history`.
+        start: Where the training of this level began.
+    """
+
+    level: int
+    sparsity: float
+    model: keras.Model
+    masks: dict
+    history: dict
+    start: Start = dataclasses.field(repr=False)
+
+    @property
+    def first_step(self):
+        """The step of the whole training that this level began at."""
+        return self.start.step
+
+    @property
+    def metrics(self):
+        """Dict of what was measured at the end of the last epoch."""
+        return {name: values[-1] for name, values in self.history.items()}
+
+    def rewound(self, masks=None):
+        """Returns the ticket as it was before it was trained at this level.
+
+        That is, a new model with the masks on the weights that they were
+        rewound to, compiled with a fresh optimizer. Trained from step
+        `first_step` on, it becomes `model`.
+
+        Args:
+            masks: Dict of other masks to put on the same weights, such as
+                these shuffled. Defaults to the ticket's own.
+
+        Returns:
+            A wrapped Keras model.
+
+        Raises:
+            ValueError: If the masks do not fit, or the weights to rewind to
+                have been changed since they were stored.
+        """
+        chosen = {**self.masks, **(masks or {})}
+        return self.start.model(chosen)
+
+
+def sparsity(masks, counted):
+    """Returns the share of entries that are False in some of the masks."""
+    total = sum(masks[name].size for name in counted)
+    kept = sum(int(np.count_nonzero(masks[name])) for name in counted)
+    return (total - kept) / total

@@ -1,0 +1,66 @@
+"""A ticket found on one task, for another.
+
+Morcos et al., 2019, "One ticket to win them all",
+https://arxiv.org/abs/1906.02773.
+"""
+
+import numpy as np
+
+from kprune import masking, notices, weights
+
+
+def transfer(ticket, model, values=False):
+    """Returns a network with the masks of a ticket that was found elsewhere.
+
+    Weights go by name. Those that the ticket has in another shape, as of a
+    classifier for other classes, stay dense, with a warning that names them.
+
+    Args:
+        ticket: A wrapped model.
+        model: A built model with layers of the same names, plain or wrapped.
+            It is left as it was.
+        values: Whether the ticket's weights, biases and statistics are taken
+            over too, where they fit. Defaults to `False`: the masks alone.
+
+    Returns:
+        A wrapped copy of `model`, compiled alike if `model` is.
+
+    Raises:
+        ValueError: If the ticket has no masks, or none of them fits.
+
+    Example:
+
+    >>> found = kprune.models.lenet_300_100(classes=10)
+    >>> ticket = kprune.prune(found, "magnitude", 0.9, exclude="fc3")
+    >>> other = kprune.models.lenet_300_100(classes=10, seed=1)
+    >>> same = kprune.tickets.transfer(ticket, other)
+    >>> kprune.masks.overlap(kprune.get_masks(ticket), kprune.get_masks(same))
+    1.0
+    """
+    result = masking.wrap(model)
+    here, there = masking.get_masks(result), masking.get_masks(ticket)
+    masks = {
+        name: mask
+        for name, mask in there.items()
+        if name in here and here[name].shape == mask.shape
+    }
+    if not masks:
+        raise ValueError(
+            "No mask of the ticket fits. Expected a model with weights of the "
+            f"same names and shapes as {sorted(there)}. Received: "
+            f"{sorted(here)}"
+        )
+    left = sorted(set(here) - set(masks))
+    if left:
+        notices.warn(
+            f"These weights stay dense, for the ticket has no mask of their "
+            f"name and shape: {', '.join(left)}."
+        )
+    if values:
+        source = {n: np.asarray(v.value) for n, v in weights.named(ticket)}
+        for name, variable in weights.named(result):
+            value = source.get(name)
+            if value is not None and value.shape == tuple(variable.shape):
+                variable.assign(value)
+    masking.set_masks(result, masks)
+    return result

@@ -1,0 +1,247 @@
+"""A search in a directory: resumed to the bit, and not to be tampered with."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+import kprune
+from kprune import masks as mask_files
+from kprune.tickets import rewinding
+from kprune.training import CheckpointFiles
+
+LEVELS, STEPS_PER_EPOCH, EPOCHS, K = 1, 6, 2, 4
+_OTHERS = sorted({*range(19)} - {4, 15})
+
+
+def compiled_model(seed=0):
+    """A network with all that is to be rewound: biases, statistics, draws."""
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential(
+        [
+            keras.layers.Input((8, 8, 1), name="image"),
+            keras.layers.Flatten(name="flat"),
+            keras.layers.Dense(12, name="hidden"),
+            keras.layers.BatchNormalization(name="norm"),
+            keras.layers.Dropout(0.2, seed=1, name="dropout"),
+            keras.layers.Dense(10, name="logits"),
+        ],
+        name="small",
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=["accuracy"])
+    return model
+
+
+class Training:
+    """Digits from a step on; remembers where it was asked to begin."""
+
+    def __init__(self):
+        self.begun = []
+
+    def __call__(self, step):
+        self.begun.append(step)
+        return kprune.datasets.load("digits", 32, start=step)[0]
+
+
+def search(directory, train=None, model=None, **options):
+    return kprune.tickets.imp(
+        model or compiled_model(),
+        train or Training(),
+        steps_per_epoch=STEPS_PER_EPOCH,
+        epochs=EPOCHS,
+        rewind_to=K,
+        directory=directory,
+        verbose=0,
+        **{"levels": LEVELS, "checkpoint": "2it", **options},
+    )
+
+
+def everything(ticket):
+    """Returns all that a ticket is, as arrays by name."""
+    return {
+        **rewinding.values_of(ticket.model),
+        **{f"mask of {name}": mask for name, mask in ticket.masks.items()},
+        **{f"history of {k}": np.array(v) for k, v in ticket.history.items()},
+        "sparsity": np.array(ticket.sparsity),
+    }
+
+
+def assert_same(found, expected):
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert set(one) == set(other)
+        for name, value in other.items():
+            np.testing.assert_array_equal(one[name], value, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The directory of a search that came to its end, and its tickets."""
+    directory = tmp_path_factory.mktemp("search")
+    return directory, [everything(ticket) for ticket in search(directory)]
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    return shutil.copytree(finished[0], tmp_path / "search")
+
+
+def test_a_directory_does_not_change_what_is_found(finished):
+    assert_same([everything(t) for t in search(None)], finished[1])
+
+
+def test_all_is_rewound_to_step_k_to_the_bit(finished):
+    directory, _ = finished
+    alone = compiled_model()
+    train = kprune.datasets.load("digits", 32, start=0)[0]
+    alone.fit(train, steps_per_epoch=K, epochs=1, verbose=0)
+    expected = rewinding.values_of(alone)
+    # The names of both hidden layers, of batch normalization and dropout.
+    assert len(expected) == 9
+    for ticket in search(directory):
+        if ticket.level == 0:
+            continue
+        found = rewinding.values_of(ticket.rewound())
+        for name, value in expected.items():
+            if name in ticket.masks:
+                value = np.where(ticket.masks[name], value, 0)
+                assert not ticket.masks[name].all()
+            np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def test_what_is_rewound_becomes_the_ticket(finished):
+    ticket = list(search(finished[0]))[-1]
+    model = ticket.rewound()
+    for first, steps in ((K, 2), (6, 6)):
+        train = kprune.datasets.load("digits", 32, start=first)[0]
+        model.fit(train, steps_per_epoch=steps, epochs=1, verbose=0)
+    found = rewinding.values_of(model)
+    for name, value in rewinding.values_of(ticket.model).items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def test_finished_levels_are_not_trained_again(finished):
+    directory, expected = finished
+    train = Training()
+    # From other initial weights: those of the directory count.
+    found = [everything(t) for t in search(directory, train, compiled_model(1))]
+    assert train.begun == []
+    assert_same(found, expected)
+
+
+def test_a_search_goes_on_for_more_levels(copied, finished):
+    train = Training()
+    tickets = list(search(copied, train, levels=LEVELS + 1))
+    assert train.begun == [K, STEPS_PER_EPOCH]
+    assert_same([everything(t) for t in tickets[:-1]], finished[1])
+    assert tickets[-1].sparsity == (888 - 568) / 888  # 888 x 0.64 = 568.3.
+
+
+# What a search writes, in order: 0 the initial weights; of the dense network
+# 1-3 checkpoints up to step 4, 4 that point, 5-6 and 7-10 checkpoints, 11 its
+# weights; of the next level 12-13 and 14-17 checkpoints, 18 its weights.
+@pytest.mark.parametrize(
+    "saves",
+    [4, 15, *(pytest.param(n, marks=pytest.mark.slow) for n in _OTHERS)],
+)
+def test_a_killed_search_ends_as_if_it_had_not_been(
+    tmp_path, finished, monkeypatch, saves
+):
+    save, done = CheckpointFiles.save, []
+
+    def save_or_die(files, step, state):
+        if len(done) == saves:
+            raise KeyboardInterrupt
+        done.append(step)
+        save(files, step, state)
+
+    monkeypatch.setattr(CheckpointFiles, "save", save_or_die)
+    with pytest.raises(KeyboardInterrupt):
+        list(search(tmp_path))
+    monkeypatch.setattr(CheckpointFiles, "save", save)
+    assert len(done) == saves
+    over = (tmp_path / "level-00" / "DONE").exists()
+    train = Training()
+    found = [everything(t) for t in search(tmp_path, train)]
+    assert_same(found, finished[1])
+    assert over == (saves > 11)
+    if over:  # The dense network is not trained again.
+        assert train.begun[0] >= K
+
+
+def change(path, value):
+    """Changes a stored weight, and its digest unless that is to be kept."""
+    files = CheckpointFiles(path, 1)
+    step, state = files.latest()
+    state["values"]["logits/bias"] = np.full(10, value, "float32")
+    files.save(step, state)
+    return files, step, state
+
+
+@pytest.mark.parametrize("place", ["points/4", "points/0", "level-01/weights"])
+def test_a_changed_weight_is_noticed(copied, place):
+    change(copied / place, 0.5)
+    with pytest.raises(ValueError, match="have been changed") as error:
+        list(search(copied))
+    assert place in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("points/4", "the SHA-256 of its rewinding was"),
+        ("points/0", "the SHA-256 of its start was"),
+        ("level-01/weights", "the SHA-256 of its weights was"),
+    ],
+)
+def test_a_changed_weight_with_a_new_digest_is_too(copied, place, expected):
+    files, step, state = change(copied / place, 0.5)
+    state["digest"] = rewinding.digest(state["values"])
+    files.save(step, state)
+    with pytest.raises(ValueError, match=expected):
+        list(search(copied))
+
+
+def test_changed_masks_and_missing_files_are_noticed(copied):
+    path = copied / "level-01" / "masks.npz"
+    masks = mask_files.load(path)
+    mask_files.save({n: ~mask for n, mask in masks.items()}, path)
+    with pytest.raises(ValueError, match="of its masks was"):
+        list(search(copied))
+    path.unlink()
+    with pytest.raises(ValueError, match="Received: None"):
+        list(search(copied))
+    shutil.rmtree(copied / "points" / "4")
+    with pytest.raises(ValueError, match=r"rewinding.*Received: None"):
+        list(search(copied))
+
+
+def test_weights_changed_in_memory_are_noticed():
+    tickets = search(None, levels=1)
+    ticket = next(tickets)
+    values = ticket.start.values.values["hidden/kernel"]
+    values[0, 0] += 1
+    with pytest.raises(ValueError, match="step 0 have been changed"):
+        ticket.rewound()
+
+
+def test_a_directory_of_another_search_is_refused(finished):
+    with pytest.raises(ValueError, match=r"fraction: 0\.2 there, 0\.3 here"):
+        search(finished[0], fraction=0.3)
+    other = compiled_model()
+    other.compile("sgd", other.loss)
+    with pytest.raises(ValueError, match="optimizer: "):
+        search(finished[0], model=other)
+
+
+def test_what_a_level_leaves(finished):
+    directory, tickets = finished
+    level = directory / "level-01"
+    assert {p.name for p in level.iterdir()} == {"DONE", "masks.npz", "weights"}
+    done = json.loads((level / "DONE").read_text())
+    assert done["sparsity"] == float(tickets[1]["sparsity"])
+    # 888 prunable weights: 768 + 120; 710 are left.
+    assert done["sparsity"] == (888 - 710) / 888

@@ -1,0 +1,101 @@
+"""The binary `tools/find_ticket.py`."""
+
+import json
+
+import numpy as np
+import pytest
+
+import kprune
+from kprune.tickets import course, rewinding
+
+QUICK = "--config=configs/tickets/mnist_lenet.py:quick"
+SHORT = (
+    QUICK,
+    "--config.paper.tickets.levels=1",
+    "--config.paper.tickets.baselines_at=(1,)",
+    "--config.paper.tickets.fraction=0.2",
+)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """What every training that was begun has begun with."""
+    begun, run = [], course.Course.run
+
+    def noted(training, model, *arguments):
+        masks = kprune.get_masks(model)
+        begun.append((rewinding.values_of(model), masks))
+        return run(training, model, *arguments)
+
+    monkeypatch.setattr(course.Course, "run", noted)
+    return begun
+
+
+def table_in(text):
+    return [line.split("|") for line in text.splitlines() if line[:2] == "| "]
+
+
+def test_a_ticket_its_baselines_and_their_table(
+    binary, tmp_path, capsys, trained
+):
+    runs = tmp_path / "runs"
+    binary("find_ticket", *SHORT, f"--runs={runs}")
+    out = capsys.readouterr().out
+    rows = table_in(out)
+    assert [row[1].strip() for row in rows] == ["level", "0", "1"]
+    # 50,200 weights, of which a fifth goes.
+    assert [row[2].strip() for row in rows[1:]] == ["0.00", "20.00"]
+    assert rows[1][4].strip() == ""
+    (directory,) = (path for path in runs.iterdir() if path.is_dir())
+    names = ("ticket", "reinitialized", "shuffled")
+    for name, cell in zip(names, rows[2][3:6], strict=True):
+        result = json.loads((directory / f"{name}-01.json").read_text())
+        assert cell.strip() == f"{100 * result['accuracy']:.2f}"
+    assert "At 20.0 % the ticket and its own shuffle: " in out
+    assert (runs / "tickets.md").read_text().strip() in out
+
+    dense, ticket, reinitialized, shuffled = trained
+    for values, masks in (dense, ticket, reinitialized, shuffled):
+        for name, mask in masks.items():
+            assert mask.sum() == ticket[1][name].sum() or mask.all()
+            assert not values[name][~mask].any()
+    initial = dense[0]["fc1/kernel"]
+    for (values, masks), same_masks, same_weights in (
+        (ticket, True, True),
+        (reinitialized, True, False),
+        (shuffled, False, True),
+    ):
+        mask = masks["fc1/kernel"]
+        assert np.array_equal(mask, ticket[1]["fc1/kernel"]) == same_masks
+        kept = values["fc1/kernel"][mask]
+        assert np.array_equal(kept, initial[mask]) == same_weights
+
+    trained.clear()
+    binary("find_ticket", *SHORT, f"--runs={runs}")  # Nothing trains again.
+    assert trained == []
+    assert table_in(capsys.readouterr().out) == rows
+
+    other = "--config.paper.tickets.fraction=0.3"
+    with pytest.raises(SystemExit) as error:
+        binary("find_ticket", *SHORT[:3], other, f"--runs={runs}")
+    assert "fraction: 0.2 there, 0.3 here" in error.value.code
+
+
+@pytest.mark.slow  # Twice what the test above takes.
+def test_a_plot_and_several_seeds(binary, tmp_path, capsys):
+    image = pytest.importorskip("matplotlib.image")
+    arguments = (*SHORT, f"--runs={tmp_path}", "--seeds=0,1")
+    binary("find_ticket", *arguments)
+    rows = table_in(capsys.readouterr().out)
+    assert all("±" in cell for cell in rows[2][3:6])
+    assert image.imread(tmp_path / "tickets.png").std() > 0
+
+
+def test_a_config_without_a_search_is_refused(binary, tmp_path):
+    with pytest.raises(SystemExit) as error:
+        binary(
+            "find_ticket",
+            "--config=configs/quickstart.py",
+            f"--runs={tmp_path}",
+        )
+    assert "`paper.tickets`" in error.value.code
