@@ -1,0 +1,251 @@
+"""PruneTrain: which channels go, and that what is left trains on."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kprune
+from kprune.regularization import prune_train
+from kprune.regularization.prune_train import sparse_channels
+
+CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(32, 6, 6, 2)).astype("float32")
+Y = RNG.integers(0, 3, 32)
+
+
+def data(size=8):
+    return tf.data.Dataset.from_tensor_slices((X, Y)).batch(size)
+
+
+def residual(optimizer=None, rate=0.05):
+    """`a` and `c` make the same four channels; `b` has four of its own."""
+    inputs = keras.Input((6, 6, 2))
+    x = keras.layers.Conv2D(4, 3, padding="same", name="a")(inputs)
+    branch = keras.layers.Conv2D(4, 3, padding="same", name="b")(x)
+    branch = keras.layers.BatchNormalization(name="bn")(branch)
+    branch = keras.layers.ReLU(name="relu")(branch)
+    branch = keras.layers.Conv2D(4, 3, padding="same", name="c")(branch)
+    x = keras.layers.Add(name="add")([x, branch])
+    x = keras.layers.GlobalAveragePooling2D(name="mean")(x)
+    model = keras.Model(inputs, keras.layers.Dense(3, name="fc")(x))
+    model.compile(
+        optimizer or keras.optimizers.SGD(rate, momentum=0.9),
+        CE,
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def silence(model, channels):
+    """Makes the entries of channels of layers small, by (layer, axis)."""
+    for (name, axis), numbers in channels.items():
+        kernel = model.get_layer(name).kernel
+        value = kernel.numpy()
+        view = np.moveaxis(value, axis, 0)
+        view[list(numbers)] = 1e-6
+        kernel.assign(value)
+
+
+def test_tied_channels_go_only_if_sparse_in_every_member():
+    model = residual()
+    # Channel 1 is small wherever it is made and read; 2 but for `c`, which
+    # adds to it; 3 but for `fc`, which reads it.
+    silence(
+        model,
+        {
+            ("a", 3): [1, 2, 3],
+            ("b", 2): [1, 2, 3],
+            ("c", 3): [1, 3],
+            ("fc", 0): [1, 2],
+            ("b", 3): [0],  # Of the channels within: `c` reads it, at first.
+        },
+    )
+    assert sparse_channels(model, 1e-4).sum() == 1
+    silence(model, {("c", 2): [0]})
+    assert sparse_channels(model, 1e-4).sum() == 2
+    small, history = prune_train(
+        model, data(), 1, ratio=1e-6, threshold=1e-4, verbose=0, **still()
+    )
+    assert small.get_layer("a").filters == 3
+    assert small.get_layer("b").filters == 3
+    assert small.get_layer("c").kernel.shape == (3, 3, 3, 3)
+    assert history["parameters"] == [small.count_params()]
+
+
+def still():
+    """A training that changes nothing: no step is made on weight 0."""
+
+    class Still(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.model.optimizer.learning_rate = 0.0
+
+    return {"callbacks": [Still()]}
+
+
+def test_outputs_are_equal_when_channels_go():
+    model = residual()
+    silence(
+        model,
+        {
+            ("a", 3): [1],
+            ("b", 2): [1],
+            ("c", 3): [1],
+            ("fc", 0): [1],
+            ("b", 3): [0, 2],
+            ("c", 2): [0, 2],
+        },
+    )
+    small, _ = prune_train(model, data(), 1, verbose=0, **still())
+    assert small is not model
+    assert small.get_layer("b").filters == 2
+    # What went was 1e-6, so that even the dense outputs are near.
+    np.testing.assert_allclose(small(X), model(X), atol=1e-4)
+
+
+def test_the_last_channel_stays():
+    model = residual()
+    silence(model, {("b", 3): range(4), ("c", 2): range(4)})
+    largest = model.get_layer("b").kernel.numpy()
+    largest[0, 0, 0, 2] = 2e-6
+    model.get_layer("b").kernel.assign(largest)
+    small, _ = prune_train(model, data(), 1, verbose=0, **still())
+    assert small.get_layer("b").filters == 1
+    assert small.get_layer("b").kernel.numpy().max() == np.float32(2e-6)
+
+
+def test_it_trains_on_smaller_with_state_and_schedule():
+    rates = keras.optimizers.schedules.PiecewiseConstantDecay(
+        [7, 11], [0.1, 0.05, 0.01]
+    )
+    seen = []
+
+    class Rates(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            optimizer = self.model.optimizer
+            seen.append((epoch, int(optimizer.iterations)))
+            logs["rate"] = float(optimizer.learning_rate)
+
+    optimizer = keras.optimizers.SGD(rates, momentum=0.9)
+    model = residual(optimizer)
+    silence(model, {("b", 3): [0, 2], ("c", 2): [0, 2]})
+    small, history = prune_train(
+        model,
+        data(),
+        3,
+        every=2,
+        threshold=0.02,
+        strength=0.02,
+        callbacks=[Rates()],
+        validation_data=data(),
+        verbose=0,
+    )
+    # Four steps an epoch, counted on through the cut after epoch 2.
+    assert seen == [(0, 4), (1, 8), (2, 12)]
+    assert history["rate"] == pytest.approx([0.1, 0.05, 0.01])
+    first, second, third = history["parameters"]
+    assert first == model.count_params()
+    assert small.count_params() == third <= second < first
+    operations = history["multiply_adds"]
+    assert operations[0] > operations[1] >= operations[2]
+    assert len(history["val_accuracy"]) == len(history["group_lasso"]) == 3
+    assert int(small.optimizer.iterations) == 12
+    assert any(v.numpy().any() for v in small.optimizer.variables[2:])
+
+
+def test_multiply_adds_by_hand():
+    model = residual()
+    _, history = prune_train(model, data(), 1, verbose=0, **still())
+    # 36 places times 9 of a window, and the dense layer.
+    convolutions = 36 * 9 * (2 * 4 + 4 * 4 + 4 * 4)
+    assert history["multiply_adds"] == [convolutions + 4 * 3]
+    assert history["parameters"] == [model.count_params()]
+
+
+def test_data_by_the_step_until_a_callback_ends_it():
+    starts = []
+
+    def train(step):
+        starts.append(step)
+        return data().repeat().skip(step % 4)
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 2
+
+    _, history = prune_train(
+        residual(),
+        train,
+        9,
+        every=2,
+        steps_per_epoch=2,
+        callbacks=[Stop()],
+        verbose=0,
+    )
+    # The first is for lambda.
+    assert starts == [0, 0, 4]
+    assert len(history["loss"]) == len(history["parameters"]) == 3
+
+
+def test_lambda_is_that_of_the_first_batch():
+    model = residual()
+    _, history = prune_train(model, data(), 2, every=1, verbose=0, **still())
+    assert history["group_lasso"][0] == pytest.approx(history["group_lasso"][1])
+    first = CE(Y[:8], model(X[:8], training=True)).numpy()
+    # The penalty was a fifth of the whole.
+    assert history["group_lasso"][0] == pytest.approx(first / 4, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"train": X}, "`train` should be"),
+        ({"train": lambda step: data()}, "`steps_per_epoch`"),
+        ({"epochs": 0}, "`epochs`"),
+        ({"every": 1.5}, "`every`"),
+        ({"threshold": 0}, "`threshold`"),
+        ({"ratio": 2}, "`ratio`"),
+    ],
+)
+def test_what_does_not_fit_is_refused(options, words):
+    options = {"train": data(), "epochs": 1, **options}
+    with pytest.raises(ValueError, match=words):
+        prune_train(residual(), **options)
+
+
+def test_a_model_that_is_not_compiled_is_refused():
+    model = kprune.models.resnet_cifar(8, input_shape=(6, 6, 2))
+    with pytest.raises(ValueError, match="not compiled"):
+        prune_train(model, data(), 1)
+
+
+@pytest.mark.slow
+def test_replicas():
+    with kprune.training.strategy("mirrored").scope():
+        model = residual()
+    silence(model, {("b", 3): [0, 2], ("c", 2): [0, 2]})
+    small, history = prune_train(
+        model, data(), 2, every=1, threshold=0.02, verbose=0
+    )
+    assert small.get_layer("b").filters == 2
+    assert small.distribute_strategy.num_replicas_in_sync == 2
+    assert len(history["loss"]) == 2
+
+
+@pytest.mark.slow
+def test_a_network_shrinks_on_digits():
+    # A penalty so strong that channels go within 540 steps, which costs
+    # accuracy; at chance it would be 0.1.
+    train, test = kprune.datasets.load("digits", batch_size=32)
+    model = kprune.models.resnet_cifar(8, input_shape=(8, 8, 1), seed=0)
+    before = model.count_params()
+    optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
+    model.compile(optimizer, CE, metrics=["accuracy"])
+    small, history = prune_train(
+        model, train, 12, every=4, threshold=2e-2, strength=0.02, verbose=0
+    )
+    assert small.count_params() < 0.8 * before
+    assert history["parameters"][2] == before
+    assert history["parameters"][3] > history["parameters"][7]
+    assert small.evaluate(test, verbose=0)[1] > 0.4
