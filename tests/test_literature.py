@@ -19,9 +19,7 @@ def call_of(row):
     name, found = ast.unparse(call.func), kprune
     for part in name.split(".")[1:]:
         found = getattr(found, part)
-    values = [
-        arg.value for arg in call.args if isinstance(arg, ast.Constant)
-    ]
+    values = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
     return name, found, [v for v in values if isinstance(v, str)]
 
 

@@ -211,8 +211,7 @@ ROWS = (
         'kprune.prune(model, "neuron_random", 0.5)',
         "baseline",
         "",
-        "tests/test_neuron_recipes.py::"
-        "test_random_neurons_are_others_by_seed",
+        "tests/test_neuron_recipes.py::test_random_neurons_are_others_by_seed",
     ),
     Row(
         "coreset",
