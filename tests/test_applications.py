@@ -10,15 +10,9 @@ import kprune
 LARGE = pytest.mark.slow  # CI runs them.
 
 
+@LARGE
 @pytest.mark.parametrize(
-    "name",
-    [
-        "MobileNetV2",
-        *(
-            pytest.param(name, marks=LARGE)
-            for name in ("ResNet50", "EfficientNetB0", "ConvNeXtTiny")
-        ),
-    ],
+    "name", ["MobileNetV2", "ResNet50", "EfficientNetB0", "ConvNeXtTiny"]
 )
 def test_application_lives_through(name, tmp_path):
     model = getattr(keras.applications, name)(
@@ -29,6 +23,7 @@ def test_application_lives_through(name, tmp_path):
     live_through(model, x, y, tmp_path, optimizer="sgd")
 
 
+@pytest.mark.slow
 def test_transfer_learning_prunes_the_head_alone():
     base = keras.applications.MobileNetV2(
         weights=None, input_shape=(32, 32, 3), include_top=False, pooling="avg"

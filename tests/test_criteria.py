@@ -430,13 +430,20 @@ def batches(count=8):
     return x, rng.integers(0, 3, count)
 
 
-@pytest.mark.parametrize("name", criteria.names())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name == "obs" else name
+        for name in criteria.names()
+    ],
+)
 def test_the_contract_of_all_criteria(name):
     # ProsPr's inner steps take a batch each; on all of them, the whole
     # contract holds (below).
     kprune.testing.check_criterion(name, microbatches=name != "prospr")
 
 
+@pytest.mark.slow
 def test_prospr_on_all_batches_keeps_the_contract_too():
     kprune.testing.check_criterion(
         criteria.get("prospr", fresh_batches=False, inner_momentum=0.9)
@@ -452,6 +459,7 @@ def test_scores_are_of_the_weights_that_are_given():
         assert (one["fc2/kernel"] != two["fc2/kernel"]).any(), name
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_masks_in_another_process():
     code = """
 import numpy as np, kprune, zlib

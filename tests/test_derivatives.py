@@ -62,7 +62,13 @@ def direction(point):
     }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.slow) if kind == "GRU" else kind
+        for kind in KINDS
+    ],
+)
 def test_products_are_finite_differences_of_gradients(kind):
     one = objective(kind)
     point = {**one.weights, **one.others}

@@ -44,6 +44,7 @@ def test_two_replicas_score_as_one_device_on_the_halves(batch_norm):
     assert_alike(measure(network, whole()), expected)
 
 
+@pytest.mark.slow
 def test_inside_the_scope_it_is_the_same():
     expected = measure(model(True), halves())
     with two_replicas().scope():
@@ -132,6 +133,7 @@ def test_two_workers_score_as_one_device_on_the_halves(tmp_path):
             assert_alike(own, expected)
 
 
+@pytest.mark.slow
 def test_workers_that_read_different_data_are_told(tmp_path):
     for found in run_two_workers(tmp_path, "other"):
         assert "read different batches" in str(found["error"])

@@ -339,6 +339,7 @@ def test_a_process_without_kprune_loads_what_was_stripped(
     assert "the same" in run(IMPORT_BLOCKER + CLASSES + COMPARE, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_process_that_imports_kprune_loads_what_has_masks(
     graph_and_net, tmp_path
 ):

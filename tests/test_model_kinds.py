@@ -200,7 +200,16 @@ def subclassed_of_subclassed():
     return model, x, normal(4, 3)
 
 
-@pytest.mark.parametrize("name", KINDS)
+_LONG = ("separable_and_depthwise", "embedding_and_masked_lstm")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in _LONG else name
+        for name in KINDS
+    ],
+)
 def test_kind_lives_through(name, tmp_path):
     model, x, y = KINDS[name]()
     live_through(model, x, y, tmp_path)

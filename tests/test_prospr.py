@@ -109,6 +109,7 @@ def test_biases_and_batch_norm_make_the_inner_steps_too():
     assert error(score(model, inner_steps=1), free) > 1e-3
 
 
+@pytest.mark.slow
 def test_inner_steps_take_fresh_batches_or_all_each_time():
     model, batches = tiny_resnet(), data(3)
 
@@ -222,6 +223,7 @@ def test_structured_prospr_ranks_channels_by_the_sum_with_its_sign():
     np.testing.assert_array_equal(read, sums[d, skip] >= border)
 
 
+@pytest.mark.slow
 def test_the_calls_of_the_readme_work():
     for method, options in (
         ("prospr", {"inner_steps": 3, "inner_learning_rate": 0.1}),

@@ -181,7 +181,24 @@ def test_released_grasp_redraws_dense_layers_only():
     assert masks.overlap(theirs, pruned("grasp")) < 1
 
 
-@pytest.mark.parametrize("method", kprune.methods())
+def dense_net():
+    return kprune.models.fc((6, 4), input_shape=(4, 4, 1), classes=3)
+
+
+@pytest.mark.parametrize(
+    "method", [n for n in kprune.methods() if n.endswith("_norm")]
+)
+def test_methods_of_dense_networks_prune_each_hidden_layer(method):
+    model = kprune.prune(dense_net(), method, 0.5, data=data(), loss=CE)
+    kept = {n: int(m.sum()) for n, m in kprune.get_masks(model).items()}
+    # 3 of 6 units read 16 inputs, 2 of 4 read what is left of those.
+    assert kept == {"fc1/kernel": 48, "fc2/kernel": 6, "fc3/kernel": 6}
+
+
+@pytest.mark.parametrize(
+    "method",
+    [n for n in kprune.methods() if not n.endswith("ossum_norm")],
+)
 def test_every_method_prunes_to_the_count_at_every_granularity(method):
     grains = [("channel", 0.5)]
     criterion = recipes.get(method).criterion

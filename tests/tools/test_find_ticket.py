@@ -35,6 +35,7 @@ def table_in(text):
     return [line.split("|") for line in text.splitlines() if line[:2] == "| "]
 
 
+@pytest.mark.slow
 def test_a_ticket_its_baselines_and_their_table(
     binary, tmp_path, capsys, trained
 ):

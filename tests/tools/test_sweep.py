@@ -204,6 +204,7 @@ def tiny(sparsity=0.5, **changes):
     return experiment.complete(config).to_dict()
 
 
+@pytest.mark.slow
 def test_a_worker_runs_a_cell_and_logs_it(worker, tmp_path):
     task = {"config": tiny(), "workdir": str(tmp_path), "data_dir": None}
     result = worker.perform(task)["result"]

@@ -11,6 +11,7 @@ TINY = (
 )
 
 
+@pytest.mark.slow
 def test_four_variants_and_their_table(binary, tmp_path, capsys):
     image = pytest.importorskip("matplotlib.image")
     arguments = (*TINY, f"--runs={tmp_path / 'runs'}", "--seeds=0")

@@ -61,6 +61,7 @@ def assert_alike(workdir, expected):
     assert result["test_loss"] == pytest.approx(whole["test_loss"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_two_replicas(binary, tmp_path, one_device):
     binary("train", *SETTINGS, f"--workdir={tmp_path}", "--distribute=mirrored")
     assert_alike(tmp_path, one_device)
