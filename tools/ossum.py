@@ -13,8 +13,9 @@ import os
 import command_line
 import drawing
 import keras
+import studies
 from absl import app, flags
-from neurons import curves, deep, figures, search, store, tables
+from neurons import curves, deep, figures, search, tables
 
 import kprune
 
@@ -43,7 +44,9 @@ def main(argv):
         raise app.UsageError(f"Unexpected argument: {argv[1]!r}.")
     with command_line.errors_in_words():
         experiment = experiment_of(_CONFIG.value)
-        variants, seeds = chosen(experiment)
+        variants, seeds = studies.chosen(
+            experiment, _VARIANTS.value, _SEEDS.value
+        )
         found = {}
         for label, variant in variants.items():
             found[label] = [
@@ -73,22 +76,6 @@ def experiment_of(config):
     return experiment
 
 
-def chosen(experiment):
-    """Returns the variants by label and the seeds that are to be run."""
-    variants = experiment["variants"]
-    for label in _VARIANTS.value or []:
-        kprune.lookup.choose(label, variants, "variant")
-    variants = {
-        label: variant
-        for label, variant in variants.items()
-        if label in (_VARIANTS.value or variants)
-    }
-    seeds = experiment["seeds"]
-    if _SEEDS.value is not None:
-        seeds = [int(seed) for seed in _SEEDS.value]
-    return variants, seeds
-
-
 def result(label, variant, experiment, seed):
     """Returns what a setting and seed give, as stored."""
     config = _CONFIG.value
@@ -113,7 +100,7 @@ def result(label, variant, experiment, seed):
 
     name = f"{experiment['name']}-{label}-seed{seed}.json"
     path = os.path.join(_RUNS.value, name)
-    found = store.stored(path, {**this, "dataset": dataset}, compute)
+    found = studies.stored(path, {**this, "dataset": dataset}, compute)
     print(
         f"{name}: {found['seconds']:.0f} s, peak of the process "
         f"{found['peak_gigabytes']:.1f} GiB",
@@ -132,7 +119,7 @@ def report(experiment, found):
             parts.append(tables.best(results))
         else:
             kept = kept_in(experiment, label)
-            parts.append(tables.table(store.gathered(results), kept))
+            parts.append(tables.table(tables.gathered(results), kept))
     return "\n\n".join(parts)
 
 
@@ -148,7 +135,7 @@ def draw(experiment, found, path):
         figures.scatter(first[0]["points"], path)
         return
     panels = {
-        label: (store.gathered(results), kept_in(experiment, label))
+        label: (tables.gathered(results), kept_in(experiment, label))
         for label, results in found.items()
     }
     figures.curves(panels, path)

@@ -12,8 +12,8 @@ import os
 
 import command_line
 import keras
+import studies
 from absl import app, flags
-from neurons import store
 from selecting import subnetworks, tables, tasks
 
 import kprune
@@ -37,7 +37,9 @@ def main(argv):
         raise app.UsageError(f"Unexpected argument: {argv[1]!r}.")
     with command_line.errors_in_words():
         experiment = experiment_of(_CONFIG.value)
-        variants, seeds = chosen(experiment)
+        variants, seeds = studies.chosen(
+            experiment, _VARIANTS.value, _SEEDS.value
+        )
         found = {
             label: [result(label, variant, seed) for seed in seeds]
             for label, variant in variants.items()
@@ -61,22 +63,6 @@ def experiment_of(config):
     return experiment
 
 
-def chosen(experiment):
-    """Returns the variants by label and the seeds that are to be run."""
-    variants = experiment["variants"]
-    for label in _VARIANTS.value or []:
-        kprune.lookup.choose(label, variants, "variant")
-    variants = {
-        label: variant
-        for label, variant in variants.items()
-        if label in (_VARIANTS.value or variants)
-    }
-    seeds = experiment["seeds"]
-    if _SEEDS.value is not None:
-        seeds = [int(seed) for seed in _SEEDS.value]
-    return variants, seeds
-
-
 def result(label, variant, seed):
     """Returns what a setting and seed give, as stored."""
     config = _CONFIG.value
@@ -91,7 +77,7 @@ def result(label, variant, seed):
     path = os.path.join(
         _RUNS.value, f"{experiment['name']}-{label}-seed{seed}.json"
     )
-    found = store.stored(path, this, lambda: compute(this, seed))
+    found = studies.stored(path, this, lambda: compute(this, seed))
     print(f"{path}: {found['seconds']:.0f} s", flush=True)
     return found
 

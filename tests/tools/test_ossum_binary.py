@@ -17,13 +17,12 @@ def parts(monkeypatch):
     """Returns the modules of the experiments."""
     tools = pathlib.Path(__file__).parents[2] / "tools"
     monkeypatch.syspath_prepend(tools)
-    from neurons import curves, networks, search, store, tables
+    from neurons import curves, networks, search, tables
 
     return {
         "curves": curves,
         "networks": networks,
         "search": search,
-        "store": store,
         "tables": tables,
     }
 

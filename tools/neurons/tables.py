@@ -67,3 +67,18 @@ def _row(cells):
 def _cell(values):
     mean = f"{np.mean(values):.1f}"
     return mean if len(values) < 2 else f"{mean} ± {np.std(values, ddof=1):.1f}"
+
+
+def gathered(results):
+    """Returns the series of several seeds as arrays.
+
+    Args:
+        results: List of dicts with `series`, dicts from method to list.
+
+    Returns:
+        Dict from method to an array (seeds, numbers of neurons).
+    """
+    return {
+        method: np.array([result["series"][method] for result in results])
+        for method in results[0]["series"]
+    }

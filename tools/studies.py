@@ -1,11 +1,11 @@
-"""Results of an experiment: one file for each setting and seed."""
+"""Experiments of several variants and seeds: a result file for each."""
 
 import json
 import os
 import resource
 import time
 
-import numpy as np
+import kprune
 
 
 def stored(path, settings, compute):
@@ -45,16 +45,23 @@ def stored(path, settings, compute):
     return result
 
 
-def gathered(results):
-    """Returns the series of several seeds as arrays.
+def chosen(experiment, labels, seeds):
+    """Returns the variants by label and the seeds that are to be run.
 
     Args:
-        results: List of dicts with `series`, dicts from method to list.
+        experiment: Dict with `variants` and `seeds`.
+        labels: Strings, which variants; `None` for all.
+        seeds: Strings, whole numbers; `None` for those of the experiment.
 
-    Returns:
-        Dict from method to an array (seeds, numbers of neurons).
+    Raises:
+        ValueError: If there is no such variant.
     """
-    return {
-        method: np.array([result["series"][method] for result in results])
-        for method in results[0]["series"]
+    variants = experiment["variants"]
+    for label in labels or []:
+        kprune.lookup.choose(label, variants, "variant")
+    variants = {
+        label: variant
+        for label, variant in variants.items()
+        if label in (labels or variants)
     }
+    return variants, [int(s) for s in seeds or experiment["seeds"]]
