@@ -106,10 +106,7 @@ def _folded(model):
     if keras_internals.lists_layers(model):
         copy = cloning.plain_copy(model)
     else:
-        copy = type(model).from_config(model.get_config())
-        pairs = zip(cloning.values(model), cloning.values(copy), strict=True)
-        for source, target in pairs:
-            target.assign(source)
+        copy = _copy_of_constructed(model)
 
     def unwrapped(layer):
         if not _folds(layer):
@@ -121,6 +118,22 @@ def _folded(model):
     plain.__class__ = cloning.plain_class(plain)
     cloning.carry_compile(model, plain)
     return plain
+
+
+def _copy_of_constructed(model):
+    """Returns a copy of a model whose constructor makes the layers, with its
+    wrappers and all values."""
+    new = type(model).from_config(model.get_config())
+    sources, targets = cloning.values(model), cloning.values(new)
+    if [tuple(v.shape) for v in sources] != [tuple(v.shape) for v in targets]:
+        raise ValueError(
+            f"Model {model.name!r} cannot be copied: built from its config it "
+            f"has {len(targets)} variables. Expected {len(sources)} of the "
+            "same shapes."
+        )
+    for source, target in zip(sources, targets, strict=True):
+        target.assign(source)
+    return new
 
 
 def get_masks(model):

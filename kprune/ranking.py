@@ -37,11 +37,12 @@ class Ranking:
         """How many groups there are, with those that are pruned already."""
         return sum(live.size for live in self.live.values())
 
-    def masks(self, budget):
+    def masks(self, budget, tell=True):
         """Returns the masks that keep as many groups as a budget says.
 
         Args:
             budget: A `kprune.masks.Budget`.
+            tell: Whether to warn where much is drawn among equal scores.
 
         Returns:
             Dict from weight name to boolean array.
@@ -54,7 +55,7 @@ class Ranking:
             seeds.stream(self.seed, "allocation", self.number),
         )
         chosen, drawn = {}, 0
-        last = budget.progress >= 1
+        last = tell and budget.progress >= 1
         for name, scores in self.groups.items():
             rng = seeds.stream(self.seed, "ties", name, self.number)
             kept = top_k(scores, counts[name], rng)

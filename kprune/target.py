@@ -47,9 +47,10 @@ class Target:
             min(minimum, scores.size) for scores in ranking.groups.values()
         )
 
-        def masks(kept):
+        def masks(kept, tell=False):
             share = Fraction(whole - kept, whole)
-            return ranking.masks(Budget(share, _as_it_is, Fraction(1), minimum))
+            one_shot = Budget(share, _as_it_is, Fraction(1), minimum)
+            return ranking.masks(one_shot, tell)
 
         low, high = least, sum(s.size for s in ranking.groups.values())
         lowest = cost.share(masks(low), ranking.grouping)
@@ -65,7 +66,7 @@ class Target:
                 low = middle
             else:
                 high = middle - 1
-        return masks(low)
+        return masks(low, tell=budget.progress >= 1)
 
 
 def get(target):

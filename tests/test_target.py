@@ -120,3 +120,12 @@ def test_bad_targets(given, told):
 def test_a_target_is_a_value():
     one = target.get({"flops": 0.5})
     assert target.get(one) == one == target.Target("flops", 0.5)
+
+
+def test_what_is_drawn_is_told_of_once():
+    def equal(objective, weights, masks):
+        return {name: np.ones(w.shape) for name, w in weights.items()}
+
+    with pytest.warns(UserWarning, match="drawn among others") as told:
+        kprune.prune(net(), equal, target={"flops": 0.5}, granularity="channel")
+    assert len([w for w in told if "drawn among" in str(w.message)]) == 1

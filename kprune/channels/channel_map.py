@@ -5,7 +5,7 @@ import weakref
 
 import numpy as np
 
-from kprune import masking, weights
+from kprune import keras_internals, masking, weights
 from kprune.channels import flows, graph, groups
 
 _known = weakref.WeakKeyDictionary()
@@ -55,15 +55,20 @@ def followable(model):
 
 def of(model):
     """Returns the `ChannelMap` of a model. It depends on the layers alone,
-    and is made once.
+    and is made once for them.
 
     Args:
         model: A built model, wrapped or not, that is `followable`. It is left
             as it was.
     """
-    if model not in _known:
-        _known[model] = _made(masking.strip(model))
-    return _known[model]
+    # A Sequential model may be given other layers. They are kept alive, so
+    # that they are told apart for sure.
+    layers = [x for x in keras_internals.all_layers(model) if x is not model]
+    before, found = _known.get(model, (None, None))
+    if before is None or list(map(id, before)) != list(map(id, layers)):
+        found = _made(masking.strip(model))
+        _known[model] = layers, found
+    return found
 
 
 def _made(plain):

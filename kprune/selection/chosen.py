@@ -2,7 +2,7 @@
 
 import keras
 
-from kprune import masking, weights
+from kprune import cloning, masking, weights
 from kprune.selection.wrapper import wrappers
 
 
@@ -77,7 +77,8 @@ def harden(model, seed=None):
     0.75
     """
     selected = _selected(model, seed)
-    new = masking.wrap(masking.strip(model))
+    with cloning.strategy_scope(model):
+        new = masking.wrap(masking.strip(model))
     for weight in weights.find(new):
         if weight.name in selected:
             weight.variable.assign(selected[weight.name][0])

@@ -2,7 +2,7 @@
 
 import keras
 
-from kprune import cloning, keras_internals, lookup, masking, weights
+from kprune import cloning, lookup, masking, weights
 from kprune.soft.wrapper import Reparametrized, SoftModel, wrappers
 from kprune.wrapped_models import replace_layers
 
@@ -87,21 +87,13 @@ def harden(model):
     True
     """
     check_reparametrized(model)
-    folded = set()
-
-    def fold(layer):
-        if not isinstance(layer, Reparametrized):
-            return None
-        folded.update(id(variable) for variable in layer.fold())
-        return layer.layer
-
+    names = {n for wrapper in wrappers(model) for n in wrapper.names.values()}
     with cloning.strategy_scope(model):
-        plain = cloning.replace_layers(_copy(model), fold)
-        plain.__class__ = cloning.plain_class(plain)
+        plain = masking.strip(model)
         masks = {
             w.name: keras.ops.convert_to_numpy(w.variable) != 0
             for w in weights.find(plain)
-            if id(w.variable) in folded
+            if w.name in names
         }
         new = masking.wrap(plain)
         masking.set_masks(new, masks)
@@ -152,20 +144,3 @@ def _with_parts(layer, chosen, make):
 def _dtype(weight):
     """Returns float32, or float64 where the weight is."""
     return keras.backend.result_type(weight.variable.dtype, "float32")
-
-
-def _copy(model):
-    """Returns a copy of a reparametrized model, parts and values included."""
-    if keras_internals.lists_layers(model):
-        return cloning.plain_copy(model)
-    new = type(model).from_config(model.get_config())
-    sources, targets = cloning.values(model), cloning.values(new)
-    if [tuple(v.shape) for v in sources] != [tuple(v.shape) for v in targets]:
-        raise ValueError(
-            f"Model {model.name!r} cannot be copied: built from its config it "
-            f"has {len(targets)} variables. Expected {len(sources)} of the "
-            "same shapes."
-        )
-    for source, target in zip(sources, targets, strict=True):
-        target.assign(source)
-    return new

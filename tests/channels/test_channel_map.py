@@ -118,3 +118,22 @@ def test_the_map_is_made_once_and_the_model_is_left_alone():
     assert channel_map.of(model) is channel_map.of(model)
     for variable, value in zip(model.variables, before, strict=True):
         np.testing.assert_array_equal(variable, value)
+
+
+def test_a_model_that_was_given_other_layers_has_another_map():
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(6, name="a"),
+            layers.Dense(2, name="b"),
+        ]
+    )
+    before = channel_map.of(model)
+    assert set(groups(before, "b/kernel", 1)) == set(before.outputs.tolist())
+    model.pop()
+    model.add(layers.Dense(5, name="b"))
+    model.add(layers.Dense(2, name="c"))
+    after = channel_map.of(model)
+    assert len(groups(after, "b/kernel", 1)) == 5
+    assert groups(after, "c/kernel", 0) == groups(after, "b/kernel", 1)
+    assert not set(groups(after, "b/kernel", 1)) & set(after.outputs.tolist())
