@@ -12,7 +12,11 @@ levels two baselines that are trained as the ticket is:
 Under --runs each seed has a directory with its search and a JSON file for each
 result; the same command goes on where it was stopped, and trains nothing twice.
 At the end come a table, a verdict, and a plot, if matplotlib is installed; they
-are also written there. What is searched for stands in `config.paper.tickets`.
+are also written there. What is searched for stands in `config.paper.tickets`:
+levels of one search, or sparsities of which each is a search of one level.
+
+tools/report.py reads --runs too, and puts the tickets beside methods that prune
+before training.
 """
 
 import os
@@ -42,13 +46,14 @@ def main(argv):
         wanted = wanted_of(config)
         for seed in _SEEDS.value or wanted["seeds"]:
             dense = dense_of(config, int(seed))
-            directory = os.path.join(_RUNS.value, experiment.name(dense))
+            name = f"{experiment.name(dense)}-{wanted['name']}"
+            directory = os.path.join(_RUNS.value, name)
             found[dense.seed] = trainings.all_of(
                 dense, wanted, directory, _DATA_DIR.value, tell
             )
     text = tables.report(found)
     print(f"\n{text}")
-    base = os.path.join(_RUNS.value, "tickets")
+    base = os.path.join(_RUNS.value, wanted["name"])
     with open(f"{base}.md", "w") as file:
         file.write(f"{text}\n")
     print(f"\nWritten: {base}.md")

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 
+from lottery import records
 from ml_collections import ConfigDict
 from sweeping.worker import LOG
 
@@ -14,10 +15,10 @@ from kprune.experiment import directory
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A finished run.
+    """A finished run, or a ticket that was found and trained.
 
     Args:
-        path: Path of its directory.
+        path: Path of its directory, which tickets of a search share.
         config: `ConfigDict`, complete.
         result: Dict with `test_accuracy`, in [0, 1].
     """
@@ -68,6 +69,9 @@ def find(roots, but=None):
             elif {directory.CONFIG, directory.DONE} & set(files):
                 below.clear()
                 _add(path, found)
+            elif records.RECORDS in files:
+                below.clear()
+                _add_tickets(path, found)
             elif _is_waiting(files):
                 found.unfinished.append(path)
             elif files and not below:
@@ -120,6 +124,15 @@ def _add(path, found):
         found.unfinished.append(path)
     else:
         found.finished.append(run)
+
+
+def _add_tickets(path, found):
+    try:
+        results = records.read(_json(path / records.RECORDS))
+    except ValueError as error:
+        found.skipped[path] = str(error)
+        return
+    found.finished.extend(Run(path, *result) for result in results)
 
 
 def _is_waiting(files):

@@ -8,21 +8,56 @@ beginning.
 python tools/find_ticket.py --config=configs/tickets/mnist_lenet.py \\
     --runs=runs/tickets
 
-With a fifth of all weights together, whichever layer they are of:
+The other searches, each by a name after a colon:
 
-python tools/find_ticket.py --config=configs/tickets/mnist_lenet.py:global \\
-    --runs=runs/tickets_global
+global  a fifth of all weights together, whichever layer they are of
+ltr     the same, rewound to step 500 (lottery ticket rewinding, Frankle et al.,
+        2020), down to 0.5 % of the weights
+magnitude_after_training
+        pruned once, at the end of the training, and trained on at its last
+        rate for as long again; each sparsity is a search of its own
 
-Twelve levels leave 7 % of the weights.
+With the last two, methods that prune before training can be compared on one
+axis: `tools/report.py --runs=` takes the directories of all.
 """
 
 import ml_collections
 
+_FIFTH = {
+    "fraction": 0.2,
+    "levels": 12,
+    "rewind_to": "0it",
+    # The levels whose tickets are also shuffled and reinitialized.
+    "baselines_at": (2, 4, 6, 8, 10, 11, 12),
+}
+_SEARCHES = {
+    "imp": {**_FIFTH, "fraction": "by layer"},
+    "global": _FIFTH,
+    # Near a fifth, and such that the levels that are reported leave 5, 2, 1
+    # and 0.5 %.
+    "ltr": {
+        "fraction": 0.2058,
+        "levels": 23,
+        "rewind_to": "500it",
+        "baselines_at": (),
+        "report_at": (13, 17, 20, 23),
+    },
+    "magnitude_after_training": {
+        "sparsities": (0.95, 0.98, 0.99, 0.995),
+        "survivors": "trained",
+        "learning_rate": "last",
+        "rewind_to": "0it",
+        "baselines_at": (),
+    },
+}
+
 
 def get_config(arg=""):
-    if arg not in ("", "global", "quick"):
+    name = {"": "imp", "quick": "imp"}.get(arg, arg)
+    if name not in _SEARCHES:
         raise ValueError(
-            f"Expected :quick, :global or nothing. Received: {arg!r}"
+            f"Expected :quick, nothing, or one of {', '.join(_SEARCHES)}. "
+            f"Received: {arg!r}"
         )
     config = ml_collections.ConfigDict()
     config.seed = 0
@@ -40,13 +75,10 @@ def get_config(arg=""):
     config.paper = {
         "source": "https://arxiv.org/abs/1803.03635",
         "tickets": {
-            "levels": 12,
-            "fraction": 0.2 if arg == "global" else "by layer",
-            "rewind_to": "0it",
+            "name": name,
             "survivors": "rewind",
             "learning_rate": "rewind",
-            # The levels whose tickets are also shuffled and reinitialized.
-            "baselines_at": (2, 4, 6, 8, 10, 11, 12),
+            **_SEARCHES[name],
             "seeds": (0, 1, 2),
         },
     }

@@ -53,7 +53,7 @@ def test_a_ticket_its_baselines_and_their_table(
         result = json.loads((directory / f"{name}-01.json").read_text())
         assert cell.strip() == f"{100 * result['accuracy']:.2f}"
     assert "At 20.0 % the ticket and its own shuffle: " in out
-    assert (runs / "tickets.md").read_text().strip() in out
+    assert (runs / "imp.md").read_text().strip() in out
 
     dense, ticket, reinitialized, shuffled = trained
     for values, masks in (dense, ticket, reinitialized, shuffled):
@@ -71,6 +71,15 @@ def test_a_ticket_its_baselines_and_their_table(
         kept = values["fc1/kernel"][mask]
         assert np.array_equal(kept, initial[mask]) == same_weights
 
+    binary("report", f"--runs={runs}")
+    told = capsys.readouterr().out.splitlines()
+    cells = dict(line[2:-2].split(" | ") for line in told if line[:4] == "| im")
+    assert cells == {
+        "imp": rows[2][3].strip(),
+        "imp + reinitialize": rows[2][4].strip(),
+        "imp + shuffle": rows[2][5].strip(),
+    }
+
     trained.clear()
     binary("find_ticket", *SHORT, f"--runs={runs}")  # Nothing trains again.
     assert trained == []
@@ -82,6 +91,38 @@ def test_a_ticket_its_baselines_and_their_table(
     assert "fraction: 0.2 there, 0.3 here" in error.value.code
 
 
+@pytest.mark.slow
+def test_sparsities_are_searches_of_one_level(binary, tmp_path, trained):
+    binary(
+        "find_ticket",
+        "--config=configs/tickets/mnist_lenet.py:magnitude_after_training",
+        "--config.dataset.name=digits",
+        "--config.training.epochs=1",
+        "--config.training.steps_per_epoch=2",
+        "--config.training.steps_per_execution=1",
+        "--config.paper.tickets.sparsities=(0.5, 0.75)",
+        "--seeds=0",
+        f"--runs={tmp_path}",
+    )
+    (directory,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    sparsities = [
+        json.loads((directory / f"ticket-{level:02d}.json").read_text())[
+            "sparsity"
+        ]
+        for level in (0, 1, 2)
+    ]
+    assert sparsities == [0, 0.5, 0.75]
+    # Each from the dense network's trained weights, which are trained anew
+    # for each, to the same bits.
+    dense, half, same, quarter = trained
+    for name, mask in quarter[1].items():
+        assert np.array_equal(dense[0][name], same[0][name])
+        assert (half[1][name] >= mask).all()
+        kept = quarter[0][name][mask]
+        np.testing.assert_array_equal(kept, half[0][name][mask])
+        assert not np.array_equal(kept, dense[0][name][mask])
+
+
 @pytest.mark.slow  # Twice what the test above takes.
 def test_a_plot_and_several_seeds(binary, tmp_path, capsys):
     image = pytest.importorskip("matplotlib.image")
@@ -89,7 +130,7 @@ def test_a_plot_and_several_seeds(binary, tmp_path, capsys):
     binary("find_ticket", *arguments)
     rows = table_in(capsys.readouterr().out)
     assert all("±" in cell for cell in rows[2][3:6])
-    assert image.imread(tmp_path / "tickets.png").std() > 0
+    assert image.imread(tmp_path / "imp.png").std() > 0
 
 
 def test_a_config_without_a_search_is_refused(binary, tmp_path):

@@ -96,6 +96,29 @@ def test_the_number_is_said_once_where_it_is_the_same(binary, runs, capsys):
     assert "(n - 1), n = 3; seeds 0, 1, 2" in out
 
 
+def test_tickets_stand_beside_runs(binary, runs, capsys):
+    results = [
+        {"variant": "ticket", "sparsity": 0.90004, "accuracy": 0.9},
+        {"variant": "shuffled", "sparsity": 0.90004, "accuracy": 0.8},
+    ]
+    for seed in (0, 1):
+        config = {"seed": seed, "model": {"name": "lenet_300_100"}}
+        config["pruner"] = {"method": "dense"}
+        config = experiment.complete(config).to_dict()
+        record = {"name": "ltr", "config": config, "results": results}
+        path = runs / f"search{seed}"
+        (path / "search").mkdir(parents=True)
+        (path / "search" / "search.json").touch()
+        (path / "tickets.json").write_text(json.dumps(record))
+    found = rows(report(binary, capsys, f"--runs={runs}"))
+    assert found["method"] == ["dense", "90 %", "95 %"]
+    assert found["ltr"] == ["", "90.00 ± 0.00 (2)", ""]
+    assert found["ltr + shuffle"] == ["", "80.00 ± 0.00 (2)", ""]
+    (path / "tickets.json").write_text("{}")
+    out = report(binary, capsys, f"--runs={runs}")
+    assert f"Left out {path}: tickets.json was not written by kprune" in out
+
+
 def test_the_paper_stands_beside(binary, tmp_path, capsys):
     pretend(tmp_path / "d", "dense", 0, 0, 0.98, paper=PAPER)
     pretend(tmp_path / "s", "snip", 0.9, 0, 0.95, paper=PAPER)

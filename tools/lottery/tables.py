@@ -2,10 +2,9 @@
 
 import statistics
 
-from kprune import sanity
+from lottery.records import CHECKS
 
-VARIANTS = ("ticket", "reinitialized", "shuffled")
-_CHECKS = {"reinitialized": "reinitialize", "shuffled": "shuffle"}
+from kprune import sanity
 
 
 def report(found):
@@ -19,7 +18,7 @@ def report(found):
         "|---:|---:|---:|---:|---:|",
     ]
     for level in levels(found):
-        cells = [_mean(accuracies(found, level, v)) for v in VARIANTS]
+        cells = [_mean(accuracies(found, level, v)) for v in CHECKS]
         share = 100 * sparsity(found, level)
         lines.append(f"| {level} | {share:.2f} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", *verdicts(found)])
@@ -30,9 +29,9 @@ def verdicts(found):
     lines = []
     for level in levels(found):
         ticket = accuracies(found, level, "ticket")
-        for variant, check in _CHECKS.items():
+        for variant, check in CHECKS.items():
             other = accuracies(found, level, variant)
-            if other:
+            if check and other:
                 name = f"At {100 * sparsity(found, level):.1f} % the ticket"
                 said = sanity.verdict(ticket, other, name, check)
                 lines.append(f"- {said}.")

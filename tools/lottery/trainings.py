@@ -1,19 +1,18 @@
 """What is trained for a seed: the search, and the baselines of its tickets."""
 
 import json
-import os
 import pathlib
 import shutil
 import time
 
 import keras
 import tensorflow as tf
+from lottery import records
 
 import kprune
 from kprune import experiment, seeds
+from kprune.experiment.directory import write_text
 from kprune.tickets import course
-
-_SEARCH = ("levels", "rewind_to", "survivors", "learning_rate")
 
 
 def all_of(config, wanted, directory, data_dir, tell):
@@ -36,44 +35,62 @@ def all_of(config, wanted, directory, data_dir, tell):
     keras.backend.clear_session()
     keras.utils.set_random_seed(config.seed)
     run = experiment.build(config, data_dir, verbose=0)
-    options = {name: wanted[name] for name in _SEARCH}
+    found = {}
+    start = time.perf_counter()
+    for level, ticket in _tickets(config, wanted, run, directory):
+        trained = [("ticket", lambda ticket=ticket: ticket.model)]
+        if level in wanted["baselines_at"]:
+            trained += _baselines(config, run, ticket, level, directory)
+        for variant, train in trained:
+            path = directory / f"{variant}-{level:02d}.json"
+            result = _measured(path, train, run.test, ticket.sparsity, start)
+            found[level, variant] = result
+            tell(config.seed, level, variant, result)
+            records.write(directory, config, wanted, found)
+            start = time.perf_counter()
+    return found
+
+
+def _tickets(config, wanted, run, directory):
+    """Yields (level, ticket): of one search, or of one for each sparsity."""
+
+    def search(name, levels, fraction):
+        return kprune.tickets.imp(
+            run.model,
+            run.train,
+            levels=levels,
+            fraction=fraction,
+            rewind_to=wanted["rewind_to"],
+            survivors=wanted["survivors"],
+            learning_rate=wanted["learning_rate"],
+            epochs=config.training.epochs,
+            steps_per_epoch=run.steps_per_epoch,
+            directory=directory / name,
+            checkpoint=config.checkpoint.every,
+            seed=config.seed,
+            verbose=0,
+        )
+
+    if "sparsities" in wanted:
+        for number, sparsity in enumerate(wanted["sparsities"], 1):
+            for ticket in search(f"search-{sparsity:g}", 1, sparsity):
+                if ticket.level == 1 or number == 1:
+                    yield number * ticket.level, ticket
+        return
     fraction = wanted["fraction"]
     if fraction == "by layer":
         fraction = kprune.tickets.layer_fractions(run.model)
     else:  # A text, if it comes from the command line.
         fraction = float(fraction)
-    tickets = kprune.tickets.imp(
-        run.model,
-        run.train,
-        fraction=fraction,
-        epochs=config.training.epochs,
-        steps_per_epoch=run.steps_per_epoch,
-        directory=directory / "search",
-        checkpoint=config.checkpoint.every,
-        seed=config.seed,
-        verbose=0,
-        **options,
-    )
-    found = {}
-    start = time.perf_counter()
-    for ticket in tickets:
-        trained = [("ticket", lambda ticket=ticket: ticket.model)]
-        if ticket.level in wanted["baselines_at"]:
-            trained += _baselines(config, run, ticket, directory)
-        for variant, train in trained:
-            path = directory / f"{variant}-{ticket.level:02d}.json"
-            result = _measured(path, train, run.test, ticket.sparsity, start)
-            found[ticket.level, variant] = result
-            tell(config.seed, ticket.level, variant, result)
-            start = time.perf_counter()
-    return found
+    for ticket in search("search", wanted["levels"], fraction):
+        yield ticket.level, ticket
 
 
-def _baselines(config, run, ticket, directory):
+def _baselines(config, run, ticket, level, directory):
     """Returns the variants of a ticket, with functions that train them."""
 
     def seed(purpose):
-        stream = seeds.stream(config.seed, purpose, ticket.level)
+        stream = seeds.stream(config.seed, purpose, level)
         return int(stream.integers(2**31))
 
     def reinitialized():
@@ -93,7 +110,7 @@ def _baselines(config, run, ticket, directory):
             every=config.checkpoint.every,
             verbose=0,
         )
-        name = f"{variant}-{ticket.level:02d}"
+        name = f"{variant}-{level:02d}"
         checkpoints = directory / "checkpoints" / name
         training.run(model, ticket.first_step, training.steps, checkpoints)
         return model
@@ -112,9 +129,7 @@ def _measured(path, train, test, sparsity, start):
         "sparsity": sparsity,
         "seconds": time.perf_counter() - start,
     }
-    half = path.with_suffix(".part")
-    half.write_text(json.dumps(result))
-    os.replace(half, path)
+    write_text(path, json.dumps(result))
     checkpoints = path.parent / "checkpoints" / path.stem
     shutil.rmtree(checkpoints, ignore_errors=True)
     return result

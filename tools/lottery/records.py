@@ -1,0 +1,67 @@
+"""The results of a seed in a file, for `tools/report.py`."""
+
+import json
+import pathlib
+
+from kprune import experiment
+from kprune.experiment.directory import write_text
+
+RECORDS = "tickets.json"
+# What a baseline is called among the sanity checks.
+CHECKS = {
+    "ticket": None,
+    "reinitialized": "reinitialize",
+    "shuffled": "shuffle",
+}
+
+
+def write(directory, config, wanted, found):
+    """Writes the results that are there so far.
+
+    Args:
+        directory: Path of the seed's results.
+        config: Config of the dense network, with the seed.
+        wanted: Dict, `config.paper.tickets`.
+        found: Dict from (level, variant) to a result.
+    """
+    shown = wanted.get("report_at")
+    results = [
+        {"variant": variant, **result}
+        for (level, variant), result in found.items()
+        if level > 0 and (shown is None or level in shown)
+    ]
+    record = {
+        "name": wanted["name"],
+        "config": config.to_dict(),
+        "results": results,
+    }
+    write_text(pathlib.Path(directory) / RECORDS, json.dumps(record, indent=1))
+
+
+def read(record):
+    """Returns the results as those of runs of a method of that name.
+
+    Args:
+        record: Dict, what the file holds.
+
+    Returns:
+        List of (config, result), `ConfigDict` and dict. Sparsities are rounded
+        to a tenth of a percent, so that they stand beside those of a sweep.
+
+    Raises:
+        ValueError: If the file was not written by kprune.
+    """
+    found = []
+    try:
+        for result in record["results"]:
+            pruner = {
+                "method": record["name"],
+                "sparsity": round(result["sparsity"], 3),
+                "check": CHECKS[result["variant"]],
+            }
+            config = {**record["config"], "pruner": pruner}
+            accuracy = {"test_accuracy": result["accuracy"]}
+            found.append((experiment.complete(config), accuracy))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{RECORDS} was not written by kprune") from error
+    return found
