@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from interruption import Kill, assert_resumes
 
 import kprune
 from kprune import masks, schedules
@@ -351,21 +352,6 @@ def test_a_model_wrapped_to_train_what_is_removed_does():
 # Killed and resumed, on several devices.
 
 
-class Killed(Exception):
-    """Stands for a SIGKILL."""
-
-
-class Kill(keras.callbacks.Callback):
-    def __init__(self, step):
-        super().__init__()
-        self.left = step
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.left -= 1
-        if self.left == 0:
-            raise Killed
-
-
 METHODS = {
     "gmp": ("gmp", {"sparsity": 0.9, "begin": 2, "every": 5}),
     "asni": ("asni", {"gamma": 0.7}),
@@ -377,7 +363,7 @@ METHODS = {
 }
 
 
-def run(method, directory=None, kill=10**9, **compiled):
+def run(directory, kill, method, **compiled):
     name, options = METHODS[method]
     model = net(metrics=["accuracy"], **compiled)
     history = kprune.training.fit(
@@ -388,8 +374,7 @@ def run(method, directory=None, kill=10**9, **compiled):
         callbacks=[GradualPruning(name, **options), Kill(kill)],
         verbose=0,
     )
-    variables = [*model.variables, *model.optimizer.variables]
-    return [v.numpy() for v in variables], history.history
+    return model, history
 
 
 @pytest.mark.parametrize(
@@ -404,27 +389,14 @@ def run(method, directory=None, kill=10**9, **compiled):
     ],
 )
 def test_killed_and_resumed_it_is_the_same_to_the_bit(tmp_path, method, steps):
-    expected, history = run(method)
+    history = assert_resumes(run, steps, tmp_path, method=method)
     assert 0 < history["mask_churn"][1] < 1
-    for step in steps:
-        directory = tmp_path / str(step)
-        with pytest.raises(Killed):
-            run(method, directory, step)
-        found, again = run(method, directory)
-        for one, other in zip(found, expected, strict=True):
-            np.testing.assert_array_equal(one, other)
-        assert again == history
 
 
 @pytest.mark.slow
 def test_killed_with_several_steps_per_execution(tmp_path):
-    expected, history = run("gmp", steps_per_execution=3)
-    with pytest.raises(Killed):
-        run("gmp", tmp_path, 3, steps_per_execution=3)
-    found, again = run("gmp", tmp_path, steps_per_execution=3)
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert again == history
+    options = {"method": "gmp", "steps_per_execution": 3}
+    assert_resumes(run, [3], tmp_path, **options)
 
 
 @pytest.mark.parametrize(

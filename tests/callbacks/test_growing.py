@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from interruption import Kill, assert_resumes
 
 import kprune
 from kprune import weights
@@ -384,21 +385,6 @@ def test_a_model_without_masks_is_refused():
 # Killed and resumed, on several devices.
 
 
-class Killed(Exception):
-    """Stands for a SIGKILL."""
-
-
-class Kill(keras.callbacks.Callback):
-    def __init__(self, step):
-        super().__init__()
-        self.left = step
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.left -= 1
-        if self.left == 0:
-            raise Killed
-
-
 METHODS = {
     "greg1": {"sparsity": 0.7, **SHORT},
     "greg2": {
@@ -417,8 +403,8 @@ METHODS = {
 }
 
 
-def run(method, directory=None, kill=10**9, **compiled):
-    model = net(metrics=["accuracy"], **compiled)
+def run(directory, kill, method):
+    model = net(metrics=["accuracy"])
     history = kprune.training.fit(
         model,
         data(),
@@ -430,8 +416,7 @@ def run(method, directory=None, kill=10**9, **compiled):
         ],
         verbose=0,
     )
-    variables = [*model.variables, *model.optimizer.variables]
-    return [v.numpy() for v in variables], history.history
+    return model, history
 
 
 @pytest.mark.parametrize(
@@ -445,16 +430,8 @@ def run(method, directory=None, kill=10**9, **compiled):
     ],
 )
 def test_killed_and_resumed_it_is_the_same_to_the_bit(tmp_path, method, steps):
-    expected, history = run(method)
+    history = assert_resumes(run, steps, tmp_path, method=method)
     assert history["kept"][-1] == 60
-    for step in steps:
-        directory = tmp_path / str(step)
-        with pytest.raises(Killed):
-            run(method, directory, step)
-        found, again = run(method, directory)
-        for one, other in zip(found, expected, strict=True):
-            np.testing.assert_array_equal(one, other)
-        assert again == history
 
 
 @pytest.mark.slow

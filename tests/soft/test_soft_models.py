@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from interruption import Kill, assert_resumes
 from keras import layers
 from lifecycle import assert_same, normal, pruned_values, two_layers, values
 from test_model_kinds import KINDS
@@ -229,36 +230,21 @@ def test_two_replicas_train_as_one_device(put):
     assert_same(kprune.soft.harden(replicated)(pairs[0]), alone(pairs[0]), 1e-5)
 
 
-class Killed(Exception):
-    """Stands for a SIGKILL."""
-
-
-class Kill(keras.callbacks.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-        if self.model.optimizer.iterations == 7:
-            raise Killed
-
-
 @gated
 def test_a_killed_run_resumes_to_the_bit(put, tmp_path):
-    def run(callbacks=(), directory=None):
+    def run(directory, kill):
         keras.utils.set_random_seed(1)
         model = put(two_layers())
         model.compile("adam", "mse")
         pairs = (normal(32, 4), normal(32, 2))
         data = tf.data.Dataset.from_tensor_slices(pairs).batch(8)
         checkpoint = directory and kprune.callbacks.Checkpoint(directory, 3)
-        kprune.training.fit(
-            model, data, 3, checkpoint=checkpoint, callbacks=callbacks
+        history = kprune.training.fit(
+            model, data, 3, checkpoint=checkpoint, callbacks=[Kill(kill)]
         )
-        return model
+        return model, history
 
-    whole = run()
-    with pytest.raises(Killed):
-        run([Kill()], tmp_path)
-    resumed = run(directory=tmp_path)
-    assert resumed.optimizer.iterations == 12
-    assert_same(values(resumed), values(whole))
+    assert_resumes(run, [7], tmp_path)
 
 
 # What it is not for.

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from interruption import NEVER, Kill, Killed, everything
 
 import kprune
 from kprune.training import Terminated
@@ -46,24 +47,6 @@ def model(optimizer="adam", **compiled):
     return made
 
 
-class Killed(Exception):
-    """Stands for a SIGKILL."""
-
-
-class Kill(keras.callbacks.Callback):
-    def __init__(self, step, how=None):
-        super().__init__()
-        self.left = step
-        self.how = how
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.left -= 1
-        if self.left == 0:
-            if self.how is None:
-                raise Killed
-            self.how()
-
-
 def fit(network, directory=None, every="1it", callbacks=(), **kwargs):
     checkpoint = None
     if directory is not None:
@@ -77,10 +60,6 @@ def fit(network, directory=None, every="1it", callbacks=(), **kwargs):
         callbacks=callbacks,
         **arguments,
     )
-
-
-def everything(network):
-    return [*network.variables, *network.optimizer.variables]
 
 
 def assert_same(a, b):
@@ -117,7 +96,7 @@ def test_killed_and_resumed(tmp_path, uninterrupted, every, step):
     with pytest.raises(Killed):
         fit(model(), tmp_path, every, [Kill(step)])
     resumed = model()
-    history = fit(resumed, tmp_path, every, [Kill(10**9)])
+    history = fit(resumed, tmp_path, every, [Kill(NEVER)])
     assert_same(resumed, uninterrupted[0])
     assert history.history == uninterrupted[1]
     assert history.epoch == list(range(EPOCHS))
@@ -146,7 +125,7 @@ def test_terminated_it_saves_and_goes_on(tmp_path, uninterrupted):
     assert signal.getsignal(signal.SIGTERM) is before
     assert CheckpointFiles(tmp_path).steps() == [6, 9]
     resumed = model()
-    history = fit(resumed, tmp_path, "1ep", [Kill(10**9)])
+    history = fit(resumed, tmp_path, "1ep", [Kill(NEVER)])
     assert_same(resumed, uninterrupted[0])
     assert history.history == uninterrupted[1]
 
@@ -170,7 +149,7 @@ def test_the_masks_come_back(tmp_path):
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    fit(resumed, tmp_path, callbacks=[Kill(10**9)])
+    fit(resumed, tmp_path, callbacks=[Kill(NEVER)])
     expected = kprune.get_masks(model())
     found = kprune.get_masks(resumed)
     np.testing.assert_array_equal(found["a/kernel"], expected["a/kernel"])
@@ -192,7 +171,7 @@ def test_steps_per_execution(tmp_path):
         fit(model(steps_per_execution=3), tmp_path, "1it", [Kill(4)])
     assert CheckpointFiles(tmp_path).steps() == [6, 9]
     resumed = model(steps_per_execution=3)
-    history = fit(resumed, tmp_path, "1it", [Kill(10**9)])
+    history = fit(resumed, tmp_path, "1it", [Kill(NEVER)])
     assert_same(resumed, whole)
     assert history.history == expected
 
@@ -211,13 +190,13 @@ def test_early_stopping_goes_on_counting(tmp_path):
         with pytest.raises(Killed):
             fit(model(), directory, callbacks=[stopping(), Kill(step)])
         resumed = model()
-        callbacks = [stopping(), Kill(10**9)]
+        callbacks = [stopping(), Kill(NEVER)]
         history = fit(resumed, directory, callbacks=callbacks)
         assert history.history == expected
         assert_same(resumed, whole)
     # Stopped, then killed before the best weights were back.
     again = model()
-    history = fit(again, directory, callbacks=[stopping(), Kill(10**9)])
+    history = fit(again, directory, callbacks=[stopping(), Kill(NEVER)])
     assert history.history == expected
     assert_same(again, whole)
 
@@ -240,7 +219,7 @@ def test_a_callback_with_a_state_gets_it_back(tmp_path):
     with pytest.raises(Killed):
         fit(model(), tmp_path, callbacks=[Counts(), Kill(9)])
     counts = Counts()
-    fit(model(), tmp_path, callbacks=[counts, Kill(10**9)])
+    fit(model(), tmp_path, callbacks=[counts, Kill(NEVER)])
     assert counts.seen == STEPS * EPOCHS
     np.testing.assert_array_equal(counts.last, [STEPS * EPOCHS] * 3)
 
@@ -267,7 +246,7 @@ def test_a_function_of_the_step_is_asked_for_the_rest(tmp_path, uninterrupted):
 
     with pytest.raises(Killed):
         run(Kill(9))
-    assert_same(run(Kill(10**9)), uninterrupted[0])
+    assert_same(run(Kill(NEVER)), uninterrupted[0])
     # Killed at the ninth step, before that was saved.
     assert asked == [0, 8]
 
