@@ -27,3 +27,22 @@ def unknown(name, names, what):
     return (
         f"Unknown {what}: {name!r}.{hint} Expected one of: {', '.join(names)}."
     )
+
+
+def check_options(options, known, of):
+    """Raises unless all options are known.
+
+    Args:
+        options: Iterable of names.
+        known: Names of the options that there are.
+        of: String, what they are options of, for the error.
+
+    Raises:
+        ValueError: If one of `options` is not one of `known`.
+    """
+    for name in options:
+        if name in known:
+            continue
+        if not known:
+            raise ValueError(f"There are no options of {of}. Received: {name}")
+        raise ValueError(unknown(name, known, f"option of {of}"))

@@ -14,3 +14,19 @@ def warn(message):
     while frame is not None and frame.f_code.co_filename.startswith(_INSIDE):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, stacklevel=level)
+
+
+def of_collapse(masks, asked):
+    """Returns the text on weights that lose all entries, or `None`.
+
+    Args:
+        masks: Dict of boolean arrays by name.
+        asked: String, such as `"sparsity 0.9"`.
+    """
+    empty = [name for name, mask in masks.items() if not mask.any()]
+    if not empty:
+        return None
+    return (
+        f"At {asked} these weights lose all their entries, and nothing can "
+        f"flow through them: {', '.join(empty)}."
+    )

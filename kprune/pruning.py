@@ -264,14 +264,12 @@ def left_out(model, grain, exclude):
 
 
 def _answer_collapse(masks, asked, on_collapse):
-    empty = [name for name, mask in masks.items() if not mask.any()]
-    if not empty or on_collapse == "ignore":
+    empty = notices.of_collapse(masks, asked)
+    if empty is None or on_collapse == "ignore":
         return
     message = (
-        f"At {asked} these weights lose all their entries, and "
-        f"nothing can flow through them: {', '.join(empty)}. Lower "
-        '`sparsity`, raise `rounds`, set `min_kept=1`, or use allocation="erk"'
-        ", which keeps some of every layer."
+        f"{empty} Lower `sparsity`, raise `rounds`, set `min_kept=1`, or use "
+        'allocation="erk", which keeps some of every layer.'
     )
     if on_collapse == "error":
         raise ValueError(message)

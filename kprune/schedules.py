@@ -124,9 +124,5 @@ def get(identifier, **options):
     if not options:
         return schedule
     known = list(inspect.signature(schedule).parameters)[2:]
-    for name in options:
-        if name not in known:
-            raise ValueError(
-                lookup.unknown(name, known, f"option of {identifier!r}")
-            )
+    lookup.check_options(options, known, repr(identifier))
     return functools.partial(schedule, **options)

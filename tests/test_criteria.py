@@ -400,7 +400,7 @@ def test_get_answers_typos():
         criteria.get("sinflow")
     with pytest.raises(ValueError, match="Did you mean 'temperature'"):
         criteria.get("grasp", temprature=1.0)
-    with pytest.raises(ValueError, match="takes no option 'rounds'"):
+    with pytest.raises(ValueError, match="no options of 'snip'"):
         criteria.get("snip", rounds=3)
 
 

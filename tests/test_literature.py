@@ -1,6 +1,7 @@
 """The table of methods is that of the code."""
 
 import ast
+import inspect
 import pathlib
 
 import pytest
@@ -19,6 +20,8 @@ def call_of(row):
     name, found = ast.unparse(call.func), kprune
     for part in name.split(".")[1:]:
         found = getattr(found, part)
+    keywords = {k.arg: k.value for k in call.keywords}
+    inspect.signature(found).bind(*call.args, **keywords)
     values = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
     return name, found, [v for v in values if isinstance(v, str)]
 

@@ -83,6 +83,12 @@ def test_overlap_is_the_jaccard_index():
         masks.overlap(one, {"a": one["a"]})
 
 
+def test_hamming_counts_entries_that_differ():
+    one = {"a": np.array([True, True, False]), "b": np.array([True])}
+    other = {"a": np.array([True, False, True]), "b": np.array([False])}
+    assert masks.hamming(one, other) == 3
+
+
 def test_save_and_load_round_trip(tmp_path):
     saved = {
         "conv/kernel": rng().random((3, 3, 5, 7)) < 0.3,

@@ -37,6 +37,21 @@ def test_a_plain_model():
     np.testing.assert_array_equal(model.get_layer("a").bias, np.ones(3))
 
 
+def test_embeddings_stay():
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Embedding(20, 6, name="words"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2, name="b"),
+        ]
+    )
+    before = model.get_weights()
+    survivors.rescale(model)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    assert (model.get_weights()[1] != before[1]).all()
+
+
 def test_the_inputs_are_those_that_are_left():
     model = kprune.wrap(net())
     masks = kprune.get_masks(model)

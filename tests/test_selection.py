@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kprune
 from kprune import selection
@@ -97,7 +98,78 @@ def test_one_step_by_hand():
 
 def test_the_rate_falls_for_the_last_third():
     rate = selection.gates._rate(0.1, steps=10, epochs=15)
-    np.testing.assert_allclose([rate(100), rate(101)], [0.1, 0.01])
+    # Ten epochs of ten steps, counted from 0.
+    np.testing.assert_allclose([rate(99), rate(100)], [0.1, 0.01])
+
+
+def test_gates_do_not_follow_the_global_seed():
+    model, data, _ = planted()
+    found = []
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        gates = selection.learned_gates(model, data, CE, epochs=2)
+        found.append(gates["hidden/kernel"])
+    np.testing.assert_array_equal(*found)
+
+
+def test_each_epoch_has_all_examples_in_an_order_of_its_own():
+    x = np.arange(10)
+    batches, steps = selection.gates._batches((x, x), 4, seed=1)
+    assert steps == 3
+    epochs = [[], []]
+    for place, (one, other) in enumerate(batches.take(6)):
+        np.testing.assert_array_equal(one, other)
+        epochs[place // 3].extend(one.numpy().tolist())
+    assert epochs[0] != epochs[1]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(10))
+
+
+def test_an_activation_of_its_own_is_inside_the_gate():
+    model, data, _ = planted()
+    apart = keras.Sequential(
+        [
+            keras.Input((2,)),
+            keras.layers.Dense(16, name="hidden"),
+            keras.layers.Activation("tanh"),
+            keras.layers.Dense(2, name="logits"),
+        ]
+    )
+    apart.set_weights(model.get_weights())
+    one, other = (
+        selection.learned_gates(m, data, CE, epochs=2)["hidden/kernel"]
+        for m in (model, apart)
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_neurons_that_are_gone_are_no_candidates():
+    model, data, _ = planted()
+    pruned = kprune.wrap(model)
+    masks = kprune.get_masks(pruned)
+    masks["hidden/kernel"][:, :8] = False
+    kprune.set_masks(pruned, masks)
+    for seed in range(3):
+        found = kprune.get_masks(
+            selection.neuron_supermask(
+                pruned, data, CE, sparsity=0.5, epochs=1, seed=seed
+            )
+        )
+        alive = found["hidden/kernel"].any(0) & found["logits/kernel"].any(1)
+        np.testing.assert_array_equal(np.flatnonzero(alive), np.arange(8, 16))
+
+
+def test_what_does_not_fit_is_told_before_training():
+    model, (x, y), _ = planted()
+    endless = tf.data.Dataset.from_tensors((x, y)).repeat()
+    with pytest.raises(ValueError, match="does not end"):
+        selection.learned_gates(model, endless, CE)
+    with pytest.warns(UserWarning, match="lose all their entries"):
+        selection.neuron_supermask(model, (x, y), CE, sparsity=0.99, epochs=1)
+    model.get_layer("hidden").trainable = False
+    with pytest.raises(ValueError, match="'hidden/kernel' is frozen"):
+        selection.neuron_supermask(model, (x, y), CE, sparsity=0.5)
+    with pytest.raises(ValueError, match="'hidden/kernel' is frozen"):
+        kprune.survivors.coreset(model, 0.5)
 
 
 def test_each_hidden_layer_loses_the_same_share():

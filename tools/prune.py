@@ -83,10 +83,10 @@ def main(argv):
         pruned = kprune.prune(model, **arguments())
         kprune.summary(pruned)
         written, how = pruned, "with masks"
-        if _STRIP.value or _SHRINK.value:
-            written, how = kprune.strip(pruned), "without masks"
         if _SHRINK.value:
             written, how = kprune.shrink(pruned), "smaller, without masks"
+        elif _STRIP.value:
+            written, how = kprune.strip(pruned), "without masks"
         saved_models.save(written, _OUT.value)
     print(f"\n{_OUT.value} holds the model, {how}.")
 

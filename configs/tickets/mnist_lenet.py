@@ -1,7 +1,7 @@
 """Lottery tickets of LeNet-300-100 on MNIST, as in Frankle & Carbin (2019).
 
 https://arxiv.org/abs/1803.03635, section 2: Adam at 1.2e-3, batches
-of 60, 50,000 steps, Glorot's normal law. Each level removes a fifth of what is
+of 60, 50 epochs, Glorot's normal law. Each level removes a fifth of what is
 left of a hidden layer and a tenth of the output layer, and rewinds to the
 beginning.
 
@@ -69,7 +69,6 @@ def get_config(arg=""):
         "optimizer": "adam",
         "learning_rate": 1.2e-3,
         "epochs": 50,
-        "steps_per_epoch": 1000,
         "steps_per_execution": 50,
     }
     config.paper = {

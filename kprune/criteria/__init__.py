@@ -64,11 +64,5 @@ def get(identifier, **options):
         module = importlib.import_module(f"kprune.criteria.{identifier}")
         criterion = getattr(module, identifier)
     known = list(inspect.signature(criterion).parameters)[3:]
-    for name in options:
-        if name not in known:
-            raise ValueError(
-                lookup.unknown(name, known, f"option of {identifier!r}")
-                if known
-                else f"Criterion {identifier!r} takes no option {name!r}."
-            )
+    lookup.check_options(options, known, repr(identifier))
     return functools.partial(criterion, **options) if options else criterion

@@ -44,12 +44,5 @@ def get(method, **options):
         return method
     kind = lookup.choose(method, METHODS, "method of dynamic sparse training")
     known = list(inspect.signature(kind).parameters)
-    for name in options:
-        if name not in known:
-            what = f"option of method {method!r}"
-            if not known:
-                raise ValueError(
-                    f"Method {method!r} has no options. Received: {name}"
-                )
-            raise ValueError(lookup.unknown(name, known, what))
+    lookup.check_options(options, known, f"method {method!r}")
     return kind(**options)

@@ -33,6 +33,8 @@ ROWS = (
         "Diffenderfer and Kailkhura, 2021",
         "https://arxiv.org/abs/2103.09377",
         f"{_SELECT}::test_biprop_by_hand",
+        "binary weights (MPT-1/32), not activations; of one ranking over all "
+        "weights, counts are taken once an epoch",
     ),
     Row(
         "SupSup",
@@ -51,6 +53,8 @@ ROWS = (
         "https://arxiv.org/abs/1906.06307",
         "tests/test_isometry.py::"
         "test_the_gradient_is_that_of_finite_differences",
+        "a layer is done once its residual has not fallen for 100 steps, and "
+        "keeps its best",
     ),
     Row(
         "Stable ResNet",
@@ -66,6 +70,8 @@ ROWS = (
         "Wang et al., 2021",
         "https://arxiv.org/abs/2012.09243",
         f"{_GROWING}::test_greg_1_against_steps_by_hand",
+        "all layers grow to the end; the released code ends a layer's growth "
+        "early where filters go",
     ),
     Row(
         "dual lottery tickets (DLTH)",
@@ -81,6 +87,7 @@ ROWS = (
         "https://arxiv.org/abs/1901.09290",
         "tests/regularization/test_prune_train.py::"
         "test_tied_channels_go_only_if_sparse_in_every_member",
+        "batches do not grow as the model shrinks",
     ),
     Row(
         "L1 on the scales of batch normalization",

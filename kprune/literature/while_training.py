@@ -103,7 +103,7 @@ ROWS = (
     ),
     Row(
         "L0",
-        "kprune.soft.hard_concrete(model)",
+        "kprune.soft.hard_concrete(model, examples=60_000)",
         "Louizos et al., 2018",
         "https://arxiv.org/abs/1712.01312",
         "tests/soft/test_hard_concrete.py::test_penalty_by_hand",

@@ -2,7 +2,13 @@
 
 from kprune.neurons.class_sums import ClassSums, class_sums
 from kprune.neurons.ranks import apart, class_ranks, places, rank_scores
-from kprune.neurons.stack import Read, hidden_layers, output_layer
+from kprune.neurons.stack import (
+    Read,
+    hidden_layers,
+    masks_of,
+    output_layer,
+    set_masks,
+)
 
 __all__ = [
     "ClassSums",
@@ -11,7 +17,9 @@ __all__ = [
     "class_ranks",
     "class_sums",
     "hidden_layers",
+    "masks_of",
     "output_layer",
     "places",
     "rank_scores",
+    "set_masks",
 ]

@@ -4,7 +4,7 @@ import dataclasses
 
 import keras
 
-from kprune import keras_internals, seeds, weights
+from kprune import keras_internals, masking, notices, seeds, weights
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,6 +67,38 @@ def hidden_layers(model):
         if below is None or below.layer.units != found[0].layer.kernel.shape[0]:
             return found
         found.insert(0, below)
+
+
+def masks_of(model, reads):
+    """Returns the masks of dense layers that are to lose neurons.
+
+    Args:
+        model: A wrapped model.
+        reads: List of `Read`, of the model or of another one of its layers.
+
+    Returns:
+        Dict from the name of each kernel to a boolean array of its own.
+
+    Raises:
+        ValueError: If one of them has no mask.
+    """
+    found = masking.get_masks(model)
+    for read in reads:
+        if read.name not in found:
+            raise ValueError(
+                f"Weight {read.name!r} is frozen and cannot be pruned. "
+                "Expected all hidden layers and the output layer to be "
+                "trainable."
+            )
+    return {read.name: found[read.name] for read in reads}
+
+
+def set_masks(model, masks, sparsity):
+    """Sets masks of a model, with a warning if a layer loses all neurons."""
+    empty = notices.of_collapse(masks, f"sparsity {sparsity}")
+    if empty is not None:
+        notices.warn(empty)
+    masking.set_masks(model, masks)
 
 
 def _read(model, layers):

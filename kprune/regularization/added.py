@@ -45,11 +45,19 @@ def put_on(model, added):
 
 
 def take_off(model, added):
-    """Gives variables back the regularizers that they had before `put_on`."""
+    """Takes penalties away again, and leaves those put on since."""
     for variable, one in added:
-        if variable.regularizer is one:
-            variable.regularizer = one.own
+        variable.regularizer = _without(variable.regularizer, one)
     _trace_anew(model)
+
+
+def _without(regularizer, one):
+    """Returns a regularizer without one of the penalties added to it."""
+    if regularizer is one:
+        return one.own
+    if isinstance(regularizer, Added):
+        regularizer.own = _without(regularizer.own, one)
+    return regularizer
 
 
 def _trace_anew(model):

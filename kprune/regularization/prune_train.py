@@ -182,6 +182,12 @@ def _first(train):
 
 def _check(model, train, epochs, every, threshold, steps_per_epoch):
     optimizer_state.check(model)
+    if any(weight.mask is not None for weight in weights.find(model)):
+        raise ValueError(
+            f"Model {model.name!r} has masks, which would go with the first "
+            "channels that are taken out. Expected one without: see "
+            "`kprune.strip`."
+        )
     if not callable(train) and not isinstance(train, tf.data.Dataset):
         raise ValueError(
             "`train` should be a tf.data.Dataset of batches, or a function "

@@ -32,7 +32,8 @@ def selected_masks(model, seed=None):
 def sparsity(model):
     """Returns the share of the weights that is left out, of all together.
 
-    Of a supermask it is the expected share, 1 - mean of sigmoid(a).
+    Of a supermask that is drawn it is the expected share, 1 - mean of
+    sigmoid(a).
 
     Args:
         model: A model that `kprune.select` returned.

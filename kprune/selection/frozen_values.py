@@ -58,8 +58,13 @@ def frozen_values(weight, law, seed, share=1.0):
 
 
 def fan_in(weight):
-    """Returns how many entries of a weight a unit sums over, an integer."""
+    """Returns how many entries of a weight a unit sums over, an integer.
+
+    Of embeddings, which are looked up, it is the length of one.
+    """
     layout = weight.layout
+    if weight.variable.name == "embeddings":
+        return layout.shape[-1]
     outputs = set(layout.outputs)
     if layout.view != layout.shape:
         outputs.add(layout.outputs[0] - 1)  # The gates of an LSTM or GRU.

@@ -1,5 +1,7 @@
 """A gate on each hidden neuron, trained while the weights stay as they are."""
 
+import itertools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -10,7 +12,7 @@ from kprune.batches import DEFAULT_BATCH_SIZE
 
 @keras.saving.register_keras_serializable("kprune")
 class Gated(keras.layers.Wrapper):
-    """Multiplies what each unit of a layer puts out by a weight of its own.
+    """Multiplies each input of a layer by a weight of its own.
 
     Args:
         layer: A dense layer.
@@ -20,12 +22,12 @@ class Gated(keras.layers.Wrapper):
         if not self.layer.built:
             self.layer.build(input_shape)
         self.gates = self.add_weight(
-            shape=(self.layer.units,), initializer="ones", name="gates"
+            shape=self.layer.kernel.shape[:1], initializer="ones", name="gates"
         )
         self.built = True
 
     def call(self, inputs, *args, **kwargs):
-        return self.layer(inputs, *args, **kwargs) * self.gates
+        return self.layer(inputs * self.gates, *args, **kwargs)
 
 
 def learned_gates(
@@ -44,6 +46,7 @@ def learned_gates(
 
         h <- h * gate,  gate drawn from U(0, 1)
 
+    with h what the next dense layer reads, behind the activation.
     The learning rate is a tenth in the last third of the epochs. Everything
     else of the model is frozen.
 
@@ -71,38 +74,39 @@ def learned_gates(
     """
     _check(model, epochs, learning_rate, momentum)
     seeds.check(seed)
-    hidden = neurons.hidden_layers(model)[:-1]
-    if not hidden:
+    reads = neurons.hidden_layers(model)
+    if len(reads) < 2:
         raise ValueError(
             f"Model {model.name!r} has no hidden dense layer with neurons to "
             "choose. Expected dense layers that read one another."
         )
-    names = {read.layer.name: read.name for read in hidden}
-    batches = _batches(data, batch_size or DEFAULT_BATCH_SIZE, seed)
-    steps = int(batches.cardinality())
-    if steps < 1:
-        steps = sum(1 for _ in batches)
-    gated = _gated(model, names, seed)
+    made = {r.layer.name: m for m, r in itertools.pairwise(reads)}
+    batches, steps = _batches(data, batch_size or DEFAULT_BATCH_SIZE, seed)
+    gated = _gated(model, made, seed)
     gated.compile(
         keras.optimizers.SGD(
             _rate(learning_rate, steps, epochs), momentum=momentum
         ),
         _loss(model, loss, batches),
     )
-    gated.fit(batches, epochs=epochs, verbose=verbose)
+    gated.fit(batches, epochs=epochs, steps_per_epoch=steps, verbose=verbose)
     return {
-        names[layer.layer.name]: np.asarray(layer.gates)
+        made[layer.layer.name].name: np.asarray(layer.gates)
         for layer in gated.layers
         if isinstance(layer, Gated)
     }
 
 
-def _gated(model, names, seed):
-    """Returns a copy of a model with gates on layers, all else frozen."""
+def _gated(model, made, seed):
+    """Returns a copy of a model with gates before layers, all else frozen.
+
+    Args:
+        made: Dict from the name of a layer to the `Read` of what it reads.
+    """
     plain = masking.strip(model)
 
     def gate(layer):
-        if getattr(layer, "name", None) not in names:
+        if getattr(layer, "name", None) not in made:
             return None
         return Gated(layer, name=f"{layer.name}_gated")
 
@@ -110,7 +114,8 @@ def _gated(model, names, seed):
         new = cloning.replace_layers(plain, gate)
     for layer in new.layers:
         if isinstance(layer, Gated):
-            rng = seeds.stream(seed, "gates", layer.layer.name)
+            maker = made[layer.layer.name].layer
+            rng = seeds.stream(seed, "gates", maker.name)
             layer.gates.assign(rng.random(layer.gates.shape))
             layer.layer.trainable = False
         else:
@@ -119,24 +124,46 @@ def _gated(model, names, seed):
 
 
 def _rate(learning_rate, steps, epochs):
-    fall = steps * (epochs - epochs // 3)
+    last = steps * (epochs - epochs // 3) - 1  # Keras counts steps from 0.
     return keras.optimizers.schedules.PiecewiseConstantDecay(
-        [fall], [learning_rate, learning_rate / 10]
+        [last], [learning_rate, learning_rate / 10]
     )
 
 
 def _batches(data, batch_size, seed):
+    """Returns endless batches, and how many an epoch has."""
     if isinstance(data, tf.data.Dataset):
-        return data
+        steps = int(data.cardinality())
+        if steps == tf.data.INFINITE_CARDINALITY:
+            raise ValueError(
+                "Expected `data` to be a tf.data.Dataset of one epoch. "
+                "Received one that does not end: see its method `take`."
+            )
+        if steps < 0:
+            steps = sum(1 for _ in data)
+        return data.repeat(), steps
     if not isinstance(data, tuple) or len(data) not in (2, 3):
         raise ValueError(
             "Invalid value for argument `data`. Expected arrays (x, y) or (x, "
             "y, sample_weight), or a tf.data.Dataset of batches. Received: "
             f"{type(data).__name__}"
         )
-    arrays = tuple(np.asarray(part) for part in data)
-    pipeline = tf.data.Dataset.from_tensor_slices(arrays)
-    return pipeline.shuffle(len(arrays[0]), seed=seed).batch(batch_size)
+    arrays = tuple(tf.convert_to_tensor(np.asarray(part)) for part in data)
+    count = len(arrays[0])
+    first = int(seeds.stream(seed, "gates", "order").integers(2**31))
+
+    def epoch(number):
+        # Not `shuffle`, whose order follows from TensorFlow's seed as well.
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(count), seed=tf.stack([first, number])
+        )
+        batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+        return batches.map(
+            lambda at: tuple(tf.gather(array, at) for array in arrays)
+        )
+
+    numbers = tf.data.Dataset.range(2**31 - 1, output_type=tf.int32)
+    return numbers.flat_map(epoch), -(-count // batch_size)
 
 
 def _loss(model, loss, batches):

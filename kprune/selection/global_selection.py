@@ -25,6 +25,10 @@ class GlobalSelection(keras.callbacks.Callback):
         sparsity: Share of the weights to leave out in the end, in [0, 1).
         epochs: Integer >= 1, the epoch, counted from 0, that first has it.
 
+    Raises:
+        ValueError: If an argument does not fit, or, once training begins, it
+            ends before that epoch, or the model's selection keeps no number.
+
     Example:
 
     >>> net = kprune.select(model, "biprop", sparsity=0.5)
@@ -47,8 +51,28 @@ class GlobalSelection(keras.callbacks.Callback):
             )
         self.sparsity = sparsity
         self.epochs = epochs
+        self._counted = None
+
+    def get_state(self):
+        """Returns what a resumed run needs: the epoch it has counted in."""
+        return {"counted": self._counted}
+
+    def set_state(self, state):
+        """Goes on from what `get_state` returned, once training has begun."""
+        self._counted = state["counted"]
+
+    def on_train_begin(self, logs=None):
+        self._counted = None
+        if self.params["epochs"] <= self.epochs:
+            raise ValueError(
+                f"Training has {self.params['epochs']} epochs. Expected more "
+                f"than `epochs`={self.epochs}, which is the first epoch, "
+                "counted from 0, at the final sparsity."
+            )
 
     def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self._counted:  # Resumed in its midst.
+            return
         check_selected(self.model)
         parts = [
             part
@@ -73,3 +97,4 @@ class GlobalSelection(keras.callbacks.Callback):
         )
         for part, mask in zip(parts, np.split(kept, ends[:-1]), strict=True):
             part.count.assign(np.count_nonzero(mask))
+        self._counted = epoch

@@ -55,15 +55,17 @@ def neuron_supermask(model, data, loss=None, *, sparsity, seed=0, **training):
             "Invalid value for argument `sparsity`. Expected a float in "
             f"[0, 1), the share to remove. Received: sparsity={sparsity!r}"
         )
-    gates = learned_gates(model, data, loss, seed=seed, **training)
     pruned = masking.wrap(model)
-    reads = [read.name for read in neurons.hidden_layers(pruned)]
-    current = masking.get_masks(pruned)
-    for made, read in itertools.pairwise(reads):
+    reads = neurons.hidden_layers(pruned)
+    current = neurons.masks_of(pruned, reads)
+    gates = learned_gates(model, data, loss, seed=seed, **training)
+    for made, read in itertools.pairwise(read.name for read in reads):
         count = masks.count_kept(len(gates[made]), sparsity)
         rng = seeds.stream(seed, "neuron_supermask", made)
-        gone = np.flatnonzero(~masks.top_k(gates[made], count, rng))
+        alive = current[made].any(axis=0) & current[read].any(axis=1)
+        ranked = np.where(alive, gates[made], -np.inf)
+        gone = np.flatnonzero(~masks.top_k(ranked, count, rng))
         current[made][:, gone] = False
         current[read][gone] = False
-    masking.set_masks(pruned, {name: current[name] for name in reads})
+    neurons.set_masks(pruned, current, sparsity)
     return pruned

@@ -44,9 +44,7 @@ def select(model, method, sparsity=None, *, seed=0, **options):
     function = lookup.choose(method, METHODS, "method of selection")
     known = inspect.signature(function).parameters
     taken = [n for n in known if n not in ("model", "sparsity", "seed")]
-    for name in options:
-        if name not in taken:
-            raise ValueError(lookup.unknown(name, taken, f"option of {method}"))
+    lookup.check_options(options, taken, method)
     if "sparsity" in known:
         return function(model, sparsity, seed=seed, **options)
     if sparsity is not None:

@@ -3,6 +3,7 @@
 https://arxiv.org/abs/2006.14769
 """
 
+import contextlib
 import json
 import os
 
@@ -10,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune import lookup, losses, masking, weights
+from kprune import cloning, lookup, losses, masking, weights
 from kprune.selection import task_inference
 from kprune.selection.edge_popup import edge_popup
 from kprune.selection.wrapper import wrappers
@@ -119,9 +120,10 @@ class SupermaskStack:
         if loss is None:
             x, y, *_ = next(iter(data))
             loss = losses.infer(self.net, self.net(x), np.asarray(y))
-        if optimizer is None:
-            optimizer = keras.optimizers.RMSprop(1e-4)
-        self.net.compile(optimizer, loss)
+        with cloning.strategy_scope(self.net):
+            if optimizer is None:
+                optimizer = keras.optimizers.RMSprop(1e-4)
+            self.net.compile(optimizer, loss)
         self.net.fit(data, epochs=epochs, verbose=verbose)
         self._states[task] = self._get()
         self._superposed = None
@@ -137,12 +139,13 @@ class SupermaskStack:
 
     def masks(self, task):
         """Returns what a task keeps, a dict of boolean arrays by name."""
-        net = self.use(task)
-        return {
-            name: part.kept_mask()
-            for wrapper in wrappers(net)
-            for name, _, part in wrapper.choices()
-        }
+        with self._away():
+            net = self.use(task)
+            return {
+                name: part.kept_mask()
+                for wrapper in wrappers(net)
+                for name, _, part in wrapper.choices()
+            }
 
     def infer(self, x, rule="one_shot", *, classes=None):
         """Returns the name of the task that a batch is of.
@@ -161,9 +164,9 @@ class SupermaskStack:
         choose = lookup.choose(rule, task_inference.RULES, "rule")
         if not self._states:
             raise ValueError("Expected a task to be trained first.")
-        outputs = self.net.output_shape[-1]
         objective = task_inference.entropy
         if classes is not None:
+            outputs = self.net(x, training=False).shape[-1]
             if not 0 < classes < outputs:
                 raise ValueError(
                     "Invalid value for argument `classes`. Expected fewer than "
@@ -193,12 +196,18 @@ class SupermaskStack:
     def save(self, directory):
         """Writes the network and its tasks into a directory."""
         os.makedirs(directory, exist_ok=True)
-        self._set(self._fresh)
-        self.net.save(os.path.join(directory, _MODEL), include_optimizer=False)
+        model, tasks = (os.path.join(directory, n) for n in (_MODEL, _TASKS))
+        half = os.path.join(directory, f"half_{_MODEL}")
+        with self._away():
+            self._set(self._fresh)
+            self.net.save(half, include_optimizer=False)
+        os.replace(half, model)
         arrays = {"names": np.array(json.dumps(self.tasks))}
         for place, state in enumerate(self._states.values()):
             arrays.update({f"{place}/{k}": v for k, v in state.items()})
-        np.savez(os.path.join(directory, _TASKS), **arrays)
+        half = os.path.join(directory, f"half_{_TASKS}")
+        np.savez(half, **arrays)
+        os.replace(half, tasks)
 
     @classmethod
     def load(cls, directory):
@@ -228,6 +237,15 @@ class SupermaskStack:
         for key, value in state.items():
             variables[key].assign(value)
 
+    @contextlib.contextmanager
+    def _away(self):
+        """Sets the network back to where it is now."""
+        before = self._get()
+        try:
+            yield
+        finally:
+            self._set(before)
+
     def _draw(self, task):
         return {
             f"scores/{name}": part.draw(part.scores.shape, task)
@@ -237,10 +255,11 @@ class SupermaskStack:
 
     def _superpose(self):
         values = {}
-        for task in self._states:
-            for wrapper in wrappers(self.use(task)):
-                for name, value in wrapper.effective_weights().items():
-                    values.setdefault(name, []).append(value)
+        with self._away():
+            for task in self._states:
+                for wrapper in wrappers(self.use(task)):
+                    for name, value in wrapper.effective_weights().items():
+                        values.setdefault(name, []).append(value)
         plain = masking.strip(self.net)
         found = {w.name: w.variable for w in weights.find(plain)}
         return task_inference.Superposition(

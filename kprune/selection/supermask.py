@@ -128,7 +128,8 @@ class Supermask(Choice):
         )
 
     def expected_kept(self):
-        return float(self._chance().sum(dtype=np.float64))
+        kept = self.kept_mask() if self.round_mask else self._chance()
+        return float(kept.sum(dtype=np.float64))
 
     def _chance(self):
         return tf.sigmoid(tf.convert_to_tensor(self.logits)).numpy()

@@ -6,6 +6,8 @@ Scores of weights by where they began and where training has taken them. All
 have one signature, (initial, final) arrays to an array; higher is kept.
 """
 
+import inspect
+
 import numpy as np
 
 from kprune import lookup, masks, seeds
@@ -110,21 +112,49 @@ def zhou_masks(initial, final, criterion, sparsity, *, seed=0, **options):
     """
     if not callable(criterion):
         criterion = lookup.choose(criterion, CRITERIA, "mask criterion")
-    if set(initial) != set(final):
-        raise ValueError(
-            "Expected `initial` and `final` of the same weights. They differ "
-            f"in: {sorted(set(initial) ^ set(final))}"
-        )
+    known = list(inspect.signature(criterion).parameters)[2:]
+    lookup.check_options(options, known, "the mask criterion")
+    _check_pairs(initial, final)
+    shares = sparsity
+    if not isinstance(sparsity, dict):
+        shares = dict.fromkeys(initial, sparsity)
+    _check_shares(shares, initial)
     found = {}
     for name in initial:
-        share = sparsity[name] if isinstance(sparsity, dict) else sparsity
         scores = criterion(
             np.asarray(initial[name]), np.asarray(final[name]), **options
         )
-        kept = masks.count_kept(scores.size, share)
+        kept = masks.count_kept(scores.size, shares[name])
         rng = seeds.stream(seed, "zhou_masks", name)
         found[name] = masks.top_k(scores, kept, rng)
     return found
+
+
+def _check_pairs(initial, final):
+    shapes = [
+        {name: np.shape(array) for name, array in arrays.items()}
+        for arrays in (initial, final)
+    ]
+    if shapes[0] != shapes[1]:
+        differ = sorted({n for n, _ in shapes[0].items() ^ shapes[1].items()})
+        raise ValueError(
+            "Expected `initial` and `final` of the same weights, of the same "
+            f"shapes. They differ in: {differ}"
+        )
+
+
+def _check_shares(shares, initial):
+    if set(shares) != set(initial):
+        raise ValueError(
+            "Expected `sparsity` to have a share of each weight, or to be one "
+            f"number. It differs in: {sorted(set(shares) ^ set(initial))}"
+        )
+    for name, share in shares.items():
+        if not 0 <= share < 1:
+            raise ValueError(
+                "Expected `sparsity` in [0, 1), the share to remove. "
+                f"Received: {share!r} for {name!r}"
+            )
 
 
 def _only(wanted, final):

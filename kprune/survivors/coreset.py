@@ -64,9 +64,9 @@ def coreset(model, sparsity, data=None, *, beta=None, seed=0):
             f"Model {model.name!r} has no hidden dense layer to choose neurons "
             "of. Expected dense layers that read one another."
         )
-    bounds = _bounds(reads[:-1], data, beta)
     pruned = masking.wrap(model)
-    found = masking.get_masks(pruned)
+    found = neurons.masks_of(pruned, reads)
+    bounds = _bounds(reads[:-1], data, beta)
     for (made, read), bound in zip(
         itertools.pairwise(reads), bounds, strict=True
     ):
@@ -83,7 +83,7 @@ def coreset(model, sparsity, data=None, *, beta=None, seed=0):
     for weight in weights.find(pruned):
         if weight.name in weighed:
             weight.variable.assign(weighed[weight.name].value)
-    masking.set_masks(pruned, {name: found[name] for name in weighed})
+    neurons.set_masks(pruned, found, sparsity)
     return pruned
 
 

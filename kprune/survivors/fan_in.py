@@ -43,8 +43,11 @@ def rescale_variance(model, seed=0):
 def reinitialize(model, seed=0):
     """Draws kept weights anew, as the initializer would for what is left.
 
-    Each kernel is drawn with the shape that it has once `kprune.shrink` has
-    taken out the channels that are pruned, by the initializer of its layer.
+    Each kernel of which something is pruned is drawn with the shape that it
+    has once `kprune.shrink` has taken out the channels that are pruned, by
+    the initializer of its layer.
+    What lost nothing stays, and so do embeddings and biases:
+    `kprune.sanity.reinitialize` draws all.
 
     Args:
         model: A wrapped model, pruned by channels, changed in place.

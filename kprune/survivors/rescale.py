@@ -15,8 +15,8 @@ def rescale(model):
         W <- W (1 / sqrt(fan_in)) / max |W|
 
     with fan_in the number of inputs that a unit has left, those from which
-    no weight is kept being gone. Biases stay as they are, and a tensor that
-    is all zero does.
+    no weight is kept being gone. Biases and embeddings stay as they are, and
+    a tensor that is all zero does.
 
     Args:
         model: A pruned model, or a plain one, changed in place. An optimizer
@@ -29,6 +29,8 @@ def rescale(model):
     """
     for weight in weights.find(model):
         if weight.skipped is not None and weight.mask is None:
+            continue
+        if weight.variable.name == "embeddings":  # Looked up, not summed over.
             continue
         array = np.array(weight.variable.value, np.float64)
         mask = np.ones(array.shape, bool)

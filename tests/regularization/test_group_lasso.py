@@ -125,6 +125,18 @@ def test_a_step_follows_the_gradient():
     np.testing.assert_allclose(kernels(model)["b"], expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_two_penalties_are_both_taken_off(order):
+    model = kprune.wrap(net())
+    model.compile(keras.optimizers.SGD(0.1), CE)
+    growing = kprune.callbacks.GrowingRegularization(
+        "greg1", 0.5, every=1, increment=0.5, stabilize=1
+    )
+    callbacks = [GroupLasso(0.5), growing][::order]
+    model.fit(X, Y, 4, epochs=2, callbacks=callbacks, verbose=0)
+    assert model.losses == []
+
+
 def test_resumed_it_has_its_lambda(tmp_path):
     batches = tf.data.Dataset.from_tensor_slices((X, Y)).batch(4)
 

@@ -220,6 +220,12 @@ def test_a_model_that_is_not_compiled_is_refused():
         prune_train(model, data(), 1)
 
 
+def test_a_model_with_masks_is_refused():
+    pruned = kprune.prune(residual(), "random", 0.5)
+    with pytest.raises(ValueError, match=r"has masks.*`kprune\.strip`"):
+        prune_train(pruned, data(), 1)
+
+
 @pytest.mark.slow
 def test_replicas():
     with kprune.training.strategy("mirrored").scope():

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from interruption import Kill, assert_resumes
 from keras import layers
 from lifecycle import assert_same, normal, two_layers
 from test_model_kinds import KINDS
@@ -456,6 +457,44 @@ def test_global_selection_is_for_counts():
         callback.on_epoch_begin(0)
     with pytest.raises(ValueError, match=r"`epochs`.*Received: epochs=0"):
         selection.GlobalSelection(0.5, epochs=0)
+
+
+def test_global_selection_killed_in_the_midst_of_an_epoch(tmp_path):
+    x, y = normal(48, 4), normal(48, 2)
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
+
+    def train(directory, kill):
+        keras.utils.set_random_seed(1)
+        net = kprune.select(two_layers(), "biprop", 0.5)
+        net.compile(keras.optimizers.SGD(1.0), "mse")
+        history = kprune.training.fit(
+            net,
+            data,
+            4,
+            checkpoint=directory and kprune.callbacks.Checkpoint(directory, 1),
+            callbacks=[selection.GlobalSelection(0.5, epochs=3), Kill(kill)],
+            verbose=0,
+        )
+        return net, history
+
+    assert_resumes(train, [8, 11, 18], tmp_path)
+
+
+def test_a_global_selection_that_training_is_too_short_for():
+    net = kprune.select(two_layers(), "biprop", 0.5)
+    net.compile("sgd", "mse")
+    callback = selection.GlobalSelection(0.5, epochs=3)
+    with pytest.raises(ValueError, match=r"3 epochs. Expected more.*=3"):
+        net.fit(normal(8, 4), normal(8, 2), epochs=3, callbacks=[callback])
+
+
+def test_the_sparsity_of_a_rounded_supermask_is_that_of_its_mask():
+    net = kprune.select(two_layers(), "supermask", round_mask=True)
+    assert selection.sparsity(net) == 0
+    moved(net)
+    hard = kprune.report(selection.harden(net)).sparsity
+    assert selection.sparsity(net) == pytest.approx(hard)
+    assert 0.2 < hard < 0.8
 
 
 # What does not fit.

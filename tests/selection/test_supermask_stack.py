@@ -191,6 +191,53 @@ def test_statistics_are_those_of_the_task():
     assert_same(mean("large"), large)
 
 
+def test_looking_at_tasks_leaves_the_network_at_its_own(tmp_path):
+    stack, x = SupermaskStack(normalized()), normal(32, 4)
+    y = np.arange(32) % 3
+    for task, scale in (("small", 1.0), ("large", 9.0)):
+        data = tf.data.Dataset.from_tensors((scale * x, y))
+        stack.train(task, data)
+    net = stack.use("small")
+    expected = net(x)
+    for look in (
+        lambda: stack.save(tmp_path),
+        lambda: stack.infer(x),
+        lambda: stack.masks("large"),
+    ):
+        look()
+        np.testing.assert_array_equal(net(x), expected)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "model.keras",
+        "tasks.npz",
+    ]
+
+
+class Own(keras.Model):
+    """Two layers that no graph tells of."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.a = layers.Dense(8, activation="relu")
+        self.b = layers.Dense(3)
+
+    def call(self, inputs):
+        return self.b(self.a(inputs))
+
+
+@pytest.mark.slow
+def test_a_subclassed_model_in_the_scope_of_a_strategy():
+    with kprune.training.strategy("mirrored").scope():
+        model = Own()
+        model(normal(2, 4))
+        stack = SupermaskStack(model)
+    y = np.arange(32) % 3
+    for task, scale in (("small", 1.0), ("large", 9.0)):
+        data = tf.data.Dataset.from_tensor_slices((scale * normal(32, 4), y))
+        stack.train(task, data.batch(8))
+    assert stack.infer(normal(8, 4)) in stack.tasks
+    assert stack.infer(normal(8, 4), classes=2) in stack.tasks
+
+
 def test_what_does_not_fit_is_answered():
     stack = SupermaskStack(normalized())
     data = tf.data.Dataset.from_tensors((normal(8, 4), np.zeros(8, int)))

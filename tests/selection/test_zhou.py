@@ -127,6 +127,14 @@ def test_wrong_names_are_answered():
         selection.zhou_masks(*weights, "movment", 0.5)
     with pytest.raises(ValueError, match=r"differ in: \['v', 'w'\]"):
         selection.zhou_masks({"w": INITIAL}, {"v": FINAL}, "movement", 0.5)
+    with pytest.raises(ValueError, match=r"same shapes.*\['w'\]"):
+        selection.zhou_masks({"w": INITIAL}, {"w": FINAL[:1]}, "movement", 0.5)
+    with pytest.raises(ValueError, match="no options of the mask criterion"):
+        selection.zhou_masks(*weights, "movement", 0.5, alpha=2.0)
+    with pytest.raises(ValueError, match=r"share of each weight.*\['w'\]"):
+        selection.zhou_masks(*weights, "movement", {})
+    with pytest.raises(ValueError, match=r"in \[0, 1\).*1.5 for 'w'"):
+        selection.zhou_masks(*weights, "movement", 1.5)
     with pytest.raises(ValueError, match="Did you mean 'rewind'"):
         selection.zhou_values(*weights, {"w": MASK}, "rewnd")
     with pytest.raises(ValueError, match="Unknown action on what is removed"):

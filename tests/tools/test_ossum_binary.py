@@ -196,6 +196,10 @@ def test_the_search_tests_the_one_it_chose(parts):
         place = [accuracy for _, accuracy in points].index(best["validation"])
         grid = [(4, 4), (4, 12), (12, 4), (12, 12)]
         assert tuple(best["widths"]) == grid[place]
+        chosen = parts["search"]._pruned(
+            model, method, best["widths"], (train[0][:200], train[1][:200]), 0
+        )
+        assert best["test"] == parts["networks"].accuracy(chosen, test)
         # 64 a + a b + 10 b weights and a + b + 10 biases of 1,930 in all.
         a, b = best["widths"]
         left = 64 * a + a * b + 10 * b + a + b + 10

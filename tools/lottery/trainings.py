@@ -36,6 +36,8 @@ def all_of(config, wanted, directory, data_dir, tell):
     keras.utils.set_random_seed(config.seed)
     run = experiment.build(config, data_dir, verbose=0)
     found = {}
+    directory.mkdir(parents=True, exist_ok=True)
+    records.write(directory, config, wanted, found)
     start = time.perf_counter()
     for level, ticket in _tickets(config, wanted, run, directory):
         trained = [("ticket", lambda ticket=ticket: ticket.model)]

@@ -34,7 +34,8 @@ def curves(panels, path):
         axes.ravel(), panels.items(), strict=False
     ):
         for method, values in series.items():
-            mean, spread = values.mean(axis=0), values.std(axis=0)
+            mean = values.mean(axis=0)
+            spread = values.std(axis=0, ddof=min(1, len(values) - 1))
             (line,) = ax.plot(
                 kept,
                 mean,

@@ -41,7 +41,7 @@ def search(model, experiment, seed, data):
     grid = list(itertools.product(experiment["widths"], repeat=len(layers)))
     points, best = {}, {}
     for method in experiment["methods"]:
-        rows = []
+        rows, chosen = [], None
         for widths in grid:
             small = _pruned(model, method, widths, scored, seed)
             removed = 100 * (1 - small.count_params() / model.count_params())
@@ -52,9 +52,10 @@ def search(model, experiment, seed, data):
                     "widths": widths,
                     "removed": removed,
                     "validation": accuracy,
-                    "test": networks.accuracy(small, test),
                 }
+                chosen = small
         points[method] = rows
+        best[method]["test"] = networks.accuracy(chosen, test)
     return {"points": points, "best": best}
 
 
