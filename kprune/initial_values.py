@@ -13,7 +13,11 @@ def initializer(layer, role):
         layer: The Keras layer that owns the variable.
         role: The variable's name in it: `"kernel"`, `"moving_mean"` ...
     """
-    for name in (role, role.removesuffix("_kernel")):
+    if isinstance(layer, keras.layers.RMSNormalization) and role == "scale":
+        return keras.initializers.Ones()
+    # Keras has `depthwise_initializer` for the kernel of a depthwise layer.
+    other = {"kernel": "depthwise"}.get(role, role)
+    for name in (role, role.removesuffix("_kernel"), other):
         found = getattr(layer, f"{name}_initializer", None)
         if isinstance(found, keras.initializers.Initializer):
             return found

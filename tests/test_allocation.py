@@ -138,6 +138,11 @@ def test_per_layer_follows_the_schedule_of_each_weight():
     assert counts == {"a": 80, "b": 60}
 
 
+def test_per_layer_takes_numbers_alone():
+    with pytest.raises(ValueError, match=r"\[0, 1\).*'a': '0.5'"):
+        allocation.per_layer({"a": "0.5"})
+
+
 def test_per_layer_names_what_it_does_not_find():
     groups = {"fc1/kernel": np.zeros(10)}
     with pytest.raises(ValueError, match="Did you mean 'fc1/kernel'"):
@@ -167,6 +172,14 @@ def test_pruned_groups_are_no_candidates(name):
     counts = allocate(name, {"a": dead, "b": np.zeros((10, 10))}, budget(0.5))
     assert counts["a"] <= 10
     assert sum(counts.values()) == 100
+
+
+def test_uniform_passes_on_what_a_weight_does_not_have_in_one_proportion():
+    # 20 of 60; `a` has 2 left, and 18 of the other 50 are 7.2 and 10.8.
+    dead = np.where(np.arange(10) < 8, np.nan, 0.0)
+    groups = {"a": dead, "b": np.zeros(20), "c": np.zeros(30)}
+    counts = allocate("uniform", groups, budget(2 / 3))
+    assert counts == {"a": 2, "b": 7, "c": 11}
 
 
 def test_unknown_allocation():

@@ -101,6 +101,8 @@ def test_a_ticket_needs_a_finished_run(tmp_path):
         build(run=str(tmp_path), weights="trained")
     with pytest.raises(ValueError, match="Did you mean 'original'"):
         build(run=str(tmp_path), weights="orignal")
+    with pytest.raises(ValueError, match="Unknown option of the method 'tick"):
+        build(run=str(tmp_path), wieghts="trained")
 
 
 def test_an_unknown_method_is_answered():

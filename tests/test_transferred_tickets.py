@@ -38,5 +38,7 @@ def test_nothing_fits():
     ticket = kprune.prune(net(10), "magnitude", 0.75)
     with pytest.raises(ValueError, match="No mask of the ticket fits"):
         tickets.transfer(ticket, kprune.models.lenet5())
+    with pytest.raises(ValueError, match="is pruned already"):
+        tickets.transfer(ticket, kprune.prune(net(3), "random", 0.5))
     with pytest.raises(ValueError, match="has no masks"):
         tickets.transfer(net(10), net(3))

@@ -12,6 +12,8 @@ from sweeping.worker import LOG
 from kprune import experiment
 from kprune.experiment import directory
 
+_SEARCH = "search.json"  # Of a search for tickets that none is trained of yet.
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -72,6 +74,9 @@ def find(roots, but=None):
             elif records.RECORDS in files:
                 below.clear()
                 _add_tickets(path, found)
+            elif _SEARCH in files:
+                below.clear()
+                found.unfinished.append(path)
             elif _is_waiting(files):
                 found.unfinished.append(path)
             elif files and not below:

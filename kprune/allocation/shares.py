@@ -4,16 +4,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from kprune.allocation.counts import in_proportion, to_counts
+from kprune.allocation.counts import in_proportion
 
 
 def uniform(groups, sizes, shapes, budget, rng):
     """The same sparsity in each weight."""
     del shapes, rng
-    everything = sum(sizes.values())
-    share = Fraction(budget.keep(everything), everything)
-    targets = {name: share * size for name, size in sizes.items()}
-    return to_counts(targets, groups, sizes, budget)
+    return in_proportion(dict.fromkeys(sizes, 1), groups, sizes, budget)
 
 
 def erk(groups, sizes, shapes, budget, rng):

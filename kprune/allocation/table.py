@@ -1,5 +1,7 @@
 """A sparsity for each weight, said by the caller."""
 
+import numbers
+
 from kprune import lookup, weights
 
 
@@ -17,7 +19,8 @@ def per_layer(table):
     >>> allocation = kprune.allocation.per_layer({"fc3": 0.5, "fc[12]/.*": 0.9})
     """
     for pattern, sparsity in table.items():
-        if not 0 <= sparsity < 1:
+        number = isinstance(sparsity, numbers.Real)
+        if not number or not 0 <= sparsity < 1:
             raise ValueError(
                 "Expected sparsities in [0, 1) in the allocation table. "
                 f"Received: {pattern!r}: {sparsity!r}"

@@ -13,7 +13,8 @@ class Overlaps:
 
     Args:
         names: Tuple of strings, what the rows and columns are of.
-        matrix: Array of shape (names, names), over all weights together.
+        matrix: Array of shape (names, names), over all weights together that
+            one of the masks prunes something of.
         weights: Dict from weight name to such a matrix of it alone.
     """
 
@@ -36,8 +37,8 @@ def overlaps(masks_by_name):
 
         overlap = |both keep| / |either keeps|
 
-    1 is the same mask. Two random ones that keep the shares p and q come to
-    p q / (p + q - p q).
+    Weights that all masks keep whole do not count. 1 is the same mask. Two
+    random ones that keep the shares p and q come to p q / (p + q - p q).
 
     Args:
         masks_by_name: Dict from a name to a dict of masks, as
@@ -71,9 +72,11 @@ def overlaps(masks_by_name):
     for name in others:
         _check_alike(found[first], found[name], first, name)
     every = list(found.values())
+    # What all keep whole was left out, and says nothing of the methods.
+    pruned = [n for n in found[first] if not all(o[n].all() for o in every)]
     return Overlaps(
         tuple(map(str, found)),
-        _matrix(every),
+        _matrix([{n: one[n] for n in pruned or one} for one in every]),
         {n: _matrix([{n: one[n]} for one in every]) for n in found[first]},
     )
 

@@ -12,6 +12,7 @@ training, or another ticket.
 """
 
 import dataclasses
+import inspect
 import pathlib
 
 import keras
@@ -80,7 +81,10 @@ def prepare(model, method, arguments, data, loss, resumes):
     if resumes:
         return Prepared(masking.wrap(model))
     if method == TICKET:
-        return Prepared(_from_run(model, **_without_data(arguments)))
+        arguments = _without_data(arguments)
+        known = list(inspect.signature(_from_run).parameters)[1:]
+        lookup.check_options(arguments, known, "the method 'ticket'")
+        return Prepared(_from_run(model, **arguments))
     if check is None:
         return Prepared(prune(model, method, data=data, loss=loss, **arguments))
     return Prepared(

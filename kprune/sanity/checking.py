@@ -48,12 +48,13 @@ class Shuffled(Pruner):
         layouts = objective.layouts
         grouping = self.grain.grouping(objective.model, layouts)
 
-        def draw(name):
+        def draw(name, shape):
             stream = seeds.stream(objective.seed, self.purpose, name)
-            return stream.random(layouts[name].shape)
+            return stream.random(shape)
 
-        # As a random criterion would, whatever the groups are.
-        random = {name: draw(name) for name in layouts}
+        random = {n: draw(n, layout.shape) for n, layout in layouts.items()}
+        if self.grain.sparsity is None:  # Else it ranks within each group.
+            grouping = _DrawnGrouping(grouping, draw)
         counts = {
             family: int(np.count_nonzero(live))
             for family, live in grouping.scored_in(random).live(found).items()
@@ -167,6 +168,24 @@ def _then(change, pruner):
             before(model, seed)
 
     return pruner.with_axes(survivors=survivors)
+
+
+class _DrawnGrouping:
+    """A grouping whose groups score at random, whatever their size."""
+
+    def __init__(self, grouping, draw):
+        self._grouping = grouping
+        self._draw = draw
+
+    def scored_in(self, names):
+        return _DrawnGrouping(self._grouping.scored_in(names), self._draw)
+
+    def pooled(self, scores, alive, rng):
+        for family, pooled in self._grouping.pooled(scores, alive, rng):
+            yield family, self._draw(family, pooled.shape)
+
+    def __getattr__(self, name):
+        return getattr(self._grouping, name)
 
 
 class _InvertedGrain:

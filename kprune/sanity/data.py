@@ -26,7 +26,7 @@ def corrupt(data, how, seed=0):
 
     Returns:
         Data of the same form: arrays, a `tf.data.Dataset` that is the same
-        each time it is read, or a generator.
+        each time it is read if `data` is, or a generator.
 
     Raises:
         ValueError: If an argument does not fit. Of a data set: when it is
@@ -50,10 +50,14 @@ def corrupt(data, how, seed=0):
         return next(batches([data]))
     if isinstance(data, tf.data.Dataset):
         signature = keras.tree.map_structure(_any_size, data.element_spec)
-        return tf.data.Dataset.from_generator(
+        spoiled = tf.data.Dataset.from_generator(
             lambda: batches(data.as_numpy_iterator()),
             output_signature=signature,
         )
+        count = data.cardinality()
+        if count == tf.data.UNKNOWN_CARDINALITY:
+            return spoiled
+        return spoiled.apply(tf.data.experimental.assert_cardinality(count))
     if hasattr(data, "__iter__") and not isinstance(data, (np.ndarray, dict)):
         return batches(data)
     raise ValueError(

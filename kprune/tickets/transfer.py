@@ -38,6 +38,11 @@ def transfer(ticket, model, values=False):
     1.0
     """
     result = masking.wrap(model)
+    if not all(mask.all() for mask in masking.get_masks(result).values()):
+        raise ValueError(
+            f"Model {model.name!r} is pruned already. Expected one to take a "
+            "ticket's masks that is not."
+        )
     here, there = masking.get_masks(result), masking.get_masks(ticket)
     masks = {
         name: mask

@@ -32,6 +32,16 @@ def test_overlaps_each_with_each():
     assert str(found).splitlines()[1] == " 1  one    1.00  0.50  0.00"
 
 
+def test_what_all_keep_whole_does_not_count():
+    whole = np.ones(100, bool)
+    one = {"left_out": whole, "a": mask(0, 1)}
+    other = {"left_out": whole, "a": mask(1, 2)}
+    matrix = overlaps({"one": one, "other": other}).matrix
+    np.testing.assert_allclose(matrix, [[1, 1 / 3], [1 / 3, 1]])
+    dense = {"left_out": whole}
+    assert (overlaps({"one": dense, "other": dense}).matrix == 1).all()
+
+
 def test_masks_of_other_weights_are_answered():
     with pytest.raises(ValueError, match=r"'x' and 'y' differ in: \['b'\]"):
         overlaps({"x": {"a": mask()}, "y": {"a": mask(), "b": mask()}})

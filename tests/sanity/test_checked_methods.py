@@ -125,6 +125,46 @@ def test_a_shuffle_keeps_away_from_what_is_pruned_already():
     assert not any((after[n] & ~before[n]).any() for n in after)
 
 
+def shuffled_often(grain, model, times=200):
+    """Returns how often each group of `a` is kept by a shuffle of half."""
+    kept = 0
+    for seed in range(times):
+        method = sanity.checked("magnitude", "shuffle")
+        found = kprune.prune(
+            model, method, 0.5, granularity=grain, exclude="b", seed=seed
+        )
+        kept = kept + kprune.get_masks(found)["a/kernel"]
+    return kept / times
+
+
+def pair(inputs, units):
+    return keras.Sequential(
+        [
+            keras.Input((inputs,)),
+            keras.layers.Dense(units, name="a"),
+            keras.layers.Dense(2, name="b"),
+        ]
+    )
+
+
+def test_blocks_are_as_likely_whatever_their_size():
+    # Ten rows are two blocks of four and one of two. Half of 24 blocks.
+    grain = kprune.Block((4, 1), reduce="sum")
+    kept = shuffled_often(grain, pair(10, 8))
+    np.testing.assert_allclose(kept[:8].mean(), 0.5, atol=0.03)
+    np.testing.assert_allclose(kept[8:].mean(), 0.5, atol=0.05)
+
+
+def test_channels_are_as_likely_whatever_is_left_of_them():
+    model = kprune.wrap(pair(20, 8))
+    found = kprune.get_masks(model)
+    found["a/kernel"][5:, :4] = False
+    kprune.set_masks(model, found)
+    grain = kprune.Channel("sum", tied=False)
+    kept = shuffled_often(grain, model, 100)[0]
+    np.testing.assert_allclose(kept[:4].mean(), 0.5, atol=0.1)
+
+
 def test_magnitude_inverted_keeps_the_smallest():
     plain, found = masks("magnitude"), masks(sanity.invert("magnitude"))
     # At 50 % without ties, what one keeps the other removes.

@@ -64,6 +64,7 @@ def test_a_data_set_is_corrupted_batch_by_batch_the_same_each_time(how):
     given = in_batches(10)
     found = sanity.corrupt(given, how, seed=1)
     assert isinstance(found, tf.data.Dataset)
+    assert found.cardinality() == given.cardinality() > 0
     x, y = as_set(found)
     for one, again in zip((x, y), as_set(found), strict=True):
         np.testing.assert_array_equal(one, again)

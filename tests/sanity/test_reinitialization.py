@@ -110,6 +110,24 @@ def test_what_is_frozen_stays():
         assert (after[name] == before[name]).all() == same
 
 
+def test_layers_whose_initializer_has_another_name():
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            keras.layers.DepthwiseConv2D(
+                3, depthwise_initializer="he_normal", name="depthwise"
+            ),
+            keras.layers.RMSNormalization(name="rms"),
+        ]
+    )
+    before = named(model)
+    model.get_layer("rms").scale.assign([3.0, 4.0])
+    sanity.reinitialize(model, seed=1)
+    after = named(model)
+    assert (after["depthwise/kernel"] != before["depthwise/kernel"]).all()
+    np.testing.assert_array_equal(after["rms/scale"], [1.0, 1.0])
+
+
 def test_a_layer_without_an_initializer_is_named():
     class Scale(keras.layers.Layer):
         def build(self, shape):

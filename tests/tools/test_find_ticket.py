@@ -1,11 +1,13 @@
 """The binary `tools/find_ticket.py`."""
 
+import importlib
 import json
 
 import numpy as np
 import pytest
 
 import kprune
+from kprune import experiment
 from kprune.tickets import course, rewinding
 
 QUICK = "--config=configs/tickets/mnist_lenet.py:quick"
@@ -93,17 +95,20 @@ def test_a_ticket_its_baselines_and_their_table(
 
 @pytest.mark.slow
 def test_sparsities_are_searches_of_one_level(binary, tmp_path, trained):
-    binary(
-        "find_ticket",
-        "--config=configs/tickets/mnist_lenet.py:magnitude_after_training",
-        "--config.dataset.name=digits",
-        "--config.training.epochs=1",
-        "--config.training.steps_per_epoch=2",
-        "--config.training.steps_per_execution=1",
-        "--config.paper.tickets.sparsities=(0.5, 0.75)",
-        "--seeds=0",
-        f"--runs={tmp_path}",
-    )
+    def search(sparsities):
+        binary(
+            "find_ticket",
+            "--config=configs/tickets/mnist_lenet.py:magnitude_after_training",
+            "--config.dataset.name=digits",
+            "--config.training.epochs=1",
+            "--config.training.steps_per_epoch=2",
+            "--config.training.steps_per_execution=1",
+            f"--config.paper.tickets.sparsities={sparsities}",
+            "--seeds=0",
+            f"--runs={tmp_path}",
+        )
+
+    search("(0.5, 0.75)")
     (directory,) = (path for path in tmp_path.iterdir() if path.is_dir())
     sparsities = [
         json.loads((directory / f"ticket-{level:02d}.json").read_text())[
@@ -112,6 +117,10 @@ def test_sparsities_are_searches_of_one_level(binary, tmp_path, trained):
         for level in (0, 1, 2)
     ]
     assert sparsities == [0, 0.5, 0.75]
+    with pytest.raises(SystemExit) as error:
+        search("(0.25, 0.5)")
+    assert "is of another ticket, at 0.500000" in error.value.code
+    trained[:] = trained[:4]
     # Each from the dense network's trained weights, which are trained anew
     # for each, to the same bits.
     dense, half, same, quarter = trained
@@ -121,6 +130,24 @@ def test_sparsities_are_searches_of_one_level(binary, tmp_path, trained):
         kept = quarter[0][name][mask]
         np.testing.assert_array_equal(kept, half[0][name][mask])
         assert not np.array_equal(kept, dense[0][name][mask])
+
+
+def test_a_shorter_search_leaves_the_other_results(binary, tmp_path):
+    records = importlib.import_module("lottery.records")
+    config = experiment.complete({"paper": {"tickets": {}}})
+    long = {
+        (level, "ticket"): {"accuracy": level / 10, "sparsity": level / 4}
+        for level in range(4)
+    }
+    records.write(tmp_path, config, {"name": "imp"}, long)
+    short = {(1, "ticket"): {"accuracy": 0.9, "sparsity": 0.25}}
+    records.write(tmp_path, config, {"name": "imp"}, short)
+    found = records.read(json.loads((tmp_path / "tickets.json").read_text()))
+    assert [(c.pruner.sparsity, r["test_accuracy"]) for c, r in found] == [
+        (0.25, 0.9),
+        (0.5, 0.2),
+        (0.75, 0.3),
+    ]
 
 
 @pytest.mark.slow  # Twice what the test above takes.

@@ -98,12 +98,13 @@ def test_the_number_is_said_once_where_it_is_the_same(binary, runs, capsys):
 
 def test_tickets_stand_beside_runs(binary, runs, capsys):
     results = [
-        {"variant": "ticket", "sparsity": 0.90004, "accuracy": 0.9},
-        {"variant": "shuffled", "sparsity": 0.90004, "accuracy": 0.8},
+        {"variant": variant, "sparsity": 0.90004, "accuracy": accuracy}
+        for variant, accuracy in (("ticket", 0.9), ("shuffled", 0.8))
     ]
     for seed in (0, 1):
         config = {"seed": seed, "model": {"name": "lenet_300_100"}}
         config["pruner"] = {"method": "dense"}
+        config["paper"] = {"tickets": {"rewind_to": "5it"}}
         config = experiment.complete(config).to_dict()
         record = {"name": "ltr", "config": config, "results": results}
         path = runs / f"search{seed}"
@@ -114,6 +115,16 @@ def test_tickets_stand_beside_runs(binary, runs, capsys):
     assert found["method"] == ["dense", "90 %", "95 %"]
     assert found["ltr"] == ["", "90.00 ± 0.00 (2)", ""]
     assert found["ltr + shuffle"] == ["", "80.00 ± 0.00 (2)", ""]
+
+    # Another search of that name is another row.
+    record["config"]["paper"]["tickets"]["rewind_to"] = "9it"
+    (path / "tickets.json").write_text(json.dumps(record))
+    found = rows(report(binary, capsys, f"--runs={runs}"))
+    assert found["ltr (pruner.options.rewind_to=9it)"][1] == "90.00 (1)"
+
+    (path / "tickets.json").unlink()
+    out = report(binary, capsys, f"--runs={runs}")
+    assert "Not finished yet: 1 runs." in out and "Left out" not in out
     (path / "tickets.json").write_text("{}")
     out = report(binary, capsys, f"--runs={runs}")
     assert f"Left out {path}: tickets.json was not written by kprune" in out

@@ -154,6 +154,18 @@ def test_cells_are_without_saved_models(grid):
     assert cells[0].config.seed == 3
 
 
+def test_the_papers_figures_are_of_its_own_network(grid):
+    result = {"method": "snip", "sparsity": 0.9, "mean": 95.5, "std": 0.2}
+    base = experiment.complete(
+        {"paper": {"source": "table 1", "results": [result]}}
+    )
+    for network, figures in ((base.model.name, [result]), ("fc", [])):
+        (cell,) = grid.cells(base, ["snip"], [0.9], [0], [network])
+        paper = cell.config.paper.to_dict()
+        assert [r for r in paper["results"] if "mean" in r] == figures
+        assert ("source" in paper) == bool(figures)
+
+
 @pytest.mark.parametrize(
     ("flag", "expected"),
     [

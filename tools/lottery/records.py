@@ -7,6 +7,7 @@ from kprune import experiment
 from kprune.experiment.directory import write_text
 
 RECORDS = "tickets.json"
+_HOW = ("fraction", "rewind_to", "survivors", "learning_rate")
 # What a baseline is called among the sanity checks.
 CHECKS = {
     "ticket": None,
@@ -16,7 +17,7 @@ CHECKS = {
 
 
 def write(directory, config, wanted, found):
-    """Writes the results that are there so far.
+    """Writes the results that are there so far, beside those in the file.
 
     Args:
         directory: Path of the seed's results.
@@ -24,22 +25,30 @@ def write(directory, config, wanted, found):
         wanted: Dict, `config.paper.tickets`.
         found: Dict from (level, variant) to a result.
     """
+    path = pathlib.Path(directory) / RECORDS
+    before = json.loads(path.read_text())["results"] if path.exists() else []
     shown = wanted.get("report_at")
     results = [
-        {"variant": variant, **result}
+        {"level": level, "variant": variant, **result}
         for (level, variant), result in found.items()
         if level > 0 and (shown is None or level in shown)
+    ]
+    results += [
+        result
+        for result in before
+        if (result["level"], result["variant"]) not in found
     ]
     record = {
         "name": wanted["name"],
         "config": config.to_dict(),
         "results": results,
     }
-    write_text(pathlib.Path(directory) / RECORDS, json.dumps(record, indent=1))
+    write_text(path, json.dumps(record, indent=1))
 
 
 def read(record):
-    """Returns the results as those of runs of a method of that name.
+    """Returns the results as those of runs of a method of that name, whose
+    options are how it searched.
 
     Args:
         record: Dict, what the file holds.
@@ -53,10 +62,13 @@ def read(record):
     """
     found = []
     try:
+        wanted = record["config"]["paper"]["tickets"]
+        options = {name: wanted[name] for name in _HOW if name in wanted}
         for result in record["results"]:
             pruner = {
                 "method": record["name"],
                 "sparsity": round(result["sparsity"], 3),
+                "options": options,
                 "check": CHECKS[result["variant"]],
             }
             config = {**record["config"], "pruner": pruner}

@@ -123,7 +123,13 @@ def _baselines(config, run, ticket, level, directory):
 def _measured(path, train, test, sparsity, start):
     """Returns the result in a file, measured and written if there is none."""
     if path.exists():
-        return json.loads(path.read_text())
+        found = json.loads(path.read_text())
+        if found["sparsity"] != sparsity:
+            raise ValueError(
+                f"{path} is of another ticket, at {found['sparsity']:.6f}. "
+                f"Expected one at {sparsity:.6f}. Name another --runs."
+            )
+        return found
     measured = train().evaluate(test, return_dict=True, verbose=0)
     result = {
         "accuracy": measured["accuracy"],

@@ -139,12 +139,26 @@ def _check(base, sparsities, networks):
         )
 
 
+def _of_no_network(paper):
+    """Returns what a paper says without its figures, which are of another
+    network."""
+    figures = ("mean", "std", "n")
+    rows = [
+        {key: value for key, value in row.items() if key not in figures}
+        for row in paper.get("results", [])
+    ]
+    found = {key: value for key, value in paper.items() if key != "source"}
+    return {**found, "results": rows} if rows else found
+
+
 def _changed(base, changes):
     """Returns a config with values replaced by dotted key, complete."""
     config = base.to_dict()
     if changes["pruner.method"] == DENSE:
         # How others prune is not part of the dense run.
         config["pruner"] = {}
+    if changes["model.name"] != base.model.name:
+        config["paper"] = _of_no_network(config["paper"])
     for key, value in changes.items():
         *sections, last = key.split(".")
         inner = config
