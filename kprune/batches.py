@@ -180,15 +180,31 @@ def _elements(data, batch_size):
     )
 
 
-def _slices(data, batch_size):
-    arrays = tuple(_as_arrays(part) for part in data)
-    lengths = [len(a) if a.ndim else 0 for a in keras.tree.flatten(arrays)]
-    if len(set(lengths)) > 1 or lengths[0] == 0:
+def arrays_of(data):
+    """Returns arrays, or structures of them, that have one length.
+
+    Args:
+        data: Tuple of what can be made arrays, or dicts or lists of them.
+
+    Returns:
+        `(parts, length)`, a tuple and an integer > 0.
+
+    Raises:
+        ValueError: If they have several lengths, or none.
+    """
+    parts = tuple(_as_arrays(part) for part in data)
+    lengths = [len(a) if a.ndim else 0 for a in keras.tree.flatten(parts)]
+    if len(set(lengths)) != 1 or lengths[0] == 0:
         raise ValueError(
             "The arrays in `data` must have the same number of examples, at "
             f"least one. Received lengths: {lengths}"
         )
-    for start in range(0, lengths[0], batch_size):
+    return parts, lengths[0]
+
+
+def _slices(data, batch_size):
+    arrays, length = arrays_of(data)
+    for start in range(0, length, batch_size):
         part = slice(start, start + batch_size)
         yield keras.tree.map_structure(lambda a, part=part: a[part], arrays)
 

@@ -157,6 +157,11 @@ def overlap(one, other):
     return both / either if either else 1.0
 
 
+def hamming(one, other):
+    """Returns in how many entries two dicts of masks differ."""
+    return sum(int(np.count_nonzero(one[n] != other[n])) for n in one)
+
+
 def save(masks, path):
     """Writes a dict of masks to an .npz file, one bit per entry.
 

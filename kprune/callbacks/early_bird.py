@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kprune import distribution, pruning, recipes, schedules, seeds
-from kprune.masks import Budget
+from kprune.masks import Budget, hamming
 from kprune.objective import Objective
 
 
@@ -169,8 +169,8 @@ class EarlyBird(keras.callbacks.Callback):
 
 def _distance(one, other):
     """Returns the share of the entries in which two dicts of masks differ."""
-    differ = sum(int(np.count_nonzero(one[n] != other[n])) for n in one)
-    return differ / sum(mask.size for mask in one.values())
+    size = sum(mask.size for mask in one.values())
+    return hamming(one, other) / size
 
 
 def _packed(found):

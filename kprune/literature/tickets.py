@@ -26,6 +26,16 @@ ROWS = (
         "test_all_is_rewound_to_step_k_to_the_bit",
     ),
     Row(
+        "PrAC tickets",
+        "kprune.tickets.prac(model, (x, y), levels=16, epochs=182)",
+        "Zhang et al., 2021",
+        "https://arxiv.org/abs/2106.03225",
+        "tests/tickets/test_prac.py::test_the_loop_is_that_written_by_hand",
+        "examples are judged after each epoch in inference mode, by the "
+        "released code in training mode while weights move; it prunes "
+        "convolutions only, here `exclude` says what stays",
+    ),
+    Row(
         "learning-rate rewinding, fine-tuning",
         'kprune.tickets.imp(model, train, levels=10, survivors="trained")',
         "Renda et al., 2020",

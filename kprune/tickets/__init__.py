@@ -1,6 +1,7 @@
 """Lottery tickets: subnetworks found by training, pruning and rewinding.
 
     imp(model, train, levels=10)     a ticket after each level of pruning
+    prac(model, (x, y), levels=16)   the same, on fewer and fewer examples
     after_training(model, train, s)  the one that a single pruning gives
     elastic(ticket, model)           one of another depth
     transfer(ticket, model)          one for another task
@@ -14,6 +15,7 @@ Renda et al., 2020, https://arxiv.org/abs/2003.02389.
 from kprune.tickets.elastic import elastic
 from kprune.tickets.fractions import layer_fractions
 from kprune.tickets.imp import after_training, imp
+from kprune.tickets.prac import prac
 from kprune.tickets.ticket import Ticket
 from kprune.tickets.transfer import transfer
 
@@ -23,5 +25,6 @@ __all__ = [
     "elastic",
     "imp",
     "layer_fractions",
+    "prac",
     "transfer",
 ]

@@ -33,7 +33,7 @@ class Course:
         """How many steps the whole training has."""
         return self.steps_per_epoch * self.epochs
 
-    def run(self, model, start, stop, directory=None):
+    def run(self, model, start, stop, directory=None, callbacks=()):
         """Trains a model from step `start` to step `stop`.
 
         Args:
@@ -41,6 +41,8 @@ class Course:
             start, stop: Integers.
             directory: Path to save checkpoints in and to go on from, or
                 `None`.
+            callbacks: As for `kprune.training.fit`. Each of the `parts` is a
+                training of its own to them.
 
         Returns:
             Dict of lists, what was measured at the end of each epoch. In an
@@ -55,6 +57,7 @@ class Course:
                 epochs,
                 steps_per_epoch=length,
                 checkpoint=self._checkpoint(directory, first),
+                callbacks=callbacks,
                 validation_data=self.validation_data if whole else None,
                 verbose=self.verbose,
             )

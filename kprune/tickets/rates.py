@@ -1,6 +1,7 @@
-"""The course of the learning rate, taken up later than at its beginning."""
+"""The course of the learning rate: taken up late, or gone through faster."""
 
 import keras
+from keras import ops
 from keras.optimizers import schedules
 
 
@@ -39,6 +40,41 @@ class FromStep(schedules.LearningRateSchedule):
         return cls(**{**config, "schedule": schedule})
 
 
+@keras.saving.register_keras_serializable("kprune")
+class Stretched(schedules.LearningRateSchedule):
+    """A schedule that is gone through in another number of steps.
+
+        rate = schedule(floor(step * whole / steps))
+
+    Args:
+        schedule: A `keras.optimizers.schedules.LearningRateSchedule`.
+        whole: Integer > 0, the steps that it was made for.
+        steps: Integer > 0, the steps that it is gone through in.
+    """
+
+    def __init__(self, schedule, whole, steps):
+        super().__init__()
+        self.schedule = schedule
+        self.whole = whole
+        self.steps = steps
+
+    def __call__(self, step):
+        done = ops.cast(step, "int64") * self.whole  # May need the 64 bits.
+        return self.schedule(ops.floor_divide(done, self.steps))
+
+    def get_config(self):
+        return {
+            "schedule": schedules.serialize(self.schedule),
+            "whole": self.whole,
+            "steps": self.steps,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        schedule = schedules.deserialize(config["schedule"])
+        return cls(**{**config, "schedule": schedule})
+
+
 def schedule_of(optimizer):
     """Returns the schedule of an optimizer's rate, `None` of a constant."""
     inner = getattr(optimizer, "inner_optimizer", None) or optimizer
@@ -58,3 +94,15 @@ def take_up(optimizer, step, held=False):
     schedule = schedule_of(optimizer)
     if schedule is not None and (step > 0 or held):
         optimizer.learning_rate = FromStep(schedule, step, held)
+
+
+def stretch(optimizer, schedule, whole, steps):
+    """Lets a fresh optimizer go through all of a schedule in some steps.
+
+    Args:
+        optimizer: A Keras optimizer that has made no update.
+        schedule: From `schedule_of`. `None` lets the rate be.
+        whole, steps: As for `Stretched`.
+    """
+    if schedule is not None:
+        optimizer.learning_rate = Stretched(schedule, whole, steps)

@@ -79,7 +79,7 @@ def course(model, train, asked):
     """Returns the `Course` of training that is asked for."""
     function = courses.from_step(train)
     length = courses.epoch_length(train, asked["steps_per_epoch"])
-    _check_whole("epochs", asked["epochs"])
+    check_whole("epochs", asked["epochs"])
     durations.steps(asked["checkpoint"], 1, 1)  # Raises if it is none.
     found = courses.Course(
         function,
@@ -119,7 +119,7 @@ def check_levels(asked, sizes):
         sizes: Dict of the numbers of entries that take part, by weight.
     """
     levels, fraction = asked["levels"], asked["fraction"]
-    _check_whole("levels", levels)
+    check_whole("levels", levels)
     if not sizes:
         raise ValueError(
             "Nothing is left to prune. Expected `exclude` to leave a weight. "
@@ -143,7 +143,7 @@ def settings(model, course, step, asked, sizes):
     axes = ("criterion", "granularity", "allocation")
     return {
         **{name: asked[name] for name in words},
-        **{name: _named(asked[name]) for name in axes},
+        **{name: named(asked[name]) for name in axes},
         "rewind_to": step,
         "epochs": course.epochs,
         "steps_per_epoch": course.steps_per_epoch,
@@ -159,7 +159,7 @@ def _nameless(config):
     return {k: _nameless(v) for k, v in config.items() if k != "name"}
 
 
-def _named(value):
+def named(value):
     """Returns what stands for a name, a function or an object in JSON."""
     if isinstance(value, str):
         return value
@@ -173,7 +173,8 @@ def _check_choice(name, value, choices):
         raise ValueError(lookup.unknown(value, choices, f"value of `{name}`"))
 
 
-def _check_whole(name, value):
+def check_whole(name, value):
+    """Raises `ValueError` unless an argument is a positive integer."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(
             f"Expected `{name}` to be a positive integer. "

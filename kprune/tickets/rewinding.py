@@ -40,6 +40,32 @@ def point(model, step):
     return Point(step, values, digest(values))
 
 
+class TakePoint(keras.callbacks.Callback):
+    """Takes the point that a model is at after some steps of its training.
+
+    Args:
+        step: Integer > 0.
+        take: Function that is given the model then.
+    """
+
+    def __init__(self, step, take):
+        super().__init__()
+        self._step = step
+        self._take = take
+        self._done = 0
+
+    def get_state(self):
+        return {"done": self._done}
+
+    def set_state(self, state):
+        self._done = state["done"]
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._done += 1
+        if self._done == self._step:
+            self._take(self.model)
+
+
 def values_of(model):
     """Returns a dict of all values of a model but its masks, by name."""
     return {

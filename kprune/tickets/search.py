@@ -9,12 +9,16 @@ from kprune import masking, notices, schedules, weights
 from kprune.masks import Budget
 from kprune.objective import Objective
 from kprune.tickets import fractions, request, rewinding
-from kprune.tickets.store import Store
+from kprune.tickets.store import Level, Store
 from kprune.tickets.ticket import Start, Ticket, sparsity
 
 
 class Search:
-    """A search for tickets, made ready; the arguments are those of `imp`."""
+    """A search for tickets, made ready; the arguments are those of `imp`.
+
+    What another search does in its own way is `_settings`, `_level` and
+    `_train`.
+    """
 
     def __init__(self, *, model, train, directory, data, **asked):
         masking.check_model(model)
@@ -31,12 +35,7 @@ class Search:
             self._template, self._course, asked["rewind_to"]
         )
         request.check_levels(asked, self._sizes())
-        self._store = None
-        if directory is not None:
-            settings = request.settings(
-                self._template, self._course, self._k, asked, self._sizes()
-            )
-            self._store = Store(directory, settings)
+        self._open(directory)
 
     def tickets(self):
         """Yields the tickets, level 0 first."""
@@ -44,50 +43,59 @@ class Search:
         masks = masking.get_masks(self._template)
         start = Start(self._template, points[0], 0, 0)
         for level in range(self._levels + 1):
-            ticket, trained = self._ticket(level, start, masks, points)
+            model, found = self._level(level, start, masks, points)
+            ticket = Ticket(
+                level=level,
+                sparsity=sparsity(found.masks, self._counted),
+                model=model,
+                masks=found.masks,
+                history=found.history,
+                start=start,
+                examples=found.arrays.get("examples"),
+            )
             if level < self._levels:
                 # Before the user has the model, who may change it.
-                masks = self._next_masks(level + 1, ticket.model)
-                start = self._start(points, trained)
+                masks = self._next_masks(level + 1, model)
+                start = self._start(points, found.trained)
             yield ticket
 
-    def _ticket(self, level, start, masks, points):
-        """Returns the ticket of a level, and the point it was trained to."""
+    def _open(self, directory):
+        """Takes a directory to keep the search in, or `None`."""
+        self._store = None
+        if directory is not None:
+            self._store = Store(directory, self._settings())
+
+    def _settings(self):
+        """Returns what the search follows from, for its directory."""
+        return request.settings(
+            self._template, self._course, self._k, self._asked, self._sizes()
+        )
+
+    def _level(self, level, start, masks, points):
+        """Returns the model of a level, trained, and its `Level`."""
         start.values.check()
         if self._store is not None and self._store.holds(level):
             return self._loaded(level, start, points)
         model = start.model(masks)
         masking.set_notes(model, self._notes)
-        history = self._train(model, level, start.step, points)
-        trained = rewinding.point(model, self._course.steps)
-        ticket = Ticket(
-            level=level,
-            sparsity=sparsity(masks, self._counted),
-            model=model,
-            masks=masks,
-            history=history,
-            start=start,
-        )
+        history, steps, arrays = self._train(model, level, start.step, points)
+        trained = rewinding.point(model, steps)
+        found = Level(trained, masks, history, arrays)
         if self._store is not None:
-            result = {
-                "level": level,
-                "sparsity": ticket.sparsity,
-                "history": history,
-            }
             origins = self._origins(level, start, points)
-            self._store.save(level, origins, trained, masks, result)
-        return ticket, trained
+            share = sparsity(masks, self._counted)
+            self._store.save(level, origins, found, share)
+        return model, found
 
     def _loaded(self, level, start, points):
         if level == 0:
             points[self._k] = self._store.point(self._k)
         origins = self._origins(level, start, points)
-        trained, masks, history = self._store.load(level, origins)
-        after = dataclasses.replace(start, values=trained)
-        model = after.model(masks)
+        found = self._store.load(level, origins)
+        after = dataclasses.replace(start, values=found.trained)
+        model = after.model(found.masks)
         masking.set_notes(model, self._notes)
-        share = sparsity(masks, self._counted)
-        return Ticket(level, share, model, masks, history, start), trained
+        return model, found
 
     def _origins(self, level, start, points):
         """Returns the points that a level came from, to be recorded."""
@@ -96,23 +104,34 @@ class Search:
         return {"start": start.values}
 
     def _train(self, model, level, first, points):
-        """Trains a level; the dense network leaves the point to rewind to."""
-        directory, stops = None, [self._course.steps]
-        if self._store is not None:
-            directory = self._store.checkpoints(level)
+        """Trains a level; the dense network leaves the point to rewind to.
+
+        Returns:
+            `(history, steps, arrays)`: a dict of lists; up to which step it
+            was trained; a dict of what else is to be kept of the level.
+        """
+        stops = [self._course.steps]
         if level == 0 and self._k > 0:
             stops = [self._k, *stops]
         history = {}
         for stop in stops:
+            directory = self._checkpoints(level)
             found = self._course.run(model, first, stop, directory)
             for name, values in found.items():
                 history.setdefault(name, []).extend(values)
             if level == 0 and stop == self._k:
-                points[stop] = rewinding.point(model, stop)
-                if self._store is not None:
-                    self._store.save_point(points[stop])
+                self._take_point(model, points)
             first = stop
-        return history
+        return history, first, {}
+
+    def _checkpoints(self, level):
+        return None if self._store is None else self._store.checkpoints(level)
+
+    def _take_point(self, model, points):
+        """Keeps what a model is as the point to rewind to."""
+        points[self._k] = rewinding.point(model, self._k)
+        if self._store is not None:
+            self._store.save_point(points[self._k])
 
     def _initial(self):
         """Returns the weights that all begins with: those stored, if any."""
@@ -141,6 +160,18 @@ class Search:
         """Returns the masks of a level, from the one trained before it."""
         if self._store is not None and self._store.holds(level):
             return None  # They are read with it.
+        found = self._pruned(level, model)
+        empty = [name for name, mask in found.items() if not mask.any()]
+        if empty:
+            notices.warn(
+                f"From level {level} on these weights have no entries left, "
+                f"and nothing can flow through them: {', '.join(empty)}."
+            )
+        return {**masking.get_masks(model), **found}
+
+    def _pruned(self, level, model):
+        """Returns the masks that pruning a model down to a level gives, of
+        the weights that take part."""
         share, allocation = fractions.axes(
             self._asked["fraction"], self._asked["allocation"], level
         )
@@ -152,14 +183,7 @@ class Search:
             exclude=self._notes,
         )
         pruner = self._pruner.with_axes(allocation=allocation)
-        found = pruner.step(objective, objective.masks, budget, level)
-        empty = [name for name, mask in found.items() if not mask.any()]
-        if empty:
-            notices.warn(
-                f"From level {level} on these weights have no entries left, "
-                f"and nothing can flow through them: {', '.join(empty)}."
-            )
-        return {**masking.get_masks(model), **found}
+        return pruner.step(objective, objective.masks, budget, level)
 
     def _sizes(self):
         masks = masking.get_masks(self._template)

@@ -5,22 +5,45 @@
     level-03/      of each level:
       masks.npz    its masks, for `kprune.masks.load`
       weights/     the trained weights
+      arrays.npz   what else is known of it, if anything: which examples it was
+                   trained on ...
       checkpoints/ what an unfinished level goes on from; goes when it is done
       DONE         what was measured, and the digests; written last
 
 Each file is put in place whole or not at all.
 """
 
+import dataclasses
 import json
 import os
 import pathlib
 import shutil
+
+import numpy as np
 
 from kprune import masks as mask_files
 from kprune.tickets.rewinding import Point, digest
 from kprune.training import CheckpointFiles
 
 _SEARCH, _DONE, _MASKS = "search.json", "DONE", "masks.npz"
+_ARRAYS = "arrays.npz"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Level:
+    """What a finished level leaves.
+
+    Args:
+        trained: The `Point` that it ended with.
+        masks: Dict of boolean arrays.
+        history: Dict of lists, by epoch.
+        arrays: Dict of what else is known of it.
+    """
+
+    trained: Point
+    masks: dict
+    history: dict
+    arrays: dict = dataclasses.field(default_factory=dict)
 
 
 class Store:
@@ -92,8 +115,7 @@ class Store:
                 were to it.
 
         Returns:
-            `(trained, masks, history)`: a `Point`, a dict of boolean arrays
-            and a dict of lists.
+            A `Level`.
 
         Raises:
             ValueError: If a file is not what was stored, or the level came
@@ -102,10 +124,9 @@ class Store:
         directory = self._level(level)
         done = _read(directory / _DONE)
         trained = _point(CheckpointFiles(directory / "weights", 1))
-        masks = None
-        if (directory / _MASKS).exists():
-            masks = mask_files.load(directory / _MASKS)
-        found = _digests({**points, "weights": trained}, masks)
+        masks = _present(directory / _MASKS, mask_files.load)
+        arrays = _present(directory / _ARRAYS, _read_arrays)
+        found = _digests({**points, "weights": trained}, masks, arrays)
         for what, expected in done["digests"].items():
             if found[what] != expected:
                 raise ValueError(
@@ -113,24 +134,31 @@ class Store:
                     f"its {what} was {expected}. Received: {found[what]}. "
                     "Remove it to train the level again."
                 )
-        return trained, masks, done["history"]
+        return Level(trained, masks, done["history"], arrays or {})
 
-    def save(self, level, points, trained, masks, result):
+    def save(self, level, points, found, sparsity):
         """Writes a finished level.
 
         Args:
             level: Integer.
             points: As for `load`.
-            trained: The `Point` that it ended with.
-            masks: Dict of boolean arrays.
-            result: Dict for JSON, with the `history`.
+            found: The `Level`.
+            sparsity: Float, to be read beside it.
         """
         directory = self._level(level)
         directory.mkdir(exist_ok=True)
-        _save_point(CheckpointFiles(directory / "weights", 1), trained)
-        mask_files.save(masks, directory / _MASKS)
-        digests = _digests({**points, "weights": trained}, masks)
-        _write(directory / _DONE, {**result, "digests": digests})
+        _save_point(CheckpointFiles(directory / "weights", 1), found.trained)
+        mask_files.save(found.masks, directory / _MASKS)
+        if found.arrays:
+            _write_arrays(directory / _ARRAYS, found.arrays)
+        points = {**points, "weights": found.trained}
+        result = {
+            "level": level,
+            "sparsity": sparsity,
+            "history": found.history,
+            "digests": _digests(points, found.masks, found.arrays),
+        }
+        _write(directory / _DONE, result)
         shutil.rmtree(self.checkpoints(level), ignore_errors=True)
 
     def _files(self, step):
@@ -140,10 +168,11 @@ class Store:
         return self.directory / f"level-{level:02d}"
 
 
-def _digests(points, masks):
-    """Returns the digests of points and masks, `None` of what is missing."""
+def _digests(points, masks, arrays):
+    """Returns the digests of what a level is, `None` of what is missing."""
     found = {name: p and p.digest for name, p in points.items()}
-    return {**found, "masks": masks and digest(masks)}
+    found["masks"] = masks and digest(masks)
+    return {**found, "arrays": digest(arrays) if arrays else None}
 
 
 def _point(files):
@@ -162,6 +191,23 @@ def _point(files):
 def _save_point(files, point):
     state = {"values": point.values, "digest": point.digest}
     files.save(point.step, state)
+
+
+def _present(path, read):
+    """Returns what a file holds, `None` if there is none."""
+    return read(path) if path.exists() else None
+
+
+def _read_arrays(path):
+    with np.load(path) as file:
+        return dict(file)
+
+
+def _write_arrays(path, arrays):
+    half = f"{path}.part"
+    with open(half, "wb") as file:
+        np.savez_compressed(file, **arrays)
+    os.replace(half, path)
 
 
 def _read(path):

@@ -50,6 +50,9 @@ class Ticket:
         history: Dict of lists, what was measured at the end of each epoch of
             this level, as in Keras' `History.history`.
         start: Where the training of this level began.
+        examples: Array of integers in rising order, the places of the
+            examples that it was trained on. `None` of a search that does not
+            choose among them.
     """
 
     level: int
@@ -58,6 +61,7 @@ class Ticket:
     masks: dict
     history: dict
     start: Start = dataclasses.field(repr=False)
+    examples: np.ndarray | None = dataclasses.field(default=None, repr=False)
 
     @property
     def first_step(self):
@@ -74,7 +78,8 @@ class Ticket:
 
         That is, a new model with the masks on the weights that they were
         rewound to, compiled with a fresh optimizer. Trained from step
-        `first_step` on, it becomes `model`.
+        `first_step` on, it becomes `model`; if that was trained on some of
+        the examples alone, it becomes what all of them make of the ticket.
 
         Args:
             masks: Dict of other masks to put on the same weights, such as

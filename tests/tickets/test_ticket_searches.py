@@ -6,6 +6,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+from searched import assert_same, everything, kill
 
 import kprune
 from kprune import masks as mask_files
@@ -57,24 +58,6 @@ def search(directory, train=None, model=None, **options):
         verbose=0,
         **{"levels": LEVELS, "checkpoint": "2it", **options},
     )
-
-
-def everything(ticket):
-    """Returns all that a ticket is, as arrays by name."""
-    return {
-        **rewinding.values_of(ticket.model),
-        **{f"mask of {name}": mask for name, mask in ticket.masks.items()},
-        **{f"history of {k}": np.array(v) for k, v in ticket.history.items()},
-        "sparsity": np.array(ticket.sparsity),
-    }
-
-
-def assert_same(found, expected):
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
-        assert set(one) == set(other)
-        for name, value in other.items():
-            np.testing.assert_array_equal(one[name], value, err_msg=name)
 
 
 @pytest.fixture(scope="module")
@@ -147,22 +130,8 @@ def test_a_search_goes_on_for_more_levels(copied, finished):
     "saves",
     [4, 15, *(pytest.param(n, marks=pytest.mark.slow) for n in _OTHERS)],
 )
-def test_a_killed_search_ends_as_if_it_had_not_been(
-    tmp_path, finished, monkeypatch, saves
-):
-    save, done = CheckpointFiles.save, []
-
-    def save_or_die(files, step, state):
-        if len(done) == saves:
-            raise KeyboardInterrupt
-        done.append(step)
-        save(files, step, state)
-
-    monkeypatch.setattr(CheckpointFiles, "save", save_or_die)
-    with pytest.raises(KeyboardInterrupt):
-        list(search(tmp_path))
-    monkeypatch.setattr(CheckpointFiles, "save", save)
-    assert len(done) == saves
+def test_a_killed_search_ends_as_if_it_had_not_been(tmp_path, finished, saves):
+    kill(lambda: search(tmp_path), saves)
     over = (tmp_path / "level-00" / "DONE").exists()
     train = Training()
     found = [everything(t) for t in search(tmp_path, train)]

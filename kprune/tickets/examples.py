@@ -1,0 +1,128 @@
+"""Labelled examples in memory, each known by its place in the arrays."""
+
+import keras
+import tensorflow as tf
+
+from kprune import batches, seeds
+
+
+class Examples:
+    """Arrays of examples, some of which are read in batches.
+
+    Args:
+        data: Arrays `(x, y)`; `x` may be a dict or list of arrays.
+        batch_size: Integer > 0.
+        augment: Function of a batch of inputs and a seed, an int64 tensor of
+            shape `(2,)`, that returns what to train on in their place. Or
+            `None`.
+        seed: Integer >= 0, of the orders and of what `augment` is given.
+
+    Attributes:
+        x, y: The arrays, with tuples for lists.
+
+    Raises:
+        ValueError: If these are no arrays of one length.
+    """
+
+    def __init__(self, data, batch_size, augment=None, seed=0):
+        if not isinstance(data, (tuple, list)) or len(data) != 2:
+            raise ValueError(
+                "Expected arrays (x, y): an example is known by its place in "
+                f"them. Received: {type(data).__name__}"
+            )
+        if augment is not None and not callable(augment):
+            raise ValueError(
+                "Expected `augment` to be a function of a batch of inputs and "
+                f"a seed. Received: augment={augment!r}"
+            )
+        (self.x, self.y), self._count = batches.arrays_of(data)
+        self.x = _with_tuples(self.x)
+        self._batch_size = batch_size
+        self._augment = augment
+        self._seed = seed
+
+    def __len__(self):
+        return self._count
+
+    def steps(self, places):
+        """Returns how many batches some of the examples fill."""
+        return -(-len(places) // self._batch_size)
+
+    def inputs(self, places):
+        """Returns the inputs of some examples in this order, for `predict`.
+
+        Args:
+            places: Array of integers.
+        """
+
+        def generate():
+            for part in self._parts(places):
+                yield (_rows(self.x, part),)
+
+        length = tf.data.experimental.assert_cardinality(self.steps(places))
+        return _dataset(generate, (_specs(self.x),)).apply(length)
+
+    def training(self, places, level):
+        """Returns the batches to train on, as a function from a step.
+
+        Each epoch is a pass over the examples in an order of its own, which
+        follows from the seed, the level and the epoch.
+
+        Args:
+            places: Array of integers.
+            level: Integer >= 0.
+
+        Returns:
+            Function from a step to an endless `tf.data.Dataset` from there on.
+        """
+        steps = self.steps(places)
+
+        def generate(step):
+            while True:
+                epoch, done = divmod(step, steps)
+                order = seeds.stream(self._seed, "order", level, epoch)
+                for part in self._parts(order.permutation(places), done):
+                    draw = seeds.stream(self._seed, "augment", level, step)
+                    key = draw.integers(2**31, size=2)
+                    yield _rows(self.x, part), self.y[part], key
+                    step += 1
+
+        def augmented(x, y, key):
+            return (x if self._augment is None else self._augment(x, key)), y
+
+        spec = (*_specs((self.x, self.y)), tf.TensorSpec((2,), tf.int64))
+        return lambda step: (
+            _dataset(lambda: generate(step), spec)
+            .map(augmented, num_parallel_calls=2, deterministic=True)
+            .prefetch(2)
+        )
+
+    def _parts(self, places, first=0):
+        """Returns the places of each batch, from one of them on."""
+        size = self._batch_size
+        starts = range(first * size, len(places), size)
+        return (places[start : start + size] for start in starts)
+
+
+def _dataset(generate, specs):
+    return tf.data.Dataset.from_generator(generate, output_signature=specs)
+
+
+def _rows(arrays, places):
+    return keras.tree.map_structure(lambda a: a[places], arrays)
+
+
+def _specs(arrays):
+    return keras.tree.map_structure(
+        lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), arrays
+    )
+
+
+def _with_tuples(x):
+    """Returns a structure with tuples for lists, which are tensors to
+    `tf.data`."""
+    if isinstance(x, dict):
+        return {name: _with_tuples(value) for name, value in x.items()}
+    if isinstance(x, (list, tuple)):
+        return tuple(map(_with_tuples, x))
+    return x

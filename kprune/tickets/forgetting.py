@@ -1,0 +1,81 @@
+"""Which examples a network learns once and keeps, and which it forgets.
+
+Toneva et al., 2019, https://arxiv.org/abs/1812.05159, count the events; Zhang
+et al., 2021, https://arxiv.org/abs/2106.03225, train tickets on what is left
+without the examples that are never forgotten.
+"""
+
+import keras
+import numpy as np
+
+
+class Forgetting(keras.callbacks.Callback):
+    """Counts how often each example is forgotten during a training.
+
+    After each epoch all examples are judged. One that was right after the
+    epoch before, and no longer is, has been forgotten.
+
+    Args:
+        judge: A `Judge`.
+        places: Array of integers, the examples that are trained on.
+    """
+
+    def __init__(self, judge, places):
+        super().__init__()
+        self._judge = judge
+        self._places = places
+        self._counts = np.zeros(len(places), np.int64)
+        self._right = np.zeros(len(places), bool)
+        self._learned = np.zeros(len(places), bool)
+
+    @property
+    def events(self):
+        """Array of floats: how often each example was forgotten, infinity of
+        one that never was right."""
+        return np.where(self._learned, self._counts, np.inf)
+
+    def get_state(self):
+        return {
+            "counts": self._counts,
+            "right": self._right,
+            "learned": self._learned,
+        }
+
+    def set_state(self, state):
+        self._counts = state["counts"]
+        self._right = state["right"]
+        self._learned = state["learned"]
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.note(self._judge.right(self.model, self._places))
+
+    def note(self, right):
+        """Takes note of which examples are right after an epoch.
+
+        Args:
+            right: Boolean array, in the order of the places.
+        """
+        self._counts = self._counts + (self._right & ~right)
+        self._learned = self._learned | right
+        self._right = right
+
+
+def critical(places, events, dense, pruned):
+    """Returns the examples that the next level trains on.
+
+    Those that were forgotten, or never learned, of the ones that were trained
+    on; and of all examples those that the pruned network takes for something
+    else than the dense one does (Hooker et al., 2019,
+    https://arxiv.org/abs/1911.05248).
+
+    Args:
+        places: Array of integers, the examples that were trained on.
+        events: Array of their forgetting events (see `Forgetting.events`).
+        dense: Array of the classes that the dense network takes all examples
+            for.
+        pruned: Array of those that the pruned network takes them for.
+
+    Returns:
+        Array of integers in rising order, without repetition.
+    """
+    return np.union1d(places[events > 0], np.flatnonzero(dense != pruned))

@@ -1,0 +1,124 @@
+"""PrAC tickets: found on fewer and fewer examples, in fewer steps.
+
+Zhang et al., 2021, "Efficient Lottery Ticket Finding: Less Data is More",
+https://arxiv.org/abs/2106.03225.
+"""
+
+from kprune.tickets.prac_search import PracSearch
+
+
+def prac(
+    model,
+    data,
+    *,
+    levels,
+    epochs,
+    fraction=0.2,
+    rewind_to="2ep",
+    batch_size=128,
+    tolerance=0.08,
+    window=5,
+    augment=None,
+    validation_data=None,
+    exclude=(),
+    directory=None,
+    checkpoint="1ep",
+    seed=0,
+    verbose="auto",
+):
+    """Finds lottery tickets on the examples that are hard to keep in mind.
+
+        examples = all
+        for level in 0, 1, ..., levels:
+            train the network under its masks on `examples`
+            examples = those that were forgotten, or never learned
+                       + of all, those that are taken for something else
+                         than by the dense network
+            prune a fraction of what is left, and rewind the rest to step k
+
+    As `imp`, with single weights ranked by magnitude over the whole model, but
+    each level trains on less (a pruning-aware critical set, PrAC). An example
+    is forgotten when it is right at the end of an epoch and wrong at the end
+    of the next. A level whose share of all N examples is |set| / N has
+
+        ceil(epochs |set| / N)  epochs of  ceil(|set| / batch_size)  steps
+
+    and goes through the whole schedule of the learning rate in these. It ends
+    before, like an early bird, when the masks that pruning would draw have
+    settled: from one epoch to the next they once changed by more than
+    `tolerance`, and then `window` times in a row by less.
+
+    What is found is to be trained on all examples: `ticket.rewound()` begins
+    at step k of the whole training. `ticket.model` is what the chosen ones,
+    `ticket.examples`, made of it.
+
+    The released code judges examples as they pass, augmented, in training
+    mode and while the weights move; here they are judged unchanged, in
+    inference mode, at the end of each epoch. It compares the networks that
+    were best on validation data, here those that a level ends with. It rounds
+    the number of epochs down. And it prunes convolutions only, here `exclude`
+    says what is left out.
+
+    Args:
+        model: A built and compiled Keras classifier, not pruned, with one
+            output for each class, or a single logit or probability. It is
+            left as it was.
+        data: Arrays `(x, y)`, of which `x` may be a dict or list of arrays,
+            and `y` has class numbers or one-hot rows. Their order must stay:
+            an example is known by its place.
+        levels: Integer > 0, how often to prune.
+        epochs: Integer, of the training on all examples.
+        fraction: As for `imp`.
+        rewind_to: Duration, such as `"500it"` or `"2ep"`, the paper's: the
+            step k of the dense network's training that is rewound to.
+        batch_size: Integer. The last batch of an epoch may be smaller.
+        tolerance: Float in (0, 1], the distance of masks: entries that differ
+            by weights that remain. `None` lets each level come to its end.
+        window: Integer > 0, how many distances must be below.
+        augment: Function of a batch of inputs and a seed, an int64 tensor of
+            shape `(2,)`, that returns what to train on: TensorFlow operations
+            that draw nothing but from the seed.
+        validation_data, exclude, directory, checkpoint, verbose: As for
+            `imp`. What a directory has of a level includes the examples; one
+            that was under way goes on to the bit.
+        seed: Integer >= 0, for the order of examples, `augment` and ties.
+
+    Returns:
+        A generator of `levels + 1` objects of the class `Ticket`.
+
+    Raises:
+        ValueError: If an argument does not fit, or the directory holds
+            another search. Later, if stored weights have been changed, or no
+            examples are left for a level.
+        kprune.training.Terminated: After a SIGTERM, with a directory.
+
+    Example:
+
+    >>> train, _ = kprune.datasets.load_arrays("digits")
+    >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    >>> model.compile("adam", loss)
+    >>> for ticket in kprune.tickets.prac(
+    ...     model, train, levels=1, epochs=3, rewind_to="1ep", verbose=0
+    ... ):
+    ...     print(ticket.level, len(ticket.examples) < 1437)
+    0 False
+    1 True
+    """
+    return PracSearch(
+        model=model,
+        data=data,
+        levels=levels,
+        epochs=epochs,
+        fraction=fraction,
+        rewind_to=rewind_to,
+        batch_size=batch_size,
+        tolerance=tolerance,
+        window=window,
+        augment=augment,
+        validation_data=validation_data,
+        exclude=exclude,
+        directory=directory,
+        checkpoint=checkpoint,
+        seed=seed,
+        verbose=verbose,
+    ).tickets()

@@ -1,0 +1,156 @@
+"""The search behind `prac`: each level has its own examples and its own end."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from kprune import masking
+from kprune.tickets import rates, request
+from kprune.tickets.examples import Examples
+from kprune.tickets.forgetting import Forgetting, critical
+from kprune.tickets.judge import Judge
+from kprune.tickets.rewinding import TakePoint, digest
+from kprune.tickets.search import Search
+from kprune.tickets.settling import Settling, check_tolerance
+
+
+class PracSearch(Search):
+    """A search for PrAC tickets; the arguments are those of `prac`."""
+
+    def __init__(
+        self,
+        *,
+        data,
+        directory,
+        batch_size,
+        augment,
+        tolerance,
+        window,
+        **asked,
+    ):
+        request.check_whole("batch_size", batch_size)
+        request.check_whole("window", window)
+        check_tolerance(tolerance)
+        _check_executions(asked["model"])
+        self._tolerance, self._window = tolerance, window
+        self._examples = Examples(data, batch_size, augment, asked["seed"])
+        # Those of the level that comes next.
+        self._places = np.arange(len(self._examples))
+        super().__init__(
+            train=self._examples.training(self._places, level=0),
+            steps_per_epoch=self._examples.steps(self._places),
+            directory=None,
+            data=None,
+            criterion="magnitude",
+            granularity="weight",
+            allocation="global",
+            survivors="rewind",
+            learning_rate="rewind",
+            **asked,
+        )
+        self._judge = Judge(self._template, self._examples)
+        self._options = {
+            "method": "prac",
+            "batch_size": batch_size,
+            "augment": request.named(augment),
+            "tolerance": tolerance,
+            "window": window,
+        }
+        self._open(directory)
+
+    def _settings(self):
+        labels = digest({"classes": self._judge.classes})
+        return {**super()._settings(), **self._options, "labels": labels}
+
+    def _level(self, level, start, masks, points):
+        model, found = super()._level(level, start, masks, points)
+        arrays = found.arrays
+        if not np.array_equal(arrays["examples"], self._places):
+            raise ValueError(
+                f"Level {level} was trained on other examples than those that "
+                "the level before it leads to. Remove it to train it again."
+            )
+        if level == 0:
+            self._dense = arrays["predictions"]
+        self._places = critical(
+            self._places, arrays["events"], self._dense, arrays["predictions"]
+        )
+        return model, found
+
+    def _train(self, model, level, first, points):
+        del first  # Each level goes through the whole schedule.
+        course = self._course_of(level)
+        schedule = rates.schedule_of(self._template.optimizer)
+        rates.stretch(
+            model.optimizer, schedule, self._course.steps, course.steps
+        )
+        forgetting = Forgetting(self._judge, self._places)
+        callbacks = [forgetting]
+        if level == 0 and self._k > 0:
+            take = functools.partial(self._take_point, points=points)
+            callbacks.append(TakePoint(self._k, take))
+        if self._tolerance is not None:
+            callbacks.append(self._settling(level, model))
+        directory = self._checkpoints(level)
+        history = course.run(model, 0, course.steps, directory, callbacks)
+        if self._k not in points:
+            points[self._k] = self._passed_point()
+        epochs = max(map(len, history.values()))
+        arrays = {
+            "examples": self._places,
+            "events": forgetting.events,
+            "predictions": self._judge.predictions(model),
+        }
+        return history, epochs * course.steps_per_epoch, arrays
+
+    def _course_of(self, level):
+        """Returns the training of a level, as long as it has examples."""
+        places = self._places
+        if not len(places):
+            raise ValueError(
+                f"Level {level} has no examples to train on: the level before "
+                "it learned all and forgot none. Lower `levels`, or search "
+                "with `kprune.tickets.imp`, which trains on all examples."
+            )
+        share = self._course.epochs * len(places), len(self._examples)
+        return dataclasses.replace(
+            self._course,
+            train=self._examples.training(places, level),
+            steps_per_epoch=self._examples.steps(places),
+            epochs=-(-share[0] // share[1]),  # Rounded up.
+        )
+
+    def _settling(self, level, model):
+        """Returns what ends a level early, but none before step k."""
+        masks = masking.get_masks(model)
+        kept = sum(int(np.count_nonzero(masks[n])) for n in self._counted)
+        least = -(-self._k // self._course.steps_per_epoch)
+        return Settling(
+            functools.partial(self._pruned, level + 1),
+            kept,
+            self._tolerance,
+            self._window,
+            least if level == 0 else 0,
+        )
+
+    def _passed_point(self):
+        """Returns the point that a resumed dense network took before."""
+        point = self._store.point(self._k)
+        if point is None:
+            raise ValueError(
+                f"{self._store.directory} has lost the weights of step "
+                f"{self._k}, which are to be rewound to. Remove level-00 to "
+                "train the dense network again."
+            )
+        return point
+
+
+def _check_executions(model):
+    at_once = getattr(model, "steps_per_execution", 1)
+    if at_once != 1:
+        raise ValueError(
+            "The number of steps of an epoch follows from the examples that "
+            "are chosen. Expected a model compiled with steps_per_execution=1. "
+            f"Received: {at_once}"
+        )
