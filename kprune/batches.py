@@ -180,6 +180,17 @@ def _elements(data, batch_size):
     )
 
 
+def refuse_what_is_read_once(data):
+    """Raises `ValueError` for an iterator, which a second reading of finds
+    empty."""
+    if hasattr(data, "__next__"):
+        raise ValueError(
+            "`data` is read more than once here. Expected arrays, a "
+            "tf.data.Dataset or a list of batches. Received: "
+            f"{type(data).__name__}"
+        )
+
+
 def arrays_of(data):
     """Returns arrays, or structures of them, that have one length.
 

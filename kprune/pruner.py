@@ -108,6 +108,31 @@ class Pruner:
             progress.round_done()
         return current
 
+    def ranking(self, objective, current, number):
+        """Returns the `kprune.ranking.Ranking` of a round. Changes nothing.
+
+        Args:
+            objective, current, number: As for `step`.
+        """
+        layouts = objective.layouts
+        criterion = criteria.get(self.criterion)
+        if self.granularity == "channel":
+            criterion, _ = criteria.on_channels(self.criterion)
+        data = self._data_of(objective, number)
+        scores = criterion(data, objective.weights, current)
+        return rank(
+            self.grain.grouping(objective.model, layouts),
+            allocation.get(self.allocation),
+            {
+                name: scores_of(scores, name, layout.shape)
+                for name, layout in layouts.items()
+                if name in scores
+            },
+            {name: mask | self.recover for name, mask in current.items()},
+            objective.seed,
+            number,
+        )
+
     def step(self, objective, current, budget, number, target=None):
         """Returns the masks that one round leads to. Changes nothing.
 
@@ -122,31 +147,13 @@ class Pruner:
         Returns:
             Dict from weight name to boolean array.
         """
-        model, layouts = objective.model, objective.layouts
-        grouping = self.grain.grouping(model, layouts)
-        criterion = criteria.get(self.criterion)
-        if self.granularity == "channel":
-            criterion, _ = criteria.on_channels(self.criterion)
-        data = self._data_of(objective, number)
-        scores = criterion(data, objective.weights, current)
-        ranking = rank(
-            grouping,
-            allocation.get(self.allocation),
-            {
-                name: scores_of(scores, name, layout.shape)
-                for name, layout in layouts.items()
-                if name in scores
-            },
-            {name: mask | self.recover for name, mask in current.items()},
-            objective.seed,
-            number,
-        )
+        ranking = self.ranking(objective, current, number)
         if target is None:
             result = ranking.masks(budget)
         else:
-            result = target.solve(ranking, model, budget)
+            result = target.solve(ranking, objective.model, budget)
         if budget.progress >= 1:
-            grouping.check(result)
+            ranking.grouping.check(result)
         return result
 
     def _data_of(self, objective, number):

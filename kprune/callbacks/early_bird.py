@@ -8,7 +8,7 @@ import collections
 import keras
 import numpy as np
 
-from kprune import distribution, pruning, recipes, schedules, seeds
+from kprune import batches, distribution, pruning, recipes, schedules, seeds
 from kprune.masks import Budget, hamming
 from kprune.objective import Objective
 
@@ -18,8 +18,9 @@ class EarlyBird(keras.callbacks.Callback):
 
     After each epoch it draws the masks that pruning the network now would
     give, and compares them with those of the epochs before: the share of all
-    entries that differ. Once the newest is within `tolerance` of each of the
-    `window - 1` before it, the ticket has emerged. Nothing is pruned yet:
+    channels that differ, or of whatever is removed as one. Once the newest is
+    within `tolerance` of each of the `window - 1` before it, the ticket has
+    emerged. Nothing is pruned yet:
 
         model.fit(train, epochs=160, callbacks=[early_bird])
         ticket = kprune.wrap(model)
@@ -36,7 +37,7 @@ class EarlyBird(keras.callbacks.Callback):
     that does not learn has no early bird.
 
     To Keras' `logs` it adds `mask_distance`, the largest of the distances, as
-    soon as there are two masks.
+    soon as there are two masks. It goes on doing so where training does.
 
     Args:
         method: A name that `kprune.prune` takes, a `kprune.Pruner` or a
@@ -48,7 +49,8 @@ class EarlyBird(keras.callbacks.Callback):
         stop: Whether to end training there. Defaults to `True`. Else the
             first masks that emerge are kept, and training goes on.
         granularity, allocation: Replace these of the method.
-        data, loss, probe, exclude, seed: As for `kprune.prune`.
+        data, loss, probe, exclude, seed: As for `kprune.prune`, but `data` is
+            read after each epoch: no generator.
         **options: Options of the method.
 
     Attributes:
@@ -57,7 +59,8 @@ class EarlyBird(keras.callbacks.Callback):
             being 1, or `None`.
 
     Raises:
-        ValueError: If an argument does not fit.
+        ValueError: If an argument does not fit, the model's part of which is
+            told when training begins.
 
     Example:
 
@@ -97,6 +100,7 @@ class EarlyBird(keras.callbacks.Callback):
         self._sparsity = pruning.check_sparsity(sparsity, self.pruner.grain)
         self._tolerance = _checked_tolerance(tolerance)
         self._stop = stop
+        batches.refuse_what_is_read_once(data)
         self._looks = {"data": data, "loss": loss, "probe": probe}
         self._exclude = exclude
         seeds.check(seed)
@@ -107,50 +111,51 @@ class EarlyBird(keras.callbacks.Callback):
 
     def get_state(self):
         """Returns what a resumed run needs: the masks that were drawn."""
-        newest = self._before[-1] if self._before else {}
         return {
-            "before": [_packed(found) for found in self._before],
+            "before": [_packed(groups) for groups in self._before],
             "masks": None if self.masks is None else _packed(self.masks),
             "emerged_epoch": self.emerged_epoch,
-            "shapes": {n: list(mask.shape) for n, mask in newest.items()},
         }
 
     def set_state(self, state):
         """Goes on from what `get_state` returned."""
-        shapes = state["shapes"]
         self._before.clear()
-        self._before.extend(_unpacked(f, shapes) for f in state["before"])
+        self._before.extend(map(_unpacked, state["before"]))
         if state["masks"] is not None:
-            self.masks = _unpacked(state["masks"], shapes)
+            self.masks = _unpacked(state["masks"])
         self.emerged_epoch = state["emerged_epoch"]
 
     def on_train_begin(self, logs=None):
         self._before.clear()
         self.masks = self.emerged_epoch = None
+        # Raises now, not an epoch later, if the method does not fit the model.
+        objective = self._objective()
+        self.pruner.ranking(objective, objective.masks, 1)
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.masks is not None:
-            return
-        new = self._draw(epoch + 1)
+        masks, new = self._draw(epoch + 1)
         distances = [_distance(new, old) for old in self._before]
         if logs is not None and distances:
             logs["mask_distance"] = max(distances)
         full = len(distances) == self._before.maxlen
         self._before.append(new)
+        if self.masks is not None:
+            return
         if full and max(distances) <= self._tolerance:
-            self.masks, self.emerged_epoch = new, epoch + 1
+            self.masks, self.emerged_epoch = masks, epoch + 1
             if self._stop:
                 self.model.stop_training = True
 
-    def _draw(self, number):
-        """Returns the masks that pruning the model as it is would give."""
-        grain = self.pruner.grain
-        objective = Objective(
-            self.model,
-            **self._looks,
-            seed=self._seed,
-            exclude=pruning.left_out(self.model, grain, self._exclude),
+    def _objective(self):
+        exclude = pruning.left_out(self.model, self.pruner.grain, self._exclude)
+        return Objective(
+            self.model, **self._looks, seed=self._seed, exclude=exclude
         )
+
+    def _draw(self, number):
+        """Returns the masks that pruning the model as it is would give, and
+        which groups are left, dicts of boolean arrays."""
+        objective = self._objective()
         budget = Budget(
             self._sparsity,
             schedules.get("one_shot"),
@@ -164,25 +169,28 @@ class EarlyBird(keras.callbacks.Callback):
             "The workers found different masks. Expected the same data and "
             "the same kind of devices on all.",
         )
-        return found
+        grouping = self.pruner.grain.grouping(self.model, objective.layouts)
+        return found, grouping.live(found)
 
 
 def _distance(one, other):
-    """Returns the share of the entries in which two dicts of masks differ."""
-    size = sum(mask.size for mask in one.values())
-    return hamming(one, other) / size
+    """Returns the share of the groups in which two draws differ."""
+    return hamming(one, other) / sum(groups.size for groups in one.values())
 
 
 def _packed(found):
-    return {name: np.packbits(mask) for name, mask in found.items()}
-
-
-def _unpacked(packed, shapes):
     return {
-        name: np.unpackbits(bits, count=int(np.prod(shapes[name])))
+        name: {"bits": np.packbits(array), "shape": list(array.shape)}
+        for name, array in found.items()
+    }
+
+
+def _unpacked(packed):
+    return {
+        name: np.unpackbits(one["bits"], count=int(np.prod(one["shape"])))
         .astype(bool)
-        .reshape(shapes[name])
-        for name, bits in packed.items()
+        .reshape(one["shape"])
+        for name, one in packed.items()
     }
 
 

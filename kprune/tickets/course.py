@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from kprune.training import Checkpoint, fit
+from kprune.training import Checkpoint, durations, fit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +68,9 @@ class Course:
     def _checkpoint(self, directory, first):
         if directory is None:
             return None
-        return Checkpoint(directory / f"from-{first:09d}", self.every)
+        # Of the whole training, of which this may be a part.
+        every = durations.steps(self.every, self.steps_per_epoch, self.steps)
+        return Checkpoint(directory / f"from-{first:09d}", max(1, every))
 
 
 def parts(start, stop, steps_per_epoch):

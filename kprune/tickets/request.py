@@ -1,5 +1,9 @@
 """What `imp` was asked for: checked, and in words for its directory."""
 
+import functools
+import hashlib
+from fractions import Fraction
+
 import keras
 
 from kprune import (
@@ -80,7 +84,12 @@ def course(model, train, asked):
     function = courses.from_step(train)
     length = courses.epoch_length(train, asked["steps_per_epoch"])
     check_whole("epochs", asked["epochs"])
-    durations.steps(asked["checkpoint"], 1, 1)  # Raises if it is none.
+    steps = length * asked["epochs"]
+    if durations.steps(asked["checkpoint"], length, steps) < 1:
+        raise ValueError(
+            "Expected `checkpoint` to be at least one step. "
+            f"Received: checkpoint={asked['checkpoint']!r}"
+        )
     found = courses.Course(
         function,
         length,
@@ -111,12 +120,13 @@ def rewinding_step(model, course, rewind_to):
     return step
 
 
-def check_levels(asked, sizes):
+def check_levels(asked, sizes, total):
     """Raises `ValueError` unless the last level has something left.
 
     Args:
         asked: Dict of the arguments of `imp`.
         sizes: Dict of the numbers of entries that take part, by weight.
+        total: Integer, how many groups are ranked together.
     """
     levels, fraction = asked["levels"], asked["fraction"]
     check_whole("levels", levels)
@@ -129,27 +139,38 @@ def check_levels(asked, sizes):
         fractions.check_table(fraction, sizes)
         return
     fractions.check(fraction)
-    total = sum(sizes.values())
     if count_kept(total, fractions.sparsity(fraction, levels)) < 1:
         raise ValueError(
-            f"After {levels} levels none of {total} weights would be left. "
-            f"Lower `levels` or `fraction`. Received: fraction={fraction!r}"
+            f"After {levels} levels none of {total} weights or groups of them "
+            "would be left. Lower `levels` or `fraction`. "
+            f"Received: fraction={fraction!r}"
         )
 
 
 def settings(model, course, step, asked, sizes):
     """Returns what a search follows from, for JSON, but for its length."""
-    words = ("fraction", "survivors", "learning_rate", "exclude", "seed")
+    words = ("survivors", "learning_rate", "exclude")
     axes = ("criterion", "granularity", "allocation")
     return {
         **{name: asked[name] for name in words},
         **{name: named(asked[name]) for name in axes},
+        "fraction": _number(asked["fraction"]),
+        "seed": int(asked["seed"]),
         "rewind_to": step,
         "epochs": course.epochs,
         "steps_per_epoch": course.steps_per_epoch,
         "sizes": sizes,
         "optimizer": _nameless(keras.optimizers.serialize(model.optimizer)),
+        "loss": _nameless(model.get_compile_config()["loss"]),
     }
+
+
+def _number(fraction):
+    """Returns a fraction, or a dict of them, for JSON."""
+    if isinstance(fraction, dict):
+        return {name: _number(one) for name, one in fraction.items()}
+    exact = isinstance(fraction, Fraction)
+    return str(fraction) if exact else float(fraction)
 
 
 def _nameless(config):
@@ -163,9 +184,17 @@ def named(value):
     """Returns what stands for a name, a function or an object in JSON."""
     if isinstance(value, str):
         return value
-    if hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
-    return repr(value)
+    if isinstance(value, functools.partial):
+        given = [*value.args, *sorted(value.keywords.items())]
+        return f"{named(value.func)}{given!r}"
+    if not hasattr(value, "__qualname__"):
+        return repr(value)
+    name = f"{value.__module__}.{value.__qualname__}"
+    if "<" in name:  # Made in a function, of what it was given.
+        cells = [named(c.cell_contents) for c in value.__closure__ or ()]
+        code = hashlib.sha256(value.__code__.co_code).hexdigest()[:8]
+        name = f"{name}, {code} of {cells}"
+    return name
 
 
 def _check_choice(name, value, choices):

@@ -6,7 +6,7 @@ import hashlib
 import keras
 import numpy as np
 
-from kprune import masking, weights
+from kprune import lookup, masking, weights
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,6 +105,8 @@ def rewind(model, start, masks):
             f"They differ in: {sorted(set(variables) ^ set(start.values))}"
         )
     expected = dict(start.values)
+    for name in masks:
+        lookup.choose(name, expected, "weight with a mask")
     for name, mask in masks.items():
         value = expected[name]
         expected[name] = np.where(mask, value, np.zeros((), value.dtype))

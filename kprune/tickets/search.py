@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from kprune import masking, notices, schedules, weights
+from kprune import batches, masking, notices, schedules, weights
 from kprune.masks import Budget
 from kprune.objective import Objective
 from kprune.tickets import fractions, request, rewinding
@@ -22,6 +22,7 @@ class Search:
 
     def __init__(self, *, model, train, directory, data, **asked):
         masking.check_model(model)
+        batches.refuse_what_is_read_once(data)
         self._template = request.template(model)
         self._data = data
         self._levels = asked["levels"]
@@ -34,7 +35,7 @@ class Search:
         self._k = request.rewinding_step(
             self._template, self._course, asked["rewind_to"]
         )
-        request.check_levels(asked, self._sizes())
+        request.check_levels(asked, self._sizes(), self._groups())
         self._open(directory)
 
     def tickets(self):
@@ -56,7 +57,7 @@ class Search:
             if level < self._levels:
                 # Before the user has the model, who may change it.
                 masks = self._next_masks(level + 1, model)
-                start = self._start(points, found.trained)
+                start = self._start(points, found)
             yield ticket
 
     def _open(self, directory):
@@ -143,18 +144,18 @@ class Search:
             self._store.save_point(initial)
         return initial
 
-    def _start(self, points, trained):
-        """Returns where the levels after the dense network begin."""
-        values = {
-            "rewind": points[self._k],
-            "init": points[0],
-            "trained": trained,
-        }[self._asked["survivors"]]
+    def _start(self, points, found):
+        """Returns where the level after one that was found begins."""
+        survivors, kept = self._asked["survivors"], None
+        if survivors == "trained":
+            values, kept = found.trained, found.masks
+        else:
+            values = points[self._k if survivors == "rewind" else 0]
         course = self._asked["learning_rate"]
         step = 0 if course == "restart" else self._k
         held = course == "last"
         rate = self._course.steps - 1 if held else step
-        return Start(self._template, values, step, rate, held)
+        return Start(self._template, values, step, rate, held, kept)
 
     def _next_masks(self, level, model):
         """Returns the masks of a level, from the one trained before it."""
@@ -184,6 +185,14 @@ class Search:
         )
         pruner = self._pruner.with_axes(allocation=allocation)
         return pruner.step(objective, objective.masks, budget, level)
+
+    def _groups(self):
+        """Returns how many groups take part, as many as are removed singly."""
+        objective = Objective(self._template, exclude=self._notes)
+        grain = self._pruner.grain
+        grouping = grain.grouping(self._template, objective.layouts)
+        live = grouping.live(objective.masks)
+        return sum(groups.size for groups in live.values())
 
     def _sizes(self):
         masks = masking.get_masks(self._template)

@@ -21,6 +21,8 @@ class Start:
             decides on the data and the learning rate.
         rate: Integer, the step whose learning rate comes first.
         held: Whether the learning rate stays as it is then.
+        kept: Dict of masks, outside of which the values have lost what was
+            pruned before them. `None`: they have lost nothing.
     """
 
     template: keras.Model
@@ -28,6 +30,7 @@ class Start:
     step: int
     rate: int
     held: bool = False
+    kept: dict | None = None
 
     def model(self, masks):
         """Returns a new model, compiled with a fresh optimizer."""
@@ -45,7 +48,9 @@ class Ticket:
         level: Integer, how often it was pruned. Level 0 is the dense network.
         sparsity: Float, the share of the prunable weights that is gone.
             Weights that are left out by `exclude` do not count.
-        model: The model with its masks, trained at this level, compiled.
+        model: The model with its masks, trained at this level, compiled. Read
+            from a directory, it has a fresh optimizer, at the rate that the
+            level began with.
         masks: Dict from weight name to boolean array.
         history: Dict of lists, what was measured at the end of each epoch of
             this level, as in Keras' `History.history`.
@@ -89,11 +94,24 @@ class Ticket:
             A wrapped Keras model.
 
         Raises:
-            ValueError: If the masks do not fit, or the weights to rewind to
-                have been changed since they were stored.
+            ValueError: If the masks do not fit, or keep what the weights to
+                rewind to have lost, or these have been changed since they
+                were stored.
         """
+        self._check_kept(masks or {})
         chosen = {**self.masks, **(masks or {})}
         return self.start.model(chosen)
+
+    def _check_kept(self, masks):
+        kept = self.start.kept or {}
+        lost = [n for n in masks if n in kept and (masks[n] & ~kept[n]).any()]
+        if lost:
+            raise ValueError(
+                "The masks keep entries that were pruned before, and whose "
+                f"values are gone, of: {', '.join(lost)}. Expected masks "
+                "within those, or a search that rewinds (`survivors` of "
+                "'rewind' or 'init')."
+            )
 
 
 def sparsity(masks, counted):

@@ -87,14 +87,60 @@ def test_when_it_emerges(masks, tolerance, epoch):
 
 def test_distances_are_logged():
     model, early = net(), kprune.callbacks.EarlyBird(window=3, stop=False)
-    values = course(A, A, B, C, C, C)
+    values = course(A, A, B, C, C, C, A)
     history = model.fit(
-        *data(), epochs=6, callbacks=[SetGamma(values), early], verbose=0
+        *data(), epochs=7, callbacks=[SetGamma(values), early], verbose=0
     )
-    # A to B: 2 of 8 channels; C to A all 8, to B 6; C to C none, to B 6.
+    # A to B: 2 of 8 channels; C to A all 8, to B 6; C to C none, to B 6. It
+    # goes on once masks have emerged: A to C.
     found = history.history["mask_distance"]
-    np.testing.assert_allclose(found, [0, 0.25, 1, 0.75, 0])
-    assert early.emerged_epoch == 6 and len(history.epoch) == 6
+    np.testing.assert_allclose(found, [0, 0.25, 1, 0.75, 0, 1])
+    assert early.emerged_epoch == 6 and len(history.epoch) == 7
+    assert set(np.flatnonzero(early.masks["a/kernel"].any(0))) == C
+
+
+def test_channels_count_not_the_entries_between_them():
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(8, name="a"),
+            layers.BatchNormalization(name="bn"),
+            layers.Dense(8, name="b"),
+            layers.BatchNormalization(name="bn2"),
+            layers.Dense(3, name="c"),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(0.0), CE)
+
+    class SetBoth(SetGamma):
+        def on_epoch_end(self, epoch, logs=None):
+            for name in ("bn", "bn2"):
+                self.model.get_layer(name).gamma.assign(self.values[epoch])
+
+    early = kprune.callbacks.EarlyBird(window=3, stop=False)
+    history = model.fit(
+        *data(), epochs=2, callbacks=[SetBoth(course(A, B)), early], verbose=0
+    )
+    # 2 of 8 channels in either layer, but 30 of 64 entries of b.
+    assert history.history["mask_distance"] == [0.25]
+
+
+def test_what_does_not_fit_the_model_is_told_before_training():
+    dense = [layers.Dense(8, name="a"), layers.Dense(3, name="b")]
+    plain = keras.Sequential([keras.Input((6,)), *dense])
+    plain.compile("sgd", CE)
+    count = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda *_, **__: pytest.fail("trained")
+    )
+    for early, model, told in (
+        (kprune.callbacks.EarlyBird(), plain, "nothing that may go"),
+        (kprune.callbacks.EarlyBird(exclude="typo"), net(), "typo"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            model.fit(*data(), callbacks=[count, early], verbose=0)
+    with pytest.raises(ValueError, match=r"more than once.*generator"):
+        kprune.callbacks.EarlyBird("snip", 0.5, data=(b for b in [data()]))
 
 
 def test_a_network_that_does_not_learn_has_none():

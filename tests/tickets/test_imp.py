@@ -199,11 +199,42 @@ def test_a_constant_rate_stays():
         ({"steps_per_epoch": None}, "length of an epoch is not known"),
         ({"seed": -1}, "`seed`"),
         ({"checkpoint": "often"}, "Expected a duration"),
+        ({"checkpoint": "1%"}, "`checkpoint` to be at least one step"),
+        ({"data": iter([])}, "is read more than once"),
     ],
 )
 def test_what_does_not_fit_is_said_at_once(options, expected):
     with pytest.raises(ValueError, match=expected):
         regression.search(**{"levels": 2, **options})
+
+
+def test_groups_count_where_channels_go():
+    # Four units, of which less than half a one would be left.
+    model = keras.Sequential(
+        [
+            keras.layers.Input((5,), name="x"),
+            keras.layers.Dense(4, name="a"),
+            keras.layers.Dense(1, name="linear"),
+        ]
+    )
+    model.compile("sgd", "mse")
+    options = {"granularity": "channel", "fraction": 0.5}
+    regression.search(model, levels=2, **options)
+    with pytest.raises(ValueError, match="none of 4 weights or groups"):
+        regression.search(model, levels=4, **options)
+
+
+def test_masks_to_rewind_with():
+    options = {"levels": 2, "fraction": 0.4}
+    *_, last = regression.search(survivors="trained", **options)
+    other = {"linear/kernel": ~last.masks["linear/kernel"]}
+    with pytest.raises(ValueError, match=r"whose values are gone.*linear"):
+        last.rewound(other)
+    *_, last = regression.search(survivors="rewind", **options)
+    found = kernel(last.rewound(other))
+    np.testing.assert_array_equal(found, INITIAL * other["linear/kernel"])
+    with pytest.raises(ValueError, match="Did you mean 'linear/kernel'"):
+        last.rewound({"liner/kernel": other["linear/kernel"]})
 
 
 def test_models_that_cannot_be_searched_are_refused():

@@ -1,7 +1,9 @@
 """A search in a directory: resumed to the bit, and not to be tampered with."""
 
+import functools
 import json
 import shutil
+from fractions import Fraction
 
 import keras
 import numpy as np
@@ -204,6 +206,43 @@ def test_a_directory_of_another_search_is_refused(finished):
     other.compile("sgd", other.loss)
     with pytest.raises(ValueError, match="optimizer: "):
         search(finished[0], model=other)
+    other.compile("adam", keras.losses.SparseCategoricalCrossentropy())
+    with pytest.raises(ValueError, match="loss: "):
+        search(finished[0], model=other)
+
+
+def test_what_a_search_is_asked_for_is_told_apart_and_written(tmp_path):
+    def scaled(temperature):
+        return functools.partial(
+            kprune.criteria.get("grasp"), temperature=temperature
+        )
+
+    courses = [
+        kprune.allocation.smart_ratios(course) for course in ("linear", "cubic")
+    ]
+    for number, options in enumerate(
+        [
+            {"criterion": scaled(100.0)},
+            {"criterion": scaled(200.0)},
+            *({"allocation": course} for course in courses),
+            {"fraction": Fraction(1, 5), "seed": np.int64(2)},
+            {"fraction": {"hidden": Fraction(1, 5)}},
+        ]
+    ):
+        for place in range(number + 1):
+            directory = tmp_path / str(place)
+            if place == number:
+                search(directory, **options)  # And again: it is the same.
+                search(directory, **options)
+                continue
+            with pytest.raises(ValueError, match="holds another search"):
+                search(directory, **options)
+
+
+def test_a_part_that_is_shorter_than_a_checkpoint(tmp_path):
+    # A tenth of 12 steps is one, of the 4 before step K none.
+    found = list(search(tmp_path, checkpoint="10%"))
+    assert len(found) == LEVELS + 1
 
 
 def test_what_a_level_leaves(finished):
