@@ -15,6 +15,12 @@ tf.config.set_logical_device_configuration(
 )
 
 
+def pytest_collection_modifyitems(items):
+    """The binaries first: their tests take longest, and two processes that run
+    the tests file by file should not end with them."""
+    items.sort(key=lambda item: item.path.parent.name != "tools")
+
+
 @pytest.fixture(autouse=True)
 def fixed_seeds():
     """Draws are the same in each test, whichever ran before."""

@@ -351,8 +351,15 @@ def test_what_the_papers_train_with(tmp_path):
     np.testing.assert_allclose(loaded(x), kprune.strip(run.model)(x), atol=1e-6)
 
 
-@pytest.mark.parametrize("distribute", ["none", "mirrored"])
-@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    ("precision", "distribute"),
+    [
+        ("mixed_float16", "mirrored"),
+        ("mixed_bfloat16", "none"),
+        pytest.param("mixed_float16", "none", marks=pytest.mark.slow),
+        pytest.param("mixed_bfloat16", "mirrored", marks=pytest.mark.slow),
+    ],
+)
 def test_half_precision(tmp_path, precision, distribute):
     before = keras.config.dtype_policy().name
     config = tiny(

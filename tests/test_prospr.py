@@ -56,8 +56,16 @@ def error(one, other):
     return max(np.abs(one[n] - s).max() for n, s in other.items()) / largest
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-@pytest.mark.parametrize("steps", [1, 3, 5])
+@pytest.mark.parametrize(
+    ("steps", "momentum"),
+    [
+        (3, 0.9),
+        *(
+            pytest.param(steps, momentum, marks=pytest.mark.slow)
+            for steps, momentum in ((1, 0), (1, 0.9), (3, 0), (5, 0), (5, 0.9))
+        ),
+    ],
+)
 def test_the_adjoint_is_backpropagation_through_the_steps(steps, momentum):
     model = tiny_resnet()
     options = {"inner_steps": steps, "inner_momentum": momentum}
@@ -130,6 +138,7 @@ def test_inner_steps_take_fresh_batches_or_all_each_time():
     assert error(steps(whole, batch_norm="eval"), both) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_released_code_takes_the_first_velocity_for_a_constant():
     model = tiny_resnet()
     one = {"inner_steps": 1, "inner_momentum": 0.9}

@@ -34,7 +34,9 @@ def test_hvp_gives_the_diagonal_of_the_mlp(layer):
         assert diagonal(ours, name, place) == 0
 
 
-@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize(
+    "mode", [pytest.param("eval", marks=pytest.mark.slow), "train"]
+)
 def test_hvp_gives_the_diagonal_of_the_resnet(mode):
     ours = objective("resnet", mode, "0[:8]")
     for name in ours.weights:
@@ -57,6 +59,7 @@ def estimate(seed, samples):
     return {n: 2 * s / view.weights[n].numpy() ** 2 for n, s in scores.items()}
 
 
+@pytest.mark.slow
 def test_hutchinson_is_within_its_standard_error():
     exact = stored_scores("mlp_relu", "hess_diag.eval")
     count, sums, squares = 100, {}, {}

@@ -27,7 +27,11 @@ pytestmark = [needs_folder, in_float64]
 TOLERANCE = {"mlp_relu": 1e-7, "resnet": 1e-12}
 # Case, inner steps, momentum.
 STORED = [("mlp_relu", 3, 0.0), ("mlp_relu", 3, 0.9)]
-STORED += [("resnet", steps, m) for steps in (1, 2, 3) for m in (0.0, 0.9)]
+STORED += [("resnet", 1, 0.0), ("resnet", 3, 0.9)]
+STORED += [
+    pytest.param("resnet", steps, momentum, marks=pytest.mark.slow)
+    for steps, momentum in ((1, 0.9), (2, 0.0), (2, 0.9), (3, 0.0))
+]
 
 
 @functools.cache
@@ -57,14 +61,23 @@ def test_meta_gradients(case, steps, momentum):
     assert error(scores, expected) < TOLERANCE[case]
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize(
+    "momentum", [pytest.param(0.0, marks=pytest.mark.slow), 0.9]
+)
 def test_meta_gradients_on_the_same_batch(momentum):
     scores = meta_gradient("resnet", 3, momentum, True, detached=True)
     expected = reference("resnet", "full", 3, momentum, "_samebatch")
     assert error(scores, expected) < TOLERANCE["resnet"]
 
 
-@pytest.mark.parametrize("steps, momentum", [(1, 0.0), (3, 0.0), (3, 0.9)])
+@pytest.mark.parametrize(
+    "steps, momentum",
+    [
+        pytest.param(1, 0.0, marks=pytest.mark.slow),
+        pytest.param(3, 0.0, marks=pytest.mark.slow),
+        (3, 0.9),
+    ],
+)
 def test_first_order_meta_gradients(steps, momentum):
     scores = meta_gradient("resnet", steps, momentum, first_order=True)
     expected = reference("resnet", "fo", steps, momentum)
@@ -72,7 +85,12 @@ def test_first_order_meta_gradients(steps, momentum):
 
 
 @pytest.mark.parametrize(
-    "case, steps", [("mlp_relu", 3), ("resnet", 1), ("resnet", 3)]
+    "case, steps",
+    [
+        ("mlp_relu", 3),
+        pytest.param("resnet", 1, marks=pytest.mark.slow),
+        ("resnet", 3),
+    ],
 )
 def test_momentum_that_is_not_detached(case, steps):
     """The released code takes the momentum of the first step as a constant,
@@ -85,6 +103,7 @@ def test_momentum_that_is_not_detached(case, steps):
     assert error(scores, released) > 1e-2
 
 
+@pytest.mark.slow
 def test_detached_momentum_makes_one_full_step_first_order():
     # It has no other momentum, so the full meta-gradient has no Hessian left.
     detached = meta_gradient("resnet", 1, 0.9, detached=True)
@@ -100,7 +119,9 @@ def test_detached_momentum_makes_one_full_step_first_order():
     [
         ("mlp_relu", 3, 0.9, True, ""),
         ("mlp_relu", 3, 0.9, False, "_NODETACH"),
-        ("resnet", 1, 0.9, False, "_NODETACH"),
+        pytest.param(
+            *("resnet", 1, 0.9, False, "_NODETACH"), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_meta_gradients_through_unrolled_steps(
@@ -124,7 +145,10 @@ def test_masks(case, steps, momentum, share):
     assert flips(found, stored_masks(case, key)) == 0
 
 
-@pytest.mark.parametrize("case, steps", [("mlp_relu", 3), ("resnet", 1)])
+@pytest.mark.parametrize(
+    "case, steps",
+    [("mlp_relu", 3), pytest.param("resnet", 1, marks=pytest.mark.slow)],
+)
 def test_masks_of_the_recipe(case, steps):
     pruner = recipes.get(
         "prospr", inner_steps=steps, inner_momentum=0.9, released_code=True

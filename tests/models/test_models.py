@@ -205,6 +205,7 @@ def test_fc_is_drawn_as_ossum_has_it():
     assert 0.049 < np.max(model.get_layer("fc2").kernel) < 0.05
 
 
+@pytest.mark.slow
 def test_models_load_without_kprune(tmp_path):
     small = {"classes": 5, "input_shape": (16, 16, 2), "seed": 0}
     built = [

@@ -125,7 +125,7 @@ def test_a_shuffle_keeps_away_from_what_is_pruned_already():
     assert not any((after[n] & ~before[n]).any() for n in after)
 
 
-def shuffled_often(grain, model, times=200):
+def shuffled_often(grain, model, times):
     """Returns how often each group of `a` is kept by a shuffle of half."""
     kept = 0
     for seed in range(times):
@@ -150,9 +150,10 @@ def pair(inputs, units):
 def test_blocks_are_as_likely_whatever_their_size():
     # Ten rows are two blocks of four and one of two. Half of 24 blocks.
     grain = kprune.Block((4, 1), reduce="sum")
-    kept = shuffled_often(grain, pair(10, 8))
-    np.testing.assert_allclose(kept[:8].mean(), 0.5, atol=0.03)
-    np.testing.assert_allclose(kept[8:].mean(), 0.5, atol=0.05)
+    kept = shuffled_often(grain, pair(10, 8), 60)
+    # By size, the halves would be kept with 0.05 and 0.72.
+    np.testing.assert_allclose(kept[:8].mean(), 0.5, atol=0.05)
+    np.testing.assert_allclose(kept[8:].mean(), 0.5, atol=0.1)
 
 
 def test_channels_are_as_likely_whatever_is_left_of_them():
@@ -161,8 +162,8 @@ def test_channels_are_as_likely_whatever_is_left_of_them():
     found["a/kernel"][5:, :4] = False
     kprune.set_masks(model, found)
     grain = kprune.Channel("sum", tied=False)
-    kept = shuffled_often(grain, model, 100)[0]
-    np.testing.assert_allclose(kept[:4].mean(), 0.5, atol=0.1)
+    kept = shuffled_often(grain, model, 40)[0]
+    np.testing.assert_allclose(kept[:4].mean(), 0.5, atol=0.15)
 
 
 def test_magnitude_inverted_keeps_the_smallest():

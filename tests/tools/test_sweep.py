@@ -226,6 +226,7 @@ def test_a_worker_runs_a_cell_and_logs_it(worker, tmp_path):
     assert not list(tmp_path.glob("claim-*"))
 
 
+@pytest.mark.slow
 def test_a_worker_survives_a_cell_that_fails(worker, tmp_path, capfd):
     # Keeps at most one of 50,200 weights: layers go empty.
     config = tiny(0.99999, on_collapse="error")
