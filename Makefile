@@ -11,7 +11,7 @@ quickstart: $(INSTALLED)
 	$(RUN) tools/train.py --config=configs/quickstart.py --workdir=runs/quickstart
 
 test: $(INSTALLED)
-	$(RUN) -m pytest -n 2 --dist loadfile
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .
