@@ -1,5 +1,6 @@
 """What all tests share: a quiet TensorFlow and fixed seeds."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -22,6 +23,15 @@ def pytest_collection_modifyitems(items):
     """The binaries first: their tests take longest, and two processes that run
     the tests file by file should not end with them."""
     items.sort(key=lambda item: item.path.parent.name != "tools")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def tidied():
+    """What a file of tests leaves behind goes with it. Python would wait until
+    there are thousands of graphs, and then take a minute over them."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
