@@ -7,7 +7,7 @@ import setuptools
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(
-    r'__version__ = "(.+)"', (HERE / "kprune/version.py").read_text()
+    r'__version__ = "(.+)"', (HERE / "kprune/runtime/version.py").read_text()
 )[1]
 
 setuptools.setup(

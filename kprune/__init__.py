@@ -1,56 +1,54 @@
 """kprune: pruning for Keras 3 on TensorFlow."""
 
 from kprune import (
-    allocation,
     analysis,
     callbacks,
-    criteria,
     datasets,
-    dynamic,
     experiment,
-    granularity,
-    literature,
-    masks,
+    learned,
     models,
-    recipes,
-    regularization,
-    sanity,
-    schedules,
-    selection,
-    soft,
-    survivors,
-    testing,
     tickets,
     training,
 )
-from kprune.batches import class_balanced
-from kprune.comparison import compare
-from kprune.export import export
-from kprune.granularity import NM, Block, Channel
-from kprune.in_turn import InTurn
-from kprune.layouts import register_layer
-from kprune.masking import get_masks, set_masks, strip, wrap
-from kprune.objective import Objective
-from kprune.probe import Probe
-from kprune.prune_and_build import pab
-from kprune.pruner import Pruner
-from kprune.pruning import prune, score
-from kprune.recipes import methods
-from kprune.report import report, summary
-from kprune.selection import select
-from kprune.shrink import compact, shrink
-from kprune.version import __version__
-from kprune.wrapper import Masked
+from kprune.analysis import sanity
+from kprune.analysis.report import report, summary
+from kprune.deploy.comparison import compare
+from kprune.deploy.export import export
+from kprune.deploy.shrink import compact, shrink
+from kprune.learned.select import select
+from kprune.masking import masks
+from kprune.masking.layouts import register_layer
+from kprune.masking.masked import Masked
+from kprune.masking.wrapping import get_masks, set_masks, strip, wrap
+from kprune.pruning import (
+    allocation,
+    criteria,
+    granularity,
+    kept_weights,
+    recipes,
+    schedules,
+    testing,
+)
+from kprune.pruning.chain import Chain
+from kprune.pruning.granularity import NM, Block, Channel
+from kprune.pruning.neurons.prune_and_build import prune_and_build
+from kprune.pruning.prune import prune, score
+from kprune.pruning.pruner import Pruner
+from kprune.pruning.recipes import methods
+from kprune.runtime.version import __version__
+from kprune.scoring.batches import class_balanced
+from kprune.scoring.config import ScoringConfig
+from kprune.scoring.objective import Objective
 
 __all__ = [
     "NM",
     "Block",
+    "Chain",
     "Channel",
-    "InTurn",
     "Masked",
     "Objective",
-    "Probe",
     "Pruner",
+    "ScoringConfig",
     "__version__",
     "allocation",
     "analysis",
@@ -60,32 +58,28 @@ __all__ = [
     "compare",
     "criteria",
     "datasets",
-    "dynamic",
     "experiment",
     "export",
     "get_masks",
     "granularity",
-    "literature",
+    "kept_weights",
+    "learned",
     "masks",
     "methods",
     "models",
-    "pab",
     "prune",
+    "prune_and_build",
     "recipes",
     "register_layer",
-    "regularization",
     "report",
     "sanity",
     "schedules",
     "score",
     "select",
-    "selection",
     "set_masks",
     "shrink",
-    "soft",
     "strip",
     "summary",
-    "survivors",
     "testing",
     "tickets",
     "training",

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 import kprune
-from kprune import cloning, weights
+from kprune.masking import cloning, weights
 
 
 def normal(*shape):

@@ -13,10 +13,10 @@ import keras
 import numpy as np
 import pytest
 
-from kprune import criteria
-from kprune.objective import Objective
-from kprune.probe import Probe
-from kprune.pruner import Pruner
+from kprune.pruning import criteria
+from kprune.pruning.pruner import Pruner
+from kprune.scoring.config import ScoringConfig
+from kprune.scoring.objective import Objective
 
 FOLDER = pathlib.Path(__file__).parents[2] / "shared" / "reference"
 # Of the largest score. The MLP's are stored in float32, which rounds by 6e-8;
@@ -164,7 +164,7 @@ def _objective(case, keys, floatx, probe):
 def _on_all(case, floatx, probe):
     assert floatx == keras.config.floatx()
     return Objective(
-        load(case), batches(case), cross_entropy(), Probe(**dict(probe))
+        load(case), batches(case), cross_entropy(), ScoringConfig(**dict(probe))
     )
 
 

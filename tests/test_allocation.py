@@ -5,7 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from kprune import allocation, masks, schedules
+from kprune.masking import masks
+from kprune.pruning import allocation, schedules
 
 
 def budget(sparsity, progress=1, minimum=0, schedule=schedules.one_shot):
@@ -209,7 +210,7 @@ def test_smart_ratio_clips_and_passes_the_excess_on():
 
 
 @pytest.mark.parametrize(
-    ("course", "expected"),
+    ("curve", "expected"),
     [
         ("linear", {"a": 27, "b": 18, "c": 9}),  # 3 : 2 : 1.
         ("cubic", {"a": 40, "b": 12, "c": 2}),  # 40.5, 12 and 1.5.
@@ -217,8 +218,8 @@ def test_smart_ratio_clips_and_passes_the_excess_on():
         ("uniform", {"a": 18, "b": 18, "c": 18}),
     ],
 )
-def test_courses_of_smart_ratios(course, expected):
-    ratios = allocation.smart_ratios(course)
+def test_curves_of_smart_ratios(curve, expected):
+    ratios = allocation.smart_ratios(curve)
     counts = allocate(ratios, CONVOLUTIONS, budget(0.9))
     assert counts == expected
 

@@ -18,7 +18,7 @@ from lifecycle import (
 )
 
 import kprune
-from kprune import masking, weights
+from kprune.masking import weights, wrapping
 
 # wrap and strip.
 
@@ -30,7 +30,7 @@ def test_wrap_twice_keeps_masks_and_notes():
     assert_same(kprune.get_masks(twice), kprune.get_masks(once))
     assert_same(values(twice), values(once))
     assert [w.note for w in weights.find(twice)] == [None, "excluded"]
-    assert len(masking.wrappers(twice)) == 2
+    assert len(wrapping.wrappers(twice)) == 2
     assert twice is not once
 
 
@@ -121,8 +121,8 @@ def test_layer_held_by_two_others_has_one_mask():
     model = Tied()
     x = np.array([[1, 2], [3, 4]])
     model(x)
-    for live in (False, True):
-        wrapped = kprune.wrap(model, live=live)
+    for keep in (False, True):
+        wrapped = kprune.wrap(model, keep_pruned_values=keep)
         mask = checkerboard(7, 3)
         kprune.set_masks(wrapped, {"embedding/embeddings": mask})
         table = np.where(mask, values(model)[0], 0)
@@ -566,7 +566,7 @@ def test_pruned_part_of_a_new_model():
         assert_same(masks[f"each/layer/{name}"], mask)
     stripped = kprune.strip(model)
     assert_same(stripped(x), model(x))
-    assert masking.wrappers(stripped) == []
+    assert wrapping.wrappers(stripped) == []
 
 
 def test_sequential_of_a_list_of_inputs():

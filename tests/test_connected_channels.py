@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune import weights
-from kprune.granularity.connected import Connected
-from kprune.keras_internals import all_layers
+from kprune.masking import weights
+from kprune.pruning.granularity.coupled_channels import CoupledChannels
+from kprune.runtime.keras_internals import all_layers
 
 layers = keras.layers
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -44,7 +44,7 @@ POOLED = {
 
 def pooled(model, scores, **options):
     layouts = {n: w.layout for n, w in weights.prunable(model).items()}
-    grouping = Connected(kprune.Channel(**options), model, layouts)
+    grouping = CoupledChannels(kprune.Channel(**options), model, layouts)
     alive = {n: np.ones(layout.shape, bool) for n, layout in layouts.items()}
     return dict(grouping.scored_in(scores).pooled(scores, alive, None))
 
@@ -364,7 +364,7 @@ def test_the_outgoing_side_is_a_gate_behind_normalization_and_activation():
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(8, 6, 6, 3)), rng.integers(0, 3, 8)
     data = (x.astype("float32"), y)
-    probe = kprune.Probe(precision="float64")
+    probe = kprune.ScoringConfig(precision="float64")
     scores = kprune.score(
         model, "skeletonization", data=data, loss=CE, probe=probe
     )

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune import neurons, survivors
-from kprune.survivors.coreset import Draws, draw, sensitivities
+from kprune.pruning import kept_weights
+from kprune.pruning.neurons.coreset import Draws, draw, sensitivities
+from kprune.scoring import neurons
 
 
 def net(kernels, biases, activation="relu", apart=False):
@@ -38,7 +39,7 @@ FIRST, BIASES = [[3.0, 0.0, -1.0]], [4.0, 2.0, 0.0]
 LAST = [[2.0, -1.0], [1.0, -5.0], [10.0, 0.0]]
 
 
-@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("break_ties", [False, True])
 def test_sensitivities_by_hand(apart):
     model = net([FIRST, LAST], [BIASES, [0, 0]], apart=apart)
     made, read = neurons.hidden_layers(model)
@@ -94,7 +95,7 @@ def test_what_stays_is_weighed_and_keeps_its_bias():
     kernels = [rng.normal(size=(5, 8)), rng.normal(size=(8, 3))]
     biases = [rng.normal(size=8), rng.normal(size=3)]
     model = net(kernels, biases, "tanh")
-    pruned = survivors.coreset(model, 0.5, beta=2.0, seed=3)
+    pruned = kept_weights.coreset(model, 0.5, beta=2.0, seed=3)
     masks = kprune.get_masks(pruned)
     stays = masks["fc1/kernel"].any(axis=0)
     assert stays.sum() == 4
@@ -120,28 +121,28 @@ def test_layers_follow_each_other():
     rng = np.random.default_rng(0)
     kernels = [rng.normal(size=s) for s in ((5, 8), (8, 12), (12, 3))]
     model = net(kernels, [np.zeros(8), np.zeros(12), np.zeros(3)])
-    pruned = survivors.coreset(model, 0.75, seed=1)
+    pruned = kept_weights.coreset(model, 0.75, seed=1)
     masks = list(kprune.get_masks(pruned).values())
     kept = [int(m.any(axis=0).sum()) for m in masks]
     assert kept == [2, 3, 3]
     assert masks[1].sum() == 6 and masks[2].sum() == 9
     for wrapper, mask in zip(pruned.layers, masks, strict=True):
         assert not wrapper.layer.kernel.numpy()[~mask].any()
-    same = survivors.coreset(model, 0.75, seed=1)
-    other = survivors.coreset(model, 0.75, seed=2)
+    same = kept_weights.coreset(model, 0.75, seed=1)
+    other = kept_weights.coreset(model, 0.75, seed=2)
     x = rng.normal(size=(4, 5)).astype("float32")
     np.testing.assert_array_equal(pruned(x), same(x))
     assert (pruned(x) != other(x)).numpy().any()
-    whole = survivors.coreset(model, 0.0)
+    whole = kept_weights.coreset(model, 0.0)
     np.testing.assert_array_equal(whole(x), model(x))
 
 
 def test_the_bound_is_read_off_the_data():
     model = net([FIRST, LAST], [BIASES, [0, 0]], "tanh")
     x = np.array([[0.1], [-3.0], [2.0]])
-    by_data = survivors.coreset(model, 0.5, (x, np.zeros(3)), seed=0)
+    by_data = kept_weights.coreset(model, 0.5, (x, np.zeros(3)), seed=0)
     # The largest is |(-3, 1)|, the 1 being what the bias is multiplied by.
-    by_hand = survivors.coreset(model, 0.5, beta=np.sqrt(10), seed=0)
+    by_hand = kept_weights.coreset(model, 0.5, beta=np.sqrt(10), seed=0)
     probe = np.ones((1, 1), "float32")
     np.testing.assert_allclose(by_data(probe), by_hand(probe), rtol=1e-6)
 
@@ -158,13 +159,13 @@ def test_the_bound_is_read_off_the_data():
 def test_bad_arguments(arguments, message):
     model = net([FIRST, LAST], [BIASES, [0, 0]])
     with pytest.raises(ValueError, match=message):
-        survivors.coreset(model, **{"sparsity": 0.5, **arguments})
+        kept_weights.coreset(model, **{"sparsity": 0.5, **arguments})
 
 
 def test_what_cannot_be_drawn():
     flat = net([LAST], [[0, 0]])
     with pytest.raises(ValueError, match="no hidden dense layer"):
-        survivors.coreset(flat, 0.5)
+        kept_weights.coreset(flat, 0.5)
     unread = net([FIRST, np.zeros((3, 2))], [BIASES, [0, 0]])
     with pytest.raises(ValueError, match="has any effect"):
-        survivors.coreset(unread, 0.5)
+        kept_weights.coreset(unread, 0.5)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune import criteria
-from kprune.objective import Objective
-from kprune.probe import Probe
+from kprune.pruning import criteria
+from kprune.scoring.config import ScoringConfig
+from kprune.scoring.objective import Objective
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -108,7 +108,7 @@ def test_grasp_takes_the_temperature_of_the_probe_unless_it_has_its_own():
     model, data = tiny_model(), batches()
 
     def scores(of_probe=None, **options):
-        probe = Probe(temperature=of_probe)
+        probe = ScoringConfig(temperature=of_probe)
         found = kprune.score(
             model, "grasp", data=data, loss=CE, probe=probe, **options
         )
@@ -209,7 +209,7 @@ def test_the_mean_of_what_batches_give_is_not_that_of_their_mean(
     data = (np.array([[1.0], [2.0]]), np.array([[3.0], [1.0]]))
 
     def score(reduce):
-        probe = Probe(batch_size=1, reduce=reduce)
+        probe = ScoringConfig(batch_size=1, reduce=reduce)
         found = kprune.score(model, name, data=data, loss="mse", probe=probe)
         return float(found["w/kernel"][0, 0])
 
@@ -357,9 +357,9 @@ def test_a_residual_network_trains_with_an_emptied_layer_and_says_so():
 def test_the_order_of_batches_does_not_matter():
     x, y = batches()
     order = np.random.default_rng(1).permutation(8)
-    one = Objective(tiny_model(False), (x, y), CE, Probe(batch_size=2))
+    one = Objective(tiny_model(False), (x, y), CE, ScoringConfig(batch_size=2))
     two = Objective(
-        tiny_model(False), (x[order], y[order]), CE, Probe(batch_size=2)
+        tiny_model(False), (x[order], y[order]), CE, ScoringConfig(batch_size=2)
     )
     for name in ("snip", "grasp", "obd"):
         a = criteria.get(name)(one, one.weights, one.masks)

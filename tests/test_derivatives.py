@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import kprune
-from kprune.probe import Probe
+from kprune.scoring.config import ScoringConfig
 
 L = keras.layers
 SEQUENCE = (5, 4)
@@ -51,7 +51,7 @@ def objective(kind):
         model,
         (rng.normal(size=(6, *shape)), rng.integers(0, 3, 6)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        Probe(precision="float64"),
+        ScoringConfig(precision="float64"),
     )
 
 

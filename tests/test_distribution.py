@@ -8,7 +8,7 @@ import tensorflow as tf
 from scored_on_replicas import METHODS, halves, measure, model, whole
 
 import kprune
-from kprune import distribution
+from kprune.runtime import distribution
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -73,7 +73,7 @@ def test_a_pruned_model_of_two_replicas_has_the_same_masks_on_both():
     with strategy.scope():
         pruned.compile("adam", CE)
     pruned.fit(*whole()[0], epochs=2, batch_size=8, verbose=0)
-    for weight in kprune.weights.find(pruned):
+    for weight in kprune.masking.weights.find(pruned):
         masks = [v.numpy() for v in weight.mask.value.values]
         values = [v.numpy() for v in weight.variable.value.values]
         assert len(masks) == 2

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune import tickets, weights
+from kprune import tickets
+from kprune.masking import weights
 
 
 def net(blocks, seed=0, **options):

@@ -375,7 +375,7 @@ def test_half_precision(tmp_path, precision, distribute):
     lines = lines_of(tmp_path)
     assert lines[1]["loss"] < lines[0]["loss"]
     strategy = run.model.distribute_strategy
-    for weight in kprune.weights.find(run.model):
+    for weight in kprune.masking.weights.find(run.model):
         copies = strategy.experimental_local_results(weight.variable.value)
         assert len(copies) == (2 if distribute == "mirrored" else 1)
         for copy in copies:

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import kprune
-from kprune.objective import Objective
+from kprune.scoring.objective import Objective
 
 pytestmark = pytest.mark.usefixtures("float64")
 STEP = 1e-5

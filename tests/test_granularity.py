@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kprune import granularity
-from kprune.layouts import Layout
+from kprune.masking.layouts import Layout
+from kprune.pruning import granularity
 
 
 def layout(shape, outputs=None, inputs=None, view=None):
@@ -170,9 +170,9 @@ def test_block_counts_its_live_weights_alone(reduce, expected):
     grain = granularity.Block((2, 1), reduce=reduce)
     scores = np.array([[2.0], [9], [9], [9]])
     pooled = grain.pool(scores, alive, layout((4, 1)), rng())
-    live = grain.live(alive, layout((4, 1)))
+    keep_pruned_values = grain.live(alive, layout((4, 1)))
     assert pooled[0, 0] == expected
-    np.testing.assert_array_equal(live, [[True], [False]])
+    np.testing.assert_array_equal(keep_pruned_values, [[True], [False]])
 
 
 @pytest.mark.parametrize("shape", [(0, 1), (4,), (1, 2, 3), (1.5, 2)])

@@ -6,10 +6,12 @@ import pytest
 import tensorflow as tf
 
 import kprune
-from kprune import weights
-from kprune.survivors import isometry
-from kprune.survivors.isometry import _value_and_direction as value_direction
-from kprune.survivors.isometry import descend
+from kprune.masking import weights
+from kprune.pruning.kept_weights import isometry
+from kprune.pruning.kept_weights.isometry import (
+    _value_and_direction as value_direction,
+)
+from kprune.pruning.kept_weights.isometry import descend
 
 RNG = np.random.default_rng(0)
 
@@ -158,7 +160,7 @@ def test_it_is_patient_only_so_long():
 
 
 def test_as_the_survivors_of_a_pruner():
-    pruner = kprune.Pruner("random", survivors=isometry)
+    pruner = kprune.Pruner("random", after_pruning=isometry)
     model = kprune.prune(net(), pruner, 0.5, seed=3)
     plain = kprune.prune(net(), "random", 0.5, seed=3)
     for weight, other in zip(

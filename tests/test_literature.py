@@ -7,7 +7,9 @@ import pathlib
 import pytest
 
 import kprune
-from kprune import dynamic, literature, recipes
+from kprune import literature
+from kprune.callbacks import dynamic
+from kprune.pruning import recipes
 
 ROOT = pathlib.Path(__file__).parents[1]
 ROWS = {row.name: row for row in literature.ROWS}

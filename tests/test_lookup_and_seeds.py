@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from kprune import lookup, seeds
+from kprune.runtime import lookup, seeds
 
 
 def test_choose_answers_a_typo_with_what_is_near():

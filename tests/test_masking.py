@@ -17,7 +17,7 @@ from lifecycle import (
 )
 
 import kprune
-from kprune import masking, weights
+from kprune.masking import weights, wrapping
 
 
 def dense(units=3, inputs=4, **options):
@@ -67,7 +67,9 @@ def test_gradient_at_pruned_positions_is_zero():
 
 
 def test_live_weights_keep_their_stored_values():
-    model = kprune.wrap(dense(2, 2, kernel_initializer="ones"), live=True)
+    model = kprune.wrap(
+        dense(2, 2, kernel_initializer="ones"), keep_pruned_values=True
+    )
     mask = np.array([[True, False], [True, True]])
     kprune.set_masks(model, {"fc/kernel": mask})
 
@@ -82,14 +84,16 @@ def test_live_weights_keep_their_stored_values():
 
 
 def test_live_survives_saving(tmp_path):
-    model = kprune.wrap(dense(kernel_initializer="ones"), live=True)
+    model = kprune.wrap(
+        dense(kernel_initializer="ones"), keep_pruned_values=True
+    )
     kprune.set_masks(model, {"fc/kernel": checkerboard(4, 3)})
     model.save(tmp_path / "model.keras")
 
     loaded = keras.models.load_model(tmp_path / "model.keras")
 
     assert_same(values(loaded), [np.ones((4, 3))])
-    assert weights.find(loaded)[0].live
+    assert weights.find(loaded)[0].keep_pruned_values
 
 
 def test_layer_wrapped_by_hand_in_a_new_model():
@@ -421,8 +425,8 @@ def test_masks_of_a_model_without_any():
 
 def test_notes_are_kept_and_replaced(tmp_path):
     model = kprune.wrap(two_layers())
-    masking.set_notes(model, {"a/kernel": "too small", "b/kernel": "output"})
-    masking.set_notes(model, {"a/kernel": "excluded"})
+    wrapping.set_notes(model, {"a/kernel": "too small", "b/kernel": "output"})
+    wrapping.set_notes(model, {"a/kernel": "excluded"})
     model.save(tmp_path / "model.keras")
 
     for one in (model, keras.models.load_model(tmp_path / "model.keras")):
@@ -550,26 +554,30 @@ def test_attributes_of_the_layer_are_found_on_its_wrapper():
 
 def test_masked_from_its_config():
     layer = kprune.Masked(
-        layers.Dense(3, name="fc"), live=True, notes={"kernel": "why"}
+        layers.Dense(3, name="fc"),
+        keep_pruned_values=True,
+        notes={"kernel": "why"},
     )
     layer(normal(2, 4))
 
     again = kprune.Masked.from_config(layer.get_config())
 
     assert again.get_config() == layer.get_config()
-    assert again.live and again.masked == ["kernel"]
+    assert again.keep_pruned_values and again.masked == ["kernel"]
 
 
-@pytest.mark.parametrize("live", [False, True])
-def test_dense_gradients_reach_what_is_pruned(live):
+@pytest.mark.parametrize("keep_pruned_values", [False, True])
+def test_dense_gradients_reach_what_is_pruned(keep_pruned_values):
     keras.utils.set_random_seed(0)
     layers = [keras.Input((3,)), keras.layers.Dense(2, name="dense")]
     model = keras.Sequential(layers)
     kernel = model.layers[0].kernel.numpy()
     mask = np.array([[True, False], [False, True], [True, True]])
     x, y = np.array([[1.0, 2.0, 3.0]], "float32"), np.ones((1, 2), "float32")
-    wrapped = kprune.wrap(model, live=live)
-    kprune.masking.let_pruned(wrapped, live, dense_gradients=True)
+    wrapped = kprune.wrap(model, keep_pruned_values=keep_pruned_values)
+    kprune.masking.wrapping.set_pruned_behavior(
+        wrapped, keep_pruned_values, dense_gradients=True
+    )
     kprune.set_masks(wrapped, {"dense/kernel": mask})
     optimizer = keras.optimizers.SGD(0.1, momentum=0.5)
     wrapped.compile(optimizer, "mse")
@@ -582,7 +590,7 @@ def test_dense_gradients_reach_what_is_pruned(live):
     np.testing.assert_allclose(momentum, -0.1 * gradient, rtol=1e-5)
     stored = wrapped.trainable_variables[0].numpy()
     moved = kernel - 0.1 * gradient
-    if not live:
+    if not keep_pruned_values:
         moved = moved * mask
     np.testing.assert_allclose(stored, moved, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(

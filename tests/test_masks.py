@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kprune import masks
+from kprune.masking import masks
 
 
 def rng():

@@ -215,7 +215,7 @@ def test_kind_lives_through(name, tmp_path):
     live_through(model, x, y, tmp_path)
 
 
-@pytest.mark.parametrize("put", [kprune.wrap, kprune.soft.soft_threshold])
+@pytest.mark.parametrize("put", [kprune.wrap, kprune.learned.soft_threshold])
 def test_a_file_keeps_its_class_once_another_class_is_wrapped(put, tmp_path):
     class Other(keras.Model):
         def __init__(self, **kwargs):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune.in_turn import InTurn
-from kprune.objective import Objective
-from kprune.recipes import neurons as neuron_recipes
+from kprune.pruning.chain import Chain
+from kprune.pruning.recipes import neurons as neuron_recipes
+from kprune.scoring.objective import Objective
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -112,9 +112,9 @@ def test_norm_goes_first_and_ossum_sees_what_is_left(name):
 
 def test_pruners_in_turn_say_what_they_take():
     with pytest.raises(ValueError, match=r"Expected one or more.*'ossum'"):
-        InTurn(("ossum",))
+        Chain(("ossum",))
     with pytest.raises(ValueError, match="Expected one or more"):
-        InTurn(())
+        Chain(())
     method = neuron_recipes.ossum_norm()
     with pytest.raises(ValueError, match="`target` is solved for by one"):
         method.masks(None, 0.5, target={"flops": 0.5})

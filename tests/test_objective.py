@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 import kprune
-from kprune.objective import Objective
-from kprune.probe import Probe
+from kprune.scoring.config import ScoringConfig
+from kprune.scoring.objective import Objective
 
 MSE = "mean_squared_error"
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -68,7 +68,9 @@ def test_hvp_of_a_linear_unit():
 def test_hvp_without_a_direction_goes_along_the_gradient():
     model, (x, y) = small_net(), draw()
     for batch_size in (12, 4):
-        objective = Objective(model, (x, y), CE, Probe(batch_size=batch_size))
+        objective = Objective(
+            model, (x, y), CE, ScoringConfig(batch_size=batch_size)
+        )
         w = objective.weights
         one = objective.hvp(w, temperature=2.0)
         two = objective.hvp(w, objective.gradient(w, 2.0), temperature=2.0)
@@ -103,8 +105,10 @@ def test_masks_of_a_wrapped_model_do_not_enter():
 
 def test_batches_are_weighted_by_their_size():
     model, (x, y) = small_net(batch_norm=False), draw(10)
-    whole = Objective(model, (x, y), CE, Probe(batch_size=10))
-    parts = Objective(model, (x, y), CE, Probe(batch_size=4))  # 4, 4 and 2.
+    whole = Objective(model, (x, y), CE, ScoringConfig(batch_size=10))
+    parts = Objective(
+        model, (x, y), CE, ScoringConfig(batch_size=4)
+    )  # 4, 4 and 2.
     assert len(parts.batches) == 3
     for name, g in whole.gradient(whole.weights).items():
         np.testing.assert_allclose(
@@ -146,7 +150,7 @@ def forms(x, y):
 @pytest.mark.parametrize("form", forms(*draw()))
 def test_every_form_of_data_gives_the_same_gradient(form):
     model, (x, y) = small_net(batch_norm=False), draw()
-    expected = Objective(model, (x, y), CE, Probe(batch_size=12))
+    expected = Objective(model, (x, y), CE, ScoringConfig(batch_size=12))
     objective = Objective(model, forms(x, y)[form], CE)
     one = objective.gradient(objective.weights)
     for name, g in expected.gradient(expected.weights).items():
@@ -156,7 +160,7 @@ def test_every_form_of_data_gives_the_same_gradient(form):
 def test_a_shuffling_data_set_is_read_once():
     model, (x, y) = small_net(batch_norm=False), draw()
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(12).batch(2)
-    objective = Objective(model, dataset, CE, Probe(batches=2))
+    objective = Objective(model, dataset, CE, ScoringConfig(batches=2))
     first = objective.gradient(objective.weights)
     again = objective.gradient(objective.weights)
     for name in first:
@@ -165,10 +169,12 @@ def test_a_shuffling_data_set_is_read_once():
 
 def test_batches_and_batch_size_bound_what_is_read():
     model, (x, y) = small_net(), draw()
-    objective = Objective(model, (x, y), CE, Probe(batches=2, batch_size=3))
+    objective = Objective(
+        model, (x, y), CE, ScoringConfig(batches=2, batch_size=3)
+    )
     assert [len(batch[0]) for batch in objective.batches] == [3, 3]
     endless = tf.data.Dataset.from_tensors((x, y)).repeat()
-    objective = Objective(model, endless, CE, Probe(batches=2))
+    objective = Objective(model, endless, CE, ScoringConfig(batches=2))
     assert len(objective.batches) == 2
 
 
@@ -176,7 +182,7 @@ def test_batch_norm_mode_and_dropout():
     model, (x, y) = small_net(), draw()
 
     def kernel(**options):
-        objective = Objective(model, (x, y), CE, Probe(**options))
+        objective = Objective(model, (x, y), CE, ScoringConfig(**options))
         return np.asarray(objective.gradient(objective.weights)["fc1/kernel"])
 
     with tf.GradientTape() as tape:
@@ -249,7 +255,7 @@ def test_nothing_of_the_model_changes():
     metrics = [np.array(v) for v in model.metrics_variables]
     python, numpy = random.getstate(), np.random.get_state()[1].copy()
 
-    objective = Objective(model, (x, y), probe=Probe(dropout=True))
+    objective = Objective(model, (x, y), probe=ScoringConfig(dropout=True))
     objective.hvp(objective.weights, objective.gradient(objective.weights))
     objective.flow_scores(objective.weights, objective.masks)
 
@@ -269,7 +275,7 @@ def test_nothing_is_traced_after_the_first_round():
     traces = []
     call = model.call
     model.call = lambda *a, **k: (traces.append(1), call(*a, **k))[1]
-    objective = Objective(model, (x, y), CE, Probe(batch_size=4))
+    objective = Objective(model, (x, y), CE, ScoringConfig(batch_size=4))
     criterion = kprune.criteria.get("grasp")
     criterion(objective, objective.weights, objective.masks)
     first = len(traces)
@@ -400,7 +406,7 @@ def test_a_synthetic_batch_leaves_a_stateful_layer_as_it_was():
     states = model.layers[0].states  # Not among `model.variables`.
     before = [np.array(state) for state in states]
     with pytest.warns(UserWarning, match="No data was given"):
-        objective = Objective(model, loss=CE, probe=Probe(batch_size=2))
+        objective = Objective(model, loss=CE, probe=ScoringConfig(batch_size=2))
         objective.gradient(objective.weights)
     assert len(before) == 2
     for was, state in zip(before, states, strict=True):

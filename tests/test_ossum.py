@@ -6,9 +6,10 @@ import pytest
 import tensorflow as tf
 
 import kprune
-from kprune import criteria, neurons
-from kprune.objective import Objective
-from kprune.probe import Probe
+from kprune.pruning import criteria
+from kprune.scoring import neurons
+from kprune.scoring.config import ScoringConfig
+from kprune.scoring.objective import Objective
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 NAMES = ("ossum", "linear_ossum", "log_ossum")
@@ -45,7 +46,7 @@ def drawn(seed=0, examples=20, d=6, classes=4):
 
 
 def scores_of(name, model, x, y, masks=None, **probe):
-    objective = Objective(model, (x, y), CE, Probe(**probe))
+    objective = Objective(model, (x, y), CE, ScoringConfig(**probe))
     masks = objective.masks if masks is None else masks
     found = criteria.get(name)(objective, objective.weights, masks)
     ((kernel, scores),) = found.items()
@@ -201,7 +202,7 @@ def test_equal_sums_of_ranks_are_ordered_by_the_plain_score():
     totals = np.array([-3.0, -3.0, -6.0, -3.0])
     second = np.array([1.0, 5.0, 9.0, 3.0])
     rng = np.random.default_rng(0)
-    taken = neurons.apart(totals, second, 0.6, rng)
+    taken = neurons.break_ties(totals, second, 0.6, rng)
     np.testing.assert_allclose(taken, [0.4, 0.0, 0.0, 0.2])
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import kprune
-from kprune.probe import Probe
+from kprune.scoring.config import ScoringConfig
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -38,12 +38,12 @@ def data(count=64):
 
 def score(model, method="snip", loss=CE, **probe):
     return kprune.score(
-        model, method, data=data(), loss=loss, probe=Probe(**probe)
+        model, method, data=data(), loss=loss, probe=ScoringConfig(**probe)
     )
 
 
 def test_the_fields_of_the_call_stand_over_those_of_the_probe():
-    probe = Probe(batches=2, batch_size=8)
+    probe = ScoringConfig(batches=2, batch_size=8)
     x, y = data()
     given = {"data": (x, y), "loss": CE, "probe": probe}
     one = kprune.score(dense(), "snip", **given)
@@ -55,10 +55,12 @@ def test_the_fields_of_the_call_stand_over_those_of_the_probe():
 
 
 def test_a_method_has_a_probe_of_its_own_under_that_of_the_call():
-    base = Probe(objective="neg_logit", batch_norm="eval")
-    merged = Probe(batches=3).over(base)
-    assert merged == Probe(batches=3, objective="neg_logit", batch_norm="eval")
-    pruner = kprune.Pruner("snip", probe=Probe(objective="neg_logit"))
+    base = ScoringConfig(objective="neg_logit", batch_norm="eval")
+    merged = ScoringConfig(batches=3).over(base)
+    assert merged == ScoringConfig(
+        batches=3, objective="neg_logit", batch_norm="eval"
+    )
+    pruner = kprune.Pruner("snip", probe=ScoringConfig(objective="neg_logit"))
     one = kprune.score(dense(), pruner, data=data(), loss=CE)
     two = score(dense(), objective="neg_logit")
     np.testing.assert_array_equal(one["fc1/kernel"], two["fc1/kernel"])
@@ -78,7 +80,7 @@ def test_neg_logit_by_hand(one_hot):
         "snip",
         data=(x, y),
         loss=kind(from_logits=True),
-        probe=Probe(objective="neg_logit"),
+        probe=ScoringConfig(objective="neg_logit"),
     )
     # -mean of z_0 of the first and z_1 of the second: the gradient is
     # -[[1, 3], [2, 4]] / 2, whatever the other logits are.
@@ -97,24 +99,24 @@ def test_neg_logit_needs_logits():
             "snip",
             data=(x, np.eye(10)[y]),
             loss="mse",
-            probe=Probe(objective="neg_logit"),
+            probe=ScoringConfig(objective="neg_logit"),
         )
 
 
 def test_per_class_draws_the_same_number_of_each():
     model, (x, y) = dense(), data(200)
-    probe = Probe(per_class=4)
+    probe = ScoringConfig(per_class=4)
     objective = kprune.Objective(model, (x, y), CE, probe, seed=3)
     ((drawn, labels, *_),) = objective.batches
     assert np.bincount(labels).tolist() == [4] * 10
     assert len(np.unique(drawn, axis=0)) == 40
     sources = [np.flatnonzero((x == row).all(1))[0] for row in drawn]
     np.testing.assert_array_equal(y[sources], labels)
-    halves = Probe(per_class=4, batch_size=20)
+    halves = ScoringConfig(per_class=4, batch_size=20)
     objective = kprune.Objective(model, (x, y), CE, halves, seed=3)
     assert [len(batch[1]) for batch in objective.batches] == [20, 20]
     with pytest.raises(ValueError, match="`batches` cannot be given with it"):
-        Probe(per_class=4, batches=1)
+        ScoringConfig(per_class=4, batches=1)
 
 
 def test_float64_on_a_copy_is_what_a_float64_model_gives():
@@ -163,7 +165,7 @@ def test_half_precision_keeps_what_float32_keeps(
             0.1,
             data=data(),
             loss=CE,
-            probe=Probe(**probe),
+            probe=ScoringConfig(**probe),
             verbose=0,
         )
         return kprune.get_masks(pruned)
@@ -195,7 +197,7 @@ def test_what_a_probe_cannot_be():
         ({"temperature": -1.0}, "temperature=-1.0"),
     ):
         with pytest.raises(ValueError, match=message):
-            Probe(**bad)
+            ScoringConfig(**bad)
 
 
 def test_batches_of_a_data_set_are_read_as_they_are_needed():

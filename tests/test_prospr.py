@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune import spool
-from kprune.criteria.prospr import prospr
-from kprune.objective import Objective
-from kprune.probe import Probe
+from kprune.pruning.criteria.prospr import prospr
+from kprune.runtime import disk_list
+from kprune.scoring.config import ScoringConfig
+from kprune.scoring.objective import Objective
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -194,7 +194,7 @@ def test_a_pruned_weight_stays_pruned_in_the_inner_steps():
 def test_the_points_of_the_steps_may_lie_on_disk(monkeypatch):
     model = tiny_resnet()
     in_memory = score(model, inner_steps=4)
-    monkeypatch.setattr(spool.Spool.__init__, "__defaults__", (0,))
+    monkeypatch.setattr(disk_list.Spool.__init__, "__defaults__", (0,))
     assert error(score(model, inner_steps=4), in_memory) == 0
 
 
@@ -244,6 +244,9 @@ def test_the_calls_of_the_readme_work():
         )
         assert kprune.report(pruned).kept in (50, 51)  # 5 % of 990 is 49.5.
     model = tiny_resnet()
-    one, two = score(model, probe=Probe(precision="float64")), score(model)
+    one, two = (
+        score(model, probe=ScoringConfig(precision="float64")),
+        score(model),
+    )
     assert one["fc/kernel"].dtype == np.float64
     assert 0 < error(two, one) < 1e-2

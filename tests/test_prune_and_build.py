@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune import prune_and_build
-from kprune.prune_and_build import pab
+from kprune.pruning.neurons import prune_and_build as module
+from kprune.pruning.neurons.prune_and_build import prune_and_build
 
 
 def data(examples=60, classes=3):
@@ -20,7 +20,7 @@ def dense(model):
 
 
 def test_it_is_a_plain_network_of_the_widths():
-    model = pab((7, 5, 3), 40, data(), 3)
+    model = prune_and_build((7, 5, 3), 40, data(), 3)
     shapes = [layer.kernel.shape for layer in dense(model)]
     assert shapes == [(8, 7), (7, 5), (5, 3), (3, 3)]
     assert [layer.name for layer in dense(model)] == [
@@ -39,7 +39,7 @@ def test_it_is_a_plain_network_of_the_widths():
 
 
 def test_fan_in_is_that_of_the_pruned_layers():
-    model = pab((4, 4), 900, data(), 3)
+    model = prune_and_build((4, 4), 900, data(), 3)
     # Limits 1 / sqrt(8), 1 / sqrt(4); of the output layer, read by 900.
     for layer, fan_in in zip(dense(model), (8, 4, 900), strict=True):
         limit = fan_in**-0.5
@@ -51,16 +51,16 @@ def test_fan_in_is_that_of_the_pruned_layers():
 @pytest.mark.parametrize("criterion", ["ossum", "linear_ossum", "log_ossum"])
 def test_it_keeps_the_best_of_each_layer(criterion, monkeypatch):
     seen = []
-    best = prune_and_build._best
+    best = module._best
 
     def recorded(model, *arguments):
         kept = best(model, *arguments)
         seen.append((model, kept))
         return kept
 
-    monkeypatch.setattr(prune_and_build, "_best", recorded)
+    monkeypatch.setattr(module, "_best", recorded)
     x, y = data()
-    model = pab((6, 5), 30, (x, y), 3, criterion=criterion)
+    model = prune_and_build((6, 5), 30, (x, y), 3, criterion=criterion)
     assert len(seen) == 2  # One pass for each hidden layer.
     for place, (full, kept) in enumerate(seen):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -83,8 +83,10 @@ def test_it_keeps_the_best_of_each_layer(criterion, monkeypatch):
 
 def test_seeds_and_labels():
     x, y = data()
-    one, same, other = (pab((5,), 20, (x, y), 3, seed=s) for s in (1, 1, 2))
-    hot = pab((5,), 20, (x, np.eye(3)[y]), 3, seed=1)
+    one, same, other = (
+        prune_and_build((5,), 20, (x, y), 3, seed=s) for s in (1, 1, 2)
+    )
+    hot = prune_and_build((5,), 20, (x, np.eye(3)[y]), 3, seed=1)
     np.testing.assert_array_equal(one(x), same(x))
     np.testing.assert_array_equal(one(x), hot(x))
     assert np.abs(one(x) - other(x)).max() > 0.01
@@ -92,7 +94,7 @@ def test_seeds_and_labels():
 
 def test_an_initializer_of_ones_own():
     law = keras.initializers.RandomNormal(stddev=2.0, seed=3)
-    model = pab((40, 40), 50, data(), 3, "relu", law)
+    model = prune_and_build((40, 40), 50, data(), 3, "relu", law)
     first, second, _ = dense(model)
     assert 1.5 < first.kernel.numpy().std() < 2.5
     assert not np.any(first.bias)
@@ -102,7 +104,7 @@ def test_an_initializer_of_ones_own():
 
 def test_it_is_better_than_chance_without_training():
     (x, y), (x_test, y_test) = kprune.datasets.load_arrays("digits")
-    model = pab((100,), 1000, (x, y), 10)
+    model = prune_and_build((100,), 1000, (x, y), 10)
     accuracy = np.mean(np.argmax(model(x_test), axis=1) == y_test)
     assert accuracy > 0.5
 
@@ -122,4 +124,4 @@ def test_it_is_better_than_chance_without_training():
 def test_bad_arguments(arguments, message):
     given = {"widths": (5,), "build": 50, "data": data(), "classes": 3}
     with pytest.raises(ValueError, match=message):
-        pab(**{**given, **arguments})
+        prune_and_build(**{**given, **arguments})

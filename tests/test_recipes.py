@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune import criteria, dynamic, masks, recipes, schedules
-from kprune.masks import Budget
-from kprune.probe import Probe
+from kprune.callbacks import dynamic
+from kprune.masking import masks
+from kprune.masking.masks import Budget
+from kprune.pruning import criteria, recipes, schedules
+from kprune.scoring.config import ScoringConfig
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -131,7 +133,7 @@ def test_released_force_differentiates_the_logit():
             recover=True,
             count="floor_keep",
         ),
-        probe=Probe(objective="neg_logit"),
+        probe=ScoringConfig(objective="neg_logit"),
     )
     assert masks.overlap(theirs, same) == 1
 
@@ -158,7 +160,10 @@ def test_released_snip_scores_other_weights_than_it_trains():
         seen.update(weights)
         return dict(weights)
 
-    kprune.score(kprune.models.lenet_300_100(), kprune.redraw.redrawn(spy))
+    kprune.score(
+        kprune.models.lenet_300_100(),
+        kprune.pruning.recipes.redrawn.rescored_at_fresh_init(spy),
+    )
     deviation = np.std(seen["fc1/kernel"])
     np.testing.assert_allclose(deviation, np.sqrt(2 / 1084), rtol=0.02)
 
@@ -171,7 +176,12 @@ def test_released_grasp_redraws_dense_layers_only():
         return dict(weights)
 
     model = net()
-    kprune.score(model, kprune.redraw.redrawn(spy, dense_only=True))
+    kprune.score(
+        model,
+        kprune.pruning.recipes.redrawn.rescored_at_fresh_init(
+            spy, dense_only=True
+        ),
+    )
     np.testing.assert_array_equal(
         seen[0]["conv/kernel"], model.get_layer("conv").kernel
     )

@@ -34,10 +34,11 @@ from reference import (
 )
 
 import kprune
-from kprune import masks as kmasks
-from kprune import recipes, scoring_mode
-from kprune.objective import Objective
-from kprune.pruner import Pruner
+from kprune.masking import masks as kmasks
+from kprune.pruning import recipes
+from kprune.pruning.pruner import Pruner
+from kprune.scoring import exact_moments
+from kprune.scoring.objective import Objective
 
 pytestmark = [needs_folder, in_float64]
 
@@ -89,7 +90,7 @@ def test_grasp_with_the_moments_of_stock_tensorflow_is_another(monkeypatch):
     # They take the variance around stop_gradient(mean): the README finds
     # 0.2 % to 93 % of the largest score, where ours is within 1e-11.
     ours = dense_scores(objective("resnet", "train"), "grasp")
-    monkeypatch.setattr(scoring_mode, "_moments", tf.nn.moments)
+    monkeypatch.setattr(exact_moments, "_moments", tf.nn.moments)
     stock = Objective(load("resnet"), batch("resnet", "0"), cross_entropy())
     assert error(score(stock, "grasp"), ours) > 2e-3
 

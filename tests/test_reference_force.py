@@ -26,8 +26,8 @@ from reference import (
     stored_masks,
 )
 
-from kprune import recipes, schedules
-from kprune.masks import Budget, kth_largest
+from kprune.masking.masks import Budget, kth_largest
+from kprune.pruning import recipes, schedules
 
 pytestmark = [needs_folder, in_float64]
 

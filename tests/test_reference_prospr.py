@@ -17,7 +17,7 @@ from reference import (
     stored_scores,
 )
 
-from kprune import recipes
+from kprune.pruning import recipes
 
 pytestmark = [needs_folder, in_float64]
 

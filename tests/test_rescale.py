@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 import kprune
-from kprune import survivors
+from kprune.pruning import kept_weights
 
 
 def net():
@@ -22,12 +22,14 @@ def net():
 
 
 def kernel(model, name):
-    return kprune.weights.unwrapped(model.get_layer(name)).kernel.numpy()
+    return kprune.masking.weights.unwrapped(
+        model.get_layer(name)
+    ).kernel.numpy()
 
 
 def test_a_plain_model():
     model = net()
-    survivors.rescale(model)
+    kept_weights.rescale(model)
     # 4 inputs, largest |w| 8: times 1 / 16. 3 inputs, largest 6.
     expected = (np.arange(12.0).reshape(4, 3) - 3) / 16
     np.testing.assert_allclose(kernel(model, "a"), expected, rtol=1e-6)
@@ -47,7 +49,7 @@ def test_embeddings_stay():
         ]
     )
     before = model.get_weights()
-    survivors.rescale(model)
+    kept_weights.rescale(model)
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
     assert (model.get_weights()[1] != before[1]).all()
 
@@ -58,7 +60,7 @@ def test_the_inputs_are_those_that_are_left():
     masks["a/kernel"][:, 2] = masks["b/kernel"][2] = False
     masks["b/kernel"][0, 1] = False  # The other unit still reads input 0.
     kprune.set_masks(model, masks)
-    survivors.rescale(model)
+    kept_weights.rescale(model)
     # Of a the largest left is 7, of 4 inputs: 0.5 / 7. Of b 4, of 2 inputs.
     expected = (np.arange(12.0).reshape(4, 3) - 3) / 14
     expected[:, 2] = 0
@@ -68,12 +70,12 @@ def test_the_inputs_are_those_that_are_left():
 
 
 def test_values_under_a_mask_do_not_count():
-    model = kprune.wrap(net(), live=True)
+    model = kprune.wrap(net(), keep_pruned_values=True)
     masks = kprune.get_masks(model)
     masks["b/kernel"][2] = False  # 5 and 6 stay stored.
     kprune.set_masks(model, masks)
     assert kernel(model, "b")[2, 1] == 6
-    survivors.rescale(model)
+    kept_weights.rescale(model)
     np.testing.assert_allclose(
         kernel(model, "b")[1, 1], 1 / np.sqrt(2), rtol=1e-6
     )
@@ -92,8 +94,11 @@ def test_inputs_of_convolutions_and_gates():
             ),
         ]
     )
-    survivors.rescale(model)
-    scales = {w.name: np.unique(w.variable) for w in kprune.weights.find(model)}
+    kept_weights.rescale(model)
+    scales = {
+        w.name: np.unique(w.variable)
+        for w in kprune.masking.weights.find(model)
+    }
     # 2 places of 2 channels; 3 channels; 5 units.
     expected = [4**-0.5, 3**-0.5, 5**-0.5]
     np.testing.assert_allclose(

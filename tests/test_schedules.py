@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from kprune import schedules
+from kprune.pruning import schedules
 
 
 @pytest.mark.parametrize("name", schedules.names())

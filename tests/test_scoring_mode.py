@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kprune import scoring_mode
-from kprune.objective import Objective
+from kprune.scoring import exact_moments
+from kprune.scoring.objective import Objective
 
 LAYERS = {
     "batch": lambda: keras.layers.BatchNormalization(epsilon=1e-3),
@@ -105,15 +105,15 @@ def test_first_derivatives_are_those_of_stock_keras(float64, kind):
 
 def test_the_patches_are_taken_off_after_the_last_user():
     moments, call = tf.nn.moments, keras.layers.BatchNormalization.call
-    with scoring_mode.scoring(True):
+    with exact_moments.scoring(True):
         assert tf.nn.moments is not moments
-        with scoring_mode.scoring(False):
+        with exact_moments.scoring(False):
             pass
         assert tf.nn.moments is not moments
     assert tf.nn.moments is moments
     assert keras.layers.BatchNormalization.call is call
 
-    with pytest.raises(RuntimeError), scoring_mode.scoring(True):
+    with pytest.raises(RuntimeError), exact_moments.scoring(True):
         raise RuntimeError
     assert tf.nn.moments is moments
 
@@ -129,9 +129,9 @@ def test_the_mode_nests_and_other_threads_do_not_see_it():
             return float(np.ptp(np.asarray(layer(x, training=False))))
 
     seen = {}
-    with scoring_mode.scoring(True):
+    with exact_moments.scoring(True):
         inside = spread()
-        with scoring_mode.scoring(False):
+        with exact_moments.scoring(False):
             nested = spread()
         thread = threading.Thread(target=lambda: seen.update(out=spread()))
         thread.start()
@@ -145,7 +145,7 @@ def test_the_mode_nests_and_other_threads_do_not_see_it():
 def test_half_precision_moments_do_not_overflow():
     # The squares, 25600 each, sum to 102400 > 65504.
     x = tf.constant([[160.0], [-160.0]] * 2, tf.float16)
-    with scoring_mode.scoring(True):
+    with exact_moments.scoring(True):
         mean, variance = tf.nn.moments(x, [0])
     assert mean.dtype == variance.dtype == tf.float16
     assert float(mean[0]) == 0 and float(variance[0]) == 25600

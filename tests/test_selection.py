@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import kprune
-from kprune import selection
+from kprune import learned
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -42,7 +42,7 @@ def test_it_finds_the_planted_neurons():
     before = [v.numpy() for v in model.variables]
     accuracy = np.mean(np.argmax(model(x), axis=1) == y)
     assert accuracy < 0.05  # Twelve against four.
-    pruned = selection.neuron_supermask(
+    pruned = learned.neuron_supermask(
         model, (x, y), CE, sparsity=0.75, epochs=6, batch_size=32
     )
     masks = kprune.get_masks(pruned)
@@ -62,7 +62,7 @@ def test_it_finds_the_planted_neurons():
 def test_gates_follow_the_seed_and_nothing_else_trains():
     model, data, good = planted()
     one, same, other = (
-        selection.learned_gates(model, data, CE, epochs=2, seed=seed)
+        learned.learned_gates(model, data, CE, epochs=2, seed=seed)
         for seed in (1, 1, 2)
     )
     assert list(one) == ["hidden/kernel"]
@@ -86,7 +86,7 @@ def test_one_step_by_hand():
     model.set_weights([np.array([[2.0]]), np.array([[1.0, -1.0]])])
     data = (np.ones((1, 1), "float32"), np.array([0]))
     none, one = (
-        selection.learned_gates(
+        learned.learned_gates(
             model, data, CE, epochs=1, learning_rate=rate, seed=4
         )["a/kernel"][0]
         for rate in (1e-12, 0.5)
@@ -97,7 +97,7 @@ def test_one_step_by_hand():
 
 
 def test_the_rate_falls_for_the_last_third():
-    rate = selection.gates._rate(0.1, steps=10, epochs=15)
+    rate = learned.gates._rate(0.1, steps=10, epochs=15)
     # Ten epochs of ten steps, counted from 0.
     np.testing.assert_allclose([rate(99), rate(100)], [0.1, 0.01])
 
@@ -107,14 +107,14 @@ def test_gates_do_not_follow_the_global_seed():
     found = []
     for seed in (1, 2):
         keras.utils.set_random_seed(seed)
-        gates = selection.learned_gates(model, data, CE, epochs=2)
+        gates = learned.learned_gates(model, data, CE, epochs=2)
         found.append(gates["hidden/kernel"])
     np.testing.assert_array_equal(*found)
 
 
 def test_each_epoch_has_all_examples_in_an_order_of_its_own():
     x = np.arange(10)
-    batches, steps = selection.gates._batches((x, x), 4, seed=1)
+    batches, steps = learned.gates._batches((x, x), 4, seed=1)
     assert steps == 3
     epochs = [[], []]
     for place, (one, other) in enumerate(batches.take(6)):
@@ -136,7 +136,7 @@ def test_an_activation_of_its_own_is_inside_the_gate():
     )
     apart.set_weights(model.get_weights())
     one, other = (
-        selection.learned_gates(m, data, CE, epochs=2)["hidden/kernel"]
+        learned.learned_gates(m, data, CE, epochs=2)["hidden/kernel"]
         for m in (model, apart)
     )
     np.testing.assert_allclose(one, other, rtol=1e-5)
@@ -150,7 +150,7 @@ def test_neurons_that_are_gone_are_no_candidates():
     kprune.set_masks(pruned, masks)
     for seed in range(3):
         found = kprune.get_masks(
-            selection.neuron_supermask(
+            learned.neuron_supermask(
                 pruned, data, CE, sparsity=0.5, epochs=1, seed=seed
             )
         )
@@ -162,14 +162,14 @@ def test_what_does_not_fit_is_told_before_training():
     model, (x, y), _ = planted()
     endless = tf.data.Dataset.from_tensors((x, y)).repeat()
     with pytest.raises(ValueError, match="does not end"):
-        selection.learned_gates(model, endless, CE)
+        learned.learned_gates(model, endless, CE)
     with pytest.warns(UserWarning, match="lose all their entries"):
-        selection.neuron_supermask(model, (x, y), CE, sparsity=0.99, epochs=1)
+        learned.neuron_supermask(model, (x, y), CE, sparsity=0.99, epochs=1)
     model.get_layer("hidden").trainable = False
     with pytest.raises(ValueError, match="'hidden/kernel' is frozen"):
-        selection.neuron_supermask(model, (x, y), CE, sparsity=0.5)
+        learned.neuron_supermask(model, (x, y), CE, sparsity=0.5)
     with pytest.raises(ValueError, match="'hidden/kernel' is frozen"):
-        kprune.survivors.coreset(model, 0.5)
+        kprune.kept_weights.coreset(model, 0.5)
 
 
 def test_each_hidden_layer_loses_the_same_share():
@@ -177,9 +177,7 @@ def test_each_hidden_layer_loses_the_same_share():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(32, 5)).astype("float32")
     data = (x, rng.integers(0, 3, 32))
-    pruned = selection.neuron_supermask(
-        model, data, CE, sparsity=0.75, epochs=1
-    )
+    pruned = learned.neuron_supermask(model, data, CE, sparsity=0.75, epochs=1)
     masks = kprune.get_masks(pruned)
     kept = [int(m.any(axis=0).sum()) for m in masks.values()]
     assert kept == [2, 3, 3]
@@ -200,7 +198,7 @@ def test_bad_arguments(arguments, message):
     model, data, _ = planted()
     given = {"data": data, "loss": CE, "sparsity": 0.5, **arguments}
     with pytest.raises(ValueError, match=message):
-        selection.neuron_supermask(model, **given)
+        learned.neuron_supermask(model, **given)
 
 
 def test_a_network_without_hidden_layers():
@@ -208,4 +206,4 @@ def test_a_network_without_hidden_layers():
         [keras.Input((2,)), keras.layers.Dense(2, name="logits")]
     )
     with pytest.raises(ValueError, match="no hidden dense layer"):
-        selection.learned_gates(model, planted()[1], CE)
+        learned.learned_gates(model, planted()[1], CE)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kprune.spool import Spool
+from kprune.runtime.disk_list import Spool
 
 
 def test_what_is_read_is_what_was_appended_in_memory_and_on_disk():

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune import criteria, weights
-from kprune.granularity.connected import Connected
+from kprune.masking import weights
+from kprune.pruning import criteria
+from kprune.pruning.granularity.coupled_channels import CoupledChannels
 
 layers = keras.layers
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -175,7 +176,7 @@ def test_random_channels_are_drawn_alike_from_narrow_and_wide_layers():
     layouts = {n: w.layout for n, w in weights.prunable(net()).items()}
     model = net()
     alive = {n: np.ones(layout.shape, bool) for n, layout in layouts.items()}
-    grouping = Connected(
+    grouping = CoupledChannels(
         kprune.Pruner("random", "channel").grain, model, layouts
     )
     means = []
@@ -194,7 +195,7 @@ def test_rescaled_variance_counts_the_inputs_of_units_that_are_left():
     masks["c/kernel"][:6, :2] = True  # Two units of 6 inputs, where 16 were.
     kprune.set_masks(model, masks)
     before = np.asarray(model.get_layer("c").layer.kernel).copy()
-    kprune.survivors.rescale_variance(model)
+    kprune.kept_weights.rescale_variance(model)
     after = np.asarray(model.get_layer("c").layer.kernel)
     np.testing.assert_allclose(after, before * (16 / 6) ** 0.5, rtol=1e-6)
 
@@ -203,6 +204,6 @@ def test_single_weights_have_no_shape_to_draw():
     pruned = kprune.prune(net(), "magnitude", 0.5)
     before = [np.array(v) for v in pruned.variables]
     with pytest.raises(ValueError, match="whole channels"):
-        kprune.survivors.reinitialize(pruned)
+        kprune.kept_weights.reinitialize(pruned)
     for variable, value in zip(pruned.variables, before, strict=True):
         np.testing.assert_array_equal(variable, value)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune import survivors
+from kprune.pruning import kept_weights
 
 KERNELS = {
     "a/kernel": np.array([[1.0, -2.0, 0.0], [3.0, 0.5, -4.0]]),
@@ -19,7 +19,7 @@ MASKS = {
 }
 
 
-def net(dtype=None, live=False):
+def net(dtype=None, keep_pruned_values=False):
     return kprune.wrap(
         keras.Sequential(
             [
@@ -37,12 +37,12 @@ def net(dtype=None, live=False):
                 keras.layers.Dense(1, name="b"),
             ]
         ),
-        live=live,
+        keep_pruned_values=keep_pruned_values,
     )
 
 
-def trained(live=False):
-    model = net(live=live)
+def trained(keep_pruned_values=False):
+    model = net(keep_pruned_values=keep_pruned_values)
     for name, kernel in KERNELS.items():
         model.get_layer(name[0]).layer.kernel.assign(kernel)
     kprune.set_masks(model, MASKS)
@@ -53,13 +53,13 @@ def kernel(model, name):
     return model.get_layer(name).layer.kernel.numpy()
 
 
-@pytest.mark.parametrize("live", [False, True])
-def test_the_numbers(live):
+@pytest.mark.parametrize("keep_pruned_values", [False, True])
+def test_the_numbers(keep_pruned_values):
     # Of a: 1 and 3 over, -2 and -4 under zero; 0.5 is pruned, though it may
     # be stored, and 0.0 counts with neither. Of b nothing negative is kept.
-    model = trained(live)
-    assert (kernel(model, "a")[1, 1] == 0.5) == live
-    found = survivors.centroids(model)
+    model = trained(keep_pruned_values)
+    assert (kernel(model, "a")[1, 1] == 0.5) == keep_pruned_values
+    found = kept_weights.centroids(model)
     assert found.values == {"a/kernel": (2.0, -3.0), "b/kernel": (0.5, 0.0)}
     for name, mask in MASKS.items():
         np.testing.assert_array_equal(found.masks[name], mask)
@@ -67,12 +67,12 @@ def test_the_numbers(live):
 
 @pytest.mark.parametrize("saved", [False, True])
 def test_a_model_begins_from_them(tmp_path, saved):
-    found = survivors.centroids(trained())
+    found = kept_weights.centroids(trained())
     if saved:
         size = found.save(tmp_path / "two.npz")
         assert size == os.path.getsize(tmp_path / "two.npz") < 4000
         assert os.listdir(tmp_path) == ["two.npz"]
-        found = survivors.Centroids.load(tmp_path / "two.npz")
+        found = kept_weights.Centroids.load(tmp_path / "two.npz")
     model = net()
     found.apply(model)
     # Signs are those of the trained weights; a zero goes with the positive.
@@ -92,12 +92,12 @@ def test_what_is_loaded_is_what_was_saved(tmp_path):
     model = kprune.prune(
         kprune.models.conv2(input_shape=(8, 8, 1), seed=0), "magnitude", 0.9
     )
-    found = survivors.centroids(model)
+    found = kept_weights.centroids(model)
     size = found.save(tmp_path / "two.npz")
     # 2 L numbers, and one bit per entry, of which a tenth needs another.
     total = sum(mask.size for mask in found.masks.values())
     assert size < 1.1 * total / 8 + 4000
-    again = survivors.Centroids.load(tmp_path / "two.npz")
+    again = kept_weights.Centroids.load(tmp_path / "two.npz")
     assert again.values == found.values
     for name, mask in found.masks.items():
         np.testing.assert_array_equal(again.masks[name], mask)
@@ -105,7 +105,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path):
             again.signs[name][mask], found.signs[name][mask]
         )
     again.apply(model)
-    for weight in kprune.weights.find(model):
+    for weight in kprune.masking.weights.find(model):
         kept = weight.variable.numpy()[found.masks[weight.name]]
         assert len(np.unique(kept)) == 2
         assert not weight.variable.numpy()[~found.masks[weight.name]].any()
@@ -121,7 +121,7 @@ def test_it_trains_from_them_with_the_masks_fixed():
         "magnitude",
         0.9,
     )
-    survivors.centroids(model).apply(model)
+    kept_weights.centroids(model).apply(model)
     masks = kprune.get_masks(model)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("adam", loss, metrics=["accuracy"])
@@ -133,9 +133,9 @@ def test_it_trains_from_them_with_the_masks_fixed():
 
 def test_what_does_not_fit_is_said(tmp_path):
     model = trained()
-    found = survivors.centroids(model)
+    found = kept_weights.centroids(model)
     with pytest.raises(ValueError, match="has no masks"):
-        survivors.centroids(kprune.strip(model))
+        kept_weights.centroids(kprune.strip(model))
     other = kprune.wrap(
         keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="a")])
     )
@@ -145,15 +145,15 @@ def test_what_does_not_fit_is_said(tmp_path):
     np.testing.assert_array_equal(kernel(other, "a"), before)
     kprune.masks.save(found.masks, tmp_path / "masks.npz")
     with pytest.raises(ValueError, match="no centroids"):
-        survivors.Centroids.load(tmp_path / "masks.npz")
+        kept_weights.Centroids.load(tmp_path / "masks.npz")
     model.get_layer("a").layer.kernel.assign(np.full((2, 3), np.nan))
     with pytest.raises(ValueError, match="'a/kernel' keeps"):
-        survivors.centroids(model)
+        kept_weights.centroids(model)
 
 
 def test_half_precision():
     model = net("bfloat16")
-    survivors.centroids(trained()).apply(model)
+    kept_weights.centroids(trained()).apply(model)
     np.testing.assert_array_equal(
         np.array(kernel(model, "a"), "float32"), [[2, -3, 2], [2, 0, -3]]
     )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune import target
+from kprune.pruning import target
 
 layers = keras.layers
 

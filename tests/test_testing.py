@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 import kprune
-from kprune.criteria.snip import snip
-from kprune.testing import check_criterion
+from kprune.pruning.criteria.snip import snip
+from kprune.pruning.testing import check_criterion
 
 
 def test_a_sound_criterion_of_ones_own_passes():

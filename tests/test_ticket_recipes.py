@@ -48,7 +48,7 @@ def test_what_each_layer_keeps(method):
         "fc/kernel": 12,
     }
     # In equal shares 35.3 each; the one that is missing goes to the first.
-    assert sorted(counts(masks(method, course="uniform")).values()) == [
+    assert sorted(counts(masks(method, curve="uniform")).values()) == [
         *(12, 35, 35, 36)
     ]
 
@@ -69,6 +69,6 @@ def test_random_tickets_are_random_and_hybrid_ones_the_largest():
 
 def test_options_are_checked():
     with pytest.raises(ValueError, match="Did you mean 'cubic'"):
-        masks("random_tickets", course="cubik")
+        masks("random_tickets", curve="cubik")
     with pytest.raises(ValueError, match="Did you mean 'linear'"):
         masks("random_tickets", linar=0.5)

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import kprune
-from kprune import weights
+from kprune.masking import weights
 
 
 def model_of(*stack, shape):

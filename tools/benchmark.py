@@ -30,7 +30,7 @@ from figures import Figure, alternate, figure, seconds
 from scorings import SCORINGS
 
 import kprune
-from kprune.comparison.timing import compare_times
+from kprune.deploy.comparison.timing import compare_times
 
 _ROWS = flags.DEFINE_list("rows", [], "Rows to measure. Defaults to all.")
 _NETWORKS = flags.DEFINE_list(

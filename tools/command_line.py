@@ -42,7 +42,8 @@ with _held_back():
     import tensorflow as tf
 
     import kprune
-    from kprune import experiment, lookup
+    from kprune import experiment
+    from kprune.runtime import lookup
 
     tf.config.list_physical_devices()
 

@@ -27,8 +27,8 @@ from structure import claims, plot, tables
 from structure.results import Results
 
 import kprune
-from kprune import lookup
 from kprune.experiment import directory
+from kprune.runtime import lookup
 
 _NETWORK = flags.DEFINE_string(
     "network", "vgg19", "Name in kprune.models, such as vgg19 or resnet50."
@@ -193,7 +193,7 @@ class Subject:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         self._held_out = kprune.Objective(model, held_out, loss)
         self._objective = kprune.Objective(
-            model, batches, loss, kprune.Probe(batches=1), seed=seed
+            model, batches, loss, kprune.ScoringConfig(batches=1), seed=seed
         )
         self._scores = {}
 

@@ -20,7 +20,8 @@ import saved_models
 from absl import app, flags
 
 import kprune
-from kprune import keras_internals, losses
+from kprune.runtime import keras_internals
+from kprune.scoring import losses
 
 _MODEL, _WORKDIR = command_line.define_model()
 _DATA = labelled_data.LabelledData("whose test set to measure on")

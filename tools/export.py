@@ -15,7 +15,7 @@ import tensorflow as tf
 from absl import app, flags
 
 import kprune
-from kprune import keras_internals
+from kprune.runtime import keras_internals
 
 _MODEL, _WORKDIR = command_line.define_model()
 _OUT = flags.DEFINE_string("out", None, "Directory to write: a new one.")

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from kprune.comparison.timing import alternate, middle, seconds
+from kprune.deploy.comparison.timing import alternate, middle, seconds
 
 __all__ = ["Figure", "alternate", "figure", "seconds"]
 

@@ -30,8 +30,9 @@ from comparison.groups import groups
 from comparison.sections import sections
 from ml_collections.config_flags import config_flags
 
-from kprune import experiment, lookup
+from kprune import experiment
 from kprune.experiment import directory
+from kprune.runtime import lookup
 
 _CONFIG = flags.DEFINE_string(
     "config", None, "A config whose paper to take, configs/NAME.py."
@@ -58,7 +59,7 @@ def main(argv):
         agreement = overlaps.of(found.finished) if _OVERLAPS.value else {}
         text = "\n".join(
             [
-                *(told(section) for section in arranged),
+                *(format_(section) for section in arranged),
                 *(overlaps.text(*item) for item in agreement.items()),
             ]
         )
@@ -69,7 +70,7 @@ def main(argv):
             write(arranged, agreement, text, _OUT.value)
 
 
-def told(section):
+def format_(section):
     """Returns the table of a section, and the verdicts under it."""
     lines = [f"- {line}\n" for line in verdicts.sentences(section)]
     table = tables.markdown(section)

@@ -57,7 +57,7 @@ def setting(network, batch_size):
 
 def objective_on(model, x, y, loss):
     """Returns the objective whose only batch is the one given."""
-    probe = kprune.Probe(batches=1, batch_size=len(x))
+    probe = kprune.ScoringConfig(batches=1, batch_size=len(x))
     return kprune.Objective(model, (x, y), loss, probe)
 
 

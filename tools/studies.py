@@ -58,7 +58,7 @@ def chosen(experiment, labels, seeds):
     """
     variants = experiment["variants"]
     for label in labels or []:
-        kprune.lookup.choose(label, variants, "variant")
+        kprune.runtime.lookup.choose(label, variants, "variant")
     variants = {
         label: variant
         for label, variant in variants.items()

@@ -177,7 +177,7 @@ def run(left, total):
             pace = (time.monotonic() - started) / done
             ahead = duration(pace * (len(left) - done))
             print(
-                f"[{number}/{total}] {cell.name}: {told(outcome)}"
+                f"[{number}/{total}] {cell.name}: {format_(outcome)}"
                 + (f"; {ahead} left" if done < len(left) else ""),
                 flush=True,
             )
@@ -198,7 +198,7 @@ def _terminated(number, frame):
     raise KeyboardInterrupt(number)
 
 
-def told(outcome):
+def format_(outcome):
     """Returns what became of a cell."""
     if "error" in outcome:
         return f"FAILED, {outcome['error']}"

@@ -47,7 +47,12 @@ def get_config(arg=""):
             "kind": "untrained",
             "methods": [
                 *["ossum_norm", "linear_ossum_norm", "log_ossum_norm"],
-                *["pab", "linear_pab", "neuron_norm", "neuron_random"],
+                *[
+                    "prune_and_build",
+                    "linear_pab",
+                    "neuron_norm",
+                    "neuron_random",
+                ],
             ],
             "kept": [12, 25, 50, 100, 200, 350, 600, 800],
             "seeds": [0, 1, 2],

@@ -36,7 +36,7 @@ def get_config(arg=""):
         "experiment": {
             "name": "search",
             "kind": "search",
-            "methods": ["ossum_norm", "pab"],
+            "methods": ["ossum_norm", "prune_and_build"],
             "widths": [10, 25, 50, 100, 200, 300, 450, 600, 800],
             "examples": 10_000,
             "validation": 6000,

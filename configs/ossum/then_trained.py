@@ -47,7 +47,7 @@ def get_config(arg=""):
             "kind": "then_trained",
             "methods": [
                 *["ossum_norm", "linear_ossum_norm", "log_ossum_norm"],
-                *["pab", "neuron_norm", "neuron_random"],
+                *["prune_and_build", "neuron_norm", "neuron_random"],
             ],
             "kept": [12, 25, 50, 100, 200],
             "phases": [["adam", 0.001, epochs]],

@@ -44,7 +44,7 @@ _SEARCHES = {
     },
     "magnitude_after_training": {
         "sparsities": (0.95, 0.98, 0.99, 0.995),
-        "survivors": "trained",
+        "rewind_weights": "trained",
         "learning_rate": "last",
         "rewind_to": "0it",
         "baselines_at": (),
@@ -75,7 +75,7 @@ def get_config(arg=""):
         "source": "https://arxiv.org/abs/1803.03635",
         "tickets": {
             "name": name,
-            "survivors": "rewind",
+            "rewind_weights": "rewind",
             "learning_rate": "rewind",
             **_SEARCHES[name],
             "seeds": (0, 1, 2),

@@ -9,9 +9,11 @@ import dataclasses
 import keras
 import numpy as np
 
-from kprune import keras_internals, losses, masking, weights
-from kprune.batches import Batches
-from kprune.scoring_mode import scoring
+from kprune.masking import weights, wrapping
+from kprune.runtime import keras_internals
+from kprune.scoring import losses
+from kprune.scoring.batches import Batches
+from kprune.scoring.exact_moments import scoring
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +105,7 @@ def linear_connectivity(
             "pass `loss=`."
         )
     # Stripped, what is pruned in one of them is zero at its end.
-    walker, other = masking.strip(a), masking.strip(b)
+    walker, other = wrapping.strip(a), wrapping.strip(b)
     pairs = _ends(walker, other)
     walker.compile(loss=loss, metrics=["accuracy"])
     batches = None if statistics_from is None else Batches(statistics_from)

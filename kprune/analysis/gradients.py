@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 
-from kprune import masks
-from kprune.objective import Objective
-from kprune.probe import Probe
+from kprune.masking import masks
+from kprune.scoring.config import ScoringConfig
+from kprune.scoring.objective import Objective
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ def gradient_flow(model, data, loss=None, batches=None):
     >>> sorted(after.weights)[0]
     'conv1/kernel'
     """
-    objective = Objective(model, data, loss, Probe(batches=batches))
+    objective = Objective(model, data, loss, ScoringConfig(batches=batches))
     kept = objective.masks
     gradient = objective.gradient(masks.apply(kept, objective.weights))
     return GradientFlow(

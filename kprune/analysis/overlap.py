@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from kprune import masks
+from kprune.masking import masks
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

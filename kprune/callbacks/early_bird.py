@@ -8,9 +8,12 @@ import collections
 import keras
 import numpy as np
 
-from kprune import batches, distribution, pruning, recipes, schedules, seeds
-from kprune.masks import Budget, hamming
-from kprune.objective import Objective
+from kprune.masking.masks import Budget, hamming
+from kprune.pruning import prune as prune_call
+from kprune.pruning import recipes, schedules
+from kprune.runtime import distribution, seeds
+from kprune.scoring import batches
+from kprune.scoring.objective import Objective
 
 
 class EarlyBird(keras.callbacks.Callback):
@@ -30,7 +33,7 @@ class EarlyBird(keras.callbacks.Callback):
     a smaller network; the paper also draws them anew
     (`kprune.sanity.reinitialize`). For channels by the scales of batch
     normalization, train with an L1 penalty on them
-    (`kprune.regularization.slim`).
+    (`kprune.callbacks.regularization.slim`).
 
     Masks are drawn after epochs, never before the first, where all scales are
     equal; of equal scores other ones are drawn each time, so that a network
@@ -97,7 +100,7 @@ class EarlyBird(keras.callbacks.Callback):
             schedule="one_shot",
             **{name: axis for name, axis in axes.items() if axis is not None},
         )
-        self._sparsity = pruning.check_sparsity(sparsity, self.pruner.grain)
+        self._sparsity = prune_call.check_sparsity(sparsity, self.pruner.grain)
         self._tolerance = _checked_tolerance(tolerance)
         self._stop = stop
         batches.refuse_what_is_read_once(data)
@@ -147,7 +150,9 @@ class EarlyBird(keras.callbacks.Callback):
                 self.model.stop_training = True
 
     def _objective(self):
-        exclude = pruning.left_out(self.model, self.pruner.grain, self._exclude)
+        exclude = prune_call.left_out(
+            self.model, self.pruner.grain, self._exclude
+        )
         return Objective(
             self.model, **self._looks, seed=self._seed, exclude=exclude
         )

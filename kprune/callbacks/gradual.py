@@ -12,21 +12,15 @@ from fractions import Fraction
 import keras
 import numpy as np
 
-from kprune import (
-    distribution,
-    masking,
-    notices,
-    pruning,
-    recipes,
-    schedules,
-    seeds,
-    weights,
-)
-from kprune.batches import Batches
-from kprune.callbacks.clock import Clock
-from kprune.masks import Budget
-from kprune.objective import Objective
-from kprune.probe import Probe
+from kprune.callbacks.step_counter import StepCounter
+from kprune.masking import weights, wrapping
+from kprune.masking.masks import Budget
+from kprune.pruning import prune as prune_call
+from kprune.pruning import recipes, schedules
+from kprune.runtime import distribution, seeds, user_warnings
+from kprune.scoring.batches import Batches
+from kprune.scoring.config import ScoringConfig
+from kprune.scoring.objective import Objective
 
 _DEFAULTS = {"begin": 0, "end": "75%", "every": "100it"}
 
@@ -69,8 +63,8 @@ class GradualPruning(keras.callbacks.Callback):
             the same order in each process.
         exclude: Names of weights or layers, or regular expressions, to leave
             as they are and out of the count.
-        live: With `recover=True`, whether removed weights keep their values
-            (default) or are zeroed and come back as zeros.
+        keep_pruned_values: With `recover=True`, whether removed weights keep
+            their values (default) or are zeroed and come back as zeros.
         seed: Integer >= 0, for ties and random scores.
         **options: Options of the method, such as ASNI's `alpha`, `beta`,
             `gamma` and `last_prune_epoch`.
@@ -106,13 +100,15 @@ class GradualPruning(keras.callbacks.Callback):
         loss=None,
         probe=None,
         exclude=(),
-        live=None,
+        keep_pruned_values=None,
         seed=0,
         **options,
     ):
         super().__init__()
         found = recipes.gradual(method, **options)
-        self._by_epoch = found if isinstance(found, recipes.ByEpoch) else None
+        self._by_epoch = (
+            found if isinstance(found, recipes.EpochSchedule) else None
+        )
         self._timing = {"begin": begin, "end": end, "every": every}
         self._sparsity = sparsity
         self._initial = initial_sparsity
@@ -120,14 +116,16 @@ class GradualPruning(keras.callbacks.Callback):
             self._refuse_course(method, schedule)
             found = found.pruner
         self.pruner = _with_axes(found, granularity, allocation, schedule)
-        if self.pruner.survivors is not None:
+        if self.pruner.after_pruning is not None:
             raise ValueError(
                 "GradualPruning leaves kept weights as they are trained. "
                 f"Received a method that changes them: {method!r}"
             )
         if self._by_epoch is None:
             self._check_course()
-        self._live = _checked_live(live, self.pruner.recover)
+        self._keep_pruned_values = _checked_keeping(
+            keep_pruned_values, self.pruner.recover
+        )
         self._probe = _merged_probe(probe, self.pruner.probe)
         seeds.check(seed)
         self._seed = seed
@@ -154,9 +152,9 @@ class GradualPruning(keras.callbacks.Callback):
         for name, default in _DEFAULTS.items():
             if self._timing[name] is None:
                 self._timing[name] = default
-        Clock(**self._timing)  # Raises if a duration cannot be read.
+        StepCounter(**self._timing)  # Raises if a duration cannot be read.
         grain = self.pruner.grain
-        self._sparsity = pruning.check_sparsity(self._sparsity, grain)
+        self._sparsity = prune_call.check_sparsity(self._sparsity, grain)
         initial = 0.0 if self._initial is None else self._initial
         if not 0 <= initial <= self._sparsity:
             raise ValueError(
@@ -182,15 +180,15 @@ class GradualPruning(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         grain = self.pruner.grain
         _check_masks(self.model)
-        self._left_out = pruning.left_out(self.model, grain, self._exclude)
-        masking.set_notes(self.model, self._left_out)
+        self._left_out = prune_call.left_out(self.model, grain, self._exclude)
+        wrapping.set_notes(self.model, self._left_out)
         self.clock, self._final, self._schedule = self._course()
         self.clock.start(self.params, cut=True)
         self._changed = 0
-        self._was_live = None
-        if self._live:
-            self._was_live = _live_of(self.model)
-            _let_live(self.model, True)
+        self._kept_before = None
+        if self._keep_pruned_values:
+            self._kept_before = _keeps_pruned_values(self.model)
+            _set_keeping(self.model, True)
 
     def on_epoch_begin(self, epoch, logs=None):
         anew = self.clock.step is None
@@ -218,22 +216,22 @@ class GradualPruning(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         step, end = self.clock.step, self.clock.end
         if step is not None and step < end:
-            notices.warn(
+            user_warnings.warn(
                 f"Training ended after {step} steps, before the {end} of "
                 "`end`. The model was pruned to the final sparsity, and has "
                 "not trained since."
             )
             self._update(end)
-        if self._was_live is False:
-            _let_live(self.model, False)
-            masking.set_masks(self.model, masking.get_masks(self.model))
+        if self._kept_before is False:
+            _set_keeping(self.model, False)
+            wrapping.set_masks(self.model, wrapping.get_masks(self.model))
 
     def _course(self):
         """Returns the clock, the final sparsity and the schedule."""
         if self._by_epoch is not None:
             return self._course_by_epoch()
         schedule = self._schedule_from_initial()
-        return Clock(**self._timing), self._sparsity, schedule
+        return StepCounter(**self._timing), self._sparsity, schedule
 
     def _course_by_epoch(self):
         epochs = self.params["epochs"]
@@ -251,7 +249,7 @@ class GradualPruning(keras.callbacks.Callback):
             share = sparsity(1 + progress * (last - 1)) / final if final else 0
             return share * of
 
-        return Clock("1ep", f"{last}ep", "1ep"), final, schedule
+        return StepCounter("1ep", f"{last}ep", "1ep"), final, schedule
 
     def _update(self, step):
         """Prunes as it is due after a step."""
@@ -283,7 +281,7 @@ class GradualPruning(keras.callbacks.Callback):
         self._changed += sum(
             int(np.count_nonzero(after[name] != before[name])) for name in after
         )
-        masking.set_masks(self.model, after)
+        wrapping.set_masks(self.model, after)
 
     def _kept_batches(self):
         """Yields the batches of the data, which are read once and kept."""
@@ -297,7 +295,7 @@ class GradualPruning(keras.callbacks.Callback):
     def _masks(self):
         """Returns the masks of the weights that are pruned."""
         found = weights.prunable(self.model)
-        masks = masking.get_masks(self.model)
+        masks = wrapping.get_masks(self.model)
         return {n: masks[n] for n in found if n not in self._left_out}
 
 
@@ -313,27 +311,30 @@ def _with_axes(pruner, granularity, allocation, schedule):
     return pruner.with_axes(**given)
 
 
-def _checked_live(live, recover):
-    if live is not None and not recover:
+def _checked_keeping(keep_pruned_values, recover):
+    if keep_pruned_values is not None and not recover:
         raise ValueError(
-            "`live` says how removed weights come back, and the method lets "
+            "`keep_pruned_values` says how removed weights come back, and the "
+            "method lets "
             "none come back. Expected a pruner with `recover=True`, such as "
-            f'GradualPruning("gmp", ..., recover=True). Received: live={live!r}'
+            f'GradualPruning("gmp", ..., recover=True). Received: '
+            f"keep_pruned_values={keep_pruned_values!r}"
         )
-    return recover if live is None else live
+    return recover if keep_pruned_values is None else keep_pruned_values
 
 
 def _merged_probe(probe, own):
-    if probe is not None and not isinstance(probe, Probe):
+    if probe is not None and not isinstance(probe, ScoringConfig):
         raise ValueError(
-            "Invalid value for argument `probe`. Expected a kprune.Probe. "
+            "Invalid value for argument `probe`. Expected a "
+            "kprune.ScoringConfig. "
             f"Received: probe={probe!r}"
         )
-    return (probe or Probe()).over(own or Probe())
+    return (probe or ScoringConfig()).over(own or ScoringConfig())
 
 
 def _check_masks(model):
-    masking.get_masks(model)  # Raises if there is none.
+    wrapping.get_masks(model)  # Raises if there is none.
     bare = [n for n, w in weights.prunable(model).items() if w.mask is None]
     if bare:
         raise ValueError(
@@ -343,15 +344,17 @@ def _check_masks(model):
         )
 
 
-def _live_of(model):
-    return all(wrapper.live for wrapper in masking.wrappers(model))
+def _keeps_pruned_values(model):
+    return all(
+        wrapper.keep_pruned_values for wrapper in wrapping.wrappers(model)
+    )
 
 
-def _let_live(model, live):
-    wrappers = masking.wrappers(model)
-    if any(wrapper.live != live for wrapper in wrappers):
+def _set_keeping(model, keep):
+    wrappers = wrapping.wrappers(model)
+    if any(wrapper.keep_pruned_values != keep for wrapper in wrappers):
         dense = any(wrapper.dense_gradients for wrapper in wrappers)
-        masking.let_pruned(model, live, dense)
+        wrapping.set_pruned_behavior(model, keep, dense)
 
 
 def _warn_of_empty(before, after):
@@ -362,7 +365,7 @@ def _warn_of_empty(before, after):
         if before[name].any() and not mask.any()
     ]
     if names:
-        notices.warn(
+        user_warnings.warn(
             "Gradual pruning has removed all entries of these weights, and "
             f"nothing can flow through them: {', '.join(names)}. Lower "
             '`sparsity`, or use allocation="erk", which keeps some of every '

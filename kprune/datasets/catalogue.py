@@ -3,7 +3,7 @@
 import dataclasses
 
 from kprune.datasets.normalization import Standardize, per_image
-from kprune.lookup import choose
+from kprune.runtime.lookup import choose
 
 
 @dataclasses.dataclass(frozen=True)

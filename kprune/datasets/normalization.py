@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from kprune.lookup import choose
+from kprune.runtime.lookup import choose
 
 
 @dataclasses.dataclass(frozen=True)

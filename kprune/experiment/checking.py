@@ -7,9 +7,11 @@ corrupt_data         scores are taken on random labels and shuffled pixels
 
 import inspect
 
-from kprune import lookup, recipes, sanity
+from kprune.analysis import sanity
 from kprune.experiment.config import DENSE, TICKET
-from kprune.pruning import prune
+from kprune.pruning import recipes
+from kprune.pruning.prune import prune
+from kprune.runtime import lookup
 
 CORRUPT_DATA = "corrupt_data"
 # What can be made of a ticket, whose method is not at hand.

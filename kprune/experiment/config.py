@@ -10,7 +10,7 @@ import json
 
 from ml_collections import ConfigDict, config_dict
 
-from kprune import lookup, seeds
+from kprune.runtime import lookup, seeds
 
 DENSE = "dense"  # The method that prunes nothing.
 TICKET = "ticket"  # The method that takes the masks of a finished run.

@@ -5,8 +5,8 @@ import time
 
 import keras
 
+from kprune.analysis.report import report
 from kprune.experiment import directory
-from kprune.report import report
 
 
 class MetricsLog(keras.callbacks.Callback):

@@ -17,11 +17,13 @@ import pathlib
 
 import keras
 
-from kprune import lookup, masking, masks, recipes, survivors
 from kprune.callbacks import DynamicSparseTraining, GradualPruning
 from kprune.experiment import checking, directory
 from kprune.experiment.config import DENSE, TICKET
-from kprune.pruning import prune
+from kprune.masking import masks, wrapping
+from kprune.pruning import kept_weights, recipes
+from kprune.pruning.prune import prune
+from kprune.runtime import lookup
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,11 +77,11 @@ def prepare(model, method, arguments, data, loss, resumes):
         return Prepared(model)
     if method in recipes.gradual_methods():
         callback = GradualPruning(method, **_without_data(arguments))
-        return Prepared(masking.wrap(model), [callback])
+        return Prepared(wrapping.wrap(model), [callback])
     if method in recipes.DYNAMIC:
         return _dynamic(model, method, _without_data(arguments), resumes)
     if resumes:
-        return Prepared(masking.wrap(model))
+        return Prepared(wrapping.wrap(model))
     if method == TICKET:
         arguments = _without_data(arguments)
         known = list(inspect.signature(_from_run).parameters)[1:]
@@ -110,7 +112,7 @@ def _dynamic(model, method, arguments, resumes):
             start[name] = arguments.pop(name)
     callback = DynamicSparseTraining(method, **arguments)
     if resumes:
-        return Prepared(masking.wrap(model), [callback])
+        return Prepared(wrapping.wrap(model), [callback])
     return Prepared(prune(model, "random", **start), [callback])
 
 
@@ -146,8 +148,8 @@ def _from_run(model, run, weights="original", seed=0, check=None):
                 f"weights='original'. Received: weights={weights!r}"
             )
         found = checking.OF_MASKS[check](found, seed)
-    wrapped = masking.wrap(model)
-    masking.set_masks(wrapped, found)
+    wrapped = wrapping.wrap(model)
+    wrapping.set_masks(wrapped, found)
     if weights != "original":
         _take_weights(wrapped, run, weights)
     if check in checking.OF_WEIGHTS:
@@ -158,10 +160,10 @@ def _from_run(model, run, weights="original", seed=0, check=None):
 def _take_weights(wrapped, run, weights):
     """Sets the weights that a run ended with, or their centroids."""
     trained = keras.saving.load_model(run / directory.MODEL, compile=False)
-    kept = masking.wrap(trained)
-    masking.set_masks(kept, masks.load(run / directory.MASKS))
+    kept = wrapping.wrap(trained)
+    wrapping.set_masks(kept, masks.load(run / directory.MASKS))
     if weights == "centroids":
-        survivors.centroids(kept).apply(wrapped)
+        kept_weights.centroids(kept).apply(wrapped)
     else:
         wrapped.set_weights(kept.get_weights())
 

@@ -10,16 +10,10 @@ import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from kprune import (
-    datasets,
-    distribution,
-    lookup,
-    models,
-    seeds,
-    training,
-)
+from kprune import datasets, models, training
 from kprune.experiment.config import DENSE, complete
 from kprune.experiment.preparation import prepare
+from kprune.runtime import distribution, lookup, seeds
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,14 +9,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune import distribution, keras_internals, masking, masks, training
+from kprune import training
+from kprune.analysis.report import report
+from kprune.deploy.export import export
 from kprune.experiment import directory
 from kprune.experiment.config import DENSE, complete
 from kprune.experiment.log import MetricsLog
 from kprune.experiment.runs import build, derived_seeds
-from kprune.export import export
-from kprune.report import report
-from kprune.version import __version__
+from kprune.masking import masks, wrapping
+from kprune.runtime import distribution, keras_internals
+from kprune.runtime.version import __version__
 
 
 def train(run, workdir, verbose="auto"):
@@ -66,7 +68,7 @@ def train(run, workdir, verbose="auto"):
         validation_data=run.validation,
         verbose=verbose if writes else 0,
     )
-    plain = masking.strip(run.model)
+    plain = wrapping.strip(run.model)
     measured = plain.evaluate(run.test, return_dict=True, verbose=0)
     result = log.finish({f"test_{k}": v for k, v in measured.items()})
     if writes:
@@ -148,7 +150,7 @@ def _save(run, plain, workdir):
     rows = report(run.model).to_dict()
     directory.write_json(workdir / directory.REPORT, rows)
     if run.config.pruner.method != DENSE:
-        kept = masking.get_masks(run.model)
+        kept = wrapping.get_masks(run.model)
         masks.save(kept, workdir / directory.MASKS)
     if run.config.artifacts:
         half = workdir / f".{directory.MODEL}"

@@ -15,7 +15,7 @@ ROWS = (
     ),
     Row(
         "mask criteria and actions",
-        'kprune.selection.zhou_masks(initial, final, "large_final", 0.9)',
+        'kprune.tickets.zhou_masks(initial, final, "large_final", 0.9)',
         *_ZHOU,
         "tests/selection/test_zhou.py::test_criterion",
     ),
@@ -38,7 +38,7 @@ ROWS = (
     ),
     Row(
         "SupSup",
-        "kprune.selection.SupermaskStack(model)",
+        "kprune.learned.SupermaskStack(model)",
         "Wortsman et al., 2020",
         "https://arxiv.org/abs/2006.14769",
         "tests/selection/test_supermask_stack.py::"
@@ -48,7 +48,7 @@ ROWS = (
     ),
     Row(
         "approximate isometry",
-        "kprune.survivors.isometry(model)",
+        "kprune.kept_weights.isometry(model)",
         "Lee et al., 2020",
         "https://arxiv.org/abs/1906.06307",
         "tests/test_isometry.py::"
@@ -82,7 +82,7 @@ ROWS = (
     ),
     Row(
         "PruneTrain",
-        "kprune.regularization.prune_train(model, train, epochs=30)",
+        "kprune.callbacks.regularization.prune_train(model, train, epochs=30)",
         "Lym et al., 2019",
         "https://arxiv.org/abs/1901.09290",
         "tests/regularization/test_prune_train.py::"
@@ -91,7 +91,7 @@ ROWS = (
     ),
     Row(
         "L1 on the scales of batch normalization",
-        "kprune.regularization.slim(model, strength=1e-4)",
+        "kprune.callbacks.regularization.slim(model, strength=1e-4)",
         "Liu et al., 2017",
         "https://arxiv.org/abs/1708.06519",
         "tests/regularization/test_slimming.py::test_the_gradient_is_the_sign",

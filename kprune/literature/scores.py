@@ -185,14 +185,15 @@ ROWS = (
     ),
     Row(
         "OSSuM + PAB",
-        "kprune.pab(widths=(100, 100), build=1000, data=data, classes=10)",
+        "kprune.prune_and_build(widths=(100, 100), build=1000, data=data, "
+        "classes=10)",
         *_OSSUM,
         "tests/test_prune_and_build.py::test_it_keeps_the_best_of_each_layer",
         "the loop runs over all hidden layers, one more than is printed",
     ),
     Row(
         "gradient supermask on neurons",
-        "kprune.selection.neuron_supermask(model, data, loss, sparsity=0.9)",
+        "kprune.learned.neuron_supermask(model, data, loss, sparsity=0.9)",
         *_OSSUM,
         "tests/test_selection.py::test_one_step_by_hand",
         "first gates are U(0, 1), momentum 0.9 and batches of 128, which the "
@@ -215,7 +216,7 @@ ROWS = (
     ),
     Row(
         "coreset",
-        "kprune.survivors.coreset(model, 0.5, data=data)",
+        "kprune.kept_weights.coreset(model, 0.5, data=data)",
         "Mussay et al., 2019",
         "https://arxiv.org/abs/1907.04018",
         "tests/test_coreset.py::test_weights_by_hand_and_on_the_average",

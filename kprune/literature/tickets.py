@@ -37,7 +37,7 @@ ROWS = (
     ),
     Row(
         "learning-rate rewinding, fine-tuning",
-        'kprune.tickets.imp(model, train, levels=10, survivors="trained")',
+        'kprune.tickets.imp(model, train, levels=10, rewind_weights="trained")',
         "Renda et al., 2020",
         "https://arxiv.org/abs/2003.02389",
         f"{_IMP}::test_a_pruned_level_differs_by_where_it_takes_up_the_rate",
@@ -47,7 +47,8 @@ ROWS = (
         "kprune.tickets.after_training(model, train, 0.9)",
         *_MARK,
         f"{_IMP}::test_once_after_training",
-        "fine-tuned by default; rewound with `survivors` and `learning_rate`",
+        "fine-tuned by default; rewound with `rewind_weights` and "
+        "`learning_rate`",
     ),
     Row(
         "early-bird tickets",

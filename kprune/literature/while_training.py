@@ -32,7 +32,7 @@ ROWS = (
     ),
     Row(
         "ASNI, centroids",
-        "kprune.survivors.centroids(model)",
+        "kprune.kept_weights.centroids(model)",
         "Damadi et al., 2022",
         "https://arxiv.org/abs/2202.09284",
         "tests/test_survivors.py::test_the_numbers",
@@ -96,14 +96,14 @@ ROWS = (
     ),
     Row(
         "STR",
-        "kprune.soft.soft_threshold(model)",
+        "kprune.learned.soft_threshold(model)",
         "Kusupati et al., 2020",
         "https://arxiv.org/abs/2002.03231",
         "tests/soft/test_soft_threshold.py::test_gradients_by_hand",
     ),
     Row(
         "L0",
-        "kprune.soft.hard_concrete(model, examples=60_000)",
+        "kprune.learned.hard_concrete(model, examples=60_000)",
         "Louizos et al., 2018",
         "https://arxiv.org/abs/1712.01312",
         "tests/soft/test_hard_concrete.py::test_penalty_by_hand",

@@ -5,7 +5,6 @@ keyword-only: `input_shape`, `initializer`, `seed` and `name` are common to
 all. Parameter counts in the tests are those of the papers.
 """
 
-from kprune.lookup import choose
 from kprune.models import initializers
 from kprune.models.cifar_resnet import (
     resnet20,
@@ -25,6 +24,7 @@ from kprune.models.resnet import (
 )
 from kprune.models.vgg import vgg11, vgg13, vgg16, vgg19, vgg19_bn
 from kprune.models.wide_resnet import wrn, wrn_16_4, wrn_22_2, wrn_28_2
+from kprune.runtime.lookup import choose
 
 _MODELS = {
     builder.__name__: builder

@@ -8,7 +8,6 @@ it have 1x1 convolutions there, which is 1% more weights in ResNet-20.
 
 import keras
 
-from kprune.lookup import choose
 from kprune.models.inputs import check_positive, image
 from kprune.models.layers import (
     Layers,
@@ -18,6 +17,7 @@ from kprune.models.layers import (
     relu,
     stable_scale,
 )
+from kprune.runtime.lookup import choose
 
 
 def resnet20(classes=10, **options):

@@ -9,7 +9,7 @@ import zlib
 
 import keras
 
-from kprune.lookup import unknown
+from kprune.runtime.lookup import unknown
 
 _PAPERS = {
     "kaiming_normal": (2.0, "fan_in", "untruncated_normal"),

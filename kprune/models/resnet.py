@@ -9,7 +9,6 @@ ResNets of 16, 32 and 64 filters see `cifar_resnet`.
 
 import keras
 
-from kprune.lookup import choose
 from kprune.models.inputs import check_positive, image
 from kprune.models.layers import (
     Layers,
@@ -20,6 +19,7 @@ from kprune.models.layers import (
     relu,
     stable_scale,
 )
+from kprune.runtime.lookup import choose
 
 
 def resnet18(classes=10, **options):

@@ -9,10 +9,10 @@ biases; GraSP and FORCE do not.
 
 import keras
 
-from kprune.lookup import choose
 from kprune.models.initializers import derived_seed
 from kprune.models.inputs import check_positive, image
 from kprune.models.layers import Layers, max_pool, norm_relu
+from kprune.runtime.lookup import choose
 
 _FILTERS = (64, 128, 256, 512, 512)  # Of the convolutions of each block.
 _CONVS = {  # How many there are in each block, by depth.

@@ -5,6 +5,7 @@
     after_training(model, train, s)  the one that a single pruning gives
     elastic(ticket, model)           one of another depth
     transfer(ticket, model)          one for another task
+    zhou_masks(initial, final)       masks by both ends of a training
 
 The Lottery Ticket Hypothesis, Frankle & Carbin, 2019,
 https://arxiv.org/abs/1803.03635; rewinding to a later step, Frankle et al.,
@@ -15,11 +16,20 @@ Renda et al., 2020, https://arxiv.org/abs/2003.02389.
 from kprune.tickets.elastic import elastic
 from kprune.tickets.fractions import layer_fractions
 from kprune.tickets.imp import after_training, imp
+from kprune.tickets.mask_actions import (
+    ONE_ACTIONS,
+    ZERO_ACTIONS,
+    zhou_values,
+)
+from kprune.tickets.mask_criteria import CRITERIA, zhou_masks
 from kprune.tickets.prac import prac
 from kprune.tickets.ticket import Ticket
 from kprune.tickets.transfer import transfer
 
 __all__ = [
+    "CRITERIA",
+    "ONE_ACTIONS",
+    "ZERO_ACTIONS",
     "Ticket",
     "after_training",
     "elastic",
@@ -27,4 +37,6 @@ __all__ = [
     "layer_fractions",
     "prac",
     "transfer",
+    "zhou_masks",
+    "zhou_values",
 ]

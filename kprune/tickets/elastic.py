@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 
-from kprune import masking, weights
+from kprune.masking import weights, wrapping
 
 _BLOCK = r"stage(\d+)_block(\d+)"
 
@@ -50,9 +50,9 @@ def elastic(ticket, model, blocks=None, pattern=_BLOCK):
     >>> 0.75 < kprune.report(deeper).sparsity < 0.85
     True
     """
-    masks = masking.get_masks(ticket)
+    masks = wrapping.get_masks(ticket)
     values = {n: np.asarray(v.value) for n, v in weights.named(ticket)}
-    result = masking.wrap(model)
+    result = wrapping.wrap(model)
     variables = dict(weights.named(result))
     places = _Places(pattern, values, variables, blocks)
     taken = {name: places.source(name) for name in variables}
@@ -60,7 +60,7 @@ def elastic(ticket, model, blocks=None, pattern=_BLOCK):
         _check_fit(name, variables[name], source, values)
     for name, source in taken.items():
         variables[name].assign(values[source])
-    masking.set_masks(
+    wrapping.set_masks(
         result,
         {n: masks[taken[n]] for n in variables if taken[n] in masks},
     )

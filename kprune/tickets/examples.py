@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from kprune import batches, seeds
+from kprune.runtime import seeds
+from kprune.scoring import batches
 
 
 class Examples:

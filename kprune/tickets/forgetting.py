@@ -16,7 +16,7 @@ class Forgetting(keras.callbacks.Callback):
     epoch before, and no longer is, has been forgotten.
 
     Args:
-        judge: A `Judge`.
+        judge: A `Classifier`.
         places: Array of integers, the examples that are trained on.
     """
 

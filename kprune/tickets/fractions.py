@@ -5,7 +5,8 @@ from fractions import Fraction
 import keras
 import numpy as np
 
-from kprune import lookup, weights
+from kprune.masking import weights
+from kprune.runtime import lookup
 
 _CONVOLUTIONS = (
     keras.layers.Conv1D,

@@ -10,7 +10,7 @@ def imp(
     levels,
     fraction=0.2,
     rewind_to=0,
-    survivors="rewind",
+    rewind_weights="rewind",
     learning_rate="rewind",
     epochs=1,
     steps_per_epoch=None,
@@ -35,10 +35,10 @@ def imp(
     weights are gone, to the weight: 20 %, 36 %, 48.8 % ... The search goes on
     as its tickets are asked for, and each has a model of its own.
 
-    What is not pruned is rewound (`survivors`), and trained again over the
+    What is not pruned is rewound (`rewind_weights`), and trained again over the
     steps and at the rates that `learning_rate` says (Renda et al., 2020):
 
-    | `survivors`, `learning_rate` | known as |
+    | `rewind_weights`, `learning_rate` | known as |
     |---|---|
     | `"rewind"`, `"rewind"` | the paper's; with `rewind_to`, rewinding |
     | `"trained"`, `"rewind"` | learning-rate rewinding |
@@ -58,7 +58,7 @@ def imp(
             weight alone (see `layer_fractions`); what it does not name stays.
         rewind_to: Duration, such as `"500it"` or `"2ep"`: the step k, before
             the end of the training, that is rewound to.
-        survivors: What the weights that stay become, and all that is not
+        rewind_weights: What the weights that stay become, and all that is not
             pruned, biases and batch normalization: `"rewind"`, as after step
             k; `"init"`, as at the beginning; `"trained"`, as they are.
         learning_rate: Which steps of the training follow, with their data.
@@ -108,7 +108,7 @@ def imp(
         levels=levels,
         fraction=fraction,
         rewind_to=rewind_to,
-        survivors=survivors,
+        rewind_weights=rewind_weights,
         learning_rate=learning_rate,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
@@ -130,7 +130,7 @@ def after_training(
     train,
     sparsity,
     *,
-    survivors="trained",
+    rewind_weights="trained",
     learning_rate="last",
     **options,
 ):
@@ -139,10 +139,10 @@ def after_training(
     This is `imp` with one level. By default the weights go on from where they
     are, at the last rate of their training (fine-tuning), for as long as it
     took; with `rewind_to=`, for the steps from there on. With
-    `survivors="rewind", learning_rate="rewind"` they are rewound.
+    `rewind_weights="rewind", learning_rate="rewind"` they are rewound.
 
     Args:
-        model, train, survivors, learning_rate: As for `imp`.
+        model, train, rewind_weights, learning_rate: As for `imp`.
         sparsity: Float in (0, 1), the share of the weights to remove.
         **options: Further arguments of `imp`, such as `epochs=`.
 
@@ -167,7 +167,7 @@ def after_training(
         train,
         levels=1,
         fraction=sparsity,
-        survivors=survivors,
+        rewind_weights=rewind_weights,
         learning_rate=learning_rate,
         **options,
     )

@@ -5,14 +5,14 @@ import functools
 
 import numpy as np
 
-from kprune import masking
-from kprune.tickets import rates, request
+from kprune.masking import wrapping
+from kprune.tickets import arguments, learning_rates
+from kprune.tickets.classifier import Classifier
 from kprune.tickets.examples import Examples
 from kprune.tickets.forgetting import Forgetting, critical
-from kprune.tickets.judge import Judge
+from kprune.tickets.mask_convergence import Settling, check_tolerance
 from kprune.tickets.rewinding import TakePoint, digest
 from kprune.tickets.search import Search
-from kprune.tickets.settling import Settling, check_tolerance
 
 
 class PracSearch(Search):
@@ -29,8 +29,8 @@ class PracSearch(Search):
         window,
         **asked,
     ):
-        request.check_whole("batch_size", batch_size)
-        request.check_whole("window", window)
+        arguments.check_whole("batch_size", batch_size)
+        arguments.check_whole("window", window)
         check_tolerance(tolerance)
         _check_executions(asked["model"])
         self._tolerance, self._window = tolerance, window
@@ -45,15 +45,15 @@ class PracSearch(Search):
             criterion="magnitude",
             granularity="weight",
             allocation="global",
-            survivors="rewind",
+            rewind_weights="rewind",
             learning_rate="rewind",
             **asked,
         )
-        self._judge = Judge(self._template, self._examples)
+        self._judge = Classifier(self._template, self._examples)
         self._options = {
             "method": "prac",
             "batch_size": batch_size,
-            "augment": request.named(augment),
+            "augment": arguments.named(augment),
             "tolerance": tolerance,
             "window": window,
         }
@@ -81,8 +81,8 @@ class PracSearch(Search):
     def _train(self, model, level, first, points):
         del first  # Each level goes through the whole schedule.
         course = self._course_of(level)
-        schedule = rates.schedule_of(self._template.optimizer)
-        rates.stretch(
+        schedule = learning_rates.schedule_of(self._template.optimizer)
+        learning_rates.stretch(
             model.optimizer, schedule, self._course.steps, course.steps
         )
         forgetting = Forgetting(self._judge, self._places)
@@ -123,7 +123,7 @@ class PracSearch(Search):
 
     def _settling(self, level, model):
         """Returns what ends a level early, but none before step k."""
-        masks = masking.get_masks(model)
+        masks = wrapping.get_masks(model)
         kept = sum(int(np.count_nonzero(masks[n])) for n in self._counted)
         least = -(-self._k // self._course.steps_per_epoch)
         return Settling(

@@ -6,7 +6,8 @@ import hashlib
 import keras
 import numpy as np
 
-from kprune import lookup, masking, weights
+from kprune.masking import weights, wrapping
+from kprune.runtime import lookup
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -112,7 +113,7 @@ def rewind(model, start, masks):
         expected[name] = np.where(mask, value, np.zeros((), value.dtype))
     for name, variable in variables.items():
         variable.assign(expected[name])
-    masking.set_masks(model, masks)
+    wrapping.set_masks(model, masks)
     if digest(values_of(model)) != digest(expected):
         raise RuntimeError(
             f"Rewinding to step {start.step} left other weights than those "

@@ -5,10 +5,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from kprune import batches, masking, notices, schedules, weights
-from kprune.masks import Budget
-from kprune.objective import Objective
-from kprune.tickets import fractions, request, rewinding
+from kprune.masking import weights, wrapping
+from kprune.masking.masks import Budget
+from kprune.pruning import schedules
+from kprune.runtime import user_warnings
+from kprune.scoring import batches
+from kprune.scoring.objective import Objective
+from kprune.tickets import arguments, fractions, rewinding
 from kprune.tickets.store import Level, Store
 from kprune.tickets.ticket import Start, Ticket, sparsity
 
@@ -21,27 +24,27 @@ class Search:
     """
 
     def __init__(self, *, model, train, directory, data, **asked):
-        masking.check_model(model)
+        wrapping.check_model(model)
         batches.refuse_what_is_read_once(data)
-        self._template = request.template(model)
+        self._template = arguments.template(model)
         self._data = data
         self._levels = asked["levels"]
         self._asked = asked
-        self._pruner, self._notes = request.pruner(self._template, asked)
+        self._pruner, self._notes = arguments.pruner(self._template, asked)
         self._counted = sorted(
             set(weights.prunable(self._template)) - set(self._notes)
         )
-        self._course = request.course(self._template, train, asked)
-        self._k = request.rewinding_step(
+        self._course = arguments.course(self._template, train, asked)
+        self._k = arguments.rewinding_step(
             self._template, self._course, asked["rewind_to"]
         )
-        request.check_levels(asked, self._sizes(), self._groups())
+        arguments.check_levels(asked, self._sizes(), self._groups())
         self._open(directory)
 
     def tickets(self):
         """Yields the tickets, level 0 first."""
         points = {0: self._initial()}
-        masks = masking.get_masks(self._template)
+        masks = wrapping.get_masks(self._template)
         start = Start(self._template, points[0], 0, 0)
         for level in range(self._levels + 1):
             model, found = self._level(level, start, masks, points)
@@ -68,7 +71,7 @@ class Search:
 
     def _settings(self):
         """Returns what the search follows from, for its directory."""
-        return request.settings(
+        return arguments.settings(
             self._template, self._course, self._k, self._asked, self._sizes()
         )
 
@@ -78,7 +81,7 @@ class Search:
         if self._store is not None and self._store.holds(level):
             return self._loaded(level, start, points)
         model = start.model(masks)
-        masking.set_notes(model, self._notes)
+        wrapping.set_notes(model, self._notes)
         history, steps, arrays = self._train(model, level, start.step, points)
         trained = rewinding.point(model, steps)
         found = Level(trained, masks, history, arrays)
@@ -95,7 +98,7 @@ class Search:
         found = self._store.load(level, origins)
         after = dataclasses.replace(start, values=found.trained)
         model = after.model(found.masks)
-        masking.set_notes(model, self._notes)
+        wrapping.set_notes(model, self._notes)
         return model, found
 
     def _origins(self, level, start, points):
@@ -146,11 +149,11 @@ class Search:
 
     def _start(self, points, found):
         """Returns where the level after one that was found begins."""
-        survivors, kept = self._asked["survivors"], None
-        if survivors == "trained":
+        rewind_weights, kept = self._asked["rewind_weights"], None
+        if rewind_weights == "trained":
             values, kept = found.trained, found.masks
         else:
-            values = points[self._k if survivors == "rewind" else 0]
+            values = points[self._k if rewind_weights == "rewind" else 0]
         course = self._asked["learning_rate"]
         step = 0 if course == "restart" else self._k
         held = course == "last"
@@ -164,11 +167,11 @@ class Search:
         found = self._pruned(level, model)
         empty = [name for name, mask in found.items() if not mask.any()]
         if empty:
-            notices.warn(
+            user_warnings.warn(
                 f"From level {level} on these weights have no entries left, "
                 f"and nothing can flow through them: {', '.join(empty)}."
             )
-        return {**masking.get_masks(model), **found}
+        return {**wrapping.get_masks(model), **found}
 
     def _pruned(self, level, model):
         """Returns the masks that pruning a model down to a level gives, of
@@ -195,5 +198,5 @@ class Search:
         return sum(groups.size for groups in live.values())
 
     def _sizes(self):
-        masks = masking.get_masks(self._template)
+        masks = wrapping.get_masks(self._template)
         return {name: int(np.size(masks[name])) for name in self._counted}

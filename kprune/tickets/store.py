@@ -21,7 +21,7 @@ import shutil
 
 import numpy as np
 
-from kprune import masks as mask_files
+from kprune.masking import masks as mask_files
 from kprune.tickets.rewinding import Point, digest
 from kprune.training import CheckpointFiles
 

@@ -5,8 +5,8 @@ import dataclasses
 import keras
 import numpy as np
 
-from kprune import masking
-from kprune.tickets import rates
+from kprune.masking import wrapping
+from kprune.tickets import learning_rates
 from kprune.tickets.rewinding import Point, rewind
 
 
@@ -34,8 +34,8 @@ class Start:
 
     def model(self, masks):
         """Returns a new model, compiled with a fresh optimizer."""
-        model = masking.wrap(self.template)
-        rates.take_up(model.optimizer, self.rate, self.held)
+        model = wrapping.wrap(self.template)
+        learning_rates.take_up(model.optimizer, self.rate, self.held)
         rewind(model, self.values, masks)
         return model
 
@@ -109,7 +109,7 @@ class Ticket:
             raise ValueError(
                 "The masks keep entries that were pruned before, and whose "
                 f"values are gone, of: {', '.join(lost)}. Expected masks "
-                "within those, or a search that rewinds (`survivors` of "
+                "within those, or a search that rewinds (`rewind_weights` of "
                 "'rewind' or 'init')."
             )
 

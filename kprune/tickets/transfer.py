@@ -6,7 +6,8 @@ https://arxiv.org/abs/1906.02773.
 
 import numpy as np
 
-from kprune import masking, notices, weights
+from kprune.masking import weights, wrapping
+from kprune.runtime import user_warnings
 
 
 def transfer(ticket, model, values=False):
@@ -37,13 +38,13 @@ def transfer(ticket, model, values=False):
     >>> kprune.masks.overlap(kprune.get_masks(ticket), kprune.get_masks(same))
     1.0
     """
-    result = masking.wrap(model)
-    if not all(mask.all() for mask in masking.get_masks(result).values()):
+    result = wrapping.wrap(model)
+    if not all(mask.all() for mask in wrapping.get_masks(result).values()):
         raise ValueError(
             f"Model {model.name!r} is pruned already. Expected one to take a "
             "ticket's masks that is not."
         )
-    here, there = masking.get_masks(result), masking.get_masks(ticket)
+    here, there = wrapping.get_masks(result), wrapping.get_masks(ticket)
     masks = {
         name: mask
         for name, mask in there.items()
@@ -57,7 +58,7 @@ def transfer(ticket, model, values=False):
         )
     left = sorted(set(here) - set(masks))
     if left:
-        notices.warn(
+        user_warnings.warn(
             f"These weights stay dense, for the ticket has no mask of their "
             f"name and shape: {', '.join(left)}."
         )
@@ -67,5 +68,5 @@ def transfer(ticket, model, values=False):
             value = source.get(name)
             if value is not None and value.shape == tuple(variable.shape):
                 variable.assign(value)
-    masking.set_masks(result, masks)
+    wrapping.set_masks(result, masks)
     return result

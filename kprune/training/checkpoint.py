@@ -5,7 +5,8 @@ import dataclasses
 import keras
 from absl import logging
 
-from kprune import distribution, weights
+from kprune.masking import weights
+from kprune.runtime import distribution
 from kprune.training import durations, state
 from kprune.training.files import CheckpointFiles
 from kprune.training.termination import Terminated, Termination

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from kprune import distribution, keras_internals
+from kprune.runtime import distribution, keras_internals
 from kprune.training import state
 from kprune.training.checkpoint import Place
 

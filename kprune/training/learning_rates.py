@@ -13,7 +13,7 @@ import keras
 from keras import ops
 from keras.optimizers import schedules
 
-from kprune import lookup
+from kprune.runtime import lookup
 from kprune.training import durations
 
 _CURVES = {

@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from kprune.runtime.keras_internals import GradientDecay
+
 
 @keras.saving.register_keras_serializable("kprune")
-class TorchSGD(keras.optimizers.Optimizer):
+class TorchSGD(GradientDecay):
     """Gradient descent as `torch.optim.SGD` does it.
 
         g <- g + weight_decay * w
@@ -85,7 +87,7 @@ class TorchSGD(keras.optimizers.Optimizer):
         gradient = ops.cast(gradient, variable.dtype)
         # Here and not in `apply`: replicas have added up their gradients by
         # now, and would have added up the decay with them.
-        if self.weight_decay and self._use_weight_decay(variable):
+        if self.decays(variable):
             decay = ops.cast(self.weight_decay, variable.dtype)
             gradient = ops.add(gradient, ops.multiply(decay, variable))
         if self.momentum:
@@ -95,16 +97,13 @@ class TorchSGD(keras.optimizers.Optimizer):
 
     def _with_momentum(self, gradient, variable):
         """Updates the momentum of a variable, and returns where to step."""
-        slot = self.momentums[self._get_variable_index(variable)]
+        slot = self.momentums[self.place(variable)]
         momentum = ops.cast(self.momentum, variable.dtype)
         velocity = ops.add(ops.multiply(momentum, slot), gradient)
         self.assign(slot, velocity)
         if self.nesterov:
             return ops.add(gradient, ops.multiply(momentum, velocity))
         return velocity
-
-    def _apply_weight_decay(self, variables):
-        """Nothing: Keras would take the decay off the variables, here."""
 
     def get_config(self):
         return {

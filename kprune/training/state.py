@@ -9,7 +9,7 @@ import random
 import keras
 import numpy as np
 
-from kprune import masking, weights
+from kprune.masking import weights, wrapping
 
 # What Keras' own callbacks remember from one epoch to the next.
 _REMEMBERED = {
@@ -82,7 +82,7 @@ def put_back(model, state):
         _check(group, variables, state[group])
     for group, variables in groups.items():
         _assign(variables, state[group])
-    masking.set_notes(model, state["notes"])
+    wrapping.set_notes(model, state["notes"])
     version, internal, gauss = state["random"]["python"]
     random.setstate((version, tuple(internal), gauss))
     np.random.set_state(tuple(state["random"]["numpy"]))

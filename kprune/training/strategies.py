@@ -5,7 +5,7 @@ import os
 
 import tensorflow as tf
 
-from kprune import keras_internals, lookup
+from kprune.runtime import keras_internals, lookup
 
 
 def strategy(name):

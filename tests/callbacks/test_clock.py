@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kprune.callbacks.clock import Clock
+from kprune.callbacks.step_counter import StepCounter
 
 
 def drive(clock, epochs, steps, execution=1, first=0, known=True, cut=False):
@@ -20,27 +20,27 @@ def drive(clock, epochs, steps, execution=1, first=0, known=True, cut=False):
 
 
 def test_due_are_the_grid_and_the_end():
-    assert drive(Clock(2, 11, 4), 3, 5) == [2, 6, 10, 11]
-    assert drive(Clock(2, 10, 4), 3, 5) == [2, 6, 10]
+    assert drive(StepCounter(2, 11, 4), 3, 5) == [2, 6, 10, 11]
+    assert drive(StepCounter(2, 10, 4), 3, 5) == [2, 6, 10]
     # Before the first step, and what lies beyond the training never.
-    assert drive(Clock(0, 99, "1ep"), 3, 5) == [0, 5, 10, 15]
-    assert drive(Clock(0, 99, "1ep"), 3, 5, cut=True) == [0, 5, 10, 15]
-    assert drive(Clock(0, 99, 6), 3, 5, cut=True) == [0, 6, 12, 15]
-    assert drive(Clock("20%", "0.4ep", 7), 2, 10) == [4]
+    assert drive(StepCounter(0, 99, "1ep"), 3, 5) == [0, 5, 10, 15]
+    assert drive(StepCounter(0, 99, "1ep"), 3, 5, cut=True) == [0, 5, 10, 15]
+    assert drive(StepCounter(0, 99, 6), 3, 5, cut=True) == [0, 6, 12, 15]
+    assert drive(StepCounter("20%", "0.4ep", 7), 2, 10) == [4]
 
 
 def test_without_the_length_of_an_epoch():
-    assert drive(Clock(0, 11, "4it"), 3, 5, known=False) == [0, 4, 8, 11]
+    assert drive(StepCounter(0, 11, "4it"), 3, 5, known=False) == [0, 4, 8, 11]
     with pytest.raises(ValueError, match="`steps_per_epoch`"):
-        drive(Clock(0, 11, "1ep"), 3, 5, known=False)
+        drive(StepCounter(0, 11, "1ep"), 3, 5, known=False)
     with pytest.raises(ValueError, match="initial_epoch=1"):
-        drive(Clock(0, 11, 4), 3, 5, known=False, first=1)
+        drive(StepCounter(0, 11, 4), 3, 5, known=False, first=1)
 
 
 def test_several_steps_per_execution():
     # Executions end at 3, 6, 9, 10 in each epoch of ten: the last one is of
     # one step, though Keras numbers its last batch 11.
-    clock = Clock(2, 17, 5)
+    clock = StepCounter(2, 17, 5)
     clock.start({"epochs": 2, "steps": 10})
     clock.begin_epoch(0)
     dues = [clock.advance(batch) for batch in (2, 5, 8, 11)]
@@ -50,11 +50,11 @@ def test_several_steps_per_execution():
     dues = [clock.advance(batch) for batch in (2, 5, 8, 11)]
     assert dues == [12, None, 17, None]
     # Of two in one execution the last counts.
-    assert drive(Clock(0, 6, 1), 1, 6, execution=3) == [0, 3, 6]
+    assert drive(StepCounter(0, 6, 1), 1, 6, execution=3) == [0, 3, 6]
 
 
 def test_steps_that_keras_did_not_tell_of_are_made_up_for():
-    clock = Clock(4, 9, 1)
+    clock = StepCounter(4, 9, 1)
     clock.start({"epochs": 2, "steps": 5})
     clock.begin_epoch(0)
     assert clock.advance(2) is None
@@ -62,9 +62,9 @@ def test_steps_that_keras_did_not_tell_of_are_made_up_for():
 
 
 def test_it_begins_at_an_epoch_and_goes_on_in_the_midst_of_one():
-    assert drive(Clock(4, 14, 5), 3, 5, first=1) == [9, 14]
-    assert drive(Clock(5, 14, 5), 3, 5, first=1) == [5, 10, 14]
-    clock = Clock(4, 14, 5)
+    assert drive(StepCounter(4, 14, 5), 3, 5, first=1) == [9, 14]
+    assert drive(StepCounter(5, 14, 5), 3, 5, first=1) == [5, 10, 14]
+    clock = StepCounter(4, 14, 5)
     clock.start({"epochs": 3, "steps": 5})
     clock.state = {"step": 8}
     assert clock.begin_epoch(1) is None
@@ -75,7 +75,7 @@ def test_it_begins_at_an_epoch_and_goes_on_in_the_midst_of_one():
 
 
 def test_what_a_resumed_run_did_is_not_due_again():
-    clock = Clock(0, 6, 3)
+    clock = StepCounter(0, 6, 3)
     clock.start({"epochs": 2, "steps": 3})
     clock.state = {"step": 3}
     assert clock.begin_epoch(1) is None
@@ -91,7 +91,7 @@ def test_keras_counts_as_the_clock_does(execution, known):
     class Watch(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
-            self.clock = Clock(2, 20, 6)
+            self.clock = StepCounter(2, 20, 6)
             self.seen = []
 
         def on_train_begin(self, logs=None):
@@ -129,8 +129,8 @@ def _of_unknown_length(x):
 
 def test_what_does_not_fit_is_said():
     with pytest.raises(ValueError, match="Expected a duration"):
-        Clock(0, "9 epochs", 1)
+        StepCounter(0, "9 epochs", 1)
     with pytest.raises(ValueError, match="begin=6, end=5, every=1"):
-        drive(Clock(6, 99, 1), 1, 5, cut=True)
+        drive(StepCounter(6, 99, 1), 1, 5, cut=True)
     with pytest.raises(ValueError, match="every=0"):
-        drive(Clock(0, 99, "0.01ep"), 1, 5)
+        drive(StepCounter(0, 99, "0.01ep"), 1, 5)

@@ -11,8 +11,9 @@ import tensorflow as tf
 from interruption import Kill, Killed, assert_resumes
 
 import kprune
-from kprune.callbacks import DynamicSparseTraining, dynamic
-from kprune.dynamic import METHODS
+from kprune.callbacks import DynamicSparseTraining
+from kprune.callbacks.dynamic import METHODS
+from kprune.callbacks.dynamic import callback as callback_module
 
 STEPS, EPOCHS = 6, 3
 RNG = np.random.default_rng(0)
@@ -81,11 +82,11 @@ def fit(model, *callbacks, **kwargs):
 
 
 def found(model):
-    return kprune.weights.prunable(model)
+    return kprune.masking.weights.prunable(model)
 
 
 def slots(model, weight):
-    from kprune import keras_internals
+    from kprune.runtime import keras_internals
 
     return keras_internals.slots(model.optimizer, weight.variable)
 
@@ -93,7 +94,7 @@ def slots(model, weight):
 @pytest.fixture
 def updates(monkeypatch):
     """The updates of a training, checked where they are made."""
-    made, apply = [], dynamic.apply
+    made, apply = [], callback.apply
 
     def checked(model, weights, before, change, keeps_slots):
         momenta = {
@@ -104,7 +105,7 @@ def updates(monkeypatch):
             mask, old = weight.mask.numpy(), before[name]
             np.testing.assert_array_equal(mask, change.masks[name])
             value = weight.variable.numpy()
-            if not weight.live:
+            if not weight.keep_pruned_values:
                 assert not value[~mask].any()
             new = change.fresh[name] if change.fresh else mask & ~old
             if change.weights is None:
@@ -121,7 +122,7 @@ def updates(monkeypatch):
         moved = {n: change.masks[n] ^ before[n] for n in before}
         made.append((step, kept, sum(int(m.sum()) for m in moved.values())))
 
-    monkeypatch.setattr(dynamic, "apply", checked)
+    monkeypatch.setattr(callback_module, "apply_update", checked)
     return made
 
 
@@ -135,7 +136,7 @@ class Watch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.steps += 1
         for weight in found(self.model).values():
-            if not weight.live:
+            if not weight.keep_pruned_values:
                 hidden = weight.variable.numpy()[~weight.mask.numpy()]
                 assert not hidden.any()
 
@@ -164,13 +165,15 @@ def test_what_must_hold_after_every_update(method, updates):
     assert history["overlap"][-1] == moving.overlap
     # After training the model is as sparse as it says, and is itself again.
     for name, weight in found(model).items():
-        assert not weight.live
+        assert not weight.keep_pruned_values
         assert not weight.variable.numpy()[~masks[name]].any()
     stripped = kprune.strip(model)
     np.testing.assert_allclose(
         stripped.predict(X, verbose=0), model.predict(X, verbose=0), atol=1e-6
     )
-    assert not any(w.dense_gradients for w in kprune.masking.wrappers(model))
+    assert not any(
+        w.dense_gradients for w in kprune.masking.wrapping.wrappers(model)
+    )
 
 
 def test_when_updates_come(updates):
@@ -193,7 +196,7 @@ def test_when_updates_come(updates):
 @pytest.mark.parametrize("skip_step", [True, pytest.param(False, marks=SLOW)])
 def test_rigl_grows_the_top_of_the_dense_gradient(skip_step, monkeypatch):
     model = network()
-    checked, apply = [], dynamic.apply
+    checked, apply = [], callback.apply
 
     def check(model, weights, before, change, keeps_slots):
         # The batch of step 4, through a plain copy with the zeros in place.
@@ -219,7 +222,7 @@ def test_rigl_grows_the_top_of_the_dense_gradient(skip_step, monkeypatch):
         assert not now[grown & ~active].any()
         checked.append(count)
 
-    monkeypatch.setattr(dynamic, "apply", check)
+    monkeypatch.setattr(callback_module, "apply_update", check)
     moving = callback("rigl", every="4it", end="16it", skip_step=skip_step)
     fit(model, moving, epochs=1)
     assert len(checked) == 1
@@ -335,13 +338,13 @@ def test_two_replicas_grow_by_the_gradient_of_the_whole_batch(monkeypatch):
         [d.name for d in tf.config.list_logical_devices("CPU")],
         tf.distribute.ReductionToOneDevice(),
     )
-    seen, update = [], kprune.dynamic.RigL.update
+    seen, update = [], kprune.callbacks.dynamic.RigL.update
 
     def watch(self, moment):
         seen.append(moment.gradients)
         return update(self, moment)
 
-    monkeypatch.setattr(kprune.dynamic.RigL, "update", watch)
+    monkeypatch.setattr(kprune.callbacks.dynamic.RigL, "update", watch)
 
     def without_batch_norm():
         layers = plain().layers
@@ -424,7 +427,7 @@ def test_dns_brings_weights_back():
     class Look(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             weight = found(self.model)["b/kernel"]
-            assert weight.live
+            assert weight.keep_pruned_values
             mask = weight.mask.numpy()
             if not mask.all():
                 assert np.abs(weight.variable.numpy()[~mask]).max() > 0
@@ -437,7 +440,7 @@ def test_dns_brings_weights_back():
 
 
 def test_an_updater_of_ones_own(updates):
-    class Oldest(kprune.dynamic.Updater):
+    class Oldest(kprune.callbacks.dynamic.MaskUpdater):
         def drop_scores(self, moment):
             return {n: -np.abs(w) for n, w in moment.weights.items()}
 
@@ -469,7 +472,9 @@ def test_an_interrupted_training_does_not_stay_live():
     with pytest.raises(Killed):
         fit(model, moving, Kill(4))
     fit(model, moving, epochs=1)
-    assert not any(w.live for w in kprune.masking.wrappers(model))
+    assert not any(
+        w.keep_pruned_values for w in kprune.masking.wrapping.wrappers(model)
+    )
     for weight in found(model).values():
         assert not weight.variable.numpy()[~weight.mask.numpy()].any()
 

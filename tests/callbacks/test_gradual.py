@@ -9,8 +9,9 @@ import tensorflow as tf
 from interruption import Kill, assert_resumes
 
 import kprune
-from kprune import masks, schedules
 from kprune.callbacks import Checkpoint, GradualPruning
+from kprune.masking import masks
+from kprune.pruning import schedules
 
 STEPS, EPOCHS = 6, 4
 RNG = np.random.default_rng(0)
@@ -115,7 +116,9 @@ def test_gmp_keeps_what_the_cubic_says_at_each_update():
 
 def test_removed_are_the_smallest_and_they_stay_removed():
     model = net()
-    values = {w.name: w.variable.numpy() for w in kprune.weights.find(model)}
+    values = {
+        w.name: w.variable.numpy() for w in kprune.masking.weights.find(model)
+    }
     driven = Drive("gmp", 0.8, model=model, every=2).run()
     assert len(driven.masks) > 6
     for before, after in itertools.pairwise(driven.masks.values()):
@@ -209,7 +212,7 @@ def test_a_pruner_that_looks_at_data_reads_it_once():
             read.append(i)
             yield X[i * 8 : i * 8 + 8], labels()[i * 8 : i * 8 + 8]
 
-    probe = kprune.Probe(batches=1)
+    probe = kprune.ScoringConfig(batches=1)
     pruner = kprune.Pruner("snip", fresh_batches=True)
     driven = Drive(
         pruner, 0.9, end=12, every=3, data=batches(), probe=probe
@@ -323,25 +326,25 @@ def test_a_weight_returns_with_the_value_it_had():
     # After training nothing is under the mask, and the model is as it was.
     kernel = np.ravel(model.get_layer("a").layer.kernel.numpy())
     np.testing.assert_array_equal(kernel, [1, 0, 3])
-    assert not model.get_layer("a").live
+    assert not model.get_layer("a").keep_pruned_values
 
 
 def test_a_weight_returns_as_zero():
     with pytest.raises(ValueError, match="`recover=True`"):
-        GradualPruning("gmp", 0.9, live=True)
-    _, mask, stored, _ = pruned_twice(recover=True, live=False)
+        GradualPruning("gmp", 0.9, keep_pruned_values=True)
+    _, mask, stored, _ = pruned_twice(recover=True, keep_pruned_values=False)
     assert mask == [False, True, True]  # A zero is never among the largest.
     np.testing.assert_array_equal(stored, [0, 0.5, 3])
 
 
 def test_a_model_wrapped_to_train_what_is_removed_does():
     plain = kprune.strip(net())
-    model = kprune.wrap(plain, live=True, dense_gradients=True)
+    model = kprune.wrap(plain, keep_pruned_values=True, dense_gradients=True)
     model.compile("adam", CE)
     start = model.get_layer("a").layer.kernel.numpy()
     fit("gmp", 0.9, model=model, recover=True, end=2, epochs=1)
     layer = model.get_layer("a")
-    assert layer.live
+    assert layer.keep_pruned_values
     assert layer.dense_gradients
     removed = ~kprune.get_masks(model)["a/kernel"]
     stored = layer.layer.kernel.numpy()[removed]
@@ -417,7 +420,7 @@ def test_two_replicas_keep_the_same_masks(options):
         verbose=0,
     )
     assert kprune.report(model).kept == 20
-    for weight in kprune.weights.find(model):
+    for weight in kprune.masking.weights.find(model):
         for variable in (weight.mask, weight.variable):
             one, two = strategy.experimental_local_results(variable.value)
             assert one.device != two.device
@@ -463,7 +466,7 @@ def test_asni_leaves_the_nonzeros_that_the_paper_prints(
 ):
     build = getattr(kprune.models, name)
     model = kprune.wrap(build(classes=10, input_shape=shape, seed=0))
-    sizes = [w.mask.numpy().size for w in kprune.weights.find(model)]
+    sizes = [w.mask.numpy().size for w in kprune.masking.weights.find(model)]
     total = sum(sizes)
     biases = sum(
         int(np.prod(v.shape))

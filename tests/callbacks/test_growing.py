@@ -7,8 +7,8 @@ import tensorflow as tf
 from interruption import Kill, assert_resumes
 
 import kprune
-from kprune import weights
 from kprune.callbacks import Checkpoint, GrowingRegularization
+from kprune.masking import weights
 
 STEPS, EPOCHS = 6, 4
 RNG = np.random.default_rng(0)

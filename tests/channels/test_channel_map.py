@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune import weights
-from kprune.channels import channel_map
+from kprune.graph import channels
+from kprune.masking import weights
 
 layers = keras.layers
 
@@ -29,7 +29,7 @@ def residual():
 
 
 def test_what_is_added_goes_together_and_what_is_flattened_repeats():
-    found = channel_map.of(residual())
+    found = channels.build_channel_map(residual())
     stem = groups(found, "stem/kernel", 3)
     assert len(set(stem)) == 4
     assert groups(found, "outer/kernel", 3) == stem
@@ -50,7 +50,7 @@ def test_what_is_added_goes_together_and_what_is_flattened_repeats():
 
 
 def test_which_axes_read():
-    found = channel_map.of(residual())
+    found = channels.build_channel_map(residual())
     reads = {a.number: a.reads for a in found.axes["inner/kernel"]}
     assert reads == {2: True, 3: False}
     assert [a.reads for a in found.axes["bn/gamma"]] == [False]
@@ -67,7 +67,7 @@ def test_depthwise_and_separable_kernels():
             layers.Dense(2, name="d"),
         ]
     )
-    found = channel_map.of(model)
+    found = channels.build_channel_map(model)
     a = groups(found, "a/kernel", 3)
     assert groups(found, "b/kernel", 2) == a
     (axis,) = found.axes["b/kernel"]
@@ -84,7 +84,9 @@ def test_a_layer_without_a_rule_holds_its_channels():
     h = layers.Dense(6, name="a")(x)
     h = layers.GRU(3, name="gru")(h)
     h = layers.Dense(4, name="b")(h)
-    found = channel_map.of(keras.Model(x, layers.Dense(2, name="c")(h)))
+    found = channels.build_channel_map(
+        keras.Model(x, layers.Dense(2, name="c")(h))
+    )
     reasons = {found.why[g] for g in groups(found, "a/kernel", 1)}
     assert reasons == {"'gru' (GRU): no rule for its class"}
     assert found.unfit["gru/cell/kernel"] == "no rule for its class"
@@ -108,14 +110,16 @@ def test_names_are_those_of_the_weights(wrapped):
     }
     for weight in weights.find(model):
         assert named[weight.name] is weight.variable
-    found = channel_map.of(model)
+    found = channels.build_channel_map(model)
     assert groups(found, "fc/kernel", 0) == groups(found, "inner/fc/kernel", 1)
 
 
 def test_the_map_is_made_once_and_the_model_is_left_alone():
     model = residual()
     before = [np.array(v) for v in model.variables]
-    assert channel_map.of(model) is channel_map.of(model)
+    assert channels.build_channel_map(model) is channels.build_channel_map(
+        model
+    )
     for variable, value in zip(model.variables, before, strict=True):
         np.testing.assert_array_equal(variable, value)
 
@@ -128,12 +132,12 @@ def test_a_model_that_was_given_other_layers_has_another_map():
             layers.Dense(2, name="b"),
         ]
     )
-    before = channel_map.of(model)
+    before = channels.build_channel_map(model)
     assert set(groups(before, "b/kernel", 1)) == set(before.outputs.tolist())
     model.pop()
     model.add(layers.Dense(5, name="b"))
     model.add(layers.Dense(2, name="c"))
-    after = channel_map.of(model)
+    after = channels.build_channel_map(model)
     assert len(groups(after, "b/kernel", 1)) == 5
     assert groups(after, "c/kernel", 0) == groups(after, "b/kernel", 1)
     assert not set(groups(after, "b/kernel", 1)) & set(after.outputs.tolist())

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 import kprune
-from kprune.comparison import Comparison, Row, comparing, running
-from kprune.comparison.timing import Timing
+from kprune.deploy.comparison import Comparison, Row, comparing, running
+from kprune.deploy.comparison.timing import Timing
 
 layers = keras.layers
 

@@ -4,10 +4,10 @@ import time
 
 import numpy as np
 
-from kprune.comparison import timing
+from kprune.deploy.comparison import timing
 
 
-class Clock:
+class StepCounter:
     """Says what time it is; its functions take the seconds they are given."""
 
     def __init__(self):
@@ -28,7 +28,7 @@ class Clock:
 
 
 def test_the_other_runs_before_between_and_after():
-    clock = Clock()
+    clock = StepCounter()
     one, other = clock.function("one", 2.0), clock.function("other", 1.0, 5.0)
     times, base = timing.alternate(one, other, 2, turns=2, clock=clock)
     assert clock.calls == ["other"] * 2 + (["one"] + ["other"] * 2) * 2
@@ -38,7 +38,7 @@ def test_the_other_runs_before_between_and_after():
 
 
 def test_a_ratio_is_taken_against_the_turns_around_it():
-    clock = Clock()
+    clock = StepCounter()
     # Of each function, the first two calls warm up and count.
     before = clock.function("before", 9, 1, 4.0, 8.0, 12.0, 20.0)
     after = clock.function("after", 9, 1, 1.0, 2.0, 2.0)
@@ -50,7 +50,7 @@ def test_a_ratio_is_taken_against_the_turns_around_it():
 
 
 def test_what_is_short_is_called_several_times_in_a_row():
-    clock = Clock()
+    clock = StepCounter()
     # 0.03 seconds are four calls of 2 ** -7 and one of 0.5.
     before = clock.function("before", 0.5)
     after = clock.function("after", 2**-7)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune.report import report
+from kprune.analysis.report import report
 
 layers = keras.layers
 

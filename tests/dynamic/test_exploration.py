@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kprune.dynamic.exploration import Exploration
+from kprune.callbacks.dynamic.exploration import Exploration
 
 
 def masks(bits):

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 import kprune
-from kprune.dynamic import training_flops
+from kprune.callbacks.dynamic import training_flops
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_by_hand(report):
         "dns": 52 + 260,
         "rigl": (78 * 100 + 52 + 260) / 101,
     }
-    assert set(expected) == set(kprune.dynamic.METHODS)
+    assert set(expected) == set(kprune.callbacks.dynamic.METHODS)
     for method, cost in expected.items():
         flops = training_flops(report, method)
         assert (flops.dense, flops.sparse) == (780, cost)
@@ -42,7 +42,7 @@ def test_by_hand(report):
 def test_options_count(report):
     flops = training_flops(report, "rigl", every=10)
     assert flops.sparse == (780 + 312) / 11
-    rigl = kprune.dynamic.RigL(skip_step=False)
+    rigl = kprune.callbacks.dynamic.RigL(skip_step=False)
     assert training_flops(report, rigl, every=10).sparse == (780 + 312) / 10
     with pytest.raises(ValueError, match="`every`"):
         training_flops(report, "rigl", every="1ep")

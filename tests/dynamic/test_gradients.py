@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import kprune
-from kprune.dynamic.gradients import DenseGradients
+from kprune.callbacks.dynamic.gradients import DenseGradients
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 RNG = np.random.default_rng(0)
@@ -33,7 +33,7 @@ def network(**options):
 
 
 def values(model):
-    found = kprune.weights.prunable(model)
+    found = kprune.masking.weights.prunable(model)
     return {n: w.variable.numpy().astype("float32") for n, w in found.items()}
 
 

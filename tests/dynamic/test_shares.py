@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kprune.dynamic.shares import shares
+from kprune.callbacks.dynamic.shares import shares
 
 WIDE = {"a": 99, "b": 99, "c": 99}
 

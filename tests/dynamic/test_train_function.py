@@ -2,7 +2,7 @@
 
 import pytest
 
-from kprune.dynamic.train_function import TrainFunction
+from kprune.callbacks.dynamic.train_function import TrainFunction
 
 
 class Trace:

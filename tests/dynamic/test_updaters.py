@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from kprune import dynamic
-from kprune.dynamic import Moment
+from kprune.callbacks import dynamic
+from kprune.callbacks.dynamic import TrainingState
 
 RNG = np.random.default_rng(0)
 
@@ -22,7 +22,7 @@ def moment(weights, gradients=None, momenta=None, masks=None, **kwargs):
         if values is not None:
             values = {n: np.array(v, np.float32) for n, v in values.items()}
         given[name] = values
-    return Moment(weights=weights, **given)
+    return TrainingState(weights=weights, **given)
 
 
 def bits(mask):
@@ -338,7 +338,7 @@ def test_dns_takes_a_number_for_each_layer():
 
 
 def test_functions_in_place_of_methods():
-    updater = dynamic.Updater(
+    updater = dynamic.MaskUpdater(
         0.5,
         anneal="constant",
         drop_scores=lambda m: {"w": -np.abs(m.weights["w"])},
@@ -353,7 +353,7 @@ def test_what_a_function_must_give():
     now = moment({"w": [1.0, 2.0, 0, 0]})
 
     def update(**functions):
-        dynamic.Updater(0.5, **functions).update(now)
+        dynamic.MaskUpdater(0.5, **functions).update(now)
 
     with pytest.raises(ValueError, match="add up to the 1"):
         update(grow_counts=lambda m, kept, candidates: {"w": 2})
@@ -362,7 +362,7 @@ def test_what_a_function_must_give():
     with pytest.raises(ValueError, match="grow scores of 'w' of shape"):
         update(grow_scores=lambda m: {"w": np.zeros(3)})
     # Scores of -inf do not make a pruned entry outrank an active one.
-    updater = dynamic.Updater(
+    updater = dynamic.MaskUpdater(
         0.5, drop_scores=lambda m: {"w": np.full(4, -math.inf)}
     )
     assert not updater.drop(now)["w"][2:].any()
@@ -370,7 +370,7 @@ def test_what_a_function_must_give():
 
 def test_names_and_options():
     assert isinstance(dynamic.get("rigl", skip_step=False), dynamic.RigL)
-    own = dynamic.Updater()
+    own = dynamic.MaskUpdater()
     assert dynamic.get(own) is own
     for call, message in [
         (lambda: dynamic.get("riggl"), "Did you mean 'rigl'"),
@@ -383,7 +383,7 @@ def test_names_and_options():
         (lambda: dynamic.get(own, drop_fraction=0.1), "given by name"),
         (lambda: dynamic.RigL(1.5), "number in \\[0, 1\\]"),
         (lambda: dynamic.RigL(anneal="cosin"), "Did you mean 'cosine'"),
-        (lambda: dynamic.Updater(needs="gradient"), "`needs`"),
+        (lambda: dynamic.MaskUpdater(needs="gradient"), "`needs`"),
         (lambda: dynamic.DSR(target=0), "positive integer"),
         (lambda: dynamic.DSR(threshold=0), "above 0"),
         (lambda: dynamic.DeepR(temperature=-1), "`temperature`"),

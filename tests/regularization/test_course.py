@@ -2,11 +2,11 @@
 
 import pytest
 
-from kprune.regularization import Course
+from kprune.callbacks.regularization import PenaltySchedule
 
 
 def test_lambda_after_n_steps():
-    course = Course(2, 5, 7, 0.4, 1.0)
+    course = PenaltySchedule(2, 5, 7, 0.4, 1.0)
     # 0.4, 0.8 and 1.0, one every 5 steps from step 2 on; then 7 steps.
     assert (course.picking, course.growing, course.end) == (0, 15, 24)
     expected = [0] * 7 + [0.4] * 5 + [0.8] * 5 + [1.0] * 7 + [0] * 3
@@ -16,7 +16,7 @@ def test_lambda_after_n_steps():
 
 
 def test_the_course_of_greg_2():
-    course = Course(0, 2, 3, 0.5, 1.0, 0.1, 0.2, -0.3)
+    course = PenaltySchedule(0, 2, 3, 0.5, 1.0, 0.1, 0.2, -0.3)
     # All by 0.1 up to 0.2, then the picked by 0.5 from there, up to 1.
     assert (course.picking, course.growing, course.end) == (4, 4, 11)
     found = [course.penalties(step) for step in range(12)]
@@ -27,7 +27,7 @@ def test_the_course_of_greg_2():
 
 
 def test_cycles_begin_anew():
-    course = Course(0, 1, 1, 0.5, 1.0, cycles=2)
+    course = PenaltySchedule(0, 1, 1, 0.5, 1.0, cycles=2)
     found = [course.penalties(step)[0] for step in range(7)]
     assert found == [0, 0.5, 1, 0, 0.5, 1, 0]
     steps = [(0, "pick"), (3, "remove"), (3, "pick"), (6, "remove")]
@@ -35,9 +35,9 @@ def test_cycles_begin_anew():
 
 
 def test_the_published_course_has_ten_thousand_updates():
-    assert Course(0, 5, 40_000, 1e-4, 1.0).end == 50_000 + 40_000
+    assert PenaltySchedule(0, 5, 40_000, 1e-4, 1.0).end == 50_000 + 40_000
     # 1e-5 a thousand times; then 1e-4 from 0.01 on, 9,900 times.
-    course = Course(0, 10, 10_000, 1e-4, 1.0, 1e-5, 1e-2, -1e-4)
+    course = PenaltySchedule(0, 10, 10_000, 1e-4, 1.0, 1e-5, 1e-2, -1e-4)
     assert (course.picking, course.growing) == (10_000, 99_000)
 
 
@@ -65,4 +65,4 @@ def test_what_does_not_fit_is_refused(options, words):
         **options,
     }
     with pytest.raises(ValueError, match=words):
-        Course(**given)
+        PenaltySchedule(**given)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import kprune
-from kprune.regularization import GroupLasso
+from kprune.callbacks.regularization import GroupLasso
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 EPS = 1e-8

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 import kprune
-from kprune.regularization import prune_train
-from kprune.regularization.prune_train import sparse_channels
+from kprune.callbacks.regularization import prune_train
+from kprune.callbacks.regularization.prune_train import sparse_channels
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 RNG = np.random.default_rng(0)

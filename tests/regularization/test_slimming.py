@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune.regularization import slim
+from kprune.callbacks.regularization import slim
 
 GAMMA = np.array([0.5, -0.25, 0.0, 1.0], "float32")
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

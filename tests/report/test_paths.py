@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 import kprune
-from kprune.report import report
-from kprune.report.paths import find
+from kprune.analysis.report import report
+from kprune.analysis.report.paths import find
 
 layers = keras.layers
 
@@ -29,7 +29,7 @@ def masked(model, **masks):
 
 def on_path(model):
     """Returns the entries on a path and the kept ones, by weight."""
-    variables = {w.name: w.variable for w in kprune.weights.find(model)}
+    variables = {w.name: w.variable for w in kprune.masking.weights.find(model)}
     kept = kprune.get_masks(model)
     return find(model, variables, kept), kept
 
@@ -136,7 +136,7 @@ def test_agrees_with_the_gradient_of_a_positive_network(float64, sparsity):
     for variable in model.trainable_variables:
         value = abs(variable) + 1.0 if variable.ndim > 1 else 0.0 * variable
         variable.assign(value)
-    weights = {w.name: w.variable for w in kprune.weights.find(model)}
+    weights = {w.name: w.variable for w in kprune.masking.weights.find(model)}
     with tf.GradientTape() as tape:
         total = tf.reduce_sum(model(np.ones((1, 6, 6, 2))))
     gradients = tape.gradient(total, [v.value for v in weights.values()])

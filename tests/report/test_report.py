@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune.report import report, summary
+from kprune.analysis.report import report, summary
 
 layers = keras.layers
 

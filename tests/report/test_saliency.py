@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune.report import report
+from kprune.analysis.report import report
 
 layers = keras.layers
 X = np.array([[1.0, 2.0, 3.0]], "float32")
@@ -39,7 +39,7 @@ def test_saliency_of_a_linear_unit():
 def test_values_under_the_mask_do_not_count():
     model = kprune.wrap(
         keras.Sequential([keras.Input((3,)), layers.Dense(1, name="out")]),
-        live=True,
+        keep_pruned_values=True,
     )
     kprune.set_masks(model, {"out/kernel": [[1], [0], [1]]})
     model.layers[0].layer.kernel.assign([[1.0], [-2.0], [0.5]])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune import sanity
+from kprune.analysis import sanity
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -48,7 +48,7 @@ def kernels(model):
 
 
 def weights_of(model):
-    return {w.name: w for w in kprune.weights.find(model)}
+    return {w.name: w for w in kprune.masking.weights.find(model)}
 
 
 GRAINS = [
@@ -237,7 +237,7 @@ def test_survivors_of_the_method_come_after_those_of_the_check():
     calls = []
     pruner = kprune.Pruner(
         "magnitude",
-        survivors=lambda model, seed: calls.append(
+        after_pruning=lambda model, seed: calls.append(
             kernels(model)["fc1/kernel"]
         ),
     )

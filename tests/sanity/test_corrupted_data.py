@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kprune import sanity
+from kprune.analysis import sanity
 
 
 def arrays(count=40):

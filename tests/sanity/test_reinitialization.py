@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import kprune
-from kprune import sanity
+from kprune.analysis import sanity
 
 
 def net():
@@ -33,7 +33,7 @@ def named(model):
     """Returns the values of all variables but the states of seeds."""
     return {
         name: np.array(variable)
-        for name, variable in kprune.weights.named(model)
+        for name, variable in kprune.masking.weights.named(model)
         if "seed" not in name
     }
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kprune import masks as masks_
-from kprune import sanity
+from kprune.analysis import sanity
+from kprune.masking import masks as masks_
 
 
 def masks():

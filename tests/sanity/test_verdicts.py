@@ -2,8 +2,8 @@
 
 import pytest
 
-from kprune.sanity import verdict
-from kprune.sanity.verdicts import _quantile, _tails
+from kprune.analysis.sanity import verdict
+from kprune.analysis.sanity.verdicts import _quantile, _tails
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from lifecycle import assert_same, normal, two_layers
 from test_model_kinds import KINDS
 
 import kprune
-from kprune import selection, weights
-from kprune.selection.exact_top_k import exact_top_k
+from kprune import learned
+from kprune.learned.exact_top_k import exact_top_k
+from kprune.masking import weights
 
 METHODS = {
     "edge_popup": {"sparsity": 0.5},
@@ -120,7 +121,7 @@ def test_biprop_by_hand():
 
 
 def test_biprop_with_nothing_kept_is_zero():
-    part = selection.Biprop(kept=0, fan_in=1)
+    part = learned.Biprop(kept=0, fan_in=1)
     part.build((3,))
     np.testing.assert_array_equal(part(tf.ones(3)), [0, 0, 0])
 
@@ -147,14 +148,14 @@ def test_supermask_and_its_rescaling_by_hand():
 
 
 def test_supermask_without_rescaling():
-    part = selection.Supermask(rescale=False, round_mask=True)
+    part = learned.Supermask(rescale=False, round_mask=True)
     part.build((2,))
     part.logits.assign([1.0, -1.0])
     np.testing.assert_array_equal(part(tf.constant([2.0, 3.0])), [2, 0])
 
 
 def test_an_empty_supermask_is_zero_and_finite():
-    part = selection.Supermask(round_mask=True)
+    part = learned.Supermask(round_mask=True)
     part.build((2,))
     part.logits.assign([-1.0, -1.0])
     with tf.GradientTape() as tape:
@@ -166,7 +167,7 @@ def test_an_empty_supermask_is_zero_and_finite():
 
 
 def test_a_supermask_is_drawn_by_its_chances_anew_at_each_call():
-    part = selection.Supermask(rescale=False, seed=3)
+    part = learned.Supermask(rescale=False, seed=3)
     part.build((3,))
     part.logits.assign([0.0, np.log(3), -np.log(3)])
     draws = np.array([part(tf.ones(3)) for _ in range(2000)])
@@ -191,9 +192,9 @@ def test_at_sparsity_0_it_is_the_dense_network():
 @pytest.mark.parametrize("sparsity, kept", [(0.5, (10, 5)), (0.9, (2, 1))])
 def test_the_number_kept_of_each_weight_is_exact(sparsity, kept):
     net = moved(kprune.select(two_layers(), "edge_popup", sparsity))
-    masks = selection.selected_masks(net)
+    masks = learned.selected_masks(net)
     assert (masks["a/kernel"].sum(), masks["b/kernel"].sum()) == kept
-    assert selection.sparsity(net) == 1 - sum(kept) / 30
+    assert learned.sparsity(net) == 1 - sum(kept) / 30
 
 
 def test_scores_are_seeded_and_within_their_limit():
@@ -256,7 +257,7 @@ def test_biases_are_frozen_as_they_are_or_at_0():
 
 def test_what_is_excluded_is_dense_and_frozen():
     net = kprune.select(two_layers(), "edge_popup", 0.5, exclude="b")
-    assert list(selection.selected_masks(net)) == ["a/kernel"]
+    assert list(learned.selected_masks(net)) == ["a/kernel"]
     assert len(net.trainable_variables) == 1
 
 
@@ -336,9 +337,9 @@ def test_kind_lives_through(kind, method, tmp_path):
         assert type(plain) is type(model)
         assert_same(plain(x), outputs, tolerance=1e-5)
         assert len(plain.trainable_variables) == len(model.trainable_variables)
-        masked = selection.harden(one)
+        masked = learned.to_masked(one)
         assert_same(masked(x), outputs, tolerance=1e-5)
-        assert_same(kprune.get_masks(masked), selection.selected_masks(one))
+        assert_same(kprune.get_masks(masked), learned.selected_masks(one))
         assert [w.name for w in weights.find(masked)] == names
     assert_same(net(x), outputs)
 
@@ -351,31 +352,31 @@ def test_a_stripped_model_knows_nothing_of_kprune(tmp_path):
 def test_a_hardened_model_trains_its_weights_under_the_masks():
     net = moved(kprune.select(two_layers(), "edge_popup", 0.5))
     net.compile("sgd", "mse")
-    masked = selection.harden(net)
+    masked = learned.to_masked(net)
     before = [np.array(v) for v in masked.trainable_variables]
     masked.fit(normal(16, 4), normal(16, 2), verbose=0)
     after = [np.array(v) for v in masked.trainable_variables]
     assert [v.name for v in masked.trainable_variables].count("kernel") == 2
     assert all((a != b).any() for a, b in zip(before, after, strict=True))
     assert kprune.report(masked).sparsity == 0.5
-    masks = selection.selected_masks(net)
+    masks = learned.selected_masks(net)
     for name, mask in kprune.get_masks(masked).items():
         np.testing.assert_array_equal(mask, masks[name])
 
 
 def test_a_supermask_is_hardened_rounded_or_drawn():
     net = kprune.select(two_layers(), "supermask", weights="keep")
-    assert selection.sparsity(net) == 0.5  # Expected, of chances of one half.
-    assert kprune.report(selection.harden(net)).sparsity == 0.0
+    assert learned.sparsity(net) == 0.5  # Expected, of chances of one half.
+    assert kprune.report(learned.to_masked(net)).sparsity == 0.0
     one, other = (
-        kprune.get_masks(selection.harden(net, seed=seed)) for seed in (1, 2)
+        kprune.get_masks(learned.to_masked(net, seed=seed)) for seed in (1, 2)
     )
-    again = selection.selected_masks(net, seed=1)
+    again = learned.selected_masks(net, seed=1)
     assert_same(one, again)
     assert 3 < sum(mask.sum() for mask in one.values()) < 27
     assert any((one[name] != other[name]).any() for name in one)
     # What is kept is multiplied by 20 / kept.
-    masked = selection.harden(net, seed=1)
+    masked = learned.to_masked(net, seed=1)
     stored = net.layers[0].layer.kernel.numpy()
     expected = stored * one["a/kernel"] * (20 / one["a/kernel"].sum())
     np.testing.assert_allclose(
@@ -422,7 +423,7 @@ def test_two_replicas_choose_as_one_device():
         tolerance=1e-5,
     )
     assert_same(
-        selection.selected_masks(replicated), selection.selected_masks(alone)
+        learned.selected_masks(replicated), learned.selected_masks(alone)
     )
 
 
@@ -434,13 +435,13 @@ def test_global_selection_by_hand():
     for variable, size in zip(net.trainable_variables, (2.0, 1.0), strict=True):
         signs = np.where(np.arange(np.prod(variable.shape)) % 2, size, -size)
         variable.assign(signs.reshape(variable.shape))
-    callback = selection.GlobalSelection(2 / 3, epochs=2)
+    callback = learned.GlobalSelection(2 / 3, epochs=2)
     callback.set_model(net)
 
     counts = []
     for epoch in range(3):
         callback.on_epoch_begin(epoch)
-        masks = selection.selected_masks(net)
+        masks = learned.selected_masks(net)
         counts.append((masks["a/kernel"].sum(), masks["b/kernel"].sum()))
     # All; then 2/3 (1 - 1/8) = 7/12 of 30 out, 12.5 left, 12 or 13; then 10.
     # The scores of "a" are higher, and it has 20.
@@ -451,12 +452,12 @@ def test_global_selection_by_hand():
 
 def test_global_selection_is_for_counts():
     net = kprune.select(two_layers(), "supermask")
-    callback = selection.GlobalSelection(0.5)
+    callback = learned.GlobalSelection(0.5)
     callback.set_model(net)
     with pytest.raises(ValueError, match="keep a number of weights"):
         callback.on_epoch_begin(0)
     with pytest.raises(ValueError, match=r"`epochs`.*Received: epochs=0"):
-        selection.GlobalSelection(0.5, epochs=0)
+        learned.GlobalSelection(0.5, epochs=0)
 
 
 def test_global_selection_killed_in_the_midst_of_an_epoch(tmp_path):
@@ -472,7 +473,7 @@ def test_global_selection_killed_in_the_midst_of_an_epoch(tmp_path):
             data,
             4,
             checkpoint=directory and kprune.callbacks.Checkpoint(directory, 1),
-            callbacks=[selection.GlobalSelection(0.5, epochs=3), Kill(kill)],
+            callbacks=[learned.GlobalSelection(0.5, epochs=3), Kill(kill)],
             verbose=0,
         )
         return net, history
@@ -483,17 +484,17 @@ def test_global_selection_killed_in_the_midst_of_an_epoch(tmp_path):
 def test_a_global_selection_that_training_is_too_short_for():
     net = kprune.select(two_layers(), "biprop", 0.5)
     net.compile("sgd", "mse")
-    callback = selection.GlobalSelection(0.5, epochs=3)
+    callback = learned.GlobalSelection(0.5, epochs=3)
     with pytest.raises(ValueError, match=r"3 epochs. Expected more.*=3"):
         net.fit(normal(8, 4), normal(8, 2), epochs=3, callbacks=[callback])
 
 
 def test_the_sparsity_of_a_rounded_supermask_is_that_of_its_mask():
     net = kprune.select(two_layers(), "supermask", round_mask=True)
-    assert selection.sparsity(net) == 0
+    assert learned.sparsity(net) == 0
     moved(net)
-    hard = kprune.report(selection.harden(net)).sparsity
-    assert selection.sparsity(net) == pytest.approx(hard)
+    hard = kprune.report(learned.to_masked(net)).sparsity
+    assert learned.sparsity(net) == pytest.approx(hard)
     assert 0.2 < hard < 0.8
 
 
@@ -531,9 +532,9 @@ def test_models_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="has masks"):
         kprune.select(kprune.wrap(two_layers()), "edge_popup", 0.5)
     for function in (
-        selection.sparsity,
-        selection.selected_masks,
-        selection.harden,
+        learned.sparsity,
+        learned.selected_masks,
+        learned.to_masked,
     ):
-        with pytest.raises(ValueError, match="no choice of weights is trained"):
+        with pytest.raises(ValueError, match="has no sparsity that is learned"):
             function(two_layers())

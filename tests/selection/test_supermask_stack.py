@@ -8,7 +8,7 @@ from keras import layers
 from lifecycle import assert_same, normal
 
 import kprune
-from kprune.selection import SupermaskStack, task_inference
+from kprune.learned import SupermaskStack, task_inference
 
 TASKS = ("left", "right", "turned", "mixed")
 

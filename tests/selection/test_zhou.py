@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kprune import selection
+from kprune import tickets
 
 INITIAL = np.array([1.0, -4.0, 2.0, -3.0])
 FINAL = np.array([3.0, -2.0, -5.0, -1.0])
@@ -26,17 +26,17 @@ FINAL = np.array([3.0, -2.0, -5.0, -1.0])
     ],
 )
 def test_criterion(criterion, scores):
-    found = selection.CRITERIA[criterion](INITIAL, FINAL)
+    found = tickets.CRITERIA[criterion](INITIAL, FINAL)
     np.testing.assert_array_equal(found, scores)
 
 
 def test_every_criterion_is_tested():
     (mark,) = test_criterion.pytestmark
-    assert {case[0] for case in mark.args[1]} == set(selection.CRITERIA)
+    assert {case[0] for case in mark.args[1]} == set(tickets.CRITERIA)
 
 
 def test_alpha_weighs_the_end_against_the_beginning():
-    found = selection.CRITERIA["large_init_large_final"](
+    found = tickets.CRITERIA["large_init_large_final"](
         INITIAL, FINAL, alpha=0.5
     )
     np.testing.assert_array_equal(found, [1, 1, 2, 0.5])
@@ -45,12 +45,12 @@ def test_alpha_weighs_the_end_against_the_beginning():
 def test_masks_are_of_exact_shares_by_weight():
     names = {"a": INITIAL, "b": INITIAL}
     ends = {"a": FINAL, "b": FINAL}
-    masks = selection.zhou_masks(
+    masks = tickets.zhou_masks(
         names, ends, "large_final", {"a": 0.5, "b": 0.75}
     )
     np.testing.assert_array_equal(masks["a"], [1, 0, 1, 0])
     np.testing.assert_array_equal(masks["b"], [0, 0, 1, 0])
-    tied = selection.zhou_masks(names, ends, "movement", 0.5, seed=1)
+    tied = tickets.zhou_masks(names, ends, "movement", 0.5, seed=1)
     for mask in tied.values():
         assert mask[2] and mask.sum() == 2
 
@@ -72,7 +72,7 @@ MASK = np.array([True, True, False, False])
     ],
 )
 def test_actions(kept, removed, expected):
-    found = selection.zhou_values(
+    found = tickets.zhou_values(
         {"w": INITIAL}, {"w": FINAL}, {"w": MASK}, kept, removed
     )
     np.testing.assert_allclose(found["w"], expected)
@@ -82,7 +82,7 @@ def drawn(action, size=20_000):
     rng = np.random.default_rng(0)
     initial = rng.normal(0.0, 2.0, size).astype("float32")
     mask = rng.random(size) < 0.5
-    (values,) = selection.zhou_values(
+    (values,) = tickets.zhou_values(
         {"w": initial}, {"w": initial}, {"w": mask}, action
     ).values()
     assert values.dtype == "float32"
@@ -112,7 +112,7 @@ def test_in_another_order(action):
 
 def test_draws_follow_from_the_seed():
     one, again, other = (
-        selection.zhou_values(
+        tickets.zhou_values(
             {"w": INITIAL}, {"w": FINAL}, {"w": MASK}, "reinitialize", seed=s
         )["w"]
         for s in (1, 1, 2)
@@ -124,18 +124,18 @@ def test_draws_follow_from_the_seed():
 def test_wrong_names_are_answered():
     weights = {"w": INITIAL}, {"w": FINAL}
     with pytest.raises(ValueError, match="Did you mean 'movement'"):
-        selection.zhou_masks(*weights, "movment", 0.5)
+        tickets.zhou_masks(*weights, "movment", 0.5)
     with pytest.raises(ValueError, match=r"differ in: \['v', 'w'\]"):
-        selection.zhou_masks({"w": INITIAL}, {"v": FINAL}, "movement", 0.5)
+        tickets.zhou_masks({"w": INITIAL}, {"v": FINAL}, "movement", 0.5)
     with pytest.raises(ValueError, match=r"same shapes.*\['w'\]"):
-        selection.zhou_masks({"w": INITIAL}, {"w": FINAL[:1]}, "movement", 0.5)
+        tickets.zhou_masks({"w": INITIAL}, {"w": FINAL[:1]}, "movement", 0.5)
     with pytest.raises(ValueError, match="no options of the mask criterion"):
-        selection.zhou_masks(*weights, "movement", 0.5, alpha=2.0)
+        tickets.zhou_masks(*weights, "movement", 0.5, alpha=2.0)
     with pytest.raises(ValueError, match=r"share of each weight.*\['w'\]"):
-        selection.zhou_masks(*weights, "movement", {})
+        tickets.zhou_masks(*weights, "movement", {})
     with pytest.raises(ValueError, match=r"in \[0, 1\).*1.5 for 'w'"):
-        selection.zhou_masks(*weights, "movement", 1.5)
+        tickets.zhou_masks(*weights, "movement", 1.5)
     with pytest.raises(ValueError, match="Did you mean 'rewind'"):
-        selection.zhou_values(*weights, {"w": MASK}, "rewnd")
+        tickets.zhou_values(*weights, {"w": MASK}, "rewnd")
     with pytest.raises(ValueError, match="Unknown action on what is removed"):
-        selection.zhou_values(*weights, {"w": MASK}, removed="one")
+        tickets.zhou_values(*weights, {"w": MASK}, removed="one")

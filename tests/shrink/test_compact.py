@@ -11,7 +11,7 @@ from building import (
 )
 
 import kprune
-from kprune.shrink import plan
+from kprune.deploy.shrink import plan
 
 layers = keras.layers
 

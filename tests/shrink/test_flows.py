@@ -6,8 +6,8 @@ import pytest
 from building import channels, randomize, set_values, shrunk, zero_channels
 
 import kprune
-from kprune.channels import flows
-from kprune.shrink import plan
+from kprune.deploy.shrink import plan
+from kprune.graph import flows
 
 layers = keras.layers
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from building import channels, randomize, set_values, shrunk, zero_channels
 
-from kprune.shrink import plan
+from kprune.deploy.shrink import plan
 
 layers = keras.layers
 

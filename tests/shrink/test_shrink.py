@@ -7,7 +7,7 @@ import tensorflow as tf
 from building import assert_equal_outputs, channels, randomize, zero_channels
 
 import kprune
-from kprune.shrink import folding, plan, result
+from kprune.deploy.shrink import folding, plan, result
 
 layers = keras.layers
 
@@ -71,7 +71,7 @@ def test_the_model_that_came_in_stays():
 
 
 def test_stored_values_under_a_mask_do_not_count():
-    model = kprune.wrap(convolutional(), live=True)
+    model = kprune.wrap(convolutional(), keep_pruned_values=True)
     mask = np.ones((3, 3, 1, 8), bool)
     mask[..., :3] = False
     kprune.set_masks(model, {"a/kernel": mask})

@@ -6,8 +6,8 @@ import pytest
 from building import assert_equal_outputs
 
 import kprune
-from kprune import weights
-from kprune.shrink import plan
+from kprune.deploy.shrink import plan
+from kprune.masking import weights
 
 APPLICATIONS = {
     "MobileNetV2": 32,

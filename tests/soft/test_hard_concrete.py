@@ -9,7 +9,7 @@ from keras import layers
 from lifecycle import normal, two_layers
 
 import kprune
-from kprune.soft import HardConcrete
+from kprune.learned import HardConcrete
 
 
 def gates(model):
@@ -109,7 +109,7 @@ def test_penalty_by_hand():
 def test_penalty_is_part_of_the_loss():
     model = two_layers()
     x = normal(8, 4)
-    gated = kprune.soft.hard_concrete(
+    gated = kprune.learned.hard_concrete(
         model, 10, strength={"a": 3.0, "b": 1.0}, limits=(-2.0, 2.0)
     )
     for variable in gates(gated):
@@ -126,7 +126,7 @@ def test_a_shared_layer_pays_once():
     shared = layers.Dense(4, name="shared")
     i = keras.Input((4,))
     model = keras.Model(i, shared(shared(i)))
-    model = kprune.soft.hard_concrete(model, 10, limits=(-1.5, 1.5))
+    model = kprune.learned.hard_concrete(model, 10, limits=(-1.5, 1.5))
     model(normal(2, 4))
     (variable,) = gates(model)
     variable.assign(np.zeros(4))
@@ -134,7 +134,7 @@ def test_a_shared_layer_pays_once():
 
 
 def test_log_alpha_is_held_between_its_bounds():
-    model = kprune.soft.hard_concrete(two_layers(), 10)
+    model = kprune.learned.hard_concrete(two_layers(), 10)
     model.compile(keras.optimizers.SGD(1e6), "mse")
     model.train_on_batch(normal(8, 4), normal(8, 2))
     values = np.concatenate([v.numpy() for v in gates(model)])
@@ -157,7 +157,7 @@ def test_where_the_gates_are():
             layers.Dense(4, name="fc"),
         ]
     )
-    model = kprune.soft.hard_concrete(model, 10)
+    model = kprune.learned.hard_concrete(model, 10)
     for variable in gates(model):
         value = np.ones(variable.shape)
         value[1] = -4  # sigmoid(-4) * 1.2 < 0.1: closed.
@@ -165,7 +165,7 @@ def test_where_the_gates_are():
 
     closed = {
         name: np.argwhere(value == 0)
-        for name, value in kprune.soft.effective_weights(model).items()
+        for name, value in kprune.learned.effective_weights(model).items()
     }
     sizes = {name: len(places) for name, places in closed.items()}
     assert sizes == {
@@ -183,13 +183,13 @@ def test_a_recurrent_convolution_has_a_gate_for_each_feature_map():
     model = keras.Sequential(
         [keras.Input((2, 4, 4, 2)), layers.ConvLSTM2D(3, 2, name="conv")]
     )
-    model = kprune.soft.hard_concrete(model, 10)
+    model = kprune.learned.hard_concrete(model, 10)
     for variable in gates(model):
         assert variable.shape == (3,)
         variable.assign([1, -4, 1])
 
     # The middle map at each of the four gates of the LSTM.
-    for value in kprune.soft.effective_weights(model).values():
+    for value in kprune.learned.effective_weights(model).values():
         closed = np.argwhere((value == 0).all(axis=(0, 1, 2)))
         np.testing.assert_array_equal(np.ravel(closed), [1, 4, 7, 10])
         assert (value == 0).mean() == 1 / 3
@@ -197,7 +197,7 @@ def test_a_recurrent_convolution_has_a_gate_for_each_feature_map():
 
 def test_first_values_follow_drop_rate_and_seed():
     def first(**options):
-        model = kprune.soft.hard_concrete(two_layers(), 10, **options)
+        model = kprune.learned.hard_concrete(two_layers(), 10, **options)
         return [v.numpy() for v in gates(model)]
 
     a, b = first(drop_rate={"a": 0.2, "b": 0.5}, seed=1)
@@ -218,7 +218,9 @@ def test_digits_become_sparse():
             layers.Dense(10, name="b"),
         ]
     )
-    model = kprune.soft.hard_concrete(model, 1437, strength=0.1, drop_rate=0.8)
+    model = kprune.learned.hard_concrete(
+        model, 1437, strength=0.1, drop_rate=0.8
+    )
     model.compile(
         keras.optimizers.Adam(0.03),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -226,10 +228,10 @@ def test_digits_become_sparse():
     )
     model.fit(train, epochs=3, verbose=0)
 
-    assert kprune.soft.sparsity(model) > 0.2
+    assert kprune.learned.sparsity(model) > 0.2
     assert model.evaluate(test, verbose=0)[1] > 0.88
     # Inputs are removed as a whole.
-    masks = kprune.get_masks(kprune.soft.harden(model))
+    masks = kprune.get_masks(kprune.learned.to_masked(model))
     rows = masks["a/kernel"].any(axis=1)
     np.testing.assert_array_equal(masks["a/kernel"].all(axis=1), rows)
     assert 0 < rows.sum() < 64
@@ -256,7 +258,9 @@ def test_digits_become_sparse():
 )
 def test_a_wrong_argument_is_answered(options, words):
     with pytest.raises(ValueError, match=words):
-        kprune.soft.hard_concrete(two_layers(), **{"examples": 10, **options})
+        kprune.learned.hard_concrete(
+            two_layers(), **{"examples": 10, **options}
+        )
 
 
 def test_gates_that_do_not_fit_are_refused():

@@ -13,12 +13,14 @@ from lifecycle import assert_same, normal, pruned_values, two_layers, values
 from test_model_kinds import KINDS
 
 import kprune
-from kprune import weights
+from kprune.masking import weights
 
 # At a drop rate of 11/12 about half of the gates start closed.
 PUT = {
-    "soft_threshold": lambda m, **o: kprune.soft.soft_threshold(m, -2.0, **o),
-    "hard_concrete": lambda m, **o: kprune.soft.hard_concrete(
+    "soft_threshold": lambda m, **o: kprune.learned.soft_threshold(
+        m, -2.0, **o
+    ),
+    "hard_concrete": lambda m, **o: kprune.learned.hard_concrete(
         m, 100, drop_rate=11 / 12, **o
     ),
 }
@@ -58,17 +60,17 @@ def test_kind_lives_through(kind, how, tmp_path):
     soft.compile("sgd", "mse")
     soft.train_on_batch(x, y)
     assert_same(values(model), before)
-    outputs, zeros = soft(x), kprune.soft.zeros(soft)
+    outputs, zeros = soft(x), kprune.learned.zeros(soft)
     assert sum(zeros.values()) > 0
 
     soft.save(tmp_path / "soft.keras")
     loaded = keras.models.load_model(tmp_path / "soft.keras")
     assert_same(loaded(x), outputs)
-    assert kprune.soft.zeros(loaded) == zeros
+    assert kprune.learned.zeros(loaded) == zeros
     assert isinstance(loaded, type(model))
 
     for one in (soft, loaded):
-        masked = kprune.soft.harden(one)
+        masked = kprune.learned.to_masked(one)
         assert_same(masked(x), outputs, tolerance=1e-6)
         masks = kprune.get_masks(masked)
         removed = {name: (~mask).sum() for name, mask in masks.items()}
@@ -81,9 +83,9 @@ def test_kind_lives_through(kind, how, tmp_path):
 @both
 def test_a_hardened_model_trains_on_with_its_masks(put):
     soft = trained(put)
-    masked = kprune.soft.harden(soft)
-    zeros = sum(kprune.soft.zeros(soft).values())
-    assert kprune.report(masked).sparsity == kprune.soft.sparsity(soft) > 0
+    masked = kprune.learned.to_masked(soft)
+    zeros = sum(kprune.learned.zeros(soft).values())
+    assert kprune.report(masked).sparsity == kprune.learned.sparsity(soft) > 0
     assert masked.optimizer.iterations == 0  # Compiled alike, and afresh.
 
     start = np.concatenate([np.ravel(v) for v in values(masked)])
@@ -100,8 +102,8 @@ def test_a_hardened_model_trains_on_with_its_masks(put):
 @both
 def test_excluded_weights_stay_dense(put):
     soft = put(two_layers(), exclude="b")
-    assert list(kprune.soft.zeros(soft)) == ["a/kernel"]
-    masked = kprune.soft.harden(soft)
+    assert list(kprune.learned.zeros(soft)) == ["a/kernel"]
+    masked = kprune.learned.to_masked(soft)
     assert kprune.get_masks(masked)["b/kernel"].all()
     assert not kprune.get_masks(masked)["a/kernel"].all()
 
@@ -123,7 +125,7 @@ def test_a_saved_model_loads_where_kprune_is_only_imported(tmp_path):
     code = (
         "import keras, kprune, sys;"
         "model = keras.models.load_model(sys.argv[1]);"
-        "sys.stdout.write(repr(kprune.soft.sparsity(model)))"
+        "sys.stdout.write(repr(kprune.learned.sparsity(model)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "soft.keras"],
@@ -131,7 +133,7 @@ def test_a_saved_model_loads_where_kprune_is_only_imported(tmp_path):
         text=True,
         check=True,
     )
-    assert float(done.stdout) == kprune.soft.sparsity(soft)
+    assert float(done.stdout) == kprune.learned.sparsity(soft)
 
 
 def test_the_layers_own_losses_stay():
@@ -143,7 +145,7 @@ def test_the_layers_own_losses_stay():
         activity_regularizer=keras.regularizers.L1(0.5),
         name="fc",
     )
-    model = kprune.soft.soft_threshold(
+    model = kprune.learned.soft_threshold(
         keras.Sequential([keras.Input((3,)), dense]), initial=0.0
     )
     model(np.ones((1, 3)))
@@ -163,7 +165,7 @@ def test_statistics_below_a_wrapped_layer_move():
     moved = inner.layers[1].moving_mean.numpy()
     inner.layers[1].moving_mean.assign([0, 0])
     # A threshold of sigmoid(-100), which is 0 beside any weight.
-    soft = kprune.soft.soft_threshold(model, initial=-100.0)
+    soft = kprune.learned.soft_threshold(model, initial=-100.0)
     assert_same(soft(normal(8, 5, 4), training=True), plain, tolerance=1e-6)
     (mean,) = [v for v in soft.variables if v.name == "moving_mean"]
     assert_same(mean, moved, tolerance=1e-6)
@@ -186,12 +188,12 @@ def test_half_precision(put, tmp_path):
     assert soft(normal(3, 4)).dtype == "float16"
     assert {v.dtype for v in soft.trainable_variables} == {"float32"}
     assert all(np.isfinite(v).all() for v in values(soft))
-    effective = kprune.soft.effective_weights(soft)
+    effective = kprune.learned.effective_weights(soft)
     assert {v.dtype.name for v in effective.values()} == {"float32"}
     soft.save(tmp_path / "soft.keras")
     loaded = keras.models.load_model(tmp_path / "soft.keras")
     assert_same(loaded(normal(3, 4)), soft(normal(3, 4)))
-    masked = kprune.soft.harden(loaded)
+    masked = kprune.learned.to_masked(loaded)
     assert_same(masked(normal(3, 4)), soft(normal(3, 4)))
 
 
@@ -215,7 +217,7 @@ def test_two_replicas_train_as_one_device(put):
     alone = model()
     pairs = (normal(32, 4), normal(32, 2))
     data = tf.data.Dataset.from_tensor_slices(pairs).batch(8)
-    logger = kprune.soft.SparsityLogger()
+    logger = kprune.learned.SparsityLogger()
     histories = [
         one.fit(data, epochs=2, verbose=0, callbacks=[logger]).history
         for one in (replicated, alone)
@@ -227,7 +229,9 @@ def test_two_replicas_train_as_one_device(put):
         copies = [v.numpy() for v in variable.value.values]
         assert len(copies) == 2
         np.testing.assert_array_equal(*copies)
-    assert_same(kprune.soft.harden(replicated)(pairs[0]), alone(pairs[0]), 1e-5)
+    assert_same(
+        kprune.learned.to_masked(replicated)(pairs[0]), alone(pairs[0]), 1e-5
+    )
 
 
 @gated
@@ -266,14 +270,14 @@ def test_models_that_do_not_fit_are_refused(put):
 @pytest.mark.parametrize(
     "function",
     [
-        kprune.soft.harden,
-        kprune.soft.sparsity,
-        kprune.soft.zeros,
-        kprune.soft.effective_weights,
+        kprune.learned.to_masked,
+        kprune.learned.sparsity,
+        kprune.learned.zeros,
+        kprune.learned.effective_weights,
     ],
 )
 def test_a_plain_model_is_refused(function):
-    with pytest.raises(ValueError, match=r"no soft thresholds and no gates"):
+    with pytest.raises(ValueError, match="has no sparsity that is learned"):
         function(two_layers())
 
 
@@ -282,15 +286,15 @@ def test_a_layer_that_assigns_its_weight_is_refused():
     model = keras.Sequential(
         [keras.Input((4,)), layers.SpectralNormalization(dense, name="norm")]
     )
-    soft = kprune.soft.soft_threshold(model)
+    soft = kprune.learned.soft_threshold(model)
     with pytest.raises(ValueError, match="assigns its weight 'kernel'"):
         soft(normal(2, 4), training=True)
 
 
 def test_parts_name_weights_of_the_layer():
     with pytest.raises(ValueError, match=r"has no weight \['bias'\]"):
-        layer = kprune.soft.Reparametrized(
+        layer = kprune.learned.Reparametrized(
             layers.Dense(4, name="fc"),
-            {"bias": kprune.soft.SoftThreshold()},
+            {"bias": kprune.learned.SoftThreshold()},
         )
         layer(normal(2, 3))

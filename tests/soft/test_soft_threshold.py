@@ -7,7 +7,7 @@ import tensorflow as tf
 from lifecycle import normal, two_layers
 
 import kprune
-from kprune.soft import SoftThreshold
+from kprune.learned import SoftThreshold
 
 
 def thresholds(model):
@@ -19,13 +19,13 @@ def test_the_layer_computes_with_shrunken_weights():
         [keras.Input((3,)), keras.layers.Dense(1, use_bias=False, name="fc")]
     )
     model.layers[0].kernel.assign([[-2.0], [0.25], [1.0]])
-    model = kprune.soft.soft_threshold(model, initial=0.0)
+    model = kprune.learned.soft_threshold(model, initial=0.0)
 
     # sigmoid(0) = 1/2, so the weights are [-1.5, 0, 0.5].
     outputs = model(np.array([[1.0, 1.0, 1.0], [2.0, 5.0, 4.0]]))
     np.testing.assert_array_equal(outputs, [[-1.0], [-1.0]])
-    assert kprune.soft.zeros(model) == {"fc/kernel": 1}
-    assert kprune.soft.sparsity(model) == 1 / 3
+    assert kprune.learned.zeros(model) == {"fc/kernel": 1}
+    assert kprune.learned.sparsity(model) == 1 / 3
 
 
 def test_gradients_by_hand():
@@ -42,7 +42,7 @@ def test_gradients_by_hand():
 
 
 def test_gradient_by_finite_differences(float64):
-    model = kprune.soft.soft_threshold(two_layers(), initial=-1.0)
+    model = kprune.learned.soft_threshold(two_layers(), initial=-1.0)
     x, y = normal(16, 4).astype("float64"), normal(16, 2).astype("float64")
     found = thresholds(model)
 
@@ -65,7 +65,7 @@ def test_gradient_by_finite_differences(float64):
 
 
 def test_weight_decay_alone_raises_a_threshold_that_is_flat():
-    model = kprune.soft.soft_threshold(two_layers(), initial=-3200)
+    model = kprune.learned.soft_threshold(two_layers(), initial=-3200)
     optimizer = kprune.training.TorchSGD(0.5, weight_decay=0.1)
     model.compile(optimizer, "mse")
     model.fit(normal(8, 4), normal(8, 2), batch_size=4, epochs=1, verbose=0)
@@ -85,21 +85,21 @@ def test_digits_become_sparse():
             keras.layers.Dense(10, name="b"),
         ]
     )
-    model = kprune.soft.soft_threshold(model, initial=-4.0)
+    model = kprune.learned.soft_threshold(model, initial=-4.0)
     model.compile(
         kprune.training.TorchSGD(0.2, momentum=0.9, weight_decay=3e-3),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    logger = kprune.soft.SparsityLogger()
+    logger = kprune.learned.SparsityLogger()
     history = model.fit(train, epochs=3, verbose=0, callbacks=[logger]).history
 
     assert history["sparsity"] == sorted(history["sparsity"])
-    assert history["sparsity"][-1] == kprune.soft.sparsity(model) > 0.4
+    assert history["sparsity"][-1] == kprune.learned.sparsity(model) > 0.4
     assert model.evaluate(test, verbose=0)[1] > 0.9
 
 
 @pytest.mark.parametrize("initial", [None, "-5", float("nan"), True])
 def test_a_wrong_start_is_refused(initial):
     with pytest.raises(ValueError, match=r"`initial`.*finite number.*Received"):
-        kprune.soft.soft_threshold(two_layers(), initial)
+        kprune.learned.soft_threshold(two_layers(), initial)

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kprune.tickets.classifier import Classifier, class_numbers
 from kprune.tickets.examples import Examples
 from kprune.tickets.forgetting import Forgetting, critical
-from kprune.tickets.judge import Judge, class_numbers
-from kprune.tickets.settling import Settling, settled
+from kprune.tickets.mask_convergence import Settling, mask_convergence
 
 
 def matrix(*rows):
@@ -70,11 +70,11 @@ def test_what_is_forgotten_and_what_pruning_changes():
     ],
 )
 def test_masks_settle_after_they_have_changed(distances, expected):
-    assert settled(distances, tolerance=0.1, window=2) == expected
+    assert mask_convergence(distances, tolerance=0.1, window=2) == expected
 
 
 def test_one_distance_may_be_enough():
-    assert settled([0.2, 0.05], tolerance=0.1, window=1)
+    assert mask_convergence([0.2, 0.05], tolerance=0.1, window=1)
 
 
 def one_layer(units=1, loss="mse"):
@@ -251,7 +251,7 @@ def test_the_largest_output_is_the_class():
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model = one_layer(4, loss)
     model.set_weights([np.eye(4)])
-    judge = Judge(model, Examples((X, np.eye(4)[[2, 3, 2]]), 2))
+    judge = Classifier(model, Examples((X, np.eye(4)[[2, 3, 2]]), 2))
     np.testing.assert_array_equal(judge.predictions(model), [2, 0, 2])
     right = judge.right(model, np.array([2, 1]))
     np.testing.assert_array_equal(right, [True, False])
@@ -265,7 +265,7 @@ def test_a_single_output_is_above_the_border_or_not(logits, expected):
     model = one_layer(1, loss)
     model.set_weights([np.ones((4, 1))])
     x = np.diag([0.6, 0.3, -0.1, 0.0])[:3]  # Sums of 0.6, 0.3 and -0.1.
-    judge = Judge(model, Examples((x, np.array([1, 0, 1])), 2))
+    judge = Classifier(model, Examples((x, np.array([1, 0, 1])), 2))
     np.testing.assert_array_equal(judge.predictions(model), expected)
     right = judge.right(model, np.arange(3))
     np.testing.assert_array_equal(right, np.equal(expected, [1, 0, 1]))
@@ -274,14 +274,14 @@ def test_a_single_output_is_above_the_border_or_not(logits, expected):
 def test_models_that_are_no_classifiers():
     numbers = np.array([0, 1, 1])
     with pytest.raises(ValueError, match="binary cross-entropy"):
-        Judge(one_layer(1, "hinge"), Examples((X, numbers), 2))
+        Classifier(one_layer(1, "hinge"), Examples((X, numbers), 2))
     crossentropy = keras.losses.SparseCategoricalCrossentropy()
     with pytest.raises(ValueError, match="inputs of shape"):
-        Judge(one_layer(4, crossentropy), Examples((X[:, :3], numbers), 2))
+        Classifier(one_layer(4, crossentropy), Examples((X[:, :3], numbers), 2))
     with pytest.raises(ValueError, match="labels do not fit the loss"):
-        Judge(one_layer(4, crossentropy), Examples((X, np.eye(4)[:3]), 2))
+        Classifier(one_layer(4, crossentropy), Examples((X, np.eye(4)[:3]), 2))
     x = keras.Input((4,), name="x")
     two = keras.Model(x, [keras.layers.Dense(2, name=n)(x) for n in "ab"])
     two.compile("sgd", [crossentropy, crossentropy])
     with pytest.raises(ValueError, match="one output of shape"):
-        Judge(two, Examples((X, numbers), 2))
+        Classifier(two, Examples((X, numbers), 2))

@@ -9,7 +9,7 @@ import regression
 from regression import INITIAL, STEPS, descend, pruned, rate
 
 import kprune
-from kprune.tickets import course, rates
+from kprune.tickets import learning_rates, training_segment
 from kprune.tickets.fractions import sparsity
 
 
@@ -18,7 +18,7 @@ def kernel(model):
 
 
 @pytest.mark.parametrize(
-    ("survivors", "learning_rate", "rewind_to"),
+    ("rewind_weights", "learning_rate", "rewind_to"),
     [
         ("rewind", "rewind", 0),
         ("rewind", "rewind", "3it"),
@@ -28,12 +28,14 @@ def kernel(model):
         ("trained", "last", "0.8ep"),
     ],
 )
-def test_the_loop_is_that_written_by_hand(survivors, learning_rate, rewind_to):
+def test_the_loop_is_that_written_by_hand(
+    rewind_weights, learning_rate, rewind_to
+):
     k = {0: 0, "3it": 3, "50%": 5, 7: 7, "0.8ep": 4}[rewind_to]
     tickets = regression.search(
         levels=2,
         fraction=0.4,
-        survivors=survivors,
+        rewind_weights=rewind_weights,
         learning_rate=learning_rate,
         rewind_to=rewind_to,
     )
@@ -52,7 +54,9 @@ def test_the_loop_is_that_written_by_hand(survivors, learning_rate, rewind_to):
         assert updates == len(steps)
         # 5 x 0.6 = 3, 5 x 0.36 = 1.8.
         mask = pruned(trained, mask, 3 if ticket.level == 0 else 2)
-        start = {"rewind": at_k, "init": INITIAL, "trained": trained}[survivors]
+        start = {"rewind": at_k, "init": INITIAL, "trained": trained}[
+            rewind_weights
+        ]
         steps = range(0 if learning_rate == "restart" else k, STEPS)
         if learning_rate == "last":
             by_step = lambda step: rate(STEPS - 1)  # noqa: E731
@@ -92,7 +96,10 @@ def test_what_is_done_to_a_ticket_does_not_reach_the_next():
     begun = []
     for touched in (False, True):
         for ticket in regression.search(
-            levels=1, survivors="trained", learning_rate="last", fraction=0.4
+            levels=1,
+            rewind_weights="trained",
+            learning_rate="last",
+            fraction=0.4,
         ):
             begun.append(kernel(ticket.rewound()))
             if touched:
@@ -144,9 +151,13 @@ def test_another_criterion_and_other_masks():
 
 def test_an_epoch_is_cut_where_another_ends():
     # From the middle of the first epoch of 5 to that of the fourth.
-    assert course.parts(3, 17, 5) == [(3, 2, 1), (5, 5, 2), (15, 2, 1)]
-    assert course.parts(0, 10, 5) == [(0, 5, 2)]
-    assert course.parts(1, 3, 5) == [(1, 2, 1)]
+    assert training_segment.parts(3, 17, 5) == [
+        (3, 2, 1),
+        (5, 5, 2),
+        (15, 2, 1),
+    ]
+    assert training_segment.parts(0, 10, 5) == [(0, 5, 2)]
+    assert training_segment.parts(1, 3, 5) == [(1, 2, 1)]
 
 
 def test_history_has_the_epochs_that_were_trained():
@@ -159,21 +170,21 @@ def test_history_has_the_epochs_that_were_trained():
 
 def test_a_rate_taken_up_late_is_saved_with_the_model(tmp_path):
     model = regression.compiled_model()
-    rates.take_up(model.optimizer, 4)
+    learning_rates.take_up(model.optimizer, 4)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     values = [
         float(loaded.optimizer._learning_rate(step)) for step in (0, 2, 3)
     ]
     np.testing.assert_allclose(values, [0.05, 0.05, 0.02], rtol=1e-6)
-    held = rates.FromStep(regression.RATES, 4, held=True)
-    again = rates.FromStep.from_config(held.get_config())
+    held = learning_rates.FromStep(regression.RATES, 4, held=True)
+    again = learning_rates.FromStep.from_config(held.get_config())
     np.testing.assert_allclose(float(again(5)), 0.05, rtol=1e-6)
 
 
 def test_a_constant_rate_stays():
     model = regression.compiled_model(0.1)
-    rates.take_up(model.optimizer, 4, held=True)
+    learning_rates.take_up(model.optimizer, 4, held=True)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.1)
 
 
@@ -191,7 +202,7 @@ def test_a_constant_rate_stays():
         ({"fraction": {"linear": 0.2}, "allocation": "erk"}, "no `alloc"),
         ({"rewind_to": "2ep"}, "before the end of the training"),
         ({"rewind_to": "soon"}, "Expected a duration"),
-        ({"survivors": "kept"}, "value of `survivors`"),
+        ({"rewind_weights": "kept"}, "value of `rewind_weights`"),
         ({"learning_rate": "rewound"}, "Did you mean 'rewind'"),
         ({"criterion": "magnitud"}, "Did you mean 'magnitude'"),
         ({"granularity": "2:4"}, "whose sparsity is fixed"),
@@ -226,11 +237,11 @@ def test_groups_count_where_channels_go():
 
 def test_masks_to_rewind_with():
     options = {"levels": 2, "fraction": 0.4}
-    *_, last = regression.search(survivors="trained", **options)
+    *_, last = regression.search(rewind_weights="trained", **options)
     other = {"linear/kernel": ~last.masks["linear/kernel"]}
     with pytest.raises(ValueError, match=r"whose values are gone.*linear"):
         last.rewound(other)
-    *_, last = regression.search(survivors="rewind", **options)
+    *_, last = regression.search(rewind_weights="rewind", **options)
     found = kernel(last.rewound(other))
     np.testing.assert_array_equal(found, INITIAL * other["linear/kernel"])
     with pytest.raises(ValueError, match="Did you mean 'linear/kernel'"):

@@ -10,7 +10,7 @@ import pytest
 from searched import assert_same, everything, kill
 
 import kprune
-from kprune.tickets import course, rates, rewinding
+from kprune.tickets import learning_rates, rewinding, training_segment
 from kprune.tickets.examples import Examples
 
 N, BATCH, EPOCHS, STEPS, K = 48, 8, 4, 24, 7
@@ -147,7 +147,9 @@ def test_the_loop_is_that_written_by_hand(finished):
         for name, value in rewinding.values_of(model).items():
             np.testing.assert_allclose(values[name], value, atol=1e-5)
         assert int(ticket.model.optimizer.iterations.numpy()) == steps
-        courses.append((len(places), len(ticket.history["loss"]), steps))
+        training_segment.append(
+            (len(places), len(ticket.history["loss"]), steps)
+        )
         # What the next level begins with.
         said = predictions(model, np.arange(N))
         if ticket.level == 0:
@@ -185,7 +187,7 @@ def test_what_is_rewound_is_for_the_rest_of_the_whole_training(finished):
 
 def test_a_schedule_is_gone_through_in_fewer_steps(tmp_path):
     model = compiled_model()
-    rates.stretch(model.optimizer, RATES, whole=24, steps=5)
+    learning_rates.stretch(model.optimizer, RATES, whole=24, steps=5)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     # Read at 0, 4.8, 9.6, 14.4 and 19.2, rounded down.
@@ -195,7 +197,7 @@ def test_a_schedule_is_gone_through_in_fewer_steps(tmp_path):
         found = [float(schedule(step)) for step in range(5)]
         np.testing.assert_allclose(found, expected, rtol=1e-6)
     constant = compiled_model(0.1)
-    rates.stretch(constant.optimizer, None, whole=24, steps=5)
+    learning_rates.stretch(constant.optimizer, None, whole=24, steps=5)
     assert float(constant.optimizer.learning_rate) == pytest.approx(0.1)
 
 
@@ -271,13 +273,13 @@ def test_the_model_that_came_in_is_left_as_it_was():
 
 
 def test_finished_levels_are_not_trained_again(copied, finished, monkeypatch):
-    fit, calls = course.fit, []
+    fit, calls = training_segment.fit, []
 
     def counted(*args, **options):
         calls.append(options["steps_per_epoch"])
         return fit(*args, **options)
 
-    monkeypatch.setattr(course, "fit", counted)
+    monkeypatch.setattr(training_segment, "fit", counted)
     # From other initial weights: those of the directory count.
     tickets = list(search(copied, compiled_model(seed=1), levels=3))
     expected = [everything(ticket) for ticket in finished[1]]

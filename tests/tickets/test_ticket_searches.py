@@ -11,7 +11,7 @@ import pytest
 from searched import assert_same, everything, kill
 
 import kprune
-from kprune import masks as mask_files
+from kprune.masking import masks as mask_files
 from kprune.tickets import rewinding
 from kprune.training import CheckpointFiles
 

@@ -8,7 +8,7 @@ import pytest
 
 import kprune
 from kprune import experiment
-from kprune.tickets import course, rewinding
+from kprune.tickets import rewinding, training_segment
 
 QUICK = "--config=configs/tickets/mnist_lenet.py:quick"
 SHORT = (
@@ -22,14 +22,14 @@ SHORT = (
 @pytest.fixture
 def trained(monkeypatch):
     """What every training that was begun has begun with."""
-    begun, run = [], course.Course.run
+    begun, run = [], training_segment.TrainingSegment.run
 
     def noted(training, model, *arguments):
         masks = kprune.get_masks(model)
         begun.append((rewinding.values_of(model), masks))
         return run(training, model, *arguments)
 
-    monkeypatch.setattr(course.Course, "run", noted)
+    monkeypatch.setattr(training_segment.TrainingSegment, "run", noted)
     return begun
 
 

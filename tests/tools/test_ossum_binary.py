@@ -153,7 +153,7 @@ def test_the_supermask_curve_is_that_of_the_supermask(parts):
         3,
         (train, test),
     )
-    pruned = kprune.selection.neuron_supermask(
+    pruned = kprune.learned.neuron_supermask(
         model, train, parts["networks"].LOSS, sparsity=0.75, seed=3, epochs=1
     )
     expected = parts["networks"].accuracy(pruned, test)
@@ -171,7 +171,7 @@ def test_a_pruned_network_is_small_and_computes_the_same(parts, method):
         return
     loss = parts["networks"].LOSS
     if method == "coreset":
-        masked = kprune.survivors.coreset(model, 0.75, train, seed=2)
+        masked = kprune.kept_weights.coreset(model, 0.75, train, seed=2)
     else:
         pruner = kprune.recipes.get(method)
         objective = kprune.Objective(model, train, loss, seed=2)

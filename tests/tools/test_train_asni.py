@@ -2,7 +2,7 @@
 
 import pytest
 
-from kprune import survivors
+from kprune.pruning import kept_weights
 
 TINY = (
     "--config=configs/asni.py:quick",
@@ -31,7 +31,7 @@ def test_four_variants_and_their_table(binary, tmp_path, capsys):
     assert left == ["50,610 of 50,610"] + 3 * ["29,149 of 50,610"]
     assert "S is below C" in out
     (path,) = tmp_path.glob("runs/*asni*/centroids.npz")
-    assert len(survivors.Centroids.load(path).values) == 3
+    assert len(kept_weights.Centroids.load(path).values) == 3
     drawn = sorted(p.name for p in (tmp_path / "plots").iterdir())
     assert drawn == [
         "sparsity.png",

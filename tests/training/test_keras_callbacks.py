@@ -34,7 +34,7 @@ class PruneMore(keras.callbacks.Callback):
 
 def sparsity(network):
     """Returns that of the masks, which the weights must have too."""
-    for weight in kprune.weights.find(network):
+    for weight in kprune.masking.weights.find(network):
         if weight.mask is not None:
             removed = ~weight.mask.numpy()
             assert not weight.variable.numpy()[removed].any()

@@ -6,7 +6,7 @@ import numpy as np
 from asni import results
 
 import kprune
-from kprune import survivors
+from kprune.pruning import kept_weights
 
 
 def draw(found, directory):
@@ -54,8 +54,10 @@ def _saved(pyplot, figure, path):
 
 def _weights(pyplot, model, variant):
     """Draws a histogram of the kept weights of each layer, with centroids."""
-    values = survivors.centroids(model).values
-    found = [w for w in kprune.weights.find(model) if w.mask is not None]
+    values = kept_weights.centroids(model).values
+    found = [
+        w for w in kprune.masking.weights.find(model) if w.mask is not None
+    ]
     columns = min(4, len(found))
     rows = -(-len(found) // columns)
     figure, axes = pyplot.subplots(
@@ -79,7 +81,7 @@ def _weights(pyplot, model, variant):
 
 def _sparsity(pyplot, model):
     """Draws the share of each layer that is removed."""
-    rows = [w for w in kprune.weights.find(model) if w.mask is not None]
+    rows = [w for w in kprune.masking.weights.find(model) if w.mask is not None]
     names = [w.name for w in rows]
     removed = [100 * (1 - w.mask.numpy().mean()) for w in rows]
     figure, ax = pyplot.subplots(figsize=(7, 0.35 * len(rows) + 1.2))

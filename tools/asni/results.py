@@ -6,7 +6,8 @@ import statistics
 import keras
 
 import kprune
-from kprune import experiment, survivors
+from kprune import experiment
+from kprune.pruning import kept_weights
 
 NAMES = {
     "D": "dense",
@@ -31,7 +32,7 @@ def save_centroids(workdir):
     """Writes `centroids.npz` of a pruned run, unless it is there."""
     path = pathlib.Path(workdir) / "centroids.npz"
     if not path.exists():
-        survivors.centroids(trained(workdir)).save(path)
+        kept_weights.centroids(trained(workdir)).save(path)
 
 
 def accuracies(found, variant):

@@ -2,8 +2,9 @@
 
 import drawing
 
-from kprune import analysis, masks
+from kprune import analysis
 from kprune.experiment import directory
+from kprune.masking import masks
 
 
 def of(runs):

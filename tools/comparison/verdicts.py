@@ -2,7 +2,7 @@
 
 from comparison.tables import percent
 
-from kprune import sanity
+from kprune.analysis import sanity
 
 
 def sentences(section):

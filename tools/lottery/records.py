@@ -7,7 +7,7 @@ from kprune import experiment
 from kprune.experiment.directory import write_text
 
 RECORDS = "tickets.json"
-_HOW = ("fraction", "rewind_to", "survivors", "learning_rate")
+_HOW = ("fraction", "rewind_to", "rewind_weights", "learning_rate")
 # What a baseline is called among the sanity checks.
 CHECKS = {
     "ticket": None,

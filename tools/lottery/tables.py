@@ -4,7 +4,7 @@ import statistics
 
 from lottery.records import CHECKS
 
-from kprune import sanity
+from kprune.analysis import sanity
 
 
 def report(found):

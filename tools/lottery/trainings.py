@@ -10,9 +10,10 @@ import tensorflow as tf
 from lottery import records
 
 import kprune
-from kprune import experiment, seeds
+from kprune import experiment
 from kprune.experiment.directory import write_text
-from kprune.tickets import course
+from kprune.runtime import seeds
+from kprune.tickets import training_segment
 
 
 def all_of(config, wanted, directory, data_dir, tell):
@@ -63,7 +64,7 @@ def _tickets(config, wanted, run, directory):
             levels=levels,
             fraction=fraction,
             rewind_to=wanted["rewind_to"],
-            survivors=wanted["survivors"],
+            rewind_weights=wanted["rewind_weights"],
             learning_rate=wanted["learning_rate"],
             epochs=config.training.epochs,
             steps_per_epoch=run.steps_per_epoch,
@@ -105,7 +106,7 @@ def _baselines(config, run, ticket, level, directory):
         return trained(ticket.rewound(masks), "shuffled")
 
     def trained(model, variant):
-        training = course.Course(
+        training = training_segment.TrainingSegment(
             run.train,
             run.steps_per_epoch,
             config.training.epochs,

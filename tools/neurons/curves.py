@@ -12,8 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 import kprune
-from kprune import neurons, seeds, selection
-from kprune.survivors.coreset import draw, sensitivities
+from kprune import learned
+from kprune.pruning.neurons.coreset import draw, sensitivities
+from kprune.runtime import seeds
+from kprune.scoring import neurons
 
 _LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 _BATCH = 500
@@ -26,7 +28,7 @@ def curves(model, experiment, seed, data):
     Args:
         model: A plain network of one hidden layer.
         experiment: Dict with `kept`, the numbers of neurons, `methods`, and
-            `supermask`, options of `kprune.selection.learned_gates`.
+            `supermask`, options of `kprune.learned.learned_gates`.
         seed: Integer, for what methods draw.
         data: ((x, y), (x_test, y_test)).
 
@@ -46,7 +48,7 @@ def curves(model, experiment, seed, data):
             readouts[method] = _sampled(made, read, train[0], kept, seed)
             continue
         if method == "supermask":
-            gates = selection.learned_gates(
+            gates = learned.learned_gates(
                 model, train, _LOSS, seed=seed, **experiment["supermask"]
             )
             scores = gates[made.name]

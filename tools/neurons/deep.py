@@ -7,7 +7,7 @@ percent, one for each of the numbers of neurons kept per hidden layer.
 import keras
 from neurons import networks
 
-from kprune import survivors
+from kprune.pruning import kept_weights
 
 
 def untrained(model, experiment, seed, data):
@@ -44,7 +44,7 @@ def then_trained(model, experiment, seed, data):
         for width in experiment["kept"]:
             small = networks.pruned(model, method, width, training, seed)
             if experiment["rescale"]:
-                survivors.rescale(small)
+                kept_weights.rescale(small)
             networks.train(small, training, experiment["phases"], seed)
             found[method].append(networks.accuracy(small, test))
             keras.backend.clear_session()

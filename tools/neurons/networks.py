@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 import kprune
-from kprune import survivors
-from kprune.recipes import neurons as recipes
+from kprune.pruning import kept_weights
+from kprune.pruning.recipes import neurons as recipes
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 BATCH_SIZE = 128  # The paper does not say.
@@ -31,7 +31,7 @@ def pruned(model, method, width, data, seed):
     full = hidden[0].units
     if method in PAB:
         bias = hidden[0].bias.numpy().any()
-        return kprune.pab(
+        return kprune.prune_and_build(
             [width] * len(hidden),
             full,
             data,
@@ -43,7 +43,7 @@ def pruned(model, method, width, data, seed):
         )
     sparsity = 1 - width / full
     if method == "coreset":
-        chosen = survivors.coreset(model, sparsity, data, seed=seed)
+        chosen = kept_weights.coreset(model, sparsity, data, seed=seed)
         return sliced(kprune.strip(chosen), kprune.get_masks(chosen))
     objective = kprune.Objective(model, data, LOSS, seed=seed)
     pruner = recipes.METHODS[method]()

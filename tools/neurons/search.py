@@ -9,10 +9,10 @@ import itertools
 from neurons import networks
 
 import kprune
-from kprune.granularity import Channel
-from kprune.in_turn import InTurn
-from kprune.pruner import Pruner
-from kprune.recipes import neurons as recipes
+from kprune.pruning.chain import Chain
+from kprune.pruning.granularity import Channel
+from kprune.pruning.pruner import Pruner
+from kprune.pruning.recipes import neurons as recipes
 
 
 def search(model, experiment, seed, data):
@@ -64,7 +64,7 @@ def _pruned(model, method, widths, data, seed):
     first = model.layers[2]
     if method in networks.PAB:
         bias = first.bias.numpy().any()
-        return kprune.pab(
+        return kprune.prune_and_build(
             widths,
             full,
             data,
@@ -77,7 +77,7 @@ def _pruned(model, method, widths, data, seed):
     shares = {f"fc{i}": 1 - w / full for i, w in enumerate(widths, start=1)}
     last = f"fc{len(widths)}"
     before = {name: s for name, s in shares.items() if name != last}
-    pruner = InTurn(
+    pruner = Chain(
         (
             Pruner(recipes.earlier_magnitude, Channel("l2"), before),
             Pruner(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kprune import lookup
+from kprune.runtime import lookup
 
 NAMES = {
     "ossum": "OSSuM",

@@ -6,7 +6,7 @@ import tensorflow as tf
 from selecting.training import optimizer
 
 import kprune
-from kprune import selection
+from kprune import learned
 
 _LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -46,7 +46,7 @@ def subnetwork(model, experiment, seed, dataset):
     callbacks = []
     if "global_epochs" in training:
         callbacks = [
-            selection.GlobalSelection(sparsity, training["global_epochs"])
+            learned.GlobalSelection(sparsity, training["global_epochs"])
         ]
     history = net.fit(
         train,
@@ -62,7 +62,7 @@ def subnetwork(model, experiment, seed, dataset):
         "test": float(np.mean(draws)),
         "plain": accuracy(kprune.strip(net), test),
         "epochs": [100 * share for share in history["val_accuracy"]],
-        "sparsity": selection.sparsity(net),
+        "sparsity": learned.sparsity(net),
         "moved": sum(
             int((a != b).sum()) for a, b in zip(before, after, strict=True)
         ),

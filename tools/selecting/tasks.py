@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 from selecting.training import optimizer
 
-from kprune import seeds, selection
+from kprune import learned
+from kprune.runtime import seeds
 
 
 def permuted(model, experiment, seed, data):
@@ -13,7 +14,7 @@ def permuted(model, experiment, seed, data):
     Args:
         model: A plain network of logits.
         experiment: Dict with `tasks`, their number, `options` of
-            `kprune.selection.SupermaskStack`, `training` (as for
+            `kprune.learned.SupermaskStack`, `training` (as for
             `training.optimizer`, with `batch_size`), and `inference`: a list
             of dicts of options of `infer`, each with a `label`.
         seed: Integer, of scores, orders and permutations.
@@ -30,7 +31,7 @@ def permuted(model, experiment, seed, data):
     (x, y), (x_test, y_test) = data
     size = training["batch_size"]
     limit = training.get("steps_per_epoch", len(x)) * size
-    stack = selection.SupermaskStack(model, seed=seed, **experiment["options"])
+    stack = learned.SupermaskStack(model, seed=seed, **experiment["options"])
     before = _kernels(stack)
     names = [f"task{i}" for i in range(1, experiment["tasks"] + 1)]
     for name in names:

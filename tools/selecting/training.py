@@ -3,7 +3,7 @@
 import keras
 
 import kprune
-from kprune import lookup
+from kprune.runtime import lookup
 from kprune.training import learning_rates
 
 _OPTIMIZERS = {

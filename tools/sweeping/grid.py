@@ -7,9 +7,10 @@ import re
 from ml_collections import ConfigDict
 
 import kprune
-from kprune import experiment, lookup
+from kprune import experiment
 from kprune.experiment import checking, identity
-from kprune.pruning import check_sparsity
+from kprune.pruning.prune import check_sparsity
+from kprune.runtime import lookup
 
 DENSE = "dense"
 

@@ -1,0 +1,194 @@
+"""What the layers of a known class connect: their calls, made to carry paths.
+
+Each input is one where a path from the model's inputs arrives, else zero. A
+layer with weights then counts the paths that arrive at each of its outputs,
+and its gradient the ways on from each of its inputs, if every kept entry of a
+weight is one and every bias zero. All counts are cut to one, so that nothing
+overflows, however deep the model.
+
+What is no weight passes on what it gets: activations, normalization (what the
+mean and variance of a layer normalization carry from one unit to another is
+no path), products with a gate.
+"""
+
+import keras
+import tensorflow as tf
+
+from kprune.runtime import keras_internals
+
+layers = keras.layers
+
+
+def of(layer):
+    """Returns the call of a layer that carries paths, and nothing else.
+
+    Args:
+        layer: A layer of a copy that is ours alone, which loses its
+            activation, or an operation such as `a * b` of its graph.
+
+    Returns:
+        A function in place of `layer.call`, or `None` if the class is not
+        known. A subclass of a known class is not: it may compute otherwise.
+    """
+    if not isinstance(layer, keras.layers.Layer):
+        return _of_operation(layer)
+    for classes, rule in _RULES:
+        if type(layer) in classes:
+            return rule(layer)
+    return None
+
+
+def _of_operation(operation):
+    # Keras does not export the classes of its operations.
+    kind = type(operation).__name__
+    if kind in _MERGING_OPERATIONS:
+        return _merging(operation)
+    return _unchanged(operation) if kind in _ACTIVATIONS else None
+
+
+# Counts are whole. Half of one keeps out what rounding leaves of zero in a
+# convolution by Winograd's algorithm or by Fourier transforms.
+
+
+@tf.custom_gradient
+def _entering(x):
+    return _one(x > 0), lambda ways_on: _one(ways_on > 0.5)
+
+
+@tf.custom_gradient
+def _leaving(x):
+    return _one(x > 0.5), lambda ways_on: _one(ways_on > 0)
+
+
+def _one(where):
+    return tf.cast(where, tf.float32)
+
+
+def _weighted(layer):
+    keras_internals.make_linear(layer)
+    call = layer.call
+    return lambda inputs, **options: _leaving(call(_entering(inputs)))
+
+
+def _embedding(layer):
+    def call(inputs):
+        # Any row may be looked up, whatever the ids of this batch.
+        unit = tf.reduce_sum(tf.convert_to_tensor(layer.embeddings), axis=0)
+        ones = tf.cast(tf.equal(inputs, inputs), tf.float32)
+        return _leaving(ones[..., tf.newaxis] * unit)
+
+    return call
+
+
+def _unchanged(layer):
+    del layer
+    return lambda inputs, *args, **options: inputs
+
+
+def _as_it_is(layer):
+    call = layer.call
+    return lambda inputs, **options: call(inputs)  # A mask hides no path.
+
+
+def _merging(layer):
+    """All inputs go on, as in a sum: also those of a difference or product.
+    Constants, as in `x / 255`, lead nowhere."""
+    del layer
+
+    def call(*inputs):
+        flat = keras.tree.flatten(inputs)
+        fed = [x for x in flat if tf.is_symbolic_tensor(x)]
+        return sum(fed[1:], start=fed[0])
+
+    return call
+
+
+def _pooling(layer):
+    """A maximum passes its gradient to one input, a mean to all."""
+    return lambda inputs: keras.ops.average_pool(
+        inputs,
+        layer.pool_size,
+        layer.strides,
+        layer.padding,
+        layer.data_format,
+    )
+
+
+def _global_pooling(layer):
+    def call(inputs):
+        axes = list(range(1, len(inputs.shape)))
+        axes.pop(-1 if layer.data_format == "channels_last" else 0)
+        return keras.ops.mean(inputs, axes, keepdims=layer.keepdims)
+
+    return call
+
+
+_RULES = (
+    (
+        (
+            *(layers.Dense, layers.EinsumDense),
+            *(layers.Conv1D, layers.Conv2D, layers.Conv3D),
+            *(layers.Conv1DTranspose, layers.Conv2DTranspose),
+            layers.Conv3DTranspose,
+            *(layers.DepthwiseConv1D, layers.DepthwiseConv2D),
+            *(layers.SeparableConv1D, layers.SeparableConv2D),
+        ),
+        _weighted,
+    ),
+    ((layers.Embedding,), _embedding),
+    (
+        (
+            *(layers.Activation, layers.ReLU, layers.LeakyReLU, layers.PReLU),
+            *(layers.ELU, layers.Softmax),
+            *(layers.BatchNormalization, layers.LayerNormalization),
+            *(layers.GroupNormalization, layers.RMSNormalization),
+            *(layers.UnitNormalization, layers.Normalization),
+            layers.Rescaling,
+            *(layers.Dropout, layers.AlphaDropout, layers.GaussianDropout),
+            *(layers.SpatialDropout1D, layers.SpatialDropout2D),
+            *(layers.SpatialDropout3D, layers.GaussianNoise),
+            *(layers.ActivityRegularization, layers.Identity, layers.Masking),
+        ),
+        _unchanged,
+    ),
+    (
+        (
+            *(layers.InputLayer, layers.Flatten, layers.Reshape),
+            *(layers.Permute, layers.RepeatVector, layers.Concatenate),
+            *(layers.ZeroPadding1D, layers.ZeroPadding2D),
+            *(layers.ZeroPadding3D, layers.Cropping1D, layers.Cropping2D),
+            *(layers.Cropping3D, layers.UpSampling1D, layers.UpSampling3D),
+            *(layers.AveragePooling1D, layers.AveragePooling2D),
+            *(layers.AveragePooling3D, layers.GlobalAveragePooling1D),
+            *(layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D),
+        ),
+        _as_it_is,
+    ),
+    (
+        (
+            *(layers.Add, layers.Subtract, layers.Average, layers.Multiply),
+            *(layers.Maximum, layers.Minimum),
+        ),
+        _merging,
+    ),
+    (
+        (layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D),
+        _pooling,
+    ),
+    (
+        (
+            *(layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D),
+            layers.GlobalMaxPooling3D,
+        ),
+        _global_pooling,
+    ),
+)
+_MERGING_OPERATIONS = (
+    *("Add", "Subtract", "Multiply", "Divide", "TrueDivide"),
+    *("Maximum", "Minimum"),
+)
+_ACTIVATIONS = (
+    *("Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Gelu", "Silu", "Tanh"),
+    *("Sigmoid", "HardSigmoid", "HardSilu", "Softplus", "Softmax"),
+    "LogSoftmax",
+)

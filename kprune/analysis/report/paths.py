@@ -1,0 +1,122 @@
+"""Which kept weights lie on a path of kept weights from an input to an output.
+
+The others compute nothing that is seen: their unit has no input left, or no
+output, or is linked to such units only. What counts as removed with them is
+the effective sparsity.
+
+The paths are those of a copy of the model that is linear and nowhere
+negative: every kept entry is one, every other parameter zero, activations and
+normalization pass on what they get. On an input of ones, with R the sum of
+the outputs,
+
+    a kept weight is on a path  iff  dR/dw > 0
+
+for nothing can cancel. A bias feeds no path: what comes of it is a constant.
+"""
+
+import keras
+import tensorflow as tf
+
+from kprune.analysis.report import connections
+from kprune.analysis.report.operations import CallLog, name
+from kprune.graph.costs.inputs import specs
+from kprune.masking import precision
+from kprune.runtime import keras_internals
+
+
+def find(model, variables, kept, inputs=None):
+    """Returns which kept entries of each weight lie on a path.
+
+    Nothing of the model changes.
+
+    Args:
+        model: A built Keras model, wrapped or not.
+        variables: Dict from weight name to the model's variable. All other
+            parameters take no part.
+        kept: Dict from weight name to a boolean array of the weight's shape.
+        inputs: A batch as the model takes it, of which only shapes and dtypes
+            count. Defaults to what the model was built for.
+
+    Returns:
+        Dict from weight name to a boolean array.
+
+    Raises:
+        Exception: What the model raises, if it cannot be copied or traced.
+        ValueError: If the paths through a layer are not known, or the input
+            shapes are open.
+    """
+    for weight, variable in variables.items():
+        if not keras.backend.is_float_dtype(variable.dtype):
+            raise ValueError(f"{weight} is stored as {variable.dtype}")
+    structure, _ = specs(model, inputs)
+    ones = keras.tree.map_structure(
+        lambda spec: tf.ones((1, *spec.shape[1:]), spec.dtype), structure
+    )
+    masks = [tf.constant(kept[weight]) for weight in variables]
+    twin, twin_of = precision.copy_in(model, "float32")
+    own = [twin_of(variable) for variable in variables.values()]
+    compute = _traced(twin, own, ones, masks)
+    found = compute(*keras.tree.flatten((ones, masks)))
+    return {
+        weight: on_path.numpy()
+        for weight, on_path in zip(variables, found, strict=True)
+    }
+
+
+def _traced(twin, variables, ones, masks):
+    """Returns a function of inputs and masks to the entries on a path."""
+    log = _carry_paths(twin)
+
+    def on_path(inputs, masks):
+        entries = [tf.cast(mask, tf.float32) for mask in masks]
+        mapping = list(zip(variables, entries, strict=True))
+        with tf.GradientTape() as tape:
+            tape.watch(entries)
+            with keras.StatelessScope(mapping):
+                outputs = keras.tree.flatten(twin(inputs, training=False))
+            outputs = [z for z in outputs if z.dtype.is_floating]
+            total = tf.add_n([tf.reduce_sum(z) for z in outputs])
+        log.check(keras.tree.flatten(inputs), outputs)
+        counts = tape.gradient(
+            total, entries, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        # Whole numbers, see `connections`.
+        return [m & (n > 0.5) for m, n in zip(masks, counts, strict=True)]
+
+    function = tf.function(on_path, autograph=False)
+    return function.get_concrete_function(ones, masks)
+
+
+def _carry_paths(model):
+    """Makes a copy that is ours alone carry paths, and nothing else.
+
+    Returns:
+        A `CallLog` of its layers.
+
+    Raises:
+        ValueError: If a layer of a class that is not known has weights.
+    """
+    log, known = CallLog(), set()
+    found = keras_internals.all_layers(model)
+    for one in [*found, *_operations(found)]:
+        call = connections.of(one)
+        if call is not None:
+            known |= {id(v) for v in getattr(one, "weights", ())}
+        one.call = log.watch(one, call or one.call, call is not None)
+    for layer in sorted(found, key=lambda layer: len(layer.weights)):
+        if any(id(v) not in known for v in layer.weights):
+            raise ValueError(f"no paths are known through {name(layer)}")
+    for variable in model.variables:
+        if keras.backend.is_float_dtype(variable.dtype):
+            variable.assign(keras.ops.zeros_like(variable))
+    return log
+
+
+def _operations(layers):
+    """Returns what stands in graphs and is no layer, such as `a + b`."""
+    return [
+        operation
+        for layer in layers
+        for operation in getattr(layer, "operations", ())
+        if not isinstance(operation, keras.layers.Layer)
+    ]

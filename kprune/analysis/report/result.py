@@ -1,0 +1,164 @@
+"""The numbers of a report: its rows, and what they add up to."""
+
+import dataclasses
+import json
+import pathlib
+
+from kprune.analysis.report.row import fraction
+
+_TOTALS = (
+    "total",
+    "kept",
+    "sparsity",
+    "effective_kept",
+    "effective_sparsity",
+    "output_units",
+    "dead_outputs",
+    "model_total",
+    "model_kept",
+    "model_sparsity",
+    "multiply_adds",
+    "sparse_multiply_adds",
+    "overlap",
+    "saliency",
+    "gradient_norm",
+    "untraced",
+    "unfollowed",
+)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Report:
+    """How sparse a model is, in numbers.
+
+    `total`, `kept` and `sparsity` count the weights that could be pruned:
+    rows with a reason in `skipped` do not enter. Those that begin with
+    `model_` count all that `model.count_params()` counts in the stripped
+    model: biases, batch normalization's gamma, beta and moving statistics,
+    but neither masks nor random seeds.
+
+    Attributes:
+        model: Name of the model.
+        rows: Tuple of `Row`, in the order of the model.
+        model_total: Number of parameters of the whole model.
+        untraced: Why no multiply-adds are known, or `None`.
+        unfollowed: Why no paths are known, or `None`.
+        overlap: Jaccard index with the masks compared with, over all weights
+            together, or `None`.
+        saliency: Sum of |w dL/dw| over the kept weights, with the gradient
+            taken in the pruned network, or `None` without data.
+        gradient_norm: Euclidean norm of the same dL/dw, or `None`.
+    """
+
+    model: str
+    rows: tuple
+    model_total: int
+    untraced: str | None = None
+    unfollowed: str | None = None
+    overlap: float | None = None
+    saliency: float | None = None
+    gradient_norm: float | None = None
+
+    @property
+    def total(self):
+        """Number of prunable entries."""
+        return self._sum("total")
+
+    @property
+    def kept(self):
+        """Number of prunable entries kept."""
+        return self._sum("kept")
+
+    @property
+    def sparsity(self):
+        """Fraction of the prunable entries removed."""
+        return fraction(self.total - self.kept, self.total)
+
+    @property
+    def collapsed(self):
+        """Names of the prunable weights that keep nothing (layer collapse)."""
+        rows = [row for row in self.rows if row.counts and row.total]
+        return tuple(row.name for row in rows if not row.kept)
+
+    @property
+    def effective_kept(self):
+        """Number of prunable entries kept that lie on a path of kept weights
+        from an input to an output, or `None` if not known."""
+        if self.unfollowed is not None:
+            return None
+        return self._sum("effective_kept")
+
+    @property
+    def effective_sparsity(self):
+        """Fraction of the prunable entries that are not among these."""
+        kept = self.effective_kept
+        return None if kept is None else fraction(self.total - kept, self.total)
+
+    @property
+    def output_units(self):
+        """Number of output units of all prunable weights."""
+        return self._sum("output_units")
+
+    @property
+    def dead_outputs(self):
+        """Number of these that have no entry left."""
+        return self._sum("dead_outputs")
+
+    @property
+    def model_kept(self):
+        """Number of parameters of the whole model that are kept."""
+        removed = sum(row.total - row.kept for row in self.rows)
+        return self.model_total - removed
+
+    @property
+    def model_sparsity(self):
+        """Fraction of the parameters of the whole model removed."""
+        removed = self.model_total - self.model_kept
+        return fraction(removed, self.model_total)
+
+    @property
+    def multiply_adds(self):
+        """Multiply-adds of the dense model for one example, skipped weights
+        included and rows of unknown number left out; `None` without any."""
+        return self._sum_known("multiply_adds")
+
+    @property
+    def sparse_multiply_adds(self):
+        """The same with the entries kept."""
+        return self._sum_known("sparse_multiply_adds")
+
+    def to_dict(self):
+        """Returns all numbers as a dict that JSON can hold."""
+        return {
+            "model": self.model,
+            "collapsed": list(self.collapsed),
+            **{name: getattr(self, name) for name in _TOTALS},
+            "rows": [_as_dict(row) for row in self.rows],
+        }
+
+    def to_json(self):
+        """Returns `to_dict` as a JSON string."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    def save(self, path):
+        """Writes `to_json` to a file, in a directory that exists."""
+        pathlib.Path(path).write_text(self.to_json() + "\n")
+
+    def __repr__(self):
+        return (
+            f"<Report of {self.model!r}: sparsity {self.sparsity:.4f} of "
+            f"prunable weights, {self.model_sparsity:.4f} of the whole model>"
+        )
+
+    def _sum(self, name):
+        return sum(getattr(r, name) for r in self.rows if r.counts)
+
+    def _sum_known(self, name):
+        values = [getattr(row, name) for row in self.rows]
+        known = [value for value in values if value is not None]
+        return sum(known) if known else None
+
+
+def _as_dict(row):
+    values = dataclasses.asdict(row)
+    return {**values, "shape": list(row.shape), "sparsity": row.sparsity}

@@ -1,0 +1,54 @@
+"""How sensitive the loss still is to what a pruning kept.
+
+De Jorge et al. (2021), Progressive Skeletonization, equation 6 and appendix B:
+https://arxiv.org/abs/2006.09081
+"""
+
+import dataclasses
+
+import numpy as np
+
+from kprune.masking import masks
+from kprune.scoring.config import ScoringConfig
+from kprune.scoring.objective import Objective
+
+
+def with_saliency(report, model, kept, data, loss=None, batches=None):
+    """Returns a report that also tells the saliency and the gradient norm.
+
+        saliency      = sum |w dL/dw|
+        gradient norm = sqrt(sum (dL/dw)^2)
+
+    over the kept entries w of the weights that count, with dL/dw taken in the
+    pruned network.
+
+    Args:
+        report: A `Report`.
+        model: Its model.
+        kept: Dict from weight name to a boolean array, for all rows.
+        data, loss: As for `kprune.prune`.
+        batches: How many batches of `data` to read. Defaults to all.
+    """
+    objective = Objective(model, data, loss, ScoringConfig(batches=batches))
+    sparse = masks.apply(
+        {name: kept[name] for name in objective.weights}, objective.weights
+    )
+    gradient = objective.gradient(sparse)
+    # A weight frozen since it was pruned counts, and has no gradient.
+    counted = [r.name for r in report.rows if r.counts and r.name in gradient]
+    products, squares = {}, {}
+    for name in counted:
+        g = np.where(kept[name], np.asarray(gradient[name], np.float64), 0)
+        products[name] = float(np.abs(g * np.asarray(sparse[name])).sum())
+        squares[name] = float(np.square(g).sum())
+    total = sum(products.values())
+    shares = {n: p / total if total else 0.0 for n, p in products.items()}
+    return dataclasses.replace(
+        report,
+        rows=tuple(
+            dataclasses.replace(row, saliency=shares.get(row.name))
+            for row in report.rows
+        ),
+        saliency=total,
+        gradient_norm=float(np.sqrt(sum(squares.values()))),
+    )

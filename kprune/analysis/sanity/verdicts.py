@@ -1,0 +1,165 @@
+"""Whether a method beats its own sanity check, with the statistics."""
+
+import dataclasses
+import math
+import statistics
+
+import tensorflow as tf
+
+from kprune.runtime import lookup
+
+_RIVALS = {
+    "shuffle": "its own shuffle",
+    "random_same_counts": "random masks of its own counts",
+    "invert": "its own inversion",
+    "reinitialize": "its own masks on new weights",
+    "shuffle_weights": "its own masks on shuffled weights",
+    "corrupt_data": "itself on corrupted data",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What the runs of a method and of its sanity check say.
+
+    Args:
+        method: String, for the sentence.
+        check: The name of the check, or `None`.
+        plain, checked: Tuples of figures over seeds, such as accuracies.
+        difference: The mean of `plain` less that of `checked`.
+        interval: Tuple of the ends of its 95 % interval, or `None` where
+            there is one figure on a side.
+        p_value: Of Welch's test that the means are equal, two-sided, or
+            `None`.
+    """
+
+    method: str
+    check: str | None
+    plain: tuple
+    checked: tuple
+    difference: float
+    interval: tuple | None
+    p_value: float | None
+
+    @property
+    def beats(self):
+        """Whether the method is better, by all of the interval; `None` where
+        there is no interval."""
+        return None if self.interval is None else self.interval[0] > 0
+
+    def __str__(self):
+        rival = _RIVALS.get(self.check, "its sanity check")
+        figures = f"{_told(self.plain)} against {_told(self.checked)}"
+        text = f"difference {self.difference:+.2f}"
+        if self.interval is None:
+            return (
+                f"{self.method} and {rival}: {figures}, {text}, "
+                f"{self._counts()}: too few for a verdict"
+            )
+        verb = "beats" if self.beats else "does not beat"
+        if self.interval[1] < 0:
+            verb = "loses against"
+        low, high = self.interval
+        return (
+            f"{self.method} {verb} {rival}: {figures}, {text} "
+            f"[{low:.2f}, {high:.2f}], p = {self.p_value:.2g}, "
+            f"{self._counts()}"
+        )
+
+    def _counts(self):
+        one, other = len(self.plain), len(self.checked)
+        return f"n = {one}" if one == other else f"n = {one} and {other}"
+
+
+def verdict(plain, checked, method="The method", check=None):
+    """Returns whether a method beats its own sanity check, in words.
+
+        t = (mean of plain - mean of checked) / sqrt(s^2 / n + s'^2 / n')
+
+    by Welch's test, which does not take the variances for equal (Welch, 1947,
+    https://doi.org/10.1093/biomet/34.1-2.28). Where neither side varies, the
+    difference counts as it is.
+
+    Args:
+        plain: Figures of the method over seeds, such as accuracies in
+            percent. Higher is better.
+        checked: Those of its sanity check.
+        method: The method's name, for the sentence.
+        check: One of the names that `config.pruner.check` takes, or `None`.
+
+    Returns:
+        A `Verdict`, of which `str` makes a sentence.
+
+    Raises:
+        ValueError: If a side has no figures, one of them is not finite, or
+            there is no such check.
+
+    Example:
+
+    >>> print(kprune.sanity.verdict([97, 98, 99], [96, 98, 100], "SNIP"))
+    SNIP does not beat its sanity check: 98.00 +- 1.00 against
+    98.00 +- 2.00, difference +0.00 [-4.16, 4.16], p = 1, n = 3
+    """
+    if check is not None:
+        lookup.choose(check, _RIVALS, "sanity check")
+    plain, checked = _figures(plain, "plain"), _figures(checked, "checked")
+    difference = statistics.mean(plain) - statistics.mean(checked)
+    if min(len(plain), len(checked)) < 2:
+        return Verdict(method, check, plain, checked, difference, None, None)
+    parts = [statistics.variance(f) / len(f) for f in (plain, checked)]
+    error = math.sqrt(sum(parts))
+    if error == 0:
+        interval, p = (difference, difference), float(difference == 0)
+        return Verdict(method, check, plain, checked, difference, interval, p)
+    degrees = sum(parts) ** 2 / sum(
+        part**2 / (len(f) - 1)
+        for part, f in zip(parts, (plain, checked), strict=True)
+    )
+    half = error * _quantile(0.05, degrees)
+    return Verdict(
+        method,
+        check,
+        plain,
+        checked,
+        difference,
+        (difference - half, difference + half),
+        _tails(difference / error, degrees),
+    )
+
+
+def _figures(values, name):
+    found = tuple(float(value) for value in values)
+    if not found or not all(math.isfinite(value) for value in found):
+        raise ValueError(
+            f"Expected `{name}` to be one or more finite numbers. "
+            f"Received: {name}={values!r}"
+        )
+    return found
+
+
+def _tails(t, degrees):
+    """Returns the probability that |T| > |t|, T of Student's law."""
+    x = degrees / (degrees + t * t)
+    a, b, x = (tf.constant(v, tf.float64) for v in (degrees / 2, 0.5, x))
+    return float(tf.math.betainc(a, b, x))
+
+
+def _quantile(probability, degrees):
+    """Returns the t > 0 beyond which, on both sides, a probability lies."""
+    low, high = 0.0, 1.0
+    while _tails(high, degrees) > probability:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        if _tails(middle, degrees) > probability:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _told(figures):
+    text = f"{statistics.mean(figures):.2f}"
+    if len(figures) > 1:
+        text += f" +- {statistics.stdev(figures):.2f}"
+    return text

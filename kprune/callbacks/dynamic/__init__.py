@@ -1,0 +1,36 @@
+"""Dynamic sparse training: masks that move while the network trains.
+
+One updater (`MaskUpdater`) drops and grows weights; a method of the literature
+is a subclass that overrides the piece in which its paper differs. The callback
+`kprune.callbacks.DynamicSparseTraining` runs them.
+"""
+
+from kprune.callbacks.dynamic.deepr import DeepR, SoftDeepR
+from kprune.callbacks.dynamic.dns import DNS
+from kprune.callbacks.dynamic.dsr import DSR
+from kprune.callbacks.dynamic.flops import TrainingFlops, training_flops
+from kprune.callbacks.dynamic.methods import METHODS, get
+from kprune.callbacks.dynamic.rigl import RigL
+from kprune.callbacks.dynamic.snfs import SNFS
+from kprune.callbacks.dynamic.sparse_evolutionary import SET
+from kprune.callbacks.dynamic.static import Static
+from kprune.callbacks.dynamic.training_state import MaskUpdate, TrainingState
+from kprune.callbacks.dynamic.updater import MaskUpdater
+
+__all__ = [
+    "DNS",
+    "DSR",
+    "METHODS",
+    "SET",
+    "SNFS",
+    "DeepR",
+    "MaskUpdate",
+    "MaskUpdater",
+    "RigL",
+    "SoftDeepR",
+    "Static",
+    "TrainingFlops",
+    "TrainingState",
+    "get",
+    "training_flops",
+]

@@ -1,0 +1,301 @@
+"""The callback that moves masks while a sparse network trains."""
+
+import keras
+import numpy as np
+
+from kprune.callbacks import dynamic
+from kprune.callbacks.dynamic import momenta
+from kprune.callbacks.dynamic.apply_update import apply_update
+from kprune.callbacks.dynamic.exploration import Exploration
+from kprune.callbacks.dynamic.gradients import DenseGradients
+from kprune.callbacks.dynamic.read_model import array, read_model
+from kprune.callbacks.dynamic.train_function import TrainFunction
+from kprune.callbacks.step_counter import StepCounter
+from kprune.masking import wrapping
+from kprune.runtime import distribution, seeds, user_warnings
+
+
+class DynamicSparseTraining(keras.callbacks.Callback):
+    """Trains a sparse network whose masks move: some weights go, others come.
+
+    The masks that the model has to begin with are the budget: prune it first,
+    as with `kprune.prune(model, "random", 0.98, allocation="erk")`. Weights
+    that were excluded there stay dense, and are not counted.
+
+    | method | drops | grows | every | drop_fraction | end |
+    |---|---|---|---|---|---|
+    | `"rigl"` | smallest | largest dense gradient | 100it | 0.3, cosine | 75% |
+    | `"set"` | nearest 0 on either side | at random | 1ep | 0.3 | 100% |
+    | `"snfs"` | smallest | largest momentum | 1ep | 0.5, cosine | 100% |
+    | `"dsr"` | below a threshold | at random | 100it | 0.1 of all | 95% |
+    | `"deepr"` | those that change sign | at random | each step | | 100% |
+    | `"soft_deepr"` | same | those that come back | each step | | 100% |
+    | `"dns"` | below a threshold | above another | 1it | | 75% |
+    | `"static"` | nothing | nothing | | | |
+
+    Each is a class in `kprune.dynamic`, whose docstring says what is the
+    paper's and what an option. An update at step t is made between the steps
+    t and t + 1, also within an execution of several (`steps_per_execution`),
+    which is then run step by step. RigL's takes the place of the step on the
+    batch it looks at. `"deepr"` and `"soft_deepr"` need each step by itself,
+    which costs time; the others cost nothing between updates, but for the
+    dense gradients in each step that `"snfs"` and `"dns"` need.
+
+    Logged are `sparsity`, `kept`, `mask_churn` (entries that changed in the
+    epoch, each time they did, as a share of all), `exploration` (share of the
+    weights ever active) and `overlap` (Jaccard index with the masks to begin
+    with).
+
+    It can be resumed (`kprune.training.fit`), to the bit.
+
+    Args:
+        method: One of these names, or a `kprune.callbacks.dynamic.MaskUpdater`.
+        every: Duration from one update to the next, such as `"100it"` or
+            `"1ep"`. Defaults to the method's own.
+        drop_fraction: Share of the active weights that an update drops, for
+            methods that have one. Defaults to the method's own.
+        begin: Duration until updates begin: the first comes `every` later.
+        end: Duration; updates come before it. Defaults to the method's own.
+        seed: Integer >= 0, for all that is drawn.
+        **options: Further options of the method, such as `skip_step=False`.
+
+    Attributes:
+        updater: The `kprune.callbacks.dynamic.MaskUpdater` of the method.
+        exploration, overlap: Floats, as logged, at any time.
+
+    Raises:
+        ValueError: If an argument does not fit; when training begins, if the
+            model has no masks, nothing is pruned, or the optimizer lacks what
+            the method needs.
+
+    Example:
+
+    >>> model = kprune.prune(model, "random", 0.9, allocation="erk")
+    >>> model.compile("adam", "sparse_categorical_crossentropy")
+    >>> rigl = kprune.callbacks.DynamicSparseTraining("rigl", every="10it")
+    >>> history = model.fit(train, epochs=2, callbacks=[rigl], verbose=0)
+    >>> history.history["sparsity"]
+    [0.9, 0.9]
+    """
+
+    def __init__(
+        self,
+        method="rigl",
+        every=None,
+        drop_fraction=None,
+        begin=0,
+        end=None,
+        seed=0,
+        **options,
+    ):
+        super().__init__()
+        seeds.check(seed)
+        if drop_fraction is not None:
+            options["drop_fraction"] = drop_fraction
+        self.updater = updater = dynamic.get(method, **options)
+        if every is not None and (updater.acts_after_steps or not updater.acts):
+            raise ValueError(
+                f"Method {method!r} acts "
+                + ("after each step" if updater.acts else "never")
+                + f". Expected no `every`. Received: every={every!r}"
+            )
+        self.seed = seed
+        self._clock = StepCounter(
+            begin,
+            updater.end if end is None else end,
+            updater.every if every is None else every,
+        )
+        self._measured = self._function = None
+        self._let = []
+
+    @property
+    def exploration(self):
+        return self._measured.exploration if self._measured else None
+
+    @property
+    def overlap(self):
+        return self._measured.overlap if self._measured else None
+
+    def on_train_begin(self, logs=None):
+        self._weights = read_model(self.model, self.updater)
+        self._clock.start(self.params)
+        self._warn_if_idle()
+        self._prepare_optimizer()
+        self._let_pruned()
+        # Anew, as it says what lives under the masks.
+        self._weights = read_model(self.model, self.updater)
+        self._gradients = None
+        if self.updater.needs == "gradients":
+            self._gradients = DenseGradients(self.model, self._weights)
+        self._epoch = self._rate = self._batch = None
+        moment = self._moment(0)
+        self._measured = Exploration(moment.masks)
+        self.updater.start(moment)
+        self._install()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._clock.begin_epoch(epoch)
+        if epoch != self._epoch:  # Not resumed in its midst.
+            self._measured.begin_epoch()
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._batch = batch
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs.update(
+                sparsity=self._measured.sparsity,
+                kept=self._measured.kept,
+                mask_churn=self._measured.churn,
+                exploration=self._measured.exploration,
+                overlap=self._measured.overlap,
+            )
+
+    def on_train_end(self, logs=None):
+        if self.model.train_function is self._function:
+            self.model.train_function = self._function.original
+        for wrapper, *before in self._let:
+            wrapper.set_pruned_behavior(*before)
+        if self._let:
+            self.model.make_train_function(force=True)
+            # Sets what lived under the masks to zero.
+            masks = wrapping.get_masks(self.model)
+            wrapping.set_masks(self.model, masks)
+        self._let = []
+
+    def get_state(self):
+        """Returns what a resumed training needs to know."""
+        return {
+            **self._clock.state,
+            "epoch": self._epoch,
+            "measured": self._measured.get_state(),
+            "updater": self.updater.get_state(),
+        }
+
+    def set_state(self, state):
+        """Takes back what `get_state` returned, once training has begun."""
+        self._clock.state = state
+        self._epoch = state["epoch"]
+        self._measured.set_state(state["measured"])
+        self.updater.set_state(state["updater"])
+
+    def _warn_if_idle(self):
+        clock, updater = self._clock, self.updater
+        steps = self.params.get("steps")
+        last = clock.end
+        if steps:
+            last = min(last, steps * self.params["epochs"])
+        wait = 0 if updater.acts_after_steps else clock.every
+        if updater.acts and clock.begin + wait >= last:
+            user_warnings.warn(
+                "No update of the masks will come: the first would be due at "
+                f"step {clock.begin + wait}, and they cease at step {last}. "
+                "Lower `every` or `begin`, raise `end`, or train longer.",
+            )
+
+    def _prepare_optimizer(self):
+        model = self.model
+        if not model.optimizer.built:
+            with model.distribute_strategy.scope():
+                model.optimizer.build(model.trainable_variables)
+        if self.updater.needs == "momenta":
+            momenta.check(
+                model.optimizer,
+                {w.name: w.variable for w in self._weights.values()},
+            )
+
+    def _let_pruned(self):
+        wanted = (self.updater.keep_pruned_values, self.updater.dense_gradients)
+        wrappers, before = wrapping.wrappers(self.model), self._let
+        # What an interrupted training left is not what was before.
+        if [wrapper for wrapper, *_ in before] != wrappers:
+            before = [
+                (w, w.keep_pruned_values, w.dense_gradients) for w in wrappers
+            ]
+        self._let = []
+        if any((keep, dense) != wanted for _, keep, dense in before):
+            self._let = before
+            wrapping.set_pruned_behavior(self.model, *wanted)
+
+    def _install(self):
+        original = self.model.train_function
+        if isinstance(original, TrainFunction):  # Left by an interruption.
+            original = original.original
+        self._function = self.model.train_function = TrainFunction(
+            original,
+            self._coming_steps,
+            self._due,
+            self._before_step,
+            self._after_step,
+            lambda: self._clock.advance(self._last),
+        )
+
+    def _coming_steps(self):
+        """Returns the numbers of the steps of the execution that `fit` has
+        announced, or `None` if it was not `fit` that called."""
+        batch, self._batch = self._batch, None
+        if batch is None:
+            return None
+        count = self.model.steps_per_execution
+        self._last = batch + count - 1
+        return range(self._clock.step, self._clock.step + count)
+
+    def _due(self, step):
+        begin, end = self._clock.begin, self._clock.end
+        if not self.updater.acts:
+            return False
+        if self.updater.acts_after_steps:
+            return begin <= step < end
+        return begin < step < end and (step - begin) % self._clock.every == 0
+
+    def _before_step(self, step, batch):
+        if self.updater.acts_after_steps:
+            rate = self.model.optimizer.learning_rate
+            self._rate = float(keras.ops.convert_to_numpy(rate))
+            return None
+        moment = self._moment(step, batch)
+        self._apply(moment)
+        if self._gradients is None or not self.updater.skip_step:
+            return None
+        # What `fit` shows and records: the metrics as they stand.
+        return self.model.get_metrics_result()
+
+    def _after_step(self, step):
+        if self.updater.acts_after_steps:
+            self._apply(self._moment(step + 1))
+
+    def _moment(self, step, batch=None):
+        clock, updater = self._clock, self.updater
+        progress = (step - clock.begin) / max(clock.end - clock.begin, 1)
+        variables = {n: w.variable for n, w in self._weights.items()}
+        values = {n: array(v) for n, v in variables.items()}
+        masks = {n: array(w.mask) for n, w in self._weights.items()}
+        gradients = momentum = None
+        if batch is not None and self._gradients is not None:
+            active = {n: np.where(masks[n], w, 0) for n, w in values.items()}
+            gradients = self._gradients(active, batch)
+        if updater.needs == "momenta":
+            momentum = momenta.read(self.model.optimizer, variables)
+        return dynamic.TrainingState(
+            step=step,
+            progress=min(max(progress, 0.0), 1.0),
+            weights=values,
+            masks=masks,
+            seed=self.seed,
+            gradients=gradients,
+            momenta=momentum,
+            learning_rate=self._rate,
+        )
+
+    def _apply(self, moment):
+        change = self.updater.update(moment)
+        distribution.check_agreement(
+            self.model.distribute_strategy,
+            change.masks,
+            "The workers found different masks for the same step. Expected "
+            "the same weights and the same kind of devices on all.",
+        )
+        keeps = self.updater.keeps_slots
+        apply_update(self.model, self._weights, moment.masks, change, keeps)
+        self._measured.follow(change.masks)

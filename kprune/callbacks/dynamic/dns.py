@@ -1,0 +1,101 @@
+"""DNS: Guo et al., 2016, Dynamic Network Surgery for Efficient DNNs.
+
+https://arxiv.org/abs/1608.04493
+"""
+
+import numpy as np
+
+from kprune.callbacks.dynamic.training_state import MaskUpdate
+from kprune.callbacks.dynamic.updater import MaskUpdater, check_number
+from kprune.masking import weights as weights_
+from kprune.runtime import lookup
+
+
+class DNS(MaskUpdater):
+    """Prunes and splices by two thresholds on weights that all are trained.
+
+        b = max(mu + c sigma, 0)
+        pruned   if |w| <= 0.9 b
+        restored if |w| > 1.1 b
+        else as it was
+
+    mu and sigma are the mean and deviation of |w| over the entries of a weight
+    that are not 0, when training begins, and stay. Weights under the mask
+    keep their values and get the gradients that they would have if they were
+    kept, which is how they come back. At a step t the mask of each weight is
+    refreshed with probability (1 + gamma t)^-power. So sparsity is what comes
+    of c, and the model need not be pruned to begin with: the paper begins with
+    a trained one. Biases are not pruned here and do not count in mu and sigma.
+
+    Each refresh reads the weights from the host.
+
+    Args:
+        c: Number, or a dict of numbers by weight or layer name or pattern
+            that covers all. Higher prunes more. Defaults to 1, kprune's own
+            choice; the released example has 4 for the first layer of
+            LeNet-300-100.
+        gamma, power: Floats >= 0. Default to 1e-4 and 1.
+    """
+
+    every = "1it"
+    keep_pruned_values = True
+    keeps_slots = True
+    needs_pruned = False
+
+    def __init__(self, c=1.0, gamma=1e-4, power=1.0):
+        super().__init__(drop_fraction=0.0, anneal="constant")
+        for value in c.values() if isinstance(c, dict) else [c]:
+            check_number("c", value, least=-1e9)
+        check_number("gamma", gamma)
+        check_number("power", power)
+        self.c = c
+        self.gamma = gamma
+        self.power = power
+        self._bases = {}
+
+    def start(self, moment):
+        strengths = self._strengths(moment.weights)
+        self._bases = {}
+        for name, w in moment.weights.items():
+            size = np.abs(w[w != 0]).astype(np.float64)
+            mean, deviation = (size.mean(), size.std()) if size.size else (0, 0)
+            base = mean + strengths[name] * deviation
+            self._bases[name] = float(max(base, 0.0))
+
+    def update(self, moment):
+        chance = (1 + self.gamma * moment.step) ** -self.power
+        masks = {}
+        for name, mask in moment.masks.items():
+            if moment.rng("refresh", name).random() < chance:
+                size, base = np.abs(moment.weights[name]), self._bases[name]
+                mask = (size > 1.1 * base) | (mask & (size > 0.9 * base))
+            masks[name] = mask
+        # What comes back was trained all along: nothing begins anew.
+        fresh = {name: np.zeros(m.shape, bool) for name, m in masks.items()}
+        return MaskUpdate(masks, fresh)
+
+    def _strengths(self, names):
+        if not isinstance(self.c, dict):
+            return dict.fromkeys(names, self.c)
+        found = {}
+        for pattern, value in self.c.items():
+            matched = weights_.matching(pattern, names)
+            if not matched:
+                raise ValueError(
+                    lookup.unknown(pattern, names, "weight in `c`")
+                )
+            for name in matched:
+                found.setdefault(name, value)
+        missing = sorted(name for name in names if name not in found)
+        if missing:
+            raise ValueError(
+                "Expected `c` to have a number for each weight. Missing: "
+                f"{missing}"
+            )
+        return found
+
+    def get_state(self):
+        return {"bases": dict(self._bases)}
+
+    def set_state(self, state):
+        self._bases = dict(state["bases"])

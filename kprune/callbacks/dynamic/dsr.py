@@ -1,0 +1,112 @@
+"""DSR: Mostafa and Wang, 2019, Parameter Efficient Training of Deep
+Convolutional Neural Networks by Dynamic Sparse Reparameterization.
+
+https://arxiv.org/abs/1902.05967
+"""
+
+import numbers
+
+import numpy as np
+
+from kprune.callbacks.dynamic.shares import shares
+from kprune.callbacks.dynamic.training_state import MaskUpdate
+from kprune.callbacks.dynamic.updater import (
+    MaskUpdater,
+    best,
+    check_number,
+    dropped_counts,
+)
+
+
+class DSR(MaskUpdater):
+    """Drops what is below one threshold for all layers, which adapts.
+
+        dropped: |w| < H in every layer, but for the largest of a layer
+        H <- H / 2  if more than 1.1 of the target were dropped,
+        H <- 2 H    if fewer than 0.9
+        grown:   at random, a layer's share in proportion to what it kept
+
+    So active weights move between layers; their total is constant. What was
+    just dropped does not grow at once, unless there is nothing else left. A
+    layer without free entries passes its share on. Momentum is not reset.
+
+    In the paper the first convolution, shortcuts and output layer are dense:
+    `exclude` them in `kprune.prune`. Its updates become rarer as training goes
+    on (every 100, 200, 400 and 800 steps of 200 epochs); here they come
+    regularly.
+
+    Args:
+        drop_fraction: The target, as a share of all active weights. Defaults
+            to 0.1, of kprune's own choosing: the paper gives counts.
+        target: The target as an integer, in place of a share; 20000 for the
+            paper's WRN-28-2, 600 for MNIST.
+        threshold: Float > 0, H to begin with. Defaults to 1e-3.
+    """
+
+    every = "100it"
+    end = "95%"
+    keeps_slots = True
+
+    def __init__(self, drop_fraction=0.1, target=None, threshold=1e-3):
+        super().__init__(drop_fraction, anneal="constant")
+        whole = isinstance(target, numbers.Integral)
+        if target is not None and (not whole or target < 1):
+            raise ValueError(
+                "Expected `target` to be a positive integer. Received: "
+                f"target={target!r}"
+            )
+        check_number("threshold", threshold)
+        if threshold == 0:
+            raise ValueError(
+                "Expected `threshold` to be above 0: it is doubled and "
+                "halved. Received: threshold=0"
+            )
+        self.target = target
+        self.threshold = threshold
+        self._now = threshold
+
+    def start(self, moment):
+        self._now = self.threshold
+
+    def update(self, moment):
+        kept = self.drop(moment)
+        grown = self.grow(moment, kept)
+        self._adapt(moment, sum(dropped_counts(moment, kept).values()))
+        return MaskUpdate({name: kept[name] | grown[name] for name in kept})
+
+    def drop(self, moment):
+        kept = {}
+        for name, mask in moment.masks.items():
+            size = np.abs(moment.weights[name])
+            kept[name] = mask & (size >= self._now)
+            if not kept[name].any() and mask.any():
+                kept[name] = best("drop", size, mask, 1, moment, name)
+        return kept
+
+    def _adapt(self, moment, dropped):
+        target = self.target
+        if target is None:
+            target = self.drop_fraction * sum(moment.kept.values())
+        if dropped > 1.1 * target:
+            self._now /= 2
+        elif dropped < 0.9 * target:
+            self._now *= 2
+
+    def candidates(self, moment, kept):
+        dropped = sum(dropped_counts(moment, kept).values())
+        free = {name: ~mask for name, mask in moment.masks.items()}
+        if dropped > sum(int(np.count_nonzero(f)) for f in free.values()):
+            return super().candidates(moment, kept)
+        return free
+
+    def grow_counts(self, moment, kept, candidates):
+        counts = {n: int(np.count_nonzero(mask)) for n, mask in kept.items()}
+        room = {n: int(np.count_nonzero(c)) for n, c in candidates.items()}
+        total = sum(dropped_counts(moment, kept).values())
+        return shares(total, counts, room)
+
+    def get_state(self):
+        return {"threshold": self._now}
+
+    def set_state(self, state):
+        self._now = state["threshold"]

@@ -1,0 +1,89 @@
+"""What training costs, by the convention of RigL's paper (appendix H).
+
+A forward pass costs f, its multiply-adds times two. A backward pass costs 2 f:
+the gradient of the activations and that of the weights. Updates of masks and
+of weights are left out.
+
+https://arxiv.org/abs/1911.11134
+"""
+
+import dataclasses
+
+from kprune.callbacks.dynamic.methods import get
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingFlops:
+    """Floating-point operations of a training step on one example.
+
+    Attributes:
+        dense: Of the dense network.
+        sparse: Of the sparse one, on the average over steps.
+    """
+
+    dense: float
+    sparse: float
+
+    @property
+    def ratio(self):
+        """Sparse of dense."""
+        return self.sparse / self.dense
+
+
+def training_flops(report, method="static", every=100):
+    """Returns what a training step costs, dense and sparse, on one example.
+
+    With f_D and f_S the operations of a forward pass, dense and sparse:
+
+    | method | a step |
+    |---|---|
+    | dense | 3 f_D |
+    | `static`, `set`, `dsr`, `deepr`, `soft_deepr` | 3 f_S |
+    | `snfs`, `dns`: dense gradients of the weights in each step | 2 f_S + f_D |
+    | `rigl` | (3 f_S every + 2 f_S + f_D) / (every + 1) |
+
+    RigL without `skip_step` costs (3 f_S every + 2 f_S + f_D) / every. The
+    paper has no number for `dns`; this one follows from its rules. Where masks
+    move between layers, f_S is that of the masks as they are.
+
+    Args:
+        report: `kprune.report(model)` of the model as it is pruned.
+        method: As for `kprune.callbacks.DynamicSparseTraining`.
+        every: Integer, steps from one update to the next. Only methods that
+            look at gradients in their updates need it.
+
+    Returns:
+        A `TrainingFlops`. Times the batch size and the number of steps it is
+        the cost of a whole training.
+
+    Raises:
+        ValueError: If the report knows no multiply-adds.
+
+    Example:
+
+    >>> model = kprune.prune(model, "random", 0.9, allocation="uniform")
+    >>> report = kprune.report(model)
+    >>> flops = kprune.callbacks.dynamic.training_flops(report, "rigl")
+    >>> round(flops.ratio, 4)
+    0.103
+    """
+    if report.multiply_adds is None:
+        raise ValueError(
+            "Expected a report that counts multiply-adds. Received one "
+            f"without: {report.untraced}"
+        )
+    if not isinstance(every, int) or every < 1:
+        raise ValueError(
+            "Expected `every` to be a positive integer, in steps. Received: "
+            f"every={every!r}"
+        )
+    dense, sparse = 2 * report.multiply_adds, 2 * report.sparse_multiply_adds
+    updater = get(method)
+    if updater.dense_gradients:
+        cost = 2 * sparse + dense
+    elif updater.needs == "gradients":
+        total = 3 * sparse * every + 2 * sparse + dense
+        cost = total / (every + updater.skip_step)
+    else:
+        cost = 3 * sparse
+    return TrainingFlops(3.0 * dense, float(cost))

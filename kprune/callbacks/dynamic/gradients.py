@@ -1,0 +1,115 @@
+"""Gradients of the loss on the batch that training is about to take."""
+
+import keras
+import tensorflow as tf
+
+from kprune.masking import weights
+from kprune.runtime import keras_internals
+from kprune.scoring import losses
+from kprune.scoring.config import ScoringConfig
+from kprune.scoring.derivatives import at_least_float32
+from kprune.scoring.network import Network
+
+
+class DenseGradients:
+    """The gradients of all entries of a model's weights, pruned ones too.
+
+    They are those of the compiled loss, without regularization, in training
+    mode (statistics of the batch, dropout), and the mean over all replicas.
+    Nothing of the model changes. All is traced with the first batch.
+
+    Args:
+        model: A compiled Keras model.
+        names: Names of the weights to take gradients of.
+
+    Raises:
+        ValueError: If no loss is compiled.
+    """
+
+    def __init__(self, model, names):
+        if losses.compiled_loss(model) is None:
+            raise ValueError(
+                "The gradients to grow by are those of the compiled loss. "
+                f"Expected `compile(loss=...)` of model {model.name!r}."
+            )
+        self._model = model
+        self._names = list(names)
+        self._derivatives = None
+        # Traced once: by itself TensorFlow would do so at each call.
+        self._gather = tf.function(
+            lambda batch: keras.tree.map_structure(
+                lambda part: model.distribute_strategy.gather(part, axis=0),
+                batch,
+            ),
+            reduce_retracing=True,
+            autograph=False,
+        )
+
+    def __call__(self, values, batch):
+        """Returns the gradients at given weights.
+
+        Args:
+            values: Dict of arrays by name, zero where pruned.
+            batch: What an iterator of training data gives, under a strategy
+                with a part for each replica.
+
+        Returns:
+            Dict of arrays by name.
+        """
+        batch = self._whole(batch)
+        if self._derivatives is None:
+            self._derivatives = self._make(batch)
+        given = [tf.convert_to_tensor(values[name]) for name in self._names]
+        found = self._derivatives("gradient", given, batch)
+        return {
+            name: gradient.numpy()
+            for name, gradient in zip(self._names, found, strict=True)
+        }
+
+    def _whole(self, batch):
+        """Returns a batch in one piece, the same on every worker."""
+        strategy = self._model.distribute_strategy
+        batch = keras.tree.map_structure(
+            lambda part: None if _is_optional(part) else part, batch
+        )
+        if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+            raise ValueError(
+                "Gradients to grow by need inputs and labels. Expected "
+                "batches (x, y) or (x, y, sample_weight) from the training "
+                f"data. Received: {type(batch).__name__}"
+                + (f" of {len(batch)}" if hasattr(batch, "__len__") else "")
+            )
+        if keras_internals.spans_workers(strategy):
+            return self._gather(batch)
+        return keras.tree.map_structure(
+            lambda part: _joined(strategy.experimental_local_results(part)),
+            batch,
+        )
+
+    def _make(self, batch):
+        network = Network(self._model, self._left_out(), "policy")
+        loss = keras_internals.training_loss(self._model, None, network.dtype)
+        x, y, *weight = keras.tree.map_structure(lambda a: a[:1], batch)
+        with keras.StatelessScope():
+            outputs = self._model(x, training=False)
+        outputs = keras.tree.map_structure(at_least_float32, outputs)
+        # Builds its trackers, which cannot be done while tracing.
+        loss(y, outputs, *weight)
+
+        def function(y_true, y_pred, temperature, sample_weight=None):
+            del temperature
+            return loss(y_true, y_pred, sample_weight)
+
+        return network.derivatives(function, ScoringConfig(dropout=True))
+
+    def _left_out(self):
+        names = weights.prunable(self._model)
+        return [name for name in names if name not in self._names]
+
+
+def _joined(parts):
+    return parts[0] if len(parts) == 1 else tf.concat(parts, axis=0)
+
+
+def _is_optional(part):
+    return isinstance(part, tf.experimental.Optional)

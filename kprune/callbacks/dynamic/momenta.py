@@ -1,0 +1,54 @@
+"""The momenta of an optimizer, by weight."""
+
+import keras
+import numpy as np
+
+from kprune.callbacks.dynamic.read_model import array
+from kprune.runtime import keras_internals
+
+# Those that divide their momentum by the root of the second moment.
+_ADAPTIVE = (keras.optimizers.Adam, keras.optimizers.Nadam)
+
+
+def check(optimizer, variables):
+    """Raises `ValueError` unless the optimizer has a momentum of each weight.
+
+    Args:
+        optimizer: A built Keras optimizer.
+        variables: Dict of variables by weight name.
+    """
+    for variable in variables.values():
+        if "momentum" not in _kinds(optimizer, variable):
+            raise ValueError(
+                "Sparse momentum grows weights by the optimizer's momentum, "
+                "and this one has none. Expected one such as "
+                "keras.optimizers.SGD(0.1, momentum=0.9) or Adam. Received: "
+                f"{type(optimizer).__name__}"
+            )
+
+
+def read(optimizer, variables):
+    """Returns the momentum of each weight, in float32 or wider.
+
+    Args:
+        optimizer: A built Keras optimizer: of Adam and its like m / sqrt(v),
+            of others what they keep as momentum.
+        variables: Dict of variables by weight name.
+    """
+    inner = getattr(optimizer, "inner_optimizer", None) or optimizer
+    momenta = {}
+    for name, variable in variables.items():
+        kinds = _kinds(optimizer, variable)
+        momentum = array(kinds["momentum"])
+        if isinstance(inner, _ADAPTIVE):
+            # No entry is divided by zero: v is 0 only where m is.
+            second = np.sqrt(array(kinds["velocity"]))
+            momentum = momentum / (second + 1e-8)
+        momenta[name] = momentum
+    return momenta
+
+
+def _kinds(optimizer, variable):
+    """Returns the slots of a weight by kind, as Keras ends their names."""
+    slots = keras_internals.slots(optimizer, variable)
+    return {slot.name.rpartition("_")[2]: slot for slot in slots}

@@ -1,0 +1,50 @@
+"""What dynamic training reads of a model."""
+
+import keras
+import numpy as np
+
+from kprune.masking import weights, wrapping
+
+
+def read_model(model, updater):
+    """Returns the weights of a model whose masks may move, by name.
+
+    Those left out of the pruning stay dense, and frozen ones as they are.
+
+    Args:
+        model: A wrapped Keras model.
+        updater: The `MaskUpdater`.
+
+    Raises:
+        ValueError: If there are none, or nothing of them is pruned and the
+            updater needs that.
+    """
+    wrapping.get_masks(model)  # Raises if there are none.
+    found = {
+        w.name: w
+        for w in weights.find(model)
+        if w.mask is not None and w.skipped is None and w.note is None
+    }
+    if not found:
+        raise ValueError(
+            f"No mask of model {model.name!r} may move. Expected a weight "
+            "that trains and was not excluded when the model was pruned."
+        )
+    if updater.needs_pruned and all(
+        array(w.mask).all() for w in found.values()
+    ):
+        raise ValueError(
+            f"Nothing of model {model.name!r} is pruned, and the weights that "
+            "are kept are the budget. Prune it first, such as with "
+            'kprune.prune(model, "random", sparsity=0.9, allocation="erk").'
+        )
+    return found
+
+
+def array(variable):
+    """Returns a variable as NumPy sees it, in float32 where it is of half
+    precision."""
+    value = keras.ops.convert_to_numpy(variable)
+    if value.dtype == bool or value.dtype.itemsize >= 4:
+        return value
+    return value.astype(np.float32)

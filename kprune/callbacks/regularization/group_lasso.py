@@ -1,0 +1,200 @@
+"""PruneTrain's group lasso on channels (Lym et al., 2019).
+
+https://arxiv.org/abs/1901.09290
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kprune.callbacks.regularization.added import Added, attach, take_off
+from kprune.graph import channels
+from kprune.masking import weights
+from kprune.pruning.granularity import coupled_channels
+from kprune.scoring.config import ScoringConfig
+from kprune.scoring.objective import Objective
+
+_EPSILON = 1e-8
+
+
+class GroupLasso(keras.callbacks.Callback):
+    """Pulls whole channels to zero while a model trains.
+
+        loss += lambda R,  R = sum over kernels and channels of |group|
+
+    A group are the entries of one kernel that make an output channel, or that
+    read an input channel, and |group| = sqrt(sum of w^2 + 1e-8). Channels that
+    have to stay are left out: those of the model's inputs and outputs, and
+    what cannot be followed through the graph. The penalty is in the loss that
+    `fit` shows; the logs have it too, as `group_lasso`.
+
+    Unless it is given, lambda is set when training begins, once:
+
+        lambda = ratio * loss_0 / ((1 - ratio) R_0)
+
+    so that the penalty starts as that share of the whole. loss_0 is the loss
+    of the first batch of `data`, computed with batch normalization as in
+    training and without dropout or other penalties.
+
+    Args:
+        strength: Number > 0, lambda, in place of `data`.
+        ratio: Number in (0, 1), r. Defaults to 0.2.
+        data: What `fit` takes, to set lambda by.
+        weighted: Whether |group| counts times the square root of its number
+            of entries. Defaults to `False`.
+
+    Attributes:
+        strength: Float, lambda, `None` before training.
+
+    Raises:
+        ValueError: If an argument does not fit; when training begins, if the
+            model is no graph of layers or has no channel that may go.
+
+    Example:
+
+    >>> model.compile("sgd", kprune.training.SmoothedCrossentropy(0.0))
+    >>> lasso = kprune.callbacks.regularization.GroupLasso(data=train)
+    >>> history = model.fit(train, callbacks=[lasso], verbose=0)
+    >>> list(history.history)
+    ['loss', 'group_lasso']
+    """
+
+    def __init__(self, strength=None, *, ratio=None, data=None, weighted=False):
+        super().__init__()
+        if (strength is None) == (data is None):
+            raise ValueError(
+                "Expected either `strength`, or `data` to set it by. Received: "
+                f"strength={strength!r}, data={data!r}"
+            )
+        if strength is not None and ratio is not None:
+            raise ValueError(
+                "`ratio` sets the strength, which is given. Received: "
+                f"strength={strength!r}, ratio={ratio!r}"
+            )
+        self.strength = _checked(strength, "strength", np.inf)
+        self.ratio = _checked(0.2 if ratio is None else ratio, "ratio", 1)
+        self.weighted = weighted
+        self._data = data
+        self._added = []
+
+    def on_train_begin(self, logs=None):
+        # No penalty while the model is looked at: an interrupted training
+        # may have left one.
+        take_off(self.model, self._added)
+        with self.model.distribute_strategy.scope():
+            self._factor = keras.Variable(0.0, trainable=False, name="lambda")
+        self._added = _penalties(self.model, self._factor, self.weighted)
+        if self.strength is None:
+            self._set(_start(self.model, self._data, self.ratio, self._norm()))
+        else:
+            self._set(self.strength)
+        attach(self.model, self._added)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs["group_lasso"] = self.strength * self._norm()
+
+    def on_train_end(self, logs=None):
+        take_off(self.model, self._added)
+        self._added = []
+
+    def get_state(self):
+        """Returns what a resumed run needs: lambda."""
+        return {"strength": self.strength}
+
+    def set_state(self, state):
+        """Goes on with the lambda that `get_state` returned."""
+        self._set(state["strength"])
+
+    def _set(self, strength):
+        self.strength = float(strength)
+        self._factor.assign(self.strength)
+
+    def _norm(self):
+        """Returns R, the sum of the norms of all groups."""
+        return sum(float(one.norms(v.value)) for v, one in self._added)
+
+
+class _Lasso(Added):
+    """The norms of the groups along some axes of a kernel.
+
+    Args:
+        factor: Scalar variable, lambda.
+        axes: List of (axis, array of the group at each place or -1, how many
+            groups there are, array of their weights).
+    """
+
+    def __init__(self, factor, axes):
+        super().__init__()
+        self.factor = factor
+        self.axes = axes
+
+    def norms(self, w):
+        total = tf.zeros([], w.dtype)
+        for axis, groups, count, importance in self.axes:
+            others = [a for a in range(len(w.shape)) if a != axis]
+            squares = tf.reduce_sum(tf.square(w), others)
+            # Negative numbers of groups are left out.
+            squares = tf.math.unsorted_segment_sum(squares, groups, count)
+            norm = tf.sqrt(squares + tf.cast(_EPSILON, w.dtype))
+            total += tf.reduce_sum(norm * tf.cast(importance, w.dtype))
+        return total
+
+    def penalty(self, w):
+        return tf.cast(self.factor.value, w.dtype) * self.norms(w)
+
+
+def _penalties(model, factor, weighted):
+    """Returns pairs (kernel, penalty) for all that channels may go from."""
+    if not channels.followable(model):
+        raise ValueError(
+            "GroupLasso needs a model that is a graph of layers (Sequential "
+            "or Functional), in which channels can be followed. Received: "
+            f"{type(model).__name__} {model.name!r}"
+        )
+    found, kernels = channels.build_channel_map(model), weights.prunable(model)
+    free = coupled_channels.may_go(found, model, list(kernels), False)
+    pairs = []
+    for name, weight in kernels.items():
+        axes = []
+        for axis in found.axes.get(name, ()):
+            if free[axis.groups].any():
+                entries = weight.layout.size // len(axis.groups)
+                axes.append(_groups(axis, free, entries, weighted))
+        if axes:
+            pairs.append((weight.variable, _Lasso(factor, axes)))
+    if not pairs:
+        raise ValueError(
+            f"Model {model.name!r} has no channel that may go: all belong to "
+            "its inputs or outputs, or cannot be followed."
+        )
+    return pairs
+
+
+def _groups(axis, free, entries, weighted):
+    there = np.unique(axis.groups[free[axis.groups]])
+    numbers = np.searchsorted(there, axis.groups)
+    numbers = np.where(free[axis.groups], numbers, -1)
+    importance = np.ones(len(there))
+    if weighted:
+        places = np.bincount(numbers[numbers >= 0], minlength=len(there))
+        importance = np.sqrt(places * entries)
+    return axis.number, numbers, len(there), importance
+
+
+def _start(model, data, ratio, norm):
+    objective = Objective(model, data, probe=ScoringConfig(batches=1))
+    loss = float(objective.value(objective.weights))
+    return ratio * loss / ((1 - ratio) * norm)
+
+
+def _checked(value, name, limit):
+    if value is None:
+        return None
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < value < limit:
+        raise ValueError(
+            f"Invalid value for argument `{name}`. Expected a number in "
+            f"(0, {limit}). Received: {name}={value!r}"
+        )
+    return float(value)

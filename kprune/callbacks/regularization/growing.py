@@ -1,0 +1,357 @@
+"""Growing regularization: weights are made small by a penalty, then removed.
+
+GReg-1 and GReg-2 of Wang et al., 2021 (https://arxiv.org/abs/2012.09243), and
+dual lottery tickets of Bai et al., 2022 (https://arxiv.org/abs/2203.04248).
+"""
+
+import dataclasses
+from fractions import Fraction
+
+import keras
+import numpy as np
+
+from kprune.callbacks.regularization import GrowingPenalty, PenaltySchedule
+from kprune.callbacks.regularization.added import attach, take_off
+from kprune.callbacks.step_counter import StepCounter
+from kprune.masking import weights, wrapping
+from kprune.masking.masks import Budget
+from kprune.pruning import granularity, schedules
+from kprune.pruning import prune as prune_call
+from kprune.pruning.pruner import Pruner
+from kprune.runtime import distribution, lookup, seeds, user_warnings
+from kprune.scoring.objective import Objective
+from kprune.training import durations
+
+
+@dataclasses.dataclass(frozen=True)
+class _Method:
+    criterion: str
+    picking: dict = dataclasses.field(default_factory=dict)
+
+
+_METHODS = {
+    "greg1": _Method("magnitude"),
+    "greg2": _Method(
+        "magnitude",
+        {"pick_increment": 1e-5, "pick_ceiling": 1e-2, "on_others": -1e-4},
+    ),
+    "dlth": _Method("random"),
+}
+
+
+class GrowingRegularization(keras.callbacks.Callback):
+    """Drives weights to zero by a growing penalty, then removes them.
+
+        gradient of w  +=  lambda w
+
+    | method | picks | when |
+    |---|---|---|
+    | `"greg1"` | the smallest weights | at `begin`, of a trained network |
+    | `"greg2"` | the smallest weights | once lambda of all has grown |
+    | `"dlth"` | at random | at `begin`, of a network at initialization |
+
+    Lambda of the picked weights grows by `increment` every `every` steps up
+    to `ceiling` and stays for `stabilize` steps. Then they are removed, by
+    masks, and training goes on sparse. Before `"greg2"` picks, lambda of all
+    weights grows by `pick_increment` every `every` steps up to
+    `pick_ceiling`, from where that of the picked ones goes on; that of the
+    others is `on_others` from then on, below 0 to let them recover.
+
+    As published, growth takes 10,000 updates and a learning rate of 1e-3, and
+    what follows is a training of its own, from the rate it usually starts at:
+    a schedule has to know `course.end`. The loss that `fit` shows is without
+    the penalty. Where the paper's code removes filters, it ends a layer's
+    growth early once the picked ones are a thousandth of the others; here all
+    layers grow to the end.
+
+    To Keras' `logs` it adds, after each epoch, `sparsity` and `kept`, of the
+    weights that it prunes, and `penalty`, lambda of the picked ones. It can be
+    resumed (`kprune.training.fit`), to the bit.
+
+    Args:
+        method: One of these names.
+        sparsity: Share of the groups to remove in the end, in [0, 1).
+        granularity: What is removed as one: `"weight"` (default),
+            `"channel"`, by the sum of the scores of its entries, or a
+            granularity.
+        allocation: How many each weight tensor keeps, as for `kprune.prune`.
+            Defaults to `"uniform"`. Each keeps one group at least.
+        begin: When it begins: `"200it"` or 200 (steps), `"8ep"` (epochs) or
+            `"75%"` (of the whole training). Defaults to 0.
+        every: Duration from one growth of lambda to the next. Defaults to 5
+            steps; GReg has 10 on CIFAR. With several steps per execution,
+            lambda changes between executions only.
+        increment, ceiling: Numbers > 0.
+        stabilize: Duration. Defaults to 40,000 steps; GReg has 10,000 on
+            CIFAR.
+        cycles: Integer >= 1. Each cycle picks and removes more, an equal
+            share of all groups. `"dlth"` has 5 in its iterative variant.
+        pick_increment, pick_ceiling, on_others: Numbers, of `"greg2"` alone.
+            Default to 1e-5, 1e-2 and -1e-4.
+        exclude: Names of weights or layers, or regular expressions, to leave
+            as they are and out of the count.
+        seed: Integer >= 0, for ties and random picks.
+
+    Attributes:
+        course: The `kprune.callbacks.regularization.PenaltySchedule`, in steps,
+            once training has begun.
+
+    Raises:
+        ValueError: If an argument does not fit, or, once training begins, the
+            model has no masks (see `kprune.wrap`), or training is shorter
+            than the course.
+
+    Example:
+
+    >>> model = kprune.wrap(model)
+    >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    >>> model.compile(keras.optimizers.SGD(0.1), loss)
+    >>> growing = kprune.callbacks.GrowingRegularization(
+    ...     "dlth", 0.9, increment=0.1, stabilize="10it")
+    >>> history = model.fit(train, epochs=2, callbacks=[growing], verbose=0)
+    >>> growing.course.end
+    60
+    >>> [round(sparsity, 3) for sparsity in history.history["sparsity"]]
+    [0.0, 0.9]
+    """
+
+    def __init__(
+        self,
+        method="greg1",
+        sparsity=None,
+        *,
+        granularity="weight",
+        allocation="uniform",
+        begin=0,
+        every=5,
+        increment=1e-4,
+        ceiling=1.0,
+        stabilize=40_000,
+        cycles=1,
+        pick_increment=None,
+        pick_ceiling=None,
+        on_others=None,
+        exclude=(),
+        seed=0,
+    ):
+        super().__init__()
+        found = lookup.choose(method, _METHODS, "growing regularization")
+        given = {
+            "pick_increment": pick_increment,
+            "pick_ceiling": pick_ceiling,
+            "on_others": on_others,
+        }
+        given = {name: v for name, v in given.items() if v is not None}
+        if given and not found.picking:
+            raise ValueError(
+                f"Only method 'greg2' has {', '.join(given)}. "
+                f"Received: method={method!r}"
+            )
+        self._course_options = {
+            "increment": increment,
+            "ceiling": ceiling,
+            "cycles": cycles,
+            **found.picking,
+            **given,
+        }
+        PenaltySchedule(
+            0, 1, 0, **self._course_options
+        )  # Raises if one does not fit.
+        self._timing = {"begin": begin, "every": every, "stabilize": stabilize}
+        for duration in self._timing.values():
+            durations.steps(duration, 1, 1)  # Raises if it cannot be read.
+        self.pruner = Pruner(
+            found.criterion, _grain(granularity, method), allocation
+        )
+        self._sparsity = prune_call.check_sparsity(sparsity, self.pruner.grain)
+        self._exclude = exclude
+        seeds.check(seed)
+        self._seed = seed
+        self.course = None
+        self._added = []
+
+    def on_train_begin(self, logs=None):
+        _check_masks(self.model)
+        self._left_out = prune_call.left_out(
+            self.model, self.pruner.grain, self._exclude
+        )
+        wrapping.set_notes(self.model, self._left_out)
+        self.course = self._course()
+        self._clock = StepCounter(self.course.begin, self.course.end, 1)
+        self._clock.start(self.params)
+        self._happened = 0
+        self._put_on()
+        self._set = (0.0, 0.0)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._clock.begin_epoch(epoch)
+        self._follow()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._clock.advance(batch)
+        self._follow()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            masks = self._masks()
+            total = sum(mask.size for mask in masks.values())
+            kept = sum(int(np.count_nonzero(m)) for m in masks.values())
+            logs["sparsity"] = 1 - kept / total
+            logs["kept"] = kept
+            logs["penalty"] = self.course.penalties(self._clock.step)[0]
+
+    def on_train_end(self, logs=None):
+        step, end = self._clock.step, self.course.end
+        if step is not None and step < end:
+            user_warnings.warn(
+                f"Training ended after {step} steps, before the {end} after "
+                "which the penalty ends. The model was pruned to the final "
+                "sparsity, and has not trained since."
+            )
+            self._happen_until(end)
+        take_off(self.model, self._added)
+        self._added = []
+
+    def get_state(self):
+        """Returns what a resumed run needs: how far it is, and the picks."""
+        return {
+            **self._clock.state,
+            "happened": self._happened,
+            "picked": {
+                name: keras.ops.convert_to_numpy(picked)
+                for name, picked in self._picked.items()
+            },
+        }
+
+    def set_state(self, state):
+        """Goes on from what `get_state` returned, once training has begun."""
+        self._clock.state = state
+        self._happened = state["happened"]
+        self._set_picked(state["picked"])
+        if state["step"] is not None:  # Saved before the first epoch began.
+            self._set_penalties(state["step"])
+
+    def _course(self):
+        per_epoch = self.params.get("steps")
+        total = per_epoch * self.params["epochs"] if per_epoch else None
+        begin, every, stabilize = (
+            durations.steps(duration, per_epoch, total)
+            for duration in self._timing.values()
+        )
+        course = PenaltySchedule(
+            begin, every, stabilize, **self._course_options
+        )
+        if total is not None and course.end > total:
+            raise ValueError(
+                f"Training has {total} steps. Expected at least {course.end}, "
+                f"after which the penalty ends: {course.picking} steps to "
+                f"pick, {course.growing} to grow and {course.stabilize} to "
+                f"stabilize in each of {course.cycles} cycles, from step "
+                f"{course.begin}. Train longer, raise `increment` or lower "
+                "`ceiling`, `stabilize` or `every`."
+            )
+        return course
+
+    def _put_on(self):
+        found = weights.prunable(self.model)
+        names = [name for name in found if name not in self._left_out]
+        with self.model.distribute_strategy.scope():
+            self._penalties = [
+                keras.Variable(0.0, trainable=False, name=name)
+                for name in ("on_picked", "on_others")
+            ]
+            self._picked = {
+                name: keras.Variable(
+                    np.zeros(found[name].layout.shape, bool),
+                    dtype="bool",
+                    trainable=False,
+                    name=f"{name.replace('/', '_')}_picked",
+                )
+                for name in names
+            }
+        take_off(self.model, self._added)
+        self._added = [
+            (
+                found[name].variable,
+                GrowingPenalty(self._picked[name], *self._penalties),
+            )
+            for name in names
+        ]
+        attach(self.model, self._added)
+
+    def _follow(self):
+        """Does what is due by now."""
+        self._happen_until(self._clock.step)
+        self._set_penalties(self._clock.step)
+
+    def _happen_until(self, step):
+        events = self.course.events()
+        while self._happened < len(events):
+            due, what = events[self._happened]
+            if due > step:
+                return
+            if what == "pick":
+                self._pick(self._happened // 2 + 1)
+            else:
+                self._remove()
+            self._happened += 1
+
+    def _pick(self, cycle):
+        """Picks what goes in a cycle, numbered from 1."""
+        objective = Objective(
+            self.model, seed=self._seed, exclude=self._left_out
+        )
+        before = objective.masks
+        budget = Budget(
+            self._sparsity,
+            schedules.get("linear"),
+            Fraction(cycle, self.course.cycles),
+            minimum=1,
+        )
+        after = self.pruner.step(objective, before, budget, cycle)
+        distribution.check_agreement(
+            objective.strategy,
+            after,
+            "The workers picked different weights. Expected the same values "
+            "and the same kind of devices on all.",
+        )
+        self._set_picked({n: before[n] & ~after[n] for n in after})
+
+    def _remove(self):
+        masks = self._masks()
+        for name, picked in self._picked.items():
+            masks[name] = masks[name] & ~keras.ops.convert_to_numpy(picked)
+        wrapping.set_masks(self.model, masks)
+        self._set_picked({n: np.zeros_like(m) for n, m in masks.items()})
+
+    def _set_picked(self, picked):
+        for name, variable in self._picked.items():
+            variable.assign(picked[name])
+
+    def _set_penalties(self, step):
+        values = self.course.penalties(step)
+        if values != self._set:  # Assigning takes its time in each step.
+            for variable, value in zip(self._penalties, values, strict=True):
+                variable.assign(value)
+            self._set = values
+
+    def _masks(self):
+        masks = wrapping.get_masks(self.model)
+        return {name: masks[name] for name in self._picked}
+
+
+def _grain(identifier, method):
+    if identifier != "channel":
+        return identifier
+    return granularity.Channel("first" if method == "dlth" else "sum")
+
+
+def _check_masks(model):
+    masks = wrapping.get_masks(model)  # Raises if there is none.
+    bare = [name for name in weights.prunable(model) if name not in masks]
+    if bare:
+        raise ValueError(
+            f"Model {model.name!r} has weights that can be pruned and have no "
+            f"mask: {', '.join(bare)}. Wrap the model again: "
+            "model = kprune.wrap(model)."
+        )

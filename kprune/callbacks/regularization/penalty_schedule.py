@@ -1,0 +1,148 @@
+"""When a growing penalty grows, holds, and ends: a function of the step."""
+
+import dataclasses
+import math
+from fractions import Fraction
+
+
+@dataclasses.dataclass(frozen=True)
+class PenaltySchedule:
+    """The course of a growing penalty, in optimizer steps.
+
+    It has `cycles` cycles of three phases:
+
+    1. The penalty of all weights grows by `pick_increment` every `every`
+       steps up to `pick_ceiling`. Then weights are picked. With no
+       `pick_ceiling`, they are picked at once.
+    2. The penalty of the picked ones grows on by `increment` every `every`
+       steps up to `ceiling`. That of the others is `on_others`.
+    3. It stays for `stabilize` steps. Then the picked weights are removed.
+
+    Args:
+        begin, every, stabilize: Integers, in steps.
+        increment, ceiling: Numbers > 0.
+        pick_increment, pick_ceiling: Numbers. Default to 0: no first phase.
+        on_others: Number. Defaults to 0.
+        cycles: Integer >= 1.
+
+    Raises:
+        ValueError: If a number is none of these, or `ceiling` is not above
+            `pick_ceiling`.
+
+    Example:
+
+    >>> course = kprune.callbacks.regularization.PenaltySchedule(
+    ...     begin=0, every=5, stabilize=100, increment=0.25, ceiling=1.0)
+    >>> course.end, course.penalties(12)
+    (120, (0.5, 0.0))
+    """
+
+    begin: int
+    every: int
+    stabilize: int
+    increment: float
+    ceiling: float
+    pick_increment: float = 0.0
+    pick_ceiling: float = 0.0
+    on_others: float = 0.0
+    cycles: int = 1
+
+    def __post_init__(self):
+        for name in ("begin", "every", "stabilize", "cycles"):
+            _check_whole(name, getattr(self, name))
+        picks = ("pick_increment", "pick_ceiling")
+        for name in ("increment", "ceiling", *picks, "on_others"):
+            _check_number(name, getattr(self, name))
+        if self.increment <= 0 or self.ceiling <= self.pick_ceiling:
+            raise ValueError(
+                "Expected `increment` to be above 0, and `ceiling` above 0 and "
+                f"`pick_ceiling`. Received: increment={self.increment!r}, "
+                f"ceiling={self.ceiling!r}, pick_ceiling={self.pick_ceiling!r}"
+            )
+        if min(self.pick_increment, self.pick_ceiling) < 0 or (
+            self.pick_ceiling and not self.pick_increment
+        ):
+            raise ValueError(
+                "Expected `pick_increment` and `pick_ceiling` to be above 0, "
+                "or both 0. Received: pick_increment="
+                f"{self.pick_increment!r}, pick_ceiling={self.pick_ceiling!r}"
+            )
+
+    @property
+    def picking(self):
+        """How many steps the first phase of a cycle has."""
+        if not self.pick_ceiling:
+            return 0
+        return self.every * _updates(0, self.pick_ceiling, self.pick_increment)
+
+    @property
+    def growing(self):
+        """How many steps the second phase of a cycle has."""
+        return self.every * _updates(
+            self.pick_ceiling, self.ceiling, self.increment
+        )
+
+    @property
+    def length(self):
+        """How many steps a cycle has."""
+        return self.picking + self.growing + self.stabilize
+
+    @property
+    def end(self):
+        """The step after which the last picked weights are removed."""
+        return self.begin + self.cycles * self.length
+
+    def events(self):
+        """Returns the steps (done) at which weights are picked and removed,
+        a list of pairs: the step, and `"pick"` or `"remove"`."""
+        found = []
+        for cycle in range(self.cycles):
+            start = self.begin + cycle * self.length
+            found.append((start + self.picking, "pick"))
+            found.append((start + self.length, "remove"))
+        return found
+
+    def penalties(self, step):
+        """Returns the penalties of the picked weights and of the others.
+
+        Args:
+            step: Integer, how many steps are done.
+        """
+        if not self.begin <= step < self.end:
+            return 0.0, 0.0
+        done = (step - self.begin) % self.length
+        if done < self.picking:
+            grown = done // self.every * _exact(self.pick_increment)
+            both = float(min(grown, _exact(self.pick_ceiling)))
+            return both, both
+        grown = (done - self.picking) // self.every * _exact(self.increment)
+        grown += _exact(self.pick_ceiling)
+        return float(min(grown, _exact(self.ceiling))), float(self.on_others)
+
+
+def _updates(start, ceiling, increment):
+    gap = _exact(ceiling) - _exact(start)
+    return math.ceil(gap / _exact(increment))
+
+
+def _exact(number):
+    """Returns the decimal that was written: 1e-4 is 1/10000."""
+    return Fraction(repr(float(number)))
+
+
+def _check_whole(name, value):
+    least = 1 if name in ("every", "cycles") else 0
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(
+            f"Invalid value for argument `{name}`. Expected an integer "
+            f">= {least}. Received: {name}={value!r}"
+        )
+
+
+def _check_number(name, value):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value):
+        raise ValueError(
+            f"Invalid value for argument `{name}`. Expected a number. "
+            f"Received: {name}={value!r}"
+        )

@@ -1,0 +1,213 @@
+"""PruneTrain: a model that becomes smaller while it trains.
+
+Lym et al., 2019, https://arxiv.org/abs/1901.09290
+"""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kprune.callbacks.regularization.group_lasso import GroupLasso
+from kprune.deploy.shrink import optimizer_state, shrink
+from kprune.graph import channels, costs
+from kprune.masking import cloning, weights
+from kprune.pruning.granularity import coupled_channels
+
+
+def prune_train(
+    model,
+    train,
+    epochs,
+    *,
+    every=10,
+    threshold=1e-4,
+    ratio=0.2,
+    strength=None,
+    weighted=False,
+    steps_per_epoch=None,
+    callbacks=(),
+    validation_data=None,
+    verbose="auto",
+):
+    """Trains with a group lasso, and takes out channels as they become zero.
+
+    Every `every` epochs, and at the end, a channel goes if all entries that
+    make it or read it, in all kernels, are smaller than `threshold`: channels
+    that are tied, as by a residual connection, only together. They are set to
+    zero and `kprune.shrink` takes them out, with the optimizer's state cut
+    alike, so that schedules of the learning rate and momenta go on. The last
+    channel of a layer stays, even if it is small.
+
+    The paper lets the batch grow as the model shrinks, which is left to the
+    caller; so is resuming a run that was killed.
+
+    Args:
+        model: A compiled Keras model, a graph of layers. It trains until the
+            first channels go, and is a part of the result until then.
+        train: A `tf.data.Dataset` of batches, or a function from a step,
+            counted over all epochs, to an endless one that begins there.
+        epochs: Integer.
+        every: Integer, epochs between two looks. The paper has 10, on
+            ImageNet 5.
+        threshold: Number > 0.
+        ratio, strength, weighted: As for
+            `kprune.callbacks.regularization.GroupLasso`, whose strength is set
+            by the first batch, and stays.
+        steps_per_epoch: Integer, needed if `train` is a function.
+        callbacks: List of callbacks of `fit`, which is called once for each
+            stretch of epochs.
+        validation_data, verbose: As for `fit`.
+
+    Returns:
+        The smaller model, compiled, and a dict of lists with a number for
+        each epoch: Keras' metrics, and the `parameters` and `multiply_adds`
+        that were left after it (the latter not if they cannot be counted).
+
+    Raises:
+        ValueError: If an argument does not fit, the model is not compiled, no
+            graph of layers, or has an optimizer that cannot be carried over.
+
+    Example:
+
+    >>> model = kprune.models.resnet_cifar(8, input_shape=(8, 8, 1))
+    >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    >>> model.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss)
+    >>> small, history = kprune.callbacks.regularization.prune_train(
+    ...     model, train, epochs=2, every=1, threshold=0.01, verbose=0)
+    >>> history["parameters"][-1] == small.count_params()
+    True
+    """
+    _check(model, train, epochs, every, threshold, steps_per_epoch)
+    lasso = GroupLasso(
+        strength,
+        ratio=ratio if strength is None else None,
+        data=None if strength is not None else _first(train),
+        weighted=weighted,
+    )
+    history = {}
+    for start in range(0, epochs, every):
+        end = min(start + every, epochs)
+        done = start * (steps_per_epoch or 0)
+        trained = model.fit(
+            train(done) if callable(train) else train,
+            epochs=end,
+            initial_epoch=start,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=validation_data,
+            callbacks=[lasso, *callbacks],
+            verbose=verbose,
+        )
+        stopped = model.stop_training
+        sizes = [_sizes(model)] * (len(trained.epoch) - 1)
+        model = _without_sparse_channels(model, threshold)
+        sizes.append(_sizes(model))
+        _extend(history, trained.history)
+        for size in sizes:
+            _extend(history, {name: [value] for name, value in size.items()})
+        if stopped:
+            break
+    return model, history
+
+
+def sparse_channels(model, threshold):
+    """Returns which groups of channels are near zero throughout.
+
+    Args:
+        model: A model that is a graph of layers.
+        threshold: Number: all entries of all kernels that make or read the
+            channels of a group are smaller.
+
+    Returns:
+        Booleans over the groups of
+        `kprune.graph.channels.build_channel_map(model)`, among them not the
+        last group of any kernel's inputs or outputs.
+    """
+    found, kernels = channels.build_channel_map(model), weights.prunable(model)
+    largest = np.zeros(found.size)
+    for _, axis, sizes in _slices(found, kernels):
+        np.maximum.at(largest, axis.groups, sizes)
+    gone = largest < threshold
+    gone &= coupled_channels.may_go(found, model, list(kernels), False)
+    for _, axis, _ in _slices(found, kernels):
+        if gone[axis.groups].all():
+            gone[axis.groups[np.argmax(largest[axis.groups])]] = False
+    return gone
+
+
+def _slices(found, kernels):
+    """Yields (weight, axis, largest magnitude at each place along it)."""
+    for name, weight in kernels.items():
+        values = np.abs(keras.ops.convert_to_numpy(weight.variable))
+        for axis in found.axes.get(name, ()):
+            others = [a for a in range(values.ndim) if a != axis.number]
+            yield weight, axis, values.max(tuple(others))
+
+
+def _without_sparse_channels(model, threshold):
+    gone = sparse_channels(model, threshold)
+    if not gone.any():
+        return model
+    found, kernels = channels.build_channel_map(model), weights.prunable(model)
+    for weight, axis, _ in list(_slices(found, kernels)):
+        along = [1] * len(weight.layout.shape)
+        along[axis.number] = -1
+        stays = ~gone[axis.groups].reshape(along)
+        values = keras.ops.convert_to_numpy(weight.variable)
+        weight.variable.assign(np.where(stays, values, 0))
+    with cloning.strategy_scope(model):
+        return shrink(model, carry_optimizer=True, verbose=0)
+
+
+def _sizes(model):
+    sizes = {"parameters": model.count_params()}
+    uses = costs.count_uses(model)
+    counted = [
+        (uses.get(id(weight.variable)), weight.layout.size)
+        for weight in weights.find(model)
+    ]
+    if all(times is not None for times, _ in counted):
+        sizes["multiply_adds"] = sum(math.prod(pair) for pair in counted)
+    return sizes
+
+
+def _extend(history, more):
+    for name, values in more.items():
+        history.setdefault(name, []).extend(values)
+
+
+def _first(train):
+    """Returns data that begin with the first batch."""
+    return (train(0) if callable(train) else train).take(1)
+
+
+def _check(model, train, epochs, every, threshold, steps_per_epoch):
+    optimizer_state.check(model)
+    if any(weight.mask is not None for weight in weights.find(model)):
+        raise ValueError(
+            f"Model {model.name!r} has masks, which would go with the first "
+            "channels that are taken out. Expected one without: see "
+            "`kprune.strip`."
+        )
+    if not callable(train) and not isinstance(train, tf.data.Dataset):
+        raise ValueError(
+            "`train` should be a tf.data.Dataset of batches, or a function "
+            f"from a step to one. Received: {type(train).__name__}"
+        )
+    if callable(train) and steps_per_epoch is None:
+        raise ValueError(
+            "A function as `train` gives endless data. Give the length of an "
+            "epoch as `steps_per_epoch`."
+        )
+    for name, value in (("epochs", epochs), ("every", every)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(
+                f"Invalid value for argument `{name}`. Expected an integer "
+                f">= 1. Received: {name}={value!r}"
+            )
+    if not isinstance(threshold, (int, float)) or not threshold > 0:
+        raise ValueError(
+            "Invalid value for argument `threshold`. Expected a number > 0. "
+            f"Received: threshold={threshold!r}"
+        )

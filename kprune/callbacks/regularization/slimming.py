@@ -1,0 +1,79 @@
+"""Network slimming's sparsity-inducing penalty (Liu et al., 2017).
+
+https://arxiv.org/abs/1708.06519
+"""
+
+import keras
+
+from kprune.runtime import keras_internals
+
+
+def slim(model, strength=1e-4):
+    """Penalizes the scale factors of batch normalization while training.
+
+        loss += strength * sum of |gamma|, over all batch normalizations
+
+    so that each gamma's gradient gets strength * sign(gamma), none at 0. After
+    training, channels of small gamma may go:
+    `kprune.prune(model, "bn_gamma", 0.5, granularity="channel")`. The penalty
+    is the layers' own `gamma_regularizer`: it is in the loss that `fit` shows,
+    and stays when the model is saved, copied or wrapped. Called again, it sets
+    another strength; 0 takes the penalty off.
+
+    Args:
+        model: A built Keras model, changed in place. It may be compiled.
+        strength: Number >= 0. The paper has 1e-4 for ResNet and DenseNet and
+            for VGG 1e-4 too, 1e-5 on SVHN.
+
+    Raises:
+        ValueError: If no batch normalization of the model has a gamma that
+            trains, or one has a regularizer that is neither L1 nor L2.
+
+    Example:
+
+    >>> model = kprune.models.resnet_cifar(8, input_shape=(8, 8, 1))
+    >>> kprune.callbacks.regularization.slim(model)
+    >>> len(model.losses)  # One for each of nine batch normalizations.
+    9
+    """
+    number = isinstance(strength, (int, float))
+    if not number or isinstance(strength, bool) or not strength >= 0:
+        raise ValueError(
+            "Invalid value for argument `strength`. Expected a number >= 0. "
+            f"Received: strength={strength!r}"
+        )
+    layers = [
+        layer
+        for layer in keras_internals.all_layers(model)
+        if isinstance(layer, keras.layers.BatchNormalization)
+        and layer.built
+        and layer.scale
+        and layer.trainable
+    ]
+    if not layers:
+        raise ValueError(
+            f"Model {model.name!r} has no batch normalization with a scale "
+            "factor that trains, which slimming penalizes."
+        )
+    regularizers = [_regularizer(layer, strength) for layer in layers]
+    for layer, regularizer in zip(layers, regularizers, strict=True):
+        layer.gamma_regularizer = regularizer
+        layer.gamma.regularizer = regularizer
+    keras_internals.forget_compiled_functions(model)
+
+
+def _regularizer(layer, strength):
+    """Returns an L1 regularizer, with the layer's own L2."""
+    own = layer.gamma_regularizer
+    known = (keras.regularizers.L1, keras.regularizers.L2)
+    if own is not None and not isinstance(
+        own, (*known, keras.regularizers.L1L2)
+    ):
+        raise ValueError(
+            f"The gamma of layer {layer.name!r} has a regularizer already. "
+            f"Expected none, or L1 or L2. Received: {own!r}"
+        )
+    l2 = float(getattr(own, "l2", 0.0))
+    if l2:
+        return keras.regularizers.L1L2(float(strength), l2)
+    return keras.regularizers.L1(float(strength)) if strength else None

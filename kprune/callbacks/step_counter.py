@@ -1,0 +1,149 @@
+"""When callbacks act: durations as steps, and a count of steps of one's own.
+
+Keras' `batch` begins at 0 again in each epoch, and in an epoch that is resumed
+in its midst too, so that it cannot be told from it how far a training is.
+"""
+
+from kprune.training import durations
+
+
+class StepCounter:
+    """Counts optimizer steps and says when something falls due.
+
+    Due are the steps `begin`, `begin + every`, `begin + 2 every` and so on
+    that are not past `end`, and `end` itself, whatever `every` is. A step is
+    due once it is done: at `begin=0` before the first.
+
+    A callback calls `start` in `on_train_begin`, `begin_epoch` in
+    `on_epoch_begin` and `advance` in `on_train_batch_end`, and has `state` in
+    its own `get_state` and `set_state`.
+
+    Args:
+        begin, end, every: Durations, as `kprune.training.durations.steps`
+            reads them.
+
+    Raises:
+        ValueError: If one of them cannot be read.
+
+    Attributes:
+        begin, end, every: Integers, in steps. `None` before `start`.
+        epochs: Integer, of the whole training. `None` before `start`.
+        step: Integer, how many steps are done. `None` before `begin_epoch`.
+    """
+
+    def __init__(self, begin, end, every):
+        self._durations = {"begin": begin, "end": end, "every": every}
+        for duration in self._durations.values():
+            durations.steps(duration, 1, 1)
+        self.begin = self.end = self.every = self.epochs = self.step = None
+        self._steps_per_epoch = None
+        self._epoch_ends = None
+        self._before = 0  # Steps that were done when this epoch began.
+
+    def start(self, params, cut=False):
+        """Begins a training anew.
+
+        Args:
+            params: The `params` of a Keras callback. `fit` may not know the
+                `steps` of an epoch; only durations in steps can be used then.
+            cut: Whether an end that is beyond the end of the training counts
+                as the end of the training. Defaults to `False`.
+
+        Raises:
+            ValueError: If a duration is counted in what is not known,
+                nothing is between `begin` and `end`, or `every` is 0.
+        """
+        self.epochs = params["epochs"]
+        self._steps_per_epoch = per_epoch = params.get("steps")
+        total = per_epoch * self.epochs if per_epoch else None
+        self.begin, self.end, self.every = (
+            durations.steps(duration, per_epoch, total)
+            for duration in self._durations.values()
+        )
+        if cut and total is not None:
+            self.end = min(self.end, total)
+        if self.begin > self.end or self.every < 1:
+            raise ValueError(
+                "Expected `begin` to be no later than `end` and the end of "
+                f"the training, and `every` to be a step at least. Received: "
+                f"{self._durations}, which are the steps begin={self.begin}, "
+                f"end={self.end}, every={self.every}, in a training of "
+                f"{total or 'an unknown number of'} steps."
+            )
+        self.step = None
+
+    def begin_epoch(self, epoch):
+        """Sets the count at the begin of an epoch.
+
+        It goes on where it was, or where the state that was put back says.
+        Without either the epochs before count as done.
+
+        Args:
+            epoch: Integer from 0, as Keras numbers them.
+
+        Returns:
+            The step that is due now, or `None`. It may be one at which
+            another `fit` ended, if this one has an `initial_epoch`.
+
+        Raises:
+            ValueError: If there were epochs of unknown length before.
+        """
+        started = self._steps_before(epoch)
+        if self.step is None:
+            self.step = started
+            due = started if started == self.begin else None
+        else:  # Keras does not tell of an execution that data cut short.
+            due = self._go_to(max(self.step, started))
+        self._before = self.step
+        return due
+
+    def advance(self, batch):
+        """Counts the steps of an execution.
+
+        Args:
+            batch: Integer, the number of its last batch, as Keras gives it.
+
+        Returns:
+            The last step that fell due in it, or `None`.
+        """
+        step = self._before + batch + 1
+        if self._epoch_ends is not None:
+            # Keras counts the last execution of an epoch as a whole one.
+            step = min(step, self._epoch_ends)
+        return self._go_to(step)
+
+    @property
+    def state(self):
+        """What `advance` and `begin_epoch` left, for a resumed run."""
+        return {"step": self.step}
+
+    @state.setter
+    def state(self, state):
+        self.step = state["step"]
+
+    def _steps_before(self, epoch):
+        """Returns how many steps come before an epoch at least."""
+        if self._steps_per_epoch is not None:
+            started = epoch * self._steps_per_epoch
+            self._epoch_ends = started + self._steps_per_epoch
+            return started
+        if epoch and self.step is None:
+            raise ValueError(
+                "The number of steps before the first epoch is not known. "
+                "Give `fit` the length of an epoch as `steps_per_epoch`. "
+                f"Received: initial_epoch={epoch}"
+            )
+        return 0
+
+    def _go_to(self, step):
+        before, self.step = self.step, step
+        due = self._last_due(step)
+        return due if due is not None and due > before else None
+
+    def _last_due(self, step):
+        """Returns the last step up to `step` that is due, or `None`."""
+        if step < self.begin:
+            return None
+        if step >= self.end:
+            return self.end
+        return step - (step - self.begin) % self.every

@@ -1,1 +1,0 @@
-"""Which channels of a graph of layers stay and go together."""

@@ -1,0 +1,1 @@
+"""The command `kprune`: train, sweep, report, prune, evaluate and others."""

@@ -1,0 +1,86 @@
+"""What two models are compared on: the same batches."""
+
+import keras
+
+from kprune.runtime import keras_internals
+from kprune.scoring.batches import Batches
+
+
+def check_same(before, after):
+    """Raises `ValueError` if two models take different inputs."""
+    one, other = (
+        [(x.shape, x.dtype) for x in keras.tree.flatten(_specs(model))]
+        for model in (before, after)
+    )
+    if one != other:
+        raise ValueError(
+            "Expected two models that take the same inputs. Received: "
+            f"{before.name!r} with {_in_words(one)}, {after.name!r} with "
+            f"{_in_words(other)}"
+        )
+
+
+def fixed_batch_size(model):
+    """Returns the batch size that a model is built for, or `None` for any."""
+    if not keras_internals.is_graph(model):
+        return None
+    return keras.tree.flatten(_specs(model))[0].shape[0]
+
+
+def read(data, batch_size):
+    """Returns the inputs of the first batch of data, as tensors.
+
+    Raises:
+        ValueError: If there are none, or the parts do not fit together.
+    """
+    x, *_ = Batches(data, batch_size).at(0)
+    return keras.tree.map_structure(keras.ops.convert_to_tensor, x)
+
+
+def made_up(model, batch_size):
+    """Returns a batch of the shapes that a model takes, always the same.
+
+    Raises:
+        ValueError: If these are open or not known.
+    """
+
+    def of_size(spec):
+        shape = (batch_size, *spec.shape[1:])
+        if None in shape:
+            raise ValueError(
+                f"Model {model.name!r} takes inputs of open shape "
+                f"{spec.shape}. Pass `data=`."
+            )
+        return keras.KerasTensor(shape, spec.dtype)
+
+    specs = keras.tree.map_structure(of_size, _specs(model))
+    return keras_internals.example_inputs(specs)
+
+
+def check_taken(model, x):
+    """Raises `ValueError` if a model does not take these inputs."""
+    keras_internals.check_inputs(model, x)
+    try:
+        with keras.StatelessScope():
+            model(x, training=False)
+    except Exception as error:
+        shapes = keras.tree.map_structure(lambda a: tuple(a.shape), x)
+        raise ValueError(
+            f"Model {model.name!r} does not take inputs of shape {shapes}: "
+            f"{error}"
+        ) from error
+
+
+def _specs(model):
+    """Returns the specs of a model's inputs. The batch that a subclassed
+    model was first called on does not bind it."""
+    specs = keras_internals.input_specs(model)
+    if keras_internals.is_graph(model):
+        return specs
+    return keras.tree.map_structure(
+        lambda x: keras.KerasTensor((None, *x.shape[1:]), x.dtype), specs
+    )
+
+
+def _in_words(specs):
+    return ", ".join(f"{dtype} of shape {shape}" for shape, dtype in specs)

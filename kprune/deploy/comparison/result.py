@@ -1,0 +1,107 @@
+"""What a comparison found, in numbers and as a table."""
+
+import dataclasses
+
+from kprune.runtime import lookup
+
+_GAP = "  "
+_HEADER = ("What", "Before", "After", "Ratio", "Middle half")
+_UNKNOWN = "n/a"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One thing that was compared.
+
+    Attributes:
+        name: What it is, as `"parameters"` or `"inference, batch 1"`.
+        before, after: How much there is of it, or `None` if not known.
+        ratio: Before over after: above 1, after is smaller or faster. Of
+            times, the median over the alternations. `None` if not known.
+        spread: Of times, the middle half of the ratios, lowest and highest.
+        unit: `"bytes"`, `"ms"`, or empty for numbers.
+    """
+
+    name: str
+    before: float | None
+    after: float | None
+    ratio: float | None
+    spread: tuple | None = None
+    unit: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Two models side by side. `str` makes a table of it.
+
+    A row is found by its name: `comparison["parameters"].ratio`.
+
+    Attributes:
+        before, after: Names of the models.
+        rows: Tuple of `Row`.
+        repeats: How many alternations a ratio of times is the median of.
+    """
+
+    before: str
+    after: str
+    rows: tuple
+    repeats: int
+
+    def __getitem__(self, name):
+        rows = {row.name: row for row in self.rows}
+        return lookup.choose(name, rows, "row")
+
+    def to_dict(self):
+        """Returns all numbers as a dict that JSON can hold."""
+        return {
+            "before": self.before,
+            "after": self.after,
+            "repeats": self.repeats,
+            "rows": [_as_dict(row) for row in self.rows],
+        }
+
+    def __str__(self):
+        return "\n".join(_lines(self))
+
+
+def _as_dict(row):
+    spread = None if row.spread is None else list(row.spread)
+    return {**dataclasses.asdict(row), "spread": spread}
+
+
+def _lines(comparison):
+    cells = [_HEADER, *map(_cells, comparison.rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(_HEADER))]
+    rule = "-" * (sum(widths) + len(_GAP) * (len(widths) - 1))
+    yield f'Before: "{comparison.before}". After: "{comparison.after}".'
+    for number, (name, *numbers) in enumerate(cells):
+        padded = [name.ljust(widths[0]), *map(str.rjust, numbers, widths[1:])]
+        yield _GAP.join(padded).rstrip()
+        if number == 0:
+            yield rule
+    yield rule
+    yield "Ratios are before / after: above 1, after is smaller or faster."
+    yield (
+        f"Those of times are medians of {comparison.repeats}, taken by turns "
+        "in one process."
+    )
+
+
+def _cells(row):
+    label = row.name[0].upper() + row.name[1:]
+    spread = ""
+    if row.spread is not None:
+        spread = "{:.2f} to {:.2f}".format(*row.spread)
+    return (
+        f"{label}, {row.unit}" if row.unit else label,
+        _number(row.before),
+        _number(row.after),
+        _UNKNOWN if row.ratio is None else f"{row.ratio:.2f} x",
+        spread,
+    )
+
+
+def _number(value):
+    if value is None:
+        return _UNKNOWN
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"

@@ -1,0 +1,115 @@
+"""What becomes of constant channels that a layer loses: sums of its kernel.
+
+See `kprune.graph.flows.linear` for what is exact where.
+"""
+
+import dataclasses
+
+import numpy as np
+from keras.activations import linear
+from keras.layers import BatchNormalization
+
+# A constant may carry others that are at most so many times as large:
+# rounding grows with the ratio.
+_LARGER = 10
+# A layer reads a part of its input where that is at most so much of it.
+_WORTHWHILE = 7 / 8
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fold:
+    """What a layer takes over from input channels that it loses.
+
+    Attributes:
+        bias: What to add to its output channels, those that go included, or
+            `None`.
+        merged: `None`, or (input that takes over, inputs that it takes over,
+            how many times each).
+    """
+
+    bias: np.ndarray | None = None
+    merged: tuple | None = None
+
+
+def fold(reader, lost, stays):
+    """Returns the `Fold` of the inputs that a layer loses.
+
+    Args:
+        reader: A `kprune.deploy.shrink.analysis.Reader`.
+        lost: Booleans over its inputs.
+        stays: Booleans over all channels.
+    """
+    lost = to_fold(reader, lost, stays)
+    if not lost.any():
+        return Fold()
+    others = np.flatnonzero(lost)
+    values = reader.values[others]
+    if not reader.flow.pads(reader.layer):
+        return Fold(bias=values @ reader.flow.response(reader.layer, others))
+    channel = carrier(reader, lost, stays)
+    return Fold(merged=(channel, others, values / reader.values[channel]))
+
+
+def to_fold(reader, lost, stays):
+    """Returns which of the inputs that a layer loses leave something."""
+    return lost & _seen(reader, stays) & (np.nan_to_num(reader.values) != 0)
+
+
+def carrier(reader, lost, stays):
+    """Returns the input that stays and can take others over, or `None`.
+
+    Args:
+        reader: A `Reader` that pads.
+        lost: Booleans over its inputs: what to take over.
+        stays: Booleans over all channels.
+    """
+    sizes = np.abs(np.nan_to_num(reader.values)) * stays[reader.inputs]
+    largest = np.argmax(sizes)
+    needed = np.abs(reader.values[lost]).max()
+    return largest if _LARGER * sizes[largest] >= needed else None
+
+
+def needed_part(reader, stays):
+    """Returns the inputs that a dense layer has to read, as booleans, or
+    `None` if it should read all that stay.
+
+    Args:
+        reader: A `Reader`.
+        stays: Booleans over all channels.
+    """
+    if not reader.flow.may_select or len(reader.calls) > 1:
+        return None
+    given = stays[reader.inputs]
+    needed = given & _seen(reader, stays) & np.isnan(reader.values)
+    if not needed.any():
+        needed[np.flatnonzero(given)[0]] = True
+    worthwhile = needed.sum() <= _WORTHWHILE * given.sum()
+    return needed if worthwhile else None
+
+
+def _seen(reader, stays):
+    """Which inputs an output that stays depends on."""
+    return reader.links[:, stays[reader.outputs]].any(1)
+
+
+def taker_of_bias(analysis, layer):
+    """Returns the layer that takes what is to be added to a layer's outputs.
+
+    It is the layer itself, unless it has no bias and all that it gives goes
+    into one batch normalization: the mean of that may take it. So the layer
+    needs no bias, and trains as before.
+    """
+    (call, *more), graph = analysis.calls_of(layer), analysis.graph
+    if layer.use_bias or more or layer.activation is not linear:
+        return layer
+    signal = call.outputs[0]
+    users = [c for c in graph.calls if signal in c.inputs]
+    if len(users) != 1 or signal in graph.outputs:
+        return layer
+    next_layer = users[0].operation
+    normalizes = (
+        type(next_layer) is BatchNormalization
+        and analysis.flow[users[0]] is not None
+        and len(analysis.calls_of(next_layer)) == 1
+    )
+    return next_layer if normalizes else layer

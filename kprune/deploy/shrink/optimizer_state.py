@@ -1,0 +1,57 @@
+"""The state of an optimizer, cut as the weights that it belongs to."""
+
+import keras
+
+from kprune.deploy.shrink import sizes
+from kprune.masking import cloning
+from kprune.runtime import keras_internals
+
+
+def check(model):
+    """Raises `ValueError` if a model has no state that can be carried over."""
+    if not model.compiled:
+        raise ValueError(
+            "`carry_optimizer=True` carries the state of the optimizer that a "
+            f"model is compiled with. Model {model.name!r} is not compiled."
+        )
+    if getattr(model.optimizer, "use_ema", False):
+        raise ValueError(
+            "`carry_optimizer=True` cannot carry the moving averages of an "
+            "optimizer with `use_ema=True`: constants are folded into the "
+            "weights, not into their averages. Call "
+            "`optimizer.finalize_variable_values(...)` first, and go on with "
+            "a fresh optimizer."
+        )
+
+
+def carry(model, plain, small, pairs):
+    """Gives a smaller model's optimizer the state of the model's.
+
+    Args:
+        model: The compiled model.
+        plain: Its stripped copy.
+        small: The smaller model, compiled alike.
+        pairs: From `rebuild`: variables of `plain` and `small`, and cuts.
+    """
+    old, new = model.optimizer, small.optimizer
+    if not old.built:
+        return
+    new.build(small.trainable_variables)
+    places = map(id, plain.variables)
+    source_of = dict(zip(places, cloning.values(model), strict=True))
+    for variable, target, kept in pairs:
+        slots = zip(
+            keras_internals.slots(old, source_of[id(variable)]),
+            keras_internals.slots(new, target),
+            strict=True,
+        )
+        for old_slot, new_slot in slots:
+            value = keras.ops.convert_to_numpy(old_slot)
+            new_slot.assign(sizes.cut(value, kept))
+    # The count of steps, the learning rate, the loss scale.
+    for one, other in zip(_scalars(old), _scalars(new), strict=True):
+        other.assign(one)
+
+
+def _scalars(optimizer):
+    return [v for v in optimizer.variables if tuple(v.shape) == ()]

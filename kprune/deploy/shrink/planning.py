@@ -1,0 +1,116 @@
+"""What has been decided, told layer by layer."""
+
+import collections
+import math
+
+import numpy as np
+
+from kprune.deploy.shrink import folding, sizes
+from kprune.deploy.shrink.result import Plan, Row
+from kprune.graph import costs
+from kprune.masking import weights
+
+
+def describe(model, decision):
+    """Returns the `Plan` of a decision.
+
+    Args:
+        model: The model that `decision` is about.
+        decision: A `Decision`, or `None` for a model left whole.
+    """
+    found = weights.find(model)
+    cuts = sizes.cuts(decision) if decision else {}
+    rows = {}
+    for weight in found:
+        name = weight.name.rpartition("/")[0] or weight.name
+        rows.setdefault(name, _row(name, weight, decision, model))
+    return Plan(
+        model.name,
+        tuple(rows.values()),
+        _parameters(model, decision, cuts),
+        _multiply_adds(model, found, cuts),
+    )
+
+
+def _row(name, weight, decision, model):
+    layout = weight.layout
+    units = math.prod(layout.view[axis] for axis in layout.outputs)
+    if decision is None:
+        kind = type(model).__name__
+        return Row(name, units, units, f"{kind} is no graph of layers")
+    calls = decision.analysis.calls_of(weight.layer)
+    if not calls:
+        return _row_of_part(name, weight, decision, units)
+    signal = calls[0].outputs[0]
+    if decision.analysis.flow[calls[0]] is None:
+        why = f"left whole: {decision.analysis.unfit[calls[0]]}"
+        return Row(name, units, units, why)
+    after = len(decision.kept(signal))
+    notes = [*_stuck(signal, decision), *_selected(weight.layer, decision)]
+    return Row(name, signal.channels, after, "; ".join(notes))
+
+
+def _row_of_part(name, weight, decision, units):
+    """The row of a layer within a layer, such as a part of attention."""
+    for call, flow in decision.analysis.flow.items():
+        for variable, slices in flow.variables(call) if flow else ():
+            if variable is weight.variable:
+                made = [one.signal for one in slices if not one.reads]
+                if not made:
+                    return Row(name, units, units, "its channels stay")
+                kept = len(decision.kept(made[0]))
+                return Row(name, made[0].channels, kept, "counted in heads")
+    return Row(name, units, units, "within a layer that is left whole")
+
+
+def _stuck(signal, decision):
+    """Yields why channels that are constant have to stay."""
+    numbers = signal.numbers[decision.kept(signal)]
+    constant = numbers[~np.isnan(decision.analysis.values[numbers])]
+    reasons = collections.Counter(map(decision.why, constant.tolist()))
+    for reason, count in reasons.most_common():
+        yield f"{count} of constant value: {reason}"
+
+
+def _selected(layer, decision):
+    part = decision.parts.get(layer)
+    if part is not None:
+        (call,) = decision.analysis.calls_of(layer)
+        given = len(decision.kept(call.inputs[0]))
+        yield f"reads {len(part)} of {given} inputs"
+
+
+def _parameters(model, decision, cuts):
+    def size(variable):
+        return sizes.entries(variable, cuts.get(id(variable), []))
+
+    before = sum(math.prod(v.shape) for v in model.weights)
+    after = sum(map(size, model.weights))
+    if decision is not None:
+        after += _new_biases(decision)
+    return before, after
+
+
+def _new_biases(decision):
+    """Returns how many entries the biases have that layers are given."""
+    total = 0
+    for layer, fold in decision.folds.items():
+        taker = folding.taker_of_bias(decision.analysis, layer)
+        if fold.bias is not None and taker is layer and not layer.use_bias:
+            (call, *_) = decision.analysis.calls_of(layer)
+            total += len(decision.kept(call.outputs[0]))
+    return total
+
+
+def _multiply_adds(model, found, cuts):
+    try:
+        uses = costs.count_uses(model)
+    except Exception:  # Open input shapes, or a user's model.
+        return None
+    before = after = 0
+    for weight in found:
+        variable = weight.variable
+        times = uses.get(id(variable)) or 0
+        before += times * math.prod(variable.shape)
+        after += times * sizes.entries(variable, cuts.get(id(variable), []))
+    return before, after

@@ -1,0 +1,188 @@
+"""The smaller model, made from what has been decided."""
+
+import collections
+
+import keras
+
+from kprune.deploy.shrink import folding, sizes
+from kprune.graph import calls as graph_calls
+from kprune.masking import cloning, weights
+from kprune.runtime import keras_internals, seeds
+
+
+def rebuild(model, decision):
+    """Returns a smaller model and where its variables come from.
+
+    Args:
+        model: The model that `decision` is about.
+        decision: A `Decision`.
+
+    Returns:
+        A model that is not compiled, and a list of (variable of `model`,
+        variable in its place, (axis, indices) pairs of what is kept).
+    """
+    known = keras_internals.known_objects(keras_internals.all_layers(model))
+    builder = _Builder(decision)
+    with seeds.untouched(), known:
+        new = builder.graph(model)
+    pairs = builder.pairs()
+    for old, variable, kept in pairs:
+        value = builder.folded(old)
+        variable.assign(sizes.cut(value, kept))
+    builder.add_biases()
+    _carry_trainable(model, new)
+    return new, pairs
+
+
+class _Builder:
+    def __init__(self, decision):
+        self.decision = decision
+        self.cuts = sizes.cuts(decision)
+        self.new = {}  # Old and new layer, by the id of the old.
+        self.calls = {}  # First call and flow of each layer that is followed.
+        self.biases = {}  # By the layer that takes it: (its reader, values).
+        for call, flow in decision.analysis.flow.items():
+            if flow is not None and not call.crossing:
+                self.calls.setdefault(call.operation, (call, flow))
+        for layer, fold in decision.folds.items():
+            if fold.bias is not None:
+                taker = folding.taker_of_bias(decision.analysis, layer)
+                self.biases[taker] = (layer, fold.bias)
+
+    def graph(self, model):
+        """Returns a graph of layers anew, smaller."""
+        parts = self.decision.parts
+        chain = isinstance(model, keras.Sequential)
+        if chain and not any(layer in parts for layer in model.layers):
+            # Unlike `Sequential.layers`, this has the input layer too.
+            first, *_ = super(keras.Sequential, model).layers
+            (given,) = self._inputs(model, [first.name])
+            layers = [self.layer(layer) for layer in model.layers]
+            new = type(model)([given, *layers], name=model.name)
+        elif chain:
+            (given,) = self._inputs(model, [None])
+            x = given
+            for layer in model.layers:
+                x = self._call(self.layer(layer), x)
+            new = keras.Model(given, x, name=model.name)
+        else:
+            given = self._inputs(model, [x.name for x in model.inputs])
+            with keras_internals.not_compiled(model):
+                new = keras.models.clone_model(
+                    model,
+                    keras.tree.pack_sequence_as(model.input, given),
+                    clone_function=self.layer,
+                    call_function=self._call,
+                )
+        self.new[id(model)] = model, new
+        return new
+
+    def _inputs(self, model, names):
+        """Returns new inputs of a graph: those of a nested one may shrink."""
+        calls = self.decision.analysis.graph.entries.get(id(model))
+        signals = calls[0] if calls else [None] * len(names)
+        given = []
+        for tensor, signal, name in zip(
+            model.inputs, signals, names, strict=True
+        ):
+            shape = list(tensor.shape)
+            if signal is not None and signal.channels:
+                shape[-1] = len(self.decision.kept(signal))
+            dtype = tensor.dtype
+            given.append(keras.Input(batch_shape=shape, dtype=dtype, name=name))
+        return given
+
+    def layer(self, old):
+        """Returns what takes the place of a layer or operation."""
+        if id(old) not in self.new:
+            self.new[id(old)] = old, self._made(old)
+        return self.new[id(old)][1]
+
+    def _made(self, old):
+        if id(old) in self.decision.analysis.graph.entries:
+            return self.graph(old)
+        if old not in self.calls and isinstance(old, keras.layers.Layer):
+            new = cloning.plain_copy(old)
+            new.name = old.name
+            return new
+        config = cloning.constructor_config(old)
+        if old in self.calls:
+            call, flow = self.calls[old]
+            config.update(flow.config(call, self.decision.kept_by(call)))
+        if old in self.biases and hasattr(old, "use_bias"):
+            config["use_bias"] = True
+        new = type(old).from_config(config)
+        new.name = old.name
+        return new
+
+    def _call(self, layer, *args, **kwargs):
+        """Calls a new layer, on a part of its input if it reads no more."""
+        for old, part in self.decision.parts.items():
+            if self.new.get(id(old), (None, None))[1] is layer:
+                (x,) = args
+                args = (keras.ops.take(x, part.tolist(), axis=-1),)
+        return layer(*args, **kwargs)
+
+    def pairs(self):
+        """Returns (old variable, new variable, cuts) of all layers."""
+        found = []
+        for old, new in self.new.values():
+            if old in self.calls and isinstance(old, keras.layers.Layer):
+                by_place = dict(_placed(new))
+                for place, variable in _placed(old):
+                    kept = self.cuts.get(id(variable), [])
+                    found.append((variable, by_place[place], kept))
+            elif isinstance(old, keras.layers.Layer) and not (
+                id(old) in self.decision.analysis.graph.entries
+                or graph_calls.followable(old)
+            ):
+                own = zip(old.variables, new.variables, strict=True)
+                found += [(a, b, []) for a, b in own]
+        return found
+
+    def folded(self, variable):
+        """Returns the value of a variable with what its layer takes over."""
+        value = keras.ops.convert_to_numpy(variable)
+        owner = self._merging.get(id(variable))
+        if owner is None:
+            return value
+        flow, merged = owner
+        return flow.merged(value, *merged)
+
+    @property
+    def _merging(self):
+        """Kernels that take over others: flow and what to merge, by id."""
+        return {
+            id(layer.kernel): (self.calls[layer][1], fold.merged)
+            for layer, fold in self.decision.folds.items()
+            if fold.merged is not None
+        }
+
+    def add_biases(self):
+        """Adds what is left of constants, in the new layers."""
+        for taker, (reader, values) in self.biases.items():
+            call, _ = self.calls[reader]
+            values = values[self.decision.kept(call.outputs[0])]
+            new = self.layer(taker)
+            if taker is reader:
+                new.bias.assign_add(values)
+            else:  # A batch normalization takes its mean off.
+                new.moving_mean.assign_sub(values)
+
+
+def _placed(layer):
+    """Yields (place, variable) of a layer: names within it, and how many of
+    the same came before. A layer that is given a bias has one place more."""
+    before = collections.Counter()
+    for variable in layer.variables:
+        yield (variable.name, before[variable.name]), variable
+        before[variable.name] += 1
+
+
+def _carry_trainable(old, new):
+    """Setting `trainable` on a layer sets it on all below: from the top."""
+    new.trainable = old.trainable
+    places = {child.name: child for _, child in weights.children(new)}
+    for _, child in weights.children(old):
+        if child.name in places:
+            _carry_trainable(child, places[child.name])

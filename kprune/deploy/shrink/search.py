@@ -1,0 +1,155 @@
+"""Which channels can go, and what keeps the others.
+
+At first all may go. Then those come back that something speaks for, until
+nothing changes: a layer needs a channel that varies, if one of the outputs
+that it keeps sees it. What is left is the largest set of channels that can go
+at once, for bringing a channel back never lets another one go.
+"""
+
+import collections
+import dataclasses
+
+import numpy as np
+
+from kprune.deploy.shrink import folding
+from kprune.deploy.shrink.analysis import Analysis
+from kprune.graph import groups
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Decision:
+    """What goes and what stays.
+
+    Attributes:
+        analysis: The `Analysis` it was drawn from.
+        stays: Booleans over all channels.
+        why: Function from a channel's number to why it stays, or `None` if
+            it has to because it varies.
+        folds: Dict from layer to its `Fold`, for layers that lose inputs.
+        parts: Dict from layer to the indices, among the channels that its
+            input keeps, of those that it reads.
+    """
+
+    analysis: Analysis
+    stays: np.ndarray
+    why: collections.abc.Callable
+    folds: dict
+    parts: dict
+
+    def kept(self, signal):
+        """Returns the indices of the channels of a signal that stay."""
+        return np.flatnonzero(self.stays[signal.numbers])
+
+    def kept_by(self, call):
+        """Returns `kept` as a call sees it, which may read only a part."""
+        part = self.parts.get(call.operation)
+
+        def kept(signal):
+            found = self.kept(signal)
+            if part is not None and signal is call.inputs[0]:
+                found = found[part]
+            return found
+
+        return kept
+
+
+def decide(analysis, partly=False):
+    """Returns the `Decision` for a model.
+
+    Args:
+        analysis: An `Analysis`.
+        partly: Whether dense layers may read a part of an input that has to
+            stay.
+    """
+    search = _Search(analysis)
+    search.keep_what_must_stay()
+    while search.keep_what_is_read() or search.keep_carriers_and_last():
+        pass
+    stays = ~search.goes[search.group]
+    parts, folds = {}, {}
+    for reader in analysis.readers:
+        lost = ~stays[reader.inputs]
+        needed = folding.needed_part(reader, stays) if partly else None
+        if needed is not None:
+            parts[reader.layer] = np.flatnonzero(needed[~lost])
+            lost |= ~needed
+        folds[reader.layer] = folding.fold(reader, lost, stays)
+    return Decision(analysis, stays, search.why, folds, parts)
+
+
+class _Search:
+    """Booleans over groups of channels, and why each one stays."""
+
+    def __init__(self, analysis):
+        self.analysis = analysis
+        self.group = groups.of(analysis.graph, analysis.flow)
+        self.goes = np.ones(self.group.max(initial=-1) + 1, bool)
+        self._reasons = {}
+
+    def why(self, number):
+        return self._reasons.get(self.group[number])
+
+    def keep(self, numbers, reason):
+        """Lets the groups of channels stay; whether any would have gone."""
+        found = np.unique(self.group[numbers])
+        found = found[self.goes[found]]
+        self.goes[found] = False
+        self._reasons.update(dict.fromkeys(found.tolist(), reason))
+        return found.size > 0
+
+    def keep_what_must_stay(self):
+        found = self.analysis
+        for signal in found.graph.outputs:
+            self.keep(signal.numbers, "the model's output keeps its shape")
+        for numbers, reason in groups.pinned(
+            found.graph, found.flow, found.unfit
+        ):
+            self.keep(numbers, reason)
+
+    def keep_what_is_read(self):
+        """Lets channels stay that a layer cannot do without."""
+        changed = False
+        for reader in reversed(self.analysis.readers):
+            lost = self._lost(reader)
+            name, varies = reader.layer.name, np.isnan(reader.values)
+            changed |= self.keep(
+                reader.inputs[lost & varies],
+                f"{name!r} reads it, where it is not constant",
+            )
+            if reader.flow.pads(reader.layer) and not reader.flow.merges:
+                changed |= self.keep(
+                    reader.inputs[lost & (reader.values != 0)],
+                    f"{name!r} pads it with zeros, which it is not",
+                )
+        return changed
+
+    def keep_carriers_and_last(self):
+        """Lets one channel stay where there would be none that can take the
+        others over, or none at all."""
+        changed = False
+        for reader in self.analysis.readers:
+            if reader.flow.merges and reader.flow.pads(reader.layer):
+                changed |= self._keep_carrier(reader)
+        for signal in self.analysis.graph.signals:
+            numbers = signal.numbers
+            if numbers.size and self.goes[self.group[numbers]].all():
+                sizes = np.bincount(self.group)[self.group[numbers]]
+                least = numbers[[np.argmin(sizes)]]
+                changed |= self.keep(least, "one channel has to be left")
+        return changed
+
+    def _keep_carrier(self, reader):
+        stays = ~self.goes[self.group]
+        lost = folding.to_fold(reader, ~stays[reader.inputs], stays)
+        if not lost.any() or folding.carrier(reader, lost, stays) is not None:
+            return False
+        largest = np.argmax(np.where(lost, np.abs(reader.values), -1))
+        name = reader.layer.name
+        reason = f"for all constants into {name!r}, which pads with zeros"
+        return self.keep(reader.inputs[[largest]], reason)
+
+    def _lost(self, reader):
+        """Which inputs go that an output that stays sees."""
+        stays = ~self.goes[self.group[reader.outputs]]
+        seen = reader.links[:, stays].any(1)
+        return self.goes[self.group[reader.inputs]] & seen

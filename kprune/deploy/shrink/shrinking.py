@@ -1,0 +1,143 @@
+"""`shrink` and `compact`: models that are physically smaller."""
+
+import sys
+
+import keras
+
+from kprune.deploy.shrink import optimizer_state, planning, proof
+from kprune.deploy.shrink.analysis import analyse
+from kprune.deploy.shrink.rebuild import rebuild
+from kprune.deploy.shrink.search import decide
+from kprune.graph import calls as graph_calls
+from kprune.masking import cloning, wrapping
+from kprune.runtime import keras_internals
+
+
+def shrink(model, *, carry_optimizer=False, verbose="auto"):
+    """Returns a plain model without the channels that compute nothing.
+
+    A channel goes where its output is the same for all inputs, or where
+    nobody reads it, together with all that belongs to it: the entries of
+    batch normalization and biases, the kernels of depthwise convolutions, the
+    inputs of the layers that follow, the same channel of what it is added to.
+    What it contributed, a constant, is folded into the layers that read it.
+    That repeats itself through the model until nothing more can go.
+
+    Inputs and outputs keep their shapes. What cannot be told exactly stays:
+    layers of unknown classes and recurrent layers are left whole, with the
+    channels that go into and out of them; so are layers that take channels
+    first. Of attention, heads go that give zero or are not read, and channels
+    stay. `kprune.deploy.shrink.plan` tells why, by layer.
+
+    Before it is returned, the smaller model is checked to have the outputs of
+    the model, on random inputs. They are those of inference: in training, a
+    batch normalization would have seen the constants of its batch too.
+
+    Args:
+        model: A built Keras model, wrapped or not: channels whose weights are
+            zero count, whoever set them. It is left as it was.
+        carry_optimizer: Whether the compiled optimizer's state is carried
+            over, cut as the weights. Defaults to `False`: the optimizer is
+            fresh.
+        verbose: `"auto"`, 0 or 1. 1 prints what became of each layer.
+
+    Returns:
+        A plain Keras model, compiled alike if `model` is compiled. A model
+        that is no graph of layers (subclassed) comes back whole.
+
+    Raises:
+        ValueError: If the model is not built or cannot be copied, or has no
+            optimizer state that can be carried over.
+        RuntimeError: If the smaller model does not compute the same.
+
+    Example:
+
+    >>> model = kprune.prune(model, "magnitude", 0.5, granularity="channel")
+    >>> small = kprune.shrink(model, verbose=0)
+    >>> kprune.strip(model).count_params() > 2 * small.count_params()
+    True
+    """
+    return _smaller(model, False, carry_optimizer, verbose)
+
+
+def compact(model, *, carry_optimizer=False, verbose="auto"):
+    """Returns a plain model without units cut off by unstructured pruning.
+
+    At high sparsity, units are left without any input, whose output is then a
+    constant, or without any output. They go, and what depends on them alone,
+    as by `kprune.shrink`; nothing is lost. Beyond that, a dense layer that
+    depends on a part only of an input that has to keep its shape, such as the
+    pixels of an image, is given that part: a gather (`keras.ops.take`) and a
+    kernel of fewer rows. A Sequential model becomes a Functional one by it.
+
+    Expect much for dense networks at 95 % and above, little for convolutional
+    ones below 98 %.
+
+    Args:
+        model, carry_optimizer, verbose: As for `kprune.shrink`.
+
+    Returns:
+        A plain Keras model, compiled alike if `model` is compiled.
+
+    Raises:
+        ValueError: As `kprune.shrink` does.
+        RuntimeError: If the smaller model does not compute the same.
+
+    Example:
+
+    >>> model = kprune.models.lenet_300_100()
+    >>> model = kprune.prune(model, "random", 0.99, on_collapse="ignore")
+    >>> small = kprune.compact(kprune.strip(model), verbose=0)
+    >>> kprune.strip(model).count_params() > 9 * small.count_params()
+    True
+    """
+    return _smaller(model, True, carry_optimizer, verbose)
+
+
+def plan(model, compact=False):
+    """Returns what `kprune.shrink` would do to a model, and why no more.
+
+    Args:
+        model: A built Keras model, wrapped or not. It is left as it was.
+        compact: Whether to tell of `kprune.compact` instead.
+
+    Returns:
+        A `Plan`, whose `str` is a table.
+
+    Raises:
+        ValueError: If the model is not built or cannot be copied.
+    """
+    plain = wrapping.strip(model)
+    return planning.describe(plain, _decision(plain, compact))
+
+
+def _smaller(model, compact, carry_optimizer, verbose):
+    plain = wrapping.strip(model)
+    if carry_optimizer:
+        optimizer_state.check(model)
+    if verbose == "auto":
+        verbose = int(keras.config.is_interactive_logging_enabled())
+    decision = _decision(plain, compact)
+    if verbose:
+        sys.stdout.write(f"{planning.describe(plain, decision)}\n")
+    if decision is None:
+        return plain
+    small, pairs = rebuild(plain, decision)
+    proof.check(model, plain, small)
+    cloning.carry_compile(plain, small)
+    if carry_optimizer:
+        optimizer_state.carry(model, plain, small, pairs)
+    return small
+
+
+def _decision(plain, compact):
+    if not graph_calls.followable(plain):
+        return None
+    # What a Functional model takes the place of must be no class of its own.
+    chains = [
+        layer
+        for layer in keras_internals.all_layers(plain)
+        if isinstance(layer, keras.Sequential)
+    ]
+    partly = compact and all(type(c) is keras.Sequential for c in chains)
+    return decide(analyse(graph_calls.record(plain)), partly)

@@ -1,0 +1,215 @@
+"""A model as a list of calls, nested models gone into.
+
+Keras' graphs hold layers; what channels go through is their *calls*, of which
+a shared layer has several. A nested model appears as the call that enters it,
+the calls within and the call that leaves it.
+"""
+
+import contextlib
+import dataclasses
+import functools
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kprune.runtime import keras_internals
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Signal:
+    """A tensor between two calls. Its last axis counts channels.
+
+    Attributes:
+        shape: Its shape, with `None` for open dimensions.
+        start: The number of its first channel: all channels of all signals of
+            a graph are numbered through.
+    """
+
+    shape: tuple
+    start: int
+
+    @property
+    def channels(self):
+        """How many channels there are, 0 if that is not known."""
+        return (self.shape[-1] or 0) if len(self.shape) > 1 else 0
+
+    @property
+    def numbers(self):
+        """The numbers of its channels in the graph."""
+        return np.arange(self.start, self.start + self.channels)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Call:
+    """One call of a layer, or of an operation such as `a + b`.
+
+    Attributes:
+        operation: The layer or operation.
+        arguments: Its (args, kwargs) with signals in place of tensors.
+        outputs: Tuple of signals.
+        crossing: Whether this is a nested model being entered or left, which
+            changes nothing.
+        inner: Tuple of signals within the layer that count as channels: the
+            heads of attention.
+    """
+
+    operation: keras.Operation
+    arguments: tuple
+    outputs: tuple
+    crossing: bool = False
+    inner: tuple = ()
+
+    @functools.cached_property
+    def inputs(self):
+        """Tuple of the signals among the arguments."""
+        flat = keras.tree.flatten(self.arguments)
+        return tuple(x for x in flat if isinstance(x, Signal))
+
+    def run(self, values):
+        """Returns what the operation makes of one vector per input.
+
+        Args:
+            values: List of arrays, one value per channel of each input.
+        """
+        given = {
+            id(signal): tf.constant(value[np.newaxis], tf.float32)
+            for signal, value in zip(self.inputs, values, strict=True)
+        }
+        args, kwargs = keras.tree.map_structure(
+            lambda x: given.get(id(x), x), self.arguments
+        )
+        outputs = keras.tree.flatten(self.operation(*args, **kwargs))
+        return keras.ops.convert_to_numpy(outputs[0])[0].astype("float64")
+
+
+@dataclasses.dataclass(frozen=True)
+class Graph:
+    """All calls of a model, in the order of computation.
+
+    Attributes:
+        calls: Tuple of `Call`.
+        signals: Tuple of `Signal`.
+        inputs, outputs: Tuples of signals: the model's.
+        entries: Dict from the id of a nested model to the input signals of
+            each call of it, a list of tuples.
+    """
+
+    calls: tuple
+    signals: tuple
+    inputs: tuple
+    outputs: tuple
+    entries: dict
+
+    @property
+    def size(self):
+        """How many channels there are in all."""
+        return sum(signal.channels for signal in self.signals)
+
+
+def followable(layer):
+    """Whether a layer is a model that is made of a graph of layers."""
+    if not keras_internals.lists_layers(layer):
+        return False
+    with contextlib.suppress(Exception):  # A Sequential without an input.
+        return bool(layer.inputs)
+    return False
+
+
+def record(model):
+    """Returns the `Graph` of a model.
+
+    Args:
+        model: A model that is `followable` and ours alone: its layers are
+            called once more, on symbolic tensors.
+    """
+    recorder = _Recorder()
+    inputs, outputs = recorder.run(model)
+    return Graph(
+        tuple(recorder.calls),
+        tuple(recorder.signals.values()),
+        tuple(map(recorder.signal, inputs)),
+        tuple(map(recorder.signal, outputs)),
+        recorder.entries,
+    )
+
+
+class _Recorder:
+    def __init__(self):
+        self.calls, self.signals, self.entries = [], {}, {}
+        self._tensors = []  # Alive, so that no id is given twice.
+        self._next = 0
+
+    def signal(self, tensor):
+        """Returns the signal that stands for a symbolic tensor."""
+        if id(tensor) not in self.signals:
+            signal = Signal(tuple(tensor.shape), self._next)
+            self.signals[id(tensor)] = signal
+            self._tensors.append(tensor)
+            self._next += signal.channels
+        return self.signals[id(tensor)]
+
+    def inner(self, operation):
+        """Returns the signals within a layer, new ones for each call."""
+        if type(operation) is not keras.layers.MultiHeadAttention:
+            return ()
+        heads = keras.KerasTensor((None, operation.num_heads))
+        return (self.signal(heads),)
+
+    def run(self, model):
+        """Records the calls of a graph; returns its inputs and outputs."""
+        if isinstance(model, keras.Sequential):
+            (given,) = model.inputs
+            x = first = keras.Input(batch_shape=given.shape, dtype=given.dtype)
+            for layer in model.layers:
+                x = self._call(layer, x)
+            return [first], [x]
+        with keras_internals.not_compiled(model):
+            twin = keras.models.clone_model(
+                model,
+                clone_function=lambda operation: operation,
+                call_function=self._call,
+            )
+        return twin.inputs, twin.outputs
+
+    def _call(self, operation, *args, **kwargs):
+        outputs = operation(*args, **kwargs)
+        call = Call(
+            operation,
+            keras.tree.map_structure(self._replaced, (args, kwargs)),
+            tuple(map(self.signal, keras.tree.flatten(outputs))),
+            inner=self.inner(operation),
+        )
+        nested = followable(operation) and runs_as_inference(call)
+        if nested and len(call.inputs) == len(operation.inputs):
+            self._go_into(call)
+        else:
+            self.calls.append(call)
+        return outputs
+
+    def _replaced(self, x):
+        return self.signal(x) if isinstance(x, keras.KerasTensor) else x
+
+    def _go_into(self, call):
+        model, before = call.operation, self.calls
+        self.calls = []
+        inputs, outputs = (
+            tuple(map(self.signal, tensors)) for tensors in self.run(model)
+        )
+        within, self.calls = self.calls, before
+        self.entries.setdefault(id(model), []).append(inputs)
+        for source, target in zip(call.inputs, inputs, strict=True):
+            self.calls.append(_crossing(model, source, target))
+        self.calls += within
+        for source, target in zip(outputs, call.outputs, strict=True):
+            self.calls.append(_crossing(model, source, target))
+
+
+def _crossing(model, source, target):
+    return Call(model, ((source,), {}), (target,), crossing=True)
+
+
+def runs_as_inference(call):
+    """Whether a call runs as in inference unless the model is training."""
+    _, options = call.arguments
+    return not options.get("training") and options.get("mask") is None

@@ -1,0 +1,122 @@
+"""Which entries of a model's variables belong to which channels."""
+
+import dataclasses
+import weakref
+
+import numpy as np
+
+from kprune.graph import calls as graph_calls
+from kprune.graph import flows, groups
+from kprune.masking import weights, wrapping
+from kprune.runtime import keras_internals
+
+_known = weakref.WeakKeyDictionary()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Axis:
+    """An axis of a variable that counts channels.
+
+    Attributes:
+        number: Which axis of the variable.
+        groups: Array, the group of the channel at each place along it.
+        reads: Whether the entries read the channel, which ends there, rather
+            than make it or pass it on.
+    """
+
+    number: int
+    groups: np.ndarray
+    reads: bool
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ChannelMap:
+    """The channels of a graph of layers, in groups that stay or go together.
+
+    Attributes:
+        size: How many groups there are.
+        axes: Dict from the name of a variable (`kprune.masking.weights.named`)
+            to its axes, of all layers that channels can be followed through.
+        why: Dict from group to why it has to stay, beside `outputs`.
+        outputs: The groups of the model's outputs.
+        unfit: Dict from the name of a variable, of a layer that is left
+            whole, to the reason.
+    """
+
+    size: int
+    axes: dict
+    why: dict
+    outputs: np.ndarray
+    unfit: dict
+
+
+def followable(model):
+    """Whether channels can be followed through a model: a graph of layers."""
+    return graph_calls.followable(model)
+
+
+def build_channel_map(model):
+    """Returns the `ChannelMap` of a model. It depends on the layers alone,
+    and is made once for them.
+
+    Args:
+        model: A built model, wrapped or not, that is `followable`. It is left
+            as it was.
+    """
+    # A Sequential model may be given other layers. They are kept alive, so
+    # that they are told apart for sure.
+    layers = [x for x in keras_internals.all_layers(model) if x is not model]
+    before, found = _known.get(model, (None, None))
+    if before is None or list(map(id, before)) != list(map(id, layers)):
+        found = _made(wrapping.strip(model))
+        _known[model] = layers, found
+    return found
+
+
+def _made(plain):
+    recorded = graph_calls.record(plain)
+    flow, unfit = flows.of_all(recorded)
+    group = groups.of(recorded, flow)
+    why = {}
+    for numbers, reason in groups.pinned(recorded, flow, unfit):
+        for number in np.unique(group[numbers]).tolist():
+            why.setdefault(number, reason)
+    outputs = [signal.numbers for signal in recorded.outputs]
+    return ChannelMap(
+        int(group.max(initial=-1)) + 1,
+        _axes(plain, flow, group),
+        why,
+        np.unique(group[np.concatenate(outputs)]),
+        _left_whole(plain, flow, unfit),
+    )
+
+
+def _axes(plain, flow, group):
+    """Returns the axes of all variables of layers that are followed."""
+    names = {id(v): name for name, v in weights.named(plain)}
+    found = {}
+    for call, its_flow in flow.items():
+        if its_flow is None or not its_flow.owns or call.crossing:
+            continue
+        for variable, slices in its_flow.variables(call):
+            if id(variable) in names:
+                found[names[id(variable)]] = tuple(
+                    Axis(
+                        one.axis % len(variable.shape),
+                        group[one.signal.numbers].repeat(one.times),
+                        one.reads,
+                    )
+                    for one in slices
+                )
+    return found
+
+
+def _left_whole(plain, flow, unfit):
+    names = {id(v): name for name, v in weights.named(plain)}
+    found = {}
+    for call, its_flow in flow.items():
+        if its_flow is None and hasattr(call.operation, "variables"):
+            for variable in call.operation.variables:
+                if id(variable) in names:
+                    found[names[id(variable)]] = unfit[call]
+    return found

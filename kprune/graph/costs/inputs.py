@@ -1,0 +1,36 @@
+"""What a model is traced with: the specs of one batch of its inputs."""
+
+import keras
+import tensorflow as tf
+
+from kprune.runtime import keras_internals
+
+
+def specs(model, inputs=None):
+    """Returns the inputs' structure of `tf.TensorSpec` and the batch size.
+
+    Args:
+        model: A built Keras model.
+        inputs: A batch as the model takes it, of which only shapes and dtypes
+            count. Defaults to one example of what the model was built for.
+
+    Raises:
+        ValueError: If the input shapes are open or not known.
+    """
+    if inputs is None:
+        try:
+            inputs = keras_internals.input_specs(model)
+        except ValueError as error:
+            raise ValueError(
+                "the input shape is not known, pass `inputs=`"
+            ) from error
+    else:
+        inputs = keras.tree.map_structure(tf.convert_to_tensor, inputs)
+    shapes = [tuple(x.shape) for x in keras.tree.flatten(inputs)]
+    for shape in shapes:
+        if None in shape[1:]:
+            raise ValueError(f"the input shape {shape} is open, pass `inputs=`")
+    batch = shapes[0][0] or 1
+    return keras.tree.map_structure(
+        lambda x: tf.TensorSpec((batch, *x.shape[1:]), x.dtype), inputs
+    ), batch

@@ -1,0 +1,211 @@
+"""How often a forward pass multiplies with each weight.
+
+The model is traced once. Each call of a layer of a known class leaves its
+shapes, and from them follows the number of uses: how many times each entry of
+the weight is multiplied for one example. So
+
+    multiply-adds of a weight = entries kept x uses
+
+summed over all calls of a shared layer. As is the habit, positions where a
+convolution's window hangs over the edge count like any other. Products without
+a weight (attention scores, activations, batch normalization) are not counted,
+nor is a weight that something else than its own layer computes with.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import inspect
+import math
+import threading
+
+import keras
+import tensorflow as tf
+
+from kprune.graph.costs import uses
+from kprune.graph.costs.inputs import specs
+from kprune.masking import weights
+
+_lock = threading.RLock()
+_METHODS = ("call", "quantized_call")
+
+
+def count_uses(model, inputs=None):
+    """Returns how often each entry of each weight is used on one example.
+
+    Nothing of the model changes.
+
+    Args:
+        model: A built Keras model.
+        inputs: A batch as the model takes it, of which only shapes and dtypes
+            count. Defaults to what the model was built for.
+
+    Returns:
+        Dict from the `id` of a variable to an integer, or `None` where the
+        shapes do not tell. Weights of layers that are never called, or whose
+        class is not known, are not in it.
+
+    Raises:
+        Exception: What the model raises, if it cannot be traced.
+        ValueError: If its input shapes are open.
+    """
+    structure, batch = specs(model, inputs)
+    recorder = _Recorder()
+
+    def forward(inputs):
+        recorder.start()
+        return model(inputs, training=False)
+
+    trace = tf.function(forward, autograph=False)
+    scope = keras.StatelessScope(collect_losses=True)
+    with _watched(_layers(model, {}), recorder), scope:
+        trace.get_concrete_function(structure)
+    return {
+        key: None if total is None else total // batch
+        for key, total in recorder.uses.items()
+    }
+
+
+def _layers(layer, found):
+    """Collects the layers to watch, by id, with all that lie below."""
+    if id(layer) not in found:
+        found[id(layer)] = layer
+        for _, child in weights.children(layer):
+            _layers(child, found)
+    return found
+
+
+@contextlib.contextmanager
+def _watched(layers, recorder):
+    """Has the recorder see the calls of layers of the model.
+
+    Their methods are shadowed on the instance, not in `__call__`, which
+    TimeDistributed goes past, and given back at the end.
+    """
+    cells = {
+        id(layer.cell)
+        for layer in layers.values()
+        if isinstance(layer, keras.layers.RNN)
+    }
+    shadowed = []
+    with _lock:
+        try:
+            for key, layer in layers.items():
+                rnn = isinstance(layer, keras.layers.RNN)
+                if not (rnn or key in cells or uses.knows(layer)):
+                    continue
+                for method in _METHODS:
+                    before = layer.__dict__.get(method)
+                    shadowed.append((layer, method, before))
+                    layer.__dict__[method] = recorder.watch(
+                        layer, getattr(layer, method)
+                    )
+            yield
+        finally:
+            for layer, method, before in shadowed:
+                if before is None:
+                    layer.__dict__.pop(method, None)
+                else:
+                    layer.__dict__[method] = before
+
+
+@dataclasses.dataclass
+class _Loop:
+    """A recurrent layer that is being called."""
+
+    cell: keras.layers.Layer
+    below: dict  # Layers of the cell, by id.
+    steps: int | None
+    called: bool = False
+
+
+class _Recorder:
+    """Adds up the uses of each weight over the calls that it watches.
+
+    Attributes:
+        uses: Dict from the `id` of a variable to the uses on the batch.
+    """
+
+    def __init__(self):
+        self.uses = {}
+        self._thread = None
+
+    def start(self):
+        """Begins a trace of the model, in the graph that is current."""
+        self.uses.clear()
+        self._thread = threading.get_ident()
+        self._graph = tf.compat.v1.get_default_graph()
+        self._active = set()
+        self._loops = []
+        self._times = 1  # How often the code being traced runs.
+
+    def watch(self, layer, call):
+        """Returns `call`, made to record what comes in and goes out."""
+
+        @functools.wraps(call)
+        def watched(*args, **kwargs):
+            ours = self._thread == threading.get_ident()
+            if not ours or id(layer) in self._active:
+                return call(*args, **kwargs)
+            self._active.add(id(layer))
+            before, self._times = self._times, self._times_called(layer)
+            try:
+                first = _first_argument(call, args, kwargs)
+                if isinstance(layer, keras.layers.RNN):
+                    return self._recur(layer, first, call, args, kwargs)
+                outputs = call(*args, **kwargs)
+                shapes = first.shape, keras.tree.flatten(outputs)[0].shape
+                self._add(layer, *shapes)
+                return outputs
+            finally:
+                self._times = before
+                self._active.discard(id(layer))
+
+        return watched
+
+    def _recur(self, layer, sequence, call, args, kwargs):
+        loop = _Loop(layer.cell, _layers(layer.cell, {}), sequence.shape[1])
+        self._loops.append(loop)
+        try:
+            outputs = call(*args, **kwargs)
+        finally:
+            self._loops.pop()
+        if not loop.called and uses.knows(layer.cell):
+            # On a GPU one fused operation stands for all calls of the cell.
+            self._times = _product(self._times, loop.steps)
+            batch, _, *shape = sequence.shape
+            self._add(layer.cell, (batch, *shape), (batch, layer.units))
+        return outputs
+
+    def _times_called(self, layer):
+        """A cell is traced once or more, and runs once per time step."""
+        loop = self._loops[-1] if self._loops else None
+        if loop is not None and loop.cell is layer:
+            first, loop.called = not loop.called, True
+            return _product(self._times, loop.steps) if first else 0
+        # Keras runs stacked cells once more, to shape their dropout masks.
+        aside = loop is not None and id(loop.cell) not in self._active
+        if self._times == 0 or (aside and id(layer) in loop.below):
+            return 0
+        # Nobody knows how often a loop or branch of the user's own runs.
+        known = tf.compat.v1.get_default_graph() is self._graph
+        return self._times if known else None
+
+    def _add(self, layer, inputs, outputs):
+        if self._times == 0 or not uses.knows(layer):
+            return
+        for variable in layer.weights:
+            once = uses.of_call(layer, variable, tuple(inputs), tuple(outputs))
+            now = _product(self._times, once)
+            total = self.uses.get(id(variable), 0)
+            known = total is not None and now is not None
+            self.uses[id(variable)] = total + now if known else None
+
+
+def _first_argument(call, args, kwargs):
+    bound = inspect.signature(call).bind(*args, **kwargs)
+    return keras.tree.flatten(list(bound.arguments.values()))[0]
+
+
+def _product(*numbers):
+    return None if None in numbers else math.prod(numbers)

@@ -1,0 +1,118 @@
+"""How often one call of a layer multiplies with each entry of a weight."""
+
+import math
+
+import keras
+
+from kprune.masking.layouts import ROLES
+
+
+def knows(layer):
+    """Whether `of_call` has a rule for layers of this class."""
+    return _rule(layer) is not None
+
+
+def of_call(layer, variable, inputs, outputs):
+    """Returns how often an entry of a weight is used in one call.
+
+    Args:
+        layer: A layer of a class that is known.
+        variable: A weight of it.
+        inputs: Shape of the first input, batch included.
+        outputs: Shape of the first output, batch included.
+
+    Returns:
+        Integer over the whole batch, or `None` if the shapes are open or the
+        role of the weight is not known.
+    """
+    known = variable.name in (*ROLES, "reverse_embeddings")
+    if not known or None in inputs or None in outputs:
+        return None
+    return _rule(layer)(layer, variable, inputs, outputs)
+
+
+def _rule(layer):
+    for classes, rule in _RULES:
+        if isinstance(layer, classes):
+            return rule
+    # Keras does not export the cell of ConvLSTM1D, 2D and 3D.
+    if type(layer).__name__ == "ConvLSTMCell":
+        return _convolution
+    return None
+
+
+def _dense(layer, variable, inputs, outputs):
+    """Once per vector: per example, or per element of a sequence."""
+    del layer, variable, outputs
+    return math.prod(inputs[:-1])
+
+
+def _convolution(layer, variable, inputs, outputs):
+    """Once per output position, whatever stride, dilation and groups."""
+    del variable, inputs
+    return _positions(layer, outputs)
+
+
+def _transposed(layer, variable, inputs, outputs):
+    """Once per input position: the kernel is laid down at each."""
+    del variable, outputs
+    return _positions(layer, inputs)
+
+
+def _positions(layer, shape):
+    if layer.data_format == "channels_last":
+        return math.prod(shape[:-1])
+    return shape[0] * math.prod(shape[2:])
+
+
+def _einsum(layer, variable, inputs, outputs):
+    """Once per element of the input that the same entry meets."""
+    del outputs
+    left, right = layer.equation.replace(" ", "").split("->")[0].split(",")
+    met = [n for c, n in zip(right, variable.shape, strict=True) if c in left]
+    return math.prod(inputs) // math.prod(met)
+
+
+def _embedding(layer, variable, inputs, outputs):
+    """A lookup multiplies nothing. A ReversibleEmbedding called backwards,
+    from vectors to scores, multiplies once per vector."""
+    if len(outputs) > len(inputs):
+        return 0
+    tied = getattr(layer, "tie_weights", True)
+    used = "embeddings" if tied else "reverse_embeddings"
+    return math.prod(inputs[:-1]) if variable.name == used else 0
+
+
+_RULES = (
+    (
+        (
+            keras.layers.Conv1DTranspose,
+            keras.layers.Conv2DTranspose,
+            keras.layers.Conv3DTranspose,
+        ),
+        _transposed,
+    ),
+    (
+        (
+            keras.layers.Conv1D,
+            keras.layers.Conv2D,
+            keras.layers.Conv3D,
+            keras.layers.DepthwiseConv1D,
+            keras.layers.DepthwiseConv2D,
+            keras.layers.SeparableConv1D,
+            keras.layers.SeparableConv2D,
+        ),
+        _convolution,
+    ),
+    (keras.layers.EinsumDense, _einsum),
+    (keras.layers.Embedding, _embedding),
+    (
+        (
+            keras.layers.Dense,
+            keras.layers.SimpleRNNCell,
+            keras.layers.GRUCell,
+            keras.layers.LSTMCell,
+        ),
+        _dense,
+    ),
+)

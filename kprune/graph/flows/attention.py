@@ -1,0 +1,77 @@
+"""Attention, of which heads stay or go. Its channels stay as they are.
+
+The output is a sum over the heads, each weighted averages of its own values.
+"""
+
+import keras
+import numpy as np
+
+from kprune.graph.flows.flow import Flow, Slices
+
+_MAKERS = ("query_dense", "key_dense", "value_dense")
+
+
+class Attention(Flow):
+    owns = True
+    reads = True
+    merges = False
+
+    def unfit(self, call):
+        if getattr(call.operation, "use_gate", False):
+            return "its heads are gated"
+        if getattr(call.operation, "quantization_mode", None):
+            return "it is quantized"
+        return super().unfit(call)
+
+    def whole(self, call):
+        reason = f"of {call.operation.name!r} heads go, not channels"
+        for signal in (*call.inputs, *call.outputs):
+            yield signal.numbers, reason
+
+    def constants(self, call, values):
+        return np.full(call.outputs[0].channels, np.nan)
+
+    def inner(self, call):
+        """A head whose values are zero gives zero, whatever it attends to."""
+        (heads,) = call.inner
+        some = np.zeros(heads.channels, bool)
+        for variable, slices in _variables_of(call, "value_dense"):
+            moved = np.moveaxis(np.asarray(variable), slices[0].axis, 0)
+            some |= (moved != 0).reshape(heads.channels, -1).any(1)
+        return [np.where(some, np.nan, 0.0)]
+
+    def read(self, call):
+        return call.inner[0]
+
+    def links(self, layer):
+        """Returns (heads, outputs) booleans: which entries are not zero."""
+        kernel = np.asarray(layer.output_dense.kernel)
+        return (kernel != 0).any(1).reshape(len(kernel), -1)
+
+    def pads(self, layer):
+        """Whether a kernel meets padding."""
+        del layer
+        return False
+
+    def variables(self, call):
+        (heads,) = call.inner
+        kernel = call.operation.output_dense.kernel
+        found = [(kernel, [Slices(0, heads, reads=True)])]
+        for part in _MAKERS:
+            found += _variables_of(call, part)
+        return found
+
+    def config(self, call, kept):
+        return {"num_heads": len(kept(call.inner[0]))}
+
+
+def _variables_of(call, part):
+    (heads,) = call.inner
+    dense = getattr(call.operation, part)
+    found = [(dense.kernel, [Slices(1, heads)])]
+    if dense.bias is not None:
+        found.append((dense.bias, [Slices(0, heads)]))
+    return found
+
+
+FLOWS = {keras.layers.MultiHeadAttention: Attention()}

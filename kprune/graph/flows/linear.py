@@ -1,0 +1,284 @@
+"""Layers with kernels: each output channel is a sum over input channels.
+
+Here removed input channels end. One that is constant is folded:
+
+- into the bias, where the kernel meets it alike at every place;
+- where zeros are padded, into the kernel slice of another constant channel
+  that stays: channels c and d of values v and u give v K_c + u K_d, which is
+  u (K_d + v/u K_c) with the border as it was.
+"""
+
+import keras
+import numpy as np
+
+from kprune.graph.flows.elementwise import works_on_each
+from kprune.graph.flows.flow import Flow, Slices
+
+layers = keras.layers
+
+
+class Weighted(Flow):
+    """What layers with a kernel, bias and activation share."""
+
+    owns = True
+
+    def whole(self, call):
+        if not self._acts_on_each(call.operation):
+            name = call.operation.name
+            reason = f"the activation of {name!r} may mix channels"
+            yield call.outputs[0].numbers, reason
+
+    def _acts_on_each(self, layer):
+        activation = getattr(layer, "activation", None)
+        return activation is None or works_on_each(activation)
+
+    def _activated(self, layer, value):
+        """Returns the layer's output for a sum, bias left out."""
+        varies = np.isnan(value)
+        if not self._acts_on_each(layer):
+            return np.full_like(value, np.nan)
+        if getattr(layer, "use_bias", False):
+            value = value + np.asarray(layer.bias, "float64")
+        if getattr(layer, "activation", None) is not None:
+            filled = np.where(varies, 0, value).astype("float32")
+            filled = layer.activation(keras.ops.convert_to_tensor(filled))
+            value = np.asarray(filled, "float64")
+        return np.where(varies, np.nan, value)
+
+
+class Linear(Weighted):
+    """A kernel that joins any input channel with any output channel.
+
+    Args:
+        size: Name of the config's entry for the number of outputs.
+        in_axis, out_axis: Axes of the kernel.
+
+    Attributes:
+        merges: Whether one input channel can take over the kernel of another.
+        may_select: Whether it may be given a selection of the channels of its
+            input.
+    """
+
+    reads = True
+    merges = True
+    may_select = False
+
+    def __init__(self, size, in_axis=-2, out_axis=-1):
+        self.size, self.in_axis, self.out_axis = size, in_axis, out_axis
+
+    def links(self, layer):
+        """Returns (inputs, outputs) booleans: which entries are not zero."""
+        return (self._matrices(layer) != 0).any(0)
+
+    def response(self, layer, channels):
+        """Returns how an output answers to ones in input channels alone, away
+        from borders: an array (channels, outputs)."""
+        return self._matrices(layer)[:, channels].sum(0, dtype="float64")
+
+    def pads(self, layer):
+        """Whether a kernel meets padding, or not all places alike."""
+        padding = getattr(layer, "padding", "valid")
+        return padding != "valid" and np.prod(layer.kernel_size) > 1
+
+    def constants(self, call, values):
+        layer, (value,) = call.operation, values
+        links = self.links(layer)
+        spoilt = np.isnan(value)
+        if self.pads(layer):
+            spoilt |= value != 0
+        varies = links[spoilt].any(0)
+        known = np.flatnonzero(np.nan_to_num(value))
+        total = value[known] @ self.response(layer, known)
+        return self._activated(layer, np.where(varies, np.nan, total))
+
+    def merged(self, kernel, channel, others, ratios):
+        """Returns the kernel with slices of input channels added to one."""
+        kernel = np.moveaxis(np.array(kernel), self.in_axis, 0)
+        kernel[channel] += np.tensordot(ratios, kernel[others], 1)
+        return np.moveaxis(kernel, 0, self.in_axis)
+
+    def axes(self, call):
+        (given,), (made,) = call.inputs, call.outputs
+        return {
+            "kernel": [
+                Slices(self.in_axis, given, reads=True),
+                Slices(self.out_axis, made),
+            ],
+            "bias": [Slices(0, made)],
+        }
+
+    def config(self, call, kept):
+        return {self.size: len(kept(call.outputs[0]))}
+
+    def _matrices(self, layer):
+        kernel = np.moveaxis(
+            np.asarray(layer.kernel), (self.in_axis, self.out_axis), (-2, -1)
+        )
+        return kernel.reshape(-1, *kernel.shape[-2:])
+
+
+class Dense(Linear):
+    may_select = True
+
+    def pads(self, layer):
+        return False
+
+
+class Convolution(Linear):
+    def of(self, layer):
+        return self if layer.groups == 1 else _GROUPED
+
+
+class Transposed(Linear):
+    """A constant does not come out as one, unless the kernel is 1x1."""
+
+    def pads(self, layer):
+        return np.prod(layer.kernel_size) > 1 or np.prod(layer.strides) > 1
+
+
+class Separable(Linear):
+    """A depthwise and a pointwise kernel."""
+
+    merges = False
+
+    def links(self, layer):
+        depthwise, pointwise = self._kernels(layer)
+        return np.einsum("im,imo->io", depthwise.any(0), pointwise != 0)
+
+    def response(self, layer, channels):
+        depthwise, pointwise = self._kernels(layer)
+        sums = depthwise.sum(0, dtype="float64")[channels]
+        return np.einsum("im,imo->io", sums, pointwise[channels])
+
+    def axes(self, call):
+        (given,), (made,) = call.inputs, call.outputs
+        times = call.operation.depth_multiplier
+        return {
+            "depthwise_kernel": [Slices(-2, given, reads=True)],
+            "pointwise_kernel": [
+                Slices(-2, given, times, reads=True),
+                Slices(-1, made),
+            ],
+            "bias": [Slices(0, made)],
+        }
+
+    def _kernels(self, layer):
+        depthwise = np.asarray(layer.depthwise_kernel)
+        pointwise = np.asarray(layer.pointwise_kernel)
+        inputs, times = depthwise.shape[-2:]
+        return (
+            depthwise.reshape(-1, inputs, times),
+            pointwise.reshape(inputs, times, -1),
+        )
+
+
+class Grouped(Weighted):
+    """Output channels that see the inputs of their group alone.
+
+    A group stays or goes as a whole. A depthwise layer has one input each.
+    """
+
+    def together(self, call):
+        groups = self._groups(call.operation)
+        inputs = call.inputs[0].numbers.reshape(groups, -1)
+        outputs = call.outputs[0].numbers.reshape(groups, -1)
+        for members in (*inputs.T, *outputs.T):
+            yield outputs[:, 0], members
+
+    def constants(self, call, values):
+        layer = call.operation
+        groups = self._groups(layer)
+        value = values[0].reshape(groups, -1, 1)
+        kernel = self._kernel(layer)
+        spoilt = np.isnan(value)
+        if layer.padding != "valid" and np.prod(layer.kernel_size) > 1:
+            spoilt |= value != 0
+        varies = (spoilt & (kernel != 0).any(0)).any(1).ravel()
+        sums = kernel.sum(0, dtype="float64")
+        total = (np.nan_to_num(value) * sums).sum(1).ravel()
+        return self._activated(layer, np.where(varies, np.nan, total))
+
+    def axes(self, call):
+        (made,) = call.outputs
+        return {"kernel": [Slices(-1, made)], "bias": [Slices(0, made)]}
+
+    def config(self, call, kept):
+        per_group = call.inputs[0].channels // self._groups(call.operation)
+        return {
+            "filters": len(kept(call.outputs[0])),
+            "groups": len(kept(call.inputs[0])) // per_group,
+        }
+
+    def _groups(self, layer):
+        return layer.groups
+
+    def _kernel(self, layer):
+        """Returns the kernel as (taps, groups, inputs, outputs) of a group."""
+        kernel = np.asarray(layer.kernel)
+        *_, inputs, outputs = kernel.shape
+        groups = self._groups(layer)
+        kernel = kernel.reshape(-1, inputs, groups, outputs // groups)
+        return kernel.swapaxes(1, 2)
+
+
+class Depthwise(Grouped):
+    def axes(self, call):
+        (given,), (made,) = call.inputs, call.outputs
+        return {"kernel": [Slices(-2, given)], "bias": [Slices(0, made)]}
+
+    def config(self, call, kept):
+        return {}
+
+    def _groups(self, layer):
+        return layer.kernel.shape[-2]
+
+    def _kernel(self, layer):
+        kernel = np.asarray(layer.kernel)
+        *_, groups, outputs = kernel.shape
+        return kernel.reshape(-1, groups, 1, outputs)
+
+
+class Embedding(Flow):
+    """Rows of a table: a channel is constant if its column is."""
+
+    owns = True
+
+    def counted(self, call):
+        return call.outputs
+
+    def whole(self, call):
+        reason = f"{call.operation.name!r} looks up what it is given"
+        yield call.inputs[0].numbers, reason
+
+    def constants(self, call, values):
+        table = np.asarray(call.operation.embeddings, "float64")
+        return np.where((table == table[0]).all(0), table[0], np.nan)
+
+    def axes(self, call):
+        return {"embeddings": [Slices(-1, call.outputs[0])]}
+
+    def config(self, call, kept):
+        return {"output_dim": len(kept(call.outputs[0]))}
+
+
+_GROUPED = Grouped()
+FLOWS = {
+    layers.Dense: Dense("units"),
+    **dict.fromkeys(
+        (layers.Conv1D, layers.Conv2D, layers.Conv3D), Convolution("filters")
+    ),
+    **dict.fromkeys(
+        (
+            *(layers.Conv1DTranspose, layers.Conv2DTranspose),
+            layers.Conv3DTranspose,
+        ),
+        Transposed("filters", in_axis=-1, out_axis=-2),
+    ),
+    **dict.fromkeys(
+        (layers.SeparableConv1D, layers.SeparableConv2D), Separable("filters")
+    ),
+    **dict.fromkeys(
+        (layers.DepthwiseConv1D, layers.DepthwiseConv2D), Depthwise()
+    ),
+    layers.Embedding: Embedding(),
+}

@@ -1,0 +1,56 @@
+"""Sparsity that is learned by gradient descent.
+
+Reparametrized weights (STR, L0) are trained together with their sparsity;
+selected ones (supermasks, edge-popup, biprop) keep their values, and which of
+them count is learned. Imports `runtime`, `masking`, `scoring` and `pruning`.
+"""
+
+from kprune.learned.biprop import Biprop, biprop
+from kprune.learned.edge_popup import EdgePopup, edge_popup
+from kprune.learned.gates import learned_gates
+from kprune.learned.global_selection import GlobalSelection
+from kprune.learned.hard_concrete import HardConcrete, hard_concrete
+from kprune.learned.learned_mask import LearnedMask, TopK
+from kprune.learned.neuron_supermask import neuron_supermask
+from kprune.learned.reparametrized import Reparametrized
+from kprune.learned.results import (
+    SparsityLogger,
+    effective_weights,
+    selected_masks,
+    sparsity,
+    to_masked,
+    zeros,
+)
+from kprune.learned.select import select
+from kprune.learned.selected import Selected
+from kprune.learned.soft_threshold import SoftThreshold, soft_threshold
+from kprune.learned.supermask import Supermask, supermask
+from kprune.learned.supsup import SupermaskStack
+
+__all__ = [
+    "Biprop",
+    "EdgePopup",
+    "GlobalSelection",
+    "HardConcrete",
+    "LearnedMask",
+    "Reparametrized",
+    "Selected",
+    "SoftThreshold",
+    "SparsityLogger",
+    "Supermask",
+    "SupermaskStack",
+    "TopK",
+    "biprop",
+    "edge_popup",
+    "effective_weights",
+    "hard_concrete",
+    "learned_gates",
+    "neuron_supermask",
+    "select",
+    "selected_masks",
+    "soft_threshold",
+    "sparsity",
+    "supermask",
+    "to_masked",
+    "zeros",
+]

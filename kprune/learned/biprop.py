@@ -1,0 +1,84 @@
+"""biprop: multi-prize tickets (Diffenderfer and Kailkhura, 2021).
+
+https://arxiv.org/abs/2103.09377
+"""
+
+import keras
+
+from kprune.learned.edge_popup import frozen_top_k
+from kprune.learned.learned_mask import TopK
+
+
+def biprop(
+    model,
+    sparsity,
+    *,
+    weights="keep",
+    biases="keep",
+    exclude=(),
+    seed=0,
+):
+    """Returns the model with a trained choice of binary weights (biprop).
+
+        w_eff = a sign(w) * top_k(|s|),  a = mean of |w| over what is kept
+        dL/ds = dL/dw_eff * w * sign(s)
+
+    This is the paper's ticket of binary weights and real activations
+    (MPT-1/32). The paper ranks within a weight, or, with
+    `kprune.learned.GlobalSelection`, all weights against one another. For
+    Conv-4 on CIFAR-10 its code trains the scores with SGD (momentum 0.9,
+    weight decay 1e-4, learning rate 0.1 along a cosine, 100 epochs in batches
+    of 128).
+
+    Args:
+        model, sparsity, weights, biases, exclude, seed: As for
+            `kprune.learned.edge_popup`.
+
+    Returns:
+        A Keras model to compile and fit, compiled alike with a fresh
+        optimizer if `model` is compiled.
+
+    Raises:
+        ValueError: As `edge_popup`.
+
+    Example:
+
+    >>> net = kprune.learned.biprop(model, 0.75)
+    >>> len(set(kprune.strip(net).get_layer("fc3").kernel.numpy().ravel()))
+    3
+    """
+    return frozen_top_k(
+        Biprop,
+        model,
+        sparsity,
+        weights,
+        False,
+        seed=seed,
+        biases=biases,
+        exclude=exclude,
+    )
+
+
+@keras.saving.register_keras_serializable("kprune")
+class Biprop(TopK):
+    """Keeps entries as `EdgePopup` does, all at one absolute value.
+
+        a sign(w) * mask,  a = mean of |w| over what is kept
+
+    Args:
+        kept, fan_in, seed: As for `EdgePopup`.
+
+    Example:
+
+    >>> part = kprune.learned.Biprop(kept=2, fan_in=1)
+    >>> w = keras.ops.array([-2.0, 3.0, 4.0])
+    >>> part.build((3,))
+    >>> _ = part.scores.assign([-0.5, 0.1, 0.2])
+    >>> part(w).numpy().tolist()  # (2 + 4) / 2
+    [-3.0, 0.0, 3.0]
+    """
+
+    def values(self, w, mask):
+        kept = keras.ops.maximum(keras.ops.sum(mask), 1)
+        scale = keras.ops.sum(keras.ops.abs(w) * mask) / kept
+        return scale * keras.ops.sign(w) * mask

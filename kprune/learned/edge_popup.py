@@ -1,0 +1,117 @@
+"""edge-popup: a subnetwork of random weights (Ramanujan et al., 2020).
+
+https://arxiv.org/abs/1911.13299
+"""
+
+import keras
+
+from kprune.learned.freezing import check_sparsity, freeze
+from kprune.learned.frozen_values import fan_in
+from kprune.learned.learned_mask import TopK
+from kprune.masking import masks
+from kprune.runtime import seeds
+
+
+def edge_popup(
+    model,
+    sparsity,
+    *,
+    weights="keep",
+    scale_fan=False,
+    biases="keep",
+    exclude=(),
+    seed=0,
+):
+    """Returns the model with a trained choice of its weights, all frozen.
+
+        w_eff = w * top_k(|s|),  k = round((1 - sparsity) size) of each weight
+        dL/ds = dL/dw_eff * w * sign(s)
+
+    The scores s begin as draws from U(-1/sqrt(fan_in), 1/sqrt(fan_in)). The
+    paper has no biases, batch norm without scale and offset, and all layers
+    among those chosen from; it freezes weights at `"kaiming_normal"` or at
+    `"signed_constant"`, and trains the scores with SGD (momentum 0.9, weight
+    decay of the scores 1e-4, learning rate 0.1 along a cosine, 100 epochs in
+    batches of 128).
+
+    Args:
+        model: A built Keras model without masks. It is left as it was.
+        sparsity: Share of each weight to leave out, in [0, 1).
+        weights: What the weights are frozen at: `"keep"`, the values they
+            have; `"kaiming_normal"`, draws from N(0, 2 / fan_in);
+            `"signed_constant"`, sign(w) sqrt(2 / fan_in); `"signed_std"`,
+            sign(w) std(w).
+        scale_fan: Whether to reckon with the inputs that are kept, `fan_in
+            (1 - sparsity)`, in the second and third of these. The released
+            code has the share that is left out there, which is the same at
+            one half only.
+        biases: `"keep"` to freeze biases as they are, `"zero"` to freeze them
+            at 0.
+        exclude: Names of weights or layers, or regular expressions, to freeze
+            dense.
+        seed: Integer >= 0, of the scores and the draws.
+
+    Returns:
+        A Keras model to compile and fit, compiled alike with a fresh
+        optimizer if `model` is compiled.
+
+    Raises:
+        ValueError: If an argument does not fit, the model is not built, has
+            masks or no prunable weight, or `exclude` fits none.
+
+    Example:
+
+    >>> net = kprune.learned.edge_popup(model, 0.5, weights="kaiming_normal")
+    >>> kprune.learned.sparsity(net)
+    0.5
+    """
+    return frozen_top_k(
+        EdgePopup,
+        model,
+        sparsity,
+        weights,
+        scale_fan,
+        seed=seed,
+        biases=biases,
+        exclude=exclude,
+    )
+
+
+def frozen_top_k(kind, model, sparsity, law, scale_fan, **options):
+    """Returns the model with a `TopK` of a kind on each of its weights.
+
+    Args:
+        kind: Subclass of `TopK`.
+        model, sparsity, scale_fan: As for `edge_popup`.
+        law: Its `weights`.
+        **options: Its `biases`, `exclude` and `seed`.
+    """
+    check_sparsity(sparsity)
+    seeds.check(options["seed"])
+
+    def make(weight, in_model, **made):
+        seed = seeds.stream(options["seed"], "choice", in_model).integers(2**31)
+        kept = masks.count_kept(weight.layout.size, sparsity)
+        return kind(kept, fan_in(weight), seed=int(seed), **made)
+
+    values = law, float(1 - sparsity) if scale_fan else 1.0
+    return freeze(model, make, values, **options)
+
+
+@keras.saving.register_keras_serializable("kprune")
+class EdgePopup(TopK):
+    """Keeps the entries of a weight that have the highest |score|.
+
+    Args:
+        kept, fan_in, seed: As of `TopK`: how many entries are kept, the
+            inputs of a unit, and the seed of the first scores.
+
+    Example:
+
+    >>> part = kprune.learned.EdgePopup(kept=2, fan_in=1)
+    >>> w = keras.ops.array([2.0, 3.0, 4.0])
+    >>> part.build((3,))
+    >>> _ = part.scores.assign([-0.5, 0.1, 0.2])
+    >>> part(w).numpy().tolist()
+    [2.0, 0.0, 4.0]
+    """

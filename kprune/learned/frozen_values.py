@@ -1,0 +1,79 @@
+"""The values at which weights are frozen while a choice of them is learned."""
+
+import math
+
+import numpy as np
+
+from kprune.runtime import lookup, seeds
+
+
+def keep(array, fan, rng):
+    """The values that the model has."""
+    del fan, rng
+    return array
+
+
+def kaiming_normal(array, fan, rng):
+    """Draws from N(0, 2 / fan)."""
+    return rng.normal(0, math.sqrt(2 / fan), array.shape)
+
+
+def signed_constant(array, fan, rng):
+    """sign(w) sqrt(2 / fan), of edge-popup."""
+    return _signs(array, rng) * math.sqrt(2 / fan)
+
+
+def signed_std(array, fan, rng):
+    """sign(w) std(w), of supermask."""
+    del fan
+    return _signs(array, rng) * array.std()
+
+
+LAWS = {
+    law.__name__: law
+    for law in (keep, kaiming_normal, signed_constant, signed_std)
+}
+
+
+def frozen_values(weight, law, seed, share=1.0):
+    """Returns the values to freeze a weight at.
+
+    Args:
+        weight: A `kprune.masking.weights.Weight`.
+        law: `"keep"`, `"kaiming_normal"`, `"signed_constant"` or
+            `"signed_std"`.
+        seed: Integer >= 0.
+        share: The share of a unit's inputs to reckon with.
+
+    Returns:
+        A float64 array of the weight's shape.
+
+    Raises:
+        ValueError: If there is no such law.
+    """
+    draw = lookup.choose(law, LAWS, "value of `weights`")
+    rng = seeds.stream(seed, "frozen", weight.name)
+    array = np.array(weight.variable.value, np.float64)
+    return draw(array, fan_in(weight) * share, rng)
+
+
+def fan_in(weight):
+    """Returns how many entries of a weight a unit sums over, an integer.
+
+    Of embeddings, which are looked up, it is the length of one.
+    """
+    layout = weight.layout
+    if weight.variable.name == "embeddings":
+        return layout.shape[-1]
+    outputs = set(layout.outputs)
+    if layout.view != layout.shape:
+        outputs.add(layout.outputs[0] - 1)  # The gates of an LSTM or GRU.
+    units = math.prod(layout.view[axis] for axis in outputs)
+    return layout.size // units
+
+
+def _signs(array, rng):
+    # A weight of zero has no sign: one is drawn.
+    return np.where(
+        array == 0, rng.choice((-1, 1), array.shape), np.sign(array)
+    )

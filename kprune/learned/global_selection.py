@@ -1,0 +1,100 @@
+"""One ranking over all weights, of biprop (Diffenderfer and Kailkhura, 2021).
+
+https://arxiv.org/abs/2103.09377
+"""
+
+import keras
+import numpy as np
+
+from kprune.learned.freezing import check_sparsity
+from kprune.learned.learned_mask import TopK
+from kprune.learned.selected import wrappers
+from kprune.masking import masks
+from kprune.pruning import schedules
+from kprune.runtime import seeds
+
+
+class GlobalSelection(keras.callbacks.Callback):
+    """Keeps the highest scores of all weights together, ever fewer at first.
+
+    At the beginning of each epoch it counts how many of the highest |s| of
+    all weights are in each: so many are chosen from it in that epoch. The
+    sparsity rises from 0 along a cubic curve. Chosen globally at once, single
+    layers would be emptied by the scores that they begin with.
+
+    Args:
+        sparsity: Share of the weights to leave out in the end, in [0, 1).
+        epochs: Integer >= 1, the epoch, counted from 0, that first has it.
+
+    Raises:
+        ValueError: If an argument does not fit, or, once training begins, it
+            ends before that epoch, or the model's selection keeps no number.
+
+    Example:
+
+    >>> net = kprune.select(model, "biprop", sparsity=0.5)
+    >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    >>> net.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss)
+    >>> warm_up = kprune.learned.GlobalSelection(0.5, epochs=1)
+    >>> history = net.fit(
+    ...     train.take(2), epochs=2, callbacks=[warm_up], verbose=0)
+    >>> kprune.learned.sparsity(net)
+    0.5
+    """
+
+    def __init__(self, sparsity, epochs=10):
+        super().__init__()
+        check_sparsity(sparsity)
+        if not isinstance(epochs, int) or epochs < 1:
+            raise ValueError(
+                "Invalid value for argument `epochs`. Expected an integer "
+                f">= 1. Received: epochs={epochs!r}"
+            )
+        self.sparsity = sparsity
+        self.epochs = epochs
+        self._counted = None
+
+    def get_state(self):
+        """Returns what a resumed run needs: the epoch it has counted in."""
+        return {"counted": self._counted}
+
+    def set_state(self, state):
+        """Goes on from what `get_state` returned, once training has begun."""
+        self._counted = state["counted"]
+
+    def on_train_begin(self, logs=None):
+        self._counted = None
+        if self.params["epochs"] <= self.epochs:
+            raise ValueError(
+                f"Training has {self.params['epochs']} epochs. Expected more "
+                f"than `epochs`={self.epochs}, which is the first epoch, "
+                "counted from 0, at the final sparsity."
+            )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self._counted:  # Resumed in its midst.
+            return
+        parts = [
+            part
+            for wrapper in wrappers(self.model)
+            for _, _, part in wrapper.choices()
+        ]
+        if not parts or not all(isinstance(part, TopK) for part in parts):
+            raise ValueError(
+                "Expected a model of `edge_popup` or `biprop`, which keep a "
+                "number of weights."
+            )
+        sparsity = self.sparsity
+        if epoch < self.epochs:
+            sparsity = schedules.cubic(epoch / self.epochs, self.sparsity)
+        scores = [np.abs(part.scores.numpy()).ravel() for part in parts]
+        ends = np.cumsum([len(one) for one in scores])
+        joined = np.concatenate(scores)
+        kept = masks.top_k(
+            joined,
+            masks.count_kept(joined.size, sparsity),
+            seeds.stream(0, "global_selection", epoch),
+        )
+        for part, mask in zip(parts, np.split(kept, ends[:-1]), strict=True):
+            part.count.assign(np.count_nonzero(mask))
+        self._counted = epoch

@@ -1,0 +1,73 @@
+"""Gradient supermask on neurons.
+
+Algorithm 3 of "OSSuM: A gradient-free approach for pruning neural networks at
+initialization", anonymous authors, submitted to ICLR 2022, after the
+supermasks of Zhou et al. (2019), https://arxiv.org/abs/1905.01067.
+"""
+
+import itertools
+
+import numpy as np
+
+from kprune.learned.gates import learned_gates
+from kprune.masking import masks, wrapping
+from kprune.runtime import seeds
+from kprune.scoring import neurons
+
+
+def neuron_supermask(model, data, loss=None, *, sparsity, seed=0, **training):
+    """Prunes the hidden neurons that a trained gate says little of.
+
+    A gate on each hidden neuron is trained by gradient descent, with the
+    weights as they are. Of each layer the neurons of the smallest gates (not
+    their absolute values) are removed; on the others there is no gate.
+
+    The paper leaves open how gates begin, the momentum and the batch size:
+    here U(0, 1), 0.9 and 128.
+
+    Args:
+        model: A built graph of dense layers, wrapped or not. It is left as it
+            was.
+        data, loss: As for `learned_gates`.
+        sparsity: Share of the neurons to remove of each hidden layer, in
+            [0, 1).
+        seed: Integer >= 0.
+        **training: `epochs`, `learning_rate`, `momentum`, `batch_size` and
+            `verbose` of `learned_gates`.
+
+    Returns:
+        A model with masks, whose weights are those of `model`: its neurons
+        are gone with all that they read and all that reads them.
+
+    Raises:
+        ValueError: If an argument does not fit, or there is no hidden layer.
+
+    Example:
+
+    >>> net = kprune.models.fc((50,), input_shape=(8, 8, 1), seed=0)
+    >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    >>> pruned = kprune.learned.neuron_supermask(
+    ...     net, train, loss, sparsity=0.5, epochs=3
+    ... )
+    >>> kprune.get_masks(pruned)["fc1/kernel"].any(axis=0).sum()
+    np.int64(25)
+    """
+    if not 0 <= sparsity < 1:
+        raise ValueError(
+            "Invalid value for argument `sparsity`. Expected a float in "
+            f"[0, 1), the share to remove. Received: sparsity={sparsity!r}"
+        )
+    pruned = wrapping.wrap(model)
+    reads = neurons.hidden_layers(pruned)
+    current = neurons.masks_of(pruned, reads)
+    gates = learned_gates(model, data, loss, seed=seed, **training)
+    for made, read in itertools.pairwise(read.name for read in reads):
+        count = masks.count_kept(len(gates[made]), sparsity)
+        rng = seeds.stream(seed, "neuron_supermask", made)
+        alive = current[made].any(axis=0) & current[read].any(axis=1)
+        ranked = np.where(alive, gates[made], -np.inf)
+        gone = np.flatnonzero(~masks.top_k(ranked, count, rng))
+        current[made][:, gone] = False
+        current[read][gone] = False
+    neurons.set_masks(pruned, current, sparsity)
+    return pruned

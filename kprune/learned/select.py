@@ -1,0 +1,56 @@
+"""`select`: weights frozen, which of them compute is learned."""
+
+import inspect
+
+from kprune.learned.biprop import biprop
+from kprune.learned.edge_popup import edge_popup
+from kprune.learned.supermask import supermask
+from kprune.runtime import lookup
+
+METHODS = {"edge_popup": edge_popup, "biprop": biprop, "supermask": supermask}
+
+
+def select(model, method, sparsity=None, *, seed=0, **options):
+    """Returns a model whose weights are frozen and whose topology is trained.
+
+    What is trained, by `compile` and `fit` as ever, is a score of each weight.
+    `kprune.strip` gives the plain network of what was chosen,
+    `kprune.learned.to_masked` one with masks, to train its weights.
+
+    Args:
+        model: A built Keras model without masks. It is left as it was.
+        method: String: `"edge_popup"`, `"biprop"` or `"supermask"`, for the
+            functions of these names in `kprune.selection`.
+        sparsity: Share of each weight to leave out, in [0, 1). Of a supermask
+            it is an outcome and must be left out here.
+        seed: Integer >= 0.
+        **options: Further arguments of the function.
+
+    Returns:
+        A Keras model, compiled alike with a fresh optimizer if `model` is.
+
+    Raises:
+        ValueError: If there is no such method or option, or an argument does
+            not fit.
+
+    Example:
+
+    >>> net = kprune.select(model, "edge_popup", sparsity=0.5)
+    >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    >>> net.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss)
+    >>> history = net.fit(train.take(2), verbose=0)
+    >>> plain = kprune.strip(net)
+    """
+    function = lookup.choose(method, METHODS, "method of selection")
+    known = inspect.signature(function).parameters
+    taken = [n for n in known if n not in ("model", "sparsity", "seed")]
+    lookup.check_options(options, taken, method)
+    if "sparsity" in known:
+        return function(model, sparsity, seed=seed, **options)
+    if sparsity is not None:
+        raise ValueError(
+            "How sparse a supermask becomes is an outcome: "
+            "`kprune.learned.sparsity` tells it. Expected sparsity=None. "
+            f"Received: sparsity={sparsity!r}"
+        )
+    return function(model, seed=seed, **options)

@@ -1,0 +1,286 @@
+"""SupSup: many tasks in one frozen network (Wortsman et al., 2020).
+
+https://arxiv.org/abs/2006.14769
+"""
+
+import contextlib
+import json
+import os
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kprune.learned import task_inference
+from kprune.learned.edge_popup import edge_popup
+from kprune.learned.selected import wrappers
+from kprune.masking import cloning, weights, wrapping
+from kprune.runtime import lookup
+from kprune.scoring import losses
+
+_MODEL, _TASKS = "model.keras", "tasks.npz"
+_STATISTICS = ("moving_mean", "moving_variance")
+
+
+class SupermaskStack:
+    """One network whose weights never change, with a mask for each task.
+
+    A task is trained as edge-popup is: by scores of its own, which begin anew
+    for each. What a task adds to the network is its mask, and the statistics
+    of batch normalization if there is any. Whose task a batch is of can be
+    inferred: see `infer`.
+
+    Args:
+        model: A built Keras model that gives logits, without masks. It is
+            left as it was.
+        sparsity: Share of each weight to leave out, in [0, 1).
+        weights, scale_fan, biases, exclude: As for
+            `kprune.learned.edge_popup`. Weights default to signed
+            constants, the paper's.
+        seed: Integer >= 0.
+
+    Attributes:
+        net: The Keras model, at the task that was last used.
+
+    Raises:
+        ValueError: As `kprune.learned.edge_popup`.
+
+    Example:
+
+    >>> stack = kprune.learned.SupermaskStack(model)
+    >>> stack.train("digits", train.take(5), epochs=1)
+    >>> negatives = train.map(lambda x, y: (1 - x, y))
+    >>> stack.train("negatives", negatives.take(5), epochs=1)
+    >>> x, _ = next(iter(train))
+    >>> stack.infer(x) in stack.tasks
+    True
+    """
+
+    def __init__(
+        self,
+        model,
+        sparsity=0.5,
+        *,
+        weights="signed_constant",
+        scale_fan=False,
+        biases="keep",
+        exclude=(),
+        seed=0,
+    ):
+        net = edge_popup(
+            model,
+            sparsity,
+            weights=weights,
+            scale_fan=scale_fan,
+            biases=biases,
+            exclude=exclude,
+            seed=seed,
+        )
+        self._begin(net, {}, _statistics(net))
+
+    def _begin(self, net, states, fresh):
+        self.net = net
+        self._states = states
+        self._fresh = fresh  # Statistics before any task.
+        self._superposed = None
+
+    @property
+    def tasks(self):
+        """Names of the tasks, in the order of their training."""
+        return list(self._states)
+
+    def train(
+        self, task, data, *, epochs=1, loss=None, optimizer=None, verbose=0
+    ):
+        """Trains the mask of a task, further if there is one.
+
+        Args:
+            task: String.
+            data: `tf.data.Dataset` of batches (x, y).
+            epochs: Integer >= 1.
+            loss: As `compile` takes it. Defaults to the cross-entropy that
+                fits the outputs and labels.
+            optimizer: As `compile` takes it. Defaults to RMSprop at 1e-4, the
+                paper's.
+            verbose: As of `fit`.
+        """
+        if not isinstance(task, str) or not task:
+            raise ValueError(
+                "Invalid value for argument `task`. Expected a name. "
+                f"Received: task={task!r}"
+            )
+        if not isinstance(data, tf.data.Dataset):
+            raise ValueError(
+                "Invalid value for argument `data`. Expected a "
+                "tf.data.Dataset of batches (x, y). Received: "
+                f"{type(data).__name__}"
+            )
+        if task in self._states:
+            self._set(self._states[task])
+        else:
+            self._set({**self._draw(task), **self._fresh})
+        if loss is None:
+            x, y, *_ = next(iter(data))
+            loss = losses.infer(self.net, self.net(x), np.asarray(y))
+        with cloning.strategy_scope(self.net):
+            if optimizer is None:
+                optimizer = keras.optimizers.RMSprop(1e-4)
+            self.net.compile(optimizer, loss)
+        self.net.fit(data, epochs=epochs, verbose=verbose)
+        self._states[task] = self._get()
+        self._superposed = None
+
+    def use(self, task):
+        """Returns `net` at a task.
+
+        Raises:
+            ValueError: If there is no such task.
+        """
+        self._set(lookup.choose(task, self._states, "task"))
+        return self.net
+
+    def masks(self, task):
+        """Returns what a task keeps, a dict of boolean arrays by name."""
+        with self._away():
+            net = self.use(task)
+            return {
+                name: part.kept_mask()
+                for wrapper in wrappers(net)
+                for name, _, part in wrapper.choices()
+            }
+
+    def infer(self, x, rule="one_shot", *, classes=None):
+        """Returns the name of the task that a batch is of.
+
+        Args:
+            x: Batch of inputs, all of one task.
+            rule: `"one_shot"`, one gradient for all tasks, or `"binary"`,
+                which keeps the better half of the candidates each time.
+            classes: Integer. The outputs after the first so many, which no
+                label uses, are then asked in place of the entropy: the
+                paper's G. By default the entropy is.
+
+        Raises:
+            ValueError: If no task was trained, or an argument does not fit.
+        """
+        choose = lookup.choose(rule, task_inference.RULES, "rule")
+        if not self._states:
+            raise ValueError("Expected a task to be trained first.")
+        objective = task_inference.entropy
+        if classes is not None:
+            outputs = self.net(x, training=False).shape[-1]
+            if not 0 < classes < outputs:
+                raise ValueError(
+                    "Invalid value for argument `classes`. Expected fewer than "
+                    f"the {outputs} outputs. Received: classes={classes!r}"
+                )
+            objective = task_inference.superfluous(classes)
+        if self._superposed is None:
+            self._superposed = self._superpose()
+
+        def gradient(alpha):
+            return self._superposed.gradient(x, objective, alpha)
+
+        return self.tasks[choose(gradient, len(self._states))]
+
+    def predict(self, x, task=None, *, rule="one_shot", classes=None):
+        """Returns the outputs for a batch.
+
+        Args:
+            x: Batch of inputs, all of one task.
+            task: Its name. Inferred from the batch by default.
+            rule, classes: As for `infer`.
+        """
+        if task is None:
+            task = self.infer(x, rule, classes=classes)
+        return self.use(task).predict(x, verbose=0)
+
+    def save(self, directory):
+        """Writes the network and its tasks into a directory."""
+        os.makedirs(directory, exist_ok=True)
+        model, tasks = (os.path.join(directory, n) for n in (_MODEL, _TASKS))
+        half = os.path.join(directory, f"half_{_MODEL}")
+        with self._away():
+            self._set(self._fresh)
+            self.net.save(half, include_optimizer=False)
+        os.replace(half, model)
+        arrays = {"names": np.array(json.dumps(self.tasks))}
+        for place, state in enumerate(self._states.values()):
+            arrays.update({f"{place}/{k}": v for k, v in state.items()})
+        half = os.path.join(directory, f"half_{_TASKS}")
+        np.savez(half, **arrays)
+        os.replace(half, tasks)
+
+    @classmethod
+    def load(cls, directory):
+        """Returns the stack that `save` wrote into a directory."""
+        net = keras.models.load_model(
+            os.path.join(directory, _MODEL), compile=False
+        )
+        stack = cls.__new__(cls)
+        with np.load(os.path.join(directory, _TASKS)) as file:
+            names = json.loads(str(file["names"]))
+            states = {name: {} for name in names}
+            for key in file.files:
+                place, _, name = key.partition("/")
+                if name:
+                    states[names[int(place)]][name] = file[key]
+        stack._begin(net, states, _statistics(net))
+        return stack
+
+    def _variables(self):
+        return {**_scores(self.net), **dict(_moving(self.net))}
+
+    def _get(self):
+        return {k: np.array(v) for k, v in self._variables().items()}
+
+    def _set(self, state):
+        variables = self._variables()
+        for key, value in state.items():
+            variables[key].assign(value)
+
+    @contextlib.contextmanager
+    def _away(self):
+        """Sets the network back to where it is now."""
+        before = self._get()
+        try:
+            yield
+        finally:
+            self._set(before)
+
+    def _draw(self, task):
+        return {
+            f"scores/{name}": part.draw(part.scores.shape, task)
+            for wrapper in wrappers(self.net)
+            for name, _, part in wrapper.choices()
+        }
+
+    def _superpose(self):
+        values = {}
+        with self._away():
+            for task in self._states:
+                for wrapper in wrappers(self.use(task)):
+                    for name, value in wrapper.effective_weights().items():
+                        values.setdefault(name, []).append(value)
+        plain = wrapping.strip(self.net)
+        found = {w.name: w.variable for w in weights.find(plain)}
+        return task_inference.Superposition(
+            plain, [(found[name], each) for name, each in values.items()]
+        )
+
+
+def _scores(net):
+    return {
+        f"scores/{name}": part.scores
+        for wrapper in wrappers(net)
+        for name, _, part in wrapper.choices()
+    }
+
+
+def _moving(net):
+    moving = [v for v in net.variables if v.name in _STATISTICS]
+    return [(f"statistics/{i}", v) for i, v in enumerate(moving)]
+
+
+def _statistics(net):
+    return {key: np.array(v) for key, v in _moving(net)}

@@ -1,0 +1,340 @@
+"""Copies of Keras models, built and with the same values.
+
+`keras.models.clone_model` copies the structure of graphs only, with fresh
+weights. Here every variable is carried over (weights, statistics, random
+state), subclassed models are copied too, and kprune's wrappers are looked
+through: a copy is always a plain Keras model.
+"""
+
+import contextlib
+import inspect
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kprune.masking import weights
+from kprune.runtime import keras_internals, seeds, user_warnings
+
+
+def _unchanged(config):
+    return config
+
+
+def plain_copy(model, change_config=_unchanged):
+    """Returns a copy of a model without kprune's wrappers, values included.
+
+    Args:
+        model: A built Keras model.
+        change_config: Optional function from a layer's config to the config
+            to build its copy from.
+
+    Returns:
+        A new model. It is not compiled: see `carry_compile`.
+
+    Raises:
+        ValueError: If the model, or a layer of it, cannot be rebuilt from its
+            config.
+    """
+    with _copying(model, change_config is _unchanged):
+        if keras_internals.lists_layers(model):
+            new = _copy_graph(model, change_config)
+        else:
+            new = _copy_constructed(model, change_config)
+    if len(values(new)) != len(values(model)):
+        raise ValueError(
+            f"Model {model.name!r} cannot be copied: it has "
+            f"{len(values(model))} variables, its copy {len(values(new))}. "
+            "Expected layers that share weights only by being called twice, "
+            "not by being held by two other layers."
+        )
+    return new
+
+
+def replace_layers(model, replace):
+    """Returns a model with layers replaced.
+
+    Args:
+        model: A model without wrappers that nobody else uses. Its layers are
+            taken over, and it is changed itself unless it is a graph whose
+            config lists its layers.
+        replace: Function from a layer to the layer to put in its place, or
+            `None` to leave it as it is. Nested graphs are gone into, but not
+            those that a constructor makes: layers in these are only
+            found again as a whole.
+
+    Returns:
+        A new graph, or `model`.
+    """
+    if not keras_internals.is_graph(model):
+        keras_internals.swap_children(model, lambda x: replace(x) or x)
+        return model
+    done, pairs = {}, []
+
+    def clone(layer):
+        new = replace(layer)
+        if new is None:
+            new = _from_config(layer)
+            pairs.append((layer, new))
+        return new
+
+    with _copying(model):
+        graph = _clone_graph(model, clone, done)
+        for old, copy in pairs:
+            _copy_values(old, copy)
+    if keras_internals.lists_layers(model):
+        return graph
+    keras_internals.adopt_graph(model, graph, done)
+    return model
+
+
+def carry_compile(model, copy):
+    """Compiles `copy` as `model` is compiled, with a fresh optimizer.
+
+    A loss or metric that cannot be rebuilt from a config leaves the copy not
+    compiled, with a warning.
+    """
+    if not model.compiled:
+        return
+    known = keras_internals.known_objects(
+        keras_internals.compile_arguments(model)
+    )
+    try:
+        with seeds.untouched(), known:
+            copy.compile_from_config(model.get_compile_config())
+            # Keras has built it. Unbuilt, it makes no saved file larger.
+            fresh = copy.optimizer
+            copy.optimizer = type(fresh).from_config(fresh.get_config())
+    except (TypeError, ValueError) as error:
+        user_warnings.warn(
+            f"Model {model.name!r} is compiled with something that cannot be "
+            f"rebuilt from its config, so call `compile` again: {error}",
+        )
+
+
+def strategy_scope(model):
+    """Returns the scope of the `tf.distribute` strategy a model was made in,
+    or nothing to enter if the caller is in one."""
+    if tf.distribute.has_strategy():
+        return contextlib.nullcontext()
+    return model.distribute_strategy.scope()
+
+
+@contextlib.contextmanager
+def _copying(model, same_policy=True):
+    layers = keras_internals.all_layers(model)
+    before = keras.config.dtype_policy()
+    try:
+        if same_policy and model.dtype_policy.quantization_mode is None:
+            # What a config does not say, a copy takes from the global policy.
+            keras.config.set_dtype_policy(model.dtype_policy)
+        with seeds.untouched(), keras_internals.known_objects(layers):
+            yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _copy_graph(model, change_config):
+    pairs = []
+
+    def clone(layer):
+        inner = weights.unwrapped(layer)
+        new = _from_config(inner, change_config)
+        new.name = layer.name
+        pairs.append((inner, new))
+        return new
+
+    new = _clone_graph(model, clone, {})
+    for old, copy in pairs:
+        _copy_values(old, copy)
+    return new
+
+
+def _from_config(layer, change_config=_unchanged):
+    config = _without_wrappers(change_config(constructor_config(layer)))
+    try:
+        new = type(layer).from_config(config)
+    except Exception as error:
+        raise _cannot_copy(layer, error) from error
+    # A layer that does not define `get_config` forgets its name.
+    new.name = layer.name
+    return new
+
+
+def _cannot_copy(layer, error):
+    subclassed = isinstance(layer, keras.Model) and not (
+        keras_internals.is_graph(layer)
+    )
+    hint = ", or pass `inplace=True` to change the model itself"
+    return ValueError(
+        f"{layer.name!r} of class {plain_class(layer).__name__} cannot be "
+        "copied from its config. Expected `get_config` and `from_config` to "
+        f"rebuild it{hint if subclassed else ''}. Received: "
+        f"{type(error).__name__}: {error}"
+    )
+
+
+def _clone_graph(model, clone, done):
+    """Returns the graph anew: its class stays if its config lists its layers,
+    and what `done` holds by the id of the old layer is taken from there."""
+    constructed = not keras_internals.lists_layers(model)
+
+    def one(layer):
+        if id(layer) not in done:
+            if keras_internals.lists_layers(layer) and not constructed:
+                done[id(layer)] = _clone_graph(layer, clone, done)
+            else:
+                done[id(layer)] = clone(layer)
+        return done[id(layer)]
+
+    if isinstance(model, keras.Sequential):
+        cls = keras.Sequential if constructed else type(model)
+        # Unlike `Sequential.layers`, this has the input layer too.
+        layers = super(keras.Sequential, model).layers
+        new = cls([one(layer) for layer in layers], name=model.name)
+    else:
+        with keras_internals.not_compiled(model):
+            new = keras.models.clone_model(model, clone_function=one)
+    new.built = model.built
+    new.trainable = model.trainable
+    _copy_trainable(model, new)
+    return new
+
+
+def _copy_trainable(old, new):
+    """Setting `trainable` on a layer sets it on all below: set them back."""
+    pairs = zip(weights.children(old), weights.children(new), strict=False)
+    for (_, old_child), (_, new_child) in pairs:
+        old_child = weights.unwrapped(old_child)
+        new_child = weights.unwrapped(new_child)
+        new_child.trainable = old_child.trainable
+        _copy_trainable(old_child, new_child)
+
+
+def _copy_constructed(model, change_config):
+    """Copies a model whose layers are made by its constructor."""
+    config = _without_wrappers(change_config(constructor_config(model)))
+    try:
+        new = plain_class(model).from_config(config)
+        _build_alike(model, new)
+        _copy_values(model, new)
+        new.trainable = model.trainable
+        _copy_trainable(model, new)
+        if change_config is _unchanged and plain_class(model) is type(model):
+            _check_outputs(model, new)
+    except Exception as error:
+        raise _cannot_copy(model, error) from error
+    return new
+
+
+def _build_alike(old, new):
+    """Builds a layer as another one is, and all layers below."""
+    if old.built and not new.built:
+        with warnings.catch_warnings():
+            # What Keras cannot build as a whole is built in parts.
+            warnings.simplefilter("ignore")
+            new.build_from_config(old.get_build_config() or {})
+        new.built = True
+    pairs = zip(weights.children(old), weights.children(new), strict=False)
+    for (_, old_child), (_, new_child) in pairs:
+        _build_alike(weights.unwrapped(old_child), new_child)
+
+
+def _check_outputs(model, new):
+    """Raises if a copy computes something else.
+
+    Keras records the arguments of a model's constructor only if the class
+    defines `get_config`. The copy has their defaults otherwise, another rate
+    of dropout, say.
+    """
+    x = keras_internals.example_inputs(keras_internals.call_arguments(model))
+
+    def outputs(one, training):
+        with keras.StatelessScope():
+            flat = keras.tree.flatten(one(*x, training=training))
+        return [np.asarray(z, "float64") for z in flat]
+
+    def same(first, second):
+        return all(
+            np.allclose(a, b, 0, 1e-2 * np.abs(a).max(initial=0), True)
+            for a, b in zip(first, second, strict=True)
+        )
+
+    for training in (False, True):
+        try:
+            one, again, other = (
+                outputs(m, training) for m in (model, model, new)
+            )
+        except Exception:
+            return  # It takes other inputs than Keras has recorded.
+        # Else it draws from a random state that is not its own.
+        if same(one, again) and not same(one, other):
+            raise ValueError(
+                "The copy has other outputs. Its class may lack a "
+                "`get_config` that returns the constructor's arguments."
+            )
+
+
+def plain_class(model):
+    """Returns the class that the user gave a model."""
+    return getattr(type(model), "plain_class", type(model))
+
+
+def constructor_config(layer):
+    """Returns the config that rebuilds a layer or subclassed model.
+
+    Keras adds `name`, `trainable` and `dtype` to it whether or not the
+    constructor takes them, so that a class written without `**kwargs` could
+    not be rebuilt.
+    """
+    wrapped, plain = type(layer), plain_class(layer)
+    try:
+        # Keras looks at the class to see whether it defines `get_config`.
+        layer.__class__ = plain
+        config = layer.get_config()
+    except NotImplementedError as error:
+        raise _cannot_copy(layer, error) from error
+    finally:
+        layer.__class__ = wrapped
+    taken = inspect.signature(plain.__init__).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in taken):
+        return config
+    names = {p.name for p in taken}
+    extra = {"name", "trainable", "dtype"} - names
+    return {k: v for k, v in config.items() if k not in extra}
+
+
+def _without_wrappers(config):
+    """Replaces each (nested) config of a wrapper by that of its layer."""
+    if isinstance(config, dict):
+        if config.get("registered_name") == "kprune>Masked":
+            return _without_wrappers(config["config"]["layer"])
+        return {k: _without_wrappers(v) for k, v in config.items()}
+    if isinstance(config, list):
+        return [_without_wrappers(item) for item in config]
+    return config
+
+
+def values(layer):
+    """Returns the variables of a layer, in order, without kprune's masks."""
+    masks = set()
+    for one in keras_internals.all_layers(layer):
+        if weights.is_wrapper(one):
+            masks.update(id(mask) for mask, *_ in one.mask_of().values())
+    return [v for v in layer.variables if id(v) not in masks]
+
+
+def _copy_values(old, new):
+    if not isinstance(old, keras.layers.Layer):
+        return  # An operation such as `a + b` holds nothing.
+    _build_alike(old, new)
+    sources, targets = values(old), values(new)
+    if [tuple(v.shape) for v in sources] != [tuple(v.shape) for v in targets]:
+        raise ValueError(
+            f"The copy of {old.name!r} made from its config has "
+            f"{len(targets)} variables. Expected {len(sources)} of the same "
+            "shapes: its `get_config` does not describe it in full."
+        )
+    for source, target in zip(sources, targets, strict=True):
+        target.assign(source)

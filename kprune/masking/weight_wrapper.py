@@ -1,0 +1,204 @@
+"""A layer wrapper that shows its layer other values than the stored weights.
+
+`kprune.Masked` and `kprune.learned.Reparametrized` are of this kind.
+"""
+
+import keras
+
+from kprune.masking import weights
+from kprune.runtime import keras_internals
+
+
+class WeightWrapper(keras.layers.Wrapper):
+    """Wraps a layer of any kind so that it computes with other weights.
+
+    In all else, from its name to its losses, it behaves as the layer does.
+
+    A subclass defines `_names`, `_attach`, `_shown`, `_assigned` and
+    `_options`, and ends its constructor with `_build_if_made`.
+
+    Args:
+        layer: A Keras layer, a whole model included.
+    """
+
+    def __init__(self, layer, **kwargs):
+        kwargs.setdefault("name", layer.name)
+        kwargs.setdefault("trainable", layer.trainable)
+        # The wrapped layer casts, by its own policy. This one must hand it
+        # the variables in full precision and the inputs as they come.
+        kwargs["dtype"] = "float32"
+        kwargs["autocast"] = False
+        super().__init__(layer, **kwargs)
+        # Once built, pairs (variable, what it is shown by). In `__dict__`,
+        # past Keras' tracking: the variables are the layer's own.
+        self.__dict__["_pairs"] = None
+        self.supports_masking = True
+        self._convert_input_args = layer._convert_input_args
+        self._allow_non_tensor_positional_args = True
+        keras_internals.take_call_signature(self, layer)
+        keras_internals.take_rematerialization(self, layer)
+
+    def _names(self):
+        """Returns the names of the weights that are shown, relative to the
+        layer, or `None` if that is known only once all of them are made."""
+        raise NotImplementedError
+
+    def _attach(self, found):
+        """Returns pairs (variable, what it is shown by).
+
+        Args:
+            found: List of the layer's weights, as `weights.find` gives.
+        """
+        raise NotImplementedError
+
+    def _shown(self, variable, by):
+        """Returns what the layer sees in place of a variable, a tensor."""
+        raise NotImplementedError
+
+    def _assigned(self, variable, by, value):
+        """Returns what the layer sees, and what is stored, from when it
+        assigns `value` to a variable as it runs."""
+        raise NotImplementedError
+
+    def _options(self):
+        """Returns the constructor's arguments beside the layer, as config."""
+        raise NotImplementedError
+
+    def _made(self):
+        """Whether the weights to show have been made."""
+        names = self._names()
+        if names is None:
+            return _is_built(self.layer)
+        found = weights.find(self.layer, inside_wrapper=True)
+        return set(names) <= {w.name for w in found}
+
+    def _build_if_made(self):
+        if self._pairs is None and self._made():
+            self.build()
+
+    def __call__(self, *args, **kwargs):
+        if self._pairs is None:
+            if not self._made():
+                # A symbolic call builds a layer of any arguments, and layers
+                # below that count as built before they are.
+                args_, kwargs_ = keras.tree.map_structure(
+                    _symbolic, (args, kwargs)
+                )
+                self.layer(*args_, **kwargs_)
+            self.build()
+        return super().__call__(*args, **kwargs)
+
+    def build(self, input_shape=None):
+        super().build(input_shape)
+        found = weights.find(self.layer, inside_wrapper=True)
+        self.__dict__["_pairs"] = self._attach(found)
+
+    def call(self, *args, **kwargs):
+        with _Scope(self) as scope:
+            outputs = self.layer(*args, **kwargs)
+        for loss in scope.losses:
+            self.add_loss(loss)
+        return outputs
+
+    def compute_output_spec(self, *args, **kwargs):
+        return self.layer.compute_output_spec(*args, **kwargs)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        if not self.layer.supports_masking:
+            return None
+        return self.layer.compute_mask(inputs, previous_mask)
+
+    @property
+    def supports_jit(self):
+        return self.layer.supports_jit
+
+    @supports_jit.setter
+    def supports_jit(self, value):
+        pass  # Keras sets it on every new layer: here the layer decides.
+
+    def get_build_config(self):
+        return {"input_shape": None}
+
+    def build_from_config(self, config):
+        self._build_if_made()
+
+    def get_config(self):
+        return {**super().get_config(), **self._options()}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        options = dict(config)
+        layer = keras.saving.deserialize_keras_object(
+            options.pop("layer"), custom_objects
+        )
+        return cls._around(layer, options, custom_objects)
+
+    @classmethod
+    def _around(cls, layer, options, custom_objects=None):
+        """Returns a wrapper of the given layer, with options of a config."""
+        return cls(layer, **options)
+
+    def __getattr__(self, name):
+        # What the wrapper lacks is the layer's: `model.embed.embeddings` in
+        # a user's own code goes on working.
+        layer = self.__dict__.get("layer")
+        if name.startswith("_") or layer is None:
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}"
+            )
+        return getattr(layer, name)
+
+
+class _Scope(keras.StatelessScope):
+    """Shows a wrapper's variables as it says, and all else as it is outside.
+
+    A plain `StatelessScope` would hold back what a layer assigns (statistics,
+    random state), and could not hand it out of a loop in the layer.
+    """
+
+    def __init__(self, wrapper):
+        shown = [(v, wrapper._shown(v, by)) for v, by in wrapper._pairs]
+        super().__init__(shown, collect_losses=True)
+        self.assigned = wrapper._assigned
+        self.by = {id(v): by for v, by in wrapper._pairs}
+
+    def get_current_value(self, variable):
+        value = super().get_current_value(variable)
+        if value is None and self.original_scope is not None:
+            value = self.original_scope.get_current_value(variable)
+        return value
+
+    def add_update(self, update):
+        variable, value = update
+        if id(variable) in self.by:
+            by = self.by[id(variable)]
+            shown, value = self.assigned(variable, by, value)
+            super().add_update((variable, shown))
+        self.__exit__()
+        try:
+            variable.assign(value)
+        finally:
+            self.__enter__()
+
+
+def wrappers(layer, kind):
+    """Returns the wrappers of a class that are in a model."""
+    if isinstance(layer, kind):
+        return [layer]
+    found = {}
+    for _, child in weights.children(layer):
+        found.update((id(w), w) for w in wrappers(child, kind))
+    return list(found.values())
+
+
+def _is_built(layer):
+    return layer.built and all(
+        _is_built(child) for _, child in weights.children(layer)
+    )
+
+
+def _symbolic(x):
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
+        dtype = keras.backend.standardize_dtype(x.dtype)
+        return keras.KerasTensor(x.shape, dtype)
+    return x

@@ -1,0 +1,250 @@
+"""Which weights of a model can be pruned, what they are called, how they lie.
+
+Prunable is decided by a variable's role (`kernel`, `embeddings` ...), not by
+its number of dimensions: a GRU's bias has two. A layer of one's own whose
+weights carry other names is made known with `register_layer`.
+"""
+
+import dataclasses
+import re
+
+import keras
+
+from kprune.masking import layouts
+from kprune.runtime import keras_internals
+
+_NEVER = ("bias", "gamma", "beta", "scale", "alpha")  # Dense by convention.
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Weight:
+    """One weight tensor of a model, as kprune sees it.
+
+    Args:
+        name: Unique in the model and stable over save and load, such as
+            `"conv1/kernel"`.
+        variable: The Keras variable that stores it.
+        layer: The layer that owns the variable.
+        mask: The boolean mask variable, or `None` in a model not wrapped.
+        layout: A `Layout`.
+        skipped: Why it cannot be pruned, or `None`.
+        note: Why the last pruning left it out, or `None`.
+        keep_pruned_values: Whether pruned entries keep their stored values.
+    """
+
+    name: str
+    variable: keras.Variable
+    layer: keras.layers.Layer
+    mask: keras.Variable | None
+    layout: layouts.Layout
+    skipped: str | None = None
+    note: str | None = None
+    keep_pruned_values: bool = False
+
+
+def find(model, inside_wrapper=False):
+    """Returns every weight that is prunable or looks as if it should be.
+
+    Args:
+        model: A built Keras model, wrapped or not.
+        inside_wrapper: Whether `model` is a layer about to be wrapped, whose
+            own weights are then in reach.
+
+    Returns:
+        List of `Weight`, in the order of the model. Frozen weights, weights
+        of unknown role and weights that belong to a subclassed model itself
+        are listed with the reason in `skipped`.
+    """
+    found, seen, taken = [], set(), set()
+    root = None if inside_wrapper else model
+    owners = _owners(model, "", {}, set(), rebuilt=inside_wrapper)
+    for prefix, layer, masks in owners:
+        for variable in _own_variables(layer):
+            if id(variable) in seen:
+                continue
+            seen.add(id(variable))
+            layout = layouts.of(layer, variable)
+            skipped = _why_skipped(root, layer, variable, layout)
+            if layout is None and skipped is None:
+                continue
+            mask, keep, note = masks.get(id(variable), (None, False, None))
+            found.append(
+                Weight(
+                    name=_unique(f"{prefix}{variable.name}", taken),
+                    variable=variable,
+                    layer=layer,
+                    mask=mask,
+                    layout=layout or layouts.plain(variable.shape),
+                    skipped=skipped,
+                    note=note,
+                    keep_pruned_values=keep,
+                )
+            )
+    return found
+
+
+def named(model):
+    """Yields (name, variable) for every variable that a layer of a model owns.
+
+    Names are those of `find` where that lists the weight, and made alike where
+    it does not: `"bn1/gamma"`. They are the same for a model that is wrapped
+    and one that is not.
+    """
+    seen, taken = set(), set()
+    for prefix, layer, _ in _owners(model, "", {}, set(), rebuilt=False):
+        below = {id(v) for _, x in children(layer) for v in x.variables}
+        for variable in layer.variables:
+            if id(variable) not in below | seen:
+                seen.add(id(variable))
+                yield _unique(f"{prefix}{variable.name}", taken), variable
+
+
+def prunable(model):
+    """Returns the weights of `find` that nothing speaks against, by name."""
+    return {w.name: w for w in find(model) if w.skipped is None}
+
+
+def output_names(model):
+    """Returns the names of the weights of the model's output layer.
+
+    Of a subclassed model the last layer that has weights counts as such.
+    """
+    names = [w.name for w in find(model)]
+    if keras_internals.is_graph(model):
+        owned = set()
+        for layer in keras_internals.output_layers(model):
+            owned |= {id(v) for v in layer.variables}
+        return {w.name for w in find(model) if id(w.variable) in owned}
+    last = names[-1].rpartition("/")[0] if names else None
+    return {name for name in names if name.rpartition("/")[0] == last}
+
+
+def matching(pattern, names):
+    """Returns the names that a name, a layer's name or a pattern stands for.
+
+    Args:
+        pattern: `"fc1/kernel"`, `"fc1"` (all its weights) or a regular
+            expression that matches whole names.
+        names: Iterable of weight names.
+    """
+    names = list(names)
+    exact = [n for n in names if n == pattern or n.startswith(f"{pattern}/")]
+    if exact:
+        return exact
+    try:
+        return [name for name in names if re.fullmatch(pattern, name)]
+    except re.error:
+        return []
+
+
+def children(layer, rebuilt=False):
+    """Returns the (name, sub-layer) pairs of a layer.
+
+    The name is the layer's own in a graph, else the attribute that holds it.
+
+    Args:
+        layer: A Keras layer.
+        rebuilt: Whether a constructor, not a config, makes the layer anew on
+            loading. Default names such as `dense_17` then change with every
+            copy, and are counted from the start of each graph instead.
+    """
+    if keras_internals.is_graph(layer):
+        names = [child.name for child in layer.layers]
+        if rebuilt:
+            names = _renumbered(layer.layers)
+        return list(zip(names, layer.layers, strict=True))
+    found, taken = [], set()
+
+    def collect(name, value):
+        if isinstance(value, keras.layers.Layer):
+            found.append((_unique(name, taken), value))
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                collect(f"{name}/{key}", item)
+        elif isinstance(value, (list, tuple)):
+            for i, item in enumerate(value):
+                collect(f"{name}/{i}", item)
+
+    for name, value in keras_internals.attributes(layer):
+        collect(name.lstrip("_"), value)
+    return found
+
+
+def _renumbered(layers):
+    """Replaces default names, `dense_17`, by `dense`, `dense_1` and so on."""
+    kinds = [keras_internals.default_name(unwrapped(x)) for x in layers]
+    default = [
+        re.fullmatch(rf"{kind}(_\d+)?", layer.name)
+        for kind, layer in zip(kinds, layers, strict=True)
+    ]
+    taken = {
+        layer.name for layer, d in zip(layers, default, strict=True) if not d
+    }
+    return [
+        _unique(kind, taken) if d else layer.name
+        for kind, layer, d in zip(kinds, layers, default, strict=True)
+    ]
+
+
+def _unique(name, taken):
+    """Returns the name, with a number if it is taken, and takes it."""
+    number, free = 0, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    taken.add(free)
+    return free
+
+
+def unwrapped(layer):
+    """Returns what a kprune wrapper holds, or the layer itself."""
+    return layer.layer if is_wrapper(layer) else layer
+
+
+def is_wrapper(layer):
+    """Whether a layer is a kprune wrapper (`masking` imports this module)."""
+    return hasattr(type(layer), "mask_of")
+
+
+def _owners(layer, prefix, masks, visited, rebuilt):
+    """Yields (prefix, layer, masks by variable id) for all layers below."""
+    if id(layer) in visited:
+        return
+    visited.add(id(layer))
+    if is_wrapper(layer):
+        masks = {**masks, **layer.mask_of()}
+        yield from _owners(layer.layer, prefix, masks, visited, rebuilt)
+        return
+    yield prefix, layer, masks
+    rebuilt = rebuilt or not keras_internals.lists_layers(layer)
+    for name, child in children(layer, rebuilt):
+        path = f"{prefix}{name}/"
+        yield from _owners(child, path, masks, visited, rebuilt)
+
+
+def _own_variables(layer):
+    """Returns the variables that the layer itself made."""
+    below = {id(v) for _, child in children(layer) for v in child.variables}
+    return [v for v in layer.weights if id(v) not in below]
+
+
+def _why_skipped(root, layer, variable, layout):
+    if layout is None:
+        kernel_like = len(variable.shape) > 1 and _trains(layer, variable)
+        if kernel_like and variable.name not in _NEVER:
+            return (
+                f"unknown weight {variable.name!r} of layer class "
+                f"{type(layer).__name__} (see kprune.register_layer)"
+            )
+        return None
+    if not keras.backend.is_float_dtype(variable.dtype):
+        return f"stored as {variable.dtype}"
+    if layer is root:
+        return "belongs to the model itself, not to a layer of it"
+    if not _trains(layer, variable):
+        return "frozen"
+    return None
+
+
+def _trains(layer, variable):
+    return layer.trainable and variable.trainable

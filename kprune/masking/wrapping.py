@@ -1,0 +1,298 @@
+"""Masks on and off: `wrap`, `set_masks`, `get_masks`, `strip`.
+
+Nobody else writes masks.
+"""
+
+import keras
+import numpy as np
+
+from kprune.masking import cloning, weight_wrapper, weights
+from kprune.masking.masked import Masked, where
+from kprune.masking.subclassed_models import WrappedModel, replace_layers
+from kprune.runtime import keras_internals, lookup
+
+
+def wrap(model, inplace=False, keep_pruned_values=False, dense_gradients=False):
+    """Returns the model with an all-True mask on each prunable weight.
+
+    Sequential and Functional models are rebuilt, nested ones too, with the
+    same names and values; a subclassed model is copied from its config, its
+    class and its own `train_step` stay. A model that is compiled comes back
+    compiled alike, with a fresh optimizer. Masks already there are kept.
+
+    Args:
+        model: A built Keras model. It is left as it was.
+        inplace: For subclassed models only: whether to wrap the layers of
+            the model itself instead of a copy. Defaults to `False`.
+        keep_pruned_values, dense_gradients: Whether pruned entries keep their
+            stored values and get gradients (see `Masked`).
+
+    Returns:
+        A Keras model with the same outputs.
+
+    Raises:
+        ValueError: If the model is not built, has no prunable weight, or
+            cannot be copied.
+
+    Example:
+
+    >>> model = kprune.wrap(kprune.models.lenet_300_100())
+    >>> sorted(kprune.get_masks(model))
+    ['fc1/kernel', 'fc2/kernel', 'fc3/kernel']
+    """
+    check_model(model)
+    before = {w.name: w for w in weights.find(model) if w.mask is not None}
+    if inplace and keras_internals.is_graph(model):
+        raise ValueError(
+            "`inplace=True` is for subclassed models: the graph of a "
+            "Sequential or Functional model has to be rebuilt. Received: "
+            f"model={model.name!r} of class {type(model).__name__}. Use "
+            "the model that `wrap` returns."
+        )
+    with cloning.strategy_scope(model):
+        new = model if inplace else cloning.plain_copy(model)
+        # A weight that has a mask keeps it, though it may be frozen by now.
+        keep = {id(w.variable) for w in weights.find(new) if w.name in before}
+        options = {
+            "keep_pruned_values": keep_pruned_values,
+            "dense_gradients": dense_gradients,
+        }
+        new = replace_layers(
+            new, lambda x: _masked(x, keep, options), WrappedModel
+        )
+        if inplace:
+            keras_internals.forget_compiled_functions(model)
+            return model
+        if before:
+            set_masks(new, get_masks(model))
+            set_notes(new, {name: w.note for name, w in before.items()})
+        cloning.carry_compile(model, new)
+    return new
+
+
+def strip(model):
+    """Returns a plain Keras model with the masks folded into the weights.
+
+    The result knows nothing of kprune and loads where it is not installed.
+    Stripping a model without masks gives a copy of it. Where a model computes
+    with functions of its weights, as `kprune.select` and `kprune.soft` make
+    it, their values at test time are folded in. The result of a model under a
+    `tf.distribute` strategy is on this process' own device, unless it is made
+    within the strategy's scope.
+
+    Args:
+        model: A Keras model, wrapped or not. It is left as it was.
+
+    Returns:
+        A Keras model with the same outputs, compiled alike with a fresh
+        optimizer if `model` is compiled.
+    """
+    _check_built(model)
+    if any(
+        map(
+            _folds, weight_wrapper.wrappers(model, weight_wrapper.WeightWrapper)
+        )
+    ):
+        return _folded(model)
+    new = cloning.plain_copy(model)
+    names = {w.name: w for w in weights.find(new)}
+    for weight in weights.find(model):
+        if weight.mask is not None:
+            target = names[weight.name].variable
+            target.assign(where(weight.mask, target.value))
+    cloning.carry_compile(model, new)
+    return new
+
+
+def _folds(layer):
+    """Whether a layer is a wrapper that can store what it computes with."""
+    return hasattr(type(layer), "fold")
+
+
+def _folded(model):
+    """Returns a plain model with the weights that wrappers compute with."""
+    if keras_internals.lists_layers(model):
+        copy = cloning.plain_copy(model)
+    else:
+        copy = _copy_of_constructed(model)
+
+    def unwrapped(layer):
+        if not _folds(layer):
+            return None
+        layer.fold()
+        return layer.layer
+
+    plain = cloning.replace_layers(copy, unwrapped)
+    plain.__class__ = cloning.plain_class(plain)
+    cloning.carry_compile(model, plain)
+    return plain
+
+
+def _copy_of_constructed(model):
+    """Returns a copy of a model whose constructor makes the layers, with its
+    wrappers and all values."""
+    new = type(model).from_config(model.get_config())
+    sources, targets = cloning.values(model), cloning.values(new)
+    if [tuple(v.shape) for v in sources] != [tuple(v.shape) for v in targets]:
+        raise ValueError(
+            f"Model {model.name!r} cannot be copied: built from its config it "
+            f"has {len(targets)} variables. Expected {len(sources)} of the "
+            "same shapes."
+        )
+    for source, target in zip(sources, targets, strict=True):
+        target.assign(source)
+    return new
+
+
+def get_masks(model):
+    """Returns the masks of a wrapped model.
+
+    Args:
+        model: A model that went through `kprune.prune` or `kprune.wrap`.
+
+    Returns:
+        Dict from weight name, such as `"conv1/kernel"`, to a boolean NumPy
+        array of the weight's shape. True is kept.
+
+    Raises:
+        ValueError: If the model has no masks.
+    """
+    masks = {
+        w.name: keras.ops.convert_to_numpy(w.mask).astype(bool)
+        for w in weights.find(model)
+        if w.mask is not None
+    }
+    if not masks:
+        raise ValueError(
+            f"Model {model.name!r} has no masks. Expected a model returned by "
+            "`kprune.prune` or `kprune.wrap`."
+        )
+    return masks
+
+
+def set_masks(model, masks, optimizer=None):
+    """Sets masks, zeroes what they prune, and the optimizer's state of it.
+
+    All is checked before anything is changed.
+
+    Args:
+        model: A wrapped model, changed in place.
+        masks: Dict from weight name to a boolean array of the weight's shape.
+            Weights that are not named keep their masks.
+        optimizer: The optimizer whose slots to zero at removed weights, in a
+            training loop of one's own. Defaults to the compiled one.
+
+    Raises:
+        ValueError: If the model has no masks, or a name, shape or value does
+            not fit.
+    """
+    found = {w.name: w for w in weights.find(model) if w.mask is not None}
+    if not found:
+        get_masks(model)  # Raises, saying what was expected.
+    checked = {
+        name: _checked_mask(
+            mask, lookup.choose(name, found, "weight with a mask")
+        )
+        for name, mask in masks.items()
+    }
+    optimizer = optimizer or getattr(model, "optimizer", None)
+    for name, mask in checked.items():
+        weight = found[name]
+        removed = keras.ops.convert_to_numpy(weight.mask) & ~mask
+        weight.mask.assign(mask)
+        if not weight.keep_pruned_values:
+            weight.variable.assign(where(mask, weight.variable.value))
+        if optimizer is not None and removed.any():
+            for slot in keras_internals.slots(optimizer, weight.variable):
+                slot.assign(where(~removed, slot.value))
+
+
+def set_notes(model, notes):
+    """Records in a wrapped model why weights were left out of a pruning.
+
+    Args:
+        model: A wrapped model, changed in place.
+        notes: Dict from weight name to a few words. Earlier notes go.
+    """
+    by_mask = {id(w.mask): notes.get(w.name) for w in weights.find(model)}
+    for wrapper in wrappers(model):
+        wrapper.notes.clear()
+        pairs = zip(wrapper.masked, wrapper.mask_of().values(), strict=True)
+        for name, (mask, *_) in pairs:
+            if by_mask.get(id(mask)):
+                wrapper.notes[name] = by_mask[id(mask)]
+
+
+def set_pruned_behavior(model, keep_pruned_values, dense_gradients):
+    """Sets what happens to the pruned entries of a wrapped model.
+
+    Args:
+        model: A wrapped model, changed in place. If it is compiled, its
+            training step will be traced anew.
+        keep_pruned_values, dense_gradients: Whether pruned entries keep their
+            stored values and get gradients (see `Masked`).
+    """
+    for wrapper in wrappers(model):
+        wrapper.set_pruned_behavior(keep_pruned_values, dense_gradients)
+    if model.compiled:
+        model.make_train_function(force=True)
+
+
+def wrappers(layer):
+    """Returns the `Masked` layers of a model."""
+    return weight_wrapper.wrappers(layer, Masked)
+
+
+def check_model(model):
+    """Raises unless the model is built and has a prunable weight."""
+    _check_built(model)
+    found = weights.find(model)
+    if any(w.skipped is None or w.mask is not None for w in found):
+        return
+    reasons = "; ".join(f"{w.name}: {w.skipped}" for w in found)
+    raise ValueError(
+        f"Model {model.name!r} has no prunable weights. Expected at least one "
+        "trainable kernel or embedding. "
+        + (f"Skipped: {reasons}." if found else "It has no kernels at all.")
+    )
+
+
+def _check_built(model):
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "Expected `model` to be a keras.Model. "
+            f"Received: {type(model).__name__}"
+        )
+    unbuilt = any(not layer.built for layer in model.layers)
+    if not model.built or (unbuilt and not model.variables):
+        raise ValueError(
+            f"Model {model.name!r} is not built, so it has no weights yet. "
+            "Call it on data once, or give it an `keras.Input`, first."
+        )
+
+
+def _checked_mask(mask, weight):
+    mask = np.asarray(mask)
+    if mask.shape != tuple(weight.variable.shape):
+        raise ValueError(
+            f"The mask of {weight.name!r} has the wrong shape. Expected "
+            f"{tuple(weight.variable.shape)}. Received: {mask.shape}"
+        )
+    if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
+        raise ValueError(
+            f"The mask of {weight.name!r} must be boolean (True = kept) or "
+            f"hold only 0 and 1. Received: dtype {mask.dtype}"
+        )
+    return mask.astype(bool)
+
+
+def _masked(layer, keep, options):
+    """Returns the layer wrapped, or `None` if nothing in it can be pruned."""
+    if isinstance(layer, Masked) or not isinstance(layer, keras.layers.Layer):
+        return None
+    masked = [
+        w.name
+        for w in weights.find(layer, inside_wrapper=True)
+        if w.skipped is None or id(w.variable) in keep
+    ]
+    return Masked(layer, masked=masked, **options) if masked else None

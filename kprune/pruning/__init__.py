@@ -1,0 +1,7 @@
+"""A pruning method as a choice on four axes, and the call that applies it.
+
+`criteria`, `granularity`, `allocation` and `schedules` are the axes, a
+`Pruner` composes them, `recipes` has the methods of the literature and
+`kept_weights` what becomes of the weights that stay. Imports `runtime`,
+`masking`, `scoring`, `graph` and `training`.
+"""

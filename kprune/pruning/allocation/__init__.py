@@ -1,0 +1,48 @@
+"""How many groups each weight keeps.
+
+An allocation is a function of (groups, sizes, shapes, budget, rng). By name it
+is given the scores of the groups that may be kept, flat; how many groups there
+are with those that are pruned already; and the weights' shapes. Further, a
+`kprune.masks.Budget` and a random generator for ties. It returns counts by
+name, whose sum is exact.
+"""
+
+from kprune.pruning.allocation.ranked import global_
+from kprune.pruning.allocation.shares import er, erk, uniform
+from kprune.pruning.allocation.smart_ratio import smart_ratio, smart_ratios
+from kprune.pruning.allocation.table import per_layer
+from kprune.runtime import lookup
+
+__all__ = [
+    "er",
+    "erk",
+    "get",
+    "global_",
+    "names",
+    "per_layer",
+    "smart_ratio",
+    "smart_ratios",
+    "uniform",
+]
+_ALL = {
+    "global": global_,
+    "uniform": uniform,
+    "erk": erk,
+    "er": er,
+    "smart_ratio": smart_ratio,
+}
+
+
+def names():
+    """Returns the names of the allocations that need no argument."""
+    return sorted(_ALL)
+
+
+def get(identifier):
+    """Returns an allocation by name, from a table (see `per_layer`), or a
+    function as it is."""
+    if callable(identifier):
+        return identifier
+    if isinstance(identifier, dict):
+        return per_layer(identifier)
+    return lookup.choose(identifier, _ALL, "allocation")

@@ -1,0 +1,48 @@
+"""A sparsity for each weight, said by the caller."""
+
+import numbers
+
+from kprune.masking import weights
+from kprune.runtime import lookup
+
+
+def per_layer(table):
+    """Makes an allocation from a table of sparsities.
+
+    Args:
+        table: Dict from a weight's name, a layer's name or a regular
+            expression to a sparsity in [0, 1). Weights that no key stands for
+            take the sparsity given to `prune`; of several keys, the first
+            counts.
+
+    Example:
+
+    >>> allocation = kprune.allocation.per_layer({"fc3": 0.5, "fc[12]/.*": 0.9})
+    """
+    for pattern, sparsity in table.items():
+        number = isinstance(sparsity, numbers.Real)
+        if not number or not 0 <= sparsity < 1:
+            raise ValueError(
+                "Expected sparsities in [0, 1) in the allocation table. "
+                f"Received: {pattern!r}: {sparsity!r}"
+            )
+
+    def by_table(groups, sizes, shapes, budget, rng):
+        del shapes, rng
+        chosen = {}
+        for pattern, sparsity in table.items():
+            found = weights.matching(pattern, groups)
+            if not found:
+                raise ValueError(lookup.unknown(pattern, groups, "weight"))
+            for name in found:
+                chosen.setdefault(name, sparsity)
+        counts = {
+            name: budget.keep(size, chosen.get(name))
+            for name, size in sizes.items()
+        }
+        return {
+            name: min(max(k, budget.minimum), groups[name].size)
+            for name, k in counts.items()
+        }
+
+    return by_table

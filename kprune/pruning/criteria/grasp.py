@@ -1,0 +1,50 @@
+"""GraSP: gradient signal preservation (Wang et al., 2020).
+
+https://arxiv.org/abs/2002.07376
+"""
+
+import tensorflow as tf
+
+from kprune.masking.masks import apply
+from kprune.scoring.config import check_temperature
+
+TEMPERATURE = 200.0  # The authors' choice.
+
+
+def grasp(objective, weights, masks, temperature=None, absolute=False):
+    """Scores a weight by what it contributes to the flow of the gradient.
+
+        score = w * (H g),  with g and H of the loss of logits / temperature
+
+    Removing a weight changes the squared norm of the gradient by about
+    -2 w (H g). The paper removes the weights of highest -w (H g), whose
+    removal lets the norm grow most, so high w (H g) is kept. The authors draw
+    ten examples of each class: `kprune.ScoringConfig(per_class=10)`.
+
+    Args:
+        objective: The training loss as a function of the weights.
+        weights: Dict of dense weights by name.
+        masks: Dict of the current masks, one of the weight's shape each.
+        temperature: Float > 0 that logits are divided by. Defaults to the
+            probe's, else to 200, the authors' choice.
+        absolute: Whether to score by |w (H g)|, another method: it keeps the
+            weights whose removal changes the gradient's norm most in either
+            direction (Frankle et al., 2021, https://arxiv.org/abs/2009.08576).
+
+    Returns:
+        Dict of scores by name, each of its weight's shape. Higher is kept.
+    """
+    if temperature is None:
+        temperature = objective.probe.temperature or TEMPERATURE
+    check_temperature(temperature)
+    product = objective.hvp(
+        apply(masks, weights), temperature=float(temperature)
+    )
+    scores = {name: w * product[name] for name, w in weights.items()}
+    if absolute:
+        return {name: tf.abs(score) for name, score in scores.items()}
+    return scores
+
+
+# In front of batch normalization, sums of these are its gradient's norm.
+grasp.on_channels = {"reduce": "sum", "side": "outgoing"}

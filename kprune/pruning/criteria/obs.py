@@ -1,0 +1,62 @@
+"""OBS: optimal brain surgeon (Hassibi and Stork, 1993).
+
+https://papers.nips.cc/paper/1992/hash/303ed4c69846ab36c2904d3ba8573050-Abstract.html
+"""
+
+import numpy as np
+
+from kprune.masking.masks import apply
+
+MOST = 8192  # Weights. Their Hessian takes half a gigabyte, in float64.
+
+
+def obs(objective, weights, masks, damping=1e-3):
+    """Scores a weight by what its removal costs if the others make up for it.
+
+        score = w^2 / (2 [H^-1]),  the diagonal of the inverse of the whole H
+
+    For small networks: the Hessian is taken whole, by as many Hessian-vector
+    products as there are weights. H at w * mask is damped, H + c I with c a
+    share of its mean absolute diagonal. Only the scores are OBS's: the paper
+    also changes the weights that stay with each one it removes, which a mask
+    cannot say.
+
+    Args:
+        objective: The training loss as a function of the weights.
+        weights: Dict of dense weights by name, up to 8,192 in all.
+        masks: Dict of the current masks, one of the weight's shape each.
+        damping: Float > 0, the share c.
+
+    Returns:
+        Dict of float64 scores by name, each of its weight's shape. Higher is
+        kept. Negative where the loss is curved downwards.
+
+    Raises:
+        ValueError: If there are too many weights.
+    """
+    if not damping > 0:
+        raise ValueError(
+            "Invalid value for argument `damping`. Expected a number > 0. "
+            f"Received: damping={damping!r}"
+        )
+    total = sum(int(np.prod(w.shape)) for w in weights.values())
+    if total > MOST:
+        raise ValueError(
+            f"OBS inverts the Hessian of all weights and takes up to {MOST} "
+            f"of them. Received: {total}. Use `exclude=` or the criterion "
+            "'obd', which takes its diagonal."
+        )
+    hessian = objective.hessian(apply(masks, weights)).astype(np.float64)
+    hessian = (hessian + hessian.T) / 2  # Symmetric but for rounding.
+    level = damping * (np.mean(np.abs(np.diag(hessian))) or 1.0)
+    inverse = np.diag(np.linalg.inv(hessian + level * np.eye(total)))
+    scores, start = {}, 0
+    for name, w in weights.items():
+        w = np.asarray(w, np.float64)
+        part = inverse[start : start + w.size].reshape(w.shape)
+        scores[name] = w * w / (2 * part)
+        start += w.size
+    return scores
+
+
+obs.on_channels = {"reduce": "sum"}

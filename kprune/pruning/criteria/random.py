@@ -1,0 +1,30 @@
+"""Random scores: the baseline that every criterion has to beat."""
+
+import numpy as np
+
+from kprune.runtime import seeds
+
+
+def random(objective, weights, masks):
+    """Scores each weight by an independent draw from U(0, 1).
+
+    The draw depends on the objective's seed and the weight's name alone.
+
+    Args:
+        objective: Gives the seed; no data is read.
+        weights: Dict of dense weights by name.
+        masks: Dict of the current masks.
+
+    Returns:
+        Dict of scores by name, each of its weight's shape.
+    """
+    del masks
+    return {
+        name: seeds.stream(objective.seed, "random", name).random(
+            np.shape(w), dtype=np.float32
+        )
+        for name, w in weights.items()
+    }
+
+
+random.on_channels = {"reduce": "first"}

@@ -1,0 +1,34 @@
+"""Skeletonization: relevance, signed (Mozer and Smolensky, 1989).
+
+https://proceedings.neurips.cc/paper/1988/hash/07e1cd7dca89a1678042477183b7ac3f-Abstract.html
+"""
+
+from kprune.masking.masks import apply
+
+
+def skeletonization(objective, weights, masks):
+    """Scores a weight by how much the loss would grow without it.
+
+        score = -w * dL/dW,  with dL/dW taken at W = w * mask
+
+    To first order this is L(without) - L(with). Weights whose removal lowers
+    the loss have negative scores and go first; SNIP keeps them, by the
+    absolute value. This is the form for weights of the survey by Wang et al.
+    (2021), https://arxiv.org/abs/2103.06460; the original one scores units.
+    Summed over a filter in front of batch normalization in training mode the
+    score is zero, but for rounding: do not pool it to such channels.
+
+    Args:
+        objective: The training loss as a function of the weights.
+        weights: Dict of dense weights by name.
+        masks: Dict of the current masks, one of the weight's shape each.
+
+    Returns:
+        Dict of signed scores by name, each of its weight's shape. Higher is
+        kept.
+    """
+    gradient = objective.gradient(apply(masks, weights))
+    return {name: -w * gradient[name] for name, w in weights.items()}
+
+
+skeletonization.on_channels = {"reduce": "sum", "side": "outgoing"}

@@ -1,0 +1,38 @@
+"""SNIP: connection sensitivity (Lee et al., 2019).
+
+https://arxiv.org/abs/1810.02340
+"""
+
+import tensorflow as tf
+
+from kprune.masking.masks import apply
+
+
+def snip(objective, weights, masks):
+    """Scores a weight by how much the loss would change without it.
+
+        score = |w * dL/dW|,  with dL/dW taken at W = w * mask
+
+    The gradient is averaged over all batches before the product is taken, as
+    multi-batch SNIP and FORCE do; averaging the products instead
+    (`kprune.ScoringConfig(reduce="mean_of_abs")`) gives a different ranking.
+    The scores are those of the weights that are trained afterwards, as in the
+    paper; its released code scores one set of weights and trains another.
+
+    Args:
+        objective: The training loss as a function of the weights.
+        weights: Dict of dense weights by name.
+        masks: Dict of the current masks, one of the weight's shape each.
+
+    Returns:
+        Dict of scores by name, each of its weight's shape. Higher is kept.
+    """
+    return objective.saliency(
+        apply(masks, weights),
+        lambda gradient: {
+            name: tf.abs(w * gradient[name]) for name, w in weights.items()
+        },
+    )
+
+
+snip.on_channels = {"reduce": "sum"}

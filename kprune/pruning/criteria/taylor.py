@@ -1,0 +1,40 @@
+"""Taylor: first-order importance, squared (Molchanov et al., 2019).
+
+https://arxiv.org/abs/1906.10771
+"""
+
+import tensorflow as tf
+
+from kprune.masking.masks import apply
+
+
+def taylor(objective, weights, masks):
+    """Scores a weight by the square of what the loss changes without it.
+
+        score = (w * dL/dW)^2,  with dL/dW taken at W = w * mask
+
+    Of single weights on one batch this ranks as SNIP does. Over several
+    batches it is the square of the mean; the mean of the squares, as in the
+    paper, is `kprune.ScoringConfig(reduce="mean_of_abs")`. Pooled to channels
+    it is the mean of squares over a channel's weights; the paper's square of
+    their sum ranks as `skeletonization` does at
+    `kprune.Channel(reduce="abs_sum")`. That sum is zero, but for rounding, for
+    a filter whose outputs go through batch normalization in training mode.
+
+    Args:
+        objective: The training loss as a function of the weights.
+        weights: Dict of dense weights by name.
+        masks: Dict of the current masks, one of the weight's shape each.
+
+    Returns:
+        Dict of scores by name, each of its weight's shape. Higher is kept.
+    """
+    return objective.saliency(
+        apply(masks, weights),
+        lambda gradient: {
+            name: tf.square(w * gradient[name]) for name, w in weights.items()
+        },
+    )
+
+
+taylor.on_channels = {"reduce": "sum"}

@@ -1,0 +1,44 @@
+"""What is removed as one: a weight, a channel, N of M weights, a block.
+
+A granularity groups the entries of a model's weights: it pools their scores
+to one per group, says which groups have a live weight, and turns the groups
+that are kept to masks. Most do that for each weight tensor by itself, by its
+`kprune.masking.layouts.Layout`.
+"""
+
+import re
+
+from kprune.pruning.granularity.base import ByWeight, Granularity
+from kprune.pruning.granularity.block import Block
+from kprune.pruning.granularity.channel import Channel
+from kprune.pruning.granularity.n_of_m import NM
+from kprune.pruning.granularity.single import Weight
+from kprune.runtime import lookup
+
+__all__ = [
+    "NM",
+    "Block",
+    "ByWeight",
+    "Channel",
+    "Granularity",
+    "Weight",
+    "get",
+    "names",
+]
+_ALL = {"weight": Weight, "channel": Channel}
+
+
+def names():
+    """Returns the names of the granularities that need no argument."""
+    return sorted(_ALL)
+
+
+def get(identifier):
+    """Returns a granularity by name (`"weight"`, `"channel"`, `"2:4"`), or an
+    object as it is."""
+    if hasattr(identifier, "pool") and hasattr(identifier, "expand"):
+        return identifier
+    pattern = re.fullmatch(r"(\d+):(\d+)", str(identifier))
+    if pattern:
+        return NM(int(pattern[1]), int(pattern[2]))
+    return lookup.choose(identifier, _ALL, "granularity")()

@@ -1,0 +1,115 @@
+"""Output units, with all that belongs to them."""
+
+import dataclasses
+
+import numpy as np
+
+from kprune.graph import channels
+from kprune.pruning.granularity import coupled_channels
+from kprune.pruning.granularity.base import ByWeight, Granularity
+from kprune.pruning.granularity.reductions import REDUCE
+from kprune.runtime import lookup
+
+_SIDES = ("incoming", "outgoing")
+_COSTS = (None, "flops", "parameters")
+
+
+@dataclasses.dataclass(frozen=True)
+class Channel(Granularity):
+    """Output units: a dense unit, a filter, a head of attention.
+
+    In a model that is a graph of layers, a channel is all that stays or goes
+    with it, so that `kprune.shrink` can take it out: the slices of the kernels
+    that make it, those of the kernels that read it, and the channels that it
+    is added to or multiplied with, across residual connections. Removed is
+    each of these slices: whatever a bias or a batch normalization makes of a
+    channel, nothing reads it. Channels that cannot be followed to where they
+    are read, or that are added to the model's input, stay, and the report
+    says why. A sparsity is the share of such groups.
+
+    Args:
+        reduce: How the scores of a channel's entries become one: `"mean"`
+            (default), which keeps the sign of signed scores, `"sum"`,
+            `"max"`, `"l2"` or `"abs_sum"`. `"l2"` suits scores without sign:
+            by it, the magnitude of a filter at initialization does not depend
+            on its layer's width. `"abs_sum"` is for scores with one: of
+            products of weight and gradient, it is the sensitivity to a gate
+            on the channel.
+        output_layer: Whether to prune the model's output layer too, whose
+            channels are the classes. Defaults to `False`.
+        side: Whose scores count: `"incoming"`, of the entries that make the
+            channel, or `"outgoing"`, of those that read it. A gate behind
+            batch normalization and activation is on the outgoing side: in
+            front of a batch normalization in training mode, signed scores sum
+            to zero.
+        per: `None`, or what the score of a channel is divided by: `"flops"`,
+            the multiply-adds that go with it, or `"parameters"`, the weights.
+        tied: Whether channels go together through the model. `False` takes
+            the output units of each weight by themselves (of a recurrent
+            kernel, a unit with its gates), on the incoming side alone, as is
+            done in models that are no graph of layers.
+    """
+
+    reduce: str = "mean"
+    output_layer: bool = False
+    side: str = "incoming"
+    per: str | None = None
+    tied: bool = True
+
+    def __post_init__(self):
+        lookup.choose(self.reduce, REDUCE, "reduction")
+        for name, known in (("side", _SIDES), ("per", _COSTS)):
+            value = getattr(self, name)
+            if value not in known:
+                raise ValueError(
+                    f"Invalid value for argument `{name}`. Expected one of "
+                    f"{known}. Received: {name}={value!r}"
+                )
+        if not self.tied and (self.side != "incoming" or self.per):
+            raise ValueError(
+                'side="outgoing" and `per` need `tied=True`: without, only '
+                "the entries that make a channel belong to it."
+            )
+
+    def leaves_output_layer(self, model):
+        return not self.output_layer and not self._follows(model)
+
+    def unprunable_reasons(self, model, excluded):
+        if not self._follows(model):
+            return {}
+        return coupled_channels.unprunable_reasons(
+            model, excluded, self.output_layer
+        )
+
+    def grouping(self, model, layouts):
+        if self._follows(model):
+            return coupled_channels.CoupledChannels(self, model, layouts)
+        if self.side != "incoming" or self.per:
+            raise ValueError(
+                'side="outgoing" and `per` need a model that is a graph of '
+                "layers (Sequential or Functional), in which channels can be "
+                f"followed. Received: {type(model).__name__} {model.name!r}"
+            )
+        return ByWeight(self, layouts)
+
+    def _follows(self, model):
+        return self.tied and channels.followable(model)
+
+    def pool(self, scores, alive, layout, rng):
+        """Returns one score per output unit."""
+        del rng
+        scores = np.where(alive, scores, 0).reshape(layout.view)
+        return REDUCE[self.reduce](scores, axis=self._others(layout))
+
+    def live(self, alive, layout):
+        """Returns which channels have a live weight."""
+        return alive.reshape(layout.view).any(axis=self._others(layout))
+
+    def expand(self, kept, layout):
+        """Returns the mask that keeps whole channels."""
+        kept = np.expand_dims(kept, self._others(layout))
+        return np.broadcast_to(kept, layout.view).reshape(layout.shape).copy()
+
+    def _others(self, layout):
+        axes = range(len(layout.view))
+        return tuple(axis for axis in axes if axis not in layout.outputs)

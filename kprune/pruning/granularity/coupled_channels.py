@@ -1,0 +1,265 @@
+"""Channels that stay or go together through a graph of layers."""
+
+import copy
+import math
+
+import numpy as np
+
+from kprune.graph import channels, costs
+from kprune.masking import weights
+
+
+class CoupledChannels:
+    """Groups of channels of a model, each with all that belongs to it.
+
+    A family is what the same weights make: the channels of a layer, or of all
+    layers of a residual stage. It has the name of the first of these weights.
+
+    Args:
+        grain: A `kprune.Channel`.
+        model: A model that is a graph of layers, wrapped or not.
+        layouts: Dict from name to `Layout` of the weights to prune.
+    """
+
+    def __init__(self, grain, model, layouts):
+        self._grain = grain
+        self._layouts = layouts
+        self._map = channels.build_channel_map(model)
+        free = may_go(self._map, model, layouts, grain.output_layer)
+        self._families = _families(self._map, layouts, free)
+        self._cost = None
+        if grain.per is not None:
+            self._cost = _cost_of_groups(self._map, model, layouts, grain.per)
+
+    def shape(self, family):
+        """Returns the shape of the weight that stands for a family."""
+        return self._layouts[family].shape
+
+    def scored_in(self, names):
+        """Returns the grouping without groups that have no scores: they stay.
+
+        Args:
+            names: Names of the weights that scores were given for.
+        """
+        scored = np.zeros(self._map.size, bool)
+        for name in names:
+            for axis in self._counted(name):
+                scored[axis.groups] = True
+        found = copy.copy(self)
+        found._families = {
+            family: groups[scored[groups]]
+            for family, groups in self._families.items()
+            if scored[groups].any()
+        }
+        return found
+
+    def pooled(self, scores, alive, rng):
+        """Yields (family, array with a score for each group).
+
+        Args:
+            scores: Dict from weight name to array.
+            alive: Dict from name to booleans: which entries may be kept.
+            rng: Not used.
+        """
+        pool = _Pool(self._map.size)
+        for name, array in scores.items():
+            for axis in self._counted(name):
+                pool.add(np.where(alive[name], array, 0), axis)
+        found = pool.reduced(self._grain.reduce)
+        if self._cost is not None:
+            found = found / self._cost
+        for family, groups in self._families.items():
+            yield family, found[groups]
+
+    def live(self, alive):
+        """Returns, by family, which groups have an entry that may be kept.
+
+        One that has lost all its inputs counts, as long as it is read.
+        """
+        found = np.zeros(self._map.size, bool)
+        for name in self._layouts:
+            for axis in self._axes(name):
+                found[axis.groups[_any_along(alive[name], axis)]] = True
+        return {
+            family: found[groups] for family, groups in self._families.items()
+        }
+
+    def masks(self, kept, alive):
+        """Returns the masks that keep the groups `kept`.
+
+        Args:
+            kept: Dict from family to booleans over its groups.
+            alive: As for `pooled`.
+        """
+        stays = np.ones(self._map.size, bool)
+        for family, chosen in kept.items():
+            stays[self._families[family]] = chosen
+        found = {}
+        for name, layout in self._layouts.items():
+            found[name] = alive[name].copy()
+            for axis in self._axes(name):
+                along = [1] * len(layout.shape)
+                along[axis.number] = -1
+                found[name] &= stays[axis.groups].reshape(along)
+        return found
+
+    def removed_size(self, masks, others):
+        """Returns how many entries of other variables, such as biases, go
+        with the groups that are removed."""
+        stays = np.ones(self._map.size, bool)
+        for family, live in self.live(masks).items():
+            stays[self._families[family]] = live
+        return sum(
+            size
+            * int(np.count_nonzero(~stays[axis.groups]))
+            // len(axis.groups)
+            for name, size in others.items()
+            for axis in self._axes(name)
+        )
+
+    def check(self, masks):
+        """All masks of this kind are as they should be."""
+
+    def _axes(self, name):
+        return self._map.axes.get(name, ())
+
+    def _counted(self, name):
+        """Returns the axes of a weight whose entries are scored."""
+        reads = self._grain.side == "outgoing"
+        return [axis for axis in self._axes(name) if axis.reads == reads]
+
+
+def unprunable_reasons(model, excluded, output_layer):
+    """Returns why weights have no channel that could go, by name.
+
+    Args:
+        model: A model that is a graph of layers, wrapped or not.
+        excluded: Names of the weights that stay dense.
+        output_layer: Whether the channels of the model's outputs may go.
+    """
+    found = channels.build_channel_map(model)
+    names = [n for n in weights.prunable(model) if n not in excluded]
+    free = may_go(found, model, names, output_layer)
+    reasons = {}
+    for name in names:
+        axes = found.axes.get(name, ())
+        if not any(free[axis.groups].any() for axis in axes):
+            reasons[name] = _reason(name, axes, found)
+    return reasons
+
+
+def _reason(name, axes, found):
+    for axis in axes:
+        for group in axis.groups.tolist():
+            if not axis.reads and group in found.why:
+                return f"its channels have to stay: {found.why[group]}"
+            if not axis.reads and group in found.outputs:
+                return "output layer"
+    if axes:
+        return "its channels are also made by weights that are left dense"
+    reason = found.unfit.get(name, "no channels that can be followed")
+    return f"its layer is left whole: {reason}"
+
+
+def may_go(found, model, names, output_layer):
+    """Returns booleans over groups: which ones pruning may remove.
+
+    Args:
+        found: The `ChannelMap` of the model.
+        model: A model that is a graph of layers, wrapped or not.
+        names: Names of the weights to prune.
+        output_layer: Whether the channels of the model's outputs may go.
+    """
+    made, stays = np.zeros(found.size, bool), np.zeros(found.size, bool)
+    stays[list(found.why)] = True
+    stays[found.outputs] = not output_layer
+    for weight in weights.find(model):
+        for groups in _made(found, weight.name):
+            (made if weight.name in names else stays)[groups] = True
+    return made & ~stays
+
+
+def _made(found, name):
+    """Returns the groups along each axis of the channels a weight makes."""
+    axes = found.axes.get(name, ())
+    return [axis.groups for axis in axes if not axis.reads]
+
+
+def _families(found, names, free):
+    """Returns the groups that may go, by the first weight that makes them,
+    together with those that another weight makes with them."""
+    layer_groups = {}
+    for name in names:
+        groups = np.concatenate([np.arange(0), *_made(found, name)])
+        groups = np.unique(groups[free[groups]])
+        joined = [
+            family
+            for family, members in layer_groups.items()
+            if np.isin(groups, members).any()
+        ]
+        parts = [groups, *(layer_groups.pop(family) for family in joined[1:])]
+        if groups.size:
+            first = joined[0] if joined else name
+            parts.append(layer_groups.get(first, np.arange(0)))
+            layer_groups[first] = np.unique(np.concatenate(parts))
+    return layer_groups
+
+
+def _cost_of_groups(found, model, names, kind):
+    """Returns what goes with each group: multiply-adds or entries."""
+    variables = weights.prunable(model)
+    uses = costs.count_uses(model) if kind == "flops" else {}
+    total = np.zeros(found.size)
+    for name in names:
+        variable = variables[name].variable
+        times = uses.get(id(variable)) if kind == "flops" else 1
+        if times is None:
+            raise ValueError(
+                f"How often {name!r} is multiplied with cannot be counted, "
+                'which per="flops" needs. Build the model with a fixed input '
+                'shape, or pass per="parameters".'
+            )
+        for axis in found.axes.get(name, ()):
+            entries = math.prod(variable.shape) // len(axis.groups)
+            np.add.at(total, axis.groups, times * entries)
+    return np.maximum(total, 1)
+
+
+class _Pool:
+    """Sums up scores over the groups of channels that their entries are of."""
+
+    def __init__(self, size):
+        self.counts = np.zeros(size)
+        self._sums, self._squares = np.zeros(size), np.zeros(size)
+        self._largest = np.full(size, -np.inf)
+        self._first = np.zeros(size)
+
+    def add(self, scores, axis):
+        """Adds the scores of a weight along an axis of it."""
+        rows = np.moveaxis(scores, axis.number, 0)
+        rows = rows.reshape(len(axis.groups), -1)
+        groups, places = np.unique(axis.groups, return_index=True)
+        new = self.counts[groups] == 0
+        self._first[groups[new]] = rows[places[new], 0]
+        np.add.at(self.counts, axis.groups, rows.shape[1])
+        np.add.at(self._sums, axis.groups, rows.sum(1, dtype=np.float64))
+        squares = np.square(rows, dtype=np.float64).sum(1)
+        np.add.at(self._squares, axis.groups, squares)
+        np.maximum.at(self._largest, axis.groups, rows.max(1))
+
+    def reduced(self, reduce):
+        """Returns one score per group, 0 where nothing was added."""
+        found = {
+            "sum": self._sums,
+            "mean": self._sums / np.maximum(self.counts, 1),
+            "max": np.where(self.counts > 0, self._largest, 0),
+            "l2": np.sqrt(self._squares),
+            "first": self._first,
+            "abs_sum": np.abs(self._sums),
+        }
+        return found[reduce]
+
+
+def _any_along(alive, axis):
+    others = tuple(a for a in range(alive.ndim) if a != axis.number)
+    return alive.any(axis=others)

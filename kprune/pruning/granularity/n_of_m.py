@@ -1,0 +1,92 @@
+"""N of every M weights along the inputs."""
+
+import dataclasses
+
+import numpy as np
+
+from kprune.pruning.granularity.base import Granularity
+
+
+@dataclasses.dataclass(frozen=True)
+class NM(Granularity):
+    """N of every M weights kept, along the input axis: `NM(2, 4)` is 2:4.
+
+    The pattern fixes the sparsity of each weight tensor at 1 - n / m. Weights
+    whose number of inputs is no multiple of m are skipped, and reported.
+
+    Args:
+        n: How many of each m consecutive inputs of an output are kept.
+        m: Size of the run, n < m.
+
+    Mishra et al., 2021, https://arxiv.org/abs/2104.08378.
+    """
+
+    n: int
+    m: int
+
+    def __post_init__(self):
+        if not (isinstance(self.n, int) and isinstance(self.m, int)) or not (
+            0 < self.n < self.m
+        ):
+            raise ValueError(
+                "Expected integers 0 < n < m. "
+                f"Received: n={self.n!r}, m={self.m!r}"
+            )
+
+    @property
+    def sparsity(self):
+        return 1 - self.n / self.m
+
+    def unfit(self, layout):
+        if not layout.inputs or set(layout.inputs) & set(layout.outputs):
+            return "has no input axis for an N:M pattern"
+        inputs = int(np.prod([layout.view[a] for a in layout.inputs]))
+        if inputs % self.m:
+            return f"{inputs} inputs, not a multiple of {self.m} for N:M"
+        return None
+
+    def pool(self, scores, alive, layout, rng):
+        """Returns minus the rank of each weight among its m neighbours.
+
+        With the fixed sparsity, the top k of these are the best n of each m.
+        """
+        runs = self._runs(np.where(alive, scores, -np.inf), layout)
+        ties = rng.random(runs.shape, dtype=np.float32)
+        order = np.lexsort((ties, -runs), axis=-1)
+        ranks = np.empty_like(order)
+        places = np.broadcast_to(np.arange(self.m), order.shape)
+        np.put_along_axis(ranks, order, places, axis=-1)
+        return -self._back(ranks.astype(np.float32), layout)
+
+    def live(self, alive, layout):
+        """Returns which weights are live."""
+        del layout
+        return alive
+
+    def expand(self, kept, layout):
+        """Returns the mask that keeps the weights `kept`."""
+        return kept.reshape(layout.shape)
+
+    def check(self, mask, layout):
+        kept = self._runs(mask, layout).sum(axis=-1)
+        if (kept != self.n).any():
+            raise ValueError(
+                f"The masks are not {self.n}:{self.m}: some runs keep "
+                f"{sorted(set(kept.ravel().tolist()))} of {self.m}. Use "
+                'allocation "global" or "uniform", and a model without masks '
+                "of another pattern."
+            )
+
+    def _runs(self, array, layout):
+        moved = self._inputs_last(array.reshape(layout.view), layout)
+        return moved.reshape(-1, self.m)
+
+    def _back(self, runs, layout):
+        rest = [a for a in range(len(layout.view)) if a not in layout.inputs]
+        order = rest + list(layout.inputs)
+        moved = runs.reshape([layout.view[a] for a in order])
+        return np.transpose(moved, np.argsort(order)).reshape(layout.shape)
+
+    def _inputs_last(self, array, layout):
+        rest = [a for a in range(array.ndim) if a not in layout.inputs]
+        return np.transpose(array, rest + list(layout.inputs))

@@ -1,0 +1,170 @@
+"""What becomes of the weights that stay: two values per layer.
+
+The variant C of ASNI, Damadi et al., 2022: once a network is pruned and
+trained, each weight tensor is told by two numbers, the mean of its positive
+and the mean of its negative weights, and by which weight has which. Trained
+again from there, with the masks fixed, it is about as good.
+"""
+
+import dataclasses
+import os
+
+import numpy as np
+
+from kprune.masking import weights, wrapping
+
+# What a network begins with beside its kernels, by the name of the variable.
+_FRESH = {
+    "bias": 0,
+    "beta": 0,
+    "gamma": 1,
+    "moving_mean": 0,
+    "moving_variance": 1,
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Centroids:
+    """Two numbers for each weight tensor, its mask and the signs of the rest.
+
+    Args:
+        values: Dict from weight name to a pair of floats: the mean of the
+            positive and the mean of the negative weights that are kept; 0.0
+            where there is none.
+        masks: Dict from weight name to a boolean array, True is kept.
+        signs: Dict from weight name to a boolean array of the same shape,
+            False where a negative weight is kept. (A weight that is kept and
+            0.0 goes with the positive ones.)
+    """
+
+    values: dict
+    masks: dict
+    signs: dict
+
+    def apply(self, model):
+        """Initializes a model from the centroids, to be trained again.
+
+        Sets the masks, each kept weight to the number of its sign, biases to
+        0, and normalization to gamma 1, beta 0 and fresh statistics. What else
+        a model has stays. So does an optimizer's state, but for the entries
+        that are removed: compile the model anew for a fresh one.
+
+        Args:
+            model: A wrapped model with weights of the same names and shapes,
+                changed in place.
+
+        Raises:
+            ValueError: If the model has no masks, or not these weights. It
+                has not been changed then.
+        """
+        wrapping.set_masks(model, self.masks)
+        for weight in weights.find(model):
+            if weight.name in self.values:
+                positive, negative = self.values[weight.name]
+                signed = np.where(self.signs[weight.name], positive, negative)
+                signed = np.where(self.masks[weight.name], signed, 0)
+                weight.variable.assign(signed)
+        kernels = {id(weight.variable) for weight in weights.find(model)}
+        for variable in model.variables:
+            if id(variable) not in kernels and variable.name in _FRESH:
+                fresh = np.full(variable.shape, _FRESH[variable.name])
+                variable.assign(fresh)
+
+    def save(self, path):
+        """Writes an `.npz` file: the numbers, a bit for each entry that says
+        whether it is kept, and a bit for each that is kept, its sign.
+
+        Args:
+            path: File path. It is replaced as a whole or not at all.
+
+        Returns:
+            The size of the file in bytes.
+        """
+        arrays = {}
+        for name, mask in self.masks.items():
+            arrays[f"values/{name}"] = np.array(self.values[name], np.float64)
+            arrays[f"shape/{name}"] = np.array(mask.shape, np.int64)
+            arrays[f"mask/{name}"] = np.packbits(mask)
+            arrays[f"signs/{name}"] = np.packbits(self.signs[name][mask])
+        half = f"{path}.part"
+        with open(half, "wb") as file:
+            np.savez_compressed(file, **arrays)
+        os.replace(half, path)
+        return os.path.getsize(path)
+
+    @classmethod
+    def load(cls, path):
+        """Reads the file that `save` wrote.
+
+        Raises:
+            ValueError: If the file is something else.
+        """
+        with np.load(path) as file:
+            arrays = dict(file)
+        names = [
+            key.removeprefix("values/")
+            for key in arrays
+            if key.startswith("values/")
+        ]
+        if not names:
+            raise ValueError(f"{path} holds no centroids written by kprune.")
+        values, masks, signs = {}, {}, {}
+        for name in names:
+            shape = tuple(arrays[f"shape/{name}"])
+            values[name] = tuple(map(float, arrays[f"values/{name}"]))
+            mask = _unpacked(arrays[f"mask/{name}"], int(np.prod(shape)))
+            masks[name] = mask.reshape(shape)
+            signs[name] = np.ones(shape, bool)
+            kept = int(np.count_nonzero(mask))
+            signs[name][masks[name]] = _unpacked(arrays[f"signs/{name}"], kept)
+        return cls(values, masks, signs)
+
+
+def centroids(model):
+    """Returns the two numbers that stand for each weight tensor of a model.
+
+        c+ = mean of the kept weights > 0,  c- = mean of the kept weights < 0
+
+    Args:
+        model: A wrapped model, pruned and trained. It is left as it was.
+
+    Returns:
+        `Centroids`, of all weights that have a mask.
+
+    Raises:
+        ValueError: If the model has no masks, or a weight that is kept is NaN
+            or infinite.
+
+    Example:
+
+    >>> pruned = kprune.prune(model, "magnitude", 0.9)
+    >>> found = kprune.kept_weights.centroids(pruned)
+    >>> size = found.save("centroids.npz")
+    >>> kprune.kept_weights.Centroids.load("centroids.npz").apply(pruned)
+    """
+    masks = wrapping.get_masks(model)
+    values, signs = {}, {}
+    for weight in weights.find(model):
+        if weight.name not in masks:
+            continue
+        mask = masks[weight.name]
+        array = np.asarray(weight.variable.value, np.float64)
+        if not np.isfinite(array[mask]).all():
+            raise ValueError(
+                f"{weight.name!r} keeps weights that are NaN or infinite, "
+                "which have no mean. Expected finite weights."
+            )
+        signs[weight.name] = (array >= 0) | ~mask
+        values[weight.name] = (
+            _mean(array[mask & (array > 0)]),
+            _mean(array[mask & (array < 0)]),
+        )
+    return Centroids(values, masks, signs)
+
+
+def _mean(array):
+    return float(array.mean()) if array.size else 0.0
+
+
+def _unpacked(bits, count):
+    return np.unpackbits(bits, count=count).astype(bool)

@@ -1,0 +1,219 @@
+"""Kept weights that preserve lengths again: approximate isometry.
+
+"A Signal Propagation Perspective for Pruning Neural Networks at
+Initialization", Lee et al., 2020 (https://arxiv.org/abs/1906.06307).
+"""
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kprune.masking import weights
+from kprune.runtime import seeds
+
+
+@dataclasses.dataclass(frozen=True)
+class Residual:
+    """How far a weight is from an isometry.
+
+    Attributes:
+        before, after: Floats, |W^T W - I| in the Frobenius norm.
+    """
+
+    before: float
+    after: float
+
+
+def isometry(
+    model,
+    seed=0,
+    *,
+    steps=10_000,
+    learning_rate=0.1,
+    patience=100,
+    orthogonal_start=False,
+):
+    """Makes what is left of each layer preserve lengths, as far as it can.
+
+        minimize |(C W)^T (C W) - I|  over the weights that the mask C keeps
+
+    by gradient descent, without data, for each layer by itself. A
+    convolution's W is its kernel as a matrix with a column for each filter.
+    The norm is not squared, so that near its minimum gradient descent steps
+    to and fro: the weights of the smallest residual are kept, and a layer
+    whose residual has not fallen for `patience` steps is done (the paper takes
+    all steps and the last weights).
+
+    The residual cannot become 0 everywhere: with r rows and c > r columns it
+    is sqrt(c - r) at least, and a column of which nothing is kept adds 1 to
+    its square. Biases and embeddings stay as they are.
+
+    Args:
+        model: A wrapped model, pruned before training, changed in place. As
+            `kprune.Pruner(after_pruning=kprune.kept_weights.isometry)`, done
+            after pruning.
+        seed: Integer >= 0, for the orthogonal start.
+        steps: Integer >= 0, how many at most.
+        learning_rate: Number > 0.
+        patience: Integer >= 1, or `None` to take all steps.
+        orthogonal_start: Whether each layer starts from a drawn orthogonal
+            matrix, with zeros where it is pruned. Defaults to `False`: it
+            starts from the weights that it has, which in the paper were
+            orthogonal before pruning.
+
+    Returns:
+        Dict from the name of each weight to its `Residual`. Both numbers are
+        of the weights before and after, whatever it started from.
+
+    Raises:
+        ValueError: If the model has no masks, or an argument does not fit.
+
+    Example:
+
+    >>> pruned = kprune.prune(model, "random", 0.5)
+    >>> found = kprune.kept_weights.isometry(pruned, steps=100)
+    >>> found["fc1/kernel"].after < found["fc1/kernel"].before
+    True
+    """
+    _check(steps, learning_rate, patience)
+    seeds.check(seed)
+    masked = [w for w in weights.find(model) if w.mask is not None]
+    if not masked:
+        raise ValueError(
+            f"Model {model.name!r} has no masks. Expected a model returned by "
+            "`kprune.prune` or `kprune.wrap`."
+        )
+    found = {}
+    for weight in masked:
+        if weight.variable.name == "embeddings":
+            continue
+        w = _matrix(weight.layout, weight.variable)
+        mask = _matrix(weight.layout, weight.mask)
+        w = np.where(mask, w, 0)
+        start = w
+        if orthogonal_start:
+            rng = seeds.stream(seed, "isometry", weight.name)
+            start = np.where(mask, _orthogonal(w.shape, rng), 0)
+        best, after = descend(
+            start, mask, steps, learning_rate, patience or steps
+        )
+        found[weight.name] = Residual(residual(w), float(after))
+        weight.variable.assign(_tensor(weight.layout, np.asarray(best)))
+    return found
+
+
+def residual(w):
+    """Returns |W^T W - I| of a matrix, a float."""
+    return float(_value_and_direction(tf.constant(w))[0])
+
+
+def descend(w, mask, steps, learning_rate, patience):
+    """Returns the matrix of the least residual on the way, and that residual.
+
+    Args:
+        w: Matrix, zero where `mask` is False.
+        mask: Booleans of its shape: what may change.
+        steps, learning_rate, patience: As for `isometry`.
+    """
+    dtype = tf.as_dtype(w.dtype)
+    return _descend(
+        tf.constant(w),
+        tf.cast(mask, dtype),
+        tf.constant(steps),
+        tf.cast(learning_rate, dtype),
+        tf.constant(patience),
+    )
+
+
+@tf.function(reduce_retracing=True)
+def _descend(w, mask, steps, learning_rate, patience):
+    def goes_on(step, last, *rest):
+        del rest
+        return (step < steps) & (step - last < patience)
+
+    def body(step, last, w, direction, best, least):
+        w = w - learning_rate * mask * direction
+        value, direction = _value_and_direction(w)
+        better = value < least
+        return (
+            step + 1,
+            tf.where(better, step + 1, last),
+            w,
+            direction,
+            tf.where(better, w, best),
+            tf.minimum(value, least),
+        )
+
+    value, direction = _value_and_direction(w)
+    zero = tf.constant(0)
+    *_, best, least = tf.while_loop(
+        goes_on, body, (zero, zero, w, direction, w, value)
+    )
+    return best, least
+
+
+def _value_and_direction(w):
+    """Returns |W^T W - I| and its gradient, 2 W (W^T W - I) / |W^T W - I|.
+
+    Where the norm is 0, which has no gradient, that is 0.
+    """
+    gap = tf.matmul(w, w, transpose_a=True)
+    gap -= tf.eye(tf.shape(w)[1], dtype=w.dtype)
+    norm = tf.norm(gap)
+    return norm, tf.math.divide_no_nan(2 * tf.matmul(w, gap), norm)
+
+
+def _orthogonal(shape, rng):
+    """Draws a matrix whose columns, or rows if there are fewer, are
+    orthonormal, uniformly among all."""
+    drawn = rng.normal(size=(max(shape), min(shape)))
+    q, r = np.linalg.qr(drawn)
+    q = q * np.sign(np.diag(r))
+    return (q if shape[0] >= shape[1] else q.T).astype("float32")
+
+
+def _axes(layout):
+    """Returns the axes of the view that count rows, and those of columns:
+    outputs, and the gates of a recurrent kernel."""
+    columns = set(layout.outputs)
+    if layout.view != layout.shape:
+        columns.add(layout.outputs[0] - 1)
+    axes = range(len(layout.view))
+    return [a for a in axes if a not in columns], sorted(columns)
+
+
+def _matrix(layout, variable):
+    """Returns a weight or mask as a matrix with a column for each output."""
+    array = keras.ops.convert_to_numpy(variable).reshape(layout.view)
+    rows, columns = _axes(layout)
+    count = math.prod(layout.view[a] for a in columns)
+    return array.transpose([*rows, *columns]).reshape(-1, count)
+
+
+def _tensor(layout, matrix):
+    """Returns what `_matrix` took apart, put together again."""
+    rows, columns = _axes(layout)
+    order = [*rows, *columns]
+    array = matrix.reshape([layout.view[a] for a in order])
+    return array.transpose(np.argsort(order)).reshape(layout.shape)
+
+
+def _check(steps, learning_rate, patience):
+    whole = {"steps": (steps, 0), "patience": (patience, 1)}
+    if patience is None:
+        del whole["patience"]
+    for name, (value, least) in whole.items():
+        integer = isinstance(value, int) and not isinstance(value, bool)
+        if not integer or value < least:
+            raise ValueError(
+                f"Invalid value for argument `{name}`. Expected an integer "
+                f">= {least}. Received: {name}={value!r}"
+            )
+    if not isinstance(learning_rate, (int, float)) or not learning_rate > 0:
+        raise ValueError(
+            "Invalid value for argument `learning_rate`. Expected a number "
+            f"> 0. Received: learning_rate={learning_rate!r}"
+        )

@@ -1,0 +1,213 @@
+"""Coresets of neurons: sampled by importance, and weighed for it.
+
+Mussay et al., 2020, "Data-independent neural pruning via coresets",
+https://arxiv.org/abs/1907.04018.
+"""
+
+import dataclasses
+import itertools
+
+import keras
+import numpy as np
+
+from kprune.masking import masks, weights, wrapping
+from kprune.runtime import seeds
+from kprune.scoring import neurons
+from kprune.scoring.batches import Batches
+
+_MOST = 10_000_000  # Draws for one layer.
+
+
+def coreset(model, sparsity, data=None, *, beta=None, seed=0):
+    """Prunes hidden neurons by drawing those that stay, and weighs them.
+
+        q_j = max_k |w_jk| |phi(beta |p_j|)| / (the sum of the same over j)
+
+    with p_j what neuron j reads by, its bias included, w_jk what reads it and
+    phi what lies between. Neurons are drawn from q with replacement until as
+    many different ones have come as are to stay. One that came n times in c
+    draws is read by w_jk n / (q_j c): on the average of the draws the next
+    layer is given what it was. Layers are pruned from the first on.
+
+    The released code takes a column of weights for the biases of the neurons
+    that stay; here each keeps its own.
+
+    Args:
+        model: A built graph of dense layers, wrapped or not. It is left as it
+            was.
+        sparsity: Share of the neurons to remove of each hidden layer, in
+            [0, 1).
+        data: What to take `beta` from, as `kprune.prune` takes it: the
+            largest norm of what a layer is given, with a 1 for the bias.
+        beta: Number > 0, an upper bound on that norm. Defaults to 1. Not
+            with `data`.
+        seed: Integer >= 0, for the draws.
+
+    Returns:
+        A model with masks, whose neurons are gone with all that they read and
+        all that reads them.
+
+    Raises:
+        ValueError: If an argument does not fit, or there is no hidden layer.
+
+    Example:
+
+    >>> net = kprune.models.fc((100,), input_shape=(8, 8, 1), seed=0)
+    >>> pruned = kprune.kept_weights.coreset(net, 0.9, data=train)
+    >>> kprune.get_masks(pruned)["fc1/kernel"].any(axis=0).sum()
+    np.int64(10)
+    """
+    _check(sparsity, data, beta)
+    seeds.check(seed)
+    plain = wrapping.strip(model)  # Weighed layer by layer.
+    reads = neurons.hidden_layers(plain)
+    if len(reads) < 2:
+        raise ValueError(
+            f"Model {model.name!r} has no hidden dense layer to choose neurons "
+            "of. Expected dense layers that read one another."
+        )
+    pruned = wrapping.wrap(model)
+    found = neurons.masks_of(pruned, reads)
+    bounds = _bounds(reads[:-1], data, beta)
+    for (made, read), bound in zip(
+        itertools.pairwise(reads), bounds, strict=True
+    ):
+        size = masks.count_kept(made.layer.units, sparsity)
+        if size == made.layer.units:
+            continue
+        chances = sensitivities(made, read, bound)
+        drawn = draw(chances, size, seeds.stream(seed, "coreset", made.name))
+        kernel = np.asarray(read.layer.kernel.value)
+        read.layer.kernel.assign(kernel * drawn.weights(chances)[:, None])
+        found[made.name][:, drawn.counts == 0] = False
+        found[read.name][drawn.counts == 0] = False
+    weighed = {read.name: read.layer.kernel for read in reads}
+    for weight in weights.find(pruned):
+        if weight.name in weighed:
+            weight.variable.assign(weighed[weight.name].value)
+    neurons.set_masks(pruned, found, sparsity)
+    return pruned
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Draws:
+    """How often each of d neurons was drawn.
+
+    Args:
+        counts: Integer array (d,).
+    """
+
+    counts: np.ndarray
+
+    def weights(self, chances):
+        """Returns n_j / (q_j c): what a neuron counts for, 0 if it is gone."""
+        expected = chances * self.counts.sum()
+        return np.divide(
+            self.counts,
+            expected,
+            out=np.zeros(len(chances)),
+            where=self.counts > 0,
+        )
+
+
+def sensitivities(made, read, beta):
+    """Returns the probabilities q that the neurons of a layer are drawn by.
+
+    Adds nodes to the graph that the layers are of.
+
+    Args:
+        made: `kprune.scoring.neurons.Read`, the layer of the neurons.
+        read: `kprune.scoring.neurons.Read`, the layer that reads them.
+        beta: Number > 0, a bound on the norm of what they are given.
+    """
+    squares = np.square(_bias(made.layer))
+    kernel = np.asarray(made.layer.kernel.value)  # No copy: it may be large.
+    squares += np.einsum("ij,ij->j", kernel, kernel, dtype=np.float64)
+    norms = np.sqrt(squares)
+    value = made.layer.activation(
+        keras.ops.convert_to_tensor(beta * norms[None], made.layer.dtype)
+    )
+    put_out, given = made.operation.output, read.operation.input
+    if put_out is not given:  # An activation of its own, for one.
+        value = keras.Model(put_out, given, name="between")(value)
+    value = np.ravel(np.asarray(value, np.float64))
+    outgoing = np.abs(np.asarray(read.layer.kernel.value)).max(axis=1)
+    chances = outgoing * np.abs(value)
+    if not chances.any():
+        raise ValueError(
+            f"No neuron of {made.name!r} has any effect on {read.name!r}."
+        )
+    return chances / chances.sum()
+
+
+def draw(chances, size, rng):
+    """Draws neurons with replacement until `size` different ones have come.
+
+    Args:
+        chances: Float array (d,), of sum 1.
+        size: Integer, how many different ones to draw.
+        rng: A `numpy.random.Generator`.
+
+    Returns:
+        `Draws`. If fewer than `size` can be drawn at all, all of these.
+
+    Raises:
+        ValueError: If that takes more than ten million draws.
+    """
+    size = min(size, int(np.count_nonzero(chances)))
+    counts = np.zeros(len(chances), np.int64)
+    drawn = 0
+    while np.count_nonzero(counts) < size:
+        block = rng.choice(len(chances), max(size, 1000), p=chances)
+        new = np.zeros(len(block), bool)
+        firsts = np.unique(block, return_index=True)[1]
+        new[firsts] = counts[block[firsts]] == 0
+        seen = np.count_nonzero(counts) + np.cumsum(new)
+        enough = np.flatnonzero(seen == size)
+        if enough.size:
+            block = block[: enough[0] + 1]
+        np.add.at(counts, block, 1)
+        drawn += len(block)
+        if drawn > _MOST:
+            raise ValueError(
+                f"To draw {size} of {len(chances)} neurons takes more than "
+                f"{_MOST:,} draws, as some are hardly ever drawn. Raise "
+                "`sparsity`."
+            )
+    return Draws(counts)
+
+
+def _bias(layer):
+    """Returns the bias of a layer in float64, zeros if it has none."""
+    if not layer.use_bias:
+        return np.zeros(layer.units)
+    return np.array(layer.bias.value, np.float64)
+
+
+def _bounds(reads, data, beta):
+    """Returns the bound on the norm of what each layer is given."""
+    if data is None:
+        return [1.0 if beta is None else beta] * len(reads)
+    batches = Batches(data)
+    largest = np.zeros(len(reads))
+    for place in range(batches.count()):
+        x = batches.at(place)[0]
+        for number, read in enumerate(reads):
+            given = np.asarray(read.features(x, training=False), np.float64)
+            square = np.square(given).sum(axis=-1).max() + read.layer.use_bias
+            largest[number] = max(largest[number], square)
+    return np.sqrt(largest)
+
+
+def _check(sparsity, data, beta):
+    if not 0 <= sparsity < 1:
+        raise ValueError(
+            "Invalid value for argument `sparsity`. Expected a float in "
+            f"[0, 1), the share to remove. Received: sparsity={sparsity!r}"
+        )
+    if beta is not None and (data is not None or not beta > 0):
+        raise ValueError(
+            "Invalid value for argument `beta`. Expected a number > 0, without "
+            f"`data`. Received: beta={beta!r}"
+            + ("" if data is None else " and data")
+        )

@@ -1,0 +1,183 @@
+"""OSSuM + PAB: prune and build, layer by layer.
+
+"OSSuM: A gradient-free approach for pruning neural networks at
+initialization", anonymous authors, submitted to ICLR 2022, algorithm 2.
+"""
+
+import keras
+import numpy as np
+
+from kprune.masking import masks
+from kprune.pruning import criteria
+from kprune.runtime import lookup, seeds
+from kprune.scoring.batches import Batches
+from kprune.scoring.objective import Objective
+
+_CRITERIA = ("ossum", "linear_ossum", "log_ossum")
+
+
+def prune_and_build(
+    widths,
+    build,
+    data,
+    classes,
+    activation="tanh",
+    initializer=None,
+    *,
+    criterion="ossum",
+    seed=0,
+):
+    """Builds a fully connected network of the best of many random neurons.
+
+    For each hidden layer in turn: `build` random neurons on what is there
+    already, with a random output layer on them, of which OSSuM keeps as many
+    as the layer is to have. The output layer of the last step stays. That is
+    one forward pass over the data for each hidden layer, and no training.
+
+    Args:
+        widths: Integers, the units of the hidden layers.
+        build: Integer, how many neurons to draw for each.
+        data: The training data, of class numbers or one-hot labels, in any
+            form that `kprune.prune` takes. All of it is read.
+        classes: Integer >= 2, the number of logits.
+        activation: Activation of the hidden layers, string or callable.
+        initializer: Keras initializer of the kernels; biases are then zero.
+            Defaults to U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)) for both, as in
+            the paper; fan_in is that of the layers already pruned.
+        criterion: `"ossum"` (default), `"linear_ossum"` or `"log_ossum"`.
+        seed: Integer >= 0, for the draws.
+
+    Returns:
+        A built, plain `keras.Model`: what `kprune.models.fc` gives, of these
+        widths.
+
+    Raises:
+        ValueError: If an argument does not fit.
+
+    Example:
+
+    >>> net = kprune.prune_and_build(
+    ...     widths=(20, 10), build=50, data=train, classes=10)
+    >>> [layer.units for layer in net.layers[2:]]
+    [20, 10, 10]
+    """
+    widths = _checked(widths, build, classes)
+    lookup.choose(criterion, dict.fromkeys(_CRITERIA), "criterion of neurons")
+    seeds.check(seed)
+    batches = Batches(data)
+    x, y, *_ = batches.at(0)
+    if keras.tree.is_nested(x):
+        raise ValueError(
+            "A fully connected network has one input. Received: data with "
+            f"{len(keras.tree.flatten(x))} inputs."
+        )
+    draw = _Draw(activation, initializer, seed)
+    one_hot = np.shape(y)[1:] == (classes,)
+    layers = []  # (kernel, bias) of each, as pruned so far.
+    for place, width in enumerate(widths):
+        units = [len(bias) for _, bias in layers]
+        model = draw.model(x.shape[1:], [*units, build, classes])
+        for layer, values in zip(model.layers[2:], layers, strict=False):
+            layer.set_weights(values)
+        kept = _best(model, criterion, batches, one_hot, width, seed + place)
+        kernel, bias = model.layers[-2].get_weights()
+        layers.append((kernel[:, kept], bias[kept]))
+    kernel, bias = model.layers[-1].get_weights()
+    layers.append((kernel[kept], bias))
+    final = draw.model(x.shape[1:], [*widths, classes])
+    for layer, values in zip(final.layers[2:], layers, strict=True):
+        layer.set_weights(values)
+    return final
+
+
+class _Draw:
+    """Networks of the same law; each layer has draws of its own.
+
+    Args:
+        activation, initializer, seed: As of `prune_and_build`.
+    """
+
+    def __init__(self, activation, initializer, seed):
+        self._activation = activation
+        self._seed = seed
+        self._initializer = None
+        if initializer is not None:
+            self._initializer = keras.initializers.get(initializer)
+
+    def model(self, input_shape, units):
+        """Returns a network: hidden layers, then the logits.
+
+        Args:
+            input_shape: Shape of one example, which is flattened.
+            units: List of integers, those of the output layer last.
+        """
+        with seeds.untouched():
+            inputs = keras.Input(input_shape, name="input")
+            x = keras.layers.Flatten(name="flatten")(inputs)
+            for place, size in enumerate(units, start=1):
+                last = place == len(units)
+                kernel, bias = self._laws(x.shape[-1], place, last)
+                x = keras.layers.Dense(
+                    size,
+                    activation=None if last else self._activation,
+                    kernel_initializer=kernel,
+                    bias_initializer=bias,
+                    name=f"fc{place}",
+                )(x)
+            return keras.Model(inputs, x, name="pab")
+
+    def _laws(self, fan_in, place, last):
+        """Returns the initializers of a layer's kernel and bias."""
+        # An output layer shares no draws with the hidden layer to come there.
+        rng = seeds.stream(self._seed, "pab", place, int(last))
+        kernel_seed, bias_seed = map(int, rng.integers(2**31, size=2))
+        if self._initializer is None:
+            limit = fan_in**-0.5
+            uniform = keras.initializers.RandomUniform
+            return (
+                uniform(-limit, limit, seed=kernel_seed),
+                uniform(-limit, limit, seed=bias_seed),
+            )
+        law = self._initializer
+        if isinstance(law, keras.initializers.Initializer):
+            config = law.get_config()
+            if "seed" in config:
+                config["seed"] = kernel_seed
+            law = type(law).from_config(config)
+        return law, "zeros"
+
+
+def _best(model, criterion, batches, one_hot, count, seed):
+    """Returns the numbers of the neurons to keep, of the last hidden layer."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    if one_hot:
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    data = (batches.at(place) for place in range(batches.count()))
+    objective = Objective(model, data, loss, seed=seed)
+    score = criteria.get(criterion)
+    found = score(objective, objective.weights, objective.masks)
+    (scores,) = found.values()
+    rng = seeds.stream(seed, "pab", "ties")
+    return np.flatnonzero(masks.top_k(scores.sum(axis=1), count, rng))
+
+
+def _checked(widths, build, classes):
+    try:
+        widths = tuple(int(width) for width in widths)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "Invalid value for argument `widths`. Expected a sequence of "
+            f"positive integers. Received: widths={widths!r}"
+        ) from None
+    if not isinstance(build, int) or not isinstance(classes, int):
+        raise ValueError(
+            "Expected `build` and `classes` to be integers. Received: "
+            f"build={build!r}, classes={classes!r}"
+        )
+    if not widths or min(widths) < 1 or max(widths) > build or classes < 2:
+        raise ValueError(
+            "Expected one or more `widths` from 1 to `build`, the number of "
+            "neurons to choose them from, and two or more `classes`. "
+            f"Received: widths={widths}, build={build}, classes={classes}"
+        )
+    return widths

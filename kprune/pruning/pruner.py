@@ -1,0 +1,199 @@
+"""The four axes composed: a pruning method as a value."""
+
+import dataclasses
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+
+from kprune.masking.masks import COUNTS, Budget
+from kprune.pruning import allocation, criteria, granularity, schedules
+from kprune.pruning.ranking import rank, refuse_nan
+from kprune.runtime import lookup
+from kprune.runtime.progress import Progress
+from kprune.scoring.config import ScoringConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Pruner:
+    """A pruning method: criterion x granularity x allocation x schedule.
+
+    Args:
+        criterion: What to score by: a name (`kprune.criteria.names()`) or a
+            function of (objective, weights, masks).
+        granularity: What is removed as one: `"weight"`, `"channel"`, `"2:4"`
+            or an object such as `kprune.NM(2, 4)` or `kprune.Block((4, 1))`.
+            `"channel"` is a `kprune.Channel` as it suits the criterion: the
+            norm of magnitudes, a gate for signed scores.
+        allocation: How many each weight tensor keeps: `"global"`,
+            `"uniform"`, `"erk"`, `"er"`, a dict of sparsities by name or
+            pattern, or a function.
+        schedule: How sparsity grows over the rounds (`kprune.schedules`).
+        rounds: How often to score and prune.
+        recover: Whether a weight pruned in one round may return in a later.
+        fresh_batches: Whether each round reads the next batches of the data,
+            as many as the probe says, instead of the same ones again. After
+            the last batch comes the first.
+        probe: The method's own way to look at data, a `kprune.ScoringConfig`,
+            or `None`.
+        count: How a number of groups is made whole: `"round"`, or the rule of
+            a released code, `"floor_keep"`, `"ceil_keep"`, `"floor_remove"`.
+        after_pruning: What becomes of the weights that stay: `None`, or a
+            function of (model, seed) that changes a wrapped model in place,
+            such as `kprune.kept_weights.rescale_variance`.
+
+    Example:
+
+    >>> pruner = kprune.Pruner("snip", schedule="exponential", rounds=20)
+    >>> model = kprune.prune(
+    ...     model, pruner, 0.95, data=train.take(1), verbose=0
+    ... )
+    """
+
+    criterion: str | Callable
+    granularity: str | object = "weight"
+    allocation: str | dict | Callable = "global"
+    schedule: str | Callable = "one_shot"
+    rounds: int = 1
+    recover: bool = False
+    fresh_batches: bool = False
+    probe: ScoringConfig | None = None
+    count: str = "round"
+    after_pruning: Callable | None = None
+
+    def __post_init__(self):
+        if not isinstance(self.rounds, int) or self.rounds < 1:
+            raise ValueError(
+                "Invalid value for argument `rounds`. Expected an integer "
+                f">= 1. Received: rounds={self.rounds!r}"
+            )
+        lookup.choose(self.count, COUNTS, "rule for counts")
+        criteria.get(self.criterion)
+        granularity.get(self.granularity)
+        allocation.get(self.allocation)
+        schedules.get(self.schedule)
+
+    def with_axes(self, **axes):
+        """Returns this pruner with some of its fields replaced."""
+        return dataclasses.replace(self, **axes)
+
+    @property
+    def grain(self):
+        """The granularity, as an object."""
+        if self.granularity != "channel":
+            return granularity.get(self.granularity)
+        _, options = criteria.on_channels(self.criterion)
+        return granularity.Channel(**options)
+
+    def masks(self, objective, sparsity, min_kept=0, verbose=0, target=None):
+        """Returns the masks that all rounds lead to. Changes nothing.
+
+        Args:
+            objective: A `kprune.scoring.objective.Objective`.
+            sparsity: Share of the groups to remove, in [0, 1).
+            min_kept: Groups that each weight keeps at least.
+            verbose: 1 shows a progress bar over the rounds and batches.
+            target: A `kprune.pruning.target.Target` in place of `sparsity`, or
+                `None`.
+
+        Returns:
+            Dict from weight name to boolean array.
+        """
+        schedule = schedules.get(self.schedule)
+        progress = Progress(self.rounds, verbose)
+        objective = objective.watched(progress)
+        current = objective.masks
+        for done in range(1, self.rounds + 1):
+            share = Fraction(done, self.rounds)
+            budget = Budget(sparsity, schedule, share, min_kept, self.count)
+            current = self.step(objective, current, budget, done, target)
+            progress.round_done()
+        return current
+
+    def ranking(self, objective, current, number):
+        """Returns the `kprune.pruning.ranking.Ranking` of a round. Changes
+        nothing.
+
+        Args:
+            objective, current, number: As for `step`.
+        """
+        layouts = objective.layouts
+        criterion = criteria.get(self.criterion)
+        if self.granularity == "channel":
+            criterion, _ = criteria.on_channels(self.criterion)
+        data = self._data_of(objective, number)
+        scores = criterion(data, objective.weights, current)
+        return rank(
+            self.grain.grouping(objective.model, layouts),
+            allocation.get(self.allocation),
+            {
+                name: scores_of(scores, name, layout.shape)
+                for name, layout in layouts.items()
+                if name in scores
+            },
+            {name: mask | self.recover for name, mask in current.items()},
+            objective.seed,
+            number,
+        )
+
+    def step(self, objective, current, budget, number, target=None):
+        """Returns the masks that one round leads to. Changes nothing.
+
+        Args:
+            objective: A `kprune.scoring.objective.Objective`.
+            current: Dict of the masks before, by name.
+            budget: A `kprune.masks.Budget`, with how far pruning is.
+            number: Integer >= 1, of the round: what is drawn at random, and
+                which batches are read if they are fresh ones, follows from it.
+            target: A `kprune.pruning.target.Target` in place of the budget's
+                sparsity.
+
+        Returns:
+            Dict from weight name to boolean array.
+        """
+        ranking = self.ranking(objective, current, number)
+        if target is None:
+            result = ranking.masks(budget)
+        else:
+            result = target.solve(ranking, objective.model, budget)
+        if budget.progress >= 1:
+            ranking.grouping.check(result)
+        return result
+
+    def _data_of(self, objective, number):
+        """Returns the objective on the batches of a round."""
+        batches = objective.probe.batches
+        if not self.fresh_batches or batches is None:
+            return objective
+        return objective.on(*range((number - 1) * batches, number * batches))
+
+
+def scores_by(criterion, objective):
+    """Returns the scores of all weights at their current masks, as arrays.
+
+    Raises:
+        ValueError: If the scores do not fit the weights, or one is NaN.
+    """
+    scores = criterion(objective, objective.weights, objective.masks)
+    found = {}
+    for name, layout in objective.layouts.items():
+        if name in scores:
+            found[name] = scores_of(scores, name, layout.shape)
+            refuse_nan(found[name], name)
+    if not found:
+        raise ValueError(
+            "The criterion gave no scores. Expected arrays by weight name, of "
+            f"{sorted(objective.layouts)}. Received: {sorted(scores)}"
+        )
+    return found
+
+
+def scores_of(scores, name, shape):
+    """Returns the scores of a weight as an array, or says what is wrong."""
+    array = np.asarray(scores[name])
+    if array.shape != shape:
+        raise ValueError(
+            f"The scores of {name!r} have the wrong shape. Expected {shape}. "
+            f"Received: {array.shape}"
+        )
+    return array

@@ -1,0 +1,128 @@
+"""The groups of one round, scored: which are kept, for any budget."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from kprune.masking.masks import top_k
+from kprune.runtime import seeds, user_warnings
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ranking:
+    """Scored groups of a model, and how they are shared out.
+
+    Args:
+        grouping: A grouping, as `kprune.granularity.ByWeight`.
+        allocate: An allocation, a function (see `kprune.allocation`).
+        alive: Dict from weight name to booleans: entries that may be kept.
+        groups: Dict from family to the scores of the groups that may be kept.
+        live: Dict from family to booleans over all its groups: which ones
+            may be kept.
+        seed: Integer, for ties.
+        number: Integer, of the round.
+    """
+
+    grouping: object
+    allocate: Callable
+    alive: dict
+    groups: dict
+    live: dict
+    seed: int
+    number: int
+
+    @property
+    def size(self):
+        """How many groups there are, with those that are pruned already."""
+        return sum(live.size for live in self.live.values())
+
+    def masks(self, budget, tell=True):
+        """Returns the masks that keep as many groups as a budget says.
+
+        Args:
+            budget: A `kprune.masks.Budget`.
+            tell: Whether to warn where much is drawn among equal scores.
+
+        Returns:
+            Dict from weight name to boolean array.
+        """
+        counts = self.allocate(
+            self.groups,
+            {name: live.size for name, live in self.live.items()},
+            {name: self.grouping.shape(name) for name in self.groups},
+            budget,
+            seeds.stream(self.seed, "allocation", self.number),
+        )
+        chosen, drawn = {}, 0
+        last = tell and budget.progress >= 1
+        for name, scores in self.groups.items():
+            rng = seeds.stream(self.seed, "ties", name, self.number)
+            kept = top_k(scores, counts[name], rng)
+            if np.count_nonzero(kept) != counts[name]:
+                raise RuntimeError(f"Kept a wrong number of {name!r}.")
+            drawn += _drawn(scores, kept) if last else 0
+            chosen[name] = self.live[name].copy()
+            chosen[name][self.live[name]] = kept.ravel()
+        _tell_of_draws(drawn, sum(counts.values()))
+        return self.grouping.masks(chosen, self.alive)
+
+
+def rank(grouping, allocate, scores, alive, seed, number):
+    """Returns the `Ranking` that scores lead to.
+
+    Args:
+        grouping, allocate, alive, seed, number: As for `Ranking`.
+        scores: Dict from weight name to array.
+
+    Raises:
+        ValueError: If weights have no scores that need some, or one is NaN.
+    """
+    grouping = grouping.scored_in(scores)
+    live = grouping.live(alive)
+    groups = {}
+
+    def rng(name):
+        return seeds.stream(seed, "pool", name, number)
+
+    for name, pooled in grouping.pooled(scores, alive, rng):
+        groups[name] = pooled.ravel()
+        if not live[name].all():  # What is pruned costs nothing from here.
+            groups[name] = pooled[live[name]]
+        refuse_nan(groups[name], name)
+    if not groups:
+        raise ValueError(
+            "The criterion scored nothing that may go. Expected scores of at "
+            "least one weight, or one channel, that is not left out. "
+            f"Received scores of: {sorted(scores)}"
+        )
+    return Ranking(grouping, allocate, alive, groups, live, seed, number)
+
+
+def refuse_nan(array, name):
+    """Raises `ValueError` if a score is NaN."""
+    if array.size and np.isnan(array.min()):  # `min` is NaN if any entry is.
+        raise ValueError(
+            f"The scores of {name!r} hold NaN, which cannot be ranked."
+        )
+
+
+def _drawn(scores, kept):
+    """Returns how many of the kept scores others had an equal claim with."""
+    if not kept.any() or kept.all():
+        return 0
+    lowest = scores[kept].min()
+    equal = scores == lowest
+    here = int(np.count_nonzero(equal & kept))
+    return here if np.count_nonzero(equal) > here else 0
+
+
+def _tell_of_draws(drawn, kept):
+    if drawn > 0.01 * kept:
+        user_warnings.warn(
+            f"{drawn} of the {kept} groups that are kept were drawn among "
+            "others of the same score. Where a criterion scores most weights "
+            "zero, nothing flows through the network any more: lower "
+            "`sparsity`, raise `rounds`, or look for a layer that keeps "
+            "almost nothing."
+        )

@@ -1,0 +1,47 @@
+"""Scores of other weights than those that are trained.
+
+Released codes of SNIP and GraSP draw weights anew for scoring and set the
+masks on the weights that were there. To replicate what they report takes the
+same detour.
+"""
+
+import keras
+import numpy as np
+
+from kprune.pruning import criteria
+from kprune.runtime import seeds
+
+
+def rescored_at_fresh_init(criterion, dense_only=False):
+    """Returns a criterion that scores fresh draws of the weights.
+
+    Drawn by Glorot's normal law, from the objective's seed and the names.
+
+    Args:
+        criterion: A name or a function of (objective, weights, masks).
+        dense_only: Whether to draw matrices only, not convolutions.
+    """
+    criterion = criteria.get(criterion)
+
+    def scored(objective, weights, masks):
+        drawn = {
+            name: _draw(objective.seed, name, w)
+            if not dense_only or len(w.shape) == 2
+            else w
+            for name, w in weights.items()
+        }
+        return criterion(objective, drawn, masks)
+
+    return scored
+
+
+def _draw(seed, name, w):
+    draw = keras.initializers.VarianceScaling(
+        scale=1.0,
+        mode="fan_avg",
+        distribution="untruncated_normal",
+        seed=int(seeds.stream(seed, "redraw", name).integers(2**31)),
+    )
+    return draw(
+        tuple(np.shape(w)), dtype=keras.backend.standardize_dtype(w.dtype)
+    )

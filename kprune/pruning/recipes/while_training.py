@@ -1,0 +1,85 @@
+"""Methods that prune while a model trains, for `GradualPruning`."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+from kprune.pruning import schedules
+from kprune.pruning.pruner import Pruner
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochSchedule:
+    """A method that says itself how sparse a model is after each epoch.
+
+    Args:
+        pruner: The `Pruner` of which each update is a round.
+        sparsity: Function of (epoch, epochs) to the sparsity after an epoch,
+            the first one being 1.
+        last_epoch: Function of the number of epochs to the last one that is
+            pruned after.
+    """
+
+    pruner: Pruner
+    sparsity: Callable
+    last_epoch: Callable
+
+
+def gmp(power=3, recover=False):
+    """Gradual magnitude pruning, Zhu & Gupta, 2017: cubic, per layer.
+
+    For `kprune.callbacks.GradualPruning`.
+
+    Args:
+        power: Number > 0, the exponent of the schedule.
+        recover: Whether a weight may return once others are smaller than it
+            was when it was removed.
+    """
+    if not isinstance(power, (int, float)) or not power > 0:
+        raise ValueError(
+            "Invalid value for argument `power`. Expected a number > 0. "
+            f"Received: power={power!r}"
+        )
+    return Pruner(
+        "magnitude",
+        allocation="uniform",
+        schedule=schedules.get("cubic", power=power),
+        recover=recover,
+    )
+
+
+def asni(alpha=98.0, beta=0.5, gamma=5.0, last_prune_epoch=None):
+    """ASNI, Damadi et al., 2022: a sigmoid over the epochs, whole model.
+
+    For `kprune.callbacks.GradualPruning`, which prunes after each epoch e = 1
+    .. E to alpha sigma((e - beta E) / gamma) percent.
+
+    Args:
+        alpha: Number in (0, 100], what the sparsity rises to, in percent.
+        beta: Number, the share of the epochs after which it rises most.
+        gamma: Number > 0, epochs: the larger, the slower it rises.
+        last_prune_epoch: Integer >= 1, the last epoch to prune after.
+            Defaults to E - 2: the paper's algorithm says E, and the numbers
+            of weights that it prints are those of E - 2.
+    """
+    if not 0 < alpha <= 100 or not gamma > 0:
+        raise ValueError(
+            "Expected `alpha` in (0, 100], in percent, and `gamma` above 0, "
+            f"in epochs. Received: alpha={alpha!r}, gamma={gamma!r}"
+        )
+    if last_prune_epoch is not None and (
+        not isinstance(last_prune_epoch, int) or last_prune_epoch < 1
+    ):
+        raise ValueError(
+            "Invalid value for argument `last_prune_epoch`. Expected an "
+            "integer >= 1, the first epoch being 1. Received: "
+            f"last_prune_epoch={last_prune_epoch!r}"
+        )
+    return EpochSchedule(
+        Pruner("magnitude"),
+        functools.partial(schedules.asni, alpha=alpha, beta=beta, gamma=gamma),
+        lambda epochs: last_prune_epoch or max(1, epochs - 2),
+    )
+
+
+METHODS = {f.__name__: f for f in (gmp, asni)}

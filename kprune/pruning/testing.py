@@ -1,0 +1,259 @@
+"""Checks for criteria of one's own: the contract that kprune's own meet."""
+
+import random
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kprune.masking import masks
+from kprune.pruning import allocation, criteria, granularity
+from kprune.pruning import prune as prune_call
+from kprune.pruning.pruner import Pruner, scores_by
+from kprune.runtime import seeds, user_warnings
+from kprune.scoring.config import ScoringConfig
+from kprune.scoring.objective import Objective
+
+_GRAINS = (
+    ("weight", 0.9),
+    ("channel", 0.5),
+    (granularity.NM(1, 2), 0.5),
+    (granularity.Block((4, 1)), 0.75),
+)
+
+
+def check_criterion(criterion, microbatches=True, tolerance=1e-6):
+    """Checks that a criterion keeps the contract of all criteria.
+
+    On a small convolutional network with a fixed batch: the scores are finite,
+    one for each weight, and the same again; nothing of the model or of the
+    global random state changes; exactly as many groups are kept as asked for,
+    at every granularity, by every allocation, and where weights and so scores
+    are equal or zero; the batch in four parts gives the scores of the whole
+    batch; and so do two replicas, if TensorFlow has two devices of a kind
+    (`tf.config.set_logical_device_configuration` cuts a CPU in two before
+    anything else has run; without, this check is left out, with a warning).
+
+    Args:
+        criterion: A name, or a function of (objective, weights, masks). One
+            that scores channels alone has an attribute `scores_neurons =
+            True`: it is used with `granularity="channel"`, as its attribute
+            `on_channels` says, and may leave out weights.
+        microbatches: Whether the scores are to be those of the whole batch
+            when it comes in parts. `False` for criteria that give each batch
+            a part of its own, such as the inner steps of ProsPr.
+        tolerance: Largest difference to allow in the last two checks, as a
+            share of the largest score. They are made in float64.
+
+    Raises:
+        AssertionError: If a check fails, saying which and how.
+
+    Example:
+
+    >>> def cubed(objective, weights, masks):
+    ...     return {name: abs(w) ** 3 for name, w in weights.items()}
+    >>> kprune.testing.check_criterion(cubed)
+    """
+    criterion = criteria.get(criterion)
+    _check_nothing_changes(criterion)
+    _check_scores(criterion)
+    neurons = _neurons(criterion)
+    for grain, sparsity in [("channel", 0.5)] if neurons else _GRAINS:
+        model = _model(batch_norm=neurons)
+        _check_counts(criterion, model, grain, sparsity, "global")
+    grain, sparsity = ("channel", 0.5) if neurons else ("weight", 0.875)
+    for kind in ("equal", "zero", "half zero"):
+        for name in allocation.names():
+            model = _model(kind, batch_norm=neurons)
+            _check_counts(criterion, model, grain, sparsity, name)
+    if microbatches:
+        _check_microbatches(criterion, tolerance)
+    _check_replicas(criterion, tolerance)
+
+
+def _neurons(criterion):
+    """Whether a criterion scores channels alone; some need normalization,
+    which those that look at data see in inference mode."""
+    return getattr(criterion, "scores_neurons", False)
+
+
+def _check_scores(criterion):
+    model = _model(batch_norm=True)
+    first, again = _scores(criterion, model), _scores(criterion, model)
+    for name, array in first.items():
+        kind = array.dtype
+        _require(
+            kind in (np.float32, np.float64),
+            f"The scores of {name!r} are {kind}. Expected float32 or float64.",
+        )
+        _require(
+            np.isfinite(array).all(),
+            f"The scores of {name!r} are not all finite.",
+        )
+        _require(
+            (array == again[name]).all(),
+            f"The scores of {name!r} differ from call to call. Expected the "
+            "same from the same objective and seed: draw by "
+            "`kprune.runtime.seeds.stream(objective.seed, ...)`.",
+        )
+
+
+def _check_nothing_changes(criterion):
+    model = _model(batch_norm=True)
+    model.compile("adam", _loss())
+    before = [np.array(v) for v in model.variables]
+    objective = _objective(model)
+    given = {name: np.array(w) for name, w in objective.weights.items()}
+    with seeds.untouched():
+        python, numpy = random.getstate(), np.random.get_state()[1].copy()
+        criterion(objective, objective.weights, objective.masks)
+        same = (
+            random.getstate() == python
+            and (np.random.get_state()[1] == numpy).all()
+        )
+    _require(
+        same,
+        "Scoring changed the global random state of Python or NumPy.",
+    )
+    for variable, value in zip(model.variables, before, strict=True):
+        _require(
+            (np.array(variable) == value).all(),
+            f"Scoring changed {variable.path!r} of the model.",
+        )
+    for name, w in objective.weights.items():
+        _require(
+            (np.array(w) == given[name]).all(),
+            f"Scoring changed the weights {name!r} that it was given.",
+        )
+
+
+def _check_counts(criterion, model, grain, sparsity, allocate):
+    pruner = Pruner(
+        criterion, grain, allocate, schedule="exponential", rounds=2
+    )
+    grain = pruner.grain
+    left = prune_call.left_out(model, grain, ())
+    objective = _objective(model, exclude=left)
+    found = pruner.masks(objective, sparsity)
+    grouping = grain.grouping(model, objective.layouts)
+    grouping = grouping.scored_in(
+        criterion(objective, objective.weights, objective.masks)
+    )
+    live = grouping.live(found)
+    total = sum(groups.size for groups in live.values())
+    kept = sum(int(np.count_nonzero(groups)) for groups in live.values())
+    whole = {name: np.ones_like(mask) for name, mask in found.items()}
+    for name, mask in grouping.masks(live, whole).items():
+        _require(
+            (mask == found[name]).all(),
+            f"The mask of {name!r} cuts through groups of {grain}.",
+        )
+    expected = masks.count_kept(total, sparsity)
+    _require(
+        kept == expected,
+        f"Of {total} groups of {grain}, {kept} were kept at sparsity "
+        f"{sparsity} by {allocate!r} allocation. Expected {expected}.",
+    )
+
+
+def _check_microbatches(criterion, tolerance):
+    model = _model(batch_norm=_neurons(criterion))
+    whole = _scores(criterion, model, precision="float64")
+    parts = _scores(criterion, model, precision="float64", batch_size=2)
+    _require_close(whole, parts, tolerance, "in four parts of two")
+
+
+def _check_replicas(criterion, tolerance):
+    devices = _two_devices()
+    if devices is None:
+        user_warnings.warn(
+            "TensorFlow has no two devices of a kind, so that scores on two "
+            "replicas were not checked."
+        )
+        return
+    # Collective operations of several strategies in one process mix up.
+    strategy = tf.distribute.MirroredStrategy(
+        devices, tf.distribute.ReductionToOneDevice()
+    )
+    with strategy.scope():
+        mirrored = _model(batch_norm=_neurons(criterion))
+    model = _model(batch_norm=_neurons(criterion))
+    whole = _scores(criterion, model, precision="float64")
+    shares = _scores(criterion, mirrored, precision="float64")
+    _require_close(whole, shares, tolerance, "shared by two replicas")
+
+
+def _two_devices():
+    for kind in ("GPU", "CPU"):
+        devices = tf.config.list_logical_devices(kind)
+        if len(devices) >= 2:
+            return [device.name for device in devices[:2]]
+    return None
+
+
+def _model(values="normal", batch_norm=False):
+    """Returns the network, the same each time."""
+
+    def kernel(seed):
+        normal = keras.initializers.HeNormal(seed=seed)
+        return {
+            "normal": normal,
+            "equal": keras.initializers.Constant(0.5),
+            "zero": keras.initializers.Zeros(),
+            "half zero": lambda shape, dtype: keras.ops.relu(
+                normal(shape, dtype)
+            ),
+        }[values]
+
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((5, 5, 2)),
+            layers.Conv2D(
+                4, 3, use_bias=False, kernel_initializer=kernel(1), name="conv"
+            ),
+            *([layers.BatchNormalization()] if batch_norm else []),
+            layers.ReLU(),
+            layers.Dropout(0.3, seed=1),
+            layers.Flatten(),
+            layers.Dense(
+                6, activation="relu", kernel_initializer=kernel(2), name="fc1"
+            ),
+            layers.Dense(3, kernel_initializer=kernel(3), name="fc2"),
+        ]
+    )
+
+
+def _loss():
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def _objective(model, exclude=(), **probe):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(8, 5, 5, 2)).astype("float32")
+    y = rng.integers(0, 3, 8)
+    return Objective(
+        model, (x, y), _loss(), ScoringConfig(**probe), exclude=exclude
+    )
+
+
+def _scores(criterion, model, **probe):
+    return scores_by(criterion, _objective(model, **probe))
+
+
+def _require(condition, message):
+    if not condition:
+        raise AssertionError(message)
+
+
+def _require_close(one, other, tolerance, how):
+    largest = max(np.abs(array).max() for array in one.values())
+    for name, array in one.items():
+        error = np.abs(array - other[name]).max() / (largest or 1.0)
+        _require(
+            error <= tolerance,
+            f"The scores of {name!r} on a batch {how} differ from those on "
+            f"the whole batch, by {error:.1e} of the largest score. Expected "
+            f"at most {tolerance:.0e}: means over the examples, as "
+            "`objective.gradient` and `objective.hvp` give them.",
+        )

@@ -1,0 +1,117 @@
+"""Models that are graphs of layers: what they are made of, and remade."""
+
+import contextlib
+import functools
+import inspect
+
+import keras
+
+from kprune.runtime.keras_internals.layers import swap_children, track_anew
+
+
+@functools.cache
+def functional_class():
+    """Returns the class of models made from inputs and outputs.
+
+    Keras exports `Model` and `Sequential` but not `Functional`.
+    """
+    inputs = keras.Input((1,))
+    return type(keras.Model(inputs, inputs))
+
+
+def is_graph(model):
+    """Whether the model is made of a graph of layers."""
+    return isinstance(model, (keras.Sequential, functional_class()))
+
+
+def lists_layers(model):
+    """Whether the config of a graph model lists its layers.
+
+    A subclass with a constructor of its own does not: the constructor makes
+    the layers anew.
+    """
+    if not is_graph(model):
+        return False
+    sequential = isinstance(model, keras.Sequential)
+    base = keras.Sequential if sequential else functional_class()
+    own, expected = (
+        inspect.getfullargspec(cls.__init__) for cls in (type(model), base)
+    )
+    return own.args == expected.args or bool(own.varargs and own.varkw)
+
+
+@contextlib.contextmanager
+def not_compiled(model):
+    """Makes `clone_model` leave the compile state alone.
+
+    It would rebuild loss and metrics from their configs, and fail as a whole
+    if one of them (a lambda, say) has none.
+    """
+    compiled = model.compiled
+    model.compiled = False
+    try:
+        yield
+    finally:
+        model.compiled = compiled
+
+
+def adopt_graph(model, graph, replaced):
+    """Makes a model compute by another graph and stay what else it is.
+
+    Args:
+        model: A Sequential or Functional model, not compiled, of a class with
+            a constructor of its own.
+        graph: A plain Sequential or Functional model: the same graph with
+            layers replaced.
+        replaced: Dict from the id of each layer of `model` to the layer of
+            `graph` in its place. Attributes of `model` follow.
+    """
+    swap_children(model, lambda layer: replaced.get(id(layer), layer))
+    track_anew(model, replaced)
+    if isinstance(model, keras.Sequential):
+        model.add(model.pop(rebuild=False))  # Connects the layers again.
+    else:
+        inputs, outputs = graph.input, graph.output
+        functional_class().__init__(model, inputs, outputs, name=model.name)
+
+
+def output_layers(model):
+    """Returns the layers nearest to the outputs that may hold weights.
+
+    Walks back from each output of a graph through layers without weights
+    (activations, reshapes), and stops at the first that has some.
+    """
+    if isinstance(model, keras.Sequential):
+        held = [layer for layer in model.layers if layer.weights]
+        return held[-1:]
+    found, seen = [], set()
+    todo = [
+        t._keras_history.operation for t in keras.tree.flatten(model.outputs)
+    ]
+    while todo:
+        operation = todo.pop()
+        if id(operation) in seen:
+            continue
+        seen.add(id(operation))
+        if getattr(operation, "weights", None):
+            found.append(operation)
+            continue
+        for node in operation._inbound_nodes:
+            todo += [t._keras_history.operation for t in node.input_tensors]
+    return found
+
+
+def calls(layer):
+    """Returns how often a layer is called in graphs of layers."""
+    return len(layer._inbound_nodes)
+
+
+def last_layers(model):
+    """Returns the layers whose outputs are the model's outputs."""
+    if isinstance(model, keras.Sequential):
+        return model.layers[-1:]
+    operations = [
+        tensor._keras_history.operation
+        for tensor in keras.tree.flatten(model.outputs)
+    ]
+    return [getattr(op, "layer", op) for op in operations]

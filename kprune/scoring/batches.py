@@ -1,0 +1,318 @@
+"""Data in any form that `fit` takes becomes batches that can be read again.
+
+A second derivative needs the very batches of the first, and an iterative
+method the same ones in each round: a data set that shuffles or augments would
+give others each time it is read. So batches are read once and kept, on disk
+where they are many.
+"""
+
+import itertools
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kprune.runtime import disk_list, keras_internals, seeds, user_warnings
+from kprune.scoring import losses
+
+DEFAULT_BATCH_SIZE = 128
+_MOST = 100_000
+
+
+class Batches:
+    """The batches of some data, read as they are asked for and kept.
+
+    Args:
+        data: A `tf.data.Dataset`, arrays `(x, y)` or `(x, y, sample_weight)`,
+            a `keras.utils.PyDataset`, or any iterable of batches.
+        batch_size: Size to cut arrays, or to re-batch a data set, into.
+            Defaults to 128 for arrays and to the data set's own.
+
+    Raises:
+        ValueError: If there is nothing to read, the parts do not fit together,
+            or a value is NaN or infinite.
+    """
+
+    def __init__(self, data, batch_size=None):
+        self._endless = _is_endless(data)
+        self._checks = []
+        self._source = _elements(data, batch_size)
+        # Slices of a user's arrays take no memory of their own.
+        self._kept = [] if _are_arrays(data) else disk_list.Spool()
+        if not self._read_up_to(0):
+            raise ValueError("`data` is empty. Expected at least one batch.")
+
+    def at(self, place):
+        """Returns a batch by number, a tuple (x, y) or (x, y, sample_weight)
+        of arrays or structures of them. After the last comes the first."""
+        if self._read_up_to(place):
+            return self._kept[place]
+        return self._kept[place % len(self._kept)]
+
+    def count(self, most=None):
+        """Returns how many batches there are, of `most` that are read."""
+        if most is None and self._endless:
+            raise ValueError(
+                "`data` has no end. Pass `batches=` to say how many to read."
+            )
+        self._read_up_to(_MOST if most is None else most - 1)
+        return min(len(self._kept), most or _MOST)
+
+    def check(self, function):
+        """Calls a function with each batch, those yet to be read as well."""
+        self._checks.append(function)
+        for place in range(len(self._kept)):
+            function(self._kept[place])
+
+    def _read_up_to(self, place):
+        """Reads on until there is a batch of this number, or no more."""
+        while len(self._kept) <= place:
+            element = next(self._source, None)
+            if element is None:
+                return False
+            batch = _checked(element, len(self._kept))
+            for check in self._checks:
+                check(batch)
+            self._kept.append(batch)
+            if len(self._kept) > _MOST:
+                raise ValueError(
+                    f"`data` gave more than {_MOST} batches and seems to have "
+                    "no end. Pass `batches=` to say how many to read."
+                )
+        return True
+
+
+def size(batch):
+    """Returns the number of examples of a batch."""
+    return len(keras.tree.flatten(batch[0])[0])
+
+
+def class_balanced(data, per_class, seed=0):
+    """Draws the same number of examples of each class.
+
+    Args:
+        data: Arrays `(x, y)` with class numbers `y`, or a data set of them.
+        per_class: How many examples to draw per class, without replacement.
+        seed: Integer >= 0.
+
+    Returns:
+        Arrays `(x, y)`, or `(x, y, sample_weight)` if the data has weights,
+        shuffled. A model's several inputs come as they are in the data.
+
+    Raises:
+        ValueError: If a class has fewer examples than asked for, or the
+            labels are no class numbers.
+    """
+    source = Batches(data)
+    labels = [_class_numbers(source.at(i)[1]) for i in range(source.count())]
+    ends = np.cumsum([len(part) for part in labels])
+    labels = np.concatenate(labels)
+    rng = seeds.stream(seed, "class_balanced")
+    chosen = []
+    for label in np.unique(labels):
+        places = np.flatnonzero(labels == label)
+        if len(places) < per_class:
+            raise ValueError(
+                f"Class {label} has {len(places)} examples. Expected at least "
+                f"`per_class`={per_class}."
+            )
+        chosen.append(rng.choice(places, per_class, replace=False))
+    order = np.sort(np.concatenate(chosen))
+    owners = np.searchsorted(ends, order, side="right")
+    parts = []
+    for owner in np.unique(owners):  # One batch in memory at a time.
+        batch = source.at(owner)
+        rows = order[owners == owner] - (ends[owner] - size(batch))
+        parts.append(keras.tree.map_structure(lambda a, r=rows: a[r], batch))
+    shuffled = rng.permutation(len(order))
+    return keras.tree.map_structure(
+        lambda *arrays: np.concatenate(arrays)[shuffled], *parts
+    )
+
+
+def _class_numbers(y):
+    y = np.asarray(y) if not keras.tree.is_nested(y) else None
+    if y is None or y.size != len(y) or not np.equal(np.mod(y, 1), 0).all():
+        raise ValueError(
+            "Drawing the same number of each class needs class numbers as "
+            "labels, one per example. Received: "
+            + ("several labels" if y is None else f"labels of shape {y.shape}")
+        )
+    return y.reshape(len(y))
+
+
+def _is_endless(data):
+    return (
+        isinstance(data, tf.data.Dataset)
+        and data.cardinality() == tf.data.INFINITE_CARDINALITY
+    ) or (isinstance(data, keras.utils.PyDataset) and data.num_batches is None)
+
+
+def _are_arrays(data):
+    arrays = isinstance(data, tuple) or (
+        isinstance(data, list) and all(hasattr(a, "shape") for a in data)
+    )
+    return arrays and len(data) in (2, 3)
+
+
+def _elements(data, batch_size):
+    if isinstance(data, tf.data.Dataset):
+        if batch_size is not None:
+            data = data.unbatch().batch(batch_size)
+        return iter(data)
+    if isinstance(data, keras.utils.PyDataset):
+        count = data.num_batches
+        places = range(count) if count is not None else itertools.count()
+        return (data[i] for i in places)
+    if isinstance(data, tf.distribute.DistributedDataset):
+        raise ValueError(
+            "Pass the data set as it was before "
+            "`experimental_distribute_dataset`: each replica takes its share "
+            "of each batch by itself."
+        )
+    if _are_arrays(data):
+        return _slices(data, batch_size or DEFAULT_BATCH_SIZE)
+    if hasattr(data, "__iter__") and not isinstance(data, (np.ndarray, dict)):
+        return iter(data)
+    raise ValueError(
+        "Invalid value for argument `data`. Expected a tf.data.Dataset, "
+        "arrays (x, y) or (x, y, sample_weight), a PyDataset or a generator "
+        f"of batches. Received: {type(data).__name__}"
+    )
+
+
+def refuse_what_is_read_once(data):
+    """Raises `ValueError` for an iterator, which a second reading of finds
+    empty."""
+    if hasattr(data, "__next__"):
+        raise ValueError(
+            "`data` is read more than once here. Expected arrays, a "
+            "tf.data.Dataset or a list of batches. Received: "
+            f"{type(data).__name__}"
+        )
+
+
+def arrays_of(data):
+    """Returns arrays, or structures of them, that have one length.
+
+    Args:
+        data: Tuple of what can be made arrays, or dicts or lists of them.
+
+    Returns:
+        `(parts, length)`, a tuple and an integer > 0.
+
+    Raises:
+        ValueError: If they have several lengths, or none.
+    """
+    parts = tuple(_as_arrays(part) for part in data)
+    lengths = [len(a) if a.ndim else 0 for a in keras.tree.flatten(parts)]
+    if len(set(lengths)) != 1 or lengths[0] == 0:
+        raise ValueError(
+            "The arrays in `data` must have the same number of examples, at "
+            f"least one. Received lengths: {lengths}"
+        )
+    return parts, lengths[0]
+
+
+def _slices(data, batch_size):
+    arrays, length = arrays_of(data)
+    for start in range(0, length, batch_size):
+        part = slice(start, start + batch_size)
+        yield keras.tree.map_structure(lambda a, part=part: a[part], arrays)
+
+
+def _as_arrays(part):
+    """Returns an array, or a dict or list of them for several inputs."""
+    if isinstance(part, dict):
+        return {name: _as_arrays(value) for name, value in part.items()}
+    several = isinstance(part, (list, tuple)) and all(
+        hasattr(value, "shape") for value in part
+    )
+    return [np.asarray(v) for v in part] if several else np.asarray(part)
+
+
+def _checked(element, place):
+    if not isinstance(element, (tuple, list)) or len(element) not in (2, 3):
+        raise ValueError(
+            "Expected each batch of `data` to be (x, y) or (x, y, "
+            f"sample_weight). Received: {type(element).__name__}"
+            + (f" of {len(element)}" if hasattr(element, "__len__") else "")
+        )
+    x, y, *rest = (_as_arrays(part) for part in element)
+    for array in keras.tree.flatten((x, y, *rest)):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(
+                f"Batch {place} of `data` holds NaN or infinite values. "
+                "Expected finite inputs, labels and sample weights."
+            )
+    return x, y, *rest
+
+
+def synthetic(model, loss, batch_size=None, seed=0):
+    """Makes one batch of Gaussian inputs and uniformly drawn labels.
+
+    Masks from corrupted data were found as good as from the real (Su et al.,
+    2020, https://arxiv.org/abs/2009.11094), which makes this a usable start.
+
+    Args:
+        model: A built Keras model with fixed input shapes.
+        loss: The loss to make labels for, or `None` for an inferred one.
+        batch_size: Number of examples. Defaults to 128.
+        seed: Integer >= 0.
+
+    Returns:
+        One batch (x, y).
+    """
+    user_warnings.warn(
+        "No data was given, so scores are taken on one synthetic batch "
+        "(Gaussian inputs, labels drawn uniformly). Pass `data=` (a tf.data."
+        "Dataset or arrays (x, y)) to score on your own.",
+    )
+    rng = seeds.stream(seed, "synthetic")
+    count = batch_size or DEFAULT_BATCH_SIZE
+    limit = keras_internals.smallest_vocabulary(model)
+
+    def draw(spec):
+        shape, dtype = (
+            spec.shape[1:],
+            keras.backend.standardize_dtype(spec.dtype),
+        )
+        if None in shape:
+            raise ValueError(
+                f"Model {model.name!r} takes inputs of open shape {shape}, so "
+                "no synthetic batch can be made. Pass `data=`."
+            )
+        if "int" in dtype:
+            return rng.integers(0, limit, (count, *shape)).astype(dtype)
+        return rng.normal(size=(count, *shape)).astype(dtype)
+
+    x = keras.tree.map_structure(draw, keras_internals.input_specs(model))
+    loss = losses.compiled_loss(model) if loss is None else loss
+
+    def labels(one, z):
+        z = np.asarray(z, "float32")
+        one = losses.infer(model, z) if one is None else keras.losses.get(one)
+        classes = z.shape[-1]
+        if losses.wants_integers(one):
+            return rng.integers(0, classes, z.shape[:-1]).astype("int32")
+        if keras_internals.reads_logits(one) is None:
+            return rng.normal(size=z.shape).astype("float32")
+        if classes == 1:
+            return rng.integers(0, 2, z.shape).astype("float32")
+        chosen = rng.integers(0, classes, z.shape[:-1])
+        return np.eye(classes, dtype="float32")[chosen]
+
+    with keras.StatelessScope():  # A stateful layer stays as it is.
+        outputs = model(keras.tree.map_structure(lambda a: a[:2], x))
+    outputs = keras.tree.map_structure(
+        lambda z: np.zeros((count, *z.shape[1:]), "float32") + z[:1], outputs
+    )
+    if keras.tree.is_nested(loss) and len(loss) == len(
+        keras.tree.flatten(outputs)
+    ):
+        each = loss.values() if isinstance(loss, dict) else loss
+        flat = keras.tree.flatten(outputs)
+        y = [labels(one, z) for one, z in zip(each, flat, strict=True)]
+        return x, keras.tree.pack_sequence_as(outputs, y)
+    y = keras.tree.map_structure(lambda z: labels(loss, z), outputs)
+    return x, y

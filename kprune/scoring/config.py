@@ -1,0 +1,97 @@
+"""How scores look at the data: the probe, as a value."""
+
+import dataclasses
+
+from kprune.runtime import lookup
+
+_CHOICES = {
+    "reduce": ("abs_of_mean", "mean_of_abs"),
+    "batch_norm": ("train", "eval"),
+    "objective": ("loss", "neg_logit"),
+    "precision": ("float32", "float64", "policy"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoringConfig:
+    """Which part of the data scores are taken on, and in what manner.
+
+    Args:
+        batches: How many batches of the data to read, per round for methods
+            that take fresh ones. Defaults to all that there are.
+        batch_size: Size to cut arrays, or to re-batch a data set, into.
+            Defaults to 128 for arrays and to the data set's own.
+        per_class: Examples of each class to draw from all of the data,
+            without replacement, instead of reading it in order. GraSP's
+            authors take 10. Needs class numbers as labels.
+        reduce: What criteria that take an absolute value or a square of a
+            first derivative do over several batches: `"abs_of_mean"`
+            (default), of the mean gradient, or `"mean_of_abs"`, the mean of
+            what each batch gives.
+        batch_norm: `"train"` (default) normalizes with each batch's own
+            statistics, as the papers do, `"eval"` with the moving ones.
+        dropout: Whether dropout is on. Defaults to `False`.
+        objective: `"loss"` (default), or `"neg_logit"`: minus the mean logit
+            of the true class, which FORCE's released code differentiates
+            where its paper says the loss.
+        temperature: Number > 0 that logits are divided by. Defaults to the
+            criterion's own: 200 for GraSP, else 1.
+        precision: What the network computes in while it is scored:
+            `"float32"` (default; wider if the model is), on a copy of a model
+            of half precision; `"float64"`, on a copy; or `"policy"`, as the
+            model computes, with loss scaling in float16.
+
+    Example:
+
+    >>> probe = kprune.ScoringConfig(per_class=10, batch_norm="eval")
+    >>> model = kprune.prune(model, "grasp", 0.9, data=train, probe=probe)
+    """
+
+    batches: int | None = None
+    batch_size: int | None = None
+    per_class: int | None = None
+    reduce: str = "abs_of_mean"
+    batch_norm: str = "train"
+    dropout: bool = False
+    objective: str = "loss"
+    temperature: float | None = None
+    precision: str = "float32"
+
+    def __post_init__(self):
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                what = f"value of `{name}`"
+                raise ValueError(lookup.unknown(value, choices, what))
+        for name in ("batches", "batch_size", "per_class"):
+            value = getattr(self, name)
+            if value is not None and (int(value) != value or value < 1):
+                raise ValueError(
+                    f"Invalid value for argument `{name}`. Expected an integer "
+                    f">= 1. Received: {name}={value!r}"
+                )
+        if self.per_class is not None and self.batches is not None:
+            raise ValueError(
+                "`per_class` draws from all of the data, so `batches` cannot "
+                "be given with it. Use `batch_size` to cut what is drawn."
+            )
+        if self.temperature is not None:
+            check_temperature(self.temperature)
+
+    def over(self, base):
+        """Returns `base` with the fields of this probe that are not default."""
+        changed = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        }
+        return dataclasses.replace(base, **changed)
+
+
+def check_temperature(temperature):
+    """Raises `ValueError` unless `temperature` is a number > 0."""
+    if not temperature > 0:
+        raise ValueError(
+            "Invalid value for argument `temperature`. Expected a number > 0. "
+            f"Received: temperature={temperature!r}"
+        )

@@ -1,0 +1,109 @@
+"""What scores are taken on: batches that fit the model, and the loss."""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kprune.runtime import keras_internals
+from kprune.scoring import batches as reader
+from kprune.scoring import losses
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoringData:
+    """Batches and loss, checked against each other and the model.
+
+    Args:
+        batches: A `kprune.scoring.batches.Batches`.
+        loss: The loss, as `compile` takes it.
+        function: Function of (y_true, y_pred, temperature, sample_weight) to
+            a scalar, the mean over the examples.
+    """
+
+    batches: reader.Batches
+    loss: object
+    function: Callable
+
+
+def read(model, data, loss, probe, seed=0, dtype="float32"):
+    """Opens the data, settles the loss, and checks that all fits.
+
+    Args:
+        model: A built Keras model. It is left as it was.
+        data: As `fit` takes it, or `None` for a synthetic batch.
+        loss: As `compile` takes it, or `None` for the compiled or an inferred
+            one.
+        probe: A `kprune.ScoringConfig`: which batches, and which objective.
+        seed: Integer >= 0, for drawing examples and the synthetic batch.
+        dtype: What the loss is computed in.
+
+    Returns:
+        A `ScoringData`.
+
+    Raises:
+        ValueError: If inputs, labels, loss and model do not fit together.
+    """
+    found = _batches(model, data, loss, probe, seed)
+    x, y, *_ = found.at(0)
+    outputs = _outputs_on(model, x)
+    loss = losses.resolve(model, loss, outputs, y)
+    found.check(
+        lambda batch: losses.check_labels(
+            model, loss, _like(outputs, batch[1]), batch[1]
+        )
+    )
+    stated = losses.compiled_loss(model) if loss is None else loss
+    if probe.objective == "neg_logit":
+        inner = losses.neg_logit(stated)
+    else:
+        inner = keras_internals.training_loss(model, loss, dtype)
+
+    def function(y_true, y_pred, temperature=1.0, sample_weight=None):
+        y_pred = losses.soften(stated, y_pred, temperature)
+        return inner(y_true, y_pred, sample_weight)
+
+    try:
+        # Builds its trackers, which cannot be done while tracing.
+        function(y, keras.tree.map_structure(tf.convert_to_tensor, outputs))
+    except Exception as error:
+        raise ValueError(f"The labels do not fit the loss: {error}") from error
+    return ScoringData(found, stated, function)
+
+
+def _batches(model, data, loss, probe, seed):
+    size = probe.batch_size
+    if data is None:
+        batch = reader.synthetic(model, loss, size, seed)
+        return reader.Batches(batch, reader.size(batch))
+    if probe.per_class is not None:
+        drawn = reader.class_balanced(data, probe.per_class, seed)
+        return reader.Batches(drawn, size)
+    return reader.Batches(data, size)
+
+
+def _outputs_on(model, x):
+    """Runs the model on the first inputs, to see that they fit."""
+    keras_internals.check_inputs(model, x)
+    try:
+        with keras.StatelessScope():
+            outputs = model(x, training=False)
+    except Exception as error:
+        shapes = keras.tree.map_structure(np.shape, x)
+        raise ValueError(
+            f"`data` does not fit model {model.name!r}. Received inputs of "
+            f"shape {shapes}: {error}"
+        ) from error
+    return keras.tree.map_structure(
+        lambda z: np.asarray(keras.ops.cast(z, "float32")), outputs
+    )
+
+
+def _like(outputs, labels):
+    """Outputs with as many examples as the labels, for a check of shapes."""
+    count = np.shape(keras.tree.flatten(labels)[0])[0]
+    return keras.tree.map_structure(
+        lambda z: np.broadcast_to(z[:1], (count, *z.shape[1:])), outputs
+    )

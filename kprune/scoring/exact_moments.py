@@ -1,0 +1,98 @@
+"""What Keras and TensorFlow do otherwise while scores are taken.
+
+Stock TensorFlow takes the variance in `tf.nn.moments` around
+`stop_gradient(mean)`. That leaves first derivatives right and makes second
+derivatives wrong, and Keras' BatchNormalization (training mode),
+LayerNormalization and GroupNormalization all use it. So a Hessian-vector
+product through stock Keras is wrong, and with it GraSP and all its kin. While
+`scoring` is active, moments keep the mean's gradient.
+
+The same context decides which statistics batch normalization uses, apart from
+the `training` argument that also switches dropout, and keeps Keras from
+dividing losses by the number of replicas: the mean over replicas is taken
+with the sizes of their shares.
+
+All are patches of a name that ask a flag of the current thread, are in place
+only while some thread is scoring, and are taken off after the last.
+"""
+
+import contextlib
+import threading
+
+import keras
+import tensorflow as tf
+
+from kprune.runtime import keras_internals
+
+_thread = threading.local()
+_lock = threading.Lock()
+_active = 0
+_stock = {}
+
+
+@contextlib.contextmanager
+def scoring(batch_statistics):
+    """Makes second derivatives right and fixes batch normalization's mode.
+
+    Args:
+        batch_statistics: Whether BatchNormalization layers that are not
+            frozen normalize with the batch's statistics (as in training) or
+            with the moving ones.
+    """
+    before = getattr(_thread, "batch_statistics", None)
+    _thread.batch_statistics = bool(batch_statistics)
+    _enter()
+    try:
+        yield
+    finally:
+        _leave()
+        _thread.batch_statistics = before
+
+
+def _enter():
+    global _active
+    with _lock:
+        if _active == 0:
+            _stock["moments"] = tf.nn.moments
+            _stock["call"] = keras.layers.BatchNormalization.call
+            tf.nn.moments = _moments
+            keras.layers.BatchNormalization.call = _batch_normalization_call
+            _stock["scale"] = keras_internals.set_loss_scaling(_scale)
+        _active += 1
+
+
+def _leave():
+    global _active
+    with _lock:
+        _active -= 1
+        if _active == 0:
+            tf.nn.moments = _stock["moments"]
+            keras.layers.BatchNormalization.call = _stock["call"]
+            keras_internals.set_loss_scaling(_stock["scale"])
+
+
+def _moments(x, axes, shift=None, keepdims=False, name=None):
+    if getattr(_thread, "batch_statistics", None) is None:
+        return _stock["moments"](x, axes, shift, keepdims, name)
+    half = x.dtype in (tf.float16, tf.bfloat16)
+    y = tf.cast(x, tf.float32) if half else x
+    mean = tf.reduce_mean(y, axes, keepdims=True)
+    variance = tf.reduce_mean(
+        tf.math.squared_difference(y, mean), axes, keepdims=True
+    )
+    if not keepdims:
+        mean, variance = tf.squeeze(mean, axes), tf.squeeze(variance, axes)
+    return tf.cast(mean, x.dtype), tf.cast(variance, x.dtype)
+
+
+def _batch_normalization_call(self, inputs, training=None, mask=None):
+    batch_statistics = getattr(_thread, "batch_statistics", None)
+    if batch_statistics is not None:
+        training = batch_statistics
+    return _stock["call"](self, inputs, training=training, mask=mask)
+
+
+def _scale(value):
+    if getattr(_thread, "batch_statistics", None) is None:
+        return _stock["scale"](value)
+    return value

@@ -1,0 +1,200 @@
+"""The loss that scores are taken of: as compiled, as given, or inferred."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kprune.runtime import keras_internals, user_warnings
+
+_SPARSE = ("SparseCategoricalCrossentropy", "sparse_categorical_crossentropy")
+
+
+def resolve(model, loss, outputs, labels):
+    """Returns the loss to use: the given, the compiled, or an inferred one.
+
+    Args:
+        model: A Keras model.
+        loss: As `compile` takes it, or `None`.
+        outputs: The model's outputs on one batch.
+        labels: The labels of that batch.
+
+    Returns:
+        A loss as `compile` takes it, or `None` for the compiled one.
+    """
+    if loss is not None:
+        try:
+            keras.tree.map_structure(
+                lambda one: one if callable(one) else keras.losses.get(one),
+                loss,
+            )
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                "Invalid value for argument `loss`. Expected a loss as "
+                f"`compile` takes it. Received: loss={loss!r}. {error}"
+            ) from error
+        return loss
+    if compiled_loss(model) is not None:
+        return None
+    loss = infer(model, outputs, labels)
+    user_warnings.warn(
+        "No loss was given and the model is not compiled, so scores are "
+        f"taken of {loss.name} with from_logits="
+        f"{loss.get_config()['from_logits']}. Pass `loss=` to choose.",
+    )
+    return loss
+
+
+def compiled_loss(model):
+    """Returns the loss the model is compiled with, or `None`."""
+    return keras_internals.compiled_loss(model) if model.compiled else None
+
+
+def infer(model, outputs, labels=None):
+    """Returns the cross-entropy that fits a model's output and labels."""
+    if keras.tree.is_nested(outputs):
+        raise ValueError(
+            f"Model {model.name!r} has several outputs and is not compiled. "
+            "Expected `loss=`, a list or dict with one loss per output."
+        )
+    outputs = np.asarray(outputs, "float32")
+    probabilities = is_probability(model, outputs)
+    if outputs.shape[-1] == 1:
+        return keras.losses.BinaryCrossentropy(from_logits=not probabilities)
+    one_hot = labels is not None and np.shape(labels) == outputs.shape
+    if one_hot:
+        return keras.losses.CategoricalCrossentropy(
+            from_logits=not probabilities
+        )
+    return keras.losses.SparseCategoricalCrossentropy(
+        from_logits=not probabilities
+    )
+
+
+def is_probability(model, outputs):
+    """Whether outputs are probabilities, by activation or by their values."""
+    if outputs.min() < 0 or outputs.max() > 1:
+        return False
+    if outputs.shape[-1] > 1:
+        return bool(np.allclose(outputs.sum(-1), 1, atol=1e-2))
+    if not keras_internals.is_graph(model):
+        return True
+    return any(
+        keras_internals.activation_name(layer) == "sigmoid"
+        for layer in keras_internals.last_layers(model)
+    )
+
+
+def wants_integers(loss):
+    """Whether a loss takes class numbers rather than one-hot labels."""
+    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        return True
+    name = loss if isinstance(loss, str) else getattr(loss, "__name__", None)
+    return name in _SPARSE or type(loss).__name__ in _SPARSE
+
+
+def check_labels(model, loss, outputs, labels):
+    """Raises `ValueError` if the labels cannot belong to outputs and loss."""
+    loss = compiled_loss(model) if loss is None else loss
+    if keras.tree.is_nested(outputs) or keras.tree.is_nested(loss):
+        return  # Keras' own check of the structure is as good.
+    outputs, labels = np.asarray(outputs), np.asarray(labels)
+    if wants_integers(loss):
+        classes = outputs.shape[-1]
+        whole = np.equal(np.mod(labels, 1), 0).all()
+        if not whole or labels.min() < 0 or labels.max() >= classes:
+            raise ValueError(
+                "The labels do not fit the loss. Expected integers from 0 to "
+                f"{classes - 1}, for the {classes} outputs of the model. "
+                f"Received: values from {labels.min()} to {labels.max()}"
+                + ("" if whole else ", not all whole")
+            )
+        if labels.size * classes != outputs.size:
+            raise ValueError(
+                "The labels do not fit the loss. Expected one class number "
+                f"per output of shape {outputs.shape}. Received: labels of "
+                f"shape {labels.shape} (one-hot labels go with "
+                "CategoricalCrossentropy)"
+            )
+    elif labels.size != outputs.size and keras_internals.is_keras_loss(loss):
+        raise ValueError(
+            "The labels do not fit the loss. Expected the shape of the "
+            f"outputs, {outputs.shape}. Received: labels of shape "
+            f"{labels.shape} (class numbers go with "
+            "SparseCategoricalCrossentropy)"
+        )
+
+
+def soften(loss, outputs, temperature):
+    """Returns the outputs as they would be with logits / temperature.
+
+    Probabilities are softened through their logarithms, which differ from the
+    logits by a constant per example only. Outputs of a loss that is no
+    cross-entropy have no temperature and stay as they are.
+
+    Args:
+        loss: One loss, or a list or dict of them.
+        outputs: Tensor, or a structure of them.
+        temperature: Float > 0.
+    """
+    if temperature == 1.0:
+        return outputs
+    if not keras.tree.is_nested(loss):
+        return keras.tree.map_structure(
+            lambda z: _soften(loss, z, temperature), outputs
+        )
+    if isinstance(loss, dict) and isinstance(outputs, dict):
+        return {
+            k: _soften(loss[k], z, temperature) if loss.get(k) else z
+            for k, z in outputs.items()
+        }
+    each = loss.values() if isinstance(loss, dict) else loss
+    return [
+        _soften(one, z, temperature)
+        for one, z in zip(each, outputs, strict=True)
+    ]
+
+
+def _soften(loss, z, temperature):
+    logits = keras_internals.reads_logits(loss)
+    if logits is None:
+        return z
+    if logits:
+        return z / temperature
+    tiny = keras.backend.epsilon()
+    p = tf.clip_by_value(z, tiny, 1 - tiny)
+    if z.shape[-1] == 1:
+        return tf.sigmoid((tf.math.log(p) - tf.math.log1p(-p)) / temperature)
+    return tf.nn.softmax(tf.math.log(p) / temperature)
+
+
+def neg_logit(loss):
+    """Returns minus the mean logit of the true class, as a loss.
+
+    FORCE's released code differentiates this when it scores, though its
+    networks are trained on the cross-entropy of the same logits.
+
+    Args:
+        loss: The cross-entropy of logits that the model is trained with,
+            which tells whether labels are class numbers or one-hot.
+
+    Returns:
+        Function of (y_true, y_pred, sample_weight) to a scalar.
+    """
+    if keras.tree.is_nested(loss) or not keras_internals.reads_logits(loss):
+        raise ValueError(
+            "Expected one cross-entropy that reads logits (from_logits=True) "
+            f"for the objective 'neg_logit'. Received: loss={loss!r}"
+        )
+    sparse = wants_integers(loss)
+
+    def mean(y_true, y_pred, sample_weight=None):
+        classes = y_pred.shape[-1]
+        if sparse:
+            y_true = tf.reshape(y_true, tf.shape(y_pred)[:-1])
+            y_true = tf.one_hot(tf.cast(y_true, tf.int32), classes)
+        true = tf.reduce_sum(tf.cast(y_true, y_pred.dtype) * y_pred, axis=-1)
+        if sample_weight is not None:
+            true *= tf.cast(sample_weight, true.dtype)
+        return -tf.reduce_mean(true)
+
+    return mean

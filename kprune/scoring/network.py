@@ -1,0 +1,107 @@
+"""What of a model is scored: its weights, and what it computes them in."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kprune.masking import precision, weights
+from kprune.runtime import keras_internals
+from kprune.scoring.derivatives import Derivatives, at_least_float32
+
+
+class Network:
+    """The weights of a model, and the network that is computed with them.
+
+    Args:
+        model: A built Keras model, wrapped or not.
+        exclude: Names of prunable weights to leave out.
+        precision: As of `kprune.ScoringConfig`.
+
+    Attributes:
+        layouts: Dict from name to the `Layout` of each prunable weight.
+        weights: Dict from name to its values, float32 or wider.
+        others: Dict from path to the values of all other trainable variables.
+        masks: Dict from name to its current mask.
+        variables: Dict from name to its variable.
+        dtype: What the loss is computed in.
+        half: Whether part of the network computes in float16.
+    """
+
+    def __init__(self, model, exclude, precision):
+        found = {
+            name: w
+            for name, w in weights.prunable(model).items()
+            if name not in exclude
+        }
+        computes_in = {
+            layer.compute_dtype for layer in keras_internals.all_layers(model)
+        }
+        self._model = model
+        self._copy_in = _dtype_of_copy(computes_in, precision)
+        self._mask_variables = [
+            w.mask for w in found.values() if w.mask is not None
+        ]
+        self.dtype = self._copy_in or (
+            "float64" if "float64" in computes_in else "float32"
+        )
+        self.half = self._copy_in is None and "float16" in computes_in
+        self.layouts = {name: w.layout for name, w in found.items()}
+        self.variables = {name: w.variable for name, w in found.items()}
+        self._other_variables = _others(model, self.variables)
+        self.weights = self._values(self.variables)
+        self.others = self._values(self._other_variables)
+        self.masks = {
+            name: np.ones(w.layout.shape, bool)
+            if w.mask is None
+            else keras.ops.convert_to_numpy(w.mask)
+            for name, w in found.items()
+        }
+
+    def derivatives(self, loss, probe):
+        """Returns the `Derivatives` of a loss of the network."""
+        variables = [
+            *self.variables.values(),
+            *self._other_variables.values(),
+        ]
+        network, masks = self._model, self._mask_variables
+        if self._copy_in is not None:
+            network, twin_of = precision.copy_in(self._model, self._copy_in)
+            variables, masks = [twin_of(v) for v in variables], []
+        return Derivatives(
+            network,
+            variables,
+            masks,
+            loss,
+            batch_statistics=probe.batch_norm == "train",
+            dropout=probe.dropout,
+            half=self.half,
+            strategy=self._model.distribute_strategy,
+        )
+
+    def _values(self, variables):
+        values = {}
+        for name, variable in variables.items():
+            value = at_least_float32(tf.convert_to_tensor(variable.value))
+            values[name] = tf.cast(value, self._copy_in or value.dtype)
+        return values
+
+
+def _dtype_of_copy(computes_in, precision):
+    """Returns what a copy of the model is to compute in, `None` without one."""
+    if precision == "float64":
+        return None if computes_in == {"float64"} else "float64"
+    half = computes_in & {"float16", "bfloat16"}
+    return "float32" if half and precision != "policy" else None
+
+
+def _others(model, variables):
+    """Returns the trainable variables that are not among these, by path."""
+    known = {id(v) for v in variables.values()}
+    found = {}
+    for variable in model.trainable_variables:
+        if id(variable) not in known:
+            name = variable.path
+            while name in found or name in variables:
+                name += "'"
+            found[name] = variable
+    return found

@@ -1,0 +1,350 @@
+"""The training loss as a pure function of the prunable weights.
+
+Every criterion that looks at data is a few lines over two functions of it,
+`gradient` and `hvp`. Here they are averaged over the scoring batches.
+"""
+
+import copy
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kprune.runtime import distribution, keras_internals, seeds
+from kprune.runtime.progress import Progress
+from kprune.scoring import data as scoring_data
+from kprune.scoring import synaptic_flow
+from kprune.scoring.batches import size
+from kprune.scoring.config import ScoringConfig
+from kprune.scoring.network import Network
+
+
+class Objective:
+    """The loss of a model on the scoring batches, as a function of weights.
+
+    Nothing of the model changes: no variable, statistic, optimizer slot or
+    random state. Regularization losses are no part of the loss. A model made
+    in the scope of a `tf.distribute` strategy is scored on all its replicas,
+    each with its share of every batch; all workers must be given the same
+    data.
+
+    Args:
+        model: A built Keras model, wrapped or not. Masks it has are reported
+            in `masks` and do not enter the functions: they compute with the
+            weights they are given.
+        data: What `fit` takes: a `tf.data.Dataset`, arrays `(x, y)` or
+            `(x, y, sample_weight)`, a `keras.utils.PyDataset` or a generator
+            of batches. `None` makes a synthetic batch, with a warning.
+        loss: As `compile` takes it. Defaults to the compiled loss, else to
+            the cross-entropy that fits the outputs, with a warning.
+        probe: A `kprune.ScoringConfig`: which batches, and how they are looked
+            at.
+        seed: Integer >= 0, for synthetic data and random scores.
+        exclude: Names of prunable weights to leave out.
+
+    Attributes:
+        weights: Dict from name to the values of each prunable weight, float32
+            or wider.
+        others: Dict from path to the values of all other trainable variables:
+            biases, batch normalization's gamma and beta, what is left out.
+        masks: Dict from name to the current mask, boolean.
+        layouts: Dict from name to `kprune.masking.layouts.Layout`.
+        probe: The probe.
+    """
+
+    def __init__(
+        self, model, data=None, loss=None, probe=None, *, seed=0, exclude=()
+    ):
+        seeds.check(seed)
+        self.model = model
+        self.seed = seed
+        self.probe = probe or ScoringConfig()
+        self.progress = Progress()
+        self._data = data
+        self._loss_argument = loss
+        self._places = None
+        self._shared = {}
+        self._network = Network(model, exclude, self.probe.precision)
+        self.layouts = self._network.layouts
+        self.weights = self._network.weights
+        self.others = self._network.others
+        self.masks = self._network.masks
+        _check_finite(self.weights, "weights")
+
+    def on(self, *places):
+        """Returns this objective on some of its batches alone.
+
+        Args:
+            *places: Numbers of the batches, in the order of the data. After
+                the last batch comes the first.
+        """
+        view = copy.copy(self)
+        view._places = places
+        return view
+
+    def watched(self, progress):
+        """Returns this objective, with a bar that shows its progress."""
+        view = copy.copy(self)
+        view.progress = progress
+        return view
+
+    def value(self, weights, temperature=None):
+        """Returns the mean loss over the scoring batches, a scalar.
+
+        Like `gradient` it can be differentiated in a `tf.GradientTape`.
+        """
+        (value,) = self._mean("value", weights, temperature)
+        return value
+
+    def gradient(self, weights, temperature=None):
+        """Returns the mean gradient of the loss over the scoring batches.
+
+        Args:
+            weights: Dict of tensors by name: all prunable weights, or with
+                them all of `others`.
+            temperature: Logits are divided by it before the loss. Defaults to
+                the probe's, else to 1.
+
+        Returns:
+            Dict of tensors by name, d loss / d weight at `weights`, dense
+            also where a mask is False, for each weight given.
+        """
+        return self._named("gradient", weights, temperature)
+
+    def saliency(self, weights, function, temperature=None):
+        """Returns a function of the gradient, as the probe reduces it.
+
+        With `reduce="abs_of_mean"`, `function` of the mean gradient; with
+        `"mean_of_abs"`, the mean of it over the batches.
+
+        Args:
+            weights: Dict of tensors by name, the point.
+            function: Function from a dict of gradients to a dict of scores.
+            temperature: As for `gradient`.
+        """
+        if self.probe.reduce == "abs_of_mean" or len(self._numbers) == 1:
+            return function(self.gradient(weights, temperature))
+        scores, shares = None, self._shares()
+        for place, share in zip(self._numbers, shares, strict=True):
+            part = function(self.on(place).gradient(weights, temperature))
+            part = {name: share * value for name, value in part.items()}
+            scores = part if scores is None else _sum(scores, part)
+        return scores
+
+    def hvp(self, weights, vector=None, temperature=None):
+        """Returns the mean Hessian-vector product over the same batches.
+
+        Args:
+            weights: Dict of tensors by name, the point.
+            vector: Dict of tensors by name, the direction. Defaults to the
+                mean gradient at the point, which on one batch comes for free.
+            temperature: As for `gradient`.
+
+        Returns:
+            Dict of tensors by name, H v at `weights`.
+        """
+        if vector is None:
+            if len(self._numbers) == 1 and self._derivatives.fused:
+                return self._named("gradient_hvp", weights, temperature)
+            self.progress.expect(2 * len(self._numbers))
+            vector = self.gradient(weights, temperature)
+        if not self._network.half:
+            return self._named("hvp", weights, temperature, vector)
+        norm = float(tf.linalg.global_norm(list(vector.values())))
+        if norm == 0:
+            return self._named("hvp", weights, temperature, vector)
+        # In float16 a small direction would underflow. H v is linear in v.
+        unit = {name: v / norm for name, v in vector.items()}
+        product = self._named("hvp", weights, temperature, unit)
+        return {name: norm * p for name, p in product.items()}
+
+    def squared_gradient(self, weights, temperature=None):
+        """Returns the mean over the *examples* of the squared gradient.
+
+        It is the diagonal of the empirical Fisher matrix. Examples are run one
+        by one, so there are no statistics of a batch.
+
+        Args:
+            weights: Dict of tensors by name, the point.
+            temperature: As for `gradient`.
+
+        Returns:
+            Dict of tensors by name, all >= 0.
+
+        Raises:
+            ValueError: If the model normalizes with statistics of the batch.
+        """
+        if self.probe.batch_norm == "train" and any(
+            isinstance(layer, keras.layers.BatchNormalization)
+            and layer.trainable
+            for layer in keras_internals.all_layers(self.model)
+        ):
+            raise ValueError(
+                "Gradients of single examples need batch normalization by "
+                'its moving statistics. Pass batch_norm="eval".'
+            )
+        return self._named("squares", weights, temperature)
+
+    def hessian(self, weights, temperature=None):
+        """Returns the whole Hessian, a matrix over all prunable entries in
+        the order of `weights`. For small networks: n Hessian-vector products
+        and n^2 numbers.
+
+        Args:
+            weights: Dict of tensors by name, all prunable weights.
+            temperature: As for `gradient`.
+        """
+        parts = self._mean("hessian", weights, temperature)
+        return np.concatenate([np.asarray(p) for p in parts], axis=1)
+
+    def flow_scores(self, weights, masks):
+        """Returns SynFlow's scores, which need no data.
+
+        See `kprune.scoring.synaptic_flow.Flow.scores`.
+        """
+        return self._flow.scores(weights, masks)
+
+    @property
+    def batches(self):
+        """The scoring batches, a list of (x, y, sample_weight)."""
+        return [self._scoring.batches.at(place) for place in self._numbers]
+
+    @property
+    def batch_count(self):
+        """How many scoring batches there are."""
+        return len(self._numbers)
+
+    @property
+    def loss(self):
+        """The loss that the model is trained with, as `compile` takes it."""
+        return self._scoring.loss
+
+    @property
+    def strategy(self):
+        """The `tf.distribute` strategy of the model."""
+        return self.model.distribute_strategy
+
+    def _mean(self, kind, weights, temperature, vector=None):
+        names = self._names_of(weights)
+        values = [tf.convert_to_tensor(weights[name]) for name in names]
+        vectors = [
+            tf.convert_to_tensor(vector[n]) for n in (names if vector else [])
+        ]
+        temperature = temperature or self.probe.temperature or 1.0
+        shares = self._shares()
+        self.progress.begin_pass(len(shares))
+        mean = None
+        for place, share in zip(self._numbers, shares, strict=True):
+            batch = self._scoring.batches.at(place)
+            part = self._derivatives(kind, values, batch, temperature, vectors)
+            if share < 1:
+                part = [share * p for p in part]
+            mean = (
+                part
+                if mean is None
+                else [a + b for a, b in zip(mean, part, strict=True)]
+            )
+            self.progress.batch_done()
+        return mean
+
+    def _named(self, kind, weights, temperature, vector=None):
+        mean = self._mean(kind, weights, temperature, vector)
+        result = dict(zip(self._names_of(weights), mean, strict=True))
+        _check_finite(result, "gradients")
+        return result
+
+    def _names_of(self, weights):
+        """Returns the names of the weights given, in the order of the model."""
+        names = list(self.weights)
+        if len(weights) > len(names):
+            names += list(self.others)
+        missing = set(names) ^ set(weights)
+        if missing:
+            raise ValueError(
+                "Expected `weights` to have exactly the prunable weights, or "
+                f"all of `others` too. Missing or unknown: {sorted(missing)}"
+            )
+        return names
+
+    @property
+    def _numbers(self):
+        if self._places is not None:
+            return self._places
+        return range(self._scoring.batches.count(self.probe.batches))
+
+    def _shares(self):
+        """Returns the share of the examples that each batch has."""
+        if len(self._numbers) == 1:
+            return [1]
+        sizes = [size(self._scoring.batches.at(p)) for p in self._numbers]
+        return [n / sum(sizes) for n in sizes]
+
+    # What is made when it is first needed, and shared by all views.
+
+    @property
+    def _scoring(self):
+        return self._share(
+            "scoring",
+            lambda: _same_on_all_workers(
+                self.strategy,
+                scoring_data.read(
+                    self.model,
+                    self._data,
+                    self._loss_argument,
+                    self.probe,
+                    self.seed,
+                    self._network.dtype,
+                ),
+            ),
+        )
+
+    @property
+    def _derivatives(self):
+        return self._share(
+            "derivatives",
+            lambda: self._network.derivatives(
+                self._scoring.function, self.probe
+            ),
+        )
+
+    @property
+    def _flow(self):
+        return self._share(
+            "flow",
+            lambda: synaptic_flow.Flow(self.model, self._network.variables),
+        )
+
+    def _share(self, name, make):
+        if name not in self._shared:
+            self._shared[name] = make()
+        return self._shared[name]
+
+
+def _sum(one, other):
+    return {name: value + other[name] for name, value in one.items()}
+
+
+def _check_finite(values, what):
+    for name, value in values.items():
+        array = np.asarray(value)
+        # A finite sum has finite terms, and is quicker than a look at each.
+        if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+            raise ValueError(
+                f"The {what} of {name!r} hold NaN or infinite values. "
+                "Expected finite numbers: check the weights, the data "
+                "and the loss."
+            )
+
+
+def _same_on_all_workers(strategy, data):
+    """Lets each batch that is read be compared with the other workers'."""
+    data.batches.check(
+        lambda batch: distribution.check_agreement(
+            strategy,
+            batch,
+            "The workers read different batches. Expected the same data on "
+            "every worker, in the same order and not sharded: each replica "
+            "takes its share of each batch by itself.",
+        )
+    )
+    return data

@@ -1,0 +1,119 @@
+"""SynFlow's objective: the sum of outputs of the network of absolute values.
+
+The flow of a ResNet-50 is near 1e71, more than float32 can hold. It is taken
+on a copy of the model that computes in float64.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kprune.masking import precision
+from kprune.runtime import keras_internals
+
+
+class Flow:
+    """R = 1' f(|w|; 1): the flow through the network on an input of ones.
+
+    Every parameter and moving statistic enters by its absolute value, batch
+    normalization is in inference mode, and the softmax or sigmoid that a
+    Sequential or Functional model ends in is left out: its sum is constant.
+
+    Args:
+        model: A built Keras model.
+        variables: Dict from weight name to the model's variable.
+    """
+
+    def __init__(self, model, variables):
+        self._twin, twin_of = precision.copy_in(model, "float64")
+        _leave_out_last_activation(self._twin)
+        self._variables = {n: twin_of(v) for n, v in variables.items()}
+        for variable in self._twin.variables:
+            if "float" in variable.dtype:
+                variable.assign(keras.ops.abs(variable))
+        specs = keras_internals.input_specs(model)
+        self._ones = keras.tree.map_structure(_ones, specs)
+        self._compiled = tf.function(self._scores, autograph=False)
+        self._checked = False
+
+    def scores(self, weights, masks):
+        """Returns |w| dR / d|w|, with R of the weights that are kept.
+
+        Args:
+            weights: Dict of tensors by name; their signs do not matter.
+            masks: Dict of boolean arrays by name. What is pruned counts as
+                zero in R and is scored by what it would carry.
+
+        Returns:
+            Dict of float64 tensors by name, all >= 0.
+
+        Raises:
+            ValueError: If the flow is not finite, or does not depend on the
+                weights.
+        """
+        names = list(self._variables)
+        total, scores = self._compiled(
+            [weights[name] for name in names], [masks[name] for name in names]
+        )
+        if not np.isfinite(total):
+            raise ValueError(
+                "The flow through the network is not finite, even in float64. "
+                "Expected weights whose products stay below 1e308."
+            )
+        if not self._checked:
+            self._checked = True
+            most = max(float(tf.reduce_max(s)) for s in scores)
+            # What is left of a constant is rounding, 1e-16 of it.
+            if total > 0 and most < 1e-12 * float(total):
+                raise ValueError(
+                    "The sum of the model's outputs does not depend on its "
+                    "weights, so nothing can be scored by its flow. Expected "
+                    "logits, and activations that do not saturate: does the "
+                    "model's `call` end in a softmax, or is it of tanh?"
+                )
+        return dict(zip(names, scores, strict=True))
+
+    def _scores(self, weights, masks):
+        # In one graph: memory for one more copy of the network is what an
+        # operation by itself costs most.
+        sizes = [tf.abs(tf.cast(w, tf.float64)) for w in weights]
+        zero = tf.zeros([], tf.float64)
+        kept = [
+            tf.where(mask, size, zero)
+            for mask, size in zip(masks, sizes, strict=True)
+        ]
+        mapping = list(zip(self._variables.values(), kept, strict=True))
+        with tf.GradientTape() as tape:
+            tape.watch(kept)
+            with keras.StatelessScope(mapping):
+                outputs = self._twin(self._ones, training=False)
+            total = tf.add_n(
+                [tf.reduce_sum(z) for z in keras.tree.flatten(outputs)]
+            )
+        gradient = tape.gradient(
+            total, kept, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        return total, [
+            size * tf.convert_to_tensor(g)
+            for size, g in zip(sizes, gradient, strict=True)
+        ]
+
+
+def _leave_out_last_activation(model):
+    if not keras_internals.is_graph(model):
+        return
+    for layer in keras_internals.last_layers(model):
+        if keras_internals.activation_name(layer) in ("softmax", "sigmoid"):
+            keras_internals.make_linear(layer)
+
+
+def _ones(spec):
+    dtype = keras.backend.standardize_dtype(spec.dtype)
+    if None in spec.shape[1:]:
+        raise ValueError(
+            "SynFlow feeds an input of ones and needs fixed input shapes. "
+            f"Received: input shape {spec.shape}"
+        )
+    return tf.ones(
+        (1, *spec.shape[1:]), "float64" if "float" in dtype else dtype
+    )

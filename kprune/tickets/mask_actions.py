@@ -1,0 +1,151 @@
+"""What becomes of kept and of removed weights (Zhou et al., 2019).
+
+https://arxiv.org/abs/1905.01067
+
+The paper's 1-actions set what a mask keeps, its 0-actions what it removes.
+Actions are functions of (initial, final, mask, rng) arrays to an array of
+values; only its entries of the side that it is for are used.
+"""
+
+import numpy as np
+
+from kprune.runtime import lookup, seeds
+
+
+def rewind(initial, final, mask, rng):
+    """w_i."""
+    del final, mask, rng
+    return initial
+
+
+def stay(initial, final, mask, rng):
+    """w_f."""
+    del initial, mask, rng
+    return final
+
+
+def reinitialize(initial, final, mask, rng):
+    """Draws of N(mean, std) of the initial weights."""
+    del final, mask
+    return rng.normal(initial.mean(), initial.std(), initial.shape)
+
+
+def reshuffle(initial, final, mask, rng):
+    """The w_i of what is kept, in another order."""
+    del final
+    shuffled = initial.copy()
+    shuffled[mask] = rng.permutation(initial[mask])
+    return shuffled
+
+
+def signed_reinitialize(initial, final, mask, rng):
+    """`reinitialize`, with the signs of w_i."""
+    return np.sign(initial) * np.abs(reinitialize(initial, final, mask, rng))
+
+
+def signed_reshuffle(initial, final, mask, rng):
+    """`reshuffle`, with the signs of w_i in their places."""
+    return np.sign(initial) * np.abs(reshuffle(initial, final, mask, rng))
+
+
+def signed_constant(initial, final, mask, rng):
+    """std(w_i), with the signs of w_i."""
+    del final, mask, rng
+    return np.sign(initial) * initial.std()
+
+
+def zero(initial, final, mask, rng):
+    """0."""
+    del final, mask, rng
+    return np.zeros_like(initial)
+
+
+def freeze_init(initial, final, mask, rng):
+    """w_i."""
+    return rewind(initial, final, mask, rng)
+
+
+def freeze_init_zero_mask(initial, final, mask, rng):
+    """w_i where training moved it away from 0, else 0."""
+    del mask, rng
+    return np.where(_grew(initial, final), initial, 0)
+
+
+def freeze_init_zero_all(initial, final, mask, rng):
+    """As `freeze_init_zero_mask`; what is kept and shrank starts at 0 too."""
+    return freeze_init_zero_mask(initial, final, mask, rng)
+
+
+ONE_ACTIONS = {
+    action.__name__: action
+    for action in (
+        rewind,
+        stay,
+        reinitialize,
+        reshuffle,
+        signed_reinitialize,
+        signed_reshuffle,
+        signed_constant,
+    )
+}
+ZERO_ACTIONS = {
+    action.__name__: action
+    for action in (
+        zero,
+        freeze_init,
+        freeze_init_zero_mask,
+        freeze_init_zero_all,
+    )
+}
+
+
+def zhou_values(
+    initial, final, masks, kept="rewind", removed="zero", *, seed=0
+):
+    """Returns weights after the paper's actions.
+
+    `kprune.Masked` computes with 0 for all that is removed: only values of the
+    0-action `"zero"` are for a model with masks. Others are for a plain model,
+    in a training loop that holds what is removed.
+
+    Args:
+        initial: Dict from a weight's name to its array before training.
+        final: The same after it.
+        masks: Dict from name to a boolean array, True where it is kept.
+        kept: String, one of `kprune.learned.ONE_ACTIONS`: `"rewind"`,
+            `"stay"`, `"reinitialize"`, `"reshuffle"` (within the weight),
+            these two with `"signed_"` before them, or `"signed_constant"`.
+        removed: String, one of `kprune.learned.ZERO_ACTIONS`: `"zero"`,
+            `"freeze_init"`, `"freeze_init_zero_mask"` or
+            `"freeze_init_zero_all"`, which changes what is kept as well.
+        seed: Integer >= 0, of what is drawn.
+
+    Returns:
+        Dict from name to an array of the dtype of `initial`.
+
+    Raises:
+        ValueError: If there is no such action.
+
+    Example:
+
+    >>> kprune.learned.zhou_values(
+    ...     {"w": [1.0, -3.0]}, {"w": [2.0, 3.0]}, {"w": [True, False]})
+    {'w': array([1., 0.])}
+    """
+    one = lookup.choose(kept, ONE_ACTIONS, "action on what is kept")
+    other = lookup.choose(removed, ZERO_ACTIONS, "action on what is removed")
+    found = {}
+    for name, mask in masks.items():
+        start, end = np.asarray(initial[name]), np.asarray(final[name])
+        mask = np.asarray(mask, bool)
+        rng = seeds.stream(seed, "zhou_values", name)
+        values = one(start, end, mask, rng)
+        if other is freeze_init_zero_all:
+            values = np.where(_grew(start, end), values, 0)
+        values = np.where(mask, values, other(start, end, mask, rng))
+        found[name] = values.astype(start.dtype)
+    return found
+
+
+def _grew(initial, final):
+    return np.abs(final) > np.abs(initial)

@@ -1,0 +1,86 @@
+"""When the masks that a training leads to no longer change.
+
+Early-bird tickets, You et al., 2020, https://arxiv.org/abs/1909.11957, in the
+form of Zhang et al., 2021, https://arxiv.org/abs/2106.03225.
+"""
+
+import keras
+import numpy as np
+
+from kprune.masking.masks import hamming
+
+
+class Settling(keras.callbacks.Callback):
+    """Ends a training once the masks that pruning would draw have settled.
+
+    To Keras' `logs` it adds `mask_distance`, how many entries differ from
+    those of the epoch before, by the number of weights that remain.
+
+    Args:
+        draw: Function from the model to a dict of masks.
+        remaining: Integer, how many weights the network has.
+        tolerance, window: As for `settled`.
+        least: Integer, epochs before which it does not end.
+    """
+
+    def __init__(self, draw, remaining, tolerance, window, least=0):
+        super().__init__()
+        self._draw = draw
+        self._remaining = remaining
+        self._tolerance = tolerance
+        self._window = window
+        self._least = least
+        self._distances = []
+        self._before = None
+
+    def get_state(self):
+        return {"distances": self._distances, "before": self._before}
+
+    def set_state(self, state):
+        self._distances = state["distances"]
+        self._before = state["before"]
+
+    def on_epoch_end(self, epoch, logs=None):
+        drawn, before = self._draw(self.model), self._before
+        self._before = drawn
+        if before is None:
+            return
+        distance = hamming(drawn, before) / self._remaining
+        self._distances = [*self._distances, distance]
+        if logs is not None:
+            logs["mask_distance"] = distance
+        still = mask_convergence(self._distances, self._tolerance, self._window)
+        if still and epoch + 1 >= self._least:
+            self.model.stop_training = True
+
+
+def mask_convergence(distances, tolerance, window):
+    """Whether masks that once changed no longer do.
+
+    They do not from the beginning, while the learning rate warms up. So the
+    last `window` distances must be below the tolerance, and one before them
+    above it.
+
+    Args:
+        distances: List of floats, one for each epoch but the first.
+        tolerance: Float.
+        window: Integer >= 1.
+    """
+    last, earlier = distances[-window:], distances[:-window]
+    return (
+        len(last) == window
+        and max(last) < tolerance
+        and max(earlier, default=0) > tolerance
+    )
+
+
+def check_tolerance(tolerance):
+    """Raises `ValueError` unless it is a number in (0, 1], or `None`."""
+    if tolerance is None:
+        return
+    number = isinstance(tolerance, (int, float, np.number))
+    if not number or isinstance(tolerance, bool) or not 0 < tolerance <= 1:
+        raise ValueError(
+            "Expected `tolerance` to be a number in (0, 1], or None for "
+            f"levels that do not end early. Received: tolerance={tolerance!r}"
+        )

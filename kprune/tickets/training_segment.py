@@ -1,0 +1,117 @@
+"""Training from one step to another, in epochs and what is left of them."""
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from kprune.training import Checkpoint, durations, fit
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSegment:
+    """The training that every level goes through, or the end of it.
+
+    Args:
+        train: Function from a step to an endless data set from there on.
+        steps_per_epoch: Integer.
+        epochs: Integer.
+        validation_data: As for `model.fit`.
+        every: How often to save, as for `kprune.callbacks.Checkpoint`.
+        verbose: As for `model.fit`.
+    """
+
+    train: Callable
+    steps_per_epoch: int
+    epochs: int
+    validation_data: object = None
+    every: str | int = "1ep"
+    verbose: str | int = "auto"
+
+    @property
+    def steps(self):
+        """How many steps the whole training has."""
+        return self.steps_per_epoch * self.epochs
+
+    def run(self, model, start, stop, directory=None, callbacks=()):
+        """Trains a model from step `start` to step `stop`.
+
+        Args:
+            model: A compiled model, as it is at step `start`.
+            start, stop: Integers.
+            directory: Path to save checkpoints in and to go on from, or
+                `None`.
+            callbacks: As for `kprune.training.fit`. Each of the `parts` is a
+                training of its own to them.
+
+        Returns:
+            Dict of lists, what was measured at the end of each epoch. In an
+            epoch that was begun before, over the steps from `start` on.
+        """
+        history = {}
+        for first, length, epochs in parts(start, stop, self.steps_per_epoch):
+            whole = (first + length) % self.steps_per_epoch == 0
+            found = fit(
+                model,
+                lambda step, first=first: self.train(first + step),
+                epochs,
+                steps_per_epoch=length,
+                checkpoint=self._checkpoint(directory, first),
+                callbacks=callbacks,
+                validation_data=self.validation_data if whole else None,
+                verbose=self.verbose,
+            )
+            for name, values in found.history.items() if whole else ():
+                history.setdefault(name, []).extend(map(float, values))
+        return history
+
+    def _checkpoint(self, directory, first):
+        if directory is None:
+            return None
+        # Of the whole training, of which this may be a part.
+        every = durations.steps(self.every, self.steps_per_epoch, self.steps)
+        return Checkpoint(directory / f"from-{first:09d}", max(1, every))
+
+
+def parts(start, stop, steps_per_epoch):
+    """Returns the steps from `start` to `stop`, cut where an epoch ends.
+
+    Returns:
+        List of `(first step, length, number)`: whole epochs in one, `number`
+        of them; before and after, what is left of an epoch.
+    """
+    found = []
+    if start % steps_per_epoch:
+        end = min(stop, start + -start % steps_per_epoch)
+        found.append((start, end - start, 1))
+        start = end
+    epochs, rest = divmod(stop - start, steps_per_epoch)
+    if epochs:
+        found.append((start, steps_per_epoch, epochs))
+    if rest:
+        found.append((stop - rest, rest, 1))
+    return found
+
+
+def from_step(train):
+    """Returns training data as a function from a step."""
+    if callable(train):
+        return train
+    if not isinstance(train, tf.data.Dataset):
+        raise ValueError(
+            "`train` should be a tf.data.Dataset of batches, or a function "
+            f"from a step to one. Received: {type(train).__name__}"
+        )
+    return lambda step: train.repeat().skip(step)
+
+
+def epoch_length(train, steps_per_epoch):
+    """Returns the steps of an epoch, or raises if they are not known."""
+    if steps_per_epoch is None and not callable(train):
+        steps_per_epoch = int(train.cardinality())
+    if steps_per_epoch is None or steps_per_epoch < 1:
+        raise ValueError(
+            "The length of an epoch is not known. Give `steps_per_epoch`, a "
+            f"positive integer. Received: {steps_per_epoch}"
+        )
+    return steps_per_epoch
