@@ -2,7 +2,7 @@
 
 from kprune.literature.row import Row
 
-_SELECT = "tests/selection/test_select.py"
+_SELECT = "tests/learned/test_select.py"
 _GROWING = "tests/callbacks/test_growing.py"
 _ZHOU = ("Zhou et al., 2019", "https://arxiv.org/abs/1905.01067")
 
@@ -17,7 +17,7 @@ ROWS = (
         "mask criteria and actions",
         'kprune.tickets.zhou_masks(initial, final, "large_final", 0.9)',
         *_ZHOU,
-        "tests/selection/test_zhou.py::test_criterion",
+        "tests/tickets/test_mask_criteria.py::test_criterion",
     ),
     Row(
         "edge-popup",
@@ -41,8 +41,7 @@ ROWS = (
         "kprune.learned.SupermaskStack(model)",
         "Wortsman et al., 2020",
         "https://arxiv.org/abs/2006.14769",
-        "tests/selection/test_supermask_stack.py::"
-        "test_tasks_are_inferred_and_solved",
+        "tests/learned/test_supsup.py::test_tasks_are_inferred_and_solved",
         "tasks are told apart at test time; not found without being named in "
         "training, and kept in no Hopfield network",
     ),
@@ -51,7 +50,7 @@ ROWS = (
         "kprune.kept_weights.isometry(model)",
         "Lee et al., 2020",
         "https://arxiv.org/abs/1906.06307",
-        "tests/test_isometry.py::"
+        "tests/pruning/test_isometry.py::"
         "test_the_gradient_is_that_of_finite_differences",
         "a layer is done once its residual has not fallen for 100 steps, and "
         "keeps its best",
@@ -85,7 +84,7 @@ ROWS = (
         "kprune.callbacks.regularization.prune_train(model, train, epochs=30)",
         "Lym et al., 2019",
         "https://arxiv.org/abs/1901.09290",
-        "tests/regularization/test_prune_train.py::"
+        "tests/callbacks/test_prune_train.py::"
         "test_tied_channels_go_only_if_sparse_in_every_member",
         "batches do not grow as the model shrinks",
     ),
@@ -94,6 +93,6 @@ ROWS = (
         "kprune.callbacks.regularization.slim(model, strength=1e-4)",
         "Liu et al., 2017",
         "https://arxiv.org/abs/1708.06519",
-        "tests/regularization/test_slimming.py::test_the_gradient_is_the_sign",
+        "tests/callbacks/test_slimming.py::test_the_gradient_is_the_sign",
     ),
 )

@@ -4,7 +4,7 @@ from kprune.literature.row import Row
 
 _FORCE = ("de Jorge et al., 2021", "https://arxiv.org/abs/2006.09081")
 _OSSUM = ("OSSuM, submitted to ICLR 2022", "")
-_FINITE = "tests/test_finite_differences.py"
+_FINITE = "tests/pruning/test_finite_differences.py"
 
 ROWS = (
     Row(
@@ -12,7 +12,7 @@ ROWS = (
         'kprune.prune(model, "random", 0.9, allocation="erk")',
         "baseline",
         "",
-        "tests/test_criteria.py::"
+        "tests/pruning/test_criteria.py::"
         "test_random_scores_depend_on_seed_and_name_alone",
     ),
     Row(
@@ -20,7 +20,7 @@ ROWS = (
         'kprune.prune(model, "magnitude", 0.9)',
         "Han et al., 2015",
         "https://arxiv.org/abs/1506.02626",
-        "tests/test_criteria.py::test_magnitude_is_the_absolute_value",
+        "tests/pruning/test_criteria.py::test_magnitude_is_the_absolute_value",
         "the whole model is ranked, not each layer",
     ),
     Row(
@@ -50,7 +50,7 @@ ROWS = (
         "Hassibi and Stork, 1993",
         "https://proceedings.neurips.cc/paper/1992/hash/"
         "303ed4c69846ab36c2904d3ba8573050-Abstract.html",
-        "tests/test_criteria.py::test_scores_of_a_quadratic",
+        "tests/pruning/test_criteria.py::test_scores_of_a_quadratic",
         "it scores, and does not move the weights that stay; small networks",
     ),
     Row(
@@ -74,7 +74,7 @@ ROWS = (
         "SNIP-MB",
         'kprune.prune(model, "snip", 0.9, data=data)',
         *_FORCE,
-        "tests/test_criteria.py::"
+        "tests/pruning/test_criteria.py::"
         "test_the_mean_of_what_batches_give_is_not_that_of_their_mean",
     ),
     Row(
@@ -88,26 +88,26 @@ ROWS = (
         "GraSP-It",
         'kprune.prune(model, "grasp_it", 0.9, data=data)',
         *_FORCE,
-        "tests/test_criteria.py::test_scores_of_a_quadratic",
+        "tests/pruning/test_criteria.py::test_scores_of_a_quadratic",
     ),
     Row(
         "SynFlow",
         'kprune.prune(model, "synflow", 0.9)',
         "Tanaka et al., 2020",
         "https://arxiv.org/abs/2006.05467",
-        "tests/test_criteria.py::test_synflow_by_hand_and_its_conservation",
+        "tests/pruning/test_criteria.py::test_synflow_by_hand_and_its_conservation",
     ),
     Row(
         "Iter-SNIP",
         'kprune.prune(model, "iter_snip", 0.99, data=data, rounds=60)',
         *_FORCE,
-        "tests/test_recipes.py::test_force_revives_and_iter_snip_does_not",
+        "tests/pruning/test_recipes.py::test_force_revives_and_iter_snip_does_not",
     ),
     Row(
         "FORCE",
         'kprune.prune(model, "force", 0.99, data=data, rounds=60)',
         *_FORCE,
-        "tests/test_recipes.py::test_force_revives_and_iter_snip_does_not",
+        "tests/pruning/test_recipes.py::test_force_revives_and_iter_snip_does_not",
     ),
     Row(
         "ProsPr",
@@ -130,7 +130,7 @@ ROWS = (
         'kprune.prune(model, "prospr", 0.8, data=data, granularity="channel")',
         "Alizadeh et al., 2022",
         "https://arxiv.org/abs/2202.08132",
-        "tests/test_prospr.py::"
+        "tests/pruning/test_prospr.py::"
         "test_structured_prospr_ranks_channels_by_the_sum_with_its_sign",
         "what reads a channel is masked too; channels that are added go "
         "together",
@@ -140,7 +140,7 @@ ROWS = (
         'kprune.prune(model, "3sp", target={"flops": 0.5}, data=data)',
         "van Amersfoort et al., 2020",
         "https://arxiv.org/abs/2007.00389",
-        "tests/test_structured_methods.py::"
+        "tests/pruning/test_structured_methods.py::"
         "test_3sp_divides_a_gates_gradient_by_the_flops_that_go",
         "after what others write of it; the gate is behind batch "
         "normalization and activation, where its gradient is not zero",
@@ -150,7 +150,7 @@ ROWS = (
         'kprune.prune(model, "bn_gamma", 0.5)',
         "Liu et al., 2017",
         "https://arxiv.org/abs/1708.06519",
-        "tests/test_structured_methods.py::"
+        "tests/pruning/test_structured_methods.py::"
         "test_bn_gamma_keeps_the_largest_gammas",
         "channels that are added have the mean of their gammas",
     ),
@@ -158,27 +158,27 @@ ROWS = (
         "OSSuM",
         'kprune.prune(model, "ossum", 0.9, data=data)',
         *_OSSUM,
-        "tests/test_ossum.py::test_ossum_is_the_double_loop",
+        "tests/pruning/test_ossum.py::test_ossum_is_the_double_loop",
     ),
     Row(
         "Linear OSSuM",
         'kprune.prune(model, "linear_ossum", 0.9, data=data)',
         *_OSSUM,
-        "tests/test_ossum.py::test_linear_and_log_are_the_double_loop",
+        "tests/pruning/test_ossum.py::test_linear_and_log_are_the_double_loop",
         "equal sums of ranks go by the plain score, then by the seed",
     ),
     Row(
         "Log OSSuM",
         'kprune.prune(model, "log_ossum", 0.9, data=data)',
         *_OSSUM,
-        "tests/test_ossum.py::test_linear_and_log_are_the_double_loop",
+        "tests/pruning/test_ossum.py::test_linear_and_log_are_the_double_loop",
         "as Linear OSSuM",
     ),
     Row(
         "OSSuM + Norm",
         'kprune.prune(model, "ossum_norm", 0.5, data=data)',
         *_OSSUM,
-        "tests/test_neuron_recipes.py::"
+        "tests/pruning/test_neuron_recipes.py::"
         "test_norm_goes_first_and_ossum_sees_what_is_left",
         "the norm is L2, of what a neuron reads, and goes first; so too "
         "`linear_ossum_norm` and `log_ossum_norm`",
@@ -188,14 +188,14 @@ ROWS = (
         "kprune.prune_and_build(widths=(100, 100), build=1000, data=data, "
         "classes=10)",
         *_OSSUM,
-        "tests/test_prune_and_build.py::test_it_keeps_the_best_of_each_layer",
+        "tests/pruning/test_prune_and_build.py::test_it_keeps_the_best_of_each_layer",
         "the loop runs over all hidden layers, one more than is printed",
     ),
     Row(
         "gradient supermask on neurons",
         "kprune.learned.neuron_supermask(model, data, loss, sparsity=0.9)",
         *_OSSUM,
-        "tests/test_selection.py::test_one_step_by_hand",
+        "tests/learned/test_learned_gates.py::test_one_step_by_hand",
         "first gates are U(0, 1), momentum 0.9 and batches of 128, which the "
         "paper leaves open",
     ),
@@ -204,7 +204,7 @@ ROWS = (
         'kprune.prune(model, "neuron_norm", 0.5)',
         "Hagiwara, 1993",
         "",
-        "tests/test_neuron_recipes.py::"
+        "tests/pruning/test_neuron_recipes.py::"
         "test_norm_is_of_what_a_neuron_reads_without_its_bias",
     ),
     Row(
@@ -212,14 +212,14 @@ ROWS = (
         'kprune.prune(model, "neuron_random", 0.5)',
         "baseline",
         "",
-        "tests/test_neuron_recipes.py::test_random_neurons_are_others_by_seed",
+        "tests/pruning/test_neuron_recipes.py::test_random_neurons_are_others_by_seed",
     ),
     Row(
         "coreset",
         "kprune.kept_weights.coreset(model, 0.5, data=data)",
         "Mussay et al., 2019",
         "https://arxiv.org/abs/1907.04018",
-        "tests/test_coreset.py::test_weights_by_hand_and_on_the_average",
+        "tests/pruning/test_coreset.py::test_weights_by_hand_and_on_the_average",
         "biases stay with their neurons; the released code takes a column of "
         "weights for them",
     ),

@@ -3,7 +3,7 @@
 from kprune.literature.row import Row
 
 _IMP = "tests/tickets/test_imp.py"
-_CHECKED = "tests/sanity/test_checked_methods.py"
+_CHECKED = "tests/analysis/test_checked_methods.py"
 _MARK = ("Frankle et al., 2021", "https://arxiv.org/abs/2009.08576")
 _JACKPOT = ("Su et al., 2020", "https://arxiv.org/abs/2009.11094")
 
@@ -64,7 +64,7 @@ ROWS = (
         "kprune.tickets.elastic(ticket, model)",
         "Chen et al., 2021",
         "https://arxiv.org/abs/2103.16547",
-        "tests/test_elastic_tickets.py::"
+        "tests/tickets/test_elastic_tickets.py::"
         "test_stretched_blocks_are_repeated_beside_themselves",
     ),
     Row(
@@ -72,20 +72,20 @@ ROWS = (
         "kprune.tickets.transfer(ticket, model)",
         "Morcos et al., 2019",
         "https://arxiv.org/abs/1906.02773",
-        "tests/test_transferred_tickets.py::"
+        "tests/tickets/test_transferred_tickets.py::"
         "test_masks_go_and_the_classifier_stays_dense",
     ),
     Row(
         "random tickets",
         'kprune.prune(model, "random_tickets", 0.9)',
         *_JACKPOT,
-        "tests/test_ticket_recipes.py::test_what_each_layer_keeps",
+        "tests/pruning/test_ticket_recipes.py::test_what_each_layer_keeps",
     ),
     Row(
         "hybrid tickets",
         'kprune.prune(model, "hybrid_tickets", 0.9)',
         *_JACKPOT,
-        "tests/test_ticket_recipes.py::test_what_each_layer_keeps",
+        "tests/pruning/test_ticket_recipes.py::test_what_each_layer_keeps",
     ),
     Row(
         "check: shuffled masks",
@@ -97,7 +97,7 @@ ROWS = (
         "check: weights drawn anew",
         "kprune.sanity.reinitialize(model, seed=1)",
         *_MARK,
-        "tests/sanity/test_reinitialization.py::"
+        "tests/analysis/test_reinitialization.py::"
         "test_weights_change_and_masks_stay",
     ),
     Row(
@@ -111,7 +111,7 @@ ROWS = (
         "check: corrupted data",
         'kprune.sanity.corrupt(data, "labels")',
         *_JACKPOT,
-        "tests/sanity/test_corrupted_data.py::"
+        "tests/analysis/test_corrupted_data.py::"
         "test_labels_are_permuted_and_images_stay",
     ),
 )

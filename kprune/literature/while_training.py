@@ -2,7 +2,7 @@
 
 from kprune.literature.row import Row
 
-_BY_HAND = "tests/dynamic/test_updaters.py"
+_BY_HAND = "tests/callbacks/test_updaters.py"
 
 
 def _dynamic(name, method, paper, link, test, deviation=""):
@@ -35,7 +35,7 @@ ROWS = (
         "kprune.kept_weights.centroids(model)",
         "Damadi et al., 2022",
         "https://arxiv.org/abs/2202.09284",
-        "tests/test_survivors.py::test_the_numbers",
+        "tests/pruning/test_kept_weights.py::test_the_numbers",
     ),
     _dynamic(
         "SET",
@@ -99,14 +99,14 @@ ROWS = (
         "kprune.learned.soft_threshold(model)",
         "Kusupati et al., 2020",
         "https://arxiv.org/abs/2002.03231",
-        "tests/soft/test_soft_threshold.py::test_gradients_by_hand",
+        "tests/learned/test_soft_threshold.py::test_gradients_by_hand",
     ),
     Row(
         "L0",
         "kprune.learned.hard_concrete(model, examples=60_000)",
         "Louizos et al., 2018",
         "https://arxiv.org/abs/1712.01312",
-        "tests/soft/test_hard_concrete.py::test_penalty_by_hand",
+        "tests/learned/test_hard_concrete.py::test_penalty_by_hand",
         "the penalty of a group is per weight, as in the released code",
     ),
 )

@@ -365,7 +365,7 @@ def test_two_replicas_grow_by_the_gradient_of_the_whole_batch(monkeypatch):
 @SLOW
 def test_two_workers_have_the_same_masks(tmp_path):
     cluster.run(
-        "tests/callbacks/rewired_on_workers.py",
+        "tests/support/rewired_on_workers.py",
         *(["rigl", tmp_path / f"{index}.npz"] for index in range(2)),
     )
     one, two = (dict(np.load(tmp_path / f"{i}.npz")) for i in range(2))

@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 def kill(directory, kills):
     done = subprocess.run(
-        [sys.executable, "tests/tools/killing.py", directory, str(kills)],
+        [sys.executable, "tests/support/killing.py", directory, str(kills)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tools'}"},
         capture_output=True,

@@ -71,7 +71,7 @@ def start(workdir, files):
     """Starts two workers, and returns their processes."""
     flags = [*SETTINGS, f"--workdir={workdir}", "--distribute=multi_worker"]
     return cluster.start(
-        "tests/tools/working.py", *([file, *flags] for file in files)
+        "tests/support/working.py", *([file, *flags] for file in files)
     )
 
 

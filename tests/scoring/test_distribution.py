@@ -111,7 +111,8 @@ def run_two_workers(tmp_path, seeds):
     """Runs two processes as workers and returns what each wrote."""
     paths = [tmp_path / f"worker{index}.npz" for index in range(2)]
     cluster.run(
-        "tests/scored_on_replicas.py", *([path, seeds] for path in paths)
+        "tests/support/scored_on_replicas.py",
+        *([path, seeds] for path in paths),
     )
     found = []
     for path in paths:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_experiment import tiny
+from test_runs import tiny
 
 import kprune
 from kprune import experiment

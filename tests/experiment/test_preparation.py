@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from test_experiment import lines_of, tiny
+from test_runs import lines_of, tiny
 
 import kprune
 from kprune import experiment

@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
+_PATHS = (ROOT, ROOT / "tools", ROOT / "tests" / "support")
 
 
 def start(program, *workers):
@@ -33,7 +34,7 @@ def start(program, *workers):
                 env={
                     **os.environ,
                     "TF_CONFIG": json.dumps(task),
-                    "PYTHONPATH": f"{ROOT}:{ROOT / 'tools'}",
+                    "PYTHONPATH": ":".join(map(str, _PATHS)),
                 },
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

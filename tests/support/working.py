@@ -1,6 +1,6 @@
 """One of several workers: runs tools/train.py, and saves its own weights.
 
-TF_CONFIG=... python tests/tools/working.py FILE ARGUMENT ...
+TF_CONFIG=... python tests/support/working.py FILE ARGUMENT ...
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Kills runs of tools/train.py at random moments, and compares the ends.
 
-    PYTHONPATH=tools python tests/tools/killing.py DIRECTORY KILLS
+    PYTHONPATH=tools python tests/support/killing.py DIRECTORY KILLS
 
 trains one run to its end, and two more that are killed KILLS times each, one
 with SIGKILL, one with SIGTERM, and started again each time. Their weights,

@@ -10,7 +10,7 @@ import tensorflow as tf
 from interruption import Kill, assert_resumes
 from keras import layers
 from lifecycle import assert_same, normal, pruned_values, two_layers, values
-from test_model_kinds import KINDS
+from model_kinds import KINDS
 
 import kprune
 from kprune.masking import weights

@@ -2,7 +2,7 @@
 
 Run as a program it is one worker, which writes what it finds to a file:
 
-    TF_CONFIG=... python tests/scored_on_replicas.py FILE [same|other]
+    TF_CONFIG=... python tests/support/scored_on_replicas.py FILE [same|other]
 """
 
 import sys

@@ -39,7 +39,7 @@ FIRST, BIASES = [[3.0, 0.0, -1.0]], [4.0, 2.0, 0.0]
 LAST = [[2.0, -1.0], [1.0, -5.0], [10.0, 0.0]]
 
 
-@pytest.mark.parametrize("break_ties", [False, True])
+@pytest.mark.parametrize("apart", [False, True])
 def test_sensitivities_by_hand(apart):
     model = net([FIRST, LAST], [BIASES, [0, 0]], apart=apart)
     made, read = neurons.hidden_layers(model)

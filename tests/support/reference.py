@@ -18,7 +18,7 @@ from kprune.pruning.pruner import Pruner
 from kprune.scoring.config import ScoringConfig
 from kprune.scoring.objective import Objective
 
-FOLDER = pathlib.Path(__file__).parents[2] / "shared" / "reference"
+FOLDER = pathlib.Path(__file__).parents[3] / "shared" / "reference"
 # Of the largest score. The MLP's are stored in float32, which rounds by 6e-8;
 # the README finds plain gradient tapes within 2e-12 on the other.
 TOLERANCE = {"mlp_relu": 1e-7, "resnet": 1e-11}
