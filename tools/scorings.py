@@ -57,8 +57,8 @@ def setting(network, batch_size):
 
 def objective_on(model, x, y, loss):
     """Returns the objective whose only batch is the one given."""
-    probe = kprune.ScoringConfig(batches=1, batch_size=len(x))
-    return kprune.Objective(model, (x, y), loss, probe)
+    scoring = kprune.ScoringConfig(batches=1, batch_size=len(x))
+    return kprune.Objective(model, (x, y), loss, scoring)
 
 
 def stock_gradient(model, x, y, loss):

@@ -52,7 +52,7 @@ class EarlyBird(keras.callbacks.Callback):
         stop: Whether to end training there. Defaults to `True`. Else the
             first masks that emerge are kept, and training goes on.
         granularity, allocation: Replace these of the method.
-        data, loss, probe, exclude, seed: As for `kprune.prune`, but `data` is
+        data, loss, scoring, exclude, seed: As for `kprune.prune`, but `data` is
             read after each epoch: no generator.
         **options: Options of the method.
 
@@ -88,7 +88,7 @@ class EarlyBird(keras.callbacks.Callback):
         allocation=None,
         data=None,
         loss=None,
-        probe=None,
+        scoring=None,
         exclude=(),
         seed=0,
         **options,
@@ -104,7 +104,7 @@ class EarlyBird(keras.callbacks.Callback):
         self._tolerance = _checked_tolerance(tolerance)
         self._stop = stop
         batches.refuse_what_is_read_once(data)
-        self._looks = {"data": data, "loss": loss, "probe": probe}
+        self._looks = {"data": data, "loss": loss, "scoring": scoring}
         self._exclude = exclude
         seeds.check(seed)
         self._seed = seed

@@ -58,7 +58,7 @@ class GradualPruning(keras.callbacks.Callback):
         initial_sparsity: The sparsity at `begin`. Defaults to 0.
         granularity, allocation, schedule: Replace these of the method. The
             schedule of one that prunes in one shot becomes `"cubic"`.
-        data, loss, probe: What the criterion looks at, as for `kprune.prune`.
+        data, loss, scoring: What the criterion looks at, as for `kprune.prune`.
             Magnitudes need no data. To resume to the bit, data must come in
             the same order in each process.
         exclude: Names of weights or layers, or regular expressions, to leave
@@ -98,7 +98,7 @@ class GradualPruning(keras.callbacks.Callback):
         schedule=None,
         data=None,
         loss=None,
-        probe=None,
+        scoring=None,
         exclude=(),
         keep_pruned_values=None,
         seed=0,
@@ -126,7 +126,7 @@ class GradualPruning(keras.callbacks.Callback):
         self._keep_pruned_values = _checked_keeping(
             keep_pruned_values, self.pruner.recover
         )
-        self._probe = _merged_probe(probe, self.pruner.probe)
+        self._scoring_config = _merged_scoring(scoring, self.pruner.scoring)
         seeds.check(seed)
         self._seed = seed
         self._data = data
@@ -262,7 +262,7 @@ class GradualPruning(keras.callbacks.Callback):
             self.model,
             None if self._data is None else self._kept_batches(),
             self._loss,
-            self._probe,
+            self._scoring_config,
             seed=self._seed,
             exclude=self._left_out,
         )
@@ -286,7 +286,7 @@ class GradualPruning(keras.callbacks.Callback):
     def _kept_batches(self):
         """Yields the batches of the data, which are read once and kept."""
         if self._batches is None:
-            self._batches = Batches(self._data, self._probe.batch_size)
+            self._batches = Batches(self._data, self._scoring_config.batch_size)
         place = 0
         while self._batches.count(place + 1) > place:
             yield self._batches.at(place)
@@ -323,14 +323,14 @@ def _checked_keeping(keep_pruned_values, recover):
     return recover if keep_pruned_values is None else keep_pruned_values
 
 
-def _merged_probe(probe, own):
-    if probe is not None and not isinstance(probe, ScoringConfig):
+def _merged_scoring(scoring, own):
+    if scoring is not None and not isinstance(scoring, ScoringConfig):
         raise ValueError(
             "Invalid value for argument `probe`. Expected a "
             "kprune.ScoringConfig. "
-            f"Received: probe={probe!r}"
+            f"Received: scoring={scoring!r}"
         )
-    return (probe or ScoringConfig()).over(own or ScoringConfig())
+    return (scoring or ScoringConfig()).merge(own or ScoringConfig())
 
 
 def _check_masks(model):

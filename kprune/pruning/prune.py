@@ -36,7 +36,7 @@ def prune(
     batches=None,
     batch_size=None,
     batch_norm=None,
-    probe=None,
+    scoring=None,
     seed=0,
     inplace=False,
     verbose="auto",
@@ -77,8 +77,8 @@ def prune(
             ones; defaults to all), the size to cut arrays into (128), and
             whether batch normalization uses the statistics of each batch
             (`"train"`, the default) or the moving ones (`"eval"`).
-        probe: A `kprune.ScoringConfig` with all that can be said of how scores
-            look at data.
+        scoring: A `kprune.ScoringConfig` with all that can be said of how
+            scores look at data.
         seed: Integer >= 0, for ties, random scores and synthetic data.
         inplace: For subclassed models only: change the model itself.
         verbose: `"auto"`, 0 or 1. 1 shows progress over rounds and batches.
@@ -116,8 +116,8 @@ def prune(
     _check_options(min_kept, on_collapse)
     wrapping.check_model(model)
     notes = left_out(model, grain, exclude)
-    probe = _probe(pruner, probe, batches, batch_size, batch_norm)
-    objective = Objective(model, data, loss, probe, seed=seed, exclude=notes)
+    scoring = _scoring_of(pruner, scoring, batches, batch_size, batch_norm)
+    objective = Objective(model, data, loss, scoring, seed=seed, exclude=notes)
     if not objective.weights:
         raise ValueError(
             "Nothing is left to prune. Expected at least one weight that is "
@@ -151,7 +151,7 @@ def score(
     batches=None,
     batch_size=None,
     batch_norm=None,
-    probe=None,
+    scoring=None,
     seed=0,
     **options,
 ):
@@ -161,7 +161,7 @@ def score(
         model: A built Keras model. It is left as it was, to the bit.
         method: A criterion's name or function, a method's name, or a
             `kprune.Pruner`, of which only the criterion counts.
-        data, loss, batches, batch_size, batch_norm, probe, seed: As for
+        data, loss, batches, batch_size, batch_norm, scoring, seed: As for
             `prune`.
         **options: Options of the method, such as `temperature=200.0`.
 
@@ -172,18 +172,18 @@ def score(
     wrapping.check_model(model)
     pruner = recipes.get(method, **options)
     criterion = criteria.get(pruner.criterion)
-    probe = _probe(pruner, probe, batches, batch_size, batch_norm)
-    objective = Objective(model, data, loss, probe, seed=seed)
+    scoring = _scoring_of(pruner, scoring, batches, batch_size, batch_norm)
+    objective = Objective(model, data, loss, scoring, seed=seed)
     return scores_by(criterion, objective)
 
 
-def _probe(pruner, probe, batches, batch_size, batch_norm):
-    """Returns the method's probe with what the call says over it."""
-    if probe is not None and not isinstance(probe, ScoringConfig):
+def _scoring_of(pruner, scoring, batches, batch_size, batch_norm):
+    """Returns the method's scoring config with what the call says over it."""
+    if scoring is not None and not isinstance(scoring, ScoringConfig):
         raise ValueError(
             "Invalid value for argument `probe`. Expected a "
             "kprune.ScoringConfig. "
-            f"Received: probe={probe!r}"
+            f"Received: scoring={scoring!r}"
         )
     short = {
         "batches": batches,
@@ -191,7 +191,7 @@ def _probe(pruner, probe, batches, batch_size, batch_norm):
         "batch_norm": batch_norm,
     }
     short = {name: value for name, value in short.items() if value is not None}
-    base = (probe or ScoringConfig()).over(pruner.probe or ScoringConfig())
+    base = (scoring or ScoringConfig()).merge(pruner.scoring or ScoringConfig())
     return dataclasses.replace(base, **short)
 
 

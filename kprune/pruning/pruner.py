@@ -32,9 +32,9 @@ class Pruner:
         rounds: How often to score and prune.
         recover: Whether a weight pruned in one round may return in a later.
         fresh_batches: Whether each round reads the next batches of the data,
-            as many as the probe says, instead of the same ones again. After
-            the last batch comes the first.
-        probe: The method's own way to look at data, a `kprune.ScoringConfig`,
+            as many as the scoring config says, instead of the same ones again.
+            After the last batch comes the first.
+        scoring: The method's own way to look at data, a `kprune.ScoringConfig`,
             or `None`.
         count: How a number of groups is made whole: `"round"`, or the rule of
             a released code, `"floor_keep"`, `"ceil_keep"`, `"floor_remove"`.
@@ -57,7 +57,7 @@ class Pruner:
     rounds: int = 1
     recover: bool = False
     fresh_batches: bool = False
-    probe: ScoringConfig | None = None
+    scoring: ScoringConfig | None = None
     count: str = "round"
     after_pruning: Callable | None = None
 
@@ -162,7 +162,7 @@ class Pruner:
 
     def _data_of(self, objective, number):
         """Returns the objective on the batches of a round."""
-        batches = objective.probe.batches
+        batches = objective.scoring.batches
         if not self.fresh_batches or batches is None:
             return objective
         return objective.on(*range((number - 1) * batches, number * batches))

@@ -228,17 +228,17 @@ def _loss():
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def _objective(model, exclude=(), **probe):
+def _objective(model, exclude=(), **scoring):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(8, 5, 5, 2)).astype("float32")
     y = rng.integers(0, 3, 8)
     return Objective(
-        model, (x, y), _loss(), ScoringConfig(**probe), exclude=exclude
+        model, (x, y), _loss(), ScoringConfig(**scoring), exclude=exclude
     )
 
 
-def _scores(criterion, model, **probe):
-    return scores_by(criterion, _objective(model, **probe))
+def _scores(criterion, model, **scoring):
+    return scores_by(criterion, _objective(model, **scoring))
 
 
 def _require(condition, message):

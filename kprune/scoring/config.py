@@ -1,4 +1,4 @@
-"""How scores look at the data: the probe, as a value."""
+"""How scores look at the data, as a value."""
 
 import dataclasses
 
@@ -43,8 +43,8 @@ class ScoringConfig:
 
     Example:
 
-    >>> probe = kprune.ScoringConfig(per_class=10, batch_norm="eval")
-    >>> model = kprune.prune(model, "grasp", 0.9, data=train, probe=probe)
+    >>> scoring = kprune.ScoringConfig(per_class=10, batch_norm="eval")
+    >>> model = kprune.prune(model, "grasp", 0.9, data=train, scoring=scoring)
     """
 
     batches: int | None = None
@@ -78,9 +78,9 @@ class ScoringConfig:
         if self.temperature is not None:
             check_temperature(self.temperature)
 
-    def over(self, base):
-        """Returns `base` with the fields of this probe that are not default."""
-        changed = {
+    def merge(self, base):
+        """Returns `base` with the fields of this config that are not
+        default.""" changed = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
             if getattr(self, field.name) != field.default

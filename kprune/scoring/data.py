@@ -28,7 +28,7 @@ class ScoringData:
     function: Callable
 
 
-def read(model, data, loss, probe, seed=0, dtype="float32"):
+def read(model, data, loss, scoring, seed=0, dtype="float32"):
     """Opens the data, settles the loss, and checks that all fits.
 
     Args:
@@ -36,7 +36,7 @@ def read(model, data, loss, probe, seed=0, dtype="float32"):
         data: As `fit` takes it, or `None` for a synthetic batch.
         loss: As `compile` takes it, or `None` for the compiled or an inferred
             one.
-        probe: A `kprune.ScoringConfig`: which batches, and which objective.
+        scoring: A `kprune.ScoringConfig`: which batches, and which objective.
         seed: Integer >= 0, for drawing examples and the synthetic batch.
         dtype: What the loss is computed in.
 
@@ -46,7 +46,7 @@ def read(model, data, loss, probe, seed=0, dtype="float32"):
     Raises:
         ValueError: If inputs, labels, loss and model do not fit together.
     """
-    found = _batches(model, data, loss, probe, seed)
+    found = _batches(model, data, loss, scoring, seed)
     x, y, *_ = found.at(0)
     outputs = _outputs_on(model, x)
     loss = losses.resolve(model, loss, outputs, y)
@@ -56,7 +56,7 @@ def read(model, data, loss, probe, seed=0, dtype="float32"):
         )
     )
     stated = losses.compiled_loss(model) if loss is None else loss
-    if probe.objective == "neg_logit":
+    if scoring.objective == "neg_logit":
         inner = losses.neg_logit(stated)
     else:
         inner = keras_internals.training_loss(model, loss, dtype)
@@ -73,13 +73,13 @@ def read(model, data, loss, probe, seed=0, dtype="float32"):
     return ScoringData(found, stated, function)
 
 
-def _batches(model, data, loss, probe, seed):
-    size = probe.batch_size
+def _batches(model, data, loss, scoring, seed):
+    size = scoring.batch_size
     if data is None:
         batch = reader.synthetic(model, loss, size, seed)
         return reader.Batches(batch, reader.size(batch))
-    if probe.per_class is not None:
-        drawn = reader.class_balanced(data, probe.per_class, seed)
+    if scoring.per_class is not None:
+        drawn = reader.class_balanced(data, scoring.per_class, seed)
         return reader.Batches(drawn, size)
     return reader.Batches(data, size)
 

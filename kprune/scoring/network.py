@@ -57,7 +57,7 @@ class Network:
             for name, w in found.items()
         }
 
-    def derivatives(self, loss, probe):
+    def derivatives(self, loss, scoring):
         """Returns the `Derivatives` of a loss of the network."""
         variables = [
             *self.variables.values(),
@@ -72,8 +72,8 @@ class Network:
             variables,
             masks,
             loss,
-            batch_statistics=probe.batch_norm == "train",
-            dropout=probe.dropout,
+            batch_statistics=scoring.batch_norm == "train",
+            dropout=scoring.dropout,
             half=self.half,
             strategy=self._model.distribute_strategy,
         )

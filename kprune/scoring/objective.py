@@ -37,8 +37,8 @@ class Objective:
             of batches. `None` makes a synthetic batch, with a warning.
         loss: As `compile` takes it. Defaults to the compiled loss, else to
             the cross-entropy that fits the outputs, with a warning.
-        probe: A `kprune.ScoringConfig`: which batches, and how they are looked
-            at.
+        scoring: A `kprune.ScoringConfig`: which batches, and how they are
+            looked at.
         seed: Integer >= 0, for synthetic data and random scores.
         exclude: Names of prunable weights to leave out.
 
@@ -49,22 +49,22 @@ class Objective:
             biases, batch normalization's gamma and beta, what is left out.
         masks: Dict from name to the current mask, boolean.
         layouts: Dict from name to `kprune.masking.layouts.Layout`.
-        probe: The probe.
+        scoring: The scoring config.
     """
 
     def __init__(
-        self, model, data=None, loss=None, probe=None, *, seed=0, exclude=()
+        self, model, data=None, loss=None, scoring=None, *, seed=0, exclude=()
     ):
         seeds.check(seed)
         self.model = model
         self.seed = seed
-        self.probe = probe or ScoringConfig()
+        self.scoring = scoring or ScoringConfig()
         self.progress = Progress()
         self._data = data
         self._loss_argument = loss
         self._places = None
         self._shared = {}
-        self._network = Network(model, exclude, self.probe.precision)
+        self._network = Network(model, exclude, self.scoring.precision)
         self.layouts = self._network.layouts
         self.weights = self._network.weights
         self.others = self._network.others
@@ -103,7 +103,7 @@ class Objective:
             weights: Dict of tensors by name: all prunable weights, or with
                 them all of `others`.
             temperature: Logits are divided by it before the loss. Defaults to
-                the probe's, else to 1.
+                the scoring config's, else to 1.
 
         Returns:
             Dict of tensors by name, d loss / d weight at `weights`, dense
@@ -112,7 +112,7 @@ class Objective:
         return self._named("gradient", weights, temperature)
 
     def saliency(self, weights, function, temperature=None):
-        """Returns a function of the gradient, as the probe reduces it.
+        """Returns a function of the gradient, as the scoring config reduces it.
 
         With `reduce="abs_of_mean"`, `function` of the mean gradient; with
         `"mean_of_abs"`, the mean of it over the batches.
@@ -122,7 +122,7 @@ class Objective:
             function: Function from a dict of gradients to a dict of scores.
             temperature: As for `gradient`.
         """
-        if self.probe.reduce == "abs_of_mean" or len(self._numbers) == 1:
+        if self.scoring.reduce == "abs_of_mean" or len(self._numbers) == 1:
             return function(self.gradient(weights, temperature))
         scores, shares = None, self._shares()
         for place, share in zip(self._numbers, shares, strict=True):
@@ -174,7 +174,7 @@ class Objective:
         Raises:
             ValueError: If the model normalizes with statistics of the batch.
         """
-        if self.probe.batch_norm == "train" and any(
+        if self.scoring.batch_norm == "train" and any(
             isinstance(layer, keras.layers.BatchNormalization)
             and layer.trainable
             for layer in keras_internals.all_layers(self.model)
@@ -230,7 +230,7 @@ class Objective:
         vectors = [
             tf.convert_to_tensor(vector[n]) for n in (names if vector else [])
         ]
-        temperature = temperature or self.probe.temperature or 1.0
+        temperature = temperature or self.scoring.temperature or 1.0
         shares = self._shares()
         self.progress.begin_pass(len(shares))
         mean = None
@@ -270,7 +270,7 @@ class Objective:
     def _numbers(self):
         if self._places is not None:
             return self._places
-        return range(self._scoring.batches.count(self.probe.batches))
+        return range(self._scoring.batches.count(self.scoring.batches))
 
     def _shares(self):
         """Returns the share of the examples that each batch has."""
@@ -291,7 +291,7 @@ class Objective:
                     self.model,
                     self._data,
                     self._loss_argument,
-                    self.probe,
+                    self.scoring,
                     self.seed,
                     self._network.dtype,
                 ),
@@ -303,7 +303,7 @@ class Objective:
         return self._share(
             "derivatives",
             lambda: self._network.derivatives(
-                self._scoring.function, self.probe
+                self._scoring.function, self.scoring
             ),
         )
 

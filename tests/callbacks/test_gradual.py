@@ -212,10 +212,10 @@ def test_a_pruner_that_looks_at_data_reads_it_once():
             read.append(i)
             yield X[i * 8 : i * 8 + 8], labels()[i * 8 : i * 8 + 8]
 
-    probe = kprune.ScoringConfig(batches=1)
+    scoring = kprune.ScoringConfig(batches=1)
     pruner = kprune.Pruner("snip", fresh_batches=True)
     driven = Drive(
-        pruner, 0.9, end=12, every=3, data=batches(), probe=probe
+        pruner, 0.9, end=12, every=3, data=batches(), scoring=scoring
     ).run()
     # The schedule of what prunes in one shot is the cubic.
     counts = [round(200 - 180 * (1 - (1 - step / 4) ** 3)) for step in range(5)]
@@ -510,7 +510,7 @@ def test_what_does_not_fit_is_said():
         ({"sparsity": 0.5, "initial_sparsity": 0.6}, "initial_sparsity=0.6"),
         ({"sparsity": 0.5, "every": "x"}, "Expected a duration"),
         ({"sparsity": 0.5, "schedule": "cubik"}, "'cubic'"),
-        ({"sparsity": 0.5, "probe": 3}, "probe=3"),
+        ({"sparsity": 0.5, "scoring": 3}, "scoring=3"),
         ({"sparsity": 0.5, "seed": -1}, "seed=-1"),
         ({"method": "asni", "sparsity": 0.5, "end": 9}, "end, sparsity"),
         ({"method": "asni", "alpha": 101}, "alpha=101"),

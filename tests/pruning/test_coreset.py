@@ -143,8 +143,8 @@ def test_the_bound_is_read_off_the_data():
     by_data = kept_weights.coreset(model, 0.5, (x, np.zeros(3)), seed=0)
     # The largest is |(-3, 1)|, the 1 being what the bias is multiplied by.
     by_hand = kept_weights.coreset(model, 0.5, beta=np.sqrt(10), seed=0)
-    probe = np.ones((1, 1), "float32")
-    np.testing.assert_allclose(by_data(probe), by_hand(probe), rtol=1e-6)
+    scoring = np.ones((1, 1), "float32")
+    np.testing.assert_allclose(by_data(scoring), by_hand(scoring), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -364,9 +364,9 @@ def test_the_outgoing_side_is_a_gate_behind_normalization_and_activation():
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(8, 6, 6, 3)), rng.integers(0, 3, 8)
     data = (x.astype("float32"), y)
-    probe = kprune.ScoringConfig(precision="float64")
+    scoring = kprune.ScoringConfig(precision="float64")
     scores = kprune.score(
-        model, "skeletonization", data=data, loss=CE, probe=probe
+        model, "skeletonization", data=data, loss=CE, scoring=scoring
     )
     found = pooled(model, scores, reduce="sum", side="outgoing")
     step = 1e-5

@@ -16,7 +16,7 @@ from kprune.scoring.objective import Objective
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def quadratic(start, matrix, probe=None):
+def quadratic(start, matrix, scoring=None):
     """The objective L(w) = w' A w / 2 at `start`, as a real network's.
 
     With n examples x and labels 0, the mean of (x' w)^2 is w' A w / 2 if
@@ -32,7 +32,7 @@ def quadratic(start, matrix, probe=None):
     )
     model.layers[0].set_weights([np.reshape(start, (-1, 1))])
     y = np.zeros((len(x), 1))
-    return Objective(model, (x, y), "mean_squared_error", probe)
+    return Objective(model, (x, y), "mean_squared_error", scoring)
 
 
 def scores_at(criterion, objective, masks=None):
@@ -108,9 +108,9 @@ def test_grasp_takes_the_temperature_of_the_probe_unless_it_has_its_own():
     model, data = tiny_model(), batches()
 
     def scores(of_probe=None, **options):
-        probe = ScoringConfig(temperature=of_probe)
+        scoring = ScoringConfig(temperature=of_probe)
         found = kprune.score(
-            model, "grasp", data=data, loss=CE, probe=probe, **options
+            model, "grasp", data=data, loss=CE, scoring=scoring, **options
         )
         return found["fc1/kernel"]
 
@@ -209,9 +209,9 @@ def test_the_mean_of_what_batches_give_is_not_that_of_their_mean(
     data = (np.array([[1.0], [2.0]]), np.array([[3.0], [1.0]]))
 
     def score(reduce):
-        probe = ScoringConfig(batch_size=1, reduce=reduce)
-        found = kprune.score(model, name, data=data, loss="mse", probe=probe)
-        return float(found["w/kernel"][0, 0])
+        scoring = ScoringConfig(batch_size=1, reduce=reduce)
+        found = kprune.score(model, name, data=data, loss="mse",
+        scoring=scoring) return float(found["w/kernel"][0, 0])
 
     assert score("abs_of_mean") == 0
     assert score("mean_of_abs") == (function(1, -4) + function(1, 4)) / 2

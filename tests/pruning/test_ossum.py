@@ -45,8 +45,8 @@ def drawn(seed=0, examples=20, d=6, classes=4):
     return kernels, biases, x, rng.permutation(y)
 
 
-def scores_of(name, model, x, y, masks=None, **probe):
-    objective = Objective(model, (x, y), CE, ScoringConfig(**probe))
+def scores_of(name, model, x, y, masks=None, **scoring):
+    objective = Objective(model, (x, y), CE, ScoringConfig(**scoring))
     masks = objective.masks if masks is None else masks
     found = criteria.get(name)(objective, objective.weights, masks)
     ((kernel, scores),) = found.items()

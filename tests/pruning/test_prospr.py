@@ -44,10 +44,10 @@ def data(count=6):
     ]
 
 
-def score(model, count=6, probe=None, **options):
+def score(model, count=6, scoring=None, **options):
     criterion = kprune.criteria.get("prospr", **options)
     return kprune.score(
-        model, criterion, data=data(count), loss=CE, probe=probe
+        model, criterion, data=data(count), loss=CE, scoring=scoring
     )
 
 
@@ -245,7 +245,7 @@ def test_the_calls_of_the_readme_work():
         assert kprune.report(pruned).kept in (50, 51)  # 5 % of 990 is 49.5.
     model = tiny_resnet()
     one, two = (
-        score(model, probe=ScoringConfig(precision="float64")),
+        score(model, scoring=ScoringConfig(precision="float64")),
         score(model),
     )
     assert one["fc/kernel"].dtype == np.float64

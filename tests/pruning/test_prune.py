@@ -260,7 +260,7 @@ BAD = {
         "fixes the sparsity at 0.5",
     ),
     "inplace": ({"inplace": True}, "for subclassed models"),
-    "probe": ({"probe": {"batches": 1}}, "Expected a kprune.ScoringConfig"),
+    "scoring": ({"scoring": {"batches": 1}}, "Expected a kprune.ScoringConfig"),
     "batch norm": ({"batch_norm": "test"}, "value of `batch_norm`: 'test'"),
 }
 

@@ -133,7 +133,7 @@ def test_released_force_differentiates_the_logit():
             recover=True,
             count="floor_keep",
         ),
-        probe=ScoringConfig(objective="neg_logit"),
+        scoring=ScoringConfig(objective="neg_logit"),
     )
     assert masks.overlap(theirs, same) == 1
 

@@ -22,12 +22,12 @@ from reference import (
 pytestmark = needs_folder
 
 
-def authors_scores(case, name, mode, **probe):
+def authors_scores(case, name, mode, **scoring):
     """Returns ours in the authors' scale (see `test_reference.py`)."""
     if name == "snip_milad":
-        return dense_scores(objective(case, mode, **probe), "snip")
+        return dense_scores(objective(case, mode, **scoring), "snip")
     if name == "grasp_alec":
-        ours = objective(case, mode, "_grasp", **probe)
+        ours = objective(case, mode, "_grasp", **scoring)
         return scaled(dense_scores(ours, "grasp"), -4)
     return dense_scores(objective(case, mode, "0123"), "prospr", signed=True)
 

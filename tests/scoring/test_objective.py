@@ -255,7 +255,7 @@ def test_nothing_of_the_model_changes():
     metrics = [np.array(v) for v in model.metrics_variables]
     python, numpy = random.getstate(), np.random.get_state()[1].copy()
 
-    objective = Objective(model, (x, y), probe=ScoringConfig(dropout=True))
+    objective = Objective(model, (x, y), scoring=ScoringConfig(dropout=True))
     objective.hvp(objective.weights, objective.gradient(objective.weights))
     objective.flow_scores(objective.weights, objective.masks)
 
@@ -406,7 +406,9 @@ def test_a_synthetic_batch_leaves_a_stateful_layer_as_it_was():
     states = model.layers[0].states  # Not among `model.variables`.
     before = [np.array(state) for state in states]
     with pytest.warns(UserWarning, match="No data was given"):
-        objective = Objective(model, loss=CE, probe=ScoringConfig(batch_size=2))
+        objective = Objective(
+            model, loss=CE, scoring=ScoringConfig(batch_size=2)
+        )
         objective.gradient(objective.weights)
     assert len(before) == 2
     for was, state in zip(before, states, strict=True):

@@ -1,4 +1,4 @@
-"""Each field of a probe changes what it says and nothing else."""
+"""Each field of a scoring changes what it says and nothing else."""
 
 import keras
 import numpy as np
@@ -36,16 +36,16 @@ def data(count=64):
     return x, rng.integers(0, 10, count)
 
 
-def score(model, method="snip", loss=CE, **probe):
+def score(model, method="snip", loss=CE, **scoring):
     return kprune.score(
-        model, method, data=data(), loss=loss, probe=ScoringConfig(**probe)
+        model, method, data=data(), loss=loss, scoring=ScoringConfig(**scoring)
     )
 
 
 def test_the_fields_of_the_call_stand_over_those_of_the_probe():
-    probe = ScoringConfig(batches=2, batch_size=8)
+    scoring = ScoringConfig(batches=2, batch_size=8)
     x, y = data()
-    given = {"data": (x, y), "loss": CE, "probe": probe}
+    given = {"data": (x, y), "loss": CE, "scoring": scoring}
     one = kprune.score(dense(), "snip", **given)
     two = kprune.score(dense(), "snip", data=(x[:16], y[:16]), loss=CE)
     np.testing.assert_allclose(one["fc1/kernel"], two["fc1/kernel"], atol=1e-6)
@@ -56,11 +56,11 @@ def test_the_fields_of_the_call_stand_over_those_of_the_probe():
 
 def test_a_method_has_a_probe_of_its_own_under_that_of_the_call():
     base = ScoringConfig(objective="neg_logit", batch_norm="eval")
-    merged = ScoringConfig(batches=3).over(base)
+    merged = ScoringConfig(batches=3).merge(base)
     assert merged == ScoringConfig(
         batches=3, objective="neg_logit", batch_norm="eval"
     )
-    pruner = kprune.Pruner("snip", probe=ScoringConfig(objective="neg_logit"))
+    pruner = kprune.Pruner("snip", scoring=ScoringConfig(objective="neg_logit"))
     one = kprune.score(dense(), pruner, data=data(), loss=CE)
     two = score(dense(), objective="neg_logit")
     np.testing.assert_array_equal(one["fc1/kernel"], two["fc1/kernel"])
@@ -80,7 +80,7 @@ def test_neg_logit_by_hand(one_hot):
         "snip",
         data=(x, y),
         loss=kind(from_logits=True),
-        probe=ScoringConfig(objective="neg_logit"),
+        scoring=ScoringConfig(objective="neg_logit"),
     )
     # -mean of z_0 of the first and z_1 of the second: the gradient is
     # -[[1, 3], [2, 4]] / 2, whatever the other logits are.
@@ -99,14 +99,14 @@ def test_neg_logit_needs_logits():
             "snip",
             data=(x, np.eye(10)[y]),
             loss="mse",
-            probe=ScoringConfig(objective="neg_logit"),
+            scoring=ScoringConfig(objective="neg_logit"),
         )
 
 
 def test_per_class_draws_the_same_number_of_each():
     model, (x, y) = dense(), data(200)
-    probe = ScoringConfig(per_class=4)
-    objective = kprune.Objective(model, (x, y), CE, probe, seed=3)
+    scoring = ScoringConfig(per_class=4)
+    objective = kprune.Objective(model, (x, y), CE, scoring, seed=3)
     ((drawn, labels, *_),) = objective.batches
     assert np.bincount(labels).tolist() == [4] * 10
     assert len(np.unique(drawn, axis=0)) == 40
@@ -158,14 +158,14 @@ def test_half_precision_keeps_what_float32_keeps(
 ):
     """The sets of 90 % kept, by the share that is in both."""
 
-    def kept(policy, **probe):
+    def kept(policy, **scoring):
         pruned = kprune.prune(
             dense(policy),
             method,
             0.1,
             data=data(),
             loss=CE,
-            probe=ScoringConfig(**probe),
+            scoring=ScoringConfig(**scoring),
             verbose=0,
         )
         return kprune.get_masks(pruned)

@@ -148,23 +148,26 @@ PLACES = {
 }
 
 
-def objective(case, batch_norm="eval", keys="0", **probe):
+def objective(case, batch_norm="eval", keys="0", **scoring):
     """Returns the objective on some batches, which tests share: it changes
     nothing, and takes seconds to trace."""
-    probe = tuple({"batch_norm": batch_norm, **probe}.items())
-    return _objective(case, keys, keras.config.floatx(), probe)
+    scoring = tuple({"batch_norm": batch_norm, **scoring}.items())
+    return _objective(case, keys, keras.config.floatx(), scoring)
 
 
 @functools.cache
-def _objective(case, keys, floatx, probe):
-    return _on_all(case, floatx, probe).on(*PLACES[keys])
+def _objective(case, keys, floatx, scoring):
+    return _on_all(case, floatx, scoring).on(*PLACES[keys])
 
 
 @functools.cache
-def _on_all(case, floatx, probe):
+def _on_all(case, floatx, scoring):
     assert floatx == keras.config.floatx()
     return Objective(
-        load(case), batches(case), cross_entropy(), ScoringConfig(**dict(probe))
+        load(case),
+        batches(case),
+        cross_entropy(),
+        ScoringConfig(**dict(scoring)),
     )
 
 

@@ -183,7 +183,7 @@ def _groups(axis, free, entries, weighted):
 
 
 def _start(model, data, ratio, norm):
-    objective = Objective(model, data, probe=ScoringConfig(batches=1))
+    objective = Objective(model, data, scoring=ScoringConfig(batches=1))
     loss = float(objective.value(objective.weights))
     return ratio * loss / ((1 - ratio) * norm)
 

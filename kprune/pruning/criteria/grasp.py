@@ -26,7 +26,7 @@ def grasp(objective, weights, masks, temperature=None, absolute=False):
         weights: Dict of dense weights by name.
         masks: Dict of the current masks, one of the weight's shape each.
         temperature: Float > 0 that logits are divided by. Defaults to the
-            probe's, else to 200, the authors' choice.
+            scoring's, else to 200, the authors' choice.
         absolute: Whether to score by |w (H g)|, another method: it keeps the
             weights whose removal changes the gradient's norm most in either
             direction (Frankle et al., 2021, https://arxiv.org/abs/2009.08576).
@@ -35,7 +35,7 @@ def grasp(objective, weights, masks, temperature=None, absolute=False):
         Dict of scores by name, each of its weight's shape. Higher is kept.
     """
     if temperature is None:
-        temperature = objective.probe.temperature or TEMPERATURE
+        temperature = objective.scoring.temperature or TEMPERATURE
     check_temperature(temperature)
     product = objective.hvp(
         apply(masks, weights), temperature=float(temperature)

@@ -139,7 +139,7 @@ def _iterated(criterion, recover=False, released_code=False):
         rounds=60,
         recover=recover,
         fresh_batches=True,
-        probe=ScoringConfig(objective="neg_logit") if released_code else None,
+        scoring=ScoringConfig(objective="neg_logit") if released_code else None,
         count="floor_keep" if released_code else "round",
     )
 

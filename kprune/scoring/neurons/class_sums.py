@@ -154,7 +154,7 @@ def _dtype_of_copy(objective):
         layer.compute_dtype
         for layer in keras_internals.all_layers(objective.model)
     }
-    asked = objective.probe.precision
+    asked = objective.scoring.precision
     if asked == "float64":
         return None if computes_in == {"float64"} else "float64"
     half = computes_in & {"float16", "bfloat16"}
