@@ -79,8 +79,8 @@ class ScoringConfig:
             check_temperature(self.temperature)
 
     def merge(self, base):
-        """Returns `base` with the fields of this config that are not
-        default.""" changed = {
+        """Returns `base` with this config's fields that are not default."""
+        changed = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
             if getattr(self, field.name) != field.default

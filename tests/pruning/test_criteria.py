@@ -210,8 +210,10 @@ def test_the_mean_of_what_batches_give_is_not_that_of_their_mean(
 
     def score(reduce):
         scoring = ScoringConfig(batch_size=1, reduce=reduce)
-        found = kprune.score(model, name, data=data, loss="mse",
-        scoring=scoring) return float(found["w/kernel"][0, 0])
+        found = kprune.score(
+            model, name, data=data, loss="mse", scoring=scoring
+        )
+        return float(found["w/kernel"][0, 0])
 
     assert score("abs_of_mean") == 0
     assert score("mean_of_abs") == (function(1, -4) + function(1, 4)) / 2
