@@ -9,8 +9,7 @@ import keras
 import numpy as np
 
 from kprune.masking.masks import Budget, hamming
-from kprune.pruning import prune as prune_call
-from kprune.pruning import recipes, schedules
+from kprune.pruning import recipes, schedules, scope
 from kprune.runtime import distribution, seeds
 from kprune.scoring import batches
 from kprune.scoring.objective import Objective
@@ -100,7 +99,7 @@ class EarlyBird(keras.callbacks.Callback):
             schedule="one_shot",
             **{name: axis for name, axis in axes.items() if axis is not None},
         )
-        self._sparsity = prune_call.check_sparsity(sparsity, self.pruner.grain)
+        self._sparsity = scope.sparsity_of(self.pruner.grain, sparsity)
         self._tolerance = _checked_tolerance(tolerance)
         self._stop = stop
         batches.refuse_what_is_read_once(data)
@@ -150,9 +149,7 @@ class EarlyBird(keras.callbacks.Callback):
                 self.model.stop_training = True
 
     def _objective(self):
-        exclude = prune_call.left_out(
-            self.model, self.pruner.grain, self._exclude
-        )
+        exclude = scope.left_out(self.model, self.pruner.grain, self._exclude)
         return Objective(
             self.model, **self._looks, seed=self._seed, exclude=exclude
         )

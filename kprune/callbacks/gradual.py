@@ -15,8 +15,7 @@ import numpy as np
 from kprune.callbacks.step_counter import StepCounter
 from kprune.masking import weights, wrapping
 from kprune.masking.masks import Budget
-from kprune.pruning import prune as prune_call
-from kprune.pruning import recipes, schedules
+from kprune.pruning import recipes, schedules, scope
 from kprune.runtime import distribution, seeds, user_warnings
 from kprune.scoring.batches import Batches
 from kprune.scoring.config import ScoringConfig
@@ -154,7 +153,7 @@ class GradualPruning(keras.callbacks.Callback):
                 self._timing[name] = default
         StepCounter(**self._timing)  # Raises if a duration cannot be read.
         grain = self.pruner.grain
-        self._sparsity = prune_call.check_sparsity(self._sparsity, grain)
+        self._sparsity = scope.sparsity_of(grain, self._sparsity)
         initial = 0.0 if self._initial is None else self._initial
         if not 0 <= initial <= self._sparsity:
             raise ValueError(
@@ -180,7 +179,7 @@ class GradualPruning(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         grain = self.pruner.grain
         _check_masks(self.model)
-        self._left_out = prune_call.left_out(self.model, grain, self._exclude)
+        self._left_out = scope.left_out(self.model, grain, self._exclude)
         wrapping.set_notes(self.model, self._left_out)
         self.clock, self._final, self._schedule = self._course()
         self.clock.start(self.params, cut=True)

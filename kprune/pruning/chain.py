@@ -35,6 +35,11 @@ class Chain:
                 "Invalid value for argument `pruners`. Expected one or more "
                 f"of kprune.Pruner. Received: pruners={self.pruners!r}"
             )
+        if len({one.exclude for one in pruners}) > 1:
+            raise ValueError(
+                "Expected pruners that exclude the same weights. Received: "
+                f"{[one.exclude for one in pruners]}"
+            )
         object.__setattr__(self, "pruners", pruners)
 
     def with_axes(self, **axes):

@@ -4,14 +4,23 @@ import dataclasses
 from collections.abc import Callable
 from fractions import Fraction
 
-import numpy as np
-
 from kprune.masking.masks import COUNTS, Budget
 from kprune.pruning import allocation, criteria, granularity, schedules
-from kprune.pruning.ranking import rank, refuse_nan
-from kprune.runtime import lookup
+from kprune.pruning.ranking import rank, scores_of
+from kprune.runtime import checks, lookup
 from kprune.runtime.progress import Progress
+from kprune.scoring import config
 from kprune.scoring.config import ScoringConfig
+
+# What a call may say in place of a method, beside the method's own options.
+AXES = (
+    "granularity",
+    "allocation",
+    "schedule",
+    "rounds",
+    "recover",
+    "exclude",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,16 +40,20 @@ class Pruner:
         schedule: How sparsity grows over the rounds (`kprune.schedules`).
         rounds: How often to score and prune.
         recover: Whether a weight pruned in one round may return in a later.
+            Under `GradualPruning` it keeps its value meanwhile; with
+            `"zeros"` it returns as zero.
         fresh_batches: Whether each round reads the next batches of the data,
             as many as the scoring config says, instead of the same ones again.
             After the last batch comes the first.
-        scoring: The method's own way to look at data, a `kprune.ScoringConfig`,
-            or `None`.
+        scoring: The method's own way to look at data, a
+            `kprune.ScoringConfig`, a dict of its fields, or `None`.
         count: How a number of groups is made whole: `"round"`, or the rule of
             a released code, `"floor_keep"`, `"ceil_keep"`, `"floor_remove"`.
         after_pruning: What becomes of the weights that stay: `None`, or a
             function of (model, seed) that changes a wrapped model in place,
             such as `kprune.kept_weights.rescale_variance`.
+        exclude: Names of weights or layers, or regular expressions, to leave
+            dense and out of the count.
 
     Example:
 
@@ -55,18 +68,25 @@ class Pruner:
     allocation: str | dict | Callable = "global"
     schedule: str | Callable = "one_shot"
     rounds: int = 1
-    recover: bool = False
+    recover: bool | str = False
     fresh_batches: bool = False
     scoring: ScoringConfig | None = None
     count: str = "round"
     after_pruning: Callable | None = None
+    exclude: str | tuple = ()
 
     def __post_init__(self):
-        if not isinstance(self.rounds, int) or self.rounds < 1:
-            raise ValueError(
-                "Invalid value for argument `rounds`. Expected an integer "
-                f">= 1. Received: rounds={self.rounds!r}"
-            )
+        checks.integer("rounds", self.rounds, 1)
+        checks.require(
+            self.recover in (False, True, "zeros"),
+            "recover",
+            self.recover,
+            "a boolean, or 'zeros'",
+        )
+        scoring = self.scoring and config.get(self.scoring)
+        object.__setattr__(self, "scoring", scoring)
+        exclude = checks.patterns("exclude", self.exclude)
+        object.__setattr__(self, "exclude", exclude)
         lookup.choose(self.count, COUNTS, "rule for counts")
         criteria.get(self.criterion)
         granularity.get(self.granularity)
@@ -131,7 +151,7 @@ class Pruner:
                 for name, layout in layouts.items()
                 if name in scores
             },
-            {name: mask | self.recover for name, mask in current.items()},
+            {name: mask | bool(self.recover) for name, mask in current.items()},
             objective.seed,
             number,
         )
@@ -166,34 +186,3 @@ class Pruner:
         if not self.fresh_batches or batches is None:
             return objective
         return objective.on(*range((number - 1) * batches, number * batches))
-
-
-def scores_by(criterion, objective):
-    """Returns the scores of all weights at their current masks, as arrays.
-
-    Raises:
-        ValueError: If the scores do not fit the weights, or one is NaN.
-    """
-    scores = criterion(objective, objective.weights, objective.masks)
-    found = {}
-    for name, layout in objective.layouts.items():
-        if name in scores:
-            found[name] = scores_of(scores, name, layout.shape)
-            refuse_nan(found[name], name)
-    if not found:
-        raise ValueError(
-            "The criterion gave no scores. Expected arrays by weight name, of "
-            f"{sorted(objective.layouts)}. Received: {sorted(scores)}"
-        )
-    return found
-
-
-def scores_of(scores, name, shape):
-    """Returns the scores of a weight as an array, or says what is wrong."""
-    array = np.asarray(scores[name])
-    if array.shape != shape:
-        raise ValueError(
-            f"The scores of {name!r} have the wrong shape. Expected {shape}. "
-            f"Received: {array.shape}"
-        )
-    return array

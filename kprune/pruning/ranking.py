@@ -89,7 +89,7 @@ def rank(grouping, allocate, scores, alive, seed, number):
         groups[name] = pooled.ravel()
         if not live[name].all():  # What is pruned costs nothing from here.
             groups[name] = pooled[live[name]]
-        refuse_nan(groups[name], name)
+        _refuse_nan(groups[name], name)
     if not groups:
         raise ValueError(
             "The criterion scored nothing that may go. Expected scores of at "
@@ -99,7 +99,38 @@ def rank(grouping, allocate, scores, alive, seed, number):
     return Ranking(grouping, allocate, alive, groups, live, seed, number)
 
 
-def refuse_nan(array, name):
+def scores_by(criterion, objective):
+    """Returns the scores of all weights at their current masks, as arrays.
+
+    Raises:
+        ValueError: If the scores do not fit the weights, or one is NaN.
+    """
+    scores = criterion(objective, objective.weights, objective.masks)
+    found = {}
+    for name, layout in objective.layouts.items():
+        if name in scores:
+            found[name] = scores_of(scores, name, layout.shape)
+            _refuse_nan(found[name], name)
+    if not found:
+        raise ValueError(
+            "The criterion gave no scores. Expected arrays by weight name, of "
+            f"{sorted(objective.layouts)}. Received: {sorted(scores)}"
+        )
+    return found
+
+
+def scores_of(scores, name, shape):
+    """Returns the scores of a weight as an array, or says what is wrong."""
+    array = np.asarray(scores[name])
+    if array.shape != shape:
+        raise ValueError(
+            f"The scores of {name!r} have the wrong shape. Expected {shape}. "
+            f"Received: {array.shape}"
+        )
+    return array
+
+
+def _refuse_nan(array, name):
     """Raises `ValueError` if a score is NaN."""
     if array.size and np.isnan(array.min()):  # `min` is NaN if any entry is.
         raise ValueError(

@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from kprune.masking import masks
-from kprune.pruning import allocation, criteria, granularity
-from kprune.pruning import prune as prune_call
-from kprune.pruning.pruner import Pruner, scores_by
+from kprune.pruning import allocation, criteria, granularity, scope
+from kprune.pruning.pruner import Pruner
+from kprune.pruning.ranking import scores_by
 from kprune.runtime import seeds, user_warnings
 from kprune.scoring.config import ScoringConfig
 from kprune.scoring.objective import Objective
@@ -132,7 +132,7 @@ def _check_counts(criterion, model, grain, sparsity, allocate):
         criterion, grain, allocate, schedule="exponential", rounds=2
     )
     grain = pruner.grain
-    left = prune_call.left_out(model, grain, ())
+    left = scope.left_out(model, grain, ())
     objective = _objective(model, exclude=left)
     found = pruner.masks(objective, sparsity)
     grouping = grain.grouping(model, objective.layouts)

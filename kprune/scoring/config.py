@@ -2,13 +2,20 @@
 
 import dataclasses
 
-from kprune.runtime import lookup
+from kprune.runtime import checks, lookup
 
 _CHOICES = {
     "reduce": ("abs_of_mean", "mean_of_abs"),
     "batch_norm": ("train", "eval"),
     "objective": ("loss", "neg_logit"),
     "precision": ("float32", "float64", "policy"),
+}
+# What to write for arguments of 0.1, for `runtime.renamed`.
+WAYS = {
+    "batches": '`scoring={"batches": ...}`',
+    "batch_size": '`scoring={"batch_size": ...}`',
+    "batch_norm": '`scoring={"batch_norm": ...}`',
+    "probe": "`scoring=`, a kprune.ScoringConfig or a dict of its fields",
 }
 
 
@@ -59,24 +66,17 @@ class ScoringConfig:
 
     def __post_init__(self):
         for name, choices in _CHOICES.items():
-            value = getattr(self, name)
-            if value not in choices:
-                what = f"value of `{name}`"
-                raise ValueError(lookup.unknown(value, choices, what))
+            checks.choice(name, getattr(self, name), choices)
         for name in ("batches", "batch_size", "per_class"):
-            value = getattr(self, name)
-            if value is not None and (int(value) != value or value < 1):
-                raise ValueError(
-                    f"Invalid value for argument `{name}`. Expected an integer "
-                    f">= 1. Received: {name}={value!r}"
-                )
+            if getattr(self, name) is not None:
+                checks.integer(name, getattr(self, name), 1)
         if self.per_class is not None and self.batches is not None:
             raise ValueError(
                 "`per_class` draws from all of the data, so `batches` cannot "
                 "be given with it. Use `batch_size` to cut what is drawn."
             )
         if self.temperature is not None:
-            check_temperature(self.temperature)
+            checks.number("temperature", self.temperature, "(0, inf)")
 
     def merge(self, base):
         """Returns `base` with this config's fields that are not default."""
@@ -88,10 +88,30 @@ class ScoringConfig:
         return dataclasses.replace(base, **changed)
 
 
-def check_temperature(temperature):
-    """Raises `ValueError` unless `temperature` is a number > 0."""
-    if not temperature > 0:
-        raise ValueError(
-            "Invalid value for argument `temperature`. Expected a number > 0. "
-            f"Received: temperature={temperature!r}"
-        )
+def get(scoring, base=None):
+    """Returns the scoring config that a call asks for.
+
+    Args:
+        scoring: A `ScoringConfig`, of which the fields that are not default
+            count, a dict of fields, which all count, or `None`.
+        base: The method's own `ScoringConfig`, which they are put over, or
+            `None`.
+
+    Raises:
+        ValueError: If it is none of these, or has an unknown field.
+
+    Example:
+
+    >>> get({"batches": 1}, ScoringConfig(batch_size=16)).batch_size
+    16
+    """
+    base = base or ScoringConfig()
+    if scoring is None:
+        return base
+    if isinstance(scoring, ScoringConfig):
+        return scoring.merge(base)
+    expected = "a kprune.ScoringConfig or a dict of its fields"
+    checks.instance("scoring", scoring, dict, expected)
+    known = [field.name for field in dataclasses.fields(ScoringConfig)]
+    lookup.check_options(scoring, known, "`scoring`")
+    return dataclasses.replace(base, **scoring)

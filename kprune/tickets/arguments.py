@@ -8,8 +8,8 @@ import keras
 
 from kprune.masking import wrapping
 from kprune.masking.masks import count_kept
-from kprune.pruning.prune import left_out
 from kprune.pruning.pruner import Pruner
+from kprune.pruning.scope import left_out
 from kprune.runtime import keras_internals, lookup, seeds
 from kprune.tickets import fractions, training_segment
 from kprune.training import durations

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 import kprune
 from kprune import experiment
 from kprune.experiment import checking, identity
-from kprune.pruning.prune import check_sparsity
+from kprune.pruning.scope import sparsity_of
 from kprune.runtime import lookup
 
 DENSE = "dense"
@@ -131,7 +131,7 @@ def _check(base, sparsities, networks):
         lookup.choose(network, known, "model")
     grain = kprune.granularity.get(base.pruner.granularity or "weight")
     for sparsity in sparsities:
-        check_sparsity(sparsity, grain)
+        sparsity_of(grain, sparsity)
     if base.distribute == "multi_worker":
         raise ValueError(
             "A sweep runs each cell on one host. Expected "

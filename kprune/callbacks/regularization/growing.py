@@ -15,8 +15,7 @@ from kprune.callbacks.regularization.added import attach, take_off
 from kprune.callbacks.step_counter import StepCounter
 from kprune.masking import weights, wrapping
 from kprune.masking.masks import Budget
-from kprune.pruning import granularity, schedules
-from kprune.pruning import prune as prune_call
+from kprune.pruning import granularity, schedules, scope
 from kprune.pruning.pruner import Pruner
 from kprune.runtime import distribution, lookup, seeds, user_warnings
 from kprune.scoring.objective import Objective
@@ -163,7 +162,7 @@ class GrowingRegularization(keras.callbacks.Callback):
         self.pruner = Pruner(
             found.criterion, _grain(granularity, method), allocation
         )
-        self._sparsity = prune_call.check_sparsity(sparsity, self.pruner.grain)
+        self._sparsity = scope.sparsity_of(self.pruner.grain, sparsity)
         self._exclude = exclude
         seeds.check(seed)
         self._seed = seed
@@ -172,7 +171,7 @@ class GrowingRegularization(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         _check_masks(self.model)
-        self._left_out = prune_call.left_out(
+        self._left_out = scope.left_out(
             self.model, self.pruner.grain, self._exclude
         )
         wrapping.set_notes(self.model, self._left_out)

@@ -6,7 +6,7 @@ https://arxiv.org/abs/2002.07376
 import tensorflow as tf
 
 from kprune.masking.masks import apply
-from kprune.scoring.config import check_temperature
+from kprune.runtime import checks
 
 TEMPERATURE = 200.0  # The authors' choice.
 
@@ -36,7 +36,7 @@ def grasp(objective, weights, masks, temperature=None, absolute=False):
     """
     if temperature is None:
         temperature = objective.scoring.temperature or TEMPERATURE
-    check_temperature(temperature)
+    checks.number("temperature", temperature, "(0, inf)")
     product = objective.hvp(
         apply(masks, weights), temperature=float(temperature)
     )

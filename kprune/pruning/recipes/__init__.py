@@ -1,15 +1,15 @@
 """The methods of the literature, as choices on the four axes.
 
-Each function returns a `kprune.Pruner`. Any axis can still be replaced in the
-call of `prune`. Methods that prune while the model trains are rows too; they
-are given to a callback.
+Each function returns a `kprune.Pruner`. Any axis can still be replaced where
+the method is named. Methods that prune while the model trains are rows too;
+they are given to a callback.
 """
 
 import inspect
 
 from kprune.pruning import criteria
 from kprune.pruning.chain import Chain
-from kprune.pruning.pruner import Pruner
+from kprune.pruning.pruner import AXES, Pruner
 from kprune.pruning.recipes import (
     channels,
     neurons,
@@ -41,7 +41,7 @@ from kprune.pruning.recipes.single_weights import (
 )
 from kprune.pruning.recipes.tickets import hybrid_tickets, random_tickets
 from kprune.pruning.recipes.while_training import EpochSchedule, asni, gmp
-from kprune.runtime import lookup
+from kprune.runtime import checks, lookup
 
 __all__ = [
     "EpochSchedule",
@@ -120,21 +120,17 @@ def get(method, **options):
 
     Args:
         method: A method's name, a `Pruner`, or a criterion function.
-        **options: Options of the method.
+        **options: Options of the method, and axes of `kprune.Pruner` that
+            replace its own: `AXES`. An axis that is `None` stays.
 
     Raises:
         ValueError: If there is no such method or option, or it is one that
             prunes during training.
     """
     if isinstance(method, (Pruner, Chain)):
-        if options:
-            raise ValueError(
-                "Options belong to a method given by name. Received a Pruner "
-                f"and the options {sorted(options)}."
-            )
-        return method
-    if callable(method):
-        return Pruner(criteria.get(method, **options))
+        own, axes = _split(options, ())
+        checks.no_options(own, "a Pruner")
+        return method.with_axes(**axes)
     callback = callback_of(method)
     if callback is not None:
         raise ValueError(
@@ -142,12 +138,14 @@ def get(method, **options):
             "wrapped (`kprune.wrap`) or pruned to a callback: `model.fit(..., "
             f"callbacks=[kprune.callbacks.{callback}({method!r}, ...)])`."
         )
-    if method not in METHODS:
-        if method in criteria.names():
-            return Pruner(criteria.get(method, **options))
+    if isinstance(method, str) and method in METHODS:
+        return _made(METHODS[method], method, options)
+    if not callable(method) and method not in criteria.names():
         known = [*methods(), *GRADUAL, *DYNAMIC]
         raise ValueError(lookup.unknown(method, known, "method"))
-    return _made(METHODS[method], method, options, "prune")
+    criterion = criteria.get(method)
+    own, axes = _split(options, [*inspect.signature(criterion).parameters][3:])
+    return Pruner(criteria.get(method, **own)).with_axes(**axes)
 
 
 def gradual(method, **options):
@@ -155,7 +153,7 @@ def gradual(method, **options):
 
     Args:
         method: As for `get`, or the name of a method of `GradualPruning`.
-        **options: Options of the method.
+        **options: As for `get`.
 
     Returns:
         A `Pruner`, of which each update is one round, or a `EpochSchedule`.
@@ -164,26 +162,20 @@ def gradual(method, **options):
         ValueError: If there is no such method or option.
     """
     if isinstance(method, str) and method in GRADUAL:
-        recipe = GRADUAL[method]
-        return _made(recipe, method, options, "GradualPruning")
+        return _made(GRADUAL[method], method, options)
     return get(method, **options)
 
 
-def _made(recipe, method, options, call):
+def _made(recipe, method, options):
     """Calls a recipe, or says which of its options are unknown."""
     known = inspect.signature(recipe).parameters
-    for name in options:
-        if name not in known:
-            arguments = [f"{one} (of {call})" for one in _ARGUMENTS[call]]
-            raise ValueError(
-                lookup.unknown(
-                    name, [*known, *arguments], f"option of method {method!r}"
-                )
-            )
-    return recipe(**options)
+    own, axes = _split(options, known)
+    lookup.check_options(own, [*known, *AXES], f"method {method!r}")
+    return recipe(**own).with_axes(**axes)
 
 
-_ARGUMENTS = {
-    "prune": ("granularity", "allocation", "schedule", "rounds", "exclude"),
-    "GradualPruning": ("begin", "end", "every", "allocation", "exclude"),
-}
+def _split(options, own):
+    """Returns a method's own options, and the axes that are given."""
+    axes = [name for name in AXES if name in options and name not in own]
+    given = {n: options[n] for n in axes if options[n] is not None}
+    return {n: v for n, v in options.items() if n not in axes}, given

@@ -24,6 +24,11 @@ class EpochSchedule:
     sparsity: Callable
     last_epoch: Callable
 
+    def with_axes(self, **axes):
+        """Returns this method with axes of its pruner replaced."""
+        pruner = self.pruner.with_axes(**axes)
+        return dataclasses.replace(self, pruner=pruner)
+
 
 def gmp(power=3, recover=False):
     """Gradual magnitude pruning, Zhu & Gupta, 2017: cubic, per layer.

@@ -1,0 +1,73 @@
+"""What a pruner works on: which weights it leaves out, and how much goes."""
+
+import math
+
+from kprune.masking import weights
+from kprune.runtime import checks, lookup
+
+
+def excluded(model, exclude):
+    """Returns the names of the weights that patterns exclude.
+
+    Args:
+        model: A Keras model.
+        exclude: Names of weights or layers, or regular expressions.
+
+    Raises:
+        ValueError: If nothing is named like one of `exclude`.
+    """
+    found = weights.prunable(model)
+    names = []
+    for pattern in checks.patterns("exclude", exclude):
+        matched = weights.matching(pattern, found)
+        if not matched:
+            raise ValueError(
+                lookup.unknown(pattern, found, "weight in `exclude`")
+            )
+        names.extend(matched)
+    return names
+
+
+def left_out(model, grain, exclude):
+    """Returns why prunable weights are left out.
+
+    Args:
+        model, exclude: As for `excluded`.
+        grain: A granularity, an object.
+
+    Returns:
+        Dict from a weight's name to the reason.
+
+    Raises:
+        ValueError: If nothing is named like one of `exclude`.
+    """
+    found = weights.prunable(model)
+    notes = dict.fromkeys(excluded(model, exclude), "excluded")
+    if grain.leaves_output_layer(model):
+        outputs = weights.output_names(model)
+        notes.update({n: "output layer" for n in found if n in outputs})
+    for name, weight in found.items():
+        reason = grain.unfit(weight.layout)
+        if reason is not None:
+            notes.setdefault(name, reason)
+    return {**notes, **grain.unprunable_reasons(model, notes)}
+
+
+def sparsity_of(grain, sparsity):
+    """Returns the share of the groups to remove.
+
+    Args:
+        grain: A granularity, an object, which may fix the sparsity.
+        sparsity: Number in [0, 1), or `None` where it is fixed.
+
+    Raises:
+        ValueError: If it is none, or not the one that is fixed.
+    """
+    fixed = grain.sparsity
+    found = checks.sparsity(fixed if sparsity is None else sparsity)
+    if fixed is not None and not math.isclose(found, fixed):
+        raise ValueError(
+            f"{grain} fixes the sparsity at {fixed}. "
+            f"Received: sparsity={sparsity!r}"
+        )
+    return found

@@ -1,0 +1,35 @@
+"""Arguments that had another name in 0.1, and what to write now."""
+
+import functools
+
+
+def renamed(**ways):
+    """Lets a call say what has become of its former arguments.
+
+    Args:
+        **ways: By former name, a string: what to write now.
+
+    Returns:
+        A decorator. The call that it gives raises `ValueError` for a former
+        name, and is the call as it was otherwise.
+
+    Example:
+
+    >>> @renamed(survivors="`rewind_weights=`")
+    ... def imp(rewind_weights="rewind"):
+    ...     return rewind_weights
+    """
+
+    def decorate(call):
+        @functools.wraps(call)
+        def checked(*args, **kwargs):
+            for name in sorted(kwargs.keys() & ways.keys()):
+                raise ValueError(
+                    f"`{name}` was an argument of kprune 0.1. Expected "
+                    f"{ways[name]}. Received: {name}={kwargs[name]!r}"
+                )
+            return call(*args, **kwargs)
+
+        return checked
+
+    return decorate
