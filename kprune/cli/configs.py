@@ -1,0 +1,57 @@
+"""The configs that `--config` names: those that kprune ships, and files."""
+
+import importlib.util
+import pathlib
+
+from kprune import experiment
+from kprune.runtime import lookup
+
+_PACKAGE = pathlib.Path(__file__).parents[1]
+# They are installed with the package. In a checkout they stand beside it.
+SHIPPED = next(
+    path
+    for path in (
+        _PACKAGE / "experiment" / "configs",
+        _PACKAGE.parent / "configs",
+    )
+    if path.is_dir()
+)
+
+
+def names():
+    """Returns the names of the configs that kprune ships, sorted."""
+    return sorted(path.stem for path in SHIPPED.glob("*.py"))
+
+
+def load(text):
+    """Returns the config that a text names, complete.
+
+    Args:
+        text: String, `NAME` or `NAME:ARGUMENT`, with the name of a config
+            that kprune ships or the path of a Python file that has
+            `get_config(argument)`.
+
+    Raises:
+        ValueError: If there is none, or it does not take the argument.
+    """
+    name, *argument = text.split(":", 1)
+    path = _path(name)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "get_config"):
+        raise ValueError(f"Expected a function `get_config` in {path}.")
+    return experiment.complete(module.get_config(*argument))
+
+
+def _path(name):
+    """Returns the path of a config's file."""
+    path = pathlib.Path(name)
+    if path.suffix != ".py":
+        path = SHIPPED / f"{name}.py"
+        if "/" in name or not path.is_file():
+            raise ValueError(lookup.unknown(name, names(), "config"))
+    elif not path.is_file():
+        beside = map(str, path.parent.glob("*.py"))
+        raise ValueError(lookup.unknown(name, beside, "config"))
+    return path

@@ -1,0 +1,189 @@
+"""The flags of one call of a command: defined, parsed, shown.
+
+They belong to the call and not to the process, so that several commands can
+run in one process.
+"""
+
+import contextlib
+import os
+import sys
+
+import tensorflow as tf
+from absl import flags as absl_flags
+from ml_collections import config_flags
+
+from kprune.cli import configs
+from kprune.runtime.version import __version__
+
+
+class Flags(absl_flags.FlagValues):
+    """The flags of one call of a command; their values are its attributes.
+
+    Args:
+        arguments: Strings, what follows the command's name.
+
+    Example:
+
+    >>> flags = Flags(["--sparsity=0.9"])
+    >>> flags.float("sparsity", None, "Share of the weights to remove.")
+    >>> flags.parse()
+    >>> flags.sparsity
+    0.9
+    """
+
+    def __init__(self, arguments=()):
+        super().__init__()
+        # An attribute that is set otherwise would be the value of a flag.
+        self.__dict__["arguments"] = list(arguments)
+        self.integer("verbosity", 0, "1 shows where an error was raised.")
+
+    def string(self, name, default, text):
+        """Defines a flag that takes a string."""
+        absl_flags.DEFINE_string(name, default, text, flag_values=self)
+
+    def integer(self, name, default, text, least=None):
+        """Defines a flag that takes a whole number, `least` or more."""
+        absl_flags.DEFINE_integer(
+            name, default, text, lower_bound=least, flag_values=self
+        )
+
+    def float(self, name, default, text):
+        """Defines a flag that takes a number."""
+        absl_flags.DEFINE_float(name, default, text, flag_values=self)
+
+    def boolean(self, name, default, text):
+        """Defines a flag that is there or not: `--name` or `--noname`."""
+        absl_flags.DEFINE_boolean(name, default, text, flag_values=self)
+
+    def list(self, name, default, text):
+        """Defines a flag that takes strings, separated by commas."""
+        absl_flags.DEFINE_list(name, default, text, flag_values=self)
+
+    def require(self, name, value):
+        """Makes the command refuse to run without a flag.
+
+        Args:
+            name: String, the name of the flag.
+            value: String, what to pass, such as `"DIRECTORY"`.
+        """
+        absl_flags.register_validator(
+            name,
+            lambda found: found not in (None, []),
+            f"Expected --{name}={value}",
+            flag_values=self,
+        )
+
+    def exclude(self, names, expected, required=False):
+        """Makes the command refuse more than one of some flags.
+
+        Args:
+            names: Strings, the names of the flags.
+            expected: String, what to pass, such as `"one of --a and --b"`.
+            required: Whether to refuse none of them as well.
+        """
+        allowed = (1,) if required else (0, 1)
+        absl_flags.register_multi_flags_validator(
+            names,
+            lambda values: (
+                sum(v is not None for v in values.values()) in allowed
+            ),
+            f"Expected {expected}",
+            flag_values=self,
+        )
+
+    def parse(self):
+        """Takes the values from the arguments, or ends the program.
+
+        A flag or a value that there is not is answered in a sentence.
+        """
+        try:
+            _, *rest = self(["kprune", *self.arguments])
+        except (absl_flags.Error, ValueError) as error:
+            sys.exit(f"Error: {error}")
+        except (AttributeError, KeyError) as error:
+            # What ml_collections raises of a section that is not there.
+            sys.exit(f"Error: Unknown section of --config: {error.args[0]}")
+        if rest:
+            sys.exit(f"Error: Unexpected argument: {rest[0]!r}.")
+
+    def help(self):
+        """Returns the names of the flags, and what they are for."""
+        lines = self.get_help(include_special_flags=False).splitlines()
+        # The lines that are not indented name modules.
+        return "\n".join(line for line in lines if line.startswith("  "))
+
+    @contextlib.contextmanager
+    def errors_in_words(self):
+        """Ends the program with the text of an error that the user can mend.
+
+        `--verbosity=1` shows where it was raised.
+        """
+        try:
+            yield
+        except (ValueError, RuntimeError, OSError) as error:
+            if self.verbosity > 0:
+                raise
+            sys.exit(f"Error: {error}")
+
+
+class _ConfigParser(absl_flags.ArgumentParser):
+    """Fills in kprune's defaults, so that each of them can be overridden."""
+
+    def parse(self, text):
+        return configs.load(text)
+
+    def flag_type(self):
+        return "config"
+
+
+def define_config(flags):
+    """Defines `--config`, a complete config, with `--config.KEY=VALUE`."""
+    config_flags.DEFINE_config_file(
+        "config",
+        None,
+        "What to run: the name of a config that kprune ships, as in "
+        "quickstart or force:cifar10_vgg19, or a file, as in "
+        "path/NAME.py:ARGUMENT. Any value in it is replaced by "
+        "--config.KEY=VALUE, such as --config.training.learning_rate=1e-4.",
+        # New keys are options of a model or a method. `experiment.complete`
+        # answers the others.
+        lock_config=False,
+        accept_new_attributes=True,
+        flag_values=flags,
+        sys_argv=flags.arguments,
+    )
+    flags["config"].parser = _ConfigParser()
+    flags.require("config", f"NAME, one of {', '.join(configs.names())}")
+
+
+def define_model(flags):
+    """Defines `--model` and `--workdir`, of which one is expected."""
+    flags.string("model", None, "File to read, NAME.keras.")
+    flags.string(
+        "workdir", None, "Instead: directory of a run of kprune train."
+    )
+    flags.exclude(
+        ["model", "workdir"],
+        "--model=NAME.keras or --workdir=DIRECTORY",
+        required=True,
+    )
+
+
+def define_data_dir(flags):
+    """Defines `--data_dir`."""
+    flags.string(
+        "data_dir",
+        None,
+        "Where tensorflow-datasets keeps its files. Defaults to "
+        "$TFDS_DATA_DIR, or to ~/tensorflow_datasets.",
+    )
+
+
+def environment():
+    """Returns a line on what the program runs with."""
+    found = tf.config.list_physical_devices("GPU")
+    gpus = f"{len(found)} GPU" if found else "no GPU"
+    return (
+        f"kprune {__version__}, TensorFlow {tf.__version__}, "
+        f"{os.cpu_count()} CPU cores, {gpus}"
+    )
