@@ -1,4 +1,4 @@
-"""The command `kprune`: train, sweep, report, prune, evaluate and others.
+"""The commands of `kprune`: train, sweep, report, prune, evaluate and others.
 
 A command is a module of this package, `kprune/cli/NAME.py`:
 
@@ -12,17 +12,18 @@ A command is a module of this package, `kprune/cli/NAME.py`:
         flags.integer("seed", 0, "Of random scores.")
         flags.require("out", "NAME.keras")
 
-    def main(flags):     # Does it: flags.out, flags.seed are the values.
+    def main(flags):     # Does it: flags.out and flags.seed are the values.
         ...
 
-The docstring is its help, and its first line stands in the list of commands
-(`kprune.cli.main.COMMANDS`). What `main` raises as a `ValueError`,
-`RuntimeError` or `OSError` is printed as a sentence, without a traceback, and
-the process ends with exit code 1. Importing a command defines no flags, so that
-several can run in one process.
+The docstring is its help; `kprune_command.COMMANDS` lists it. Importing a
+command defines no flags, so that several can run in one process. What `main`
+raises as a `ValueError`, `RuntimeError` or `OSError` is printed as a sentence,
+without a traceback, and the process ends with exit code 1.
 
-A program that is no command of `kprune`, such as a study, does the same:
+A binary of `tools/` runs such a module, here or elsewhere, in one line:
 
-    if __name__ == "__main__":
-        main.run_module(sys.modules["__main__"])
+    kprune_command.run("kprune.cli.train")
+    kprune_command.run("studies.ossum.run")
+
+It imports nothing else before, for `kprune_command` imports TensorFlow quietly.
 """

@@ -1,0 +1,117 @@
+"""Starts the command `kprune`, quickly and quietly.
+
+`import kprune` imports TensorFlow, which takes seconds and writes lines about
+the hardware. This module stands outside of the package, so that it can list the
+commands at once, and hold those lines back. What the commands do stands in
+`kprune.cli`.
+"""
+
+import contextlib
+import importlib
+import logging
+import os
+import shutil
+import sys
+import tempfile
+
+COMMANDS = {
+    "train": "prunes a model, trains it, and writes what is to keep",
+    "sweep": "runs a config over methods, sparsities and seeds",
+    "report": "tabulates finished runs, and draws accuracy over sparsity",
+    "prune": "prunes a saved model",
+    "evaluate": "measures a saved model: loss, accuracy and sparsity",
+    "export": "exports a saved model for TensorFlow to serve",
+    "compare": "compares two saved models: sizes and times",
+    "tickets": "searches for lottery tickets",
+}
+_HELP = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
+
+
+def main(argv=None):
+    """Runs the command that the arguments name.
+
+    Args:
+        argv: Strings as in `sys.argv`, which is the default: the name of the
+            program, that of the command, and its flags.
+    """
+    _, *arguments = sys.argv if argv is None else argv
+    name = arguments[0] if arguments else "--help"
+    if name in {*_HELP, "help"}:
+        print(usage())
+    elif name in COMMANDS:
+        run(f"kprune.cli.{name}", arguments[1:])
+    elif name == "--version":
+        print(_imported("kprune.cli.flags").environment())
+    else:
+        lookup = _imported("kprune.runtime.lookup")
+        sys.exit(f"Error: {lookup.unknown(name, COMMANDS, 'command')}")
+
+
+def usage():
+    """Returns the text that lists the commands."""
+    lines = [f"  kprune {name:9} {what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            "kprune prunes Keras models.\n",
+            *lines,
+            "\nkprune COMMAND --help shows a command's flags, with examples.",
+            "kprune --version shows what it runs with.",
+        ]
+    )
+
+
+def run(module, arguments=None):
+    """Runs a module that is a command, as `kprune.cli` describes one.
+
+    Args:
+        module: String, its dotted name.
+        arguments: Strings, its flags. Default to those of this process.
+    """
+    command = _imported(module)
+    flags = _imported("kprune.cli.flags").Flags(
+        sys.argv[1:] if arguments is None else arguments
+    )
+    command.define(flags)
+    if _HELP & set(flags.arguments):
+        print(f"{command.__doc__}\nFlags:\n\n{flags.help()}")
+        return
+    flags.parse()
+    with flags.errors_in_words():
+        command.main(flags)
+
+
+def _imported(module):
+    """Imports a module of kprune, and TensorFlow quietly before it."""
+    with _held_back():
+        import tensorflow as tf
+
+        found = importlib.import_module(module)
+        tf.config.list_physical_devices()
+    # Saving a model logs half a dozen lines of no use.
+    logging.getLogger("absl").setLevel(logging.WARNING)
+    tf.get_logger().setLevel(logging.WARNING)
+    return found
+
+
+@contextlib.contextmanager
+def _held_back():
+    """Holds back what is written to standard error, unless the block fails.
+
+    TensorFlow's C++ code writes lines about the hardware on import, which no
+    environment variable turns off.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    real = os.dup(2)
+    with tempfile.TemporaryFile("w+") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(real, 2)
+            file.seek(0)
+            shutil.copyfileobj(file, sys.stderr)
+            raise
+        finally:
+            os.dup2(real, 2)
+            os.close(real)
