@@ -5,17 +5,17 @@ You et al., 2020, https://arxiv.org/abs/1909.11957.
 
 import collections
 
-import keras
 import numpy as np
 
+from kprune.callbacks.base import PruningCallback
 from kprune.masking.masks import Budget, hamming
 from kprune.pruning import recipes, schedules, scope
-from kprune.runtime import distribution, seeds
-from kprune.scoring import batches
-from kprune.scoring.objective import Objective
+from kprune.runtime import checks
+from kprune.runtime.renamed import renamed
+from kprune.scoring import batches, config
 
 
-class EarlyBird(keras.callbacks.Callback):
+class EarlyBird(PruningCallback):
     """Ends training once the mask that pruning would draw no longer changes.
 
     After each epoch it draws the masks that pruning the network now would
@@ -50,10 +50,10 @@ class EarlyBird(keras.callbacks.Callback):
         window: Integer >= 2, how many masks must agree. Defaults to 5.
         stop: Whether to end training there. Defaults to `True`. Else the
             first masks that emerge are kept, and training goes on.
-        granularity, allocation: Replace these of the method.
-        data, loss, scoring, exclude, seed: As for `kprune.prune`, but `data` is
-            read after each epoch: no generator.
-        **options: Options of the method.
+        data, loss, scoring, seed: As for `kprune.prune`, but `data` is read
+            after each epoch: no generator.
+        **options: As for `kprune.prune`: axes that replace those of the
+            method, and its own options.
 
     Attributes:
         masks: Dict of the masks that emerged, by weight name, or `None`.
@@ -75,6 +75,7 @@ class EarlyBird(keras.callbacks.Callback):
     True
     """
 
+    @renamed(**config.WAYS)
     def __init__(
         self,
         method="bn_gamma",
@@ -83,31 +84,23 @@ class EarlyBird(keras.callbacks.Callback):
         tolerance=0.1,
         window=5,
         stop=True,
-        granularity=None,
-        allocation=None,
         data=None,
         loss=None,
         scoring=None,
-        exclude=(),
         seed=0,
         **options,
     ):
-        super().__init__()
-        axes = {"granularity": granularity, "allocation": allocation}
-        self.pruner = recipes.get(method, **options).with_axes(
-            rounds=1,
-            schedule="one_shot",
-            **{name: axis for name, axis in axes.items() if axis is not None},
+        scope.refuse_axes(
+            options, ("schedule", "rounds"), "Masks are drawn in one round."
         )
-        self._sparsity = scope.sparsity_of(self.pruner.grain, sparsity)
-        self._tolerance = _checked_tolerance(tolerance)
-        self._stop = stop
         batches.refuse_what_is_read_once(data)
-        self._looks = {"data": data, "loss": loss, "scoring": scoring}
-        self._exclude = exclude
-        seeds.check(seed)
-        self._seed = seed
-        self._before = collections.deque(maxlen=_checked_window(window) - 1)
+        pruner = recipes.get(method, **options)
+        super().__init__(pruner, data, loss, scoring, seed)
+        self._sparsity = scope.sparsity_of(self.pruner.grain, sparsity)
+        self._tolerance = checks.number("tolerance", tolerance, "[0, 1]")
+        self._stop = stop
+        window = checks.integer("window", window, 2)
+        self._before = collections.deque(maxlen=window - 1)
         self.masks = None
         self.emerged_epoch = None
 
@@ -130,9 +123,13 @@ class EarlyBird(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._before.clear()
         self.masks = self.emerged_epoch = None
+        self.find_weights()
         # Raises now, not an epoch later, if the method does not fit the model.
-        objective = self._objective()
+        objective = self.objective()
         self.pruner.ranking(objective, objective.masks, 1)
+        self._grouping = self.pruner.grain.grouping(
+            self.model, objective.layouts
+        )
 
     def on_epoch_end(self, epoch, logs=None):
         masks, new = self._draw(epoch + 1)
@@ -148,31 +145,13 @@ class EarlyBird(keras.callbacks.Callback):
             if self._stop:
                 self.model.stop_training = True
 
-    def _objective(self):
-        exclude = scope.left_out(self.model, self.pruner.grain, self._exclude)
-        return Objective(
-            self.model, **self._looks, seed=self._seed, exclude=exclude
-        )
-
     def _draw(self, number):
         """Returns the masks that pruning the model as it is would give, and
         which groups are left, dicts of boolean arrays."""
-        objective = self._objective()
-        budget = Budget(
-            self._sparsity,
-            schedules.get("one_shot"),
-            1,
-            rule=self.pruner.count,
-        )
-        found = self.pruner.step(objective, objective.masks, budget, number)
-        distribution.check_agreement(
-            objective.strategy,
-            found,
-            "The workers found different masks. Expected the same data and "
-            "the same kind of devices on all.",
-        )
-        grouping = self.pruner.grain.grouping(self.model, objective.layouts)
-        return found, grouping.live(found)
+        one_shot, rule = schedules.get("one_shot"), self.pruner.count
+        budget = Budget(self._sparsity, one_shot, 1, rule=rule)
+        _, found = self.draw(budget, number)
+        return found, self._grouping.live(found)
 
 
 def _distance(one, other):
@@ -194,21 +173,3 @@ def _unpacked(packed):
         .reshape(one["shape"])
         for name, one in packed.items()
     }
-
-
-def _checked_tolerance(tolerance):
-    if not isinstance(tolerance, (int, float)) or not 0 <= tolerance <= 1:
-        raise ValueError(
-            "Invalid value for argument `tolerance`. Expected a number in "
-            f"[0, 1]. Received: tolerance={tolerance!r}"
-        )
-    return tolerance
-
-
-def _checked_window(window):
-    if not isinstance(window, int) or window < 2:
-        raise ValueError(
-            "Invalid value for argument `window`. Expected an integer >= 2. "
-            f"Received: window={window!r}"
-        )
-    return window

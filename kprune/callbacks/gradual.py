@@ -9,22 +9,23 @@ import functools
 import math
 from fractions import Fraction
 
-import keras
 import numpy as np
 
+from kprune.callbacks.base import PruningCallback
+from kprune.callbacks.pruned_behavior import PrunedBehavior
 from kprune.callbacks.step_counter import StepCounter
-from kprune.masking import weights, wrapping
+from kprune.masking import wrapping
 from kprune.masking.masks import Budget
 from kprune.pruning import recipes, schedules, scope
-from kprune.runtime import distribution, seeds, user_warnings
+from kprune.runtime import user_warnings
+from kprune.runtime.renamed import renamed
+from kprune.scoring import config
 from kprune.scoring.batches import Batches
-from kprune.scoring.config import ScoringConfig
-from kprune.scoring.objective import Objective
 
 _DEFAULTS = {"begin": 0, "end": "75%", "every": "100it"}
 
 
-class GradualPruning(keras.callbacks.Callback):
+class GradualPruning(PruningCallback):
     """Prunes a wrapped model step by step while it trains.
 
     At `begin`, then `every` so many steps, and at `end` the pruner ranks the
@@ -37,7 +38,8 @@ class GradualPruning(keras.callbacks.Callback):
     weights then keep their values under the mask, but for weight decay, to be
     ranked again and come back with them, as in the code of Zhu & Gupta. Only
     when training ends are they zeroed. (To train them as well, wrap the model
-    with `dense_gradients=True`.)
+    with `dense_gradients=True`.) With `recover="zeros"` they are zeroed at
+    once and come back as zeros.
 
     To Keras' `logs` it adds, after each epoch, of the weights that it prunes:
     `sparsity`, `kept`, how many there are, and `mask_churn`, the share of the
@@ -54,19 +56,15 @@ class GradualPruning(keras.callbacks.Callback):
             `"75%"` (of the whole training). Default to 0, `"75%"` and
             `"100it"`; ASNI prunes after each epoch. With several steps per
             execution, after the execution in which an update falls due.
-        initial_sparsity: The sparsity at `begin`. Defaults to 0.
-        granularity, allocation, schedule: Replace these of the method. The
-            schedule of one that prunes in one shot becomes `"cubic"`.
-        data, loss, scoring: What the criterion looks at, as for `kprune.prune`.
-            Magnitudes need no data. To resume to the bit, data must come in
-            the same order in each process.
-        exclude: Names of weights or layers, or regular expressions, to leave
-            as they are and out of the count.
-        keep_pruned_values: With `recover=True`, whether removed weights keep
-            their values (default) or are zeroed and come back as zeros.
-        seed: Integer >= 0, for ties and random scores.
-        **options: Options of the method, such as ASNI's `alpha`, `beta`,
-            `gamma` and `last_prune_epoch`.
+        data, loss, scoring, seed: What the criterion looks at, as for
+            `kprune.prune`. Magnitudes need no data. To resume to the bit, data
+            must come in the same order in each process.
+        **options: Axes that replace those of the method, as for
+            `kprune.prune`: the schedule of one that prunes in one shot
+            becomes `"cubic"`. The sparsity at `begin` is the schedule's:
+            `schedule=kprune.schedules.get("cubic", initial=0.5)`. And options
+            of the method, such as ASNI's `alpha`, `beta`, `gamma` and
+            `last_prune_epoch`.
 
     Raises:
         ValueError: If an argument does not fit, or, once training begins, the
@@ -83,6 +81,13 @@ class GradualPruning(keras.callbacks.Callback):
     [0.837, 0.9]
     """
 
+    @renamed(
+        **config.WAYS,
+        initial_sparsity='`schedule=kprune.schedules.get("cubic", '
+        "initial=...)`",
+        live="`recover=True`, or `recover='zeros'` for False",
+        keep_pruned_values="`recover=True`, or `recover='zeros'` for False",
+    )
     def __init__(
         self,
         method="gmp",
@@ -91,81 +96,35 @@ class GradualPruning(keras.callbacks.Callback):
         begin=None,
         end=None,
         every=None,
-        initial_sparsity=None,
-        granularity=None,
-        allocation=None,
-        schedule=None,
         data=None,
         loss=None,
         scoring=None,
-        exclude=(),
-        keep_pruned_values=None,
         seed=0,
         **options,
     ):
-        super().__init__()
+        timing = {"begin": begin, "end": end, "every": every}
         found = recipes.gradual(method, **options)
-        self._by_epoch = (
-            found if isinstance(found, recipes.EpochSchedule) else None
-        )
-        self._timing = {"begin": begin, "end": end, "every": every}
-        self._sparsity = sparsity
-        self._initial = initial_sparsity
-        if self._by_epoch is not None:
-            self._refuse_course(method, schedule)
+        scope.refuse_axes(options, ("rounds",), "Each update is one round.")
+        by_epoch = isinstance(found, recipes.EpochSchedule)
+        self._by_epoch = found if by_epoch else None
+        if by_epoch:
+            given = {**timing, "sparsity": sparsity}
+            _refuse(method, {**given, "schedule": options.get("schedule")})
             found = found.pruner
-        self.pruner = _with_axes(found, granularity, allocation, schedule)
-        if self.pruner.after_pruning is not None:
-            raise ValueError(
-                "GradualPruning leaves kept weights as they are trained. "
-                f"Received a method that changes them: {method!r}"
-            )
-        if self._by_epoch is None:
-            self._check_course()
-        self._keep_pruned_values = _checked_keeping(
-            keep_pruned_values, self.pruner.recover
-        )
-        self._scoring_config = _merged_scoring(scoring, self.pruner.scoring)
-        seeds.check(seed)
-        self._seed = seed
-        self._data = data
-        self._loss = loss
-        self._exclude = exclude
-        self._batches = None
-
-    def _refuse_course(self, method, schedule):
-        given = {
-            **self._timing,
-            "sparsity": self._sparsity,
-            "initial_sparsity": self._initial,
-            "schedule": schedule,
+        elif found.schedule == "one_shot" and not options.get("schedule"):
+            found = found.with_axes(schedule="cubic")
+        _refuse_changes(method, found)
+        super().__init__(found, data, loss, scoring, seed)
+        self._timing = {
+            name: default if timing[name] is None else timing[name]
+            for name, default in _DEFAULTS.items()
         }
-        given = [name for name, value in given.items() if value is not None]
-        if given:
-            raise ValueError(
-                f"Method {method!r} says itself when to prune, and how much: "
-                f"set its own options instead. Received: {', '.join(given)}."
-            )
-
-    def _check_course(self):
-        for name, default in _DEFAULTS.items():
-            if self._timing[name] is None:
-                self._timing[name] = default
-        StepCounter(**self._timing)  # Raises if a duration cannot be read.
-        grain = self.pruner.grain
-        self._sparsity = scope.sparsity_of(grain, self._sparsity)
-        initial = 0.0 if self._initial is None else self._initial
-        if not 0 <= initial <= self._sparsity:
-            raise ValueError(
-                "Invalid value for argument `initial_sparsity`. Expected a "
-                f"number from 0 to the sparsity {self._sparsity}. Received: "
-                f"initial_sparsity={self._initial!r}"
-            )
-        self._schedule_from_initial()  # Raises if it cannot begin there.
-
-    def _schedule_from_initial(self):
-        options = {} if self._initial is None else {"initial": self._initial}
-        return schedules.get(self.pruner.schedule, **options)
+        if not by_epoch:
+            StepCounter(**self._timing)  # Raises if one cannot be read.
+            self._sparsity = scope.sparsity_of(found.grain, sparsity)
+            _check_start(found.schedule, self._sparsity)
+        self._behavior = PrunedBehavior()
+        self._batches = None
 
     def get_state(self):
         """Returns what a resumed run needs: how far it is."""
@@ -177,17 +136,12 @@ class GradualPruning(keras.callbacks.Callback):
         self._changed = state["changed"]
 
     def on_train_begin(self, logs=None):
-        grain = self.pruner.grain
-        _check_masks(self.model)
-        self._left_out = scope.left_out(self.model, grain, self._exclude)
-        wrapping.set_notes(self.model, self._left_out)
+        self.begin()
         self.clock, self._final, self._schedule = self._course()
         self.clock.start(self.params, cut=True)
         self._changed = 0
-        self._kept_before = None
-        if self._keep_pruned_values:
-            self._kept_before = _keeps_pruned_values(self.model)
-            _set_keeping(self.model, True)
+        if self.pruner.recover and self.pruner.recover != "zeros":
+            self._behavior.change(self.model, keep_pruned_values=True)
 
     def on_epoch_begin(self, epoch, logs=None):
         anew = self.clock.step is None
@@ -203,36 +157,33 @@ class GradualPruning(keras.callbacks.Callback):
             self._update(due)
 
     def on_epoch_end(self, epoch, logs=None):
-        masks = self._masks()
-        total = sum(mask.size for mask in masks.values())
-        kept = sum(int(np.count_nonzero(mask)) for mask in masks.values())
+        total = self.log_masks(logs)
         if logs is not None:
-            logs["sparsity"] = 1 - kept / total
-            logs["kept"] = kept
             logs["mask_churn"] = self._changed / total
         self._changed = 0
 
     def on_train_end(self, logs=None):
-        step, end = self.clock.step, self.clock.end
-        if step is not None and step < end:
-            user_warnings.warn(
-                f"Training ended after {step} steps, before the {end} of "
-                "`end`. The model was pruned to the final sparsity, and has "
-                "not trained since."
-            )
-            self._update(end)
-        if self._kept_before is False:
-            _set_keeping(self.model, False)
-            wrapping.set_masks(self.model, wrapping.get_masks(self.model))
+        if self.ended_early(self.clock, "of `end`"):
+            self._update(self.clock.end)
+        self._behavior.restore(self.model)
+
+    def data(self):
+        """Returns the batches of the data, which are read once and kept."""
+        return None if self._data is None else self._kept_batches()
+
+    def _kept_batches(self):
+        if self._batches is None:
+            self._batches = Batches(self._data, self._scoring.batch_size)
+        place = 0
+        while self._batches.count(place + 1) > place:
+            yield self._batches.at(place)
+            place += 1
 
     def _course(self):
         """Returns the clock, the final sparsity and the schedule."""
-        if self._by_epoch is not None:
-            return self._course_by_epoch()
-        schedule = self._schedule_from_initial()
-        return StepCounter(**self._timing), self._sparsity, schedule
-
-    def _course_by_epoch(self):
+        if self._by_epoch is None:
+            schedule = schedules.get(self.pruner.schedule)
+            return StepCounter(**self._timing), self._sparsity, schedule
         epochs = self.params["epochs"]
         sparsity = functools.partial(self._by_epoch.sparsity, epochs=epochs)
         last = self._by_epoch.last_epoch(epochs)
@@ -257,103 +208,42 @@ class GradualPruning(keras.callbacks.Callback):
         if step < end:
             progress = Fraction(step - begin, end - begin)
         number = 1 + math.ceil((step - begin) / self.clock.every)
-        objective = Objective(
-            self.model,
-            None if self._data is None else self._kept_batches(),
-            self._loss,
-            self._scoring_config,
-            seed=self._seed,
-            exclude=self._left_out,
-        )
-        before = objective.masks
         budget = Budget(
             self._final, self._schedule, progress, rule=self.pruner.count
         )
-        after = self.pruner.step(objective, before, budget, number)
-        distribution.check_agreement(
-            objective.strategy,
-            after,
-            "The workers found different masks. Expected the same data and "
-            "the same kind of devices on all.",
-        )
+        before, after = self.draw(budget, number)
         _warn_of_empty(before, after)
         self._changed += sum(
             int(np.count_nonzero(after[name] != before[name])) for name in after
         )
         wrapping.set_masks(self.model, after)
 
-    def _kept_batches(self):
-        """Yields the batches of the data, which are read once and kept."""
-        if self._batches is None:
-            self._batches = Batches(self._data, self._scoring_config.batch_size)
-        place = 0
-        while self._batches.count(place + 1) > place:
-            yield self._batches.at(place)
-            place += 1
 
-    def _masks(self):
-        """Returns the masks of the weights that are pruned."""
-        found = weights.prunable(self.model)
-        masks = wrapping.get_masks(self.model)
-        return {n: masks[n] for n in found if n not in self._left_out}
-
-
-def _with_axes(pruner, granularity, allocation, schedule):
-    if schedule is None and pruner.schedule == "one_shot":
-        schedule = "cubic"
-    axes = {
-        "granularity": granularity,
-        "allocation": allocation,
-        "schedule": schedule,
-    }
-    given = {axis: value for axis, value in axes.items() if value is not None}
-    return pruner.with_axes(**given)
-
-
-def _checked_keeping(keep_pruned_values, recover):
-    if keep_pruned_values is not None and not recover:
+def _refuse(method, given):
+    given = [name for name, value in given.items() if value is not None]
+    if given:
         raise ValueError(
-            "`keep_pruned_values` says how removed weights come back, and the "
-            "method lets "
-            "none come back. Expected a pruner with `recover=True`, such as "
-            f'GradualPruning("gmp", ..., recover=True). Received: '
-            f"keep_pruned_values={keep_pruned_values!r}"
-        )
-    return recover if keep_pruned_values is None else keep_pruned_values
-
-
-def _merged_scoring(scoring, own):
-    if scoring is not None and not isinstance(scoring, ScoringConfig):
-        raise ValueError(
-            "Invalid value for argument `probe`. Expected a "
-            "kprune.ScoringConfig. "
-            f"Received: scoring={scoring!r}"
-        )
-    return (scoring or ScoringConfig()).merge(own or ScoringConfig())
-
-
-def _check_masks(model):
-    wrapping.get_masks(model)  # Raises if there is none.
-    bare = [n for n, w in weights.prunable(model).items() if w.mask is None]
-    if bare:
-        raise ValueError(
-            f"Model {model.name!r} has weights that can be pruned and have no "
-            f"mask: {', '.join(bare)}. They may have been frozen before. Wrap "
-            "the model again: model = kprune.wrap(model)."
+            f"Method {method!r} says itself when to prune, and how much: "
+            f"set its own options instead. Received: {', '.join(given)}."
         )
 
 
-def _keeps_pruned_values(model):
-    return all(
-        wrapper.keep_pruned_values for wrapper in wrapping.wrappers(model)
-    )
+def _refuse_changes(method, pruner):
+    if pruner.after_pruning is not None:
+        raise ValueError(
+            "GradualPruning leaves kept weights as they are trained. "
+            f"Received a method that changes them: {method!r}"
+        )
 
 
-def _set_keeping(model, keep):
-    wrappers = wrapping.wrappers(model)
-    if any(wrapper.keep_pruned_values != keep for wrapper in wrappers):
-        dense = any(wrapper.dense_gradients for wrapper in wrappers)
-        wrapping.set_pruned_behavior(model, keep, dense)
+def _check_start(schedule, sparsity):
+    initial = schedules.get(schedule)(0.0, sparsity)
+    if not 0 <= initial <= sparsity + 1e-9:
+        raise ValueError(
+            "Expected a schedule that begins between 0 and the sparsity "
+            f"{sparsity}. Received: schedule={schedule!r}, which begins at "
+            f"{initial!r}"
+        )
 
 
 def _warn_of_empty(before, after):

@@ -71,3 +71,16 @@ def sparsity_of(grain, sparsity):
             f"Received: sparsity={sparsity!r}"
         )
     return found
+
+
+def refuse_axes(options, names, why):
+    """Raises `ValueError` if an axis is given that a call cannot vary.
+
+    Args:
+        options: Dict of the options that came with a method.
+        names: Names of axes of `kprune.Pruner`.
+        why: String, a sentence.
+    """
+    given = [name for name in names if options.get(name) is not None]
+    if given:
+        raise ValueError(f"{why} Received: {', '.join(given)}.")

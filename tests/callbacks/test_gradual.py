@@ -146,7 +146,8 @@ def test_the_final_sparsity_comes_at_the_end_whatever_the_steps(timing, steps):
 
 
 def test_it_begins_sparse():
-    driven = Drive("gmp", 0.9, initial_sparsity=0.5, end=12, every=6).run()
+    schedule = schedules.get("cubic", initial=0.5)
+    driven = Drive("gmp", 0.9, schedule=schedule, end=12, every=6).run()
     # 0.9 - 0.4 / 8 = 0.85 half way.
     assert driven.kept == {0: 100, 6: 30, 12: 20}
     assert driven.logs["mask_churn"][0] == pytest.approx(0.85)
@@ -289,8 +290,10 @@ def pruned_twice(**options):
     model.compile("sgd", "mse")
     kernel = model.get_layer("a").layer.kernel
     kernel.assign([[1.0], [2.0], [3.0]])
+    schedule = schedules.get("cubic", initial=1 / 3)
+    timing = {"begin": 1, "end": 3, "every": 2}
     pruning = GradualPruning(
-        "gmp", 1 / 3, initial_sparsity=1 / 3, begin=1, end=3, every=2, **options
+        "gmp", 1 / 3, schedule=schedule, **timing, **options
     )
     pruning.set_model(model)
     pruning.set_params({"epochs": 2, "steps": 2})
@@ -330,9 +333,7 @@ def test_a_weight_returns_with_the_value_it_had():
 
 
 def test_a_weight_returns_as_zero():
-    with pytest.raises(ValueError, match="`recover=True`"):
-        GradualPruning("gmp", 0.9, keep_pruned_values=True)
-    _, mask, stored, _ = pruned_twice(recover=True, keep_pruned_values=False)
+    _, mask, stored, _ = pruned_twice(recover="zeros")
     assert mask == [False, True, True]  # A zero is never among the largest.
     np.testing.assert_array_equal(stored, [0, 0.5, 3])
 
@@ -507,7 +508,9 @@ def test_what_does_not_fit_is_said():
         ({"sparsity": 1.0}, "`sparsity`"),
         ({"sparsity": 0.5, "powr": 2}, "'power'"),
         ({"sparsity": 0.5, "power": 0}, "power=0"),
-        ({"sparsity": 0.5, "initial_sparsity": 0.6}, "initial_sparsity=0.6"),
+        ({"sparsity": 0.5, "schedule": lambda p, s: 0.6}, "begins at 0.6"),
+        ({"sparsity": 0.5, "recover": "zero"}, "recover='zero'"),
+        ({"sparsity": 0.5, "rounds": 3}, "one round. Received: rounds"),
         ({"sparsity": 0.5, "every": "x"}, "Expected a duration"),
         ({"sparsity": 0.5, "schedule": "cubik"}, "'cubic'"),
         ({"sparsity": 0.5, "scoring": 3}, "scoring=3"),

@@ -4,12 +4,12 @@ GReg-1 and GReg-2 of Wang et al., 2021 (https://arxiv.org/abs/2012.09243), and
 dual lottery tickets of Bai et al., 2022 (https://arxiv.org/abs/2203.04248).
 """
 
-import dataclasses
 from fractions import Fraction
 
 import keras
 import numpy as np
 
+from kprune.callbacks.base import PruningCallback
 from kprune.callbacks.regularization import GrowingPenalty, PenaltySchedule
 from kprune.callbacks.regularization.added import attach, take_off
 from kprune.callbacks.step_counter import StepCounter
@@ -17,28 +17,21 @@ from kprune.masking import weights, wrapping
 from kprune.masking.masks import Budget
 from kprune.pruning import granularity, schedules, scope
 from kprune.pruning.pruner import Pruner
-from kprune.runtime import distribution, lookup, seeds, user_warnings
-from kprune.scoring.objective import Objective
+from kprune.runtime import lookup
 from kprune.training import durations
 
-
-@dataclasses.dataclass(frozen=True)
-class _Method:
-    criterion: str
-    picking: dict = dataclasses.field(default_factory=dict)
-
-
+# By method: the criterion, and the course before it picks.
 _METHODS = {
-    "greg1": _Method("magnitude"),
-    "greg2": _Method(
+    "greg1": ("magnitude", {}),
+    "greg2": (
         "magnitude",
         {"pick_increment": 1e-5, "pick_ceiling": 1e-2, "on_others": -1e-4},
     ),
-    "dlth": _Method("random"),
+    "dlth": ("random", {}),
 }
 
 
-class GrowingRegularization(keras.callbacks.Callback):
+class GrowingRegularization(PruningCallback):
     """Drives weights to zero by a growing penalty, then removes them.
 
         gradient of w  +=  lambda w
@@ -133,15 +126,20 @@ class GrowingRegularization(keras.callbacks.Callback):
         exclude=(),
         seed=0,
     ):
-        super().__init__()
-        found = lookup.choose(method, _METHODS, "growing regularization")
+        criterion, course = lookup.choose(
+            method, _METHODS, "growing regularization"
+        )
+        grain = _grain(granularity, method)
+        pruner = Pruner(criterion, grain, allocation, exclude=exclude)
+        super().__init__(pruner, seed=seed)
+        self._sparsity = scope.sparsity_of(pruner.grain, sparsity)
         given = {
             "pick_increment": pick_increment,
             "pick_ceiling": pick_ceiling,
             "on_others": on_others,
         }
         given = {name: v for name, v in given.items() if v is not None}
-        if given and not found.picking:
+        if given and not course:
             raise ValueError(
                 f"Only method 'greg2' has {', '.join(given)}. "
                 f"Received: method={method!r}"
@@ -150,31 +148,19 @@ class GrowingRegularization(keras.callbacks.Callback):
             "increment": increment,
             "ceiling": ceiling,
             "cycles": cycles,
-            **found.picking,
+            **course,
             **given,
         }
-        PenaltySchedule(
-            0, 1, 0, **self._course_options
-        )  # Raises if one does not fit.
+        # Raises if one does not fit.
+        PenaltySchedule(0, 1, 0, **self._course_options)
         self._timing = {"begin": begin, "every": every, "stabilize": stabilize}
         for duration in self._timing.values():
             durations.steps(duration, 1, 1)  # Raises if it cannot be read.
-        self.pruner = Pruner(
-            found.criterion, _grain(granularity, method), allocation
-        )
-        self._sparsity = scope.sparsity_of(self.pruner.grain, sparsity)
-        self._exclude = exclude
-        seeds.check(seed)
-        self._seed = seed
         self.course = None
         self._added = []
 
     def on_train_begin(self, logs=None):
-        _check_masks(self.model)
-        self._left_out = scope.left_out(
-            self.model, self.pruner.grain, self._exclude
-        )
-        wrapping.set_notes(self.model, self._left_out)
+        self.begin()
         self.course = self._course()
         self._clock = StepCounter(self.course.begin, self.course.end, 1)
         self._clock.start(self.params)
@@ -191,23 +177,13 @@ class GrowingRegularization(keras.callbacks.Callback):
         self._follow()
 
     def on_epoch_end(self, epoch, logs=None):
+        self.log_masks(logs)
         if logs is not None:
-            masks = self._masks()
-            total = sum(mask.size for mask in masks.values())
-            kept = sum(int(np.count_nonzero(m)) for m in masks.values())
-            logs["sparsity"] = 1 - kept / total
-            logs["kept"] = kept
             logs["penalty"] = self.course.penalties(self._clock.step)[0]
 
     def on_train_end(self, logs=None):
-        step, end = self._clock.step, self.course.end
-        if step is not None and step < end:
-            user_warnings.warn(
-                f"Training ended after {step} steps, before the {end} after "
-                "which the penalty ends. The model was pruned to the final "
-                "sparsity, and has not trained since."
-            )
-            self._happen_until(end)
+        if self.ended_early(self._clock, "after which the penalty ends"):
+            self._happen_until(self.course.end)
         take_off(self.model, self._added)
         self._added = []
 
@@ -253,7 +229,7 @@ class GrowingRegularization(keras.callbacks.Callback):
 
     def _put_on(self):
         found = weights.prunable(self.model)
-        names = [name for name in found if name not in self._left_out]
+        names = [name for name in found if name not in self.left_out]
         with self.model.distribute_strategy.scope():
             self._penalties = [
                 keras.Variable(0.0, trainable=False, name=name)
@@ -297,27 +273,17 @@ class GrowingRegularization(keras.callbacks.Callback):
 
     def _pick(self, cycle):
         """Picks what goes in a cycle, numbered from 1."""
-        objective = Objective(
-            self.model, seed=self._seed, exclude=self._left_out
-        )
-        before = objective.masks
-        budget = Budget(
-            self._sparsity,
+        linear, share = (
             schedules.get("linear"),
             Fraction(cycle, self.course.cycles),
-            minimum=1,
         )
-        after = self.pruner.step(objective, before, budget, cycle)
-        distribution.check_agreement(
-            objective.strategy,
-            after,
-            "The workers picked different weights. Expected the same values "
-            "and the same kind of devices on all.",
+        before, after = self.draw(
+            Budget(self._sparsity, linear, share, 1), cycle
         )
         self._set_picked({n: before[n] & ~after[n] for n in after})
 
     def _remove(self):
-        masks = self._masks()
+        masks = self.current_masks()
         for name, picked in self._picked.items():
             masks[name] = masks[name] & ~keras.ops.convert_to_numpy(picked)
         wrapping.set_masks(self.model, masks)
@@ -334,23 +300,8 @@ class GrowingRegularization(keras.callbacks.Callback):
                 variable.assign(value)
             self._set = values
 
-    def _masks(self):
-        masks = wrapping.get_masks(self.model)
-        return {name: masks[name] for name in self._picked}
-
 
 def _grain(identifier, method):
     if identifier != "channel":
         return identifier
     return granularity.Channel("first" if method == "dlth" else "sum")
-
-
-def _check_masks(model):
-    masks = wrapping.get_masks(model)  # Raises if there is none.
-    bare = [name for name in weights.prunable(model) if name not in masks]
-    if bare:
-        raise ValueError(
-            f"Model {model.name!r} has weights that can be pruned and have no "
-            f"mask: {', '.join(bare)}. Wrap the model again: "
-            "model = kprune.wrap(model)."
-        )

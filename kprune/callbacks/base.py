@@ -1,0 +1,137 @@
+"""What the callbacks that prune by a `kprune.Pruner` have in common."""
+
+import keras
+import numpy as np
+
+from kprune.masking import weights, wrapping
+from kprune.pruning import scope
+from kprune.runtime import distribution, seeds, user_warnings
+from kprune.scoring import config
+from kprune.scoring.objective import Objective
+
+
+class PruningCallback(keras.callbacks.Callback):
+    """Lets a pruner look at a model while it trains.
+
+    A subclass calls `find_weights` or `begin` in `on_train_begin`, and `draw`
+    whenever masks are due. Resumed runs (`kprune.training.fit`) need its
+    `get_state` and `set_state`.
+
+    Args:
+        pruner: A `kprune.Pruner`, of which each draw is a round.
+        data, loss, scoring, seed: As for `kprune.prune`.
+
+    Attributes:
+        pruner: The pruner.
+        left_out: Dict from the weights that stay dense to the reason, once
+            training has begun.
+    """
+
+    def __init__(self, pruner, data=None, loss=None, scoring=None, seed=0):
+        super().__init__()
+        seeds.check(seed)
+        self.pruner = pruner
+        self._data = data
+        self._loss = loss
+        self._scoring = config.get(scoring, pruner.scoring)
+        self._seed = seed
+
+    def find_weights(self):
+        """Finds out which weights take part."""
+        self.left_out = scope.left_out(
+            self.model, self.pruner.grain, self.pruner.exclude
+        )
+
+    def begin(self):
+        """Finds the weights of a model that is to be pruned, each with a mask.
+
+        Raises:
+            ValueError: If one has no mask.
+        """
+        check_masks(self.model)
+        self.find_weights()
+        wrapping.set_notes(self.model, self.left_out)
+
+    def current_masks(self):
+        """Returns the masks of the weights that take part, by name."""
+        masks = wrapping.get_masks(self.model)
+        found = weights.prunable(self.model)
+        return {n: masks[n] for n in found if n not in self.left_out}
+
+    def objective(self):
+        """Returns the model as it is now, as an `Objective`."""
+        return Objective(
+            self.model,
+            self.data(),
+            self._loss,
+            self._scoring,
+            seed=self._seed,
+            exclude=self.left_out,
+        )
+
+    def data(self):
+        """Returns what the criterion looks at, as for `kprune.prune`."""
+        return self._data
+
+    def draw(self, budget, number):
+        """Returns the masks that a round of the pruner leads to.
+
+        Args:
+            budget: A `kprune.masks.Budget`.
+            number: Integer >= 1, of the round.
+
+        Returns:
+            `(before, after)`, dicts of boolean arrays. Nothing is changed.
+        """
+        objective = self.objective()
+        before = objective.masks
+        after = self.pruner.step(objective, before, budget, number)
+        distribution.check_agreement(
+            objective.strategy,
+            after,
+            "The workers found different masks. Expected the same data and "
+            "the same kind of devices on all.",
+        )
+        return before, after
+
+    def log_masks(self, logs):
+        """Adds `sparsity` and `kept` to Keras' `logs`.
+
+        Returns:
+            How many entries there are.
+        """
+        masks = self.current_masks()
+        total = sum(mask.size for mask in masks.values())
+        kept = sum(int(np.count_nonzero(mask)) for mask in masks.values())
+        if logs is not None:
+            logs.update(sparsity=1 - kept / total, kept=kept)
+        return total
+
+    def ended_early(self, clock, what):
+        """Whether training ended before pruning did, with a warning if so.
+
+        Args:
+            clock: A `StepCounter`.
+            what: String, what happens at its end.
+        """
+        step, end = clock.step, clock.end
+        early = step is not None and step < end
+        if early:
+            user_warnings.warn(
+                f"Training ended after {step} steps, before the {end} {what}. "
+                "The model was pruned to the final sparsity, and has not "
+                "trained since."
+            )
+        return early
+
+
+def check_masks(model):
+    """Raises `ValueError` unless all weights that can be pruned have masks."""
+    wrapping.get_masks(model)  # Raises if there is none.
+    bare = [n for n, w in weights.prunable(model).items() if w.mask is None]
+    if bare:
+        raise ValueError(
+            f"Model {model.name!r} has weights that can be pruned and have no "
+            f"mask: {', '.join(bare)}. They may have been frozen before. Wrap "
+            "the model again: model = kprune.wrap(model)."
+        )

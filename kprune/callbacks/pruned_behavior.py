@@ -1,0 +1,43 @@
+"""What happens to pruned entries while a callback prunes, and not after it."""
+
+from kprune.masking import wrapping
+
+
+class PrunedBehavior:
+    """Changes how a model treats its pruned entries, and changes it back."""
+
+    def __init__(self):
+        self._before = []
+
+    def change(self, model, keep_pruned_values, dense_gradients=None):
+        """Sets the behavior for a training that begins.
+
+        Args:
+            model: A wrapped model, changed in place.
+            keep_pruned_values, dense_gradients: As for
+                `kprune.masking.wrapping.set_pruned_behavior`. `None` leaves
+                gradients as they are.
+        """
+        wrappers, before = wrapping.wrappers(model), self._before
+        # What an interrupted training left is not what was before.
+        if [wrapper for wrapper, *_ in before] != wrappers:
+            before = [
+                (w, w.keep_pruned_values, w.dense_gradients) for w in wrappers
+            ]
+        if dense_gradients is None:
+            dense_gradients = any(dense for *_, dense in before)
+        self._before = []
+        wanted = (keep_pruned_values, dense_gradients)
+        if any((keep, dense) != wanted for _, keep, dense in before):
+            self._before = before
+            wrapping.set_pruned_behavior(model, *wanted)
+
+    def restore(self, model):
+        """Sets it back, and zeroes what was to be zero and lived meanwhile."""
+        if not self._before:
+            return
+        for wrapper, *before in self._before:
+            wrapper.set_pruned_behavior(*before)
+        model.make_train_function(force=True)
+        wrapping.set_masks(model, wrapping.get_masks(model))
+        self._before = []
