@@ -10,6 +10,8 @@ VERSION = re.search(
     r'__version__ = "(.+)"', (HERE / "kprune/runtime/version.py").read_text()
 )[1]
 
+CONFIGS = "kprune.experiment.configs"  # Where they are once installed.
+
 setuptools.setup(
     name="kprune",
     version=VERSION,
@@ -18,8 +20,14 @@ setuptools.setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    packages=setuptools.find_packages(include=["kprune", "kprune.*"]),
+    packages=[
+        *setuptools.find_packages(include=["kprune", "kprune.*"]),
+        CONFIGS,
+    ],
+    package_dir={CONFIGS: "configs"},
     package_data={"kprune.datasets": ["*.npz", "*.md"]},
+    py_modules=["kprune_command"],
+    entry_points={"console_scripts": ["kprune = kprune_command:main"]},
     install_requires=[
         "tensorflow>=2.18",
         "keras>=3.12",

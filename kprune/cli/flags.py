@@ -110,7 +110,11 @@ class Flags(absl_flags.FlagValues):
         """Returns the names of the flags, and what they are for."""
         lines = self.get_help(include_special_flags=False).splitlines()
         # The lines that are not indented name modules.
-        return "\n".join(line for line in lines if line.startswith("  "))
+        return "\n".join(
+            line
+            for line in lines
+            if line.startswith("  ") and line != "    (default: 'None')"
+        )
 
     @contextlib.contextmanager
     def errors_in_words(self):

@@ -8,14 +8,15 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
-from sweeping import claims
-
 from kprune import experiment
+from kprune.experiment.sweep import claims
 
-_TOOLS = pathlib.Path(__file__).parents[1]
+_WORKER = "kprune.experiment.sweep.worker"
+_ROOT = pathlib.Path(__file__).parents[3]
 _PATIENCE = 5.0  # Seconds until a cell that another process runs is looked at.
 _GRACE = 60.0  # Seconds for a worker to save what its run goes on from.
 
@@ -24,7 +25,7 @@ class Pool:
     """Runs cells on worker processes, and tells of each when it is over.
 
     Args:
-        cells: List of `sweeping.grid.Cell`.
+        cells: List of `grid.Cell`.
         runs: Path of the directory of their directories.
         jobs: Integer, how many to run at a time.
         data_dir: As for `kprune.datasets.load`.
@@ -43,6 +44,12 @@ class Pool:
         self._processes = {}
         jobs = min(jobs, len(cells))
         self._environments = [environment(i, jobs, gpus) for i in range(jobs)]
+        # What a worker writes outside of a cell, as TensorFlow does of the
+        # hardware. What it writes in a cell goes to the cell's log.
+        self._said = [
+            tempfile.TemporaryFile("w+")  # noqa: SIM115
+            for _ in range(jobs)
+        ]
 
     def outcomes(self):
         """Starts the workers and yields what becomes of the cells.
@@ -140,7 +147,13 @@ class Pool:
             code = process.wait()
             if self._stopping:
                 return None
-            return {"error": f"Its process ended with exit code {code}."}
+            words = f" {self._last_words(index)}" if code > 0 else ""
+            return {"error": f"Its process ended with exit code {code}.{words}"}
+
+    def _last_words(self, index):
+        """Returns the last line that a worker wrote to standard error."""
+        self._said[index].seek(0)
+        return (self._said[index].read().strip().splitlines() or [""])[-1]
 
     def _worker(self, index):
         """Returns a process that lives, or `None` while stopping."""
@@ -150,9 +163,12 @@ class Pool:
             process = self._processes.get(index)
             if process is None or process.poll() is not None:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "sweeping.worker"],
+                    # -P: a file of the current directory may be named like
+                    # a module.
+                    [sys.executable, "-P", "-m", _WORKER],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
+                    stderr=self._said[index],
                     text=True,
                     env=self._environments[index],
                     # Ctrl-C is for the sweep, which then asks its workers.
@@ -184,8 +200,9 @@ def environment(index, jobs, gpus=0):
         gpus: Integer, how many GPUs there are.
     """
     found = dict(os.environ)
-    path = [str(_TOOLS), found.get("PYTHONPATH")]
-    found["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    if (_ROOT / "setup.py").exists():  # A checkout need not be installed.
+        path = [str(_ROOT), found.get("PYTHONPATH")]
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     if jobs > 1:
         threads = str(max(1, cores() // jobs))
         found.setdefault("TF_NUM_INTRAOP_THREADS", threads)

@@ -1,14 +1,12 @@
 """Keras models in files: read, and written whole or not at all."""
 
-import contextlib
-import os
 import pathlib
 import warnings
 
 import keras
 
-import kprune  # noqa: F401  (Keras finds its layers by it.)
 from kprune.experiment import directory
+from kprune.runtime import files
 
 
 def load(path):
@@ -73,13 +71,9 @@ def save(model, path):
         ValueError: If it cannot be written.
     """
     path = pathlib.Path(path)
-    half = path.with_name(f".{path.name}.{os.getpid()}.keras")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        model.save(half)
-        os.replace(half, path)
+        with files.replaced(path) as half:
+            model.save(half)
     except OSError as error:
         raise ValueError(f"Cannot write {path}: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            half.unlink()

@@ -1,0 +1,40 @@
+"""Tells what a smaller model buys: sizes and times, before and after.
+
+  kprune compare --before=dense.keras --after=small.keras
+
+Both are .keras files, or directories of runs, whose models take the same
+inputs. They run by turns on made-up inputs, or on the first test batch of
+--data or --npz, which a model of open input shape needs.
+"""
+
+import json
+
+from kprune.cli import labelled_data, model_files
+from kprune.deploy.comparison import compare
+
+
+def define(flags):
+    for name, text in (
+        ("before", "File to read, NAME.keras, or directory of a run."),
+        ("after", "The one to compare it with."),
+    ):
+        flags.string(name, None, text)
+        flags.require(name, "NAME.keras")
+    labelled_data.define(flags, "whose test inputs to run on", batch_size=32)
+    flags.integer("repeats", 11, "Alternations per ratio of times.", least=1)
+    flags.boolean(
+        "json", False, "Whether to print a line of JSON, with all digits."
+    )
+
+
+def main(flags):
+    data = labelled_data.test(flags)
+    found = compare(
+        model_files.load(flags.before),
+        model_files.load(flags.after),
+        data=data and data[0],
+        batch_size=flags.batch_size,
+        repeats=flags.repeats,
+        verbose=0,
+    )
+    print(json.dumps(found.to_dict()) if flags.json else found)

@@ -1,0 +1,90 @@
+"""Measures a saved model: loss, accuracy and sparsity on test data.
+
+  kprune evaluate --workdir=runs/quickstart
+  kprune evaluate --model=pruned.keras --data=cifar10 --json
+
+A run is measured on the test set of its config. A model needs --data, of which
+it gets the test set, or --npz, a file with arrays x and y that numpy.savez
+wrote. It is measured by the loss that it is compiled with; one that is not
+compiled, by the cross-entropy that fits its outputs and the labels.
+"""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+
+from kprune import experiment
+from kprune.analysis.report import report
+from kprune.cli import labelled_data, model_files
+from kprune.cli.flags import define_model
+from kprune.experiment import directory
+from kprune.runtime import keras_internals
+from kprune.scoring import losses
+
+
+def define(flags):
+    define_model(flags)
+    labelled_data.define(flags, "whose test set to measure on", batch_size=128)
+    flags.boolean(
+        "json", False, "Whether to print a line of JSON, with all digits."
+    )
+
+
+def main(flags):
+    model = model_files.load(flags.model or flags.workdir)
+    measured = measure(model, *test_data(flags))
+    if flags.json:
+        print(json.dumps(measured))
+    else:
+        print(
+            f"loss {measured['loss']:.4f}, "
+            f"accuracy {100 * measured['accuracy']:.2f} %, "
+            f"sparsity {100 * measured['sparsity']:.2f} %"
+        )
+
+
+def test_data(flags):
+    """Returns batches to measure on, and the labels there are in them."""
+    found = labelled_data.test(flags)
+    if found is not None:
+        return found
+    if flags.workdir is None:
+        raise ValueError("Expected --data=NAME or --npz=FILE.")
+    record = pathlib.Path(flags.workdir, directory.CONFIG).read_text()
+    section = experiment.complete(json.loads(record)["config"]).dataset
+    return labelled_data.test_set(flags, section.name, section.normalization)
+
+
+def measure(model, batches, labels):
+    """Returns the loss, accuracy and sparsity of a model, as a dict.
+
+    Args:
+        model: A Keras model. It is compiled anew, with its loss if it has one.
+        batches: Data set of (x, y).
+        labels: Array of labels as in `batches`, for the check.
+
+    Raises:
+        ValueError: If the data do not fit the model.
+    """
+    x, y = next(iter(batches))
+    keras_internals.check_inputs(model, x)
+    outputs = model(x, training=False)
+    if keras.tree.is_nested(outputs):
+        raise ValueError(
+            "Expected a model with one output. Received: "
+            f"{len(keras.tree.flatten(outputs))} outputs"
+        )
+    loss = losses.compiled_loss(model) or losses.infer(model, outputs, y)
+    like = np.zeros((len(labels), *outputs.shape[1:]))
+    losses.check_labels(model, loss, like, labels)
+    model.compile(loss=loss, metrics=["accuracy"], jit_compile=False)
+    found = model.evaluate(batches, return_dict=True, verbose=0)
+    return {
+        "loss": found["loss"],
+        "accuracy": found["accuracy"],
+        "sparsity": float(
+            report(model, multiply_adds=False, paths=False).sparsity
+        ),
+    }

@@ -1,0 +1,97 @@
+"""What a command reads of inputs and labels: a known data set, or a file."""
+
+import numpy as np
+import tensorflow as tf
+
+from kprune import datasets
+from kprune.cli.flags import define_data_dir
+
+
+def define(flags, what, batch_size):
+    """Defines the flags that name data, and how to read them.
+
+    Args:
+        flags: `kprune.cli.flags.Flags`.
+        what: String, what the data are for.
+        batch_size: Integer, the default of `--batch_size`.
+    """
+    names = ", ".join(datasets.names())
+    flags.string("data", None, f"Data set {what}: {names}.")
+    flags.string(
+        "npz",
+        None,
+        "Instead: a NumPy file with arrays x and y, as the model takes them.",
+    )
+    flags.exclude(["data", "npz"], "one of --data and --npz")
+    flags.string(
+        "normalization",
+        "default",
+        "The constants that --data is normalized with.",
+    )
+    flags.integer("batch_size", batch_size, "Examples in a batch.", least=1)
+    define_data_dir(flags)
+
+
+def train(flags, seed):
+    """Returns training data as `kprune.prune` takes them, or `None`."""
+    if flags.npz is not None:
+        return read(flags.npz)
+    if flags.data is None:
+        return None
+    found, *_ = datasets.load(
+        flags.data,
+        flags.batch_size,
+        normalization=flags.normalization,
+        seed=seed,
+        data_dir=flags.data_dir,
+    )
+    return found
+
+
+def test(flags):
+    """Returns test data as `test_set` does, or `None`."""
+    if flags.npz is not None:
+        x, y = read(flags.npz)
+        batches = tf.data.Dataset.from_tensor_slices((x, y))
+        return batches.batch(flags.batch_size), y
+    if flags.data is None:
+        return None
+    return test_set(flags, flags.data, flags.normalization)
+
+
+def test_set(flags, name, normalization):
+    """Returns a data set of test batches, and the labels there are in it."""
+    *_, found = datasets.load(
+        name,
+        flags.batch_size,
+        normalization=normalization,
+        data_dir=flags.data_dir,
+    )
+    return found, np.arange(datasets.info(name).classes)
+
+
+def read(path):
+    """Returns the arrays x and y of a NumPy file.
+
+    Raises:
+        ValueError: If they are not there, or are of different lengths.
+    """
+    try:
+        with np.load(path) as file:
+            found = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, AttributeError) as error:
+        raise ValueError(
+            f"Expected a file that numpy.savez wrote. Received: {path}: {error}"
+        ) from error
+    if not {"x", "y"} <= set(found):
+        raise ValueError(
+            f"Expected arrays x and y in {path}. Received: "
+            f"{', '.join(found) or 'none'}"
+        )
+    x, y = found["x"], found["y"]
+    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or not len(x):
+        raise ValueError(
+            f"Expected as many x as y in {path}. Received shapes: {x.shape} "
+            f"and {y.shape}"
+        )
+    return x, y

@@ -1,0 +1,206 @@
+"""Runs a config over methods, sparsities and seeds, as far as it is not done.
+
+  kprune sweep --config=mnist_lenet --runs=runs/mnist \\
+      --methods=dense,snip,grasp --sparsities=0.9,0.95,0.98 --seeds=0,1,2 \\
+      --jobs=2
+
+Each cell is a run as of kprune train, without saved models, in a directory of
+its own under --runs, which is named by what the run is. What it prints is in
+sweep.log there. kprune report makes tables and figures of them. Methods,
+sparsities and seeds default to those in the config's `paper.sweep`; a method
+that the config's paper runs with settings of its own goes by its label there.
+--checks=none,shuffle,reinitialize runs each method also with these sanity
+checks in place of itself, the dense network apart.
+
+Stop it as you like: the same command goes on, and finished cells are not run
+again. --dry_run shows what there is to do. Several may work on one directory,
+which hosts can share: each takes what no other has taken. --shard=i/n, counted
+from 0, gives each of n hosts a fixed part instead. It ends when all its cells
+are finished, also those that another process runs.
+
+--jobs processes run at a time and share the cores (how many threads compute
+may change the last digits of a result).
+"""
+
+import os
+import signal
+import sys
+import time
+
+import tensorflow as tf
+
+from kprune import experiment
+from kprune.cli.flags import define_config, define_data_dir, environment
+from kprune.experiment.sweep import claims, grid
+from kprune.experiment.sweep.pool import Pool
+from kprune.experiment.sweep.worker import LOG
+
+
+def define(flags):
+    define_config(flags)
+    define_data_dir(flags)
+    flags.string("runs", None, "Directory of all runs.")
+    flags.require("runs", "DIRECTORY")
+    flags.list("methods", None, f"Of {', '.join(experiment.methods())}.")
+    flags.list(
+        "checks",
+        ["none"],
+        f"Sanity checks of each method: none, "
+        f"{', '.join(experiment.checks())}.",
+    )
+    flags.list(
+        "sparsities", None, "Shares of the weights to remove, in [0, 1)."
+    )
+    flags.list("seeds", None, "Whole numbers.")
+    flags.list("networks", [], "Models. Defaults to the config's.")
+    flags.integer("jobs", 1, "How many cells to run at a time.", least=1)
+    flags.string(
+        "shard", "0/1", "Which part of the cells: i/n, with i from 0 to n - 1."
+    )
+    flags.boolean("dry_run", False, "Whether to show the plan and run nothing.")
+
+
+def main(flags):
+    cells = planned(flags)
+    states = states_of(cells, flags.runs)
+    if flags.dry_run:
+        for name, found in states.items():
+            print(f"{found:<11} {name}")
+        print(counted(states))
+        return
+    left = [cell for cell in cells if states[cell.name] != "finished"]
+    print(f"{environment()}\n{counted(states)}", flush=True)
+    failed = run(left, len(cells), flags)
+    if failed:
+        print(f"\n{len(failed)} of {len(cells)} cells failed:")
+        for name, error in failed.items():
+            print(f"  {name}: {error}")
+            print(f"    {os.path.join(flags.runs, name, LOG)}")
+        sys.exit(1)
+    print(f"All is in {flags.runs}.")
+
+
+def planned(flags):
+    """Returns the cells that the flags ask of this host."""
+    found = grid.cells(
+        flags.config,
+        asked(flags, "methods", str),
+        asked(flags, "sparsities", float),
+        asked(flags, "seeds", int),
+        flags.networks,
+        [None if check == "none" else check for check in flags.checks],
+    )
+    return grid.shard(found, flags.shard)
+
+
+def asked(flags, name, kind):
+    """Returns the values of a list flag, or the config's."""
+    values = flags[name].value
+    if values is None:
+        values = flags.config.paper.to_dict().get("sweep", {}).get(name)
+    if not values:
+        raise ValueError(
+            f"Expected --{name}=A,B,..., for the config has no "
+            f"`paper.sweep.{name}`."
+        )
+    try:
+        return [kind(value) for value in values]
+    except ValueError as error:
+        raise ValueError(
+            f"Expected numbers in --{name}. Received: {values}"
+        ) from error
+
+
+def states_of(cells, runs):
+    """Returns how far each cell is, in a word, by name.
+
+    Args:
+        cells: List of `grid.Cell`.
+        runs: Path of the directory of their directories.
+
+    Raises:
+        ValueError: If none of the directories can be used.
+    """
+    found, errors = {}, []
+    for cell in cells:
+        workdir = os.path.join(runs, cell.name)
+        try:
+            state = experiment.status(workdir, cell.config)
+        except ValueError as error:
+            state = "damaged"
+            errors.append(error)
+        if state != "finished" and claims.holder(workdir) is not None:
+            state = "running"
+        found[cell.name] = state
+    if errors and len(errors) == len(cells):
+        raise errors[0]
+    return found
+
+
+def counted(states):
+    """Returns a sentence on how many cells are how far."""
+    found = list(states.values())
+    text = f"{len(found)} cells: {found.count('finished')} finished"
+    for word in ("resumable", "unfinished", "running", "damaged", "new"):
+        if word in found:
+            text += f", {found.count(word)} {word}"
+    return f"{text}."
+
+
+def run(left, total, flags):
+    """Runs cells, with a line for each, and returns the errors by name."""
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    if flags.config.distribute != "none":
+        gpus = 0  # Each cell takes them all.
+    pool = Pool(left, flags.runs, flags.jobs, flags.data_dir, gpus)
+    failed = {}
+    done, started = 0, time.monotonic()
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        for cell, outcome in pool.outcomes():
+            if "held" in outcome:
+                print(f"{cell.name}: {outcome['held']} runs it", flush=True)
+                continue
+            done += 1
+            if "error" in outcome:
+                failed[cell.name] = outcome["error"]
+            number = total - len(left) + done
+            pace = (time.monotonic() - started) / done
+            ahead = duration(pace * (len(left) - done))
+            print(
+                f"[{number}/{total}] {cell.name}: {format_(outcome)}"
+                + (f"; {ahead} left" if done < len(left) else ""),
+                flush=True,
+            )
+    except KeyboardInterrupt as stop:
+        print("\nStopping. What the cells go on from is saved.", flush=True)
+        pool.stop()
+        print(
+            f"{total - len(left) + done - len(failed)} of {total} cells are "
+            "finished. The same command goes on with the others."
+        )
+        sys.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return failed
+
+
+def _terminated(number, frame):
+    raise KeyboardInterrupt(number)
+
+
+def format_(outcome):
+    """Returns what became of a cell."""
+    if "error" in outcome:
+        return f"FAILED, {outcome['error']}"
+    result = outcome["result"]
+    return f"{100 * result['test_accuracy']:.2f} %, {result['seconds']:.1f} s"
+
+
+def duration(seconds):
+    """Returns a length of time in words, rounded: `"about 3 min"`."""
+    if seconds < 100:
+        return f"about {seconds:.0f} s"
+    if seconds < 6000:
+        return f"about {seconds / 60:.0f} min"
+    return f"about {seconds / 3600:.1f} h"

@@ -1,0 +1,201 @@
+"""Prunes a model at initialization, trains it, and writes what is to keep.
+
+  kprune train --config=quickstart --workdir=runs/quickstart
+
+Any value of the config is replaced by --config.KEY=VALUE, the common ones by a
+flag of their own, which wins over both:
+
+  kprune train --config=mnist_lenet --workdir=runs/snip98 \\
+      --method=snip --sparsity=0.98 --config.training.learning_rate=1e-3
+
+The directory gets config.json, metrics.jsonl (a line for each epoch, then one
+with the test result), report.json, masks.npz, model.keras and saved_model/;
+last, DONE. The models in it are plain ones that load without kprune.
+--method=dense trains a baseline without pruning, which has no masks.npz.
+
+--check=shuffle and its like train a sanity check of the method in its place: a
+run of its own, which tells whether the method knows more than how sparse each
+layer is to be (kprune.sanity).
+
+With --runs=DIRECTORY in place of --workdir, the directory is made in there and
+named by what the run is. --dry_run prints the plan and the table of weights.
+
+The same command again goes on from the last checkpoint if the run was killed,
+and ends as if it had not been; it does nothing if the run is finished. A
+directory that holds another run is refused. On SIGTERM the run is saved, and
+the exit code is 143, as when another worker died: start it again.
+
+--distribute=mirrored trains on all GPUs of this machine. On several machines,
+start the same command with --distribute=multi_worker and TF_CONFIG on each;
+all must see the directory.
+"""
+
+import contextlib
+import os
+import sys
+
+import keras
+import tensorflow as tf
+
+from kprune import experiment, training
+from kprune.analysis.report import summary
+from kprune.cli.flags import define_config, define_data_dir, environment
+from kprune.experiment import checking
+from kprune.experiment.config import DENSE, WITHOUT_SPARSITY
+
+# The flags that replace a value of the config, by its dotted key.
+_VALUES = {
+    "method": "pruner.method",
+    "sparsity": "pruner.sparsity",
+    "check": "pruner.check",
+    "epochs": "training.epochs",
+    "batch_size": "dataset.batch_size",
+    "seed": "seed",
+    "distribute": "distribute",
+    "precision": "precision",
+}
+_GOES_ON = {
+    "unfinished": "It starts over.",
+    "resumable": "It goes on from the last checkpoint.",
+}
+
+
+def define(flags):
+    define_config(flags)
+    define_data_dir(flags)
+    flags.string("workdir", None, "Directory to write.")
+    flags.string("runs", None, "Directory to write the run's own directory in.")
+    flags.exclude(
+        ["workdir", "runs"],
+        "--workdir=DIRECTORY or --runs=DIRECTORY",
+        required=True,
+    )
+    methods, checks = map(
+        ", ".join, (experiment.methods(), experiment.checks())
+    )
+    flags.string("method", None, f"One of {methods}.")
+    flags.float("sparsity", None, "Share of the weights to remove, in [0, 1).")
+    flags.string(
+        "check", None, f"Sanity check in place of the method: {checks}."
+    )
+    flags.integer("epochs", None, "Epochs to train.")
+    flags.integer("batch_size", None, "Images in a batch of training.")
+    flags.integer(
+        "seed",
+        None,
+        "What the seeds of initialization, data order and pruning derive from.",
+    )
+    flags.string(
+        "distribute", None, "One of none, mirrored, multi_worker, tpu."
+    )
+    flags.string(
+        "precision", None, "One of float32, mixed_bfloat16, mixed_float16."
+    )
+    flags.boolean(
+        "dry_run",
+        False,
+        "Whether to print the plan, and train and write nothing.",
+    )
+
+
+def main(flags):
+    config = config_of(flags)
+    workdir = flags.workdir
+    if flags.runs:
+        workdir = os.path.join(flags.runs, experiment.name(config))
+    status = experiment.status(workdir, config)
+    if flags.dry_run:
+        show_plan(config, workdir, status)
+        return
+    if status == "finished":
+        print(f"{workdir} is finished. {outcome(experiment.result(workdir))}")
+        return
+    print(environment())
+    if status in _GOES_ON:
+        print(f"{workdir} holds this run unfinished. {_GOES_ON[status]}")
+    # A progress bar is for eyes: in a file, a line for each epoch.
+    verbose = "auto" if sys.stdout.isatty() else 2
+    keras.utils.set_random_seed(config.seed)
+    with death_of_a_worker_in_words(flags.verbosity):
+        run = experiment.build(
+            config, flags.data_dir, verbose, resumes=status == "resumable"
+        )
+        print(f"{described(config)}\n")
+        if run.pruned:
+            summary(run.model)
+            print()
+        result = experiment.train(run, workdir, verbose)
+    print(f"{outcome(result)} All is in {workdir}.")
+
+
+def config_of(flags):
+    """Returns the config, complete, with the plain flags over it."""
+    config = flags.config
+    given = {key: flags[name].value for name, key in _VALUES.items()}
+    config.update_from_flattened_dict(
+        {key: value for key, value in given.items() if value is not None}
+    )
+    method = config.pruner.method
+    fixed = method in (DENSE, *WITHOUT_SPARSITY)
+    if fixed and flags.sparsity is not None:
+        why = "prunes nothing" if method == DENSE else "says itself how much"
+        raise ValueError(
+            f"--method={method} {why}. Leave out "
+            f"--sparsity={flags.sparsity}, or name another method."
+        )
+    checking.refuse_unfit(method, config.pruner.check)
+    return experiment.complete(config)
+
+
+def show_plan(config, workdir, status):
+    """Prints what would be run, and the table of weights."""
+    print(f"{described(config)}\nDirectory: {workdir} ({status})")
+    settings = experiment.settings(config)
+    if settings:
+        print("What differs from the defaults:")
+    for key, value in settings.items():
+        print(f"  {key} = {value!r}")
+    print()
+    summary(experiment.network(config))
+
+
+@contextlib.contextmanager
+def death_of_a_worker_in_words(verbosity):
+    """Ends the program so that it is started again, if a worker is gone."""
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        if verbosity > 0:
+            raise
+        lines = str(error).splitlines()
+        print(
+            f"Error: a worker is gone. Start all of them again: they go on "
+            f"from the last checkpoint. {lines[0]}",
+            file=sys.stderr,
+        )
+        # Skip TensorFlow's shutdown: the cluster is gone, and it would hang.
+        os._exit(training.EXIT_CODE)
+
+
+def described(config):
+    """Returns a line on what is run."""
+    pruner = config.pruner
+    how = "dense"
+    if pruner.method != DENSE:
+        how = f"pruned by {pruner.method}"
+    if pruner.check:
+        how += f" (sanity check: {pruner.check})"
+    if pruner.sparsity:
+        how += f" to a sparsity of {pruner.sparsity}"
+    return (
+        f"{config.model.name} on {config.dataset.name}, {how}; "
+        f"epochs: {config.training.epochs}, seed: {config.seed}"
+    )
+
+
+def outcome(result):
+    """Returns a sentence on the result of a run."""
+    return (
+        f"Test accuracy {result['test_accuracy']:.4f} at a sparsity of "
+        f"{result['sparsity']:.4f}, after {result['seconds']:.0f} s."
+    )

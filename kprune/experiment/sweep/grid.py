@@ -1,0 +1,168 @@
+"""Which runs a sweep is of: a config over methods, sparsities and seeds."""
+
+import dataclasses
+import itertools
+import re
+
+from ml_collections import ConfigDict
+
+from kprune import datasets, experiment, models
+from kprune.experiment import checking
+from kprune.experiment.config import DENSE
+from kprune.pruning import granularity, recipes, scope
+from kprune.runtime import lookup
+from kprune.runtime import methods as method_table
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One run.
+
+    Args:
+        config: `ConfigDict`, complete.
+        name: The name of its directory.
+    """
+
+    config: ConfigDict
+    name: str
+
+
+def variants(paper):
+    """Returns what a config's paper compares, by the label it has there.
+
+    A row of `paper["results"]` is of a `"method"`, with the `"options"` that
+    are its own there, if any: values by dotted key of the config. It goes by
+    its `"label"`, or by the method's name if it has none.
+
+    Args:
+        paper: Dict, as in a config.
+
+    Returns:
+        Dict from a label to (method, options).
+    """
+    return {
+        row.get("label", row["method"]): (row["method"], row.get("options", {}))
+        for row in paper.get("results", [])
+    }
+
+
+def cells(base, methods, sparsities, seeds, networks=(), checks=(None,)):
+    """Returns the runs of a sweep: seed by seed, the dense one once in each.
+
+    They are without saved models.
+
+    Args:
+        base: Config of all runs, complete.
+        methods: Strings: `"dense"`, labels of `variants(base.paper)`, or
+            names of methods.
+        sparsities: Floats.
+        seeds: Integers.
+        networks: Names of models. Defaults to that of `base`.
+        checks: Names of sanity checks to run each method with, and `None` for
+            the method itself. The dense run has none.
+
+    Returns:
+        List of `Cell`, without duplicates.
+
+    Raises:
+        ValueError: If there is no such method, check, network or data set, a
+            sparsity or a seed is out of range, or a method cannot have a
+            check.
+    """
+    known = {
+        **{name: (name, {}) for name in experiment.methods()},
+        **variants(base.paper.to_dict()),
+    }
+    chosen = [lookup.choose(m, known, "method") for m in methods]
+    _check(base, sparsities, networks)
+    found = {}
+    for network, seed, (method, options) in itertools.product(
+        networks or [base.model.name], seeds, chosen
+    ):
+        dense = method == DENSE
+        for sparsity, check in itertools.product(
+            [0.0] if dense else sparsities, [None] if dense else checks
+        ):
+            checking.refuse_unfit(method, check)
+            changes = {
+                **options,
+                "model.name": network,
+                "seed": seed,
+                "artifacts": False,
+                "pruner.sparsity": sparsity,
+                "pruner.method": method,
+                "pruner.check": check,
+            }
+            config = _changed(base, changes)
+            name = experiment.name(config)
+            found.setdefault(name, Cell(config, name))
+    for cell in found.values():
+        pruner = cell.config.pruner
+        if pruner.method in method_table.methods("prune"):
+            recipes.get(pruner.method, **pruner.options.to_dict())
+    return list(found.values())
+
+
+def shard(cells, text):
+    """Returns one host's share of the cells.
+
+    Args:
+        cells: List, the same on all hosts.
+        text: `"i/n"`: share `i` of `n`, counted from 0.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    index, count = map(int, match.groups()) if match else (0, 0)
+    if index >= count:
+        raise ValueError(
+            "Expected --shard=i/n with i from 0 to n - 1, such as 0/4, 1/4, "
+            f"2/4 and 3/4 on four hosts. Received: --shard={text}"
+        )
+    return cells[index::count]
+
+
+def _check(base, sparsities, networks):
+    datasets.info(base.dataset.name)
+    known = dict.fromkeys(models.names())
+    for network in networks or [base.model.name]:
+        lookup.choose(network, known, "model")
+    grain = granularity.get(base.pruner.granularity or "weight")
+    for sparsity in sparsities:
+        scope.sparsity_of(grain, sparsity)
+    if base.distribute == "multi_worker":
+        raise ValueError(
+            "A sweep runs each cell on one host. Expected "
+            "config.distribute of none, mirrored or tpu; --shard=i/n splits "
+            "the cells over hosts. Received: multi_worker"
+        )
+
+
+def _of_no_network(paper):
+    """Returns what a paper says without its figures, which are of another
+    network."""
+    figures = ("mean", "std", "n")
+    rows = [
+        {key: value for key, value in row.items() if key not in figures}
+        for row in paper.get("results", [])
+    ]
+    found = {key: value for key, value in paper.items() if key != "source"}
+    return {**found, "results": rows} if rows else found
+
+
+def _changed(base, changes):
+    """Returns a config with values replaced by dotted key, complete."""
+    config = base.to_dict()
+    if changes["pruner.method"] == DENSE:
+        # How others prune is not part of the dense run.
+        config["pruner"] = {}
+    if changes["model.name"] != base.model.name:
+        config["paper"] = _of_no_network(config["paper"])
+    for key, value in changes.items():
+        *sections, last = key.split(".")
+        inner = config
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        inner[last] = value
+    return experiment.complete(config)

@@ -1,0 +1,105 @@
+"""A process that runs the cells of a sweep, one after the other.
+
+It reads a line of JSON for each cell from standard input: `config`, `workdir`
+and `data_dir`. It answers on standard output with a line that has `result`,
+`held` (who else runs the cell) or `error`. What the cell prints goes to
+`sweep.log` in its directory. A line of `null` ends it.
+
+If the input closes before that, the sweep is dead: it sends itself SIGTERM, on
+which a run saves what it can go on from.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+
+import keras
+
+from kprune import experiment
+from kprune.experiment.sweep import claims
+
+LOG = "sweep.log"
+
+
+def main():
+    answers = os.fdopen(os.dup(1), "w")
+    tasks = queue.Queue()
+    threading.Thread(target=_read, args=(tasks,), daemon=True).start()
+    while (task := tasks.get()) is not None:
+        answers.write(json.dumps(perform(task)) + "\n")
+        answers.flush()
+
+
+def perform(task):
+    """Runs a cell unless it is finished or another process runs it.
+
+    Args:
+        task: Dict: `config` (a dict), `workdir`, `data_dir`.
+
+    Returns:
+        Dict with `result`, `held` or `error`.
+    """
+    workdir = pathlib.Path(task["workdir"])
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        with claims.claim(workdir) as mine:
+            if not mine:
+                return {"held": claims.holder(workdir) or "another process"}
+            with _logged(workdir / LOG):
+                return _outcome(task, workdir)
+    except OSError as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _outcome(task, workdir):
+    sys.stdout.write(f"{time.ctime()}, process {os.getpid()}\n")
+    try:
+        config = experiment.complete(task["config"])
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(config.seed)
+        # 2 is a line for each epoch.
+        result = experiment.run(config, workdir, task["data_dir"], verbose=2)
+    except Exception as error:
+        traceback.print_exc()
+        lines = str(error).strip().splitlines() or [""]
+        return {"error": f"{type(error).__name__}: {lines[0]}"}
+    return {"result": result}
+
+
+@contextlib.contextmanager
+def _logged(path):
+    """Sends all that the process prints, C++ included, to a file's end."""
+    before = {fd: os.dup(fd) for fd in (1, 2)}
+    try:
+        with open(path, "a", buffering=1) as file:
+            for fd in before:
+                os.dup2(file.fileno(), fd)
+            with (
+                contextlib.redirect_stdout(file),
+                contextlib.redirect_stderr(file),
+            ):
+                yield
+    finally:
+        for fd, real in before.items():
+            os.dup2(real, fd)
+            os.close(real)
+
+
+def _read(tasks):
+    for line in sys.stdin:
+        task = json.loads(line)
+        tasks.put(task)
+        if task is None:
+            return
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()
