@@ -1,9 +1,9 @@
-"""The rows of tables 1 and 2 of ASNI.
+"""ASNI (Damadi, Nouri & Pirsiavash, 2022): the rows of tables 1 and 2.
 
-Damadi, Nouri & Pirsiavash (2022), https://arxiv.org/abs/2202.09284: magnitude
-pruning on a sigmoid schedule while training (A), beside the dense network (D),
-and the sparse one trained again from its original weights (S) or from two
-values per layer (C). All four, and their table:
+https://arxiv.org/abs/2202.09284: magnitude pruning on a sigmoid schedule while
+training (A), beside the dense network (D), and the sparse one trained again
+from its original weights (S) or from two values per layer (C). All four, and
+their table:
 
 python tools/train_asni.py --config=configs/asni.py:mnist_fc --runs=runs/asni
 
@@ -11,21 +11,16 @@ One run of A:
 
 python tools/train.py --config=configs/asni.py:mnist_fc --workdir=runs/one
 
-The rows: mnist_fc (also without a name), mnist_conv2, mnist_conv4,
-mnist_conv6, cifar10_conv2, cifar10_conv4, cifar10_conv6, cifar10_vgg11,
-cifar10_vgg13, cifar10_vgg16, cifar10_resnet18, imagenet_resnet50 and, pruned
-more, imagenet_resnet50_more.
-
 Not stated in the paper, or not as it must have been meant: the course of the
 cosine (a half one here), the last epoch that prunes (the second to last, from
 the counts it prints), the initialization of the small networks.
 """
 
-import ml_collections
+from kprune.experiment import rows
 
 # alpha, gamma; what the paper has: non-zero parameters (biases included), and
 # the accuracies of D, A, C and S.
-_ROWS = {
+_TABLES = {
     "mnist_fc": (98, 5, 8_335, (96.88, 96.72, 96.93, 96.75)),
     "mnist_conv2": (99.2, 2, 86_363, (98.09, 98.12, 98.14, 98.03)),
     "mnist_conv4": (98.5, 2, 39_828, (98.33, 98.46, 98.52, 98.27)),
@@ -55,44 +50,38 @@ _MODELS = {
     "fc": {"name": "lenet_300_100"},
     "resnet18": {"name": "resnet18", "stem": "imagenet"},
 }
-
-
-def get_config(arg=""):
-    row = "mnist_fc" if arg in ("", "quick") else arg
-    if row not in _ROWS:
-        raise ValueError(
-            f"Expected :quick, nothing, or one of {', '.join(_ROWS)}. "
-            f"Received: {arg!r}"
-        )
-    alpha, gamma, nonzeros, accuracies = _ROWS[row]
-    dataset, network = row.removesuffix("_more").split("_")
-    config = ml_collections.ConfigDict()
-    config.seed = 0
-    name = {"imagenet": "imagenet2012"}.get(dataset, dataset)
-    config.dataset = {"name": name, "batch_size": 128}
-    config.model = _MODELS.get(network, {"name": network})
-    config.pruner = {
+_SETTINGS = {
+    "dataset": {"batch_size": 128},
+    "pruner": {
         "method": "asni",
         "sparsity": None,  # Follows from these.
-        "options": {"alpha": float(alpha), "beta": 0.5, "gamma": float(gamma)},
-    }
-    config.training = _training(network)
-    if network in _SMALL:
-        config.dataset.batch_size = 60
-        if dataset == "cifar10":
-            config.dataset.augment = False
-    elif dataset == "imagenet":
-        config.dataset.batch_size = 820
-    config.paper = {
+        "options": {"beta": 0.5},
+    },
+    "paper": {
         "source": "https://arxiv.org/abs/2202.09284, table 2",
         "metric": "test accuracy %",
-        "nonzeros": nonzeros,
-        "variants": dict(zip("DACS", accuracies, strict=True)),
+    },
+}
+
+
+def _row(name, alpha, gamma, nonzeros, accuracies):
+    dataset, network = name.removesuffix("_more").split("_")
+    row = {
+        "dataset.name": "imagenet2012" if dataset == "imagenet" else dataset,
+        "model": _MODELS.get(network, {"name": network}),
+        "pruner.options.alpha": float(alpha),
+        "pruner.options.gamma": float(gamma),
+        "training": _training(network),
+        "paper.nonzeros": nonzeros,
+        "paper.variants": dict(zip("DACS", accuracies, strict=True)),
     }
-    if arg == "quick":  # Two steps of everything, on data that is there.
-        config.dataset.name = "digits"
-        config.training.update(epochs=1, steps_per_epoch=2)
-    return config
+    if network in _SMALL:
+        row["dataset.batch_size"] = 60
+        if dataset == "cifar10":
+            row["dataset.augment"] = False
+    elif dataset == "imagenet":
+        row["dataset.batch_size"] = 820
+    return row
 
 
 def _training(network):
@@ -106,16 +95,16 @@ def _training(network):
             "steps_per_execution": 50,
         }
     large = network == "resnet50"
+    weight_decay, epochs = (1e-4, 90) if large else (5e-4, 160)
+    schedule = {"name": "asni_cosine", "delta": 0.02 if large else 0.06}
     return {
-        "optimizer": "torch_sgd",
-        "optimizer_options": {
-            "momentum": 0.9,
-            "weight_decay": 1e-4 if large else 5e-4,
-        },
+        **rows.torch_sgd(weight_decay, schedule, epochs),
         "learning_rate": 0.35 if large else 0.05,
-        "schedule": {
-            "name": "asni_cosine",
-            "delta": 0.02 if large else 0.06,
-        },
-        "epochs": 90 if large else 160,
     }
+
+
+ROWS = {name: _row(name, *values) for name, values in _TABLES.items()}
+
+
+def get_config(arg=""):
+    return rows.config(arg, ROWS, _SETTINGS)

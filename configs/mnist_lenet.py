@@ -11,45 +11,32 @@ python tools/sweep.py --config=configs/mnist_lenet.py --runs=runs/mnist
 python tools/report.py --runs=runs/mnist
 """
 
-import ml_collections
+from kprune.experiment import rows
 
-
-def get_config(arg=""):
-    config = ml_collections.ConfigDict()
-    config.seed = 0
-    config.dataset = {"name": "mnist", "batch_size": 60}
-    config.model = {"name": "lenet_300_100", "initializer": "xavier_normal"}
-    config.pruner = {
+_METHODS = ["random", "magnitude", "snip", "grasp", "synflow"]
+_SETTINGS = {
+    "dataset": {"name": "mnist", "batch_size": 60},
+    "model": {"name": "lenet_300_100", "initializer": "xavier_normal"},
+    "pruner": {
         "method": "grasp",
         "sparsity": 0.95,
         "batches": 1,
         "batch_size": 100,
-    }
-    config.training = {
+    },
+    "training": {
         "optimizer": "adam",
         "learning_rate": 1.2e-3,
         "epochs": 5,
         "steps_per_execution": 50,
-    }
-    config.paper = {
+    },
+    "paper": {
         "source": "https://arxiv.org/abs/1803.03635",
         "metric": "test accuracy %",
-        "sweep": {
-            "methods": [
-                "dense",
-                "random",
-                "magnitude",
-                "snip",
-                "grasp",
-                "synflow",
-            ],
-            "sparsities": [0.9, 0.95, 0.98],
-            "seeds": [0, 1, 2],
-        },
-    }
-    if arg == "quick":  # Two steps of everything, on data that is there.
-        config.dataset.name = "digits"
-        config.training.update(epochs=1, steps_per_epoch=2)
-    elif arg:
-        raise ValueError(f"Expected :quick or nothing. Received: {arg!r}")
-    return config
+        "sweep": rows.sweep(_METHODS, [0.9, 0.95, 0.98]),
+    },
+}
+ROWS = {"mnist_lenet_300_100": {}}
+
+
+def get_config(arg=""):
+    return rows.config(arg, ROWS, _SETTINGS)

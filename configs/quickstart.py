@@ -5,18 +5,16 @@ Half a minute on two CPU cores, without any download:
 python tools/train.py --config=configs/quickstart.py --workdir=runs/quickstart
 """
 
-import ml_collections
+from kprune.experiment import rows
+
+_SETTINGS = {
+    "dataset": {"name": "digits", "batch_size": 32},
+    "model": {"name": "conv2"},
+    "pruner": {"method": "snip", "sparsity": 0.9},
+    "training": {"learning_rate": 1e-3, "epochs": 10},
+}
+ROWS = {"digits_conv2": {}}
 
 
 def get_config(arg=""):
-    config = ml_collections.ConfigDict()
-    config.seed = 0
-    config.dataset = {"name": "digits", "batch_size": 32}
-    config.model = {"name": "conv2"}
-    config.pruner = {"method": "snip", "sparsity": 0.9}
-    config.training = {"learning_rate": 1e-3, "epochs": 10}
-    if arg == "quick":  # Two steps of everything, for the tests.
-        config.training.update(epochs=1, steps_per_epoch=2)
-    elif arg:
-        raise ValueError(f"Expected :quick or nothing. Received: {arg!r}")
-    return config
+    return rows.config(arg, ROWS, _SETTINGS)

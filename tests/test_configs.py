@@ -1,21 +1,19 @@
-"""Every config: it fits the schema, its paper's data hold, and it runs."""
+"""Every row of every config: it fits the schema, and it runs."""
 
 import importlib.util
 import json
+import math
 import pathlib
 
 import pytest
 
 import kprune
 from kprune import experiment
+from kprune.runtime import methods
 from kprune.training import learning_rates
 
 ROOT = pathlib.Path(__file__).parents[1] / "configs"
-PATHS = sorted(ROOT.rglob("*.py"))
-EACH = pytest.mark.parametrize(
-    "path", PATHS, ids=lambda path: str(path.relative_to(ROOT))
-)
-ROW = {"method", "label", "options", "sparsity", "mean", "std", "n"}
+RESULT = {"method", "label", "options", "sparsity", "mean", "std", "n"}
 
 
 def module(path):
@@ -25,8 +23,15 @@ def module(path):
     return found
 
 
-def load(path, arg=""):
-    return experiment.complete(module(path).get_config(arg))
+FILES = {path.stem: module(path) for path in sorted(ROOT.glob("*.py"))}
+NAMES = [f"{file}:{row}" for file in FILES for row in FILES[file].ROWS]
+EACH = pytest.mark.parametrize("name", NAMES)
+EACH_FILE = pytest.mark.parametrize("file", FILES)
+
+
+def load(name, form=""):
+    file, row = name.split(":")
+    return experiment.complete(FILES[file].get_config(f"{row}{form}"))
 
 
 def settings(config):
@@ -34,19 +39,18 @@ def settings(config):
     return json.dumps({**config.to_dict(), "paper": {}})
 
 
-def unlike(arg, part):
+def network(config):
+    """Returns a config's data and network as text, but for the weights."""
+    given = {**config.model.to_dict(), "initializer": "zeros"}
+    return json.dumps([given, config.dataset.name])
+
+
+def unlike(form, part):
     """Returns the first of the configs that are alike in a part."""
     found = {}
-    for path in PATHS:
-        found.setdefault(part(load(path, arg)), path)
-    return [
-        pytest.param(path, id=str(path.relative_to(ROOT)))
-        for path in found.values()
-    ]
-
-
-def network(config):
-    return json.dumps([config.model.to_dict(), config.dataset.name])
+    for name in NAMES:
+        found.setdefault(part(load(name, form)), name)
+    return pytest.mark.parametrize("name", found.values())
 
 
 def with_options(config, row):
@@ -62,18 +66,19 @@ def with_options(config, row):
 def check_options(pruner):
     """Raises unless there is the method, and it takes the options."""
     options = pruner.options.to_dict()
-    if pruner.method in kprune.recipes.DYNAMIC:
+    if pruner.method in methods.methods("DynamicSparseTraining"):
         kprune.callbacks.DynamicSparseTraining(pruner.method, **options)
     else:
         kprune.recipes.gradual(pruner.method, **options)
 
 
 @EACH
-def test_it_names_what_there_is(path):
-    config = load(path)
+def test_it_names_what_there_is(name):
+    config = load(name)
     info = kprune.datasets.info(config.dataset.name)
     assert config.dataset.normalization in info.normalizations
     assert config.model.name in kprune.models.names()
+    kprune.models.initializers.get(config.model.get("initializer", "torch"))
     check_options(config.pruner)
     steps = info.train_size // config.dataset.batch_size
     training = config.training
@@ -89,43 +94,45 @@ def test_it_names_what_there_is(path):
         assert last < 0.1001 * training.learning_rate
 
 
-@EACH
-def test_its_docstring_runs_this_file(path):
-    lines = module(path).__doc__.split()
-    commands = [word for word in lines if word.startswith("--config=")]
+@EACH_FILE
+def test_its_docstring_runs_this_file(file):
+    words = FILES[file].__doc__.split()
+    commands = [word for word in words if word.startswith("--config=")]
     assert commands
-    files = {command.split(":")[0] for command in commands}
-    assert files == {f"--config=configs/{path.relative_to(ROOT)}"}
+    assert "tools/train.py" in words or "tools/sweep.py" in words
     for command in commands:
-        _, *argument = command.split(":")
-        module(path).get_config(*argument)
+        path, *argument = command.split(":")
+        assert path == f"--config=configs/{file}.py"
+        FILES[file].get_config(*argument)
+
+
+@EACH_FILE
+def test_the_readme_and_the_files_name_the_same(file):
+    assert f"| `{file}.py` |" in (ROOT / "README.md").read_text()
+    with pytest.raises(ValueError, match=r"Unknown row .*'quik'") as error:
+        FILES[file].get_config("quik")
+    assert all(row in str(error.value) for row in FILES[file].ROWS)
 
 
 @EACH
-def test_it_refuses_another_argument(path):
-    with pytest.raises(ValueError, match=r"Expected :quick.*nothing"):
-        module(path).get_config("quik")
-
-
-@EACH
-def test_the_sweep_reaches_every_number_of_the_paper(path):
-    config = load(path)
+def test_the_sweep_reaches_every_number_of_the_paper(name):
+    config = load(name)
     paper = config.paper.to_dict()
-    if path.stem == "quickstart":
+    if name.startswith("quickstart"):
         assert not paper
         return
-    sweep, rows = paper.get("sweep"), paper.get("results", [])
-    if rows or not sweep:
+    sweep, results = paper.get("sweep"), paper.get("results", [])
+    if results or not sweep:
         assert paper["source"].startswith("https://")
     if not sweep:  # A binary of its own runs it.
-        assert not rows
+        assert not results
         return
-    labels = {row.get("label", row["method"]) for row in rows}
+    labels = {row.get("label", row["method"]) for row in results}
     known = set(experiment.methods())
     assert set(sweep["methods"]) <= known | labels
     assert all(0 < sparsity < 1 for sparsity in sweep["sparsities"])
-    for row in rows:
-        assert set(row) <= ROW
+    for row in results:
+        assert set(row) <= RESULT
         assert row["method"] in known
         assert row.get("label", row["method"]) in sweep["methods"]
         if "sparsity" not in row:
@@ -138,48 +145,56 @@ def test_the_sweep_reaches_every_number_of_the_paper(path):
 
 
 @EACH
-def test_every_method_of_the_sweep_takes_its_settings(path):
-    config = load(path)
+def test_every_method_of_the_sweep_takes_its_settings(name):
+    config = load(name)
     paper = config.paper.to_dict()
-    rows = {
+    results = {
         row.get("label", row["method"]): row
         for row in paper.get("results", [])
         if "options" in row
     }
-    for name in paper.get("sweep", {}).get("methods", []):
-        if name == "dense":
-            continue
-        chosen = with_options(config, rows.get(name, {"method": name})).pruner
-        check_options(chosen)
+    for method in paper.get("sweep", {}).get("methods", []):
+        if method != "dense":
+            row = results.get(method, {"method": method})
+            check_options(with_options(config, row).pruner)
 
 
-@pytest.mark.parametrize("path", unlike("", network))
-def test_its_network_fits_its_data(path):
-    config = load(path)
+@unlike("", network)
+def test_its_network_fits_its_data(name):
+    config = load(name)
     info = kprune.datasets.info(config.dataset.name)
     options = {k: v for k, v in config.model.to_dict().items() if v is not None}
+    options["initializer"] = "zeros"  # Six times as fast for the largest.
     model = kprune.models.get(
         classes=info.classes, input_shape=info.input_shape, **options
     )
     assert model.output_shape == (None, info.classes)
 
 
-@pytest.mark.slow  # A minute and a half; CI runs it.
-@pytest.mark.parametrize("path", unlike("quick", settings))
-def test_its_quick_variant_runs(path, tmp_path):
-    config = load(path, "quick")
+@EACH
+def test_its_quick_form_is_quick(name):
+    config = load(name, ",quick")
     assert config.dataset.name == "digits"
     assert config.training.epochs * config.training.steps_per_epoch == 2
+    check_options(config.pruner)
+
+
+@pytest.mark.slow  # Two minutes and a half; CI runs it.
+@unlike(",quick", settings)
+def test_its_quick_form_runs(name, tmp_path):
+    config = load(name, ",quick")
     config.artifacts = False
     result = experiment.run(config, tmp_path / "run", verbose=0)
     # Of channels and neurons, the share of the weights is another.
-    of_channels = config.pruner.granularity == "channel"
-    neurons = "ossum" in config.pruner.method
-    structured = of_channels or "structured" in config.pruner.options
-    if not structured and not neurons:
-        expected = config.pruner.sparsity
-        if config.pruner.method == "asni":
-            # 98 % / (1 + exp(-0.5 / 5)), after the only epoch.
-            expected = 0.514480
+    pruner = config.pruner
+    of_channels = pruner.granularity == "channel"
+    neurons = "ossum" in pruner.method
+    if not of_channels and "structured" not in pruner.options and not neurons:
+        expected = pruner.sparsity
+        if pruner.method == "asni":  # After the only epoch.
+            alpha, beta, gamma = map(
+                pruner.options.get, ("alpha", "beta", "gamma")
+            )
+            expected = alpha / 100 / (1 + math.exp(-beta / gamma))
         assert result["sparsity"] == pytest.approx(expected, abs=1e-5)
     assert 0 <= result["test_accuracy"] <= 1

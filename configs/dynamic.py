@@ -1,0 +1,34 @@
+"""Masks that move while LeNet-300-100 trains on MNIST, and one that does not.
+
+The methods are those of SET (https://arxiv.org/abs/1707.04780), Deep Rewiring
+(https://arxiv.org/abs/1711.05136), DSR (https://arxiv.org/abs/1902.05967), SNFS
+(https://arxiv.org/abs/1907.04840) and RigL (https://arxiv.org/abs/1911.11134),
+beside a random mask that stays (static) and gradual magnitude pruning (gmp,
+https://arxiv.org/abs/1710.01878). The training is chosen here: the papers train
+other networks, or this one otherwise. All but gmp begin with random masks whose
+shares follow Erdos-Renyi.
+
+python tools/train.py --config=configs/dynamic.py --method=rigl \\
+    --workdir=runs/one
+
+All methods:
+
+python tools/sweep.py --config=configs/dynamic.py --runs=runs/dynamic
+python tools/report.py --runs=runs/dynamic
+"""
+
+from kprune.experiment import rows
+
+_METHODS = ["static", "set", "deepr", "dsr", "snfs", "rigl", "gmp"]
+_SETTINGS = {
+    "dataset": {"name": "mnist", "batch_size": 100},
+    "model": {"name": "lenet_300_100"},
+    "pruner": {"method": "rigl", "sparsity": 0.98},
+    "training": rows.torch_sgd(1e-4, {"name": "cosine"}, epochs=10),
+    "paper": {"sweep": rows.sweep(_METHODS, [0.98, 0.99])},
+}
+ROWS = {"mnist_lenet_300_100": {}}
+
+
+def get_config(arg=""):
+    return rows.config(arg, ROWS, _SETTINGS)

@@ -1,0 +1,135 @@
+"""Looks up an experiment in a paper's table, for the files in `configs/`.
+
+Each file has a table `ROWS` of what tells the paper's experiments apart:
+
+    --config=configs/force.py:cifar10_vgg19        one of its rows
+    --config=configs/force.py:cifar10_vgg19,quick  two steps of everything
+    --config=configs/force.py:quick                the same for the first row
+"""
+
+import copy
+
+from ml_collections import ConfigDict
+
+from kprune.runtime import lookup
+
+# Changes of a quick form that also scores and trains on small batches.
+SMALL_BATCHES = {
+    "dataset.batch_size": 16,
+    "pruner.batches": 1,
+    "pruner.batch_size": 16,
+}
+_QUICK = "quick"
+# For the quick form: the digits' 8x8 pixels are too few for VGG.
+_SMALLER = {
+    "vgg": {"name": "conv6"},
+    "resnet": {"name": "resnet_cifar", "depth": 8},
+}
+
+
+def config(arg, rows, settings, quick=None):
+    """Returns the config of a row: the body of a file's `get_config`.
+
+    Changes are dicts by dotted key. `{"pruner.sparsity": 0.98}` replaces one
+    value, `{"model": {"name": "vgg19"}}` a section as a whole.
+
+    The quick form trains for two steps on the digits that kprune ships, with
+    a smaller network in place of a VGG or a ResNet.
+
+    Args:
+        arg: String after the file's colon: `"ROW"`, `"ROW,quick"`, `"quick"`
+            or `""`. Without a row, the first one is meant.
+        rows: Dict from a row's name to its changes of `settings`. Under the
+            key `"quick"` it may hold further ones for its quick form.
+        settings: Dict of sections as in a config, which all rows share.
+        quick: Changes for the quick form of every row.
+
+    Returns:
+        A `ConfigDict`.
+
+    Raises:
+        ValueError: If `rows` has no such row.
+
+    Example:
+
+    >>> settings = {"dataset": {"name": "mnist"}, "pruner": {"method": "snip"}}
+    >>> rows = {"lenet5": {"model": {"name": "lenet5"}}}
+    >>> config("lenet5", rows, settings).to_dict()["model"]
+    {'name': 'lenet5'}
+    """
+    name, is_quick = _split(arg, rows)
+    found = copy.deepcopy({"seed": 0, **settings})
+    changes = dict(rows[name])
+    changes_if_quick = changes.pop(_QUICK, {})
+    _change(found, changes)
+    if is_quick:
+        _shorten(found)
+        _change(found, quick or {})
+        _change(found, changes_if_quick)
+    return ConfigDict(found)
+
+
+def sweep(methods, sparsities):
+    """Returns `paper.sweep`: the dense network and methods, with three seeds.
+
+    Args:
+        methods: Names of methods, or labels of the paper's results.
+        sparsities: Numbers in (0, 1).
+    """
+    return {
+        "methods": ["dense", *methods],
+        "sparsities": list(sparsities),
+        "seeds": [0, 1, 2],
+    }
+
+
+def torch_sgd(weight_decay, schedule, epochs):
+    """Returns a section `training`: SGD as of PyTorch, at a rate of 0.1.
+
+    Args:
+        weight_decay: Number.
+        schedule: Dict, how the rate goes on.
+        epochs: Integer.
+    """
+    return {
+        "optimizer": "torch_sgd",
+        "optimizer_options": {"momentum": 0.9, "weight_decay": weight_decay},
+        "learning_rate": 0.1,
+        "schedule": schedule,
+        "epochs": epochs,
+    }
+
+
+def tenth_at(*durations):
+    """Returns the schedule of a rate that falls to a tenth at each duration."""
+    return {"name": "multi_step", "at": list(durations), "factor": 0.1}
+
+
+def _split(arg, rows):
+    """Returns (name of a row, whether its quick form is asked for)."""
+    words = arg.split(",")
+    is_quick = words[-1] == _QUICK
+    name = ",".join(words[:-1] if is_quick else words) or next(iter(rows))
+    if name not in rows:
+        known = [*rows, _QUICK]
+        raise ValueError(lookup.unknown(name, known, "row of this config"))
+    return name, is_quick
+
+
+def _change(found, changes):
+    """Sets values in nested dicts by dotted key."""
+    for key, value in changes.items():
+        *path, last = key.split(".")
+        section = found
+        for part in path:
+            section = section.setdefault(part, {})
+        section[last] = copy.deepcopy(value)
+
+
+def _shorten(found):
+    """Makes a config last for two steps, on data that is there."""
+    found["dataset"]["name"] = "digits"
+    found["training"].update(epochs=1, steps_per_epoch=2)
+    for prefix, smaller in _SMALLER.items():
+        if found["model"]["name"].startswith(prefix):
+            found["model"] = dict(smaller)
