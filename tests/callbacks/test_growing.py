@@ -352,14 +352,11 @@ def test_it_goes_on_at_an_initial_epoch():
         ({"method": "greg3"}, "Did you mean .*greg1"),
         ({"sparsity": 1.0}, "`sparsity`"),
         ({"pick_ceiling": 0.1}, "Only method 'greg2' has pick_ceiling"),
-        ({"increment": 0}, "`increment` to be above 0"),
+        ({"increment": 0}, "`increment`. Expected a number > 0"),
         ({"ceiling": -1.0}, "`ceiling`"),
         ({"cycles": 0}, "`cycles`"),
         ({"every": "often"}, "Expected a duration"),
-        (
-            {"method": "greg2", "pick_ceiling": 2},
-            "`ceiling` above 0 and `pick_ceiling`",
-        ),
+        ({"method": "greg2", "pick_ceiling": 2}, "> 2, the `pick_ceiling`"),
         ({"seed": -1}, "`seed`"),
     ],
 )

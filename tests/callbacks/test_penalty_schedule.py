@@ -50,9 +50,12 @@ def test_the_published_course_has_ten_thousand_updates():
         ({"cycles": True}, "`cycles`"),
         ({"increment": "1e-4"}, "`increment`"),
         ({"ceiling": float("inf")}, "`ceiling`"),
-        ({"ceiling": 0.0}, "`ceiling` above 0"),
-        ({"pick_ceiling": 0.5}, "`pick_increment` and `pick_ceiling`"),
-        ({"pick_ceiling": 1.0, "pick_increment": 0.1}, "and `pick_ceiling`"),
+        ({"ceiling": 0.0}, "`ceiling`. Expected a number > 0"),
+        ({"pick_ceiling": 0.5}, "`pick_increment`"),
+        (
+            {"pick_ceiling": 1.0, "pick_increment": 0.1},
+            "> 1, the `pick_ceiling`",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(options, words):

@@ -11,6 +11,7 @@ from kprune.callbacks.regularization.added import Added, attach, take_off
 from kprune.graph import channels
 from kprune.masking import weights
 from kprune.pruning.granularity import coupled_channels
+from kprune.runtime import checks
 from kprune.scoring.config import ScoringConfig
 from kprune.scoring.objective import Objective
 
@@ -71,8 +72,11 @@ class GroupLasso(keras.callbacks.Callback):
                 "`ratio` sets the strength, which is given. Received: "
                 f"strength={strength!r}, ratio={ratio!r}"
             )
-        self.strength = _checked(strength, "strength", np.inf)
-        self.ratio = _checked(0.2 if ratio is None else ratio, "ratio", 1)
+        self.strength = strength
+        if strength is not None:
+            checks.number("strength", strength, "(0, inf)")
+        ratio = 0.2 if ratio is None else ratio
+        self.ratio = checks.number("ratio", ratio, "(0, 1)")
         self.weighted = weighted
         self._data = data
         self._added = []
@@ -186,15 +190,3 @@ def _start(model, data, ratio, norm):
     objective = Objective(model, data, scoring=ScoringConfig(batches=1))
     loss = float(objective.value(objective.weights))
     return ratio * loss / ((1 - ratio) * norm)
-
-
-def _checked(value, name, limit):
-    if value is None:
-        return None
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 < value < limit:
-        raise ValueError(
-            f"Invalid value for argument `{name}`. Expected a number in "
-            f"(0, {limit}). Received: {name}={value!r}"
-        )
-    return float(value)

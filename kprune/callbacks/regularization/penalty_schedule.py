@@ -4,6 +4,8 @@ import dataclasses
 import math
 from fractions import Fraction
 
+from kprune.runtime import checks
+
 
 @dataclasses.dataclass(frozen=True)
 class PenaltySchedule:
@@ -48,25 +50,17 @@ class PenaltySchedule:
     cycles: int = 1
 
     def __post_init__(self):
-        for name in ("begin", "every", "stabilize", "cycles"):
-            _check_whole(name, getattr(self, name))
-        picks = ("pick_increment", "pick_ceiling")
-        for name in ("increment", "ceiling", *picks, "on_others"):
-            _check_number(name, getattr(self, name))
-        if self.increment <= 0 or self.ceiling <= self.pick_ceiling:
-            raise ValueError(
-                "Expected `increment` to be above 0, and `ceiling` above 0 and "
-                f"`pick_ceiling`. Received: increment={self.increment!r}, "
-                f"ceiling={self.ceiling!r}, pick_ceiling={self.pick_ceiling!r}"
-            )
-        if min(self.pick_increment, self.pick_ceiling) < 0 or (
-            self.pick_ceiling and not self.pick_increment
-        ):
-            raise ValueError(
-                "Expected `pick_increment` and `pick_ceiling` to be above 0, "
-                "or both 0. Received: pick_increment="
-                f"{self.pick_increment!r}, pick_ceiling={self.pick_ceiling!r}"
-            )
+        checks.integer("begin", self.begin)
+        checks.integer("every", self.every, 1)
+        checks.integer("stabilize", self.stabilize)
+        checks.integer("cycles", self.cycles, 1)
+        checks.number("increment", self.increment, "(0, inf)")
+        checks.number("pick_ceiling", self.pick_ceiling, "[0, inf)")
+        grows = "(0, inf)" if self.pick_ceiling else "[0, inf)"
+        checks.number("pick_increment", self.pick_increment, grows)
+        above = f"({self.pick_ceiling:g}, inf)"
+        checks.number("ceiling", self.ceiling, above, ", the `pick_ceiling`")
+        checks.number("on_others", self.on_others)
 
     @property
     def picking(self):
@@ -128,21 +122,3 @@ def _updates(start, ceiling, increment):
 def _exact(number):
     """Returns the decimal that was written: 1e-4 is 1/10000."""
     return Fraction(repr(float(number)))
-
-
-def _check_whole(name, value):
-    least = 1 if name in ("every", "cycles") else 0
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(
-            f"Invalid value for argument `{name}`. Expected an integer "
-            f">= {least}. Received: {name}={value!r}"
-        )
-
-
-def _check_number(name, value):
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value):
-        raise ValueError(
-            f"Invalid value for argument `{name}`. Expected a number. "
-            f"Received: {name}={value!r}"
-        )

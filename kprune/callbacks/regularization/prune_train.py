@@ -14,6 +14,7 @@ from kprune.deploy.shrink import optimizer_state, shrink
 from kprune.graph import channels, costs
 from kprune.masking import cloning, weights
 from kprune.pruning.granularity import coupled_channels
+from kprune.runtime import checks
 
 
 def prune_train(
@@ -190,24 +191,15 @@ def _check(model, train, epochs, every, threshold, steps_per_epoch):
             "channels that are taken out. Expected one without: see "
             "`kprune.strip`."
         )
-    if not callable(train) and not isinstance(train, tf.data.Dataset):
-        raise ValueError(
-            "`train` should be a tf.data.Dataset of batches, or a function "
-            f"from a step to one. Received: {type(train).__name__}"
-        )
-    if callable(train) and steps_per_epoch is None:
-        raise ValueError(
-            "A function as `train` gives endless data. Give the length of an "
-            "epoch as `steps_per_epoch`."
-        )
-    for name, value in (("epochs", epochs), ("every", every)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(
-                f"Invalid value for argument `{name}`. Expected an integer "
-                f">= 1. Received: {name}={value!r}"
-            )
-    if not isinstance(threshold, (int, float)) or not threshold > 0:
-        raise ValueError(
-            "Invalid value for argument `threshold`. Expected a number > 0. "
-            f"Received: threshold={threshold!r}"
-        )
+    checks.require(
+        callable(train) or isinstance(train, tf.data.Dataset),
+        "train",
+        type(train).__name__,
+        "a tf.data.Dataset of batches, or a function from a step to one",
+    )
+    if callable(train):
+        why = ", the length of an epoch, as a function gives endless data"
+        checks.integer("steps_per_epoch", steps_per_epoch, 1, why)
+    checks.integer("epochs", epochs, 1)
+    checks.integer("every", every, 1)
+    checks.number("threshold", threshold, "(0, inf)")

@@ -5,7 +5,7 @@ https://arxiv.org/abs/1708.06519
 
 import keras
 
-from kprune.runtime import keras_internals
+from kprune.runtime import checks, keras_internals
 
 
 def slim(model, strength=1e-4):
@@ -36,12 +36,7 @@ def slim(model, strength=1e-4):
     >>> len(model.losses)  # One for each of nine batch normalizations.
     9
     """
-    number = isinstance(strength, (int, float))
-    if not number or isinstance(strength, bool) or not strength >= 0:
-        raise ValueError(
-            "Invalid value for argument `strength`. Expected a number >= 0. "
-            f"Received: strength={strength!r}"
-        )
+    checks.number("strength", strength, "[0, inf)")
     layers = [
         layer
         for layer in keras_internals.all_layers(model)
