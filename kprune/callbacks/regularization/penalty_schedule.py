@@ -58,7 +58,7 @@ class PenaltySchedule:
         checks.number("pick_ceiling", self.pick_ceiling, "[0, inf)")
         grows = "(0, inf)" if self.pick_ceiling else "[0, inf)"
         checks.number("pick_increment", self.pick_increment, grows)
-        above = f"({self.pick_ceiling:g}, inf)"
+        above = f"({float(self.pick_ceiling)}, inf)"
         checks.number("ceiling", self.ceiling, above, ", the `pick_ceiling`")
         checks.number("on_others", self.on_others)
 
