@@ -5,7 +5,8 @@ training (A), beside the dense network (D), and the sparse one trained again
 from its original weights (S) or from two values per layer (C). All four, and
 their table:
 
-python tools/train_asni.py --config=configs/asni.py:mnist_fc --runs=runs/asni
+python tools/studies/run.py asni --config=configs/asni.py:mnist_fc \\
+    --runs=runs/asni
 
 One run of A:
 

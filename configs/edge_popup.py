@@ -6,10 +6,10 @@ Hypothesis" (Diffenderfer and Kailkhura, 2021),
 https://arxiv.org/abs/2103.09377. On CIFAR-10 with the paper's settings, or on
 MNIST for three epochs:
 
-python tools/select_subnet.py --config=configs/edge_popup.py:cifar10_conv2 \\
-    --runs=runs/selection
-python tools/select_subnet.py --config=configs/edge_popup.py:mnist_conv2 \\
-    --runs=runs/selection
+python tools/studies/run.py subnetworks --runs=runs/selection \\
+    --config=configs/edge_popup.py:cifar10_conv2
+python tools/studies/run.py subnetworks --runs=runs/selection \\
+    --config=configs/edge_popup.py:mnist_conv2
 
 The share that is left out is 0.3, 0.5 or 0.7, of signed constants and of
 normal draws; `biprop` ranks within each weight, `biprop_global` all weights at

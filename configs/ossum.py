@@ -22,7 +22,7 @@ search            FC-1000-1000-1000 to all widths, without training: all
                   OSSuM and by prune-and-build; parameters removed and accuracy
                   of each, and the best one
 
-python tools/ossum.py --config=configs/ossum.py:two_layers_mnist \\
+python tools/studies/run.py ossum --config=configs/ossum.py:two_layers_mnist \\
     --runs=runs/ossum
 
 FC-1000, pruned and then trained:
@@ -60,18 +60,13 @@ _SETTINGS = {
 _DATASETS = {
     "mnist": {"dataset.augment": None},
     "cifar10": {
-        "dataset": {
-            "name": "cifar10",
-            "augment": False,
-            "normalization": "half",
-        },
+        "dataset.name": "cifar10",
+        "dataset.augment": False,
+        "dataset.normalization": "half",
         "training.epochs": 50,
     },
 }
-_DEEP = {
-    "model.widths": [1000, 1000, 1000],
-    "pruner.method": "ossum_norm",
-}
+_DEEP = {"model.widths": [1000] * 3, "pruner.method": "ossum_norm"}
 _OSSUM = ["ossum", "linear_ossum", "log_ossum"]
 _OSSUM_NORM = [f"{method}_norm" for method in _OSSUM]
 _OTHERS = ["neuron_norm", "neuron_random", "coreset"]
@@ -211,8 +206,7 @@ def _after_training(dataset, width, layers=1):
         experiment["fine_tuning"] = [["adam", 0.001, 10 if mnist else 15]]
         quick["name"] = "quick_after_training_deep"
         changes.append(_DEEP)
-    widths = [50] * layers
-    where = "figures 2 and 4"
+    where, widths = "figures 2 and 4", [50] * layers
     return _row(where, experiment, quick, *changes, widths=widths)
 
 

@@ -5,7 +5,7 @@ drawn by Glorot's normal law are never trained, the chance of each to be kept
 is. With the paper's learning rate of 100, without its rescaling, without its
 signed constants, with a mask that is rounded, and with Adam:
 
-python tools/select_subnet.py --config=configs/supermask.py \\
+python tools/studies/run.py subnetworks --config=configs/supermask.py \\
     --runs=runs/selection
 
 Twenty epochs here, 2000 in the paper. Not verified: that the paper reaches

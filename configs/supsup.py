@@ -5,7 +5,8 @@ https://arxiv.org/abs/2006.14769: one network of signed constants, a mask for
 each order of the pixels, and for each batch of the test set the task that the
 gradient of the entropy points to:
 
-python tools/select_subnet.py --config=configs/supsup.py --runs=runs/selection
+python tools/studies/run.py subnetworks --config=configs/supsup.py \\
+    --runs=runs/selection
 
 As in the released code 784-300-300-100 units, of which ten are labels, and an
 epoch of RMSprop for each task; with its learning rate of 1e-4 (`paper`) and
