@@ -10,7 +10,7 @@ import kprune
 from kprune import experiment
 from kprune.tickets import rewinding, training_segment
 
-QUICK = "--config=configs/tickets/mnist_lenet.py:quick"
+QUICK = "--config=configs/lottery_ticket.py:quick"
 SHORT = (
     QUICK,
     "--config.paper.tickets.levels=1",
@@ -98,7 +98,7 @@ def test_sparsities_are_searches_of_one_level(binary, tmp_path, trained):
     def search(sparsities):
         binary(
             "find_ticket",
-            "--config=configs/tickets/mnist_lenet.py:magnitude_after_training",
+            "--config=configs/lottery_ticket.py:magnitude_after_training",
             "--config.dataset.name=digits",
             "--config.training.epochs=1",
             "--config.training.steps_per_epoch=2",

@@ -38,7 +38,7 @@ def net(*widths, seed=0):
 
 
 def config(name, runs, *more):
-    path = f"--config=configs/ossum/{name}.py:quick"
+    path = f"--config=configs/ossum.py:{name},quick"
     return "ossum", path, f"--runs={runs}", *more
 
 
@@ -51,7 +51,7 @@ def rows(text):
 
 
 def test_a_table_and_a_plot_and_nothing_twice(binary, tmp_path, capsys):
-    binary(*config("two_layers", tmp_path))
+    binary(*config("two_layers_mnist", tmp_path))
     out = capsys.readouterr().out
     head, *lines = rows(out)
     assert head == ["neurons kept", "5", "25", "50", "best"]
@@ -71,12 +71,12 @@ def test_a_table_and_a_plot_and_nothing_twice(binary, tmp_path, capsys):
     assert image.imread(tmp_path / "quick.png").std() > 0
     path = tmp_path / "quick-fc50-seed1.json"
     before = path.stat().st_mtime_ns
-    binary(*config("two_layers", tmp_path))
+    binary(*config("two_layers_mnist", tmp_path))
     assert path.stat().st_mtime_ns == before
     assert rows(capsys.readouterr().out) == [head, *lines]
     with pytest.raises(SystemExit) as error:
         binary(
-            *config("two_layers", tmp_path),
+            *config("two_layers_mnist", tmp_path),
             "--config.paper.experiment.supermask.epochs=2",
         )
     assert "computed with other settings" in error.value.code
@@ -85,9 +85,11 @@ def test_a_table_and_a_plot_and_nothing_twice(binary, tmp_path, capsys):
 @pytest.mark.parametrize(
     "name, best",
     [
-        ("deep", 7),
-        pytest.param("then_trained", 12, marks=pytest.mark.slow),
-        pytest.param("after_training", 12, marks=pytest.mark.slow),
+        ("deep_mnist", 7),
+        pytest.param("then_trained_mnist", 12, marks=pytest.mark.slow),
+        pytest.param(
+            "after_training_mnist_fc1000", 12, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_the_others_run(binary, tmp_path, capsys, name, best):
@@ -100,7 +102,7 @@ def test_the_others_run(binary, tmp_path, capsys, name, best):
 
 
 def test_variants_are_networks_of_their_own(binary, tmp_path, capsys):
-    arguments = config("ablations", tmp_path)
+    arguments = config("activations", tmp_path)
     binary(*arguments, "--variants=relu,tanh")
     assert "**sigmoid**" not in capsys.readouterr().out
     stored = [

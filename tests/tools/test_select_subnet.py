@@ -6,7 +6,7 @@ import pytest
 
 
 def config(name, runs, *more):
-    path = f"--config=configs/selection/{name}.py:quick"
+    path = f"--config=configs/{name}.py:quick"
     return "select_subnet", path, f"--runs={runs}", *more
 
 

@@ -120,7 +120,7 @@ def test_a_config_says_what_its_sweep_is(binary, tmp_path, capsys):
     lines = planned(
         binary,
         capsys,
-        "--config=configs/force/imagenet_vgg19.py",
+        "--config=configs/force.py:imagenet_vgg19",
         f"--runs={tmp_path}",
         "--seeds=5",
     )
