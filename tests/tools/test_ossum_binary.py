@@ -87,9 +87,7 @@ def test_a_table_and_a_plot_and_nothing_twice(binary, tmp_path, capsys):
     [
         ("deep_mnist", 7),
         pytest.param("then_trained_mnist", 12, marks=pytest.mark.slow),
-        pytest.param(
-            "after_training_mnist_fc1000", 12, marks=pytest.mark.slow
-        ),
+        pytest.param("after_training_mnist_fc1000", 12, marks=pytest.mark.slow),
     ],
 )
 def test_the_others_run(binary, tmp_path, capsys, name, best):
