@@ -240,6 +240,8 @@ def _prepared(model, config, data_dir, loss, verbose, resumes):
     arguments.update(arguments.pop("options"))
     method = arguments.pop("method")
     batch_size = arguments.pop("batch_size", config.dataset.batch_size)
+    how = [key for key in ("batches", "batch_norm") if key in arguments]
+    arguments["scoring"] = {key: arguments.pop(key) for key in how}
 
     def batches():
         # A generator: a method that looks at no data does not load it again.
