@@ -1,8 +1,9 @@
 """Lottery tickets: subnetworks found by training, pruning and rewinding.
 
-    imp(model, train, levels=10)     a ticket after each level of pruning
-    prac(model, (x, y), levels=16)   the same, on fewer and fewer examples
-    after_training(model, train, s)  the one that a single pruning gives
+    Training(data, epochs=10)        what each level goes through
+    imp(model, training, levels=10)  a ticket after each level of pruning
+    prac(model, training, levels=16) the same, on fewer and fewer examples
+    after_training(model, training, s)  the one that a single pruning gives
     elastic(ticket, model)           one of another depth
     transfer(ticket, model)          one for another task
     zhou_masks(initial, final)       masks by both ends of a training
@@ -24,6 +25,7 @@ from kprune.tickets.mask_actions import (
 from kprune.tickets.mask_criteria import CRITERIA, zhou_masks
 from kprune.tickets.prac import prac
 from kprune.tickets.ticket import Ticket
+from kprune.tickets.training import Training
 from kprune.tickets.transfer import transfer
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "ONE_ACTIONS",
     "ZERO_ACTIONS",
     "Ticket",
+    "Training",
     "after_training",
     "elastic",
     "imp",

@@ -1,5 +1,6 @@
-"""What `imp` was asked for: checked, and in words for its directory."""
+"""What a search was asked for: checked, and in words for its directory."""
 
+import dataclasses
 import functools
 import hashlib
 from fractions import Fraction
@@ -8,14 +9,35 @@ import keras
 
 from kprune.masking import wrapping
 from kprune.masking.masks import count_kept
-from kprune.pruning.pruner import Pruner
-from kprune.pruning.scope import left_out
-from kprune.runtime import keras_internals, lookup, seeds
-from kprune.tickets import fractions, training_segment
+from kprune.pruning import recipes, scope
+from kprune.pruning.pruner import AXES, Pruner
+from kprune.runtime import checks, keras_internals
+from kprune.tickets import fractions
 from kprune.training import durations
 
-_REWIND_WEIGHTS = ("rewind", "init", "trained")
-_RATES = ("rewind", "restart", "last")
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How a search goes from level to level; the arguments are those of `imp`.
+
+    Raises:
+        ValueError: If one does not fit.
+    """
+
+    levels: int
+    fraction: float | dict = 0.2
+    rewind_to: str | int = 0
+    rewind_weights: str = "rewind"
+    learning_rate: str = "rewind"
+
+    def __post_init__(self):
+        checks.integer("levels", self.levels, 1)
+        if not isinstance(self.fraction, dict):
+            fractions.check(self.fraction)
+        weights = ("rewind", "init", "trained")
+        checks.choice("rewind_weights", self.rewind_weights, weights)
+        rates = ("rewind", "restart", "last")
+        checks.choice("learning_rate", self.learning_rate, rates)
 
 
 def template(model):
@@ -46,53 +68,29 @@ def template(model):
     return copy
 
 
-def pruner(model, asked):
-    """Returns the `Pruner` of the levels, and why weights are left out."""
-    _check_choice("rewind_weights", asked["rewind_weights"], _REWIND_WEIGHTS)
-    _check_choice("learning_rate", asked["learning_rate"], _RATES)
-    seeds.check(asked["seed"])
-    by_layer = isinstance(asked["fraction"], dict)
-    usual = asked["allocation"] == "global"
-    if isinstance(asked["allocation"], dict) or (by_layer and not usual):
+def pruner(method, options, plan):
+    """Returns the pruner of which each level is a round."""
+    once = "Each level is one round, after which nothing returns."
+    scope.refuse_axes(options, ("schedule", "rounds", "recover"), once)
+    found = recipes.get(method, **options).with_axes(recover=False)
+    by_layer = isinstance(plan.fraction, dict)
+    usual = found.allocation == "global"
+    if isinstance(found.allocation, dict) or (by_layer and not usual):
         raise ValueError(
             "Expected fractions by weight as `fraction`, and then no "
             "`allocation`, or as `allocation` a name or a function. Received: "
-            f"fraction={asked['fraction']!r}, "
-            f"allocation={asked['allocation']!r}"
+            f"fraction={plan.fraction!r}, allocation={found.allocation!r}"
         )
-    found = Pruner(
-        asked["criterion"],
-        granularity=asked["granularity"],
-        allocation=asked["allocation"],
-    )
     if found.grain.sparsity is not None:
         raise ValueError(
             "Expected a granularity of which any share can be removed. "
             f"Received: {found.grain}, whose sparsity is fixed."
         )
-    notes = left_out(model, found.grain, asked["exclude"])
-    return found, notes
-
-
-def course(model, train, asked):
-    """Returns the `TrainingSegment` of training that is asked for."""
-    function = training_segment.from_step(train)
-    length = training_segment.epoch_length(train, asked["steps_per_epoch"])
-    check_whole("epochs", asked["epochs"])
-    steps = length * asked["epochs"]
-    if durations.steps(asked["checkpoint"], length, steps) < 1:
+    if found.after_pruning is not None:
         raise ValueError(
-            "Expected `checkpoint` to be at least one step. "
-            f"Received: checkpoint={asked['checkpoint']!r}"
+            "What becomes of kept weights is said by `rewind_weights`. "
+            f"Received a method that changes them: {method!r}"
         )
-    found = training_segment.TrainingSegment(
-        function,
-        length,
-        asked["epochs"],
-        asked["validation_data"],
-        asked["checkpoint"],
-        asked["verbose"],
-    )
     return found
 
 
@@ -115,49 +113,64 @@ def rewinding_step(model, course, rewind_to):
     return step
 
 
-def check_levels(asked, sizes, total):
+def check_levels(plan, sizes, total):
     """Raises `ValueError` unless the last level has something left.
 
     Args:
-        asked: Dict of the arguments of `imp`.
+        plan: A `Plan`.
         sizes: Dict of the numbers of entries that take part, by weight.
         total: Integer, how many groups are ranked together.
     """
-    levels, fraction = asked["levels"], asked["fraction"]
-    check_whole("levels", levels)
     if not sizes:
         raise ValueError(
-            "Nothing is left to prune. Expected `exclude` to leave a weight. "
-            f"Received: exclude={asked['exclude']!r}"
+            "Nothing is left to prune. Expected `exclude` to leave a weight."
         )
-    if isinstance(fraction, dict):
-        fractions.check_table(fraction, sizes)
+    if isinstance(plan.fraction, dict):
+        fractions.check_table(plan.fraction, sizes)
         return
-    fractions.check(fraction)
-    if count_kept(total, fractions.sparsity(fraction, levels)) < 1:
+    share = fractions.sparsity(plan.fraction, plan.levels)
+    if count_kept(total, share) < 1:
         raise ValueError(
-            f"After {levels} levels none of {total} weights or groups of them "
-            "would be left. Lower `levels` or `fraction`. "
-            f"Received: fraction={fraction!r}"
+            f"After {plan.levels} levels none of {total} weights or groups of "
+            "them would be left. Lower `levels` or `fraction`. "
+            f"Received: fraction={plan.fraction!r}"
         )
 
 
-def settings(model, course, step, asked, sizes):
-    """Returns what a search follows from, for JSON, but for its length."""
-    words = ("rewind_weights", "learning_rate", "exclude")
-    axes = ("criterion", "granularity", "allocation")
+def settings(model, course, step, plan, seed):
+    """Returns what a search follows from, for JSON, but for its length and
+    what it prunes."""
     return {
-        **{name: asked[name] for name in words},
-        **{name: named(asked[name]) for name in axes},
-        "fraction": _number(asked["fraction"]),
-        "seed": int(asked["seed"]),
+        "survivors": plan.rewind_weights,  # What 0.1 called it.
+        "learning_rate": plan.learning_rate,
+        "fraction": _number(plan.fraction),
+        "seed": int(seed),
         "rewind_to": step,
         "epochs": course.epochs,
         "steps_per_epoch": course.steps_per_epoch,
-        "sizes": sizes,
         "optimizer": _nameless(keras.optimizers.serialize(model.optimizer)),
         "loss": _nameless(model.get_compile_config()["loss"]),
     }
+
+
+def pruner_settings(method, options, pruner, sizes):
+    """Returns what a search prunes, and how, for JSON."""
+    given = isinstance(method, str) and set(options) <= set(AXES)
+    parts = getattr(pruner, "pruners", (pruner,))
+    found = {
+        "criterion": ", ".join(named(part.criterion) for part in parts),
+        "granularity": named(pruner.granularity),
+        "allocation": named(pruner.allocation),
+        "exclude": list(pruner.exclude),
+        "sizes": sizes,
+    }
+    if given:
+        found["criterion"] = method
+    usual = Pruner("magnitude")
+    for name in ("count", "scoring", "fresh_batches"):
+        if getattr(pruner, name) != getattr(usual, name):
+            found[name] = named(getattr(pruner, name))
+    return found
 
 
 def _number(fraction):
@@ -190,17 +203,3 @@ def named(value):
         code = hashlib.sha256(value.__code__.co_code).hexdigest()[:8]
         name = f"{name}, {code} of {cells}"
     return name
-
-
-def _check_choice(name, value, choices):
-    if value not in choices:
-        raise ValueError(lookup.unknown(value, choices, f"value of `{name}`"))
-
-
-def check_whole(name, value):
-    """Raises `ValueError` unless an argument is a positive integer."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(
-            f"Expected `{name}` to be a positive integer. "
-            f"Received: {name}={value!r}"
-        )

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kprune.masking import weights
-from kprune.runtime import lookup
+from kprune.runtime import checks, lookup
 
 _CONVOLUTIONS = (
     keras.layers.Conv1D,
@@ -56,12 +56,8 @@ def layer_fractions(model, dense=0.2, convolution=0.1):
 
 def check(fraction, name="fraction"):
     """Raises `ValueError` unless a fraction is a number in (0, 1)."""
-    number = isinstance(fraction, (int, float, np.number, Fraction))
-    if not number or isinstance(fraction, bool) or not 0 < fraction < 1:
-        raise ValueError(
-            f"Expected `{name}` to be a number in (0, 1), the share that a "
-            f"level removes of what is left. Received: {name}={fraction!r}"
-        )
+    why = ", the share that a level removes of what is left"
+    checks.number(name, fraction, "(0, 1)", why)
 
 
 def check_table(table, names):

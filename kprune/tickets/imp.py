@@ -1,29 +1,31 @@
 """Iterative magnitude pruning: train, prune, rewind, and again."""
 
+from kprune.runtime.renamed import renamed
+from kprune.tickets import training as trainings
+from kprune.tickets.arguments import Plan
 from kprune.tickets.search import Search
 
+_WAYS = {
+    **trainings.WAYS,
+    "train": "`training=`, the data or a `kprune.tickets.Training`",
+    "criterion": "`method=`",
+    "survivors": "`rewind_weights=`",
+}
 
+
+@renamed(**_WAYS)
 def imp(
     model,
-    train,
+    training,
+    method="magnitude",
     *,
     levels,
     fraction=0.2,
     rewind_to=0,
     rewind_weights="rewind",
     learning_rate="rewind",
-    epochs=1,
-    steps_per_epoch=None,
-    validation_data=None,
-    criterion="magnitude",
-    granularity="weight",
-    allocation="global",
-    exclude=(),
     data=None,
-    directory=None,
-    checkpoint="1ep",
-    seed=0,
-    verbose="auto",
+    **options,
 ):
     """Finds lottery tickets: yields one after each level of pruning.
 
@@ -47,11 +49,10 @@ def imp(
     Args:
         model: A built and compiled Keras model, not pruned. It is left as it
             was. Each level has a fresh optimizer like the model's.
-        train: As for `kprune.training.fit`: a `tf.data.Dataset`, or a
-            function from a step to an endless one. Only a function lets every
-            level read the same order, and goes on to the bit where a search
-            was killed; a data set that shuffles is in another order each time
-            it is read.
+        training: A `kprune.tickets.Training` or its data alone: a
+            `tf.data.Dataset` of batches, or a function from a step to one.
+        method: What to prune the trained network by, as for `kprune.prune`.
+            Defaults to `"magnitude"`. Each level is one round of it.
         levels: Integer > 0, how often to prune.
         fraction: Float in (0, 1), of what is left, that a level removes. Or a
             dict from weights, layers or patterns to fractions, each of that
@@ -64,23 +65,10 @@ def imp(
         learning_rate: Which steps of the training follow, with their data.
             `"rewind"`: those from k on. `"restart"`: all. `"last"`: those
             from k on, but at the rate of the last step.
-        epochs: Integer, of the whole training.
-        steps_per_epoch: Integer. Defaults to the length of the data set.
-        validation_data: As for `model.fit`.
-        criterion, granularity: As for `kprune.Pruner`, applied to the trained
-            network.
-        allocation: How many each weight keeps of all that stay: a name or a
-            function as for `kprune.Pruner`.
-        exclude: As for `kprune.prune`.
         data: What the criterion looks at, if it does: as for `kprune.prune`.
-        directory: Path to keep the search in. The same call goes on there:
-            finished levels are read, not trained again, one under way goes on
-            from its last checkpoint, and the initial weights are those stored
-            there.
-        checkpoint: How often to save within a level: as `every` of
-            `kprune.callbacks.Checkpoint`.
-        seed: Integer >= 0, for ties.
-        verbose: As for `model.fit`.
+        **options: As for `kprune.prune`: `granularity`, `exclude`,
+            `allocation`, how many each weight keeps of all that stay, a name
+            or a function; and the method's own options.
 
     Returns:
         A generator of `levels + 1` objects of the class `Ticket`.
@@ -94,44 +82,31 @@ def imp(
 
     >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     >>> model.compile("adam", loss, metrics=["accuracy"])
+    >>> training = kprune.tickets.Training(train, verbose=0)
     >>> for ticket in kprune.tickets.imp(
-    ...     model, train, levels=2, rewind_to="20it", verbose=0
+    ...     model, training, levels=2, rewind_to="20it"
     ... ):
     ...     print(ticket.level, round(ticket.sparsity, 3))
     0 0.0
     1 0.2
     2 0.36
     """
-    return Search(
-        model=model,
-        train=train,
-        levels=levels,
-        fraction=fraction,
-        rewind_to=rewind_to,
-        rewind_weights=rewind_weights,
-        learning_rate=learning_rate,
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        validation_data=validation_data,
-        criterion=criterion,
-        granularity=granularity,
-        allocation=allocation,
-        exclude=exclude,
-        data=data,
-        directory=directory,
-        checkpoint=checkpoint,
-        seed=seed,
-        verbose=verbose,
-    ).tickets()
+    plan = Plan(levels, fraction, rewind_to, rewind_weights, learning_rate)
+    training = trainings.get(training)
+    return Search(model, training, method, plan, data, options).tickets()
 
 
+@renamed(**_WAYS)
 def after_training(
     model,
-    train,
+    training,
     sparsity,
+    method="magnitude",
     *,
+    rewind_to=0,
     rewind_weights="trained",
     learning_rate="last",
+    data=None,
     **options,
 ):
     """Prunes once, after training, and trains what is left.
@@ -142,9 +117,9 @@ def after_training(
     `rewind_weights="rewind", learning_rate="rewind"` they are rewound.
 
     Args:
-        model, train, rewind_weights, learning_rate: As for `imp`.
         sparsity: Float in (0, 1), the share of the weights to remove.
-        **options: Further arguments of `imp`, such as `epochs=`.
+        model, training, method, rewind_to, rewind_weights, learning_rate,
+            data, **options: As for `imp`.
 
     Returns:
         The `Ticket` of level 1.
@@ -156,19 +131,23 @@ def after_training(
 
     >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     >>> model.compile("adam", loss)
+    >>> training = kprune.tickets.Training(train, verbose=0)
     >>> ticket = kprune.tickets.after_training(
-    ...     model, train, 0.9, rewind_to="40it", verbose=0
+    ...     model, training, 0.9, rewind_to="40it"
     ... )
     >>> round(ticket.sparsity, 4)
     0.9
     """
     *_, ticket = imp(
         model,
-        train,
+        training,
+        method,
         levels=1,
         fraction=sparsity,
+        rewind_to=rewind_to,
         rewind_weights=rewind_weights,
         learning_rate=learning_rate,
+        data=data,
         **options,
     )
     return ticket

@@ -5,8 +5,30 @@ from keras import ops
 from keras.optimizers import schedules
 
 
+class _Changed(schedules.LearningRateSchedule):
+    """A schedule that reads another one, saved with it.
+
+    Args:
+        schedule: A `keras.optimizers.schedules.LearningRateSchedule`.
+        **own: What the subclass is made of beside it.
+    """
+
+    def __init__(self, schedule, **own):
+        super().__init__()
+        self.schedule = schedule
+        self._own = own
+
+    def get_config(self):
+        return {"schedule": schedules.serialize(self.schedule), **self._own}
+
+    @classmethod
+    def from_config(cls, config):
+        schedule = schedules.deserialize(config["schedule"])
+        return cls(**{**config, "schedule": schedule})
+
+
 @keras.saving.register_keras_serializable("kprune")
-class FromStep(schedules.LearningRateSchedule):
+class FromStep(_Changed):
     """A schedule from one of its steps on, or as it was at that step.
 
     The optimizer counts its own updates from 0, as its moments start anew.
@@ -18,8 +40,7 @@ class FromStep(schedules.LearningRateSchedule):
     """
 
     def __init__(self, schedule, step, held=False):
-        super().__init__()
-        self.schedule = schedule
+        super().__init__(schedule, step=step, held=held)
         self.step = step
         self.held = held
 
@@ -27,21 +48,9 @@ class FromStep(schedules.LearningRateSchedule):
         done = step * 0 if self.held else step
         return self.schedule(done + self.step)
 
-    def get_config(self):
-        return {
-            "schedule": schedules.serialize(self.schedule),
-            "step": self.step,
-            "held": self.held,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        schedule = schedules.deserialize(config["schedule"])
-        return cls(**{**config, "schedule": schedule})
-
 
 @keras.saving.register_keras_serializable("kprune")
-class Stretched(schedules.LearningRateSchedule):
+class Stretched(_Changed):
     """A schedule that is gone through in another number of steps.
 
         rate = schedule(floor(step * whole / steps))
@@ -53,26 +62,13 @@ class Stretched(schedules.LearningRateSchedule):
     """
 
     def __init__(self, schedule, whole, steps):
-        super().__init__()
-        self.schedule = schedule
+        super().__init__(schedule, whole=whole, steps=steps)
         self.whole = whole
         self.steps = steps
 
     def __call__(self, step):
         done = ops.cast(step, "int64") * self.whole  # May need the 64 bits.
         return self.schedule(ops.floor_divide(done, self.steps))
-
-    def get_config(self):
-        return {
-            "schedule": schedules.serialize(self.schedule),
-            "whole": self.whole,
-            "steps": self.steps,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        schedule = schedules.deserialize(config["schedule"])
-        return cls(**{**config, "schedule": schedule})
 
 
 def schedule_of(optimizer):

@@ -112,10 +112,10 @@ def zhou_values(
         initial: Dict from a weight's name to its array before training.
         final: The same after it.
         masks: Dict from name to a boolean array, True where it is kept.
-        kept: String, one of `kprune.learned.ONE_ACTIONS`: `"rewind"`,
+        kept: String, one of `kprune.tickets.ONE_ACTIONS`: `"rewind"`,
             `"stay"`, `"reinitialize"`, `"reshuffle"` (within the weight),
             these two with `"signed_"` before them, or `"signed_constant"`.
-        removed: String, one of `kprune.learned.ZERO_ACTIONS`: `"zero"`,
+        removed: String, one of `kprune.tickets.ZERO_ACTIONS`: `"zero"`,
             `"freeze_init"`, `"freeze_init_zero_mask"` or
             `"freeze_init_zero_all"`, which changes what is kept as well.
         seed: Integer >= 0, of what is drawn.
@@ -128,7 +128,7 @@ def zhou_values(
 
     Example:
 
-    >>> kprune.learned.zhou_values(
+    >>> kprune.tickets.zhou_values(
     ...     {"w": [1.0, -3.0]}, {"w": [2.0, 3.0]}, {"w": [True, False]})
     {'w': array([1., 0.])}
     """

@@ -5,7 +5,6 @@ form of Zhang et al., 2021, https://arxiv.org/abs/2106.03225.
 """
 
 import keras
-import numpy as np
 
 from kprune.masking.masks import hamming
 
@@ -72,15 +71,3 @@ def mask_convergence(distances, tolerance, window):
         and max(last) < tolerance
         and max(earlier, default=0) > tolerance
     )
-
-
-def check_tolerance(tolerance):
-    """Raises `ValueError` unless it is a number in (0, 1], or `None`."""
-    if tolerance is None:
-        return
-    number = isinstance(tolerance, (int, float, np.number))
-    if not number or isinstance(tolerance, bool) or not 0 < tolerance <= 1:
-        raise ValueError(
-            "Expected `tolerance` to be a number in (0, 1], or None for "
-            f"levels that do not end early. Received: tolerance={tolerance!r}"
-        )

@@ -11,7 +11,7 @@ import inspect
 import numpy as np
 
 from kprune.masking import masks
-from kprune.runtime import lookup, seeds
+from kprune.runtime import checks, lookup, seeds
 
 
 def large_final(initial, final):
@@ -91,7 +91,7 @@ def zhou_masks(initial, final, criterion, sparsity, *, seed=0, **options):
     Args:
         initial: Dict from a weight's name to its array before training.
         final: The same after it.
-        criterion: String, one of `kprune.learned.CRITERIA`, or a function of
+        criterion: String, one of `kprune.tickets.CRITERIA`, or a function of
             (initial, final) arrays to scores.
         sparsity: Share of each weight to remove, in [0, 1), or a dict of
             shares by name.
@@ -106,7 +106,7 @@ def zhou_masks(initial, final, criterion, sparsity, *, seed=0, **options):
 
     Example:
 
-    >>> kprune.learned.zhou_masks(
+    >>> kprune.tickets.zhou_masks(
     ...     {"w": [1.0, -3.0, 2.0]}, {"w": [2.0, 3.0, 1.0]}, "movement", 2 / 3
     ... )
     {'w': array([False,  True, False])}
@@ -151,11 +151,7 @@ def _check_shares(shares, initial):
             f"number. It differs in: {sorted(set(shares) ^ set(initial))}"
         )
     for name, share in shares.items():
-        if not 0 <= share < 1:
-            raise ValueError(
-                "Expected `sparsity` in [0, 1), the share to remove. "
-                f"Received: {share!r} for {name!r}"
-            )
+        checks.sparsity(share, f"sparsity[{name!r}]")
 
 
 def _only(wanted, final):

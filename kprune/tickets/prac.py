@@ -4,27 +4,26 @@ Zhang et al., 2021, "Efficient Lottery Ticket Finding: Less Data is More",
 https://arxiv.org/abs/2106.03225.
 """
 
+from kprune.runtime.renamed import renamed
+from kprune.tickets import training as trainings
+from kprune.tickets.arguments import Plan
 from kprune.tickets.prac_search import PracSearch
 
 
+@renamed(
+    **trainings.WAYS,
+    data="`training=`, the arrays or a `kprune.tickets.Training`",
+)
 def prac(
     model,
-    data,
+    training,
     *,
     levels,
-    epochs,
     fraction=0.2,
     rewind_to="2ep",
-    batch_size=128,
     tolerance=0.08,
     window=5,
-    augment=None,
-    validation_data=None,
     exclude=(),
-    directory=None,
-    checkpoint="1ep",
-    seed=0,
-    verbose="auto",
 ):
     """Finds lottery tickets on the examples that are hard to keep in mind.
 
@@ -63,25 +62,20 @@ def prac(
         model: A built and compiled Keras classifier, not pruned, with one
             output for each class, or a single logit or probability. It is
             left as it was.
-        data: Arrays `(x, y)`, of which `x` may be a dict or list of arrays,
-            and `y` has class numbers or one-hot rows. Their order must stay:
-            an example is known by its place.
+        training: A `kprune.tickets.Training` on all examples, or its data
+            alone: arrays `(x, y)`, of which `x` may be a dict or list of
+            arrays, and `y` has class numbers or one-hot rows. Their order
+            must stay: an example is known by its place. What a directory has
+            of a level includes the examples; one that was under way goes on
+            to the bit.
         levels: Integer > 0, how often to prune.
-        epochs: Integer, of the training on all examples.
         fraction: As for `imp`.
         rewind_to: Duration, such as `"500it"` or `"2ep"`, the paper's: the
             step k of the dense network's training that is rewound to.
-        batch_size: Integer. The last batch of an epoch may be smaller.
         tolerance: Float in (0, 1], the distance of masks: entries that differ
             by weights that remain. `None` lets each level come to its end.
         window: Integer > 0, how many distances must be below.
-        augment: Function of a batch of inputs and a seed, an int64 tensor of
-            shape `(2,)`, that returns what to train on: TensorFlow operations
-            that draw nothing but from the seed.
-        validation_data, exclude, directory, checkpoint, verbose: As for
-            `imp`. What a directory has of a level includes the examples; one
-            that was under way goes on to the bit.
-        seed: Integer >= 0, for the order of examples, `augment` and ties.
+        exclude: As for `imp`.
 
     Returns:
         A generator of `levels + 1` objects of the class `Ticket`.
@@ -97,28 +91,19 @@ def prac(
     >>> train, _ = kprune.datasets.load_arrays("digits")
     >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     >>> model.compile("adam", loss)
+    >>> training = kprune.tickets.Training(train, epochs=3, verbose=0)
     >>> for ticket in kprune.tickets.prac(
-    ...     model, train, levels=1, epochs=3, rewind_to="1ep", verbose=0
+    ...     model, training, levels=1, rewind_to="1ep"
     ... ):
     ...     print(ticket.level, len(ticket.examples) < 1437)
     0 False
     1 True
     """
     return PracSearch(
-        model=model,
-        data=data,
-        levels=levels,
-        epochs=epochs,
-        fraction=fraction,
-        rewind_to=rewind_to,
-        batch_size=batch_size,
-        tolerance=tolerance,
-        window=window,
-        augment=augment,
-        validation_data=validation_data,
-        exclude=exclude,
-        directory=directory,
-        checkpoint=checkpoint,
-        seed=seed,
-        verbose=verbose,
+        model,
+        trainings.get(training),
+        Plan(levels, fraction, rewind_to),
+        exclude,
+        tolerance,
+        window,
     ).tickets()

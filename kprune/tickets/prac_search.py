@@ -6,11 +6,12 @@ import functools
 import numpy as np
 
 from kprune.masking import wrapping
+from kprune.runtime import checks
 from kprune.tickets import arguments, learning_rates
 from kprune.tickets.classifier import Classifier
 from kprune.tickets.examples import Examples
 from kprune.tickets.forgetting import Forgetting, critical
-from kprune.tickets.mask_convergence import Settling, check_tolerance
+from kprune.tickets.mask_convergence import Settling
 from kprune.tickets.rewinding import TakePoint, digest
 from kprune.tickets.search import Search
 
@@ -18,50 +19,40 @@ from kprune.tickets.search import Search
 class PracSearch(Search):
     """A search for PrAC tickets; the arguments are those of `prac`."""
 
-    def __init__(
-        self,
-        *,
-        data,
-        directory,
-        batch_size,
-        augment,
-        tolerance,
-        window,
-        **asked,
-    ):
-        arguments.check_whole("batch_size", batch_size)
-        arguments.check_whole("window", window)
-        check_tolerance(tolerance)
-        _check_executions(asked["model"])
+    def __init__(self, model, training, plan, exclude, tolerance, window):
+        if tolerance is not None:
+            why = ", or None for levels that do not end early"
+            checks.number("tolerance", tolerance, "(0, 1]", why)
+        checks.integer("window", window, 1)
+        _check_executions(model)
         self._tolerance, self._window = tolerance, window
-        self._examples = Examples(data, batch_size, augment, asked["seed"])
+        self._examples = Examples(
+            training.data, training.batch_size, training.augment, training.seed
+        )
         # Those of the level that comes next.
         self._places = np.arange(len(self._examples))
-        super().__init__(
-            train=self._examples.training(self._places, level=0),
+        on_batches = dataclasses.replace(
+            training,
+            data=self._examples.training(self._places, level=0),
             steps_per_epoch=self._examples.steps(self._places),
+            augment=None,
             directory=None,
-            data=None,
-            criterion="magnitude",
-            granularity="weight",
-            allocation="global",
-            rewind_weights="rewind",
-            learning_rate="rewind",
-            **asked,
         )
+        options = {"exclude": exclude}
+        super().__init__(model, on_batches, "magnitude", plan, None, options)
         self._judge = Classifier(self._template, self._examples)
-        self._options = {
+        self._own_settings = {
             "method": "prac",
-            "batch_size": batch_size,
-            "augment": arguments.named(augment),
+            "batch_size": training.batch_size,
+            "augment": arguments.named(training.augment),
             "tolerance": tolerance,
             "window": window,
         }
-        self._open(directory)
+        self._open(training.directory)
 
     def _settings(self):
         labels = digest({"classes": self._judge.classes})
-        return {**super()._settings(), **self._options, "labels": labels}
+        return {**super()._settings(), **self._own_settings, "labels": labels}
 
     def _level(self, level, start, masks, points):
         model, found = super()._level(level, start, masks, points)

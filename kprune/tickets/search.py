@@ -7,7 +7,7 @@ import numpy as np
 
 from kprune.masking import weights, wrapping
 from kprune.masking.masks import Budget
-from kprune.pruning import schedules
+from kprune.pruning import schedules, scope
 from kprune.runtime import user_warnings
 from kprune.scoring import batches
 from kprune.scoring.objective import Objective
@@ -17,36 +17,46 @@ from kprune.tickets.ticket import Start, Ticket, sparsity
 
 
 class Search:
-    """A search for tickets, made ready; the arguments are those of `imp`.
+    """A search for tickets, made ready.
 
     What another search does in its own way is `_settings`, `_level` and
     `_train`.
+
+    Args:
+        model, method, data: As for `imp`.
+        training: A `Training`.
+        plan: An `arguments.Plan`.
+        options: Dict of the options of `imp`.
     """
 
-    def __init__(self, *, model, train, directory, data, **asked):
+    def __init__(self, model, training, method, plan, data=None, options=None):
         wrapping.check_model(model)
         batches.refuse_what_is_read_once(data)
-        self._template = arguments.template(model)
+        self._template = template = arguments.template(model)
         self._data = data
-        self._levels = asked["levels"]
-        self._asked = asked
-        self._pruner, self._notes = arguments.pruner(self._template, asked)
+        self._plan = plan
+        self._seed = training.seed
+        self._method, self._options = method, options or {}
+        self._pruner = arguments.pruner(method, self._options, plan)
+        self._notes = scope.left_out(
+            template, self._pruner.grain, self._pruner.exclude
+        )
         self._counted = sorted(
-            set(weights.prunable(self._template)) - set(self._notes)
+            set(weights.prunable(template)) - set(self._notes)
         )
-        self._course = arguments.course(self._template, train, asked)
+        self._course = training.segment()
         self._k = arguments.rewinding_step(
-            self._template, self._course, asked["rewind_to"]
+            template, self._course, plan.rewind_to
         )
-        arguments.check_levels(asked, self._sizes(), self._groups())
-        self._open(directory)
+        arguments.check_levels(plan, self._sizes(), self._groups())
+        self._open(training.directory)
 
     def tickets(self):
         """Yields the tickets, level 0 first."""
         points = {0: self._initial()}
         masks = wrapping.get_masks(self._template)
         start = Start(self._template, points[0], 0, 0)
-        for level in range(self._levels + 1):
+        for level in range(self._plan.levels + 1):
             model, found = self._level(level, start, masks, points)
             ticket = Ticket(
                 level=level,
@@ -57,7 +67,7 @@ class Search:
                 start=start,
                 examples=found.arrays.get("examples"),
             )
-            if level < self._levels:
+            if level < self._plan.levels:
                 # Before the user has the model, who may change it.
                 masks = self._next_masks(level + 1, model)
                 start = self._start(points, found)
@@ -71,9 +81,12 @@ class Search:
 
     def _settings(self):
         """Returns what the search follows from, for its directory."""
-        return arguments.settings(
-            self._template, self._course, self._k, self._asked, self._sizes()
-        )
+        how = (self._template, self._course, self._k, self._plan, self._seed)
+        what = (self._method, self._options, self._pruner, self._sizes())
+        return {
+            **arguments.settings(*how),
+            **arguments.pruner_settings(*what),
+        }
 
     def _level(self, level, start, masks, points):
         """Returns the model of a level, trained, and its `Level`."""
@@ -149,12 +162,12 @@ class Search:
 
     def _start(self, points, found):
         """Returns where the level after one that was found begins."""
-        rewind_weights, kept = self._asked["rewind_weights"], None
+        rewind_weights, kept = self._plan.rewind_weights, None
         if rewind_weights == "trained":
             values, kept = found.trained, found.masks
         else:
             values = points[self._k if rewind_weights == "rewind" else 0]
-        course = self._asked["learning_rate"]
+        course = self._plan.learning_rate
         step = 0 if course == "restart" else self._k
         held = course == "last"
         rate = self._course.steps - 1 if held else step
@@ -176,17 +189,19 @@ class Search:
     def _pruned(self, level, model):
         """Returns the masks that pruning a model down to a level gives, of
         the weights that take part."""
+        pruner = self._pruner
         share, allocation = fractions.axes(
-            self._asked["fraction"], self._asked["allocation"], level
+            self._plan.fraction, pruner.allocation, level
         )
-        budget = Budget(share, schedules.get("one_shot"), Fraction(1))
+        budget = Budget(share, schedules.one_shot, Fraction(1), 0, pruner.count)
         objective = Objective(
             model,
             self._data,
-            seed=self._asked["seed"],
+            scoring=pruner.scoring,
+            seed=self._seed,
             exclude=self._notes,
         )
-        pruner = self._pruner.with_axes(allocation=allocation)
+        pruner = pruner.with_axes(allocation=allocation)
         return pruner.step(objective, objective.masks, budget, level)
 
     def _groups(self):

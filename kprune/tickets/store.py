@@ -15,13 +15,15 @@ Each file is put in place whole or not at all.
 
 import dataclasses
 import json
-import os
 import pathlib
+import re
 import shutil
 
 import numpy as np
 
 from kprune.masking import masks as mask_files
+from kprune.runtime import files
+from kprune.runtime.settings import differences, refuse
 from kprune.tickets.rewinding import Point, digest
 from kprune.training import CheckpointFiles
 
@@ -63,20 +65,11 @@ class Store:
         path = self.directory / _SEARCH
         settings = json.loads(json.dumps(settings))
         if not path.exists():
-            _write(path, settings)
+            files.write_json(path, settings)
             return
-        there = _read(path)
-        lines = [
-            f"  {key}: {there.get(key)!r} there, {settings.get(key)!r} here"
-            for key in sorted({**there, **settings})
-            if there.get(key) != settings.get(key)
-        ]
-        if lines:
-            raise ValueError(
-                f"{self.directory} holds another search, which differs in:\n"
-                + "\n".join(lines)
-                + "\nName another directory, or remove that one."
-            )
+        there, here = _comparable(_read(path)), _comparable(settings)
+        found = differences(there, here)
+        refuse(self.directory, "search", found)
 
     def point(self, step):
         """Returns the point of a step, or `None` if it is not there.
@@ -150,7 +143,7 @@ class Store:
         _save_point(CheckpointFiles(directory / "weights", 1), found.trained)
         mask_files.save(found.masks, directory / _MASKS)
         if found.arrays:
-            _write_arrays(directory / _ARRAYS, found.arrays)
+            files.write_arrays(directory / _ARRAYS, found.arrays)
         points = {**points, "weights": found.trained}
         result = {
             "level": level,
@@ -158,7 +151,7 @@ class Store:
             "history": found.history,
             "digests": _digests(points, found.masks, found.arrays),
         }
-        _write(directory / _DONE, result)
+        files.write_json(directory / _DONE, result)
         shutil.rmtree(self.checkpoints(level), ignore_errors=True)
 
     def _files(self, step):
@@ -203,19 +196,25 @@ def _read_arrays(path):
         return dict(file)
 
 
-def _write_arrays(path, arrays):
-    half = f"{path}.part"
-    with open(half, "wb") as file:
-        np.savez_compressed(file, **arrays)
-    os.replace(half, path)
-
-
 def _read(path):
     return json.loads(path.read_text())
 
 
-def _write(path, value):
-    half = f"{path}.part"
-    with open(half, "w") as file:
-        file.write(json.dumps(value, indent=2) + "\n")
-    os.replace(half, path)
+def _comparable(value):
+    """Returns settings as they are compared, whichever kprune wrote them.
+
+    Where in kprune a function or a class stands does not count, and a single
+    name to exclude is a list of one.
+    """
+    if isinstance(value, dict):
+        found = {key: _comparable(below) for key, below in value.items()}
+        if isinstance(value.get("exclude"), str):
+            found["exclude"] = [value["exclude"]]
+        if str(value.get("module")).partition(".")[0] == "kprune":
+            found["module"] = "kprune"
+        return found
+    if isinstance(value, list | tuple):
+        return [_comparable(below) for below in value]
+    if isinstance(value, str):
+        return re.sub(r"\bkprune(?:\.\w+)*\.(\w+)", r"\1", value)
+    return value

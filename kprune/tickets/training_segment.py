@@ -3,8 +3,6 @@
 import dataclasses
 from collections.abc import Callable
 
-import tensorflow as tf
-
 from kprune.training import Checkpoint, durations, fit
 
 
@@ -91,27 +89,3 @@ def parts(start, stop, steps_per_epoch):
     if rest:
         found.append((stop - rest, rest, 1))
     return found
-
-
-def from_step(train):
-    """Returns training data as a function from a step."""
-    if callable(train):
-        return train
-    if not isinstance(train, tf.data.Dataset):
-        raise ValueError(
-            "`train` should be a tf.data.Dataset of batches, or a function "
-            f"from a step to one. Received: {type(train).__name__}"
-        )
-    return lambda step: train.repeat().skip(step)
-
-
-def epoch_length(train, steps_per_epoch):
-    """Returns the steps of an epoch, or raises if they are not known."""
-    if steps_per_epoch is None and not callable(train):
-        steps_per_epoch = int(train.cardinality())
-    if steps_per_epoch is None or steps_per_epoch < 1:
-        raise ValueError(
-            "The length of an epoch is not known. Give `steps_per_epoch`, a "
-            f"positive integer. Received: {steps_per_epoch}"
-        )
-    return steps_per_epoch

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from searched import split
 
 import kprune
 
@@ -45,7 +46,8 @@ def search(model=None, **options):
         "verbose": 0,
         **options,
     }
-    return kprune.tickets.imp(model or compiled_model(), train, **given)
+    training, given = split(train, given)
+    return kprune.tickets.imp(model or compiled_model(), training, **given)
 
 
 def descend(w, mask, steps, rate):

@@ -1,10 +1,20 @@
 """All that a search comes to, and one that is killed on the way."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from kprune.tickets import rewinding
+from kprune.tickets import Training, rewinding
 from kprune.training import CheckpointFiles
+
+
+def split(data, options):
+    """Returns a `Training` of the options that it has, and the others."""
+    known = {field.name for field in dataclasses.fields(Training)} - {"data"}
+    own = {name: value for name, value in options.items() if name in known}
+    others = {name: v for name, v in options.items() if name not in known}
+    return Training(data, **own), others
 
 
 def everything(ticket):

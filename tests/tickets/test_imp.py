@@ -117,14 +117,11 @@ def test_the_model_that_came_in_is_left_as_it_was():
 
 
 def test_once_after_training():
+    training = kprune.tickets.Training(
+        regression.train, epochs=2, steps_per_epoch=5, verbose=0
+    )
     ticket = kprune.tickets.after_training(
-        regression.compiled_model(),
-        regression.train,
-        0.6,
-        rewind_to="5it",
-        steps_per_epoch=5,
-        epochs=2,
-        verbose=0,
+        regression.compiled_model(), training, 0.6, rewind_to="5it"
     )
     every = np.ones((5, 1), bool)
     trained = descend(INITIAL, every, range(STEPS), rate)
@@ -139,7 +136,7 @@ def test_another_criterion_and_other_masks():
         return {name: -np.abs(w) for name, w in weights.items()}
 
     _, ticket = regression.search(
-        levels=1, fraction=0.4, epochs=1, criterion=smallest
+        levels=1, fraction=0.4, epochs=1, method=smallest
     )
     every = np.ones((5, 1), bool)
     trained = descend(INITIAL, every, range(5), rate)
@@ -191,8 +188,8 @@ def test_a_constant_rate_stays():
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"levels": 0}, "`levels` to be a positive integer"),
-        ({"epochs": 1.5}, "`epochs` to be a positive integer"),
+        ({"levels": 0}, "`levels`. Expected an integer >= 1"),
+        ({"epochs": 1.5}, "`epochs`. Expected an integer >= 1"),
         ({"fraction": 1.0}, r"number in \(0, 1\)"),
         ({"fraction": True}, r"number in \(0, 1\)"),
         ({"fraction": 0.9, "levels": 3}, "none of 5 weights"),
@@ -204,13 +201,16 @@ def test_a_constant_rate_stays():
         ({"rewind_to": "soon"}, "Expected a duration"),
         ({"rewind_weights": "kept"}, "value of `rewind_weights`"),
         ({"learning_rate": "rewound"}, "Did you mean 'rewind'"),
-        ({"criterion": "magnitud"}, "Did you mean 'magnitude'"),
+        ({"method": "magnitud"}, "Did you mean 'magnitude'"),
+        ({"rounds": 3}, "one round.* Received: rounds"),
+        ({"method": "3sp", "rescale": True}, "said by `rewind_weights`"),
+        ({"augment": abs}, "`augment`. Expected None"),
         ({"granularity": "2:4"}, "whose sparsity is fixed"),
         ({"exclude": ("linear",)}, "Nothing is left to prune"),
         ({"steps_per_epoch": None}, "length of an epoch is not known"),
         ({"seed": -1}, "`seed`"),
         ({"checkpoint": "often"}, "Expected a duration"),
-        ({"checkpoint": "1%"}, "`checkpoint` to be at least one step"),
+        ({"checkpoint": "1%"}, "`checkpoint`. Expected a step at least"),
         ({"data": iter([])}, "is read more than once"),
     ],
 )

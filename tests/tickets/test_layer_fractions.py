@@ -50,7 +50,8 @@ def search(**options):
     x = draws.normal(size=(8, 25)).astype("float32")
     y = draws.normal(size=(8, 4)).astype("float32")
     train = tf.data.Dataset.from_tensor_slices((x, y)).batch(4)
-    return kprune.tickets.imp(three_layers(), train, verbose=0, **options)
+    training = kprune.tickets.Training(train, verbose=0)
+    return kprune.tickets.imp(three_layers(), training, **options)
 
 
 def kept(ticket):
@@ -98,4 +99,4 @@ def test_a_layer_that_is_emptied_is_named():
         }
 
     with pytest.warns(UserWarning, match=r"From level 1 .*logits/kernel"):
-        list(search(levels=1, fraction=0.4, criterion=criterion))
+        list(search(levels=1, fraction=0.4, method=criterion))

@@ -133,7 +133,7 @@ def test_wrong_names_are_answered():
         tickets.zhou_masks(*weights, "movement", 0.5, alpha=2.0)
     with pytest.raises(ValueError, match=r"share of each weight.*\['w'\]"):
         tickets.zhou_masks(*weights, "movement", {})
-    with pytest.raises(ValueError, match=r"in \[0, 1\).*1.5 for 'w'"):
+    with pytest.raises(ValueError, match=r"in \[0, 1\).*'w'\]=1.5"):
         tickets.zhou_masks(*weights, "movement", 1.5)
     with pytest.raises(ValueError, match="Did you mean 'rewind'"):
         tickets.zhou_values(*weights, {"w": MASK}, "rewnd")

@@ -7,7 +7,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from searched import assert_same, everything, kill
+from searched import assert_same, everything, kill, split
 
 import kprune
 from kprune.tickets import learning_rates, rewinding, training_segment
@@ -66,9 +66,8 @@ def search(directory=None, model=None, data=(X, Y), **options):
         "verbose": 0,
         **options,
     }
-    return kprune.tickets.prac(
-        model or compiled_model(), data, directory=directory, **given
-    )
+    training, given = split(data, {**given, "directory": directory})
+    return kprune.tickets.prac(model or compiled_model(), training, **given)
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +146,7 @@ def test_the_loop_is_that_written_by_hand(finished):
         for name, value in rewinding.values_of(model).items():
             np.testing.assert_allclose(values[name], value, atol=1e-5)
         assert int(ticket.model.optimizer.iterations.numpy()) == steps
-        training_segment.append(
-            (len(places), len(ticket.history["loss"]), steps)
-        )
+        courses.append((len(places), len(ticket.history["loss"]), steps))
         # What the next level begins with.
         said = predictions(model, np.arange(N))
         if ticket.level == 0:
@@ -352,27 +349,25 @@ def test_a_directory_of_another_search_is_refused(finished):
     with pytest.raises(ValueError, match="labels: "):
         search(finished[0], data=(X, (Y + 1) % 3))
     with pytest.raises(ValueError, match="method: 'prac' there, None here"):
-        kprune.tickets.imp(
-            compiled_model(),
+        training = kprune.tickets.Training(
             Examples((X, Y), BATCH).training(np.arange(N), level=0),
-            levels=1,
             epochs=EPOCHS,
             steps_per_epoch=6,
-            rewind_to=K,
             directory=finished[0],
         )
+        kprune.tickets.imp(compiled_model(), training, levels=1, rewind_to=K)
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"levels": 0}, "`levels` to be a positive integer"),
-        ({"epochs": 0}, "`epochs` to be a positive integer"),
-        ({"batch_size": 0}, "`batch_size` to be a positive integer"),
-        ({"window": 0}, "`window` to be a positive integer"),
-        ({"window": True}, "`window` to be a positive integer"),
-        ({"tolerance": 0}, "`tolerance` to be a number"),
-        ({"tolerance": "8%"}, "`tolerance` to be a number"),
+        ({"levels": 0}, "`levels`. Expected an integer >= 1"),
+        ({"epochs": 0}, "`epochs`. Expected an integer >= 1"),
+        ({"batch_size": 0}, "`batch_size`. Expected an integer >= 1"),
+        ({"window": 0}, "`window`. Expected an integer >= 1"),
+        ({"window": True}, "`window`. Expected an integer >= 1"),
+        ({"tolerance": 0}, "`tolerance`. Expected a number"),
+        ({"tolerance": "8%"}, "`tolerance`. Expected a number"),
         ({"fraction": 1.0}, r"number in \(0, 1\)"),
         ({"rewind_to": "4ep"}, "before the end of the training"),
         ({"augment": "flip"}, "`augment` to be a function"),

@@ -1,6 +1,5 @@
 """A search in a directory: resumed to the bit, and not to be tampered with."""
 
-import functools
 import json
 import shutil
 from fractions import Fraction
@@ -8,7 +7,7 @@ from fractions import Fraction
 import keras
 import numpy as np
 import pytest
-from searched import assert_same, everything, kill
+from searched import assert_same, everything, kill, split
 
 import kprune
 from kprune.masking import masks as mask_files
@@ -38,7 +37,7 @@ def compiled_model(seed=0):
     return model
 
 
-class Training:
+class Digits:
     """Digits from a step on; remembers where it was asked to begin."""
 
     def __init__(self):
@@ -50,16 +49,18 @@ class Training:
 
 
 def search(directory, train=None, model=None, **options):
-    return kprune.tickets.imp(
-        model or compiled_model(),
-        train or Training(),
-        steps_per_epoch=STEPS_PER_EPOCH,
-        epochs=EPOCHS,
-        rewind_to=K,
-        directory=directory,
-        verbose=0,
-        **{"levels": LEVELS, "checkpoint": "2it", **options},
-    )
+    given = {
+        "steps_per_epoch": STEPS_PER_EPOCH,
+        "epochs": EPOCHS,
+        "rewind_to": K,
+        "directory": directory,
+        "levels": LEVELS,
+        "checkpoint": "2it",
+        "verbose": 0,
+        **options,
+    }
+    training, given = split(train or Digits(), given)
+    return kprune.tickets.imp(model or compiled_model(), training, **given)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,7 @@ def test_what_is_rewound_becomes_the_ticket(finished):
 
 def test_finished_levels_are_not_trained_again(finished):
     directory, expected = finished
-    train = Training()
+    train = Digits()
     # From other initial weights: those of the directory count.
     found = [everything(t) for t in search(directory, train, compiled_model(1))]
     assert train.begun == []
@@ -118,7 +119,7 @@ def test_finished_levels_are_not_trained_again(finished):
 
 
 def test_a_search_goes_on_for_more_levels(copied, finished):
-    train = Training()
+    train = Digits()
     tickets = list(search(copied, train, levels=LEVELS + 1))
     assert train.begun == [K, STEPS_PER_EPOCH]
     assert_same([everything(t) for t in tickets[:-1]], finished[1])
@@ -135,7 +136,7 @@ def test_a_search_goes_on_for_more_levels(copied, finished):
 def test_a_killed_search_ends_as_if_it_had_not_been(tmp_path, finished, saves):
     kill(lambda: search(tmp_path), saves)
     over = (tmp_path / "level-00" / "DONE").exists()
-    train = Training()
+    train = Digits()
     found = [everything(t) for t in search(tmp_path, train)]
     assert_same(found, finished[1])
     assert over == (saves > 11)
@@ -211,19 +212,41 @@ def test_a_directory_of_another_search_is_refused(finished):
         search(finished[0], model=other)
 
 
-def test_what_a_search_is_asked_for_is_told_apart_and_written(tmp_path):
-    def scaled(temperature):
-        return functools.partial(
-            kprune.criteria.get("grasp"), temperature=temperature
-        )
+def test_a_directory_that_kprune_0_1_wrote_is_known(tmp_path):
+    options = {
+        "allocation": kprune.allocation.smart_ratios("linear"),
+        "exclude": ("logits",),
+        "rewind_weights": "init",
+    }
+    search(tmp_path, **options)
+    path = tmp_path / "search.json"
+    there = json.loads(path.read_text())
+    assert there["survivors"] == "init"
+    # A name alone stayed a name, and functions were elsewhere in kprune.
+    there["exclude"] = "logits"
+    assert there["allocation"].startswith("kprune.pruning.allocation.")
+    there["allocation"] = there["allocation"].replace("pruning.", "")
+    there["optimizer"]["module"] = "kprune.optimizers"
+    path.write_text(json.dumps(there))
+    with pytest.raises(ValueError) as error:
+        search(tmp_path, **options)
+    (told,) = [
+        line for line in str(error.value).splitlines() if " there" in line
+    ]
+    assert told.startswith("  optimizer: ")
+    there["optimizer"]["module"] = "keras.optimizers"
+    path.write_text(json.dumps(there))
+    search(tmp_path, **options)
 
+
+def test_what_a_search_is_asked_for_is_told_apart_and_written(tmp_path):
     courses = [
         kprune.allocation.smart_ratios(course) for course in ("linear", "cubic")
     ]
     for number, options in enumerate(
         [
-            {"criterion": scaled(100.0)},
-            {"criterion": scaled(200.0)},
+            {"method": "grasp", "temperature": 100.0},
+            {"method": "grasp", "temperature": 200.0},
             *({"allocation": course} for course in courses),
             {"fraction": Fraction(1, 5), "seed": np.int64(2)},
             {"fraction": {"hidden": Fraction(1, 5)}},
