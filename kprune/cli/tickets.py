@@ -1,0 +1,73 @@
+"""Searches for lottery tickets, and sees whether they are any.
+
+  kprune tickets --config=lottery_ticket --runs=runs/tickets
+
+Iterative magnitude pruning with rewinding, for several seeds, and of chosen
+levels two baselines that are trained as the ticket is:
+
+  reinitialized  the ticket's masks on weights drawn anew
+  shuffled       the ticket's weights under masks permuted within each layer
+
+Under --runs each seed has a directory with its search and a JSON file for each
+result; the same command goes on where it was stopped, and trains nothing twice.
+At the end come a table, a verdict, and a plot, if matplotlib is installed; they
+are also written there. What is searched for stands in `config.paper.tickets`:
+levels of one search, or sparsities of which each is a search of one level.
+
+kprune report reads --runs too, and puts the tickets beside methods that prune
+before training.
+"""
+
+import functools
+import os
+
+from kprune import experiment
+from kprune.cli import studies
+from kprune.experiment.results import plots
+from kprune.experiment.tickets import tables, trainings
+
+
+def define(flags):
+    studies.define(flags)
+
+
+def main(flags):
+    wanted = wanted_of(flags.config)
+    found = {}
+    for seed in flags.seeds or wanted["seeds"]:
+        dense = dense_of(flags.config, int(seed))
+        name = f"{experiment.name(dense)}-{wanted['name']}"
+        directory = os.path.join(flags.runs, name)
+        found[dense.seed] = trainings.all_of(
+            dense, wanted, directory, flags.data_dir, tell
+        )
+    panels = [tables.panel(found)]
+    base = os.path.join(flags.runs, wanted["name"])
+    draw = functools.partial(plots.draw, panels)
+    studies.show(tables.report(found), base, draw)
+
+
+def wanted_of(config):
+    """Returns what a config searches for, or says that it does not."""
+    wanted = config.paper.to_dict().get("tickets")
+    if wanted is None:
+        raise ValueError(
+            "Expected a config with `paper.tickets`, such as "
+            "configs/lottery_ticket.py."
+        )
+    return wanted
+
+
+def dense_of(config, seed):
+    """Returns the config of the dense network that a search starts from."""
+    changed = {"seed": seed, "pruner": {"method": "dense"}}
+    return experiment.complete({**config.to_dict(), **changed})
+
+
+def tell(seed, level, variant, result):
+    print(
+        f"seed {seed}, level {level:2d}, {100 * result['sparsity']:5.2f} % "
+        f"pruned, {variant}: {100 * result['accuracy']:.2f} %, "
+        f"{result['seconds']:.0f} s",
+        flush=True,
+    )

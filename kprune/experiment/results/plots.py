@@ -1,0 +1,267 @@
+"""The one module of plots: what it draws is data, what draws is matplotlib.
+
+kprune does not need matplotlib otherwise: `missing` says whether it is there.
+"""
+
+import contextlib
+import dataclasses
+import importlib.util
+
+import numpy as np
+
+# Okabe and Ito's colours, which the colour-blind tell apart, without yellow.
+COLORS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#444444",
+)
+_HOLLOW = {"linestyle": "none", "mfc": "white", "zorder": 3}
+
+
+def missing():
+    """Returns what to install before anything can be drawn, or `None`."""
+    if importlib.util.find_spec("matplotlib") is None:
+        return (
+            "There will be no plot: it needs matplotlib, which is not "
+            'installed. pip install "kprune[plots]" brings it.'
+        )
+    return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """Points of a panel, joined or not.
+
+    Args:
+        x, y: Sequences of numbers. A y that is NaN leaves a gap.
+        label: String for the legend, or `None`.
+        spread: Sequence of deviations from y, or a pair of them, below and
+            above; `None` without any.
+        band: Whether the spread is a band instead of bars.
+        hollow: Whether the points are hollow and not joined.
+        look: Dict of matplotlib's options of a line, such as `color`.
+    """
+
+    x: list
+    y: list
+    label: str | None = None
+    spread: list | None = None
+    band: bool = False
+    hollow: bool = False
+    look: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """A straight line through a whole panel, at an x or a y.
+
+    Args:
+        y, x: Number, of which one is given.
+        label: String for the legend, or `None`.
+        spread: Pair of numbers between which there is a band, or `None`.
+        look: Dict of matplotlib's options of a line.
+    """
+
+    y: float | None = None
+    x: float | None = None
+    label: str | None = None
+    spread: tuple | None = None
+    look: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """Lines in one pair of axes.
+
+    Args:
+        lines: List of `Line` and `Rule`.
+        title, xlabel, ylabel: Strings.
+        log, inverted: Axes that are logarithmic, or that run backwards: `""`,
+            `"x"`, `"y"` or `"xy"`.
+        xticks, yticks: Dicts from a place to its label, or `None` for
+            matplotlib's own.
+    """
+
+    lines: list
+    title: str = ""
+    xlabel: str = ""
+    ylabel: str = ""
+    log: str = ""
+    inverted: str = ""
+    xticks: dict | None = None
+    yticks: dict | None = None
+
+
+def draw(panels, path, *, columns=2, size=(6.4, 4.2), title="", legend=None):
+    """Draws panels into a PNG file.
+
+    Args:
+        panels: List of `Panel`.
+        path: Path of the file.
+        columns: How many panels stand side by side, at most.
+        size: Width and height of a panel, in inches.
+        title: String above them all.
+        legend: `None` for one in each panel; `"right"` or `"below"` for one
+            beside or under them all, that of the first.
+    """
+    with _figure(path, len(panels), columns, size) as (figure, axes):
+        for axis, panel in zip(axes, panels, strict=True):
+            _draw(axis, panel)
+            if legend is None:
+                axis.legend(frameon=False, fontsize=8)
+        if legend is not None:
+            place = {"right": "right upper", "below": "lower center"}[legend]
+            figure.legend(
+                *axes[0].get_legend_handles_labels(),
+                loc=f"outside {place}",
+                ncols=1 if legend == "right" else min(4, 2 * len(panels)),
+                frameon=False,
+            )
+        figure.suptitle(title)
+
+
+def histograms(values, marks, path, title=""):
+    """Draws a histogram for each of several arrays.
+
+    Args:
+        values: Dict from a title to an array.
+        marks: Dict from the same titles to places to mark.
+        path: Path of the PNG file.
+        title: String above them all.
+    """
+    with _figure(path, len(values), 4, (3.2, 2.4)) as (figure, axes):
+        for axis, (name, array) in zip(axes, values.items(), strict=True):
+            axis.hist(array, bins=60, color=COLORS[5])
+            for place in marks[name]:
+                axis.axvline(place, color=COLORS[1], linewidth=1.5)
+            axis.set_title(name, fontsize=9)
+            axis.tick_params(labelsize=7)
+            axis.set_yticks([])
+        figure.suptitle(title)
+
+
+def bars(values, path, xlabel):
+    """Draws horizontal bars, each with its number.
+
+    Args:
+        values: Dict from a name to a number in percent.
+        path: Path of the PNG file.
+        xlabel: String under the bars.
+    """
+    size = (7, 0.35 * len(values) + 1.2)
+    with _figure(path, 1, 1, size) as (_, (axis,)):
+        drawn = axis.barh(list(values), list(values.values()), color=COLORS[5])
+        axis.bar_label(drawn, fmt="%.2f", fontsize=8, padding=2)
+        axis.invert_yaxis()
+        axis.set_xlim(0, 109)
+        axis.set_xlabel(xlabel)
+
+
+def heat_map(names, matrix, path, title):
+    """Draws a square matrix of numbers in [0, 1], with the numbers.
+
+    Args:
+        names: Names of the rows and columns.
+        matrix: Array of shape (names, names).
+        path: Path of the PNG file.
+        title: String above it.
+    """
+    side = 3 + 0.45 * len(names)
+    with _figure(path, 1, 1, (side, side)) as (_, (axis,)):
+        axis.imshow(matrix, vmin=0, vmax=1, cmap="viridis")
+        axis.set_xticks(range(len(names)), names, rotation=90)
+        axis.set_yticks(range(len(names)), names)
+        for (row, column), value in np.ndenumerate(matrix):
+            color = "black" if value > 0.6 else "white"
+            axis.text(
+                column,
+                row,
+                f"{value:.2f}",
+                {"ha": "center", "va": "center", "fontsize": 8, "color": color},
+            )
+        axis.set_title(title, loc="left", weight="bold")
+
+
+@contextlib.contextmanager
+def _figure(path, count, columns, size):
+    """Yields a figure with so many pairs of axes, and saves it."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure, axes = pyplot.subplots(
+        rows,
+        columns,
+        figsize=(size[0] * columns, size[1] * rows),
+        layout="constrained",
+        squeeze=False,
+    )
+    for axis in axes.flat:
+        axis.set_prop_cycle(color=COLORS)
+        axis.spines[["top", "right"]].set_visible(False)
+    for axis in axes.flat[count:]:
+        axis.set_axis_off()
+    try:
+        yield figure, list(axes.flat[:count])
+        figure.savefig(path, dpi=150)
+    finally:
+        pyplot.close(figure)
+
+
+def _draw(axis, panel):
+    if "x" in panel.log:
+        axis.set_xscale("log")
+    if "y" in panel.log:
+        axis.set_yscale("log")
+    axis.margins(0.04)
+    for one in panel.lines:
+        (_draw_rule if isinstance(one, Rule) else _draw_line)(axis, one)
+    if "x" in panel.inverted:
+        axis.invert_xaxis()
+    if "y" in panel.inverted:
+        axis.invert_yaxis()
+    for ticks, one in ((panel.xticks, axis.xaxis), (panel.yticks, axis.yaxis)):
+        if ticks is not None:
+            one.set_ticks(list(ticks), list(ticks.values()))
+            one.set_ticks([], minor=True)
+    axis.set_xlabel(panel.xlabel)
+    axis.set_ylabel(panel.ylabel)
+    axis.set_title(panel.title, loc="left", weight="bold", fontsize=10)
+    axis.grid(alpha=0.25, linewidth=0.6)
+
+
+def _draw_line(axis, line):
+    look = {"marker": "o", "markersize": 4, "linewidth": 1.4, **line.look}
+    look |= _HOLLOW if line.hollow else {}
+    bars = None if line.band else line.spread
+    drawn, *_ = axis.errorbar(
+        line.x,
+        line.y,
+        bars,
+        label=line.label,
+        elinewidth=0.9,
+        capsize=2,
+        **look,
+    )
+    if line.band:
+        y, spread = np.asarray(line.y), np.asarray(line.spread)
+        color = drawn.get_color()
+        low, high = y - spread, y + spread
+        axis.fill_between(line.x, low, high, color=color, alpha=0.15, lw=0)
+
+
+def _draw_rule(axis, rule):
+    look = {"color": "black", "linewidth": 1, "label": rule.label, **rule.look}
+    if rule.x is not None:
+        axis.axvline(rule.x, **look)
+        return
+    axis.axhline(rule.y, **look)
+    if rule.spread is not None:
+        axis.axhspan(*rule.spread, color="black", alpha=0.08, lw=0)

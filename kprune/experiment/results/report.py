@@ -1,0 +1,240 @@
+"""Sections of runs as Markdown to read, as CSV and as panels of a plot."""
+
+import csv
+import io
+import itertools
+
+import numpy as np
+
+from kprune.analysis import sanity
+from kprune.experiment.results.plots import COLORS, Line, Panel, Rule
+from kprune.runtime import tables
+
+_COLUMNS = (
+    "dataset",
+    "network",
+    "method",
+    "sparsity",
+    "n",
+    "mean",
+    "std",
+    "paper_mean",
+    "paper_std",
+    "paper_n",
+)
+_MARKERS = ("o", "s", "^", "D", "v", "P")  # Six: no pair comes again soon.
+# Accuracies to label, those first that are to stay where it gets crowded.
+_TICKS = (90, 99, 50, 80, 95, 98, 97, 70, 60, 40, 20, 0, 96, 94, 85, 92, 99.5)
+_LEAST = 0.05  # Percent of errors; fewer are drawn here.
+
+
+def markdown(section):
+    """Returns a section as a heading, a sentence, a table and verdicts.
+
+    Args:
+        section: A `sections.Section`.
+    """
+    sparsities = section.sparsities
+    tell = len(section.counts) > 1
+    rows = []
+    for row in section.rows:
+        found = [_cell(row.measured.get(s), tell) for s in sparsities]
+        rows.append([row.name, *found])
+        if row.paper:
+            found = [_as_printed(row.paper.get(s)) for s in sparsities]
+            rows.append([f"{row.name}: paper", *found])
+    head = ["method", *(percent(s) if s else "dense" for s in sparsities)]
+    parts = [
+        f"## {section.network} on {section.dataset}",
+        _caption(section, tell),
+        tables.markdown(head, rows),
+    ]
+    said = [f"- {sentence}" for sentence in verdicts(section)]
+    parts += ["\n".join(said)] if said else []
+    return "\n\n".join(parts) + "\n"
+
+
+def verdicts(section):
+    """Yields a sentence on each sanity check beside whose runs are the
+    method's."""
+    plain = {row.method: row for row in section.rows if row.check is None}
+    for row in section.rows:
+        if row.check is None or row.method not in plain:
+            continue
+        for sparsity, checked in sorted(row.measured.items()):
+            against = plain[row.method].measured.get(sparsity)
+            if against is not None:
+                found = sanity.verdict(
+                    against.values, checked.values, row.method, row.check
+                )
+                yield f"At {percent(sparsity)}, {found}."
+
+
+def comma_separated(sections):
+    """Returns all sections as one CSV, a line for each accuracy.
+
+    Accuracies are in percent. What is not known is empty.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for section in sections:
+        for row in section.rows:
+            for sparsity in sorted({**row.measured, **row.paper}):
+                measured = _numbers(row.measured.get(sparsity))
+                paper = _numbers(row.paper.get(sparsity))
+                place = [section.dataset, section.network, row.name, sparsity]
+                writer.writerow([*place, measured[2], *measured[:2], *paper])
+    return text.getvalue()
+
+
+def percent(sparsity):
+    """Returns a sparsity as a text such as `"99.5 %"`."""
+    return f"{100 * sparsity:.6g} %"
+
+
+def panel(section):
+    """Returns the accuracy of each method over the sparsity, to be drawn.
+
+    The horizontal axis is the logarithm of the share of weights kept, the
+    vertical one that of the error, which spreads what is near 100 %. A paper's
+    accuracies are hollow.
+    """
+    lines = [rule for r in section.rows if r.dense for rule in _rules(r)]
+    rows = [row for row in section.rows if not row.dense]
+    for row in sorted(rows, key=_last, reverse=True):  # As the lines end.
+        lines += _lines(row, rows.index(row), len(rows))
+    if any(row.paper for row in rows):
+        look = {"color": "gray"}
+        lines.append(Line([], [], "hollow: paper", hollow=True, look=look))
+    kept = [1 - s for s in reversed(section.sparsities) if s]
+    return Panel(
+        lines,
+        f"{section.network} on {section.dataset}",
+        "sparsity (log scale of what is kept)",
+        "test accuracy in % (log scale of the error)",
+        log="xy",
+        inverted="xy",
+        xticks={k: percent(1 - k) for k in _spaced(kept, kept, 14)},
+        yticks=_error_ticks(lines),
+    )
+
+
+def _caption(section, tell):
+    found = section.settings
+    text = "Test accuracy in %, by sparsity"
+    if section.counts[-1] > 1:
+        text += ": mean ± standard deviation (n - 1), "
+        number = f"n = {section.counts[0]}"
+        text += "with n in parentheses" if tell else number
+    seeds = ", ".join(map(str, section.seeds))
+    text += f"; seed{'s' if len(section.seeds) > 1 else ''} {seeds}"
+    how = []
+    if "training.epochs" in found:
+        how.append(f"{found['training.epochs']} epochs")
+    if {"training.optimizer", "training.learning_rate"} <= set(found):
+        optimizer = found["training.optimizer"]
+        how.append(f"{optimizer} at {found['training.learning_rate']:g}")
+    if "dataset.batch_size" in found:
+        how.append(f"batches of {found['dataset.batch_size']}")
+    text += f"; {', '.join(how)}." if how else "."
+    if section.sources and any(row.paper for row in section.rows):
+        text += f" Paper: {'; '.join(section.sources)}."
+    return text
+
+
+def _cell(accuracy, tell):
+    if accuracy is None:
+        return ""
+    text = tables.mean(accuracy.values)
+    return f"{text} ({accuracy.n})" if tell else text
+
+
+def _as_printed(accuracy):
+    """Returns a paper's accuracy with the digits it has there."""
+    if accuracy is None:
+        return ""
+    std = "" if accuracy.std is None else f" ± {accuracy.std:g}"
+    return f"{accuracy.mean:g}{std}"
+
+
+def _numbers(accuracy):
+    """Returns mean and deviation to the digits that mean something, and n."""
+    if accuracy is None:
+        return None, None, None
+    std = None if accuracy.std is None else round(accuracy.std, 4)
+    return round(accuracy.mean, 4), std, accuracy.n
+
+
+def _last(row):
+    """Returns the highest sparsity of a row, and the accuracy there."""
+    found = row.measured or row.paper
+    return max(found), found[max(found)].mean
+
+
+def _rules(row):
+    """Yields the lines of the dense network."""
+    for found, style, whose in (
+        (row.measured, "-", ""),
+        (row.paper, ":", "paper, "),
+    ):
+        for one in found.values():
+            label = f"{whose}{row.name}: {one.mean:.2f} %"
+            spread = None
+            if one.std:
+                spread = _error(one.mean - one.std), _error(one.mean + one.std)
+            look = {"linestyle": style}
+            yield Rule(_error(one.mean), None, label, spread, look)
+
+
+def _lines(row, number, count):
+    """Yields the line of a method, and the paper's points."""
+    # Side by side, so that no bar hides another.
+    aside = 1 + 0.006 * (number - (count - 1) / 2)
+    look = {
+        "color": COLORS[number % len(COLORS)],
+        "marker": _MARKERS[number % len(_MARKERS)],
+        "linestyle": "--" if number >= len(COLORS) else "-",
+        "markersize": 5,
+    }
+    for found, hollow in ((row.measured, False), (row.paper, True)):
+        if not found:
+            continue
+        x = [(1 - sparsity) * aside for sparsity in sorted(found)]
+        shown = [found[sparsity] for sparsity in sorted(found)]
+        errors = np.array([_error(one.mean) for one in shown])
+        spread = np.array([one.std or 0.0 for one in shown])
+        below = errors - np.maximum(errors - spread, _LEAST)
+        label = None if hollow else row.name
+        yield Line(x, errors, label, [below, spread], hollow=hollow, look=look)
+
+
+def _error(accuracy):
+    return max(100 - accuracy, _LEAST)
+
+
+def _error_ticks(lines):
+    """Returns the accuracies to label, without crowding."""
+    shown = list(itertools.chain(*(_reach(line) for line in lines)))
+    errors = [100 - accuracy for accuracy in _TICKS]
+    inside = [e for e in errors if min(shown) <= e <= max(shown)]
+    return {e: f"{100 - e:g}" for e in _spaced(inside, shown, 16)}
+
+
+def _reach(line):
+    """Returns the errors that a line or a rule takes in, bars included."""
+    if isinstance(line, Rule):
+        return [line.y, *(line.spread or ())]
+    if not len(line.x):
+        return []
+    return [*(line.y - line.spread[0]), *(line.y + line.spread[1])]
+
+
+def _spaced(values, shown, count):
+    """Returns positive values without those too near an earlier one: for
+    `count` of them there is room in what is shown."""
+    gap, kept = np.ptp(np.log(shown)) / count if shown else 0, []
+    for value in values:
+        if all(abs(np.log(value / other)) >= gap for other in kept):
+            kept.append(value)
+    return kept

@@ -1,0 +1,161 @@
+"""The runs in some directories, read back."""
+
+import dataclasses
+import json
+import os
+import pathlib
+
+from ml_collections import ConfigDict
+
+from kprune.experiment import directory
+from kprune.experiment.config import complete
+from kprune.experiment.sweep.worker import LOG
+from kprune.experiment.tickets import records
+
+_SEARCH = "search.json"  # Of a search for tickets that none is trained of yet.
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run, or a ticket that was found and trained.
+
+    Args:
+        path: Path of its directory, which tickets of a search share.
+        config: `ConfigDict`, complete.
+        result: Dict with `test_accuracy`, in [0, 1].
+    """
+
+    path: pathlib.Path
+    config: ConfigDict
+    result: dict
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What there is in some directories.
+
+    Args:
+        finished: List of `Run`, by path.
+        unfinished: List of the paths of runs that are not finished.
+        skipped: Dict from a path to the reason why it could not be read.
+    """
+
+    finished: list
+    unfinished: list
+    skipped: dict
+
+
+def find(roots, but=None):
+    """Reads all runs in and below some directories.
+
+    Args:
+        roots: Paths.
+        but: Path of a directory to leave out.
+
+    Returns:
+        A `Found`.
+
+    Raises:
+        ValueError: If a root is not a directory.
+    """
+    found = Found([], [], {})
+    but = None if but is None else pathlib.Path(but).resolve()
+    for root in roots:
+        if not os.path.isdir(root):
+            raise ValueError(f"Expected a directory. Received: --runs={root}")
+        for folder, below, files in os.walk(root):
+            below.sort()
+            path = pathlib.Path(folder)
+            if path.resolve() == but:
+                below.clear()
+            elif {directory.CONFIG, directory.DONE} & set(files):
+                below.clear()
+                _add(found, path, _run_in)
+            elif records.RECORDS in files:
+                below.clear()
+                _add(found, path, _tickets_in)
+            elif _SEARCH in files:
+                below.clear()
+                found.unfinished.append(path)
+            elif _is_waiting(files):
+                found.unfinished.append(path)
+            elif files and not below:
+                found.skipped[path] = f"has no {directory.CONFIG}"
+    return found
+
+
+def read(path):
+    """Reads a directory.
+
+    Args:
+        path: Path of a directory.
+
+    Returns:
+        A `Run`, or `None` if it is not finished.
+
+    Raises:
+        ValueError: If it is not the directory of a run, or damaged.
+    """
+    path = pathlib.Path(path)
+    config = config_of(path)
+    if not (path / directory.DONE).exists():
+        return None
+    result = _json(path / directory.DONE)
+    accuracy = result.get("test_accuracy")
+    if not isinstance(accuracy, (int, float)):
+        raise ValueError(f"{directory.DONE} has no test_accuracy")
+    return Run(path, config, result)
+
+
+def config_of(path):
+    """Returns the config of a run's directory, complete.
+
+    Raises:
+        ValueError: If it is not the directory of a run, or damaged.
+    """
+    record = _json(pathlib.Path(path) / directory.CONFIG)
+    if not isinstance(record.get("config"), dict):
+        raise ValueError(f"{directory.CONFIG} was not written by kprune")
+    return complete(record["config"])
+
+
+def _add(found, path, runs_in):
+    """Adds the runs of a directory, or says why there are none."""
+    try:
+        runs = runs_in(path)
+    except ValueError as error:
+        found.skipped[path] = str(error)
+        return
+    if runs is None:
+        found.unfinished.append(path)
+    else:
+        found.finished.extend(runs)
+
+
+def _run_in(path):
+    run = read(path)
+    return None if run is None else [run]
+
+
+def _tickets_in(path):
+    results = records.read(_json(path / records.RECORDS))
+    return [Run(path, *result) for result in results]
+
+
+def _is_waiting(files):
+    """Whether a sweep has taken the directory, and nothing else has yet."""
+    return bool(files) and all(
+        name == LOG or name.startswith("claim-") for name in files
+    )
+
+
+def _json(path):
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise ValueError(f"has no {path.name}") from error
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path.name} cannot be read: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path.name} was not written by kprune")
+    return value

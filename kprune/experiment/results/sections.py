@@ -1,0 +1,152 @@
+"""Groups of runs, arranged: one section for each data set and network."""
+
+import dataclasses
+
+from kprune.experiment import identity
+from kprune.experiment.config import DENSE, default
+from kprune.experiment.results.groups import published
+from kprune.runtime import methods
+
+
+@dataclasses.dataclass(frozen=True)
+class MethodRow:
+    """What one method comes to at several sparsities.
+
+    Args:
+        name: The method, and the settings that set it apart in its section.
+        method: The same, without its sanity check.
+        check: Name of the sanity check that was run in its place, or `None`.
+        dense: Whether it is the network without pruning.
+        measured: Dict from a sparsity to an `Accuracy`.
+        paper: Dict from a sparsity to the paper's `Accuracy`.
+    """
+
+    name: str
+    method: str
+    check: str | None
+    dense: bool
+    measured: dict
+    paper: dict
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """All runs on one data set and network.
+
+    Args:
+        dataset, network: Strings.
+        rows: List of `MethodRow`.
+        settings: Dict of all settings, by dotted key, that the runs share.
+        seeds: Tuple of the seeds of all runs together.
+        sources: Tuple of what the papers' figures are from.
+    """
+
+    dataset: str
+    network: str
+    rows: list
+    settings: dict
+    seeds: tuple
+    sources: tuple
+
+    @property
+    def sparsities(self):
+        """All sparsities of the rows, sorted."""
+        return sorted({s for r in self.rows for s in {**r.measured, **r.paper}})
+
+    @property
+    def counts(self):
+        """All numbers of runs that accuracies are means of, sorted."""
+        return sorted({a.n for r in self.rows for a in r.measured.values()})
+
+
+def sections(groups):
+    """Arranges groups, the sections sorted by name.
+
+    Args:
+        groups: List of `groups.Group`.
+
+    Returns:
+        List of `Section`.
+    """
+    found = {}
+    for group in groups:
+        found.setdefault((group.dataset, group.network), []).append(group)
+    return [_section(*key, found[key]) for key in sorted(found)]
+
+
+def _section(dataset, network, groups):
+    usual = identity.leaves(default())
+    full = [{**usual, **group.settings} for group in groups]
+    keys = sorted(set().union(*full))
+    varied = [
+        key
+        for key in keys
+        if not key.startswith("pruner.") and len(_values(key, full)) > 1
+    ]
+    rows = {}
+    for group in groups:
+        name = _name(group, groups, varied, usual)
+        rows.setdefault((name, group.check), []).append(group)
+    order = _order(groups)
+    arranged = sorted(
+        rows, key=lambda key: (order[rows[key][0].method], key[0], key[1] or "")
+    )
+    sources = [g.paper["source"] for g in groups if "source" in g.paper]
+    return Section(
+        dataset,
+        network,
+        [_row(*key, rows[key]) for key in arranged],
+        {k: full[0].get(k) for k in keys if k not in varied},
+        tuple(sorted({seed for group in groups for seed in group.seeds})),
+        tuple(dict.fromkeys(sources)),
+    )
+
+
+def _row(name, check, groups):
+    first = groups[0]
+    # A paper's accuracies are of the method itself.
+    paper = published(first.paper, first.method) if check is None else {}
+    return MethodRow(
+        name if check is None else f"{name} + {check}",
+        name,
+        check,
+        first.method == DENSE,
+        {group.sparsity: group.measured for group in groups},
+        paper,
+    )
+
+
+def _name(group, groups, varied, usual):
+    """Returns the method, with the settings that others have otherwise."""
+    alike = [
+        {**usual, **other.settings}
+        for other in groups
+        if other.method == group.method
+    ]
+    own = [
+        key
+        for key in sorted(set().union(*alike))
+        if key.startswith("pruner.") and len(_values(key, alike)) > 1
+    ]
+    mine = {**usual, **group.settings}
+    found = [f"{key}={_brief(mine.get(key))}" for key in [*varied, *own]]
+    return f"{group.method} ({', '.join(found)})" if found else group.method
+
+
+def _values(key, settings):
+    return {repr(found.get(key)) for found in settings}
+
+
+def _brief(value):
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _order(groups):
+    """Returns the rank of each method: dense first, then as in the paper's
+    sweep, then as in `kprune.methods("prune")`."""
+    names = [DENSE]
+    for group in groups:
+        names += group.paper.get("sweep", {}).get("methods", [])
+    names += methods.methods("prune")
+    names += sorted(group.method for group in groups)
+    return {name: rank for rank, name in enumerate(dict.fromkeys(names))}

@@ -1,0 +1,201 @@
+"""A study: variants and seeds of one experiment, each computed once.
+
+The experiment stands in `config.paper.experiment`: a dict with its `name`, its
+`kind`, the `variants` by label, which change it, and the `seeds`. Each variant
+and seed has a JSON file of its own, so that a study that was stopped goes on.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import resource
+import time
+from collections.abc import Callable
+
+import keras
+
+from kprune import datasets, models
+from kprune.experiment.results import plots
+from kprune.runtime import files, lookup
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What the studies of a kind compute, and how they show it.
+
+    Args:
+        compute: Function of (build, setting, seed, dataset) to a dict, the
+            result: `build` returns the model, `setting` is what `settings`
+            returns, `dataset` the arguments that load the data.
+        report: Function of (experiment, found) to Markdown, where `found` is
+            a dict from a variant to the list of its results, by seed.
+        draw: Function of (experiment, found, path) that draws a PNG file, or
+            `None`.
+        dataset: Keys of `config.dataset` that the result follows from.
+    """
+
+    compute: Callable
+    report: Callable
+    draw: Callable | None = None
+    dataset: tuple = ("name", "normalization")
+
+
+def experiment_of(config, kinds, example):
+    """Returns the experiment of a config, as a dict.
+
+    Args:
+        config: `ConfigDict`, complete.
+        kinds: Dict from the name of a kind to a `Kind`.
+        example: Path of a config that has one, for the error.
+
+    Raises:
+        ValueError: If it has none of these kinds.
+    """
+    experiment = config.paper.to_dict().get("experiment", {})
+    if experiment.get("kind") not in kinds:
+        raise ValueError(
+            "Expected a config with `paper.experiment` of the kind "
+            f"{' or '.join(kinds)}, such as {example}. "
+            f"Received: {experiment.get('kind')!r}"
+        )
+    return experiment
+
+
+def chosen(experiment, labels, seeds):
+    """Returns the variants by label and the seeds that are to be run.
+
+    Args:
+        experiment: Dict with `variants` and `seeds`.
+        labels: Strings, which variants; `None` for all.
+        seeds: Strings, whole numbers; `None` for those of the experiment.
+
+    Raises:
+        ValueError: If there is no such variant.
+    """
+    variants = experiment["variants"]
+    for label in labels or []:
+        lookup.choose(label, variants, "variant")
+    found = {k: v for k, v in variants.items() if k in (labels or variants)}
+    return found, [int(seed) for seed in seeds or experiment["seeds"]]
+
+
+def settings(config, experiment, variant, seed, keys):
+    """Returns all that the result of a variant and a seed follows from."""
+    found = {**experiment, **variant}
+    for key in ("name", "seeds", "variants"):
+        found.pop(key)
+    if "training" in experiment:
+        changed = variant.get("training", {})
+        found["training"] = {**experiment["training"], **changed}
+    found["model"] = {
+        **config.model.to_dict(),
+        **variant.get("model", {}),
+        "seed": seed,
+    }
+    found["dataset"] = {key: config.dataset[key] for key in keys}
+    return found
+
+
+def run(config, kind, experiment, variants, seeds, runs, data_dir, tell):
+    """Computes what there is no file of yet, and returns all results.
+
+    Args:
+        config: `ConfigDict`, complete.
+        kind: A `Kind`.
+        experiment, variants, seeds: As `experiment_of` and `chosen` return.
+        runs: Path of the directory of all results.
+        data_dir: As for `kprune.datasets.load`.
+        tell: Function of (file name, result), called for each.
+
+    Returns:
+        Dict from a variant to the list of its results, by seed.
+    """
+    found = {}
+    for label, variant in variants.items():
+        found[label] = []
+        for seed in seeds:
+            setting = settings(config, experiment, variant, seed, kind.dataset)
+            name = f"{experiment['name']}-{label}-seed{seed}.json"
+            result = stored(
+                pathlib.Path(runs, name),
+                setting,
+                lambda s=setting, n=seed: _compute(kind, s, n, data_dir),
+            )
+            found[label].append(result)
+            tell(name, result)
+    return found
+
+
+def stored(path, settings, compute):
+    """Returns the result in a file, computed and written if there is none.
+
+    Args:
+        path: Path of a JSON file.
+        settings: Dict, what the result follows from.
+        compute: Function without arguments to a dict.
+
+    Returns:
+        Dict with what `compute` gives, `seconds` and `peak_gigabytes`, those
+        of the whole process until then.
+
+    Raises:
+        ValueError: If the file is of other settings.
+    """
+    path, settings = pathlib.Path(path), json.loads(json.dumps(settings))
+    if path.exists():
+        found = json.loads(path.read_text())
+        found["settings"].pop("name", None)  # Some files of 0.1 hold it.
+        if found["settings"] != settings:
+            raise ValueError(
+                f"{path} was computed with other settings. Remove it, or pass "
+                "another --runs."
+            )
+        return found["result"]
+    start = time.perf_counter()
+    result = compute()
+    result["seconds"] = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result["peak_gigabytes"] = peak / 2**20
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = {"settings": settings, "result": result}
+    files.write_text(path, json.dumps(record))
+    return result
+
+
+def publish(text, base, draw=None):
+    """Writes a report, and the figure to it if that is possible.
+
+    Args:
+        text: String, Markdown.
+        base: Path of the files without their suffix.
+        draw: Function of the path of a PNG file that draws it, or `None`.
+
+    Returns:
+        List of strings, a sentence on each file.
+    """
+    os.makedirs(os.path.dirname(base), exist_ok=True)
+    files.write_text(f"{base}.md", f"{text}\n")
+    told = [f"Written: {base}.md"]
+    if draw is not None and plots.missing():
+        told.append(plots.missing())
+    elif draw is not None:
+        draw(f"{base}.png")
+        told.append(f"Drawn: {base}.png")
+    return told
+
+
+def _compute(kind, setting, seed, data_dir):
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    info = datasets.info(setting["dataset"]["name"])
+
+    def build():
+        return models.get(
+            classes=setting.get("outputs", info.classes),
+            input_shape=info.input_shape,
+            **setting["model"],
+        )
+
+    dataset = {**setting["dataset"], "data_dir": data_dir}
+    return kind.compute(build, setting, seed, dataset)

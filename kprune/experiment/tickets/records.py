@@ -1,0 +1,79 @@
+"""The results of a seed in a file, for `kprune report`."""
+
+import json
+import pathlib
+
+from kprune.experiment.config import complete
+from kprune.runtime import files
+
+RECORDS = "tickets.json"
+_HOW = ("fraction", "rewind_to", "survivors", "learning_rate")
+# What a baseline is called among the sanity checks.
+CHECKS = {
+    "ticket": None,
+    "reinitialized": "reinitialize",
+    "shuffled": "shuffle",
+}
+
+
+def write(directory, config, wanted, found):
+    """Writes the results that are there so far, beside those in the file.
+
+    Args:
+        directory: Path of the seed's results.
+        config: Config of the dense network, with the seed.
+        wanted: Dict, `config.paper.tickets`.
+        found: Dict from (level, variant) to a result.
+    """
+    path = pathlib.Path(directory) / RECORDS
+    before = json.loads(path.read_text())["results"] if path.exists() else []
+    shown = wanted.get("report_at")
+    results = [
+        {"level": level, "variant": variant, **result}
+        for (level, variant), result in found.items()
+        if level > 0 and (shown is None or level in shown)
+    ]
+    results += [
+        result
+        for result in before
+        if (result["level"], result["variant"]) not in found
+    ]
+    record = {
+        "name": wanted["name"],
+        "config": config.to_dict(),
+        "results": results,
+    }
+    files.write_text(path, json.dumps(record, indent=1))
+
+
+def read(record):
+    """Returns the results as those of runs of a method of that name, whose
+    options are how it searched.
+
+    Args:
+        record: Dict, what the file holds.
+
+    Returns:
+        List of (config, result), `ConfigDict` and dict. Sparsities are rounded
+        to a tenth of a percent, so that they stand beside those of a sweep.
+
+    Raises:
+        ValueError: If the file was not written by kprune.
+    """
+    found = []
+    try:
+        wanted = record["config"]["paper"]["tickets"]
+        options = {name: wanted[name] for name in _HOW if name in wanted}
+        for result in record["results"]:
+            pruner = {
+                "method": record["name"],
+                "sparsity": round(result["sparsity"], 3),
+                "options": options,
+                "check": CHECKS[result["variant"]],
+            }
+            config = {**record["config"], "pruner": pruner}
+            accuracy = {"test_accuracy": result["accuracy"]}
+            found.append((complete(config), accuracy))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{RECORDS} was not written by kprune") from error
+    return found

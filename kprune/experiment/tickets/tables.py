@@ -1,0 +1,84 @@
+"""The results of all seeds as a table, verdicts and a plot."""
+
+import statistics
+
+from kprune.analysis import sanity
+from kprune.experiment.results.plots import Line, Panel
+from kprune.experiment.tickets.records import CHECKS
+from kprune.runtime import tables
+
+_TICKS = (100, 50, 20, 10, 5, 2, 1)  # Weights left in %.
+
+
+def report(found):
+    """Returns the results as Markdown.
+
+    Args:
+        found: Dict from seed to a dict from (level, variant) to a result.
+    """
+    rows = []
+    for level in _levels(found):
+        cells = [_accuracies(found, level, variant) for variant in CHECKS]
+        rows.append(
+            [
+                level,
+                f"{100 * _sparsity(found, level):.2f}",
+                *(tables.mean(cell) if cell else "" for cell in cells),
+            ]
+        )
+    table = tables.markdown(["level", "pruned in %", *CHECKS], rows, words=0)
+    return "\n".join([table, "", *_verdicts(found)])
+
+
+def panel(found):
+    """Returns the accuracies over the share of weights left, to be drawn."""
+    lines = []
+    for variant in CHECKS:
+        values = {
+            100 * (1 - _sparsity(found, level)): accuracies
+            for level in _levels(found)
+            if (accuracies := _accuracies(found, level, variant))
+        }
+        means = [statistics.mean(v) for v in values.values()]
+        spread = [statistics.stdev(v) if v[1:] else 0 for v in values.values()]
+        lines.append(Line(list(values), means, variant, spread))
+    least = 100 * (1 - _sparsity(found, _levels(found)[-1]))
+    return Panel(
+        lines,
+        xlabel="weights left in %",
+        ylabel="test accuracy in %",
+        log="x",
+        inverted="x",
+        xticks={tick: f"{tick}" for tick in _TICKS if tick >= least},
+    )
+
+
+def _verdicts(found):
+    """Yields a sentence for each level with baselines, and each of these."""
+    for level in _levels(found):
+        ticket = _accuracies(found, level, "ticket")
+        for variant, check in CHECKS.items():
+            other = _accuracies(found, level, variant)
+            if check and other:
+                name = f"At {100 * _sparsity(found, level):.1f} % the ticket"
+                said = sanity.verdict(ticket, other, name, check)
+                yield f"- {said}."
+
+
+def _levels(found):
+    """Returns the levels of which there is a result, in order."""
+    return sorted({level for results in found.values() for level, _ in results})
+
+
+def _sparsity(found, level):
+    """Returns the sparsity of a level, which is that of all seeds."""
+    return next(iter(found.values()))[level, "ticket"]["sparsity"]
+
+
+def _accuracies(found, level, variant):
+    """Returns the accuracies of the seeds in percent, if there are any."""
+    return [
+        100 * results[level, variant]["accuracy"]
+        for results in found.values()
+        if (level, variant) in results
+    ]

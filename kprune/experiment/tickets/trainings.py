@@ -1,0 +1,144 @@
+"""What is trained for a seed: the search, and the baselines of its tickets."""
+
+import json
+import pathlib
+import shutil
+import time
+
+import keras
+import tensorflow as tf
+
+from kprune import tickets
+from kprune.analysis import sanity
+from kprune.experiment.runs import build
+from kprune.experiment.tickets import records
+from kprune.runtime import files, seeds
+from kprune.tickets.training_segment import TrainingSegment
+
+
+def all_of(config, wanted, directory, data_dir, tell):
+    """Returns the results of a seed, trained unless they are there.
+
+    Args:
+        config: Config of the dense network, with the seed.
+        wanted: Dict, `config.paper.tickets`.
+        directory: Path of the seed's results.
+        data_dir: As for `kprune.datasets.load`.
+        tell: Function of (seed, level, variant, result), called for each.
+
+    Returns:
+        Dict from (level, variant) to a dict with `accuracy`, `sparsity` and
+        `seconds`.
+    """
+    directory = pathlib.Path(directory)
+    # Each level has a model of its own, and TensorFlow warns of the tracing.
+    tf.get_logger().setLevel("ERROR")
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(config.seed)
+    run = build(config, data_dir, verbose=0)
+    found = {}
+    directory.mkdir(parents=True, exist_ok=True)
+    records.write(directory, config, wanted, found)
+    start = time.perf_counter()
+    for level, ticket in _tickets(config, wanted, run, directory):
+        trained = [("ticket", lambda ticket=ticket: ticket.model)]
+        if level in wanted["baselines_at"]:
+            trained += _baselines(config, run, ticket, level, directory)
+        for variant, train in trained:
+            path = directory / f"{variant}-{level:02d}.json"
+            result = _measured(path, train, run.test, ticket.sparsity, start)
+            found[level, variant] = result
+            tell(config.seed, level, variant, result)
+            records.write(directory, config, wanted, found)
+            start = time.perf_counter()
+    return found
+
+
+def _tickets(config, wanted, run, directory):
+    """Yields (level, ticket): of one search, or of one for each sparsity."""
+
+    def search(name, levels, fraction):
+        training = tickets.Training(
+            run.train,
+            config.training.epochs,
+            run.steps_per_epoch,
+            directory=directory / name,
+            checkpoint=config.checkpoint.every,
+            seed=config.seed,
+            verbose=0,
+        )
+        how = {key: wanted[key] for key in ("rewind_to", "learning_rate")}
+        # The key is older than the argument's name.
+        how["rewind_weights"] = wanted["survivors"]
+        return tickets.imp(
+            run.model, training, levels=levels, fraction=fraction, **how
+        )
+
+    if "sparsities" in wanted:
+        for number, sparsity in enumerate(wanted["sparsities"], 1):
+            for ticket in search(f"search-{sparsity:g}", 1, sparsity):
+                if ticket.level == 1 or number == 1:
+                    yield number * ticket.level, ticket
+        return
+    fraction = wanted["fraction"]
+    if fraction == "by layer":
+        fraction = tickets.layer_fractions(run.model)
+    else:  # A text, if it comes from the command line.
+        fraction = float(fraction)
+    for ticket in search("search", wanted["levels"], fraction):
+        yield ticket.level, ticket
+
+
+def _baselines(config, run, ticket, level, directory):
+    """Returns the variants of a ticket, with functions that train them."""
+
+    def seed(purpose):
+        stream = seeds.stream(config.seed, purpose, level)
+        return int(stream.integers(2**31))
+
+    def reinitialized():
+        model = ticket.rewound()
+        sanity.reinitialize(model, seed("reinitialized"))
+        return trained(model, "reinitialized")
+
+    def shuffled():
+        masks = sanity.shuffle(ticket.masks, seed("shuffled"))
+        return trained(ticket.rewound(masks), "shuffled")
+
+    def trained(model, variant):
+        training = TrainingSegment(
+            run.train,
+            run.steps_per_epoch,
+            config.training.epochs,
+            every=config.checkpoint.every,
+            verbose=0,
+        )
+        name = f"{variant}-{level:02d}"
+        checkpoints = directory / "checkpoints" / name
+        training.run(model, ticket.first_step, training.steps, checkpoints)
+        return model
+
+    return [("reinitialized", reinitialized), ("shuffled", shuffled)]
+
+
+def _measured(path, train, test, sparsity, start):
+    """Returns the result in a file, measured and written if there is none."""
+    if path.exists():
+        found = json.loads(path.read_text())
+        if found["sparsity"] != sparsity:
+            raise ValueError(
+                f"{path} is of another ticket, at {found['sparsity']:.6f}. "
+                f"Expected one at {sparsity:.6f}. Name another --runs."
+            )
+        return found
+    measured = train().evaluate(test, return_dict=True, verbose=0)
+    result = {
+        "accuracy": measured["accuracy"],
+        "loss": measured["loss"],
+        "sparsity": sparsity,
+        "seconds": time.perf_counter() - start,
+    }
+    files.write_text(path, json.dumps(result))
+    checkpoints = path.parent / "checkpoints" / path.stem
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return result

@@ -1,0 +1,215 @@
+"""ASNI's four variants of a network, and their table beside the paper's.
+
+  python tools/studies/run.py asni --config=configs/asni.py:mnist_fc \\
+      --runs=runs/asni
+
+  D  the dense network
+  A  pruned on a sigmoid schedule while it trains
+  C  the structure of A, trained again from two values per layer
+  S  the structure of A, trained again from its original weights
+
+Each is a run as of kprune train, in a directory of its own under --runs; the
+same command goes on where it was stopped. A's directory gets centroids.npz, the
+two values of each layer with the masks' and signs' bits. --plots=DIRECTORY
+draws the weights of each layer with their centroids before and after training,
+and the sparsity of each layer.
+"""
+
+import os
+import pathlib
+import statistics
+
+import keras
+import numpy as np
+
+import kprune
+from kprune import experiment
+from kprune.cli import studies
+from kprune.experiment import directory
+from kprune.experiment.results import plots
+from kprune.masking import weights
+from kprune.pruning import kept_weights
+from kprune.runtime import checks, tables
+
+NAMES = {
+    "D": "dense",
+    "A": "pruned while training",
+    "C": "again from two values per layer",
+    "S": "again from the original weights",
+}
+_WEIGHTS = {"C": "centroids", "S": "original"}
+# Of the points of accuracy between two variants.
+CLAIMS = (
+    ("A", "D", "A is within 0.3 points of D", lambda gap: gap >= -0.3),
+    ("C", "D", "C is within 0.3 points of D", lambda gap: gap >= -0.3),
+    ("S", "C", "S is below C", lambda gap: gap < 0),
+)
+
+
+def define(flags):
+    studies.define(flags, seeds=["0", "1", "2"])
+    flags.list("variants", list(NAMES), "Of D, A, C, S.")
+    flags.string("plots", None, "Directory to draw into.")
+
+
+def main(flags):
+    base, variants = flags.config, flags.variants
+    check(base, variants)
+    found = {}
+    for seed in map(int, flags.seeds):
+        for variant in NAMES:  # C and S need A.
+            if variant in variants:
+                config = config_of(base, variant, seed, flags.runs)
+                path = found[variant, seed] = path_of(config, flags.runs)
+                keras.backend.clear_session()
+                keras.utils.set_random_seed(seed)
+                result = experiment.run(config, path, flags.data_dir, verbose=0)
+                print(
+                    f"{variant}, seed {seed}: "
+                    f"{100 * result['test_accuracy']:.2f} %, "
+                    f"{result['seconds']:.0f} s, {path}",
+                    flush=True,
+                )
+        if "A" in variants:
+            save_centroids(found["A", seed])
+    print(f"\n{table(found, base.paper.to_dict())}\n\n{findings(found)}")
+    if flags.plots and plots.missing():
+        print(plots.missing())
+    elif flags.plots:
+        print(f"\nDrawn: {', '.join(draw(found, flags.plots))}.")
+
+
+def check(base, variants):
+    """Raises before the first run if the config or a flag does not fit."""
+    checks.require(
+        base.pruner.method == "asni",
+        "config",
+        base.pruner.method,
+        "a config of the method 'asni', such as configs/asni.py:mnist_fc",
+    )
+    fit = set(variants) <= set(NAMES)
+    checks.require(fit, "variants", variants, "some of D, A, C, S")
+    if {"C", "S"} & set(variants) and "A" not in variants:
+        raise ValueError("C and S are of the structure of A: name it as well.")
+
+
+def config_of(base, variant, seed, runs):
+    """Returns the config of a variant's run."""
+    config = base.to_dict()
+    config["seed"] = seed
+    config["artifacts"] = True  # C and S read A's weights; plots all.
+    if variant == "D":
+        config["pruner"] = {"method": "dense"}
+    if variant in _WEIGHTS:
+        run_of_a = path_of(config_of(base, "A", seed, runs), runs)
+        config["pruner"] = {
+            "method": "ticket",
+            "sparsity": None,
+            "options": {"run": run_of_a, "weights": _WEIGHTS[variant]},
+        }
+    return experiment.complete(config)
+
+
+def path_of(config, runs):
+    return os.path.join(runs, experiment.name(config))
+
+
+def trained(workdir):
+    """Returns the trained model of a run, with its masks if it has any."""
+    workdir = pathlib.Path(workdir)
+    path = workdir / directory.MODEL
+    model = keras.saving.load_model(path, compile=False)
+    if not (workdir / directory.MASKS).exists():
+        return model
+    model = kprune.wrap(model)
+    kprune.set_masks(model, kprune.masks.load(workdir / directory.MASKS))
+    return model
+
+
+def save_centroids(workdir):
+    """Writes `centroids.npz` of a pruned run, unless it is there."""
+    path = pathlib.Path(workdir) / "centroids.npz"
+    if not path.exists():
+        kept_weights.centroids(trained(workdir)).save(path)
+
+
+def accuracies(found):
+    """Returns the test accuracies in percent, a list for each variant."""
+    shares = {}
+    for (variant, _), workdir in found.items():
+        share = experiment.result(workdir)["test_accuracy"]
+        shares.setdefault(variant, []).append(100 * share)
+    return shares
+
+
+def table(found, paper):
+    """Returns the variants as a Markdown table.
+
+    Args:
+        found: Dict from (variant, seed) to the directory of a finished run.
+        paper: Dict of a config, with the paper's figures.
+    """
+    rows = []
+    for variant, shares in accuracies(found).items():
+        first = next(w for (which, _), w in found.items() if which == variant)
+        left = kprune.report(trained(first), multiply_adds=False, paths=False)
+        said = paper.get("variants", {}).get(variant)
+        rows.append(
+            [
+                variant,
+                NAMES[variant],
+                f"{tables.mean(shares)} (n = {len(shares)})",
+                "" if said is None else f"{said:.2f}",
+                f"{left.model_kept:,} of {left.model_total:,}",
+            ]
+        )
+    if "nonzeros" in paper:
+        rows.append(["", "the paper's A", "", "", f"{paper['nonzeros']:,}"])
+    measured = ["test accuracy in %", "the paper's", "parameters left"]
+    return tables.markdown(["variant", "", *measured], rows, words=2)
+
+
+def findings(found):
+    """Returns in words whether the paper's findings are there."""
+    means = {k: statistics.mean(v) for k, v in accuracies(found).items()}
+    said = []
+    for one, other, claim, holds in CLAIMS:
+        if {one, other} <= set(means):
+            gap = means[one] - means[other]
+            word = "holds" if holds(gap) else "does not hold"
+            said.append(f"- {claim}: {word} ({gap:+.2f}).")
+    return "\n".join(said)
+
+
+def draw(found, folder):
+    """Draws the figures of the first seed, and returns the files' paths."""
+    os.makedirs(folder, exist_ok=True)
+    seed, paths = min(seed for _, seed in found), []
+    for variant in ("A", "C", "S"):
+        if (variant, seed) in found:
+            model = trained(found[variant, seed])
+            paths.append(os.path.join(folder, f"weights_{variant}.png"))
+            _draw_weights(model, variant, paths[-1])
+    if ("A", seed) in found:
+        pruned = _pruned(trained(found["A", seed]))
+        shares = {w.name: 100 * (1 - w.mask.numpy().mean()) for w in pruned}
+        paths.append(os.path.join(folder, "sparsity.png"))
+        plots.bars(shares, paths[-1], "removed, in % of the layer's weights")
+    return paths
+
+
+def _draw_weights(model, variant, path):
+    """Draws a histogram of the kept weights of each layer, with centroids."""
+    centroids = kept_weights.centroids(model).values
+    values, marks = {}, {}
+    for weight in _pruned(model):
+        kept = weight.variable.numpy()[weight.mask.numpy()]
+        title = f"{weight.name}: {kept.size:,} kept"
+        values[title] = kept
+        marks[title] = [v for v in centroids[weight.name] if np.isfinite(v)]
+    title = f"{variant}, {NAMES[variant]}: kept weights"
+    plots.histograms(values, marks, path, title)
+
+
+def _pruned(model):
+    return [w for w in weights.find(model) if w.mask is not None]

@@ -1,0 +1,100 @@
+"""Measures what kprune costs, as ratios, and prints a Markdown table.
+
+  python tools/benchmark.py
+  python tools/benchmark.py --rows=snip,grasp --networks=resnet20 --repeats=5
+
+Each ratio is taken in one process, with what it is compared to run in
+alternation: before, between and after. The figures are the median over the
+repeats and the spread of its middle half. Absolute times and memory are for
+scale only: they belong to the machine. Peak memory is that of a fresh process
+that scores once, Python, TensorFlow and tracing included.
+"""
+
+import json
+import os
+import platform
+
+import keras
+import tensorflow as tf
+from benchmark import model_rows, score_rows, scorings
+from benchmark.measurements import HEAD
+from benchmark.score_rows import in_gradients
+
+import kprune
+from kprune.runtime import lookup, tables
+
+ROWS = {
+    "training_step": model_rows.training_step,
+    "pruning_while_training": model_rows.pruning_while_training,
+    "snip": in_gradients("snip", "snip scores", "<= 1.15"),
+    "grasp": in_gradients("grasp", "grasp scores", "<= 3.5"),
+    "force": in_gradients("force", "FORCE T = 60, all", "<= 66", "snip"),
+    "synflow": in_gradients(
+        "synflow", "SynFlow T = 100, all", "reported", "flow"
+    ),
+    "synflow_round": score_rows.synflow_round,
+    "prospr": score_rows.prospr,
+    "prospr_memory": score_rows.prospr_memory,
+    "shrink": model_rows.shrink,
+    "compact": model_rows.compact,
+    "overhead": model_rows.overhead,
+    "traces": score_rows.traces,
+    "tracing": score_rows.tracing,
+    "top_k": score_rows.top_k,
+    "import_time": model_rows.import_time,
+}
+
+
+def define(flags):
+    flags.list("rows", list(ROWS), "Rows to measure. Defaults to all.")
+    flags.list(
+        "networks",
+        ["resnet20", "vgg16"],
+        "Networks, by name in kprune.models.",
+    )
+    flags.list(
+        "shrunk_networks",
+        ["resnet18", "vgg16"],
+        "Networks of the row `shrink`, by name in kprune.models.",
+    )
+    flags.integer("layers", 400, "Layers of the row `overhead`.", least=1)
+    flags.integer("repeats", 21, "Alternations per ratio.", least=1)
+    flags.integer(
+        "long_repeats",
+        5,
+        "Alternations, at most, per ratio of what takes ten gradients or more.",
+        least=1,
+    )
+    flags.integer("batch_size", 128, "Examples.", least=1)
+    flags.boolean(
+        "memory", True, "Whether to add the peak memory of each scoring."
+    )
+    flags.string(
+        "memory_of",
+        None,
+        "Runs this scoring alone, once, on the network given, and prints as "
+        "JSON the most memory held before it and in all, in bytes. The rows "
+        "start themselves so, each time in a fresh process.",
+    )
+
+
+def main(flags):
+    if flags.memory_of is not None:
+        (network,) = flags.networks
+        found = scorings.memory_of(flags.memory_of, network, flags.batch_size)
+        print(json.dumps(found))
+        return
+    for name in flags.rows:
+        lookup.choose(name, ROWS, "row")
+    print(
+        f"kprune {kprune.__version__}, TensorFlow {tf.__version__}, Keras "
+        f"{keras.__version__}, {os.cpu_count()} cores, {platform.machine()}, "
+        f"batch {flags.batch_size}, median of {flags.repeats}, of "
+        f"{min(flags.repeats, flags.long_repeats)} where one takes ten "
+        "gradients or more\n"
+    )
+    print(tables.markdown(HEAD, [], words=len(HEAD)))
+    for name, row in ROWS.items():
+        if name in flags.rows:
+            for one in row(flags):
+                print(tables.markdown_row(one.cells()), flush=True)

@@ -1,0 +1,20 @@
+"""Runs the study of a paper: `python tools/studies/run.py STUDY --help`."""
+
+import sys
+
+import kprune_command
+
+STUDIES = {
+    "asni": "ASNI's four variants of a network, beside the paper's figures",
+    "benchmark": "what kprune costs, as ratios",
+    "ossum": "OSSuM: networks that classify without a trained weight",
+    "structure": "what methods leave of a network, layer by layer",
+    "subnetworks": "networks of which only the masks are trained",
+}
+
+if __name__ == "__main__":
+    _, *arguments = sys.argv
+    if not arguments or arguments[0] not in STUDIES:
+        lines = [f"  {name:12} {what}" for name, what in STUDIES.items()]
+        sys.exit("\n".join([__doc__, "", *lines]))
+    kprune_command.run(f"{arguments[0]}.run", arguments[1:])

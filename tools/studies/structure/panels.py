@@ -1,0 +1,122 @@
+"""What methods leave of a network, as panels to be drawn."""
+
+import numpy as np
+from structure.tables import label, percent
+
+from kprune.experiment.results.plots import COLORS, Line, Panel, Rule
+
+_STYLES = {"iter_snip": "-", "force": "--", "iter_snip_linear": ":"}
+_EXTREMES = (0.99, 0.999)  # Where the paper shows the layers.
+_SMALL = {"marker": ".", "linewidth": 1}
+
+
+def panels(results):
+    """Returns shares by layer, saliency over rounds and gradient norms.
+
+    Args:
+        results: `structure.results.Results`.
+    """
+    shown = [s for s in results.sparsities if s in _EXTREMES]
+    return [
+        *(_layers(results, s) for s in shown or results.sparsities[-1:]),
+        _rounds(results),
+        _norms(results),
+    ]
+
+
+def _layers(results, sparsity):
+    """Returns the share that each layer keeps; crosses where it is nothing."""
+    places = np.arange(len(results.layers))
+    shares = {m: results.shares(m, sparsity) for m in results.methods}
+    least = min(share[share > 0].min(initial=1) for share in shares.values())
+    lines = [Rule(1 - sparsity, look={"linewidth": 0.5})]
+    for rank, (method, share) in enumerate(shares.items()):
+        color = COLORS[rank % len(COLORS)]
+        look = {**_SMALL, "color": color}
+        lines.append(Line(places, _positive(share), label(method), look=look))
+        empty = places[share == 0]
+        # Each method has a row of its own for what it leaves empty.
+        height = np.full(len(empty), least / 1.6 ** (rank + 2))
+        look = {"marker": "x", "linestyle": "none", "color": color}
+        lines.append(Line(empty, height, look=look))
+    starts = _starts(results.stages)
+    pale = {"color": "lightgray", "linewidth": 0.8}
+    lines += [Rule(x=place - 0.5, look=pale) for place in starts[1:]]
+    return Panel(
+        lines,
+        f"Share kept by layer at {percent(sparsity)} (crosses: nothing left)",
+        log="y",
+        xticks={place: results.stages[place] for place in starts},
+    )
+
+
+def _starts(stages):
+    """Returns where each stage begins."""
+    return [
+        place
+        for place, stage in enumerate(stages)
+        if place == 0 or stages[place - 1] != stage
+    ]
+
+
+def _rounds(results):
+    """Returns the saliency against the rounds, of which one is SNIP."""
+    lines, ticks = [], None
+    iterated = [method for method in _STYLES if method in results.methods]
+    if "snip" in results.methods and iterated:
+        for rank, sparsity in enumerate(results.sparsities):
+            color = COLORS[rank % len(COLORS)]
+            lines.append(_named(percent(sparsity), color=color))
+            for method in iterated:
+                rounds = [1, *results.batches(method)]
+                names = ["snip", *[method] * (len(rounds) - 1)]
+                values = [
+                    results.over_dense("saliency", name, sparsity, count)
+                    for name, count in zip(names, rounds, strict=True)
+                ]
+                look = {"color": color, "linestyle": _STYLES[method]}
+                look |= _SMALL
+                lines.append(Line(rounds, _positive(values), look=look))
+        for method in iterated:
+            look = {"color": "black", "linestyle": _STYLES[method]}
+            lines.append(_named(label(method), **look))
+        ticks = {count: str(count) for count in rounds}
+    return Panel(
+        lines,
+        "FORCE saliency, over the dense network's",
+        "rounds (1: SNIP)",
+        log="xy",
+        xticks=ticks,
+    )
+
+
+def _named(name, **look):
+    """Returns a line that stands in the legend alone."""
+    return Line([], [], name, look={"marker": "", "linestyle": "-", **look})
+
+
+def _norms(results):
+    """Returns the norm of the gradient after pruning against the sparsity."""
+    kept = [1 - sparsity for sparsity in results.sparsities]
+    lines = []
+    for method in results.methods:
+        norms = [
+            results.over_dense("gradient_norm", method, sparsity)
+            for sparsity in results.sparsities
+        ]
+        line = Line(kept, _positive(norms), label(method), look=_SMALL)
+        lines.append(line)
+    return Panel(
+        lines,
+        "Gradient norm after pruning, over the dense network's",
+        "sparsity",
+        log="xy",
+        inverted="x",
+        xticks={share: percent(1 - share) for share in kept},
+    )
+
+
+def _positive(values):
+    """Returns values with gaps where there is nothing a logarithm shows."""
+    values = np.array(values)
+    return np.where(values > 0, values, np.nan)

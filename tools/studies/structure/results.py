@@ -1,0 +1,117 @@
+"""What methods leave of a network: the cells of a study, read back."""
+
+import json
+import pathlib
+
+import numpy as np
+
+
+class Results:
+    """Cells, by what they are of. Values are arrays over the seeds.
+
+    Args:
+        paths: Paths of the cells' JSON files.
+
+    Attributes:
+        layers: Names of the weights, in the order of the network.
+        sizes: Array of their numbers of entries.
+        stages: The stage of each layer: its name up to the first underscore,
+            such as `"block5"`.
+        seeds, sparsities: Sorted lists.
+        methods: List of those that prune, in the order of the paths.
+    """
+
+    def __init__(self, paths):
+        records = [json.loads(pathlib.Path(path).read_text()) for path in paths]
+        self._cells = {
+            tuple(
+                r[key] for key in ("method", "sparsity", "batches", "seed")
+            ): r
+            for r in records
+        }
+        self.layers = list(records[0]["size"])
+        self.sizes = np.array(list(records[0]["size"].values()))
+        self.stages = [name.split("/")[0].split("_")[0] for name in self.layers]
+        self.seeds = sorted({r["seed"] for r in records})
+        self.methods = list(dict.fromkeys(r["method"] for r in records))[1:]
+        self.sparsities = sorted({r["sparsity"] for r in records} - {0.0})
+
+    def batches(self, method):
+        """Returns the numbers of batches that a method saw, sorted.
+
+        Raises:
+            LookupError: If there is no cell of the method.
+        """
+        found = {key[2] for key in self._cells if key[0] == method}
+        if not found:
+            raise LookupError(f"no cells of {method}")
+        return sorted(found)
+
+    def value(self, key, method, sparsity, batches=None):
+        """Returns an entry of the cells, one for each seed.
+
+        Args:
+            key: String, such as `"saliency"`.
+            method, sparsity: Of the cells.
+            batches: Of the cells. Defaults to the most.
+
+        Raises:
+            LookupError: If there is no such cell.
+        """
+        batches = self.batches(method)[-1] if batches is None else batches
+        cells = [
+            self._cells.get((method, sparsity, batches, seed))
+            for seed in self.seeds
+        ]
+        if None in cells:
+            raise LookupError(f"no cells of {method} at {sparsity}")
+        return [cell[key] for cell in cells]
+
+    def kept(self, method, sparsity):
+        """Returns how many weights each layer keeps: seeds x layers."""
+        found = self.value("kept", method, sparsity)
+        return np.array(
+            [[cell[name] for name in self.layers] for cell in found]
+        )
+
+    def shares(self, method, sparsity):
+        """Returns the share that each layer keeps, the mean over the seeds."""
+        return self.kept(method, sparsity).mean(0) / self.sizes
+
+    def empty(self, method, sparsity):
+        """Returns how many layers are left without weights, for each seed."""
+        return (self.kept(method, sparsity) == 0).sum(1)
+
+    def over_dense(self, key, method, sparsity, batches=None):
+        """Returns an entry over the dense network's, of the means over the
+        seeds."""
+        return self._ratio(
+            self.value(key, method, sparsity, batches),
+            self.value(key, "dense", 0.0),
+        )
+
+    def over_snip(self, method, sparsity, batches=None):
+        """Returns the saliency over SNIP's, of the means over the seeds."""
+        return self.gain((method, batches), ("snip", None), sparsity)
+
+    def gain(self, one, other, sparsity):
+        """Returns the saliency over that of another way to prune.
+
+        Args:
+            one, other: Tuples of method and batches, as for `value`.
+            sparsity: Of the cells.
+
+        Returns:
+            The ratio of the means over the seeds; infinite if the other way
+            leaves none, NaN if neither does.
+        """
+        return self._ratio(
+            *(
+                self.value("saliency", method, sparsity, batches)
+                for method, batches in (one, other)
+            )
+        )
+
+    def _ratio(self, one, other):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(np.mean(one) / np.mean(other))

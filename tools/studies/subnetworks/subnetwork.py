@@ -1,0 +1,88 @@
+"""One subnetwork, chosen by its scores, of weights that are never trained."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from subnetworks.training import optimizer
+
+import kprune
+from kprune import learned
+
+_LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def subnetwork(build, experiment, seed, dataset):
+    """Trains the scores of a network and measures what they choose.
+
+    Args:
+        build: Function that returns a plain network of logits.
+        experiment: Dict with `method`, `sparsity` and `options` of
+            `kprune.select`, `training` (as for `training.optimizer`, with
+            `batch_size`, and `global_epochs` for one ranking of all weights),
+            and `draws`, how many times it is tested.
+        seed: Integer, of the scores and the order of the data.
+        dataset: Dict of arguments of `kprune.datasets.load`.
+
+    Returns:
+        Dict with `untrained` (the accuracy that the weights have), `test`
+        (the mean of the draws), `plain` (of the network that `kprune.strip`
+        returns), `epochs` (the accuracy after each), all in percent, with
+        `sparsity` and `moved`, how many weights have another value.
+    """
+    model = build()
+    training, sparsity = experiment["training"], experiment.get("sparsity")
+    train, test = kprune.datasets.load(
+        **dataset, batch_size=training["batch_size"], seed=seed
+    )
+    steps = training.get("steps_per_epoch")
+    train = train.take(steps) if steps else train
+    untrained = accuracy(model, test)
+    options = experiment.get("options", {})
+    net = kprune.select(
+        model, experiment["method"], sparsity, seed=seed, **options
+    )
+    before = _frozen(net)
+    steps = int(train.cardinality())
+    net.compile(optimizer(training, steps), _LOSS, metrics=["accuracy"])
+    callbacks = []
+    if "global_epochs" in training:
+        callbacks = [
+            learned.GlobalSelection(sparsity, training["global_epochs"])
+        ]
+    history = net.fit(
+        train,
+        epochs=training["epochs"],
+        validation_data=test,
+        callbacks=callbacks,
+        verbose=0,
+    ).history
+    draws = [accuracy(net, test) for _ in range(experiment["draws"])]
+    after = _frozen(net)
+    return {
+        "untrained": untrained,
+        "test": float(np.mean(draws)),
+        "plain": accuracy(kprune.strip(net), test),
+        "epochs": [100 * share for share in history["val_accuracy"]],
+        "sparsity": learned.sparsity(net),
+        "moved": sum(
+            int((a != b).sum()) for a, b in zip(before, after, strict=True)
+        ),
+    }
+
+
+def accuracy(model, test):
+    """Returns the share of a data set that a model is right on, in percent."""
+
+    @tf.function
+    def right(x, y):
+        found = tf.argmax(model(x, training=False), -1, y.dtype)
+        return tf.reduce_sum(tf.cast(found == y, "int64"))
+
+    counts = [(int(right(x, y)), len(y)) for x, y in test]
+    hits, sizes = zip(*counts, strict=True)
+    return 100 * sum(hits) / sum(sizes)
+
+
+def _frozen(net):
+    names = ("kernel", "bias", "gamma", "beta")
+    return [np.array(v) for v in net.variables if v.name in names]
