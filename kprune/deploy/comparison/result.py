@@ -2,9 +2,8 @@
 
 import dataclasses
 
-from kprune.runtime import lookup
+from kprune.runtime import lookup, tables
 
-_GAP = "  "
 _HEADER = ("What", "Before", "After", "Ratio", "Middle half")
 _UNKNOWN = "n/a"
 
@@ -70,16 +69,8 @@ def _as_dict(row):
 
 
 def _lines(comparison):
-    cells = [_HEADER, *map(_cells, comparison.rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(_HEADER))]
-    rule = "-" * (sum(widths) + len(_GAP) * (len(widths) - 1))
     yield f'Before: "{comparison.before}". After: "{comparison.after}".'
-    for number, (name, *numbers) in enumerate(cells):
-        padded = [name.ljust(widths[0]), *map(str.rjust, numbers, widths[1:])]
-        yield _GAP.join(padded).rstrip()
-        if number == 0:
-            yield rule
-    yield rule
+    yield tables.terminal(_HEADER, list(map(_cells, comparison.rows)))
     yield "Ratios are before / after: above 1, after is smaller or faster."
     yield (
         f"Those of times are medians of {comparison.repeats}, taken by turns "
@@ -89,15 +80,13 @@ def _lines(comparison):
 
 def _cells(row):
     label = row.name[0].upper() + row.name[1:]
-    spread = ""
-    if row.spread is not None:
-        spread = "{:.2f} to {:.2f}".format(*row.spread)
+    low, high = row.spread or (None, None)
     return (
         f"{label}, {row.unit}" if row.unit else label,
         _number(row.before),
         _number(row.after),
         _UNKNOWN if row.ratio is None else f"{row.ratio:.2f} x",
-        spread,
+        "" if low is None else f"{low:.2f} to {high:.2f}",
     )
 
 

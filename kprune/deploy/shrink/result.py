@@ -1,12 +1,10 @@
 """What `shrink` does to a model, in numbers and as a table."""
 
 import dataclasses
-import itertools
-import textwrap
 
-_GAP = "  "
-_WIDTH = 100
-_NAMES = 40
+from kprune.runtime import tables
+
+_HEADER = ("Layer", "Before", "After", "Why the rest stays")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,42 +46,17 @@ class Plan:
 
 
 def _lines(plan):
-    cells = [("Layer", "Before", "After", "Why the rest stays")]
-    for row in plan.rows:
-        cells.append((row.layer, f"{row.before:,}", f"{row.after:,}", row.why))
-    widths = [max(len(line[i]) for line in cells) for i in range(3)]
-    widths[0] = min(widths[0], _NAMES)
     yield f'Model: "{plan.model}"'
-    for number, line in enumerate(cells):
-        yield from _folded(line, widths)
-        if number == 0:
-            yield "-" * _WIDTH
-    yield "-" * _WIDTH
+    rows = [
+        (row.layer, f"{row.before:,}", f"{row.after:,}", row.why)
+        for row in plan.rows
+    ]
+    yield tables.terminal(_HEADER, rows, words=(0, 3))
     yield _total("Parameters", plan.parameters)
     if plan.multiply_adds is None:
         yield "Multiply-adds per example: n/a."
     else:
         yield _total("Multiply-adds per example", plan.multiply_adds)
-
-
-def _folded(cells, widths):
-    """Yields the lines of a row: a long name or reason goes on below."""
-    name, before, after, why = cells
-    left = _WIDTH - sum(widths) - 3 * len(_GAP)
-    columns = (
-        _broken_at_slashes(name, widths[0]),
-        [before.rjust(widths[1])],
-        [after.rjust(widths[2])],
-        textwrap.wrap(why, left, break_on_hyphens=False),
-    )
-    for parts in itertools.zip_longest(*columns, fillvalue=""):
-        padded = map(str.ljust, parts, (*widths, 0))
-        yield _GAP.join(padded).rstrip()
-
-
-def _broken_at_slashes(name, width):
-    lines = textwrap.wrap(name.replace("/", "/ "), width)
-    return [line.replace("/ ", "/") for line in lines]
 
 
 def _total(name, pair):
