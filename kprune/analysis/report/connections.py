@@ -11,6 +11,8 @@ mean and variance of a layer normalization carry from one unit to another is
 no path), products with a gate.
 """
 
+import itertools
+
 import keras
 import tensorflow as tf
 
@@ -30,20 +32,32 @@ def of(layer):
         A function in place of `layer.call`, or `None` if the class is not
         known. A subclass of a known class is not: it may compute otherwise.
     """
-    if not isinstance(layer, keras.layers.Layer):
-        return _of_operation(layer)
-    for classes, rule in _RULES:
-        if type(layer) in classes:
-            return rule(layer)
-    return None
+    rule = _rule(layer)
+    return None if rule is None else rule(layer)
 
 
-def _of_operation(operation):
+def is_known(layer):
+    """Whether a call of a layer or operation of a graph carries paths, and
+    needs no traced graph to tell what comes from the inputs."""
+    # TensorFlow convolves channels that come first on a CPU in graphs alone.
+    if getattr(layer, "data_format", None) == "channels_first":
+        return False
+    rule = _rule(layer)
+    if rule is _merging:
+        return keras_internals.fed_arguments(layer) is not None
+    return rule is not None
+
+
+def _rule(layer):
+    """Returns the function from a layer or an operation to its call."""
+    if isinstance(layer, keras.layers.Layer):
+        rules = (rule for classes, rule in _RULES if type(layer) in classes)
+        return next(rules, None)
     # Keras does not export the classes of its operations.
-    kind = type(operation).__name__
+    kind = type(layer).__name__
     if kind in _MERGING_OPERATIONS:
-        return _merging(operation)
-    return _unchanged(operation) if kind in _ACTIVATIONS else None
+        return _merging
+    return _unchanged if kind in _ACTIVATIONS else None
 
 
 # Counts are whole. Half of one keeps out what rounding leaves of zero in a
@@ -93,11 +107,13 @@ def _as_it_is(layer):
 def _merging(layer):
     """All inputs go on, as in a sum: also those of a difference or product.
     Constants, as in `x / 255`, lead nowhere."""
-    del layer
+    known = keras_internals.fed_arguments(layer)
 
     def call(*inputs):
         flat = keras.tree.flatten(inputs)
-        fed = [x for x in flat if tf.is_symbolic_tensor(x)]
+        eager = tf.executing_eagerly()
+        which = known if eager else map(tf.is_symbolic_tensor, flat)
+        fed = list(itertools.compress(flat, which))
         return sum(fed[1:], start=fed[0])
 
     return call

@@ -55,15 +55,17 @@ def find(model, variables, kept, inputs=None):
     masks = [tf.constant(kept[weight]) for weight in variables]
     twin, twin_of = precision.copy_in(model, "float32")
     own = [twin_of(variable) for variable in variables.values()]
-    compute = _traced(twin, own, ones, masks)
-    found = compute(*keras.tree.flatten((ones, masks)))
+    compute = _following(twin, own)
+    if not _is_known(twin):
+        compute = _traced(compute, ones, masks)
+    found = compute(ones, masks)
     return {
         weight: on_path.numpy()
         for weight, on_path in zip(variables, found, strict=True)
     }
 
 
-def _traced(twin, variables, ones, masks):
+def _following(twin, variables):
     """Returns a function of inputs and masks to the entries on a path."""
     log = _carry_paths(twin)
 
@@ -76,14 +78,34 @@ def _traced(twin, variables, ones, masks):
                 outputs = keras.tree.flatten(twin(inputs, training=False))
             outputs = [z for z in outputs if z.dtype.is_floating]
             total = tf.add_n([tf.reduce_sum(z) for z in outputs])
-        log.check(keras.tree.flatten(inputs), outputs)
+        if not tf.executing_eagerly():
+            log.check(keras.tree.flatten(inputs), outputs)
         counts = tape.gradient(
             total, entries, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
         # Whole numbers, see `connections`.
         return [m & (n > 0.5) for m, n in zip(masks, counts, strict=True)]
 
-    function = tf.function(on_path, autograph=False)
+    return on_path
+
+
+def _is_known(model):
+    """Whether a graph is all of layers and operations that carry paths.
+
+    It is then followed as it runs. What else a model computes can only be read
+    off a traced graph, which takes ten times as long.
+    """
+    plain = (keras.Sequential, keras_internals.functional_class())
+    found = keras_internals.all_layers(model)
+    return type(model) in plain and all(
+        type(one) in plain or connections.is_known(one)
+        for one in [*found, *_operations(found)]
+    )
+
+
+def _traced(compute, ones, masks):
+    """Returns the function traced; `CallLog.check` reads its graph."""
+    function = tf.function(compute, autograph=False)
     return function.get_concrete_function(ones, masks)
 
 

@@ -188,20 +188,19 @@ def _made(found, name):
 def _families(found, names, free):
     """Returns the groups that may go, by the first weight that makes them,
     together with those that another weight makes with them."""
-    layer_groups = {}
+    names, layer_groups = list(names), {}
+    family_of = np.full(found.size, -1)
+    place = {name: i for i, name in enumerate(names)}
     for name in names:
         groups = np.concatenate([np.arange(0), *_made(found, name)])
         groups = np.unique(groups[free[groups]])
-        joined = [
-            family
-            for family, members in layer_groups.items()
-            if np.isin(groups, members).any()
-        ]
+        joined = [names[i] for i in np.unique(family_of[groups]) if i >= 0]
         parts = [groups, *(layer_groups.pop(family) for family in joined[1:])]
         if groups.size:
             first = joined[0] if joined else name
             parts.append(layer_groups.get(first, np.arange(0)))
             layer_groups[first] = np.unique(np.concatenate(parts))
+            family_of[layer_groups[first]] = place[first]
     return layer_groups
 
 

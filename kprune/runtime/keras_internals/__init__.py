@@ -7,6 +7,7 @@ says what it needs it for and what happens where a Keras release lacks it.
 from kprune.runtime.keras_internals.graphs import (
     adopt_graph,
     calls,
+    fed_arguments,
     functional_class,
     is_graph,
     last_layers,
@@ -65,6 +66,7 @@ __all__ = [
     "compiled_loss",
     "default_name",
     "example_inputs",
+    "fed_arguments",
     "forget_compiled_functions",
     "functional_class",
     "input_specs",

@@ -106,6 +106,24 @@ def calls(layer):
     return len(layer._inbound_nodes)
 
 
+def fed_arguments(operation):
+    """Returns which arguments of a graph's operation the model computes.
+
+    Returns:
+        List of booleans, one for each flat positional argument: False is a
+        constant, as in `x / 255`. `None` unless all calls have the same.
+    """
+    found = [
+        [
+            isinstance(x, keras.KerasTensor)
+            for x in keras.tree.flatten(node.arguments.args)
+        ]
+        for node in operation._inbound_nodes
+    ]
+    alike = found and all(one == found[0] for one in found)
+    return found[0] if alike else None
+
+
 def last_layers(model):
     """Returns the layers whose outputs are the model's outputs."""
     if isinstance(model, keras.Sequential):
