@@ -34,7 +34,7 @@ from kprune.pruning.granularity import NM, Block, Channel
 from kprune.pruning.neurons.prune_and_build import prune_and_build
 from kprune.pruning.prune import prune, score
 from kprune.pruning.pruner import Pruner
-from kprune.pruning.recipes import methods
+from kprune.runtime.methods import methods
 from kprune.runtime.version import __version__
 from kprune.scoring.batches import class_balanced
 from kprune.scoring.config import ScoringConfig

@@ -64,7 +64,6 @@ def test_the_readme_example_runs_as_written(tmp_path, monkeypatch):
 def test_the_readme_lists_what_there_is():
     text = README.read_text()
     names = [
-        *kprune.methods(),
         *kprune.allocation.names(),
         *kprune.schedules.names(),
         *kprune.granularity.names(),

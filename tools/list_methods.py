@@ -2,14 +2,15 @@
 
     python tools/list_methods.py
 
-The rows are `kprune.literature.ROWS`.
+The rows are the entries that stand beside the methods' code: see
+`kprune.runtime.methods`.
 """
 
 import pathlib
 
 from absl import app
 
-from kprune import literature
+from kprune.runtime import files, methods
 
 _DOCS = pathlib.Path(__file__).parents[1] / "docs" / "methods.md"
 _BEGIN = "<!-- Written by tools/list_methods.py. -->\n"
@@ -23,9 +24,9 @@ def main(argv):
     _, end, after = rest.partition(_END)
     if not end:
         raise app.UsageError(f"{_DOCS} has no place for the table.")
-    table = f"{literature.table()}\n"
-    _DOCS.write_text("".join([before, _BEGIN, table, _END, after]))
-    print(f"{_DOCS} lists {len(literature.ROWS)} methods.")
+    table = f"{methods.table()}\n"
+    files.write_text(_DOCS, "".join([before, _BEGIN, table, _END, after]))
+    print(f"{_DOCS} lists {len(methods.entries())} methods.")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from kprune.callbacks.base import PruningCallback
 from kprune.masking.masks import Budget, hamming
 from kprune.pruning import recipes, schedules, scope
 from kprune.runtime import checks
+from kprune.runtime.methods import Method
 from kprune.runtime.renamed import renamed
 from kprune.scoring import batches, config
 
@@ -173,3 +174,15 @@ def _unpacked(packed):
         .reshape(one["shape"])
         for name, one in packed.items()
     }
+
+
+METHOD = Method(
+    "EarlyBird",
+    title="early-bird tickets",
+    call='kprune.callbacks.EarlyBird("bn_gamma", 0.5)',
+    paper="You et al., 2020",
+    link="https://arxiv.org/abs/1909.11957",
+    test="tests/callbacks/test_early_bird.py::test_when_it_emerges",
+    deviation="masks are drawn after epochs, never before the first, where the "
+    "released code finds an empty one",
+)

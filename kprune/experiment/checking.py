@@ -9,9 +9,9 @@ import inspect
 
 from kprune.analysis import sanity
 from kprune.experiment.config import DENSE, TICKET
-from kprune.pruning import recipes
 from kprune.pruning.prune import prune
 from kprune.runtime import lookup
+from kprune.runtime.methods import methods
 
 CORRUPT_DATA = "corrupt_data"
 # What can be made of a ticket, whose method is not at hand.
@@ -40,11 +40,10 @@ def refuse_unfit(method, check):
     if check is None:
         return
     lookup.choose(check, dict.fromkeys(checks()), "sanity check")
-    callback = recipes.callback_of(method)
-    if method == DENSE or callback is not None:
-        why = "prunes nothing"
-        if callback is not None:
-            why = "prunes while the model trains"
+    if method not in (TICKET, *methods("prune")):
+        why = "prunes while the model trains"
+        if method == DENSE:
+            why = "prunes nothing"
         raise ValueError(
             "Sanity checks are for methods that prune before training. "
             f"Received: check={check!r} of {method!r}, which {why}."

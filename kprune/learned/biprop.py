@@ -7,6 +7,7 @@ import keras
 
 from kprune.learned.edge_popup import frozen_top_k
 from kprune.learned.learned_mask import TopK
+from kprune.runtime.methods import Method
 
 
 def biprop(
@@ -82,3 +83,16 @@ class Biprop(TopK):
         kept = keras.ops.maximum(keras.ops.sum(mask), 1)
         scale = keras.ops.sum(keras.ops.abs(w) * mask) / kept
         return scale * keras.ops.sign(w) * mask
+
+
+METHOD = Method(
+    "biprop",
+    title="multi-prize tickets (biprop)",
+    call='kprune.select(model, "biprop", sparsity=0.5)',
+    paper="Diffenderfer and Kailkhura, 2021",
+    link="https://arxiv.org/abs/2103.09377",
+    test="tests/learned/test_select.py::test_edge_popup_and_biprop_by_hand",
+    deviation="binary weights (MPT-1/32), not activations; of one ranking over "
+    "all weights, counts are taken once an epoch",
+    build=biprop,
+)

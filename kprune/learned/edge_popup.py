@@ -5,11 +5,12 @@ https://arxiv.org/abs/1911.13299
 
 import keras
 
-from kprune.learned.freezing import check_sparsity, freeze
+from kprune.learned.freezing import freeze
 from kprune.learned.frozen_values import fan_in
 from kprune.learned.learned_mask import TopK
 from kprune.masking import masks
-from kprune.runtime import seeds
+from kprune.runtime import checks, seeds
+from kprune.runtime.methods import Method
 
 
 def edge_popup(
@@ -86,10 +87,10 @@ def frozen_top_k(kind, model, sparsity, law, scale_fan, **options):
         law: Its `weights`.
         **options: Its `biases`, `exclude` and `seed`.
     """
-    check_sparsity(sparsity)
+    checks.sparsity(sparsity)
     seeds.check(options["seed"])
 
-    def make(weight, in_model, **made):
+    def make(in_model, weight, **made):
         seed = seeds.stream(options["seed"], "choice", in_model).integers(2**31)
         kept = masks.count_kept(weight.layout.size, sparsity)
         return kind(kept, fan_in(weight), seed=int(seed), **made)
@@ -115,3 +116,16 @@ class EdgePopup(TopK):
     >>> part(w).numpy().tolist()
     [2.0, 0.0, 4.0]
     """
+
+
+METHOD = Method(
+    "edge_popup",
+    title="edge-popup",
+    call='kprune.select(model, "edge_popup", sparsity=0.5)',
+    paper="Ramanujan et al., 2020",
+    link="https://arxiv.org/abs/1911.13299",
+    test="tests/learned/test_select.py::test_edge_popup_and_biprop_by_hand",
+    deviation="sparsity is what is left out; the released code's rate is what "
+    "stays",
+    build=edge_popup,
+)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from kprune.pruning.granularity.base import matrix_axes
 from kprune.runtime import lookup, seeds
 
 
@@ -65,11 +66,8 @@ def fan_in(weight):
     layout = weight.layout
     if weight.variable.name == "embeddings":
         return layout.shape[-1]
-    outputs = set(layout.outputs)
-    if layout.view != layout.shape:
-        outputs.add(layout.outputs[0] - 1)  # The gates of an LSTM or GRU.
-    units = math.prod(layout.view[axis] for axis in outputs)
-    return layout.size // units
+    _, units = matrix_axes(layout)
+    return layout.size // math.prod(layout.view[axis] for axis in units)
 
 
 def _signs(array, rng):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from kprune.masking import cloning, wrapping
-from kprune.runtime import keras_internals, seeds
+from kprune.runtime import checks, keras_internals, seeds
 from kprune.scoring import losses, neurons
 from kprune.scoring.batches import DEFAULT_BATCH_SIZE
 
@@ -144,12 +144,9 @@ def _batches(data, batch_size, seed):
         if steps < 0:
             steps = sum(1 for _ in data)
         return data.repeat(), steps
-    if not isinstance(data, tuple) or len(data) not in (2, 3):
-        raise ValueError(
-            "Invalid value for argument `data`. Expected arrays (x, y) or (x, "
-            "y, sample_weight), or a tf.data.Dataset of batches. Received: "
-            f"{type(data).__name__}"
-        )
+    arrays = isinstance(data, tuple) and len(data) in (2, 3)
+    expected = "arrays (x, y) or (x, y, sample_weight), or a tf.data.Dataset"
+    checks.require(arrays, "data", data, expected)
     arrays = tuple(tf.convert_to_tensor(np.asarray(part)) for part in data)
     count = len(arrays[0])
     first = int(seeds.stream(seed, "gates", "order").integers(2**31))
@@ -184,13 +181,6 @@ def _check(model, epochs, learning_rate, momentum):
             "Expected a Sequential or Functional model of dense layers. "
             f"Received: {type(model).__name__} {model.name!r}"
         )
-    if not isinstance(epochs, int) or epochs < 1:
-        raise ValueError(
-            "Invalid value for argument `epochs`. Expected an integer >= 1. "
-            f"Received: epochs={epochs!r}"
-        )
-    if not learning_rate > 0 or not 0 <= momentum < 1:
-        raise ValueError(
-            "Expected `learning_rate` above 0 and `momentum` in [0, 1). "
-            f"Received: learning_rate={learning_rate!r}, momentum={momentum!r}"
-        )
+    checks.integer("epochs", epochs, 1)
+    checks.number("learning_rate", learning_rate, "(0, inf)")
+    checks.number("momentum", momentum, "[0, 1)")

@@ -6,12 +6,11 @@ https://arxiv.org/abs/2103.09377
 import keras
 import numpy as np
 
-from kprune.learned.freezing import check_sparsity
 from kprune.learned.learned_mask import TopK
 from kprune.learned.selected import wrappers
 from kprune.masking import masks
 from kprune.pruning import schedules
-from kprune.runtime import seeds
+from kprune.runtime import checks, seeds
 
 
 class GlobalSelection(keras.callbacks.Callback):
@@ -44,12 +43,8 @@ class GlobalSelection(keras.callbacks.Callback):
 
     def __init__(self, sparsity, epochs=10):
         super().__init__()
-        check_sparsity(sparsity)
-        if not isinstance(epochs, int) or epochs < 1:
-            raise ValueError(
-                "Invalid value for argument `epochs`. Expected an integer "
-                f">= 1. Received: epochs={epochs!r}"
-            )
+        checks.sparsity(sparsity)
+        checks.integer("epochs", epochs, 1)
         self.sparsity = sparsity
         self.epochs = epochs
         self._counted = None

@@ -15,7 +15,8 @@ from keras import ops
 from kprune.learned.reparametrize import choose, reparametrize
 from kprune.learned.reparametrized import Reparametrization
 from kprune.masking import weights
-from kprune.runtime import lookup, seeds
+from kprune.runtime import checks, lookup, seeds
+from kprune.runtime.methods import Method
 
 _EPSILON = 1e-6  # As far as noise and probabilities stay from 0 and 1.
 _BOUNDS = (math.log(1e-2), math.log(1e2))  # Of log(alpha), as in the code.
@@ -100,24 +101,24 @@ def hard_concrete(
     strengths = _by_weight(strength, names, "strength")
     drop_rates = _by_weight(drop_rate, names, "drop_rate")
 
-    def make(name, weight, dtype):
+    def make(in_model, weight, **made):
         layout = weight.layout
         convolves = hasattr(weight.layer, "kernel_size")
+        rng = seeds.stream(seed, "hard_concrete", in_model)
         return HardConcrete(
             examples=examples,
-            strength=strengths[name],
-            drop_rate=drop_rates[name],
+            strength=strengths[in_model],
+            drop_rate=drop_rates[in_model],
             prior_precision=prior_precision,
             temperature=temperature,
             limits=limits,
             axes=layout.outputs if convolves else layout.inputs,
             view=layout.view,
-            seed=int(seeds.stream(seed, "hard_concrete", name).integers(2**31)),
-            dtype=dtype,
-            name=f"{weight.name.replace('/', '_')}_gate",
+            seed=int(rng.integers(2**31)),
+            **made,
         )
 
-    return reparametrize(model, names, make)
+    return reparametrize(model, names, make, "gate")
 
 
 @keras.saving.register_keras_serializable("kprune")
@@ -155,9 +156,11 @@ class HardConcrete(Reparametrization):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _check_numbers(
-            examples, strength, drop_rate, prior_precision, temperature
-        )
+        checks.integer("examples", examples, 1)
+        checks.number("strength", strength, "[0, inf)")
+        checks.number("drop_rate", drop_rate, "(0, 1)")
+        checks.number("prior_precision", prior_precision, "[0, inf)")
+        checks.number("temperature", temperature, "(0, inf)")
         self.examples = examples
         self.strength = strength
         self.drop_rate = drop_rate
@@ -267,34 +270,20 @@ def _by_weight(value, names, argument):
     return found
 
 
-def _check_numbers(examples, strength, drop_rate, precision, temperature):
-    whole = isinstance(examples, int) and not isinstance(examples, bool)
-    if not whole or examples < 1:
-        raise _invalid("examples", "an integer >= 1", examples)
-    for name, value in (("strength", strength), ("prior_precision", precision)):
-        if not _is_number(value) or value < 0:
-            raise _invalid(name, "a number >= 0", value)
-    if not _is_number(drop_rate) or not 0 < drop_rate < 1:
-        raise _invalid("drop_rate", "a number in (0, 1)", drop_rate)
-    if not _is_number(temperature) or temperature <= 0:
-        raise _invalid("temperature", "a number > 0", temperature)
-
-
 def _checked_limits(limits):
     pair = tuple(limits) if isinstance(limits, list | tuple) else ()
-    numbers = len(pair) == 2 and all(map(_is_number, pair))
-    if not numbers or not pair[0] < 0 or not pair[1] > 1:
-        raise _invalid("limits", "a number < 0 and a number > 1", limits)
+    numbers = len(pair) == 2 and all(map(checks.is_number, pair))
+    fit = numbers and pair[0] < 0 and pair[1] > 1
+    checks.require(fit, "limits", limits, "a number < 0 and a number > 1")
     return pair
 
 
-def _is_number(value):
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
-
-
-def _invalid(name, expected, value):
-    return ValueError(
-        f"Invalid value for argument `{name}`. Expected {expected}. "
-        f"Received: {name}={value!r}"
-    )
+METHOD = Method(
+    "hard_concrete",
+    title="L0",
+    call="kprune.learned.hard_concrete(model, examples=60_000)",
+    paper="Louizos et al., 2018",
+    link="https://arxiv.org/abs/1712.01312",
+    test="tests/learned/test_hard_concrete.py::test_penalty_by_hand",
+    deviation="the penalty of a group is per weight, as in the released code",
+)

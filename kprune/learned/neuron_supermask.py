@@ -11,7 +11,8 @@ import numpy as np
 
 from kprune.learned.gates import learned_gates
 from kprune.masking import masks, wrapping
-from kprune.runtime import seeds
+from kprune.runtime import checks, seeds
+from kprune.runtime.methods import Method
 from kprune.scoring import neurons
 
 
@@ -52,11 +53,7 @@ def neuron_supermask(model, data, loss=None, *, sparsity, seed=0, **training):
     >>> kprune.get_masks(pruned)["fc1/kernel"].any(axis=0).sum()
     np.int64(25)
     """
-    if not 0 <= sparsity < 1:
-        raise ValueError(
-            "Invalid value for argument `sparsity`. Expected a float in "
-            f"[0, 1), the share to remove. Received: sparsity={sparsity!r}"
-        )
+    checks.sparsity(sparsity)
     pruned = wrapping.wrap(model)
     reads = neurons.hidden_layers(pruned)
     current = neurons.masks_of(pruned, reads)
@@ -71,3 +68,14 @@ def neuron_supermask(model, data, loss=None, *, sparsity, seed=0, **training):
         current[read][gone] = False
     neurons.set_masks(pruned, current, sparsity)
     return pruned
+
+
+METHOD = Method(
+    "neuron_supermask",
+    title="gradient supermask on neurons",
+    call="kprune.learned.neuron_supermask(model, data, loss, sparsity=0.9)",
+    paper="OSSuM, submitted to ICLR 2022",
+    test="tests/learned/test_learned_gates.py::test_one_step_by_hand",
+    deviation="first gates are U(0, 1), momentum 0.9 and batches of 128, which "
+    "the paper leaves open",
+)

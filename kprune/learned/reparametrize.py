@@ -39,27 +39,60 @@ def choose(model, exclude):
     return left
 
 
-def reparametrize(model, names, make):
+def reparametrize(model, names, make, suffix):
     """Returns a copy of the model with a part on each of some weights.
 
     Args:
         model: A built Keras model without masks. It is left as it was.
-        names: Names of weights, as `choose` gives.
-        make: Function of such a name, the `kprune.masking.weights.Weight` and
-            the dtype to compute in, to the part.
+        names, make, suffix: As for `put_parts`.
     """
     with cloning.strategy_scope(model):
-        new = cloning.plain_copy(model)
-        chosen = {
-            id(w.variable): name
-            for name, w in weights.prunable(new).items()
-            if name in names
-        }
-        new = replace_layers(
-            new, lambda x: _with_parts(x, chosen, make), SoftModel
-        )
+        new = put_parts(cloning.plain_copy(model), names, make, suffix)
         cloning.carry_compile(model, new)
     return new
+
+
+def put_parts(
+    model, names, make, suffix, wrapper=Reparametrized, mixin=SoftModel
+):
+    """Returns a model whose layers are wrapped around parts.
+
+    Args:
+        model: A model without wrappers that nobody else uses.
+        names: Names of weights, as `choose` gives.
+        make: Function of such a name, the `kprune.masking.weights.Weight` and
+            `dtype` and `name` of the part to the part.
+        suffix: String that ends the part's name.
+        wrapper: The class of the wrappers. `Selected` wraps all that trains.
+        mixin: The class that goes with it, as for `replace_layers`.
+    """
+    found = weights.prunable(model)
+    chosen = {id(found[name].variable): name for name in names}
+
+    def wrapped(layer):
+        if not isinstance(layer, keras.layers.Layer):
+            return None
+        own = {
+            w.name: w
+            for w in weights.find(layer, inside_wrapper=True)
+            if id(w.variable) in chosen
+        }
+        if not own and not (wrapper.freezes and layer.trainable_variables):
+            return None
+        in_model = {name: chosen[id(w.variable)] for name, w in own.items()}
+        parts = {
+            name: make(
+                in_model[name],
+                w,
+                # Or float64 where the weight is.
+                dtype=keras.backend.result_type(w.variable.dtype, "float32"),
+                name=f"{name.replace('/', '_')}_{suffix}",
+            )
+            for name, w in own.items()
+        }
+        return wrapper(layer, parts, in_model)
+
+    return replace_layers(model, wrapped, mixin)
 
 
 def _check_plain(model):
@@ -70,27 +103,6 @@ def _check_plain(model):
         )
     if wrappers(model):
         raise ValueError(
-            f"Model {model.name!r} has soft thresholds or gates already. "
-            "Expected a plain Keras model."
+            f"Model {model.name!r} has thresholds, gates or choices of its "
+            "weights already. Expected a plain Keras model: see `kprune.strip`."
         )
-
-
-def _with_parts(layer, chosen, make):
-    """Returns the layer wrapped, or `None` if none of its weights is chosen."""
-    if not isinstance(layer, keras.layers.Layer):
-        return None
-    found = [
-        w
-        for w in weights.find(layer, inside_wrapper=True)
-        if id(w.variable) in chosen
-    ]
-    if not found:
-        return None
-    names = {w.name: chosen[id(w.variable)] for w in found}
-    parts = {w.name: make(names[w.name], w, _dtype(w)) for w in found}
-    return Reparametrized(layer, parts, names)
-
-
-def _dtype(weight):
-    """Returns float32, or float64 where the weight is."""
-    return keras.backend.result_type(weight.variable.dtype, "float32")

@@ -53,6 +53,8 @@ class Reparametrized(weight_wrapper.WeightWrapper):
     TensorShape([1, 4])
     """
 
+    freezes = False  # Whether all else of the layer is frozen.
+
     def __init__(self, layer, parts, names=None, **kwargs):
         super().__init__(layer, **kwargs)
         self.parts = dict(parts)

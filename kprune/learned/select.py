@@ -2,12 +2,7 @@
 
 import inspect
 
-from kprune.learned.biprop import biprop
-from kprune.learned.edge_popup import edge_popup
-from kprune.learned.supermask import supermask
-from kprune.runtime import lookup
-
-METHODS = {"edge_popup": edge_popup, "biprop": biprop, "supermask": supermask}
+from kprune.runtime import lookup, methods
 
 
 def select(model, method, sparsity=None, *, seed=0, **options):
@@ -20,7 +15,7 @@ def select(model, method, sparsity=None, *, seed=0, **options):
     Args:
         model: A built Keras model without masks. It is left as it was.
         method: String: `"edge_popup"`, `"biprop"` or `"supermask"`, for the
-            functions of these names in `kprune.selection`.
+            functions of these names in `kprune.learned`.
         sparsity: Share of each weight to leave out, in [0, 1). Of a supermask
             it is an outcome and must be left out here.
         seed: Integer >= 0.
@@ -41,7 +36,7 @@ def select(model, method, sparsity=None, *, seed=0, **options):
     >>> history = net.fit(train.take(2), verbose=0)
     >>> plain = kprune.strip(net)
     """
-    function = lookup.choose(method, METHODS, "method of selection")
+    function = methods.find(method, "select").build
     known = inspect.signature(function).parameters
     taken = [n for n in known if n not in ("model", "sparsity", "seed")]
     lookup.check_options(options, taken, method)

@@ -36,6 +36,8 @@ class Selected(Reparametrized):
     ['scores']
     """
 
+    freezes = True
+
     def __init__(self, layer, parts, names=None, **kwargs):
         # Those that are frozen. In `__dict__`, past Keras' tracking.
         self.__dict__["_frozen"] = []

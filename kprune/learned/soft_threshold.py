@@ -6,13 +6,13 @@ How sparse each weight becomes is learned: of one threshold per weight, by the
 optimizer and the weight decay that train the weights.
 """
 
-import math
-
 import keras
 from keras import ops
 
 from kprune.learned.reparametrize import choose, reparametrize
 from kprune.learned.reparametrized import Reparametrization
+from kprune.runtime import checks
+from kprune.runtime.methods import Method
 
 
 def soft_threshold(model, initial=-5.0, *, exclude=()):
@@ -62,12 +62,10 @@ def soft_threshold(model, initial=-5.0, *, exclude=()):
     """
     names = choose(model, exclude)
 
-    def make(name, weight, dtype):
-        del name
-        own = f"{weight.name.replace('/', '_')}_threshold"
-        return SoftThreshold(initial, dtype=dtype, name=own)
+    def make(_name, _weight, **made):
+        return SoftThreshold(initial, **made)
 
-    return reparametrize(model, names, make)
+    return reparametrize(model, names, make, "threshold")
 
 
 @keras.saving.register_keras_serializable("kprune")
@@ -88,13 +86,7 @@ class SoftThreshold(Reparametrization):
 
     def __init__(self, initial=-5.0, **kwargs):
         super().__init__(**kwargs)
-        number = isinstance(initial, int | float)
-        if isinstance(initial, bool) or not (number and math.isfinite(initial)):
-            raise ValueError(
-                "Invalid value for argument `initial`. Expected a finite "
-                f"number. Received: initial={initial!r}"
-            )
-        self.initial = float(initial)
+        self.initial = float(checks.number("initial", initial))
 
     def build(self, input_shape):
         self.threshold = self.add_weight(
@@ -109,3 +101,13 @@ class SoftThreshold(Reparametrization):
 
     def get_config(self):
         return {**super().get_config(), "initial": self.initial}
+
+
+METHOD = Method(
+    "soft_threshold",
+    title="STR",
+    call="kprune.learned.soft_threshold(model)",
+    paper="Kusupati et al., 2020",
+    link="https://arxiv.org/abs/2002.03231",
+    test="tests/learned/test_soft_threshold.py::test_gradients_by_hand",
+)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from kprune.learned.freezing import freeze
 from kprune.learned.learned_mask import LearnedMask
 from kprune.runtime import seeds
+from kprune.runtime.methods import Method
 
 
 def supermask(
@@ -63,7 +64,7 @@ def supermask(
     """
     seeds.check(seed)
 
-    def make(weight, in_model, **made):
+    def make(in_model, weight, **made):
         del weight
         own = seeds.stream(seed, "choice", in_model).integers(2**31)
         return Supermask(rescale, round_mask, seed=int(own), **made)
@@ -141,3 +142,15 @@ class Supermask(LearnedMask):
             "round_mask": self.round_mask,
             "seed": self.seed,
         }
+
+
+METHOD = Method(
+    "supermask",
+    title="supermask",
+    call='kprune.select(model, "supermask")',
+    paper="Zhou et al., 2019",
+    link="https://arxiv.org/abs/1905.01067",
+    test="tests/learned/test_select.py::"
+    "test_supermask_and_its_rescaling_by_hand",
+    build=supermask,
+)

@@ -15,7 +15,8 @@ from kprune.learned import task_inference
 from kprune.learned.edge_popup import edge_popup
 from kprune.learned.selected import wrappers
 from kprune.masking import cloning, weights, wrapping
-from kprune.runtime import lookup
+from kprune.runtime import checks, files, lookup
+from kprune.runtime.methods import Method
 from kprune.scoring import losses
 
 _MODEL, _TASKS = "model.keras", "tasks.npz"
@@ -104,17 +105,9 @@ class SupermaskStack:
                 paper's.
             verbose: As of `fit`.
         """
-        if not isinstance(task, str) or not task:
-            raise ValueError(
-                "Invalid value for argument `task`. Expected a name. "
-                f"Received: task={task!r}"
-            )
-        if not isinstance(data, tf.data.Dataset):
-            raise ValueError(
-                "Invalid value for argument `data`. Expected a "
-                "tf.data.Dataset of batches (x, y). Received: "
-                f"{type(data).__name__}"
-            )
+        checks.require(isinstance(task, str) and task, "task", task, "a name")
+        expected = "a tf.data.Dataset of batches (x, y)"
+        checks.instance("data", data, tf.data.Dataset, expected)
         if task in self._states:
             self._set(self._states[task])
         else:
@@ -169,11 +162,8 @@ class SupermaskStack:
         objective = task_inference.entropy
         if classes is not None:
             outputs = self.net(x, training=False).shape[-1]
-            if not 0 < classes < outputs:
-                raise ValueError(
-                    "Invalid value for argument `classes`. Expected fewer than "
-                    f"the {outputs} outputs. Received: classes={classes!r}"
-                )
+            fewer = f"fewer than the {outputs} outputs"
+            checks.require(0 < classes < outputs, "classes", classes, fewer)
             objective = task_inference.superfluous(classes)
         if self._superposed is None:
             self._superposed = self._superpose()
@@ -199,17 +189,13 @@ class SupermaskStack:
         """Writes the network and its tasks into a directory."""
         os.makedirs(directory, exist_ok=True)
         model, tasks = (os.path.join(directory, n) for n in (_MODEL, _TASKS))
-        half = os.path.join(directory, f"half_{_MODEL}")
-        with self._away():
+        with self._away(), files.replaced(model) as half:
             self._set(self._fresh)
             self.net.save(half, include_optimizer=False)
-        os.replace(half, model)
         arrays = {"names": np.array(json.dumps(self.tasks))}
         for place, state in enumerate(self._states.values()):
             arrays.update({f"{place}/{k}": v for k, v in state.items()})
-        half = os.path.join(directory, f"half_{_TASKS}")
-        np.savez(half, **arrays)
-        os.replace(half, tasks)
+        files.write_arrays(tasks, arrays)
 
     @classmethod
     def load(cls, directory):
@@ -284,3 +270,15 @@ def _moving(net):
 
 def _statistics(net):
     return {key: np.array(v) for key, v in _moving(net)}
+
+
+METHOD = Method(
+    "SupermaskStack",
+    title="SupSup",
+    call="kprune.learned.SupermaskStack(model)",
+    paper="Wortsman et al., 2020",
+    link="https://arxiv.org/abs/2006.14769",
+    test="tests/learned/test_supsup.py::test_tasks_are_inferred_and_solved",
+    deviation="tasks are told apart at test time; not found without being "
+    "named in training, and kept in no Hopfield network",
+)

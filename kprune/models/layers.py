@@ -11,6 +11,7 @@ import keras
 
 from kprune.models import initializers
 from kprune.models.inputs import check_seed
+from kprune.runtime.methods import Method
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,3 +139,14 @@ def stable_scale(stable, blocks):
         blocks: Integer, the number of residual blocks of the model.
     """
     return 1 / math.sqrt(blocks) if stable else None
+
+
+METHOD = Method(
+    "stable",
+    title="Stable ResNet",
+    call="kprune.models.resnet50(stable=True)",
+    paper="Hayou et al., 2021",
+    link="https://arxiv.org/abs/2002.08797",
+    test="tests/models/test_models_layers.py::"
+    "test_stable_resnet_scales_by_the_number_of_blocks",
+)

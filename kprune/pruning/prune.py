@@ -34,8 +34,8 @@ def prune(
     Args:
         model: A built Keras model: Sequential, Functional, nested or
             subclassed; wrapped or not. It is left as it was.
-        method: A name (`kprune.methods()`), a `kprune.Pruner`, or a criterion
-            function of (objective, weights, masks).
+        method: A name (`kprune.methods("prune")`), a `kprune.Pruner`, or a
+            criterion function of (objective, weights, masks).
         sparsity: Share of the groups to remove, in [0, 1). A group is what
             the granularity removes as one: a weight, unless said otherwise.
             Shares count prunable weights that are not excluded. May be left

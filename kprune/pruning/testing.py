@@ -22,7 +22,9 @@ _GRAINS = (
 )
 
 
-def check_criterion(criterion, microbatches=True, tolerance=1e-6):
+def check_criterion(
+    criterion, microbatches=True, tolerance=1e-6, channels=None
+):
     """Checks that a criterion keeps the contract of all criteria.
 
     On a small convolutional network with a fixed batch: the scores are finite,
@@ -35,15 +37,14 @@ def check_criterion(criterion, microbatches=True, tolerance=1e-6):
     anything else has run; without, this check is left out, with a warning).
 
     Args:
-        criterion: A name, or a function of (objective, weights, masks). One
-            that scores channels alone has an attribute `scores_neurons =
-            True`: it is used with `granularity="channel"`, as its attribute
-            `on_channels` says, and may leave out weights.
+        criterion: A name, or a function of (objective, weights, masks).
         microbatches: Whether the scores are to be those of the whole batch
             when it comes in parts. `False` for criteria that give each batch
             a part of its own, such as the inner steps of ProsPr.
         tolerance: Largest difference to allow in the last two checks, as a
             share of the largest score. They are made in float64.
+        channels: A `kprune.Channel` for a criterion that scores channels
+            alone, and may leave out weights; kprune's own need none.
 
     Raises:
         AssertionError: If a check fails, saying which and how.
@@ -57,28 +58,25 @@ def check_criterion(criterion, microbatches=True, tolerance=1e-6):
     criterion = criteria.get(criterion)
     _check_nothing_changes(criterion)
     _check_scores(criterion)
-    neurons = _neurons(criterion)
-    for grain, sparsity in [("channel", 0.5)] if neurons else _GRAINS:
-        model = _model(batch_norm=neurons)
-        _check_counts(criterion, model, grain, sparsity, "global")
-    grain, sparsity = ("channel", 0.5) if neurons else ("weight", 0.875)
+    own = criteria.entry(criterion)
+    if channels is None and own is not None and own.channels_only:
+        channels = "channel"
+    # Some that score channels alone need normalization.
+    norm = channels is not None
+    for grain, sparsity in [(channels, 0.5)] if norm else _GRAINS:
+        _check_counts(criterion, _model(norm), grain, sparsity, "global")
+    grain, sparsity = (channels, 0.5) if norm else ("weight", 0.875)
     for kind in ("equal", "zero", "half zero"):
         for name in allocation.names():
-            model = _model(kind, batch_norm=neurons)
+            model = _model(norm, kind)
             _check_counts(criterion, model, grain, sparsity, name)
     if microbatches:
-        _check_microbatches(criterion, tolerance)
-    _check_replicas(criterion, tolerance)
-
-
-def _neurons(criterion):
-    """Whether a criterion scores channels alone; some need normalization,
-    which those that look at data see in inference mode."""
-    return getattr(criterion, "scores_neurons", False)
+        _check_microbatches(criterion, tolerance, norm)
+    _check_replicas(criterion, tolerance, norm)
 
 
 def _check_scores(criterion):
-    model = _model(batch_norm=True)
+    model = _model(norm=True)
     first, again = _scores(criterion, model), _scores(criterion, model)
     for name, array in first.items():
         kind = array.dtype
@@ -99,7 +97,7 @@ def _check_scores(criterion):
 
 
 def _check_nothing_changes(criterion):
-    model = _model(batch_norm=True)
+    model = _model(norm=True)
     model.compile("adam", _loss())
     before = [np.array(v) for v in model.variables]
     objective = _objective(model)
@@ -156,14 +154,14 @@ def _check_counts(criterion, model, grain, sparsity, allocate):
     )
 
 
-def _check_microbatches(criterion, tolerance):
-    model = _model(batch_norm=_neurons(criterion))
+def _check_microbatches(criterion, tolerance, norm):
+    model = _model(norm)
     whole = _scores(criterion, model, precision="float64")
     parts = _scores(criterion, model, precision="float64", batch_size=2)
     _require_close(whole, parts, tolerance, "in four parts of two")
 
 
-def _check_replicas(criterion, tolerance):
+def _check_replicas(criterion, tolerance, norm):
     devices = _two_devices()
     if devices is None:
         user_warnings.warn(
@@ -176,8 +174,8 @@ def _check_replicas(criterion, tolerance):
         devices, tf.distribute.ReductionToOneDevice()
     )
     with strategy.scope():
-        mirrored = _model(batch_norm=_neurons(criterion))
-    model = _model(batch_norm=_neurons(criterion))
+        mirrored = _model(norm)
+    model = _model(norm)
     whole = _scores(criterion, model, precision="float64")
     shares = _scores(criterion, mirrored, precision="float64")
     _require_close(whole, shares, tolerance, "shared by two replicas")
@@ -191,7 +189,7 @@ def _two_devices():
     return None
 
 
-def _model(values="normal", batch_norm=False):
+def _model(norm=False, values="normal"):
     """Returns the network, the same each time."""
 
     def kernel(seed):
@@ -212,7 +210,7 @@ def _model(values="normal", batch_norm=False):
             layers.Conv2D(
                 4, 3, use_bias=False, kernel_initializer=kernel(1), name="conv"
             ),
-            *([layers.BatchNormalization()] if batch_norm else []),
+            *([layers.BatchNormalization()] if norm else []),
             layers.ReLU(),
             layers.Dropout(0.3, seed=1),
             layers.Flatten(),

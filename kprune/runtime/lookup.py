@@ -21,7 +21,7 @@ def choose(name, choices, what):
 
 def unknown(name, names, what):
     """Returns the text of the error for a name that is not one of `names`."""
-    names = sorted(names)
+    names = sorted(map(str, names))
     near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     return (

@@ -10,6 +10,7 @@ import re
 import numpy as np
 
 from kprune.masking import weights, wrapping
+from kprune.runtime.methods import Method
 
 _BLOCK = r"stage(\d+)_block(\d+)"
 
@@ -140,3 +141,14 @@ def _check_fit(name, variable, source, values):
             f"{source!r} does not fit {name!r}. Expected shape "
             f"{tuple(variable.shape)}. Received: {values[source].shape}"
         )
+
+
+METHOD = Method(
+    "elastic",
+    title="elastic tickets (E-LTH)",
+    call="kprune.tickets.elastic(ticket, model)",
+    paper="Chen et al., 2021",
+    link="https://arxiv.org/abs/2103.16547",
+    test="tests/tickets/test_elastic_tickets.py::"
+    "test_stretched_blocks_are_repeated_beside_themselves",
+)

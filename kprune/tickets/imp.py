@@ -1,5 +1,6 @@
 """Iterative magnitude pruning: train, prune, rewind, and again."""
 
+from kprune.runtime.methods import Method
 from kprune.runtime.renamed import renamed
 from kprune.tickets import training as trainings
 from kprune.tickets.arguments import Plan
@@ -151,3 +152,46 @@ def after_training(
         **options,
     )
     return ticket
+
+
+METHODS = (
+    Method(
+        "imp",
+        title="lottery tickets (LTH, IMP)",
+        call="kprune.tickets.imp(model, train, levels=10, fraction=0.2)",
+        paper="Frankle and Carbin, 2019",
+        link="https://arxiv.org/abs/1803.03635",
+        test="tests/tickets/test_imp.py::test_the_loop_is_that_written_by_hand",
+        deviation="the whole model is ranked; the paper's rates of each layer "
+        "are `kprune.tickets.layer_fractions`",
+    ),
+    Method(
+        "imp",
+        title="rewinding (LTR)",
+        call='kprune.tickets.imp(model, train, levels=10, rewind_to="500it")',
+        paper="Frankle et al., 2020",
+        link="https://arxiv.org/abs/1912.05671",
+        test="tests/tickets/test_ticket_searches.py::"
+        "test_all_is_rewound_to_step_k_to_the_bit",
+    ),
+    Method(
+        "imp",
+        title="learning-rate rewinding, fine-tuning",
+        call="kprune.tickets.imp(model, train, levels=10, "
+        'rewind_weights="trained")',
+        paper="Renda et al., 2020",
+        link="https://arxiv.org/abs/2003.02389",
+        test="tests/tickets/test_imp.py::"
+        "test_a_pruned_level_differs_by_where_it_takes_up_the_rate",
+    ),
+    Method(
+        "after_training",
+        title="magnitude after training",
+        call="kprune.tickets.after_training(model, train, 0.9)",
+        paper="Frankle et al., 2021",
+        link="https://arxiv.org/abs/2009.08576",
+        test="tests/tickets/test_imp.py::test_once_after_training",
+        deviation="fine-tuned by default; rewound with `rewind_weights` and "
+        "`learning_rate`",
+    ),
+)

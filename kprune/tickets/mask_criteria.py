@@ -12,6 +12,7 @@ import numpy as np
 
 from kprune.masking import masks
 from kprune.runtime import checks, lookup, seeds
+from kprune.runtime.methods import Method
 
 
 def large_final(initial, final):
@@ -158,3 +159,13 @@ def _only(wanted, final):
     """Ranks what is wanted before all that is not, each by |w_f|."""
     size = np.abs(final)
     return np.where(wanted, size, size - size.max(initial=0) - 1)
+
+
+METHOD = Method(
+    "zhou_masks",
+    title="mask criteria and actions",
+    call='kprune.tickets.zhou_masks(initial, final, "large_final", 0.9)',
+    paper="Zhou et al., 2019",
+    link="https://arxiv.org/abs/1905.01067",
+    test="tests/tickets/test_mask_criteria.py::test_criterion",
+)

@@ -4,6 +4,7 @@ Zhang et al., 2021, "Efficient Lottery Ticket Finding: Less Data is More",
 https://arxiv.org/abs/2106.03225.
 """
 
+from kprune.runtime.methods import Method
 from kprune.runtime.renamed import renamed
 from kprune.tickets import training as trainings
 from kprune.tickets.arguments import Plan
@@ -107,3 +108,17 @@ def prac(
         tolerance,
         window,
     ).tickets()
+
+
+METHOD = Method(
+    "prac",
+    title="PrAC tickets",
+    call="kprune.tickets.prac(model, kprune.tickets.Training((x, y), 182), "
+    "levels=16)",
+    paper="Zhang et al., 2021",
+    link="https://arxiv.org/abs/2106.03225",
+    test="tests/tickets/test_prac.py::test_the_loop_is_that_written_by_hand",
+    deviation="examples are judged after each epoch in inference mode, by the "
+    "released code in training mode while weights move; it prunes convolutions "
+    "only, here `exclude` says what stays",
+)

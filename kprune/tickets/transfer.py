@@ -8,6 +8,7 @@ import numpy as np
 
 from kprune.masking import weights, wrapping
 from kprune.runtime import user_warnings
+from kprune.runtime.methods import Method
 
 
 def transfer(ticket, model, values=False):
@@ -70,3 +71,14 @@ def transfer(ticket, model, values=False):
                 variable.assign(value)
     wrapping.set_masks(result, masks)
     return result
+
+
+METHOD = Method(
+    "transfer",
+    title="one ticket for several tasks",
+    call="kprune.tickets.transfer(ticket, model)",
+    paper="Morcos et al., 2019",
+    link="https://arxiv.org/abs/1906.02773",
+    test="tests/tickets/test_transferred_tickets.py::"
+    "test_masks_go_and_the_classifier_stays_dense",
+)

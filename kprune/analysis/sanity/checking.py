@@ -15,6 +15,7 @@ from kprune.pruning.chain import Chain
 from kprune.pruning.pruner import Pruner
 from kprune.pruning.ranking import rank
 from kprune.runtime import lookup, seeds
+from kprune.runtime.methods import Method
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,3 +222,15 @@ class _InvertedGrouping:
 
     def __getattr__(self, name):
         return getattr(self._grouping, name)
+
+
+METHOD = Method(
+    "invert",
+    title="check: inverted ranking",
+    call='kprune.sanity.invert("snip")',
+    paper="Frankle et al., 2021",
+    link="https://arxiv.org/abs/2009.08576",
+    test="tests/analysis/test_checked_methods.py::"
+    "test_an_inverted_ranking_is_the_complement",
+    deviation="ranks are turned round; SynFlow's released code takes 1 / score",
+)

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from kprune.runtime import lookup, seeds
+from kprune.runtime.methods import Method
 
 
 def corrupt(data, how, seed=0):
@@ -133,3 +134,14 @@ def _size(y):
 
 def _any_size(spec):
     return tf.TensorSpec([None, *spec.shape[1:]], spec.dtype)
+
+
+METHOD = Method(
+    "corrupt",
+    title="check: corrupted data",
+    call='kprune.sanity.corrupt(data, "labels")',
+    paper="Su et al., 2020",
+    link="https://arxiv.org/abs/2009.11094",
+    test="tests/analysis/test_corrupted_data.py::"
+    "test_labels_are_permuted_and_images_stay",
+)

@@ -4,6 +4,7 @@ import numpy as np
 
 from kprune.masking import initializers, weights, wrapping
 from kprune.runtime import keras_internals, seeds
+from kprune.runtime.methods import Method
 
 
 def reinitialize(model, seed=0):
@@ -89,3 +90,14 @@ def _assign(model, drawn):
     masks = {w.name: np.asarray(w.mask) for w in found if w.mask is not None}
     if masks:
         wrapping.set_masks(model, masks)  # Zeroes what they prune.
+
+
+METHOD = Method(
+    "reinitialize",
+    title="check: weights drawn anew",
+    call="kprune.sanity.reinitialize(model, seed=1)",
+    paper="Frankle et al., 2021",
+    link="https://arxiv.org/abs/2009.08576",
+    test="tests/analysis/test_reinitialization.py::"
+    "test_weights_change_and_masks_stay",
+)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kprune.runtime import lookup, seeds
+from kprune.runtime.methods import Method
 
 _SCOPES = ("layer", "global")
 
@@ -95,3 +96,14 @@ def _checked(masks, seed):
                 f"only 0 and 1. Received: dtype {mask.dtype}"
             )
     return {name: mask.astype(bool) for name, mask in found.items()}
+
+
+METHOD = Method(
+    "shuffle",
+    title="check: shuffled masks",
+    call="kprune.sanity.shuffle(masks, seed=1)",
+    paper="Frankle et al., 2021",
+    link="https://arxiv.org/abs/2009.08576",
+    test="tests/analysis/test_checked_methods.py::"
+    "test_a_shuffle_keeps_the_groups_of_each_layer",
+)

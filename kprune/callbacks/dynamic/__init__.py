@@ -9,18 +9,16 @@ from kprune.callbacks.dynamic.deepr import DeepR, SoftDeepR
 from kprune.callbacks.dynamic.dns import DNS
 from kprune.callbacks.dynamic.dsr import DSR
 from kprune.callbacks.dynamic.flops import TrainingFlops, training_flops
-from kprune.callbacks.dynamic.methods import METHODS, get
 from kprune.callbacks.dynamic.rigl import RigL
 from kprune.callbacks.dynamic.snfs import SNFS
 from kprune.callbacks.dynamic.sparse_evolutionary import SET
 from kprune.callbacks.dynamic.static import Static
 from kprune.callbacks.dynamic.training_state import MaskUpdate, TrainingState
-from kprune.callbacks.dynamic.updater import MaskUpdater
+from kprune.callbacks.dynamic.updater import MaskUpdater, get
 
 __all__ = [
     "DNS",
     "DSR",
-    "METHODS",
     "SET",
     "SNFS",
     "DeepR",

@@ -10,8 +10,8 @@ from kprune.callbacks.dynamic.exploration import Exploration
 from kprune.callbacks.dynamic.gradients import DenseGradients
 from kprune.callbacks.dynamic.read_model import array, read_model
 from kprune.callbacks.dynamic.train_function import TrainFunction
+from kprune.callbacks.pruned_behavior import PrunedBehavior
 from kprune.callbacks.step_counter import StepCounter
-from kprune.masking import wrapping
 from kprune.runtime import distribution, seeds, user_warnings
 
 
@@ -33,13 +33,14 @@ class DynamicSparseTraining(keras.callbacks.Callback):
     | `"dns"` | below a threshold | above another | 1it | | 75% |
     | `"static"` | nothing | nothing | | | |
 
-    Each is a class in `kprune.dynamic`, whose docstring says what is the
-    paper's and what an option. An update at step t is made between the steps
-    t and t + 1, also within an execution of several (`steps_per_execution`),
-    which is then run step by step. RigL's takes the place of the step on the
-    batch it looks at. `"deepr"` and `"soft_deepr"` need each step by itself,
-    which costs time; the others cost nothing between updates, but for the
-    dense gradients in each step that `"snfs"` and `"dns"` need.
+    Each is a class in `kprune.callbacks.dynamic`, whose docstring says what is
+    the paper's and what an option. An update at step t is made between the
+    steps t and t + 1, also within an execution of several
+    (`steps_per_execution`), which is then run step by step. RigL's takes the
+    place of the step on the batch it looks at. `"deepr"` and `"soft_deepr"`
+    need each step by itself, which costs time; the others cost nothing between
+    updates, but for the dense gradients in each step that `"snfs"` and `"dns"`
+    need.
 
     Logged are `sparsity`, `kept`, `mask_churn` (entries that changed in the
     epoch, each time they did, as a share of all), `exploration` (share of the
@@ -106,7 +107,7 @@ class DynamicSparseTraining(keras.callbacks.Callback):
             updater.every if every is None else every,
         )
         self._measured = self._function = None
-        self._let = []
+        self._behavior = PrunedBehavior()
 
     @property
     def exploration(self):
@@ -121,16 +122,19 @@ class DynamicSparseTraining(keras.callbacks.Callback):
         self._clock.start(self.params)
         self._warn_if_idle()
         self._prepare_optimizer()
-        self._let_pruned()
+        updater = self.updater
+        self._behavior.change(
+            self.model, updater.keep_pruned_values, updater.dense_gradients
+        )
         # Anew, as it says what lives under the masks.
         self._weights = read_model(self.model, self.updater)
         self._gradients = None
-        if self.updater.needs == "gradients":
+        if updater.needs == "gradients":
             self._gradients = DenseGradients(self.model, self._weights)
         self._epoch = self._rate = self._batch = None
         moment = self._moment(0)
         self._measured = Exploration(moment.masks)
-        self.updater.start(moment)
+        updater.start(moment)
         self._install()
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -155,14 +159,7 @@ class DynamicSparseTraining(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         if self.model.train_function is self._function:
             self.model.train_function = self._function.original
-        for wrapper, *before in self._let:
-            wrapper.set_pruned_behavior(*before)
-        if self._let:
-            self.model.make_train_function(force=True)
-            # Sets what lived under the masks to zero.
-            masks = wrapping.get_masks(self.model)
-            wrapping.set_masks(self.model, masks)
-        self._let = []
+        self._behavior.restore(self.model)
 
     def get_state(self):
         """Returns what a resumed training needs to know."""
@@ -204,19 +201,6 @@ class DynamicSparseTraining(keras.callbacks.Callback):
                 model.optimizer,
                 {w.name: w.variable for w in self._weights.values()},
             )
-
-    def _let_pruned(self):
-        wanted = (self.updater.keep_pruned_values, self.updater.dense_gradients)
-        wrappers, before = wrapping.wrappers(self.model), self._let
-        # What an interrupted training left is not what was before.
-        if [wrapper for wrapper, *_ in before] != wrappers:
-            before = [
-                (w, w.keep_pruned_values, w.dense_gradients) for w in wrappers
-            ]
-        self._let = []
-        if any((keep, dense) != wanted for _, keep, dense in before):
-            self._let = before
-            wrapping.set_pruned_behavior(self.model, *wanted)
 
     def _install(self):
         original = self.model.train_function

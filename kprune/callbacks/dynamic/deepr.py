@@ -9,8 +9,9 @@ import math
 import numpy as np
 
 from kprune.callbacks.dynamic.training_state import MaskUpdate
-from kprune.callbacks.dynamic.updater import MaskUpdater, check_number
-from kprune.runtime import lookup
+from kprune.callbacks.dynamic.updater import MaskUpdater, dropped_counts
+from kprune.runtime import checks
+from kprune.runtime.methods import Method
 
 _BUDGETS = ("layer", "model")
 _NOISES = ("paper", "released")
@@ -30,9 +31,9 @@ class _Rewiring(MaskUpdater):
 
     def __init__(self, temperature, l1, noise):
         super().__init__(drop_fraction=0.0, anneal="constant")
-        check_number("temperature", temperature)
-        check_number("l1", l1)
-        lookup.choose(noise, dict.fromkeys(_NOISES), "value of `noise`")
+        checks.number("temperature", temperature, "[0, inf)")
+        checks.number("l1", l1, "[0, inf)")
+        checks.choice("noise", noise, _NOISES)
         self.temperature = temperature
         self.l1 = l1
         self.noise = noise
@@ -96,7 +97,7 @@ class DeepR(_Rewiring):
         self, temperature=1e-8, l1=1e-5, noise="paper", budget="layer"
     ):
         super().__init__(temperature, l1, noise)
-        lookup.choose(budget, dict.fromkeys(_BUDGETS), "value of `budget`")
+        checks.choice("budget", budget, _BUDGETS)
         self.budget = budget
 
     def update(self, moment):
@@ -119,10 +120,7 @@ class DeepR(_Rewiring):
         return MaskUpdate(masks, fresh, weights)
 
     def _grow_counts(self, moment, kept):
-        missing = {
-            name: moment.kept[name] - int(np.count_nonzero(mask))
-            for name, mask in kept.items()
-        }
+        missing = dropped_counts(moment, kept)
         if self.budget == "layer":
             return missing
         dormant = [int(np.count_nonzero(~mask)) for mask in kept.values()]
@@ -158,12 +156,9 @@ class SoftDeepR(_Rewiring):
 
     def __init__(self, temperature=1e-8, l1=1e-5, noise="paper"):
         super().__init__(temperature, l1, noise)
-        if not temperature or not l1:
-            raise ValueError(
-                "Expected `temperature` and `l1` above 0: they say how far "
-                "below zero weights may go. Received: "
-                f"temperature={temperature}, l1={l1}"
-            )
+        why = ": how far below zero weights may go"
+        checks.number("temperature", temperature, "(0, inf)", why)
+        checks.number("l1", l1, "(0, inf)", why)
         self._theta, self._least = {}, {}
 
     def start(self, moment):
@@ -202,3 +197,26 @@ class SoftDeepR(_Rewiring):
         super().set_state(state)
         self._theta = dict(state["theta"])
         self._least = dict(state["least"])
+
+
+METHODS = (
+    Method(
+        "deepr",
+        title="Deep Rewiring",
+        call='kprune.callbacks.DynamicSparseTraining("deepr")',
+        paper="Bellec et al., 2018",
+        link="https://arxiv.org/abs/1711.05136",
+        test="tests/callbacks/test_updaters.py::test_deepr_by_hand",
+        build=DeepR,
+    ),
+    Method(
+        "soft_deepr",
+        title="soft Deep Rewiring",
+        call='kprune.callbacks.DynamicSparseTraining("soft_deepr")',
+        paper="Bellec et al., 2018",
+        link="https://arxiv.org/abs/1711.05136",
+        test="tests/callbacks/test_updaters.py::"
+        "test_soft_deepr_wanders_and_comes_back",
+        build=SoftDeepR,
+    ),
+)

@@ -6,9 +6,10 @@ https://arxiv.org/abs/1608.04493
 import numpy as np
 
 from kprune.callbacks.dynamic.training_state import MaskUpdate
-from kprune.callbacks.dynamic.updater import MaskUpdater, check_number
+from kprune.callbacks.dynamic.updater import MaskUpdater
 from kprune.masking import weights as weights_
-from kprune.runtime import lookup
+from kprune.runtime import checks, lookup
+from kprune.runtime.methods import Method
 
 
 class DNS(MaskUpdater):
@@ -45,9 +46,9 @@ class DNS(MaskUpdater):
     def __init__(self, c=1.0, gamma=1e-4, power=1.0):
         super().__init__(drop_fraction=0.0, anneal="constant")
         for value in c.values() if isinstance(c, dict) else [c]:
-            check_number("c", value, least=-1e9)
-        check_number("gamma", gamma)
-        check_number("power", power)
+            checks.number("c", value)
+        checks.number("gamma", gamma, "[0, inf)")
+        checks.number("power", power, "[0, inf)")
         self.c = c
         self.gamma = gamma
         self.power = power
@@ -99,3 +100,14 @@ class DNS(MaskUpdater):
 
     def set_state(self, state):
         self._bases = dict(state["bases"])
+
+
+METHOD = Method(
+    "dns",
+    title="dynamic network surgery",
+    call='kprune.callbacks.DynamicSparseTraining("dns")',
+    paper="Guo et al., 2016",
+    link="https://arxiv.org/abs/1608.04493",
+    test="tests/callbacks/test_updaters.py::test_dns_by_hand",
+    build=DNS,
+)

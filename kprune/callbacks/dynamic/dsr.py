@@ -4,18 +4,17 @@ Convolutional Neural Networks by Dynamic Sparse Reparameterization.
 https://arxiv.org/abs/1902.05967
 """
 
-import numbers
-
 import numpy as np
 
-from kprune.callbacks.dynamic.shares import shares
 from kprune.callbacks.dynamic.training_state import MaskUpdate
 from kprune.callbacks.dynamic.updater import (
     MaskUpdater,
     best,
-    check_number,
     dropped_counts,
 )
+from kprune.pruning.allocation.counts import shares
+from kprune.runtime import checks
+from kprune.runtime.methods import Method
 
 
 class DSR(MaskUpdater):
@@ -49,18 +48,9 @@ class DSR(MaskUpdater):
 
     def __init__(self, drop_fraction=0.1, target=None, threshold=1e-3):
         super().__init__(drop_fraction, anneal="constant")
-        whole = isinstance(target, numbers.Integral)
-        if target is not None and (not whole or target < 1):
-            raise ValueError(
-                "Expected `target` to be a positive integer. Received: "
-                f"target={target!r}"
-            )
-        check_number("threshold", threshold)
-        if threshold == 0:
-            raise ValueError(
-                "Expected `threshold` to be above 0: it is doubled and "
-                "halved. Received: threshold=0"
-            )
+        if target is not None:
+            checks.integer("target", target, 1)
+        checks.number("threshold", threshold, "(0, inf)")
         self.target = target
         self.threshold = threshold
         self._now = threshold
@@ -110,3 +100,14 @@ class DSR(MaskUpdater):
 
     def set_state(self, state):
         self._now = state["threshold"]
+
+
+METHOD = Method(
+    "dsr",
+    title="DSR",
+    call='kprune.callbacks.DynamicSparseTraining("dsr")',
+    paper="Mostafa and Wang, 2019",
+    link="https://arxiv.org/abs/1902.05967",
+    test="tests/callbacks/test_updaters.py::test_dsr_by_hand",
+    build=DSR,
+)

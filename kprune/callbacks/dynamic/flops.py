@@ -9,7 +9,8 @@ https://arxiv.org/abs/1911.11134
 
 import dataclasses
 
-from kprune.callbacks.dynamic.methods import get
+from kprune.callbacks.dynamic.updater import get
+from kprune.runtime import checks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,11 +73,7 @@ def training_flops(report, method="static", every=100):
             "Expected a report that counts multiply-adds. Received one "
             f"without: {report.untraced}"
         )
-    if not isinstance(every, int) or every < 1:
-        raise ValueError(
-            "Expected `every` to be a positive integer, in steps. Received: "
-            f"every={every!r}"
-        )
+    checks.integer("every", every, 1, ", in steps")
     dense, sparse = 2 * report.multiply_adds, 2 * report.sparse_multiply_adds
     updater = get(method)
     if updater.dense_gradients:

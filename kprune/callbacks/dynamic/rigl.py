@@ -6,6 +6,7 @@ https://arxiv.org/abs/1911.11134
 import numpy as np
 
 from kprune.callbacks.dynamic.updater import MaskUpdater
+from kprune.runtime.methods import Method
 
 
 class RigL(MaskUpdater):
@@ -40,3 +41,14 @@ class RigL(MaskUpdater):
 
     def grow_scores(self, moment):
         return {name: np.abs(g) for name, g in moment.gradients.items()}
+
+
+METHOD = Method(
+    "rigl",
+    title="RigL",
+    call='kprune.callbacks.DynamicSparseTraining("rigl")',
+    paper="Evci et al., 2020",
+    link="https://arxiv.org/abs/1911.11134",
+    test="tests/callbacks/test_updaters.py::test_rigl_by_hand",
+    build=RigL,
+)

@@ -8,8 +8,9 @@ import math
 
 import numpy as np
 
-from kprune.callbacks.dynamic.shares import shares
 from kprune.callbacks.dynamic.updater import MaskUpdater, dropped_counts
+from kprune.pruning.allocation.counts import shares
+from kprune.runtime.methods import Method
 
 # Of the free entries of a layer, how many may grow at once.
 _ROOM = 0.99
@@ -80,3 +81,14 @@ def _mean_momenta(moment):
                 "rate and the data."
             )
     return means
+
+
+METHOD = Method(
+    "snfs",
+    title="SNFS",
+    call='kprune.callbacks.DynamicSparseTraining("snfs")',
+    paper="Dettmers and Zettlemoyer, 2019",
+    link="https://arxiv.org/abs/1907.04840",
+    test="tests/callbacks/test_updaters.py::test_snfs_by_hand",
+    build=SNFS,
+)

@@ -7,6 +7,7 @@ https://arxiv.org/abs/1707.04780
 import numpy as np
 
 from kprune.callbacks.dynamic.updater import MaskUpdater, best, floor
+from kprune.runtime.methods import Method
 
 
 class SET(MaskUpdater):
@@ -54,3 +55,15 @@ class SET(MaskUpdater):
                     name,
                 )
         return kept
+
+
+METHOD = Method(
+    "set",
+    title="SET",
+    call='kprune.callbacks.DynamicSparseTraining("set")',
+    paper="Mocanu et al., 2018",
+    link="https://arxiv.org/abs/1707.04780",
+    test="tests/callbacks/test_updaters.py::"
+    "test_set_drops_on_either_side_of_zero",
+    build=SET,
+)

@@ -1,6 +1,7 @@
 """Static sparse training: the baseline of all that is dynamic."""
 
 from kprune.callbacks.dynamic.updater import MaskUpdater
+from kprune.runtime.methods import Method
 
 
 class Static(MaskUpdater):
@@ -14,3 +15,15 @@ class Static(MaskUpdater):
 
     def __init__(self):
         super().__init__(drop_fraction=0.0)
+
+
+METHOD = Method(
+    "static",
+    title="static masks",
+    call='kprune.callbacks.DynamicSparseTraining("static")',
+    paper="Evci et al., 2020",
+    link="https://arxiv.org/abs/1911.11134",
+    test="tests/callbacks/test_dynamic.py::"
+    "test_what_must_hold_after_every_update",
+    build=Static,
+)

@@ -7,6 +7,7 @@
 A method of the literature overrides the piece in which its paper differs.
 """
 
+import inspect
 import math
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from kprune.callbacks.dynamic.training_state import MaskUpdate
 from kprune.masking.masks import top_k
 from kprune.pruning import schedules
+from kprune.runtime import checks, lookup, methods
 
 _NEEDS = (None, "gradients", "momenta")
 
@@ -84,13 +86,9 @@ class MaskUpdater:
         grow_scores=None,
         grow_counts=None,
     ):
-        check_share("drop_fraction", drop_fraction)
-        check_share("final_drop_fraction", final_drop_fraction)
-        if needs not in _NEEDS:
-            raise ValueError(
-                f"Expected `needs` to be one of {_NEEDS}. Received: "
-                f"needs={needs!r}"
-            )
+        checks.number("drop_fraction", drop_fraction, "[0, 1]")
+        checks.number("final_drop_fraction", final_drop_fraction, "[0, 1]")
+        checks.choice("needs", needs, _NEEDS)
         self.drop_fraction = drop_fraction
         self.final_drop_fraction = final_drop_fraction
         self.anneal = anneal
@@ -207,6 +205,26 @@ class MaskUpdater:
         """Takes back what `get_state` returned."""
 
 
+def get(method, **options):
+    """Returns the updater that a method stands for.
+
+    Args:
+        method: A name, or a `MaskUpdater`, which is returned as it is.
+        **options: Options of a method given by name.
+
+    Raises:
+        ValueError: If there is no such method or option, or a value does not
+            fit.
+    """
+    if isinstance(method, MaskUpdater):
+        checks.no_options(options, "a MaskUpdater")
+        return method
+    kind = methods.find(method, "DynamicSparseTraining").build
+    known = list(inspect.signature(kind).parameters)
+    lookup.check_options(options, known, f"method {method!r}")
+    return kind(**options)
+
+
 def dropped_counts(moment, kept):
     """Returns how many active entries of each weight were not kept."""
     return {
@@ -219,26 +237,6 @@ def floor(product):
     """Returns the floor of a product that floating point may have put a hair
     below a whole number, as it does 0.57 * 100."""
     return math.floor(product + 1e-9)
-
-
-def check_share(name, value):
-    """Raises `ValueError` unless a value is a number in [0, 1]."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 <= value <= 1:
-        raise ValueError(
-            f"Expected `{name}` to be a number in [0, 1]. Received: "
-            f"{name}={value!r}"
-        )
-
-
-def check_number(name, value, least=0.0):
-    """Raises `ValueError` unless a value is a finite number >= `least`."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not least <= value < math.inf:
-        raise ValueError(
-            f"Expected `{name}` to be a finite number of {least:g} or more. "
-            f"Received: {name}={value!r}"
-        )
 
 
 def best(purpose, scores, among, count, moment, name):

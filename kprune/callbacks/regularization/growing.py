@@ -15,20 +15,12 @@ from kprune.callbacks.regularization.added import attach, take_off
 from kprune.callbacks.step_counter import StepCounter
 from kprune.masking import weights, wrapping
 from kprune.masking.masks import Budget
-from kprune.pruning import granularity, schedules, scope
+from kprune.pruning import schedules, scope
+from kprune.pruning.granularity import Channel
 from kprune.pruning.pruner import Pruner
-from kprune.runtime import lookup
+from kprune.runtime import methods
+from kprune.runtime.methods import Method
 from kprune.training import durations
-
-# By method: the criterion, and the course before it picks.
-_METHODS = {
-    "greg1": ("magnitude", {}),
-    "greg2": (
-        "magnitude",
-        {"pick_increment": 1e-5, "pick_ceiling": 1e-2, "on_others": -1e-4},
-    ),
-    "dlth": ("random", {}),
-}
 
 
 class GrowingRegularization(PruningCallback):
@@ -126,11 +118,11 @@ class GrowingRegularization(PruningCallback):
         exclude=(),
         seed=0,
     ):
-        criterion, course = lookup.choose(
-            method, _METHODS, "growing regularization"
-        )
-        grain = _grain(granularity, method)
-        pruner = Pruner(criterion, grain, allocation, exclude=exclude)
+        found = methods.find(method, "GrowingRegularization")
+        criterion, course = found.build
+        if granularity == "channel":
+            granularity = Channel(**found.channel)
+        pruner = Pruner(criterion, granularity, allocation, exclude=exclude)
         super().__init__(pruner, seed=seed)
         self._sparsity = scope.sparsity_of(pruner.grain, sparsity)
         given = {
@@ -209,22 +201,12 @@ class GrowingRegularization(PruningCallback):
     def _course(self):
         per_epoch = self.params.get("steps")
         total = per_epoch * self.params["epochs"] if per_epoch else None
-        begin, every, stabilize = (
-            durations.steps(duration, per_epoch, total)
-            for duration in self._timing.values()
-        )
-        course = PenaltySchedule(
-            begin, every, stabilize, **self._course_options
-        )
-        if total is not None and course.end > total:
-            raise ValueError(
-                f"Training has {total} steps. Expected at least {course.end}, "
-                f"after which the penalty ends: {course.picking} steps to "
-                f"pick, {course.growing} to grow and {course.stabilize} to "
-                f"stabilize in each of {course.cycles} cycles, from step "
-                f"{course.begin}. Train longer, raise `increment` or lower "
-                "`ceiling`, `stabilize` or `every`."
-            )
+        steps = {
+            name: durations.steps(duration, per_epoch, total)
+            for name, duration in self._timing.items()
+        }
+        course = PenaltySchedule(**steps, **self._course_options)
+        course.check_fits(total)
         return course
 
     def _put_on(self):
@@ -273,13 +255,9 @@ class GrowingRegularization(PruningCallback):
 
     def _pick(self, cycle):
         """Picks what goes in a cycle, numbered from 1."""
-        linear, share = (
-            schedules.get("linear"),
-            Fraction(cycle, self.course.cycles),
-        )
-        before, after = self.draw(
-            Budget(self._sparsity, linear, share, 1), cycle
-        )
+        share = Fraction(cycle, self.course.cycles)
+        budget = Budget(self._sparsity, schedules.linear, share, minimum=1)
+        before, after = self.draw(budget, cycle)
         self._set_picked({n: before[n] & ~after[n] for n in after})
 
     def _remove(self):
@@ -301,7 +279,42 @@ class GrowingRegularization(PruningCallback):
             self._set = values
 
 
-def _grain(identifier, method):
-    if identifier != "channel":
-        return identifier
-    return granularity.Channel("first" if method == "dlth" else "sum")
+_GREG = {
+    "paper": "Wang et al., 2021",
+    "link": "https://arxiv.org/abs/2012.09243",
+    "deviation": "all layers grow to the end; the released code ends a "
+    "layer's growth early where filters go",
+    "channel": {"reduce": "sum"},
+}
+_TESTS = "tests/callbacks/test_growing.py"
+METHODS = (
+    Method(
+        "greg1",
+        title="GReg-1",
+        call='kprune.callbacks.GrowingRegularization("greg1", 0.9)',
+        test=f"{_TESTS}::test_greg_1_against_steps_by_hand",
+        build=("magnitude", {}),
+        **_GREG,
+    ),
+    Method(
+        "greg2",
+        title="GReg-2",
+        call='kprune.callbacks.GrowingRegularization("greg2", 0.9)',
+        test=f"{_TESTS}::test_greg_2_picks_late_and_lets_the_others_recover",
+        build=(
+            "magnitude",
+            {"pick_increment": 1e-5, "pick_ceiling": 1e-2, "on_others": -1e-4},
+        ),
+        **_GREG,
+    ),
+    Method(
+        "dlth",
+        title="dual lottery tickets (DLTH)",
+        call='kprune.callbacks.GrowingRegularization("dlth", 0.9)',
+        paper="Bai et al., 2022",
+        link="https://arxiv.org/abs/2203.04248",
+        test=f"{_TESTS}::test_dlth_picks_at_random_in_cycles",
+        build=("random", {}),
+        channel={"reduce": "first"},
+    ),
+)

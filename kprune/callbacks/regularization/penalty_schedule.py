@@ -86,6 +86,22 @@ class PenaltySchedule:
         """The step after which the last picked weights are removed."""
         return self.begin + self.cycles * self.length
 
+    def check_fits(self, total):
+        """Raises `ValueError` if a training is too short for it.
+
+        Args:
+            total: Integer, how many steps the training has, or `None`.
+        """
+        if total is not None and self.end > total:
+            raise ValueError(
+                f"Training has {total} steps. Expected at least {self.end}, "
+                f"after which the penalty ends: {self.picking} steps to "
+                f"pick, {self.growing} to grow and {self.stabilize} to "
+                f"stabilize in each of {self.cycles} cycles, from step "
+                f"{self.begin}. Train longer, raise `increment` or lower "
+                "`ceiling`, `stabilize` or `every`."
+            )
+
     def events(self):
         """Returns the steps (done) at which weights are picked and removed,
         a list of pairs: the step, and `"pick"` or `"remove"`."""

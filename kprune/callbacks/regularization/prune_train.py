@@ -15,6 +15,7 @@ from kprune.graph import channels, costs
 from kprune.masking import cloning, weights
 from kprune.pruning.granularity import coupled_channels
 from kprune.runtime import checks
+from kprune.runtime.methods import Method
 
 
 def prune_train(
@@ -203,3 +204,15 @@ def _check(model, train, epochs, every, threshold, steps_per_epoch):
     checks.integer("epochs", epochs, 1)
     checks.integer("every", every, 1)
     checks.number("threshold", threshold, "(0, inf)")
+
+
+METHOD = Method(
+    "prune_train",
+    title="PruneTrain",
+    call="kprune.callbacks.regularization.prune_train(model, train, epochs=30)",
+    paper="Lym et al., 2019",
+    link="https://arxiv.org/abs/1901.09290",
+    test="tests/callbacks/test_prune_train.py::"
+    "test_tied_channels_go_only_if_sparse_in_every_member",
+    deviation="batches do not grow as the model shrinks",
+)

@@ -6,6 +6,7 @@ https://arxiv.org/abs/1708.06519
 import keras
 
 from kprune.runtime import checks, keras_internals
+from kprune.runtime.methods import Method
 
 
 def slim(model, strength=1e-4):
@@ -72,3 +73,13 @@ def _regularizer(layer, strength):
     if l2:
         return keras.regularizers.L1L2(float(strength), l2)
     return keras.regularizers.L1(float(strength)) if strength else None
+
+
+METHOD = Method(
+    "slim",
+    title="L1 on the scales of batch normalization",
+    call="kprune.callbacks.regularization.slim(model, strength=1e-4)",
+    paper="Liu et al., 2017",
+    link="https://arxiv.org/abs/1708.06519",
+    test="tests/callbacks/test_slimming.py::test_the_gradient_is_the_sign",
+)

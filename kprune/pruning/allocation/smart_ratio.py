@@ -8,7 +8,7 @@ good as those of methods that look at data.
 from fractions import Fraction
 
 from kprune.pruning.allocation.counts import kept_in_all, shared, to_counts
-from kprune.runtime import lookup
+from kprune.runtime import checks, lookup
 
 # From a layer's number to how densely it is kept, in proportion: `left` counts
 # from the output, `depth` from the input, both from 1.
@@ -51,11 +51,7 @@ def smart_ratios(curve="quadratic", vgg=False, linear=0.3):
     """
     density = lookup.choose(curve, _CURVES, "curve of smart ratios")
     if linear is not None:
-        if not isinstance(linear, (int, float)) or not 0 <= linear <= 1:
-            raise ValueError(
-                "Invalid value for argument `linear`. Expected a float in "
-                f"[0, 1] or None. Received: linear={linear!r}"
-            )
+        checks.number("linear", linear, "[0, 1]", " or None")
         linear = Fraction(repr(float(linear)))
 
     def by_depth(groups, sizes, shapes, budget, rng):

@@ -1,9 +1,7 @@
 """A sparsity for each weight, said by the caller."""
 
-import numbers
-
 from kprune.masking import weights
-from kprune.runtime import lookup
+from kprune.runtime import checks, lookup
 
 
 def per_layer(table):
@@ -20,12 +18,7 @@ def per_layer(table):
     >>> allocation = kprune.allocation.per_layer({"fc3": 0.5, "fc[12]/.*": 0.9})
     """
     for pattern, sparsity in table.items():
-        number = isinstance(sparsity, numbers.Real)
-        if not number or not 0 <= sparsity < 1:
-            raise ValueError(
-                "Expected sparsities in [0, 1) in the allocation table. "
-                f"Received: {pattern!r}: {sparsity!r}"
-            )
+        checks.sparsity(sparsity, f"allocation[{pattern!r}]")
 
     def by_table(groups, sizes, shapes, budget, rng):
         del shapes, rng

@@ -3,14 +3,16 @@
 A criterion is a function of (objective, weights, masks) that returns a dict
 of scores, each an array of its weight's shape; higher is kept. It may look at
 the loss through `objective.gradient` and `objective.hvp` and changes nothing.
+Beside it stands its entry in the table of methods (`METHOD`).
 """
 
 import functools
 import importlib
 import inspect
 import pkgutil
+import sys
 
-from kprune.runtime import lookup
+from kprune.runtime import lookup, methods
 
 
 def names():
@@ -18,34 +20,52 @@ def names():
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
+def entry(criterion):
+    """Returns the entry of a criterion in the table of methods, or `None`.
+
+    Args:
+        criterion: As for `get`. A function has the entry of its name that
+            stands in the same module.
+    """
+    function = get(criterion)
+    while isinstance(function, functools.partial):
+        function = function.func
+    module = sys.modules.get(getattr(function, "__module__", None))
+    for method in methods.of_module(module):
+        if method.name == getattr(function, "__name__", None):
+            return method
+    return None
+
+
 def on_channels(criterion):
     """Returns how a criterion ranks channels: `granularity="channel"`.
-
-    A function says so in two attributes, which it need not have:
-    `on_channels`, a dict of arguments of `kprune.Channel`, and
-    `options_on_channels`, a dict of its own options.
 
     Args:
         criterion: As for `get`.
 
     Returns:
-        The criterion with these options, and the arguments.
+        The criterion with the options that its entry has for channels, and
+        the arguments of `kprune.Channel`, a dict.
     """
-    criterion = function = get(criterion)
-    while isinstance(function, functools.partial):
-        function = function.func
-    options = getattr(function, "options_on_channels", {})
-    if options:
-        criterion = functools.partial(criterion, **options)
-    return criterion, getattr(function, "on_channels", {})
+    criterion, found = get(criterion), entry(criterion)
+    if found is None:
+        return criterion, {}
+    if found.channel_options:
+        criterion = functools.partial(criterion, **found.channel_options)
+    return criterion, found.channel
 
 
-def get(identifier, **options):
+def options(identifier):
+    """Returns the names of a criterion's own options, a list."""
+    return list(inspect.signature(get(identifier)).parameters)[3:]
+
+
+def get(identifier, **given):
     """Returns a criterion by name, or a function as it is.
 
     Args:
         identifier: A name, or a function of (objective, weights, masks).
-        **options: Keyword arguments of the criterion.
+        **given: Keyword arguments of the criterion.
 
     Returns:
         A function of (objective, weights, masks).
@@ -63,6 +83,7 @@ def get(identifier, **options):
             raise ValueError(lookup.unknown(identifier, names(), "criterion"))
         module = importlib.import_module(f"{__name__}.{identifier}")
         criterion = getattr(module, identifier)
-    known = list(inspect.signature(criterion).parameters)[3:]
-    lookup.check_options(options, known, repr(identifier))
-    return functools.partial(criterion, **options) if options else criterion
+    if not given:
+        return criterion
+    lookup.check_options(given, options(criterion), repr(identifier))
+    return functools.partial(criterion, **given)

@@ -7,6 +7,7 @@ import numpy as np
 
 from kprune.graph import channels
 from kprune.masking import weights as names
+from kprune.runtime.methods import Method
 
 
 def bn_gamma(objective, weights, masks):
@@ -55,5 +56,16 @@ def bn_gamma(objective, weights, masks):
     return scores
 
 
-bn_gamma.scores_neurons = True
-bn_gamma.on_channels = {"reduce": "mean"}
+METHOD = Method(
+    "bn_gamma",
+    title="network slimming",
+    call='kprune.prune(model, "bn_gamma", 0.5)',
+    paper="Liu et al., 2017",
+    link="https://arxiv.org/abs/1708.06519",
+    test="tests/pruning/test_structured_methods.py::"
+    "test_bn_gamma_keeps_the_largest_gammas",
+    deviation="channels that are added have the mean of their gammas",
+    build={"granularity": "channel"},
+    channel={"reduce": "mean"},
+    channels_only=True,
+)

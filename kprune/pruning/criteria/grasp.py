@@ -6,7 +6,9 @@ https://arxiv.org/abs/2002.07376
 import tensorflow as tf
 
 from kprune.masking.masks import apply
+from kprune.pruning.redrawn import rescored_at_fresh_init
 from kprune.runtime import checks
+from kprune.runtime.methods import Method
 
 TEMPERATURE = 200.0  # The authors' choice.
 
@@ -46,5 +48,31 @@ def grasp(objective, weights, masks, temperature=None, absolute=False):
     return scores
 
 
-# In front of batch normalization, sums of these are its gradient's norm.
-grasp.on_channels = {"reduce": "sum", "side": "outgoing"}
+def recipe(criterion, released_code=False):
+    """Returns what GraSP's `kprune.Pruner` has beside the criterion.
+
+    Args:
+        criterion: `grasp`, with its options.
+        released_code: Whether to score dense layers at a fresh draw by
+            Glorot's normal law, as the released code does.
+    """
+    if not released_code:
+        return {}
+    return {
+        "criterion": rescored_at_fresh_init(criterion, dense_only=True),
+        "count": "floor_remove",
+    }
+
+
+METHOD = Method(
+    "grasp",
+    title="GraSP",
+    call='kprune.prune(model, "grasp", 0.9, data=data)',
+    paper="Wang et al., 2020",
+    link="https://arxiv.org/abs/2002.07376",
+    test="tests/pruning/test_finite_differences.py::"
+    "test_grasp_is_half_the_change_of_the_squared_gradient",
+    build=recipe,
+    # In front of batch normalization, sums of these are its gradient's norm.
+    channel={"reduce": "sum", "side": "outgoing"},
+)

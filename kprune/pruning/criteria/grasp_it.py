@@ -6,6 +6,7 @@ https://arxiv.org/abs/2006.09081
 import tensorflow as tf
 
 from kprune.masking.masks import apply
+from kprune.runtime.methods import Method
 
 
 def grasp_it(objective, weights, masks):
@@ -31,4 +32,13 @@ def grasp_it(objective, weights, masks):
     )
 
 
-grasp_it.on_channels = {"reduce": "sum"}
+METHOD = Method(
+    "grasp_it",
+    title="GraSP-It",
+    call='kprune.prune(model, "grasp_it", 0.9, data=data)',
+    paper="de Jorge et al., 2021",
+    link="https://arxiv.org/abs/2006.09081",
+    test="tests/pruning/test_criteria.py::test_scores_of_a_quadratic",
+    build={"schedule": "exponential", "rounds": 60, "fresh_batches": True},
+    channel={"reduce": "sum"},
+)

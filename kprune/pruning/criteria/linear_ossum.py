@@ -5,6 +5,7 @@ initialization", anonymous authors, submitted to ICLR 2022, equation 4.
 """
 
 from kprune.runtime import seeds
+from kprune.runtime.methods import Method
 from kprune.scoring import neurons
 
 
@@ -33,5 +34,14 @@ def linear_ossum(objective, weights, masks):
     return {found.name: neurons.rank_scores(found.scores(), alive, rng)}
 
 
-linear_ossum.scores_neurons = True
-linear_ossum.on_channels = {"reduce": "sum", "side": "outgoing"}
+METHOD = Method(
+    "linear_ossum",
+    title="Linear OSSuM",
+    call='kprune.prune(model, "linear_ossum", 0.9, data=data)',
+    paper="OSSuM, submitted to ICLR 2022",
+    test="tests/pruning/test_ossum.py::test_linear_and_log_are_the_double_loop",
+    deviation="equal sums of ranks go by the plain score, then by the seed",
+    build={"granularity": "channel", "allocation": "uniform"},
+    channel={"reduce": "sum", "side": "outgoing"},
+    channels_only=True,
+)

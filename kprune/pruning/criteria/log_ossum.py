@@ -5,6 +5,7 @@ initialization", anonymous authors, submitted to ICLR 2022, equation 5.
 """
 
 from kprune.runtime import seeds
+from kprune.runtime.methods import Method
 from kprune.scoring import neurons
 
 
@@ -38,5 +39,14 @@ def log_ossum(objective, weights, masks):
     }
 
 
-log_ossum.scores_neurons = True
-log_ossum.on_channels = {"reduce": "sum", "side": "outgoing"}
+METHOD = Method(
+    "log_ossum",
+    title="Log OSSuM",
+    call='kprune.prune(model, "log_ossum", 0.9, data=data)',
+    paper="OSSuM, submitted to ICLR 2022",
+    test="tests/pruning/test_ossum.py::test_linear_and_log_are_the_double_loop",
+    deviation="as Linear OSSuM",
+    build={"granularity": "channel", "allocation": "uniform"},
+    channel={"reduce": "sum", "side": "outgoing"},
+    channels_only=True,
+)

@@ -5,6 +5,8 @@ https://arxiv.org/abs/1506.02626
 
 import tensorflow as tf
 
+from kprune.runtime.methods import Method
+
 
 def magnitude(objective, weights, masks):
     """Scores a weight by its absolute value.
@@ -27,4 +29,13 @@ def magnitude(objective, weights, masks):
     return {name: tf.abs(w) for name, w in weights.items()}
 
 
-magnitude.on_channels = {"reduce": "l2"}
+METHOD = Method(
+    "magnitude",
+    title="magnitude",
+    call='kprune.prune(model, "magnitude", 0.9)',
+    paper="Han et al., 2015",
+    link="https://arxiv.org/abs/1506.02626",
+    test="tests/pruning/test_criteria.py::test_magnitude_is_the_absolute_value",
+    deviation="the whole model is ranked, not each layer",
+    channel={"reduce": "l2"},
+)

@@ -6,7 +6,8 @@ https://papers.nips.cc/paper/1989/hash/6c9882bbac1c7093bd25041881277658-Abstract
 import tensorflow as tf
 
 from kprune.masking.masks import apply
-from kprune.runtime import lookup, seeds
+from kprune.runtime import checks, seeds
+from kprune.runtime.methods import Method
 
 _CURVATURES = ("hutchinson", "fisher")
 
@@ -35,24 +36,17 @@ def obd(objective, weights, masks, curvature="hutchinson", samples=16):
     Returns:
         Dict of scores by name, each of its weight's shape. Higher is kept.
     """
+    checks.choice("curvature", curvature, _CURVATURES)
+    checks.integer("samples", samples, 1)
     point = apply(masks, weights)
     if curvature == "fisher":
         diagonal = objective.squared_gradient(point)
-    elif curvature == "hutchinson":
-        diagonal = _hutchinson(objective, point, samples)
     else:
-        raise ValueError(
-            lookup.unknown(curvature, _CURVATURES, "value of `curvature`")
-        )
+        diagonal = _hutchinson(objective, point, samples)
     return {name: diagonal[name] * w * w / 2 for name, w in weights.items()}
 
 
 def _hutchinson(objective, point, samples):
-    if int(samples) != samples or samples < 1:
-        raise ValueError(
-            "Invalid value for argument `samples`. Expected an integer >= 1. "
-            f"Received: samples={samples!r}"
-        )
     objective.progress.expect(samples * objective.batch_count)
     mean = None
     for number in range(samples):
@@ -62,11 +56,9 @@ def _hutchinson(objective, point, samples):
         }
         product = objective.hvp(point, signs)
         part = {name: signs[name] * product[name] / samples for name in point}
-        mean = (
-            part
-            if mean is None
-            else {name: mean[name] + part[name] for name in mean}
-        )
+        if mean is not None:
+            part = {name: mean[name] + part[name] for name in part}
+        mean = part
     return mean
 
 
@@ -75,4 +67,16 @@ def _signs(seed, name, number, w):
     return tf.cast(2 * rng.integers(0, 2, w.shape, "int8") - 1, w.dtype)
 
 
-obd.on_channels = {"reduce": "sum"}
+METHOD = Method(
+    "obd",
+    title="OBD",
+    call='kprune.prune(model, "obd", 0.9, data=data)',
+    paper="LeCun et al., 1990",
+    link="https://proceedings.neurips.cc/paper/1989/hash/"
+    "6c9882bbac1c7093bd25041881277658-Abstract.html",
+    test="tests/pruning/test_finite_differences.py::"
+    "test_obd_is_half_the_second_change_of_the_loss",
+    deviation="the diagonal is estimated, by Hutchinson's draws or the "
+    "empirical Fisher matrix; one round",
+    channel={"reduce": "sum"},
+)

@@ -6,6 +6,8 @@ https://papers.nips.cc/paper/1992/hash/303ed4c69846ab36c2904d3ba8573050-Abstract
 import numpy as np
 
 from kprune.masking.masks import apply
+from kprune.runtime import checks
+from kprune.runtime.methods import Method
 
 MOST = 8192  # Weights. Their Hessian takes half a gigabyte, in float64.
 
@@ -34,11 +36,7 @@ def obs(objective, weights, masks, damping=1e-3):
     Raises:
         ValueError: If there are too many weights.
     """
-    if not damping > 0:
-        raise ValueError(
-            "Invalid value for argument `damping`. Expected a number > 0. "
-            f"Received: damping={damping!r}"
-        )
+    checks.number("damping", damping, "(0, inf)")
     total = sum(int(np.prod(w.shape)) for w in weights.values())
     if total > MOST:
         raise ValueError(
@@ -59,4 +57,15 @@ def obs(objective, weights, masks, damping=1e-3):
     return scores
 
 
-obs.on_channels = {"reduce": "sum"}
+METHOD = Method(
+    "obs",
+    title="OBS",
+    call='kprune.prune(model, "obs", 0.5, data=data)',
+    paper="Hassibi and Stork, 1993",
+    link="https://proceedings.neurips.cc/paper/1992/hash/"
+    "303ed4c69846ab36c2904d3ba8573050-Abstract.html",
+    test="tests/pruning/test_criteria.py::test_scores_of_a_quadratic",
+    deviation="it scores, and does not move the weights that stay; small "
+    "networks",
+    channel={"reduce": "sum"},
+)

@@ -4,6 +4,7 @@
 initialization", anonymous authors, submitted to ICLR 2022.
 """
 
+from kprune.runtime.methods import Method
 from kprune.scoring import neurons
 
 
@@ -33,5 +34,13 @@ def ossum(objective, weights, masks):
     return {found.name: found.scores()}
 
 
-ossum.scores_neurons = True
-ossum.on_channels = {"reduce": "sum", "side": "outgoing"}
+METHOD = Method(
+    "ossum",
+    title="OSSuM",
+    call='kprune.prune(model, "ossum", 0.9, data=data)',
+    paper="OSSuM, submitted to ICLR 2022",
+    test="tests/pruning/test_ossum.py::test_ossum_is_the_double_loop",
+    build={"granularity": "channel", "allocation": "uniform"},
+    channel={"reduce": "sum", "side": "outgoing"},
+    channels_only=True,
+)

@@ -3,10 +3,14 @@
 https://arxiv.org/abs/2202.08132
 """
 
+import functools
+
 import tensorflow as tf
 
 from kprune.masking.masks import apply
+from kprune.runtime import checks
 from kprune.runtime.disk_list import Spool
+from kprune.runtime.methods import Method
 
 
 def prospr(
@@ -59,7 +63,9 @@ def prospr(
     Returns:
         Dict of scores by name, each of its weight's shape. Higher is kept.
     """
-    _check(inner_steps, inner_learning_rate, inner_momentum)
+    checks.integer("inner_steps", inner_steps)
+    checks.number("inner_learning_rate", inner_learning_rate, "(0, inf)")
+    checks.number("inner_momentum", inner_momentum, "[0, 1)")
     start = {**apply(masks, weights), **objective.others}
     steps = _Steps(
         [
@@ -167,23 +173,60 @@ def _unrolled(steps, start):
     )
 
 
-def _check(steps, rate, momentum):
-    if int(steps) != steps or steps < 0:
-        raise ValueError(
-            "Invalid value for argument `inner_steps`. Expected an integer "
-            f">= 0. Received: inner_steps={steps!r}"
-        )
-    if not rate > 0:
-        raise ValueError(
-            "Invalid value for argument `inner_learning_rate`. Expected a "
-            f"number > 0. Received: inner_learning_rate={rate!r}"
-        )
-    if not 0 <= momentum < 1:
-        raise ValueError(
-            "Invalid value for argument `inner_momentum`. Expected a number in "
-            f"[0, 1). Received: inner_momentum={momentum!r}"
-        )
+def recipe(criterion, structured=False, released_code=False):
+    """Returns what ProsPr's `kprune.Pruner` has beside the criterion.
+
+    Args:
+        criterion: `prospr`, with its options.
+        structured: Whether to remove channels, by the meta-gradient of a
+            gate on each; as `granularity="channel"`.
+        released_code: Whether the momentum of the first step counts as a
+            constant (`detached`) and counts are rounded up, as in the
+            released code. Its default is also `fresh_batches=False`.
+    """
+    found = {}
+    if structured:
+        found["granularity"] = "channel"
+    if released_code:
+        found["criterion"] = functools.partial(criterion, detached=True)
+        found["count"] = "ceil_keep"
+    return found
 
 
-prospr.on_channels = {"reduce": "abs_sum"}
-prospr.options_on_channels = {"signed": True}
+METHODS = (
+    Method(
+        "prospr",
+        title="ProsPr",
+        call='kprune.prune(model, "prospr", 0.95, data=data)',
+        paper="Alizadeh et al., 2022",
+        link="https://arxiv.org/abs/2202.08132",
+        test="tests/pruning/test_finite_differences.py::"
+        "test_prospr_is_the_change_of_the_loss_after_the_steps",
+        deviation="the paper names no inner learning rate: 0.1, as its code "
+        "has",
+        build=recipe,
+        channel={"reduce": "abs_sum"},
+        channel_options={"signed": True},
+    ),
+    Method(
+        "prospr",
+        title="ProsPr, first order",
+        call='kprune.prune(model, "prospr", 0.95, data=data, first_order=True)',
+        paper="Alizadeh et al., 2022",
+        link="https://arxiv.org/abs/2202.08132",
+        test="tests/pruning/test_finite_differences.py::"
+        "test_first_order_prospr_is_the_weight_times_the_last_gradient",
+    ),
+    Method(
+        "prospr",
+        title="ProsPr, structured",
+        call='kprune.prune(model, "prospr", 0.8, data=data, '
+        'granularity="channel")',
+        paper="Alizadeh et al., 2022",
+        link="https://arxiv.org/abs/2202.08132",
+        test="tests/pruning/test_prospr.py::"
+        "test_structured_prospr_ranks_channels_by_the_sum_with_its_sign",
+        deviation="what reads a channel is masked too; channels that are "
+        "added go together",
+    ),
+)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kprune.runtime import seeds
+from kprune.runtime.methods import Method
 
 
 def random(objective, weights, masks):
@@ -27,4 +28,12 @@ def random(objective, weights, masks):
     }
 
 
-random.on_channels = {"reduce": "first"}
+METHOD = Method(
+    "random",
+    title="random",
+    call='kprune.prune(model, "random", 0.9, allocation="erk")',
+    paper="baseline",
+    test="tests/pruning/test_criteria.py::"
+    "test_random_scores_depend_on_seed_and_name_alone",
+    channel={"reduce": "first"},
+)

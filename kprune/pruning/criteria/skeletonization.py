@@ -4,6 +4,7 @@ https://proceedings.neurips.cc/paper/1988/hash/07e1cd7dca89a1678042477183b7ac3f-
 """
 
 from kprune.masking.masks import apply
+from kprune.runtime.methods import Method
 
 
 def skeletonization(objective, weights, masks):
@@ -31,4 +32,16 @@ def skeletonization(objective, weights, masks):
     return {name: -w * gradient[name] for name, w in weights.items()}
 
 
-skeletonization.on_channels = {"reduce": "sum", "side": "outgoing"}
+METHOD = Method(
+    "skeletonization",
+    title="skeletonization",
+    call='kprune.prune(model, "skeletonization", 0.9, data=data)',
+    paper="Mozer and Smolensky, 1989",
+    link="https://proceedings.neurips.cc/paper/1988/hash/"
+    "07e1cd7dca89a1678042477183b7ac3f-Abstract.html",
+    test="tests/pruning/test_finite_differences.py::"
+    "test_first_order_scores_are_the_change_of_the_loss_by_a_gate",
+    deviation="the training loss, where the paper scores by a linear one; of "
+    "single weights the survey's form, of channels the paper's gate",
+    channel={"reduce": "sum", "side": "outgoing"},
+)

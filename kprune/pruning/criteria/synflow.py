@@ -3,6 +3,8 @@
 https://arxiv.org/abs/2006.05467
 """
 
+from kprune.runtime.methods import Method
+
 
 def synflow(objective, weights, masks):
     """Scores a weight by the flow through it in the network of |w|.
@@ -26,4 +28,14 @@ def synflow(objective, weights, masks):
     return objective.flow_scores(weights, masks)
 
 
-synflow.on_channels = {"reduce": "sum"}
+METHOD = Method(
+    "synflow",
+    title="SynFlow",
+    call='kprune.prune(model, "synflow", 0.9)',
+    paper="Tanaka et al., 2020",
+    link="https://arxiv.org/abs/2006.05467",
+    test="tests/pruning/test_criteria.py::"
+    "test_synflow_by_hand_and_its_conservation",
+    build={"schedule": "exponential", "rounds": 100},
+    channel={"reduce": "sum"},
+)

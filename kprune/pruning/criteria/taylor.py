@@ -6,6 +6,7 @@ https://arxiv.org/abs/1906.10771
 import tensorflow as tf
 
 from kprune.masking.masks import apply
+from kprune.runtime.methods import Method
 
 
 def taylor(objective, weights, masks):
@@ -37,4 +38,15 @@ def taylor(objective, weights, masks):
     )
 
 
-taylor.on_channels = {"reduce": "sum"}
+METHOD = Method(
+    "taylor",
+    title="Taylor",
+    call='kprune.prune(model, "taylor", 0.9, data=data)',
+    paper="Molchanov et al., 2019",
+    link="https://arxiv.org/abs/1906.10771",
+    test="tests/pruning/test_finite_differences.py::"
+    "test_first_order_scores_are_the_change_of_the_loss_by_a_gate",
+    deviation="one round on a network as it is; the paper prunes as it "
+    "fine-tunes",
+    channel={"reduce": "sum"},
+)

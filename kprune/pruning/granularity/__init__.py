@@ -8,11 +8,10 @@ that are kept to masks. Most do that for each weight tensor by itself, by its
 
 import re
 
-from kprune.pruning.granularity.base import ByWeight, Granularity
+from kprune.pruning.granularity.base import ByWeight, Granularity, Weight
 from kprune.pruning.granularity.block import Block
 from kprune.pruning.granularity.channel import Channel
 from kprune.pruning.granularity.n_of_m import NM
-from kprune.pruning.granularity.single import Weight
 from kprune.runtime import lookup
 
 __all__ = [

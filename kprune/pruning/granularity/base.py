@@ -1,4 +1,29 @@
-"""What all granularities share."""
+"""What all granularities share, and single weights."""
+
+import dataclasses
+
+import numpy as np
+
+# How the scores of a group become one.
+REDUCE = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "max": np.max,
+    "l2": lambda a, axis: np.sqrt(np.sum(np.square(a), axis=axis)),
+    "first": lambda a, axis: np.moveaxis(a, axis, range(len(axis)))[
+        (0,) * len(axis)
+    ],
+    "abs_sum": lambda a, axis: np.abs(np.sum(a, axis=axis)),
+}
+
+
+def matrix_axes(layout):
+    """Returns the axes of a weight's view that count the rows of its matrix,
+    and those that count columns: outputs, and the gates of a recurrent
+    kernel."""
+    gates = [layout.outputs[0] - 1] if layout.view != layout.shape else []
+    columns = gates + list(layout.outputs)
+    return [a for a in range(len(layout.view)) if a not in columns], columns
 
 
 class Granularity:
@@ -46,6 +71,25 @@ class Granularity:
         """
         del model
         return ByWeight(self, layouts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Weight(Granularity):
+    """Single weights: unstructured pruning."""
+
+    def pool(self, scores, alive, layout, rng):
+        """Returns one score per weight."""
+        del alive, layout, rng
+        return scores
+
+    def live(self, alive, layout):
+        """Returns which groups may be kept: here, which weights."""
+        del layout
+        return alive
+
+    def expand(self, kept, layout):
+        """Returns the mask that keeps the weights `kept`."""
+        return kept.reshape(layout.shape)
 
 
 class ByWeight:

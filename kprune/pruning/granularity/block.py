@@ -1,12 +1,12 @@
 """Rectangles of the weight matrix."""
 
 import dataclasses
+import math
 
 import numpy as np
 
-from kprune.pruning.granularity.base import Granularity
-from kprune.pruning.granularity.reductions import REDUCE
-from kprune.runtime import lookup
+from kprune.pruning.granularity.base import REDUCE, Granularity, matrix_axes
+from kprune.runtime import checks, lookup
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +30,9 @@ class Block(Granularity):
     def __post_init__(self):
         lookup.choose(self.reduce, REDUCE, "reduction")
         shape = tuple(self.shape)
-        if len(shape) != 2 or any(int(n) != n or n < 1 for n in shape):
-            raise ValueError(
-                "Expected `shape` to be two integers >= 1, (inputs, outputs). "
-                f"Received: shape={self.shape!r}"
-            )
+        fits = len(shape) == 2 and all(int(n) == n and n >= 1 for n in shape)
+        expected = "two integers >= 1, (inputs, outputs)"
+        checks.require(fits, "shape", self.shape, expected)
         object.__setattr__(self, "shape", shape)
 
     def pool(self, scores, alive, layout, rng):
@@ -80,11 +78,8 @@ class Block(Granularity):
 
 def _matrix(layout):
     """Returns rows, columns and the axes of the view in that order."""
-    gates = [layout.outputs[0] - 1] if layout.view != layout.shape else []
-    columns = gates + list(layout.outputs)
-    rows = [a for a in range(len(layout.view)) if a not in columns]
-    sizes = [
-        int(np.prod([layout.view[axis] for axis in axes], dtype=int))
-        for axes in (rows, columns)
-    ]
-    return (*sizes, rows + columns)
+    rows, columns = matrix_axes(layout)
+    height, width = (
+        math.prod(layout.view[a] for a in axes) for axes in (rows, columns)
+    )
+    return height, width, rows + columns

@@ -6,9 +6,8 @@ import numpy as np
 
 from kprune.graph import channels
 from kprune.pruning.granularity import coupled_channels
-from kprune.pruning.granularity.base import ByWeight, Granularity
-from kprune.pruning.granularity.reductions import REDUCE
-from kprune.runtime import lookup
+from kprune.pruning.granularity.base import REDUCE, ByWeight, Granularity
+from kprune.runtime import checks, lookup
 
 _SIDES = ("incoming", "outgoing")
 _COSTS = (None, "flops", "parameters")
@@ -58,13 +57,8 @@ class Channel(Granularity):
 
     def __post_init__(self):
         lookup.choose(self.reduce, REDUCE, "reduction")
-        for name, known in (("side", _SIDES), ("per", _COSTS)):
-            value = getattr(self, name)
-            if value not in known:
-                raise ValueError(
-                    f"Invalid value for argument `{name}`. Expected one of "
-                    f"{known}. Received: {name}={value!r}"
-                )
+        checks.choice("side", self.side, _SIDES)
+        checks.choice("per", self.per, _COSTS)
         if not self.tied and (self.side != "incoming" or self.per):
             raise ValueError(
                 'side="outgoing" and `per` need `tied=True`: without, only '

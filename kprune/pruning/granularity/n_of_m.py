@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from kprune.pruning.granularity.base import Granularity
+from kprune.runtime import checks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +26,8 @@ class NM(Granularity):
     m: int
 
     def __post_init__(self):
-        if not (isinstance(self.n, int) and isinstance(self.m, int)) or not (
-            0 < self.n < self.m
-        ):
-            raise ValueError(
-                "Expected integers 0 < n < m. "
-                f"Received: n={self.n!r}, m={self.m!r}"
-            )
+        checks.integer("n", self.n, 1)
+        checks.integer("m", self.m, self.n + 1, ", more than n")
 
     @property
     def sparsity(self):

@@ -1,9 +1,12 @@
 """What becomes of the weights that stay when others are pruned."""
 
 from kprune.pruning.kept_weights.centroids import Centroids, centroids
-from kprune.pruning.kept_weights.fan_in import reinitialize, rescale_variance
+from kprune.pruning.kept_weights.fan_in import (
+    reinitialize,
+    rescale,
+    rescale_variance,
+)
 from kprune.pruning.kept_weights.isometry import isometry
-from kprune.pruning.kept_weights.rescale import rescale
 from kprune.pruning.neurons.coreset import coreset
 
 __all__ = [

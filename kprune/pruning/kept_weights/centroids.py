@@ -12,6 +12,8 @@ import os
 import numpy as np
 
 from kprune.masking import weights, wrapping
+from kprune.runtime import files
+from kprune.runtime.methods import Method
 
 # What a network begins with beside its kernels, by the name of the variable.
 _FRESH = {
@@ -86,10 +88,7 @@ class Centroids:
             arrays[f"shape/{name}"] = np.array(mask.shape, np.int64)
             arrays[f"mask/{name}"] = np.packbits(mask)
             arrays[f"signs/{name}"] = np.packbits(self.signs[name][mask])
-        half = f"{path}.part"
-        with open(half, "wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(half, path)
+        files.write_arrays(path, arrays)
         return os.path.getsize(path)
 
     @classmethod
@@ -168,3 +167,13 @@ def _mean(array):
 
 def _unpacked(bits, count):
     return np.unpackbits(bits, count=count).astype(bool)
+
+
+METHOD = Method(
+    "centroids",
+    title="ASNI, centroids",
+    call="kprune.kept_weights.centroids(model)",
+    paper="Damadi et al., 2022",
+    link="https://arxiv.org/abs/2202.09284",
+    test="tests/pruning/test_kept_weights.py::test_the_numbers",
+)

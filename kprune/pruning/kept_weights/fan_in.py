@@ -2,13 +2,16 @@
 
 The variants "+rescale" and "+reinit" of 3SP, van Amersfoort et al., 2020: an
 initializer sets the variance by the number of inputs of a unit, and a pruned
-unit has fewer.
+unit has fewer. `rescale` is what "OSSuM: A gradient-free approach for pruning
+neural networks at initialization" (submitted to ICLR 2022) does before
+training.
 """
 
 import keras
 import numpy as np
 
 from kprune.masking import initializers, weights
+from kprune.pruning.granularity.base import matrix_axes
 
 
 def rescale_variance(model, seed=0):
@@ -71,6 +74,39 @@ def reinitialize(model, seed=0):
         variable.assign(value)
 
 
+def rescale(model):
+    """Scales each weight tensor to the range of a network of its size.
+
+        W <- W (1 / sqrt(fan_in)) / max |W|
+
+    with fan_in the number of inputs that a unit has left, those from which
+    no weight is kept being gone. Biases and embeddings stay as they are, and
+    a tensor that is all zero does.
+
+    Args:
+        model: A pruned model, or a plain one, changed in place. An optimizer
+            keeps its state: compile the model anew for a fresh one.
+
+    Example:
+
+    >>> pruned = kprune.prune(model, "random", 0.5, granularity="channel")
+    >>> kprune.kept_weights.rescale(pruned)
+    """
+    for weight in weights.find(model):
+        if weight.skipped is not None and weight.mask is None:
+            continue
+        if weight.variable.name == "embeddings":  # Looked up, not summed over.
+            continue
+        array = np.array(weight.variable.value, np.float64)
+        mask = np.ones(array.shape, bool)
+        if weight.mask is not None:
+            mask = np.array(weight.mask.value, bool)
+        largest = np.abs(array[mask]).max(initial=0)
+        if largest > 0:
+            scale = _inputs(weight.layout, mask) ** -0.5 / largest
+            weight.variable.assign(array * scale)
+
+
 def _pruned(model):
     """Returns the pruned weights that units sum inputs by, with masks."""
     found = []
@@ -90,6 +126,13 @@ def _fan_in(weight, mask):
     others = tuple(a for a in axes if a not in weight.layout.outputs)
     inputs = view.sum(axis=others)
     return inputs[inputs > 0].mean() if inputs.any() else 0
+
+
+def _inputs(layout, mask):
+    """Returns how many inputs a unit has, of those that any unit reads."""
+    _, units = matrix_axes(layout)
+    read = mask.reshape(layout.view).any(axis=tuple(units))
+    return int(np.count_nonzero(read))
 
 
 def _redrawn(weight, mask, seed):

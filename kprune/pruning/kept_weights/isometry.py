@@ -12,7 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from kprune.masking import weights
-from kprune.runtime import seeds
+from kprune.pruning.granularity.base import matrix_axes
+from kprune.runtime import checks, seeds
+from kprune.runtime.methods import Method
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +80,10 @@ def isometry(
     >>> found["fc1/kernel"].after < found["fc1/kernel"].before
     True
     """
-    _check(steps, learning_rate, patience)
+    checks.integer("steps", steps)
+    checks.number("learning_rate", learning_rate, "(0, inf)")
+    if patience is not None:
+        checks.integer("patience", patience, 1, " or None")
     seeds.check(seed)
     masked = [w for w in weights.find(model) if w.mask is not None]
     if not masked:
@@ -175,45 +180,30 @@ def _orthogonal(shape, rng):
     return (q if shape[0] >= shape[1] else q.T).astype("float32")
 
 
-def _axes(layout):
-    """Returns the axes of the view that count rows, and those of columns:
-    outputs, and the gates of a recurrent kernel."""
-    columns = set(layout.outputs)
-    if layout.view != layout.shape:
-        columns.add(layout.outputs[0] - 1)
-    axes = range(len(layout.view))
-    return [a for a in axes if a not in columns], sorted(columns)
-
-
 def _matrix(layout, variable):
     """Returns a weight or mask as a matrix with a column for each output."""
     array = keras.ops.convert_to_numpy(variable).reshape(layout.view)
-    rows, columns = _axes(layout)
+    rows, columns = matrix_axes(layout)
     count = math.prod(layout.view[a] for a in columns)
     return array.transpose([*rows, *columns]).reshape(-1, count)
 
 
 def _tensor(layout, matrix):
     """Returns what `_matrix` took apart, put together again."""
-    rows, columns = _axes(layout)
+    rows, columns = matrix_axes(layout)
     order = [*rows, *columns]
     array = matrix.reshape([layout.view[a] for a in order])
     return array.transpose(np.argsort(order)).reshape(layout.shape)
 
 
-def _check(steps, learning_rate, patience):
-    whole = {"steps": (steps, 0), "patience": (patience, 1)}
-    if patience is None:
-        del whole["patience"]
-    for name, (value, least) in whole.items():
-        integer = isinstance(value, int) and not isinstance(value, bool)
-        if not integer or value < least:
-            raise ValueError(
-                f"Invalid value for argument `{name}`. Expected an integer "
-                f">= {least}. Received: {name}={value!r}"
-            )
-    if not isinstance(learning_rate, (int, float)) or not learning_rate > 0:
-        raise ValueError(
-            "Invalid value for argument `learning_rate`. Expected a number "
-            f"> 0. Received: learning_rate={learning_rate!r}"
-        )
+METHOD = Method(
+    "isometry",
+    title="approximate isometry",
+    call="kprune.kept_weights.isometry(model)",
+    paper="Lee et al., 2020",
+    link="https://arxiv.org/abs/1906.06307",
+    test="tests/pruning/test_isometry.py::"
+    "test_the_gradient_is_that_of_finite_differences",
+    deviation="a layer is done once its residual has not fallen for 100 steps, "
+    "and keeps its best",
+)

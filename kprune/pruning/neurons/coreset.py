@@ -11,7 +11,8 @@ import keras
 import numpy as np
 
 from kprune.masking import masks, weights, wrapping
-from kprune.runtime import seeds
+from kprune.runtime import checks, seeds
+from kprune.runtime.methods import Method
 from kprune.scoring import neurons
 from kprune.scoring.batches import Batches
 
@@ -57,7 +58,10 @@ def coreset(model, sparsity, data=None, *, beta=None, seed=0):
     >>> kprune.get_masks(pruned)["fc1/kernel"].any(axis=0).sum()
     np.int64(10)
     """
-    _check(sparsity, data, beta)
+    checks.sparsity(sparsity)
+    if beta is not None:
+        checks.number("beta", beta, "(0, inf)")
+        checks.require(data is None, "beta", beta, "None if there is `data`")
     seeds.check(seed)
     plain = wrapping.strip(model)  # Weighed layer by layer.
     reads = neurons.hidden_layers(plain)
@@ -199,15 +203,14 @@ def _bounds(reads, data, beta):
     return np.sqrt(largest)
 
 
-def _check(sparsity, data, beta):
-    if not 0 <= sparsity < 1:
-        raise ValueError(
-            "Invalid value for argument `sparsity`. Expected a float in "
-            f"[0, 1), the share to remove. Received: sparsity={sparsity!r}"
-        )
-    if beta is not None and (data is not None or not beta > 0):
-        raise ValueError(
-            "Invalid value for argument `beta`. Expected a number > 0, without "
-            f"`data`. Received: beta={beta!r}"
-            + ("" if data is None else " and data")
-        )
+METHOD = Method(
+    "coreset",
+    title="coreset",
+    call="kprune.kept_weights.coreset(model, 0.5, data=data)",
+    paper="Mussay et al., 2019",
+    link="https://arxiv.org/abs/1907.04018",
+    test="tests/pruning/test_coreset.py::"
+    "test_weights_by_hand_and_on_the_average",
+    deviation="biases stay with their neurons; the released code takes a "
+    "column of weights for them",
+)

@@ -4,12 +4,16 @@
 initialization", anonymous authors, submitted to ICLR 2022, algorithm 2.
 """
 
+import numbers
+from collections.abc import Iterable
+
 import keras
 import numpy as np
 
 from kprune.masking import masks
 from kprune.pruning import criteria
-from kprune.runtime import lookup, seeds
+from kprune.runtime import checks, seeds
+from kprune.runtime.methods import Method
 from kprune.scoring.batches import Batches
 from kprune.scoring.objective import Objective
 
@@ -62,7 +66,7 @@ def prune_and_build(
     [20, 10, 10]
     """
     widths = _checked(widths, build, classes)
-    lookup.choose(criterion, dict.fromkeys(_CRITERIA), "criterion of neurons")
+    checks.choice("criterion", criterion, _CRITERIA)
     seeds.check(seed)
     batches = Batches(data)
     x, y, *_ = batches.at(0)
@@ -162,22 +166,26 @@ def _best(model, criterion, batches, one_hot, count, seed):
 
 
 def _checked(widths, build, classes):
-    try:
-        widths = tuple(int(width) for width in widths)
-    except (TypeError, ValueError):
-        raise ValueError(
-            "Invalid value for argument `widths`. Expected a sequence of "
-            f"positive integers. Received: widths={widths!r}"
-        ) from None
-    if not isinstance(build, int) or not isinstance(classes, int):
-        raise ValueError(
-            "Expected `build` and `classes` to be integers. Received: "
-            f"build={build!r}, classes={classes!r}"
-        )
-    if not widths or min(widths) < 1 or max(widths) > build or classes < 2:
-        raise ValueError(
-            "Expected one or more `widths` from 1 to `build`, the number of "
-            "neurons to choose them from, and two or more `classes`. "
-            f"Received: widths={widths}, build={build}, classes={classes}"
-        )
+    checks.integer("build", build, 1)
+    checks.integer("classes", classes, 2)
+    widths = tuple(widths) if isinstance(widths, Iterable) else (widths,)
+    whole = all(isinstance(width, numbers.Integral) for width in widths)
+    checks.require(
+        whole and widths and 1 <= min(widths) <= max(widths) <= build,
+        "widths",
+        widths,
+        f"integers from 1 to `build`={build}, the neurons to choose from",
+    )
     return widths
+
+
+METHOD = Method(
+    "prune_and_build",
+    title="OSSuM + PAB",
+    call="kprune.prune_and_build(widths=(100, 100), build=1000, data=data, "
+    "classes=10)",
+    paper="OSSuM, submitted to ICLR 2022",
+    test="tests/pruning/test_prune_and_build.py::"
+    "test_it_keeps_the_best_of_each_layer",
+    deviation="the loop runs over all hidden layers, one more than is printed",
+)

@@ -1,118 +1,53 @@
 """The methods of the literature, as choices on the four axes.
 
-Each function returns a `kprune.Pruner`. Any axis can still be replaced where
-the method is named. Methods that prune while the model trains are rows too;
-they are given to a callback.
+`get` makes the `kprune.Pruner` of any method by name. The recipe of a method
+that is a criterion stands in the criterion's file; the others are here. Any
+axis can still be replaced where the method is named.
 """
 
+import functools
 import inspect
 
 from kprune.pruning import criteria
 from kprune.pruning.chain import Chain
 from kprune.pruning.pruner import AXES, Pruner
-from kprune.pruning.recipes import (
-    channels,
-    neurons,
-    single_weights,
-    tickets,
-    while_training,
-)
-from kprune.pruning.recipes.channels import bn_gamma, three_sp
+from kprune.pruning.recipes.channels import three_sp
+from kprune.pruning.recipes.iterated import force, iter_snip
 from kprune.pruning.recipes.neurons import (
-    linear_ossum,
     linear_ossum_norm,
-    log_ossum,
     log_ossum_norm,
     neuron_norm,
     neuron_random,
-    ossum,
     ossum_norm,
-)
-from kprune.pruning.recipes.single_weights import (
-    force,
-    grasp,
-    grasp_it,
-    iter_snip,
-    magnitude,
-    prospr,
-    random,
-    snip,
-    synflow,
 )
 from kprune.pruning.recipes.tickets import hybrid_tickets, random_tickets
 from kprune.pruning.recipes.while_training import EpochSchedule, asni, gmp
-from kprune.runtime import checks, lookup
+from kprune.runtime import checks, lookup, methods
 
 __all__ = [
     "EpochSchedule",
     "asni",
-    "bn_gamma",
-    "callback_of",
     "force",
     "get",
     "gmp",
     "gradual",
-    "gradual_methods",
-    "grasp",
-    "grasp_it",
     "hybrid_tickets",
     "iter_snip",
-    "linear_ossum",
     "linear_ossum_norm",
-    "log_ossum",
     "log_ossum_norm",
-    "magnitude",
-    "methods",
     "neuron_norm",
     "neuron_random",
-    "ossum",
     "ossum_norm",
-    "prospr",
-    "random",
     "random_tickets",
-    "snip",
-    "synflow",
     "three_sp",
 ]
 
-METHODS = {
-    **single_weights.METHODS,
-    **channels.METHODS,
-    **neurons.METHODS,
-    **tickets.METHODS,
-}
-GRADUAL = while_training.METHODS
-DYNAMIC = ("set", "deepr", "soft_deepr", "dsr", "snfs", "rigl", "dns", "static")
 
-
-def methods():
-    """Returns the names that can be given as `method=`.
-
-    A criterion without a recipe of its own is a method too: one round, global.
-    """
-    return sorted({*METHODS, *criteria.names()})
-
-
-def gradual_methods():
-    """Returns the names that `GradualPruning` takes and `prune` does not."""
-    return sorted(GRADUAL)
-
-
-def callback_of(method):
-    """Returns the name of the callback that a method is for.
-
-    Args:
-        method: A method's name, or anything that `prune` takes.
-
-    Returns:
-        `"GradualPruning"`, `"DynamicSparseTraining"`, or `None` of a method
-        that prunes before training.
-    """
-    if not isinstance(method, str):
-        return None
-    if method in GRADUAL:
-        return "GradualPruning"
-    return "DynamicSparseTraining" if method in DYNAMIC else None
+def __getattr__(name):
+    """Of every criterion: `kprune.recipes.snip()` is `get("snip")`."""
+    if name in criteria.names():
+        return functools.partial(get, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def get(method, **options):
@@ -131,21 +66,9 @@ def get(method, **options):
         own, axes = _split(options, ())
         checks.no_options(own, "a Pruner")
         return method.with_axes(**axes)
-    callback = callback_of(method)
-    if callback is not None:
-        raise ValueError(
-            f"Method {method!r} prunes during training. Give a model that is "
-            "wrapped (`kprune.wrap`) or pruned to a callback: `model.fit(..., "
-            f"callbacks=[kprune.callbacks.{callback}({method!r}, ...)])`."
-        )
-    if isinstance(method, str) and method in METHODS:
-        return _made(METHODS[method], method, options)
-    if not callable(method) and method not in criteria.names():
-        known = [*methods(), *GRADUAL, *DYNAMIC]
-        raise ValueError(lookup.unknown(method, known, "method"))
-    criterion = criteria.get(method)
-    own, axes = _split(options, [*inspect.signature(criterion).parameters][3:])
-    return Pruner(criteria.get(method, **own)).with_axes(**axes)
+    if callable(method):
+        return _of_criterion(method, None, options)
+    return _made(methods.find(method, "prune"), options)
 
 
 def gradual(method, **options):
@@ -161,17 +84,42 @@ def gradual(method, **options):
     Raises:
         ValueError: If there is no such method or option.
     """
-    if isinstance(method, str) and method in GRADUAL:
-        return _made(GRADUAL[method], method, options)
+    if isinstance(method, str):
+        return _made(methods.find(method, "GradualPruning", "prune"), options)
     return get(method, **options)
 
 
-def _made(recipe, method, options):
-    """Calls a recipe, or says which of its options are unknown."""
-    known = inspect.signature(recipe).parameters
+def _made(method, options):
+    """Builds a method, or says which of its options are unknown."""
+    name, build = method.name, method.build
+    known = list(inspect.signature(build).parameters) if callable(build) else []
+    scores = name in criteria.names()
+    if scores:
+        known = [*known[1:], *criteria.options(name)]
     own, axes = _split(options, known)
-    lookup.check_options(own, [*known, *AXES], f"method {method!r}")
-    return recipe(**own).with_axes(**axes)
+    lookup.check_options(own, [*known, *AXES], f"method {name!r}")
+    if scores:
+        return _of_criterion(name, build, options)
+    return build(**own).with_axes(**axes)
+
+
+def _of_criterion(criterion, build, options):
+    """Returns the pruner of a criterion.
+
+    Args:
+        criterion: A name or a function.
+        build: `None`, a dict of what the pruner has beside the criterion, or
+            a function of the criterion and options that returns one.
+        options: Dict of the options of both, and axes.
+    """
+    own, axes = _split(options, criteria.options(criterion))
+    extra = {}
+    if callable(build):
+        names = list(inspect.signature(build).parameters)[1:]
+        extra = {name: own.pop(name) for name in names if name in own}
+    criterion = criteria.get(criterion, **own)
+    fields = build(criterion, **extra) if callable(build) else build or {}
+    return Pruner(**{"criterion": criterion, **fields}).with_axes(**axes)
 
 
 def _split(options, own):

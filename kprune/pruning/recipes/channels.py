@@ -1,8 +1,9 @@
-"""Methods that remove channels."""
+"""3SP: channels by the sensitivity of a gate."""
 
 from kprune.pruning import kept_weights
 from kprune.pruning.granularity import Channel
 from kprune.pruning.pruner import Pruner
+from kprune.runtime.methods import Method
 
 
 def three_sp(reinit=False, rescale=False):
@@ -28,12 +29,15 @@ def three_sp(reinit=False, rescale=False):
     )
 
 
-def bn_gamma():
-    """Network slimming, Liu et al., 2017: smallest |gamma| first.
-
-    For a trained network. https://arxiv.org/abs/1708.06519
-    """
-    return Pruner("bn_gamma", granularity="channel")
-
-
-METHODS = {"3sp": three_sp, "bn_gamma": bn_gamma}
+METHOD = Method(
+    "3sp",
+    title="3SP",
+    call='kprune.prune(model, "3sp", target={"flops": 0.5}, data=data)',
+    paper="van Amersfoort et al., 2020",
+    link="https://arxiv.org/abs/2007.00389",
+    test="tests/pruning/test_structured_methods.py::"
+    "test_3sp_divides_a_gates_gradient_by_the_flops_that_go",
+    deviation="after what others write of it; the gate is behind batch "
+    "normalization and activation, where its gradient is not zero",
+    build=three_sp,
+)

@@ -10,24 +10,8 @@ from kprune.pruning import criteria
 from kprune.pruning.chain import Chain
 from kprune.pruning.granularity import Channel
 from kprune.pruning.pruner import Pruner
+from kprune.runtime.methods import Method
 from kprune.scoring import neurons
-
-_READ = Channel("sum", side="outgoing")
-
-
-def ossum():
-    """OSSuM: the last hidden layer, in one forward pass over the data."""
-    return Pruner("ossum", _READ, "uniform")
-
-
-def linear_ossum():
-    """Linear OSSuM: by sums over the classes of the neurons' ranks."""
-    return Pruner("linear_ossum", _READ, "uniform")
-
-
-def log_ossum():
-    """Log OSSuM: by sums over the classes of the logarithms of the ranks."""
-    return Pruner("log_ossum", _READ, "uniform")
 
 
 def neuron_norm():
@@ -46,17 +30,17 @@ def neuron_random():
 def ossum_norm():
     """OSSuM for deep networks: the last hidden layer by OSSuM, those before
     it by norm, and first, so that OSSuM sees what is left of them."""
-    return _after_norm(ossum())
+    return _after_norm("ossum")
 
 
 def linear_ossum_norm():
     """`ossum_norm` with Linear OSSuM."""
-    return _after_norm(linear_ossum())
+    return _after_norm("linear_ossum")
 
 
 def log_ossum_norm():
     """`ossum_norm` with Log OSSuM."""
-    return _after_norm(log_ossum())
+    return _after_norm("log_ossum")
 
 
 def earlier_magnitude(objective, weights, masks):
@@ -90,19 +74,53 @@ def earlier_magnitude(objective, weights, masks):
 
 def _after_norm(last):
     norm = Pruner(earlier_magnitude, Channel("l2"), "uniform")
-    return Chain((norm, last))
+    return Chain((norm, Pruner(last, "channel", "uniform")))
 
 
-METHODS = {
-    f.__name__: f
-    for f in (
-        ossum,
-        linear_ossum,
-        log_ossum,
-        neuron_norm,
-        neuron_random,
-        ossum_norm,
-        linear_ossum_norm,
-        log_ossum_norm,
-    )
+_NORM_FIRST = {
+    "paper": "OSSuM, submitted to ICLR 2022",
+    "test": "tests/pruning/test_neuron_recipes.py::"
+    "test_norm_goes_first_and_ossum_sees_what_is_left",
+    "deviation": "the norm is L2, of what a neuron reads, and goes first",
 }
+METHODS = (
+    Method(
+        "neuron_norm",
+        title="norm of neurons",
+        call='kprune.prune(model, "neuron_norm", 0.5)',
+        paper="Hagiwara, 1993",
+        test="tests/pruning/test_neuron_recipes.py::"
+        "test_norm_is_of_what_a_neuron_reads_without_its_bias",
+        build=neuron_norm,
+    ),
+    Method(
+        "neuron_random",
+        title="random neurons",
+        call='kprune.prune(model, "neuron_random", 0.5)',
+        paper="baseline",
+        test="tests/pruning/test_neuron_recipes.py::"
+        "test_random_neurons_are_others_by_seed",
+        build=neuron_random,
+    ),
+    Method(
+        "ossum_norm",
+        title="OSSuM + Norm",
+        call='kprune.prune(model, "ossum_norm", 0.5, data=data)',
+        build=ossum_norm,
+        **_NORM_FIRST,
+    ),
+    Method(
+        "linear_ossum_norm",
+        title="Linear OSSuM + Norm",
+        call='kprune.prune(model, "linear_ossum_norm", 0.5, data=data)',
+        build=linear_ossum_norm,
+        **_NORM_FIRST,
+    ),
+    Method(
+        "log_ossum_norm",
+        title="Log OSSuM + Norm",
+        call='kprune.prune(model, "log_ossum_norm", 0.5, data=data)',
+        build=log_ossum_norm,
+        **_NORM_FIRST,
+    ),
+)

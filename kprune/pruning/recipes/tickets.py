@@ -5,6 +5,7 @@ Su et al., 2020, https://arxiv.org/abs/2009.11094.
 
 from kprune.pruning.allocation import smart_ratios
 from kprune.pruning.pruner import Pruner
+from kprune.runtime.methods import Method
 
 
 def random_tickets(curve="quadratic", vgg=False, linear=0.3):
@@ -28,4 +29,24 @@ def hybrid_tickets(curve="quadratic", vgg=False, linear=0.3):
     return Pruner("magnitude", allocation=smart_ratios(curve, vgg, linear))
 
 
-METHODS = {f.__name__: f for f in (random_tickets, hybrid_tickets)}
+_PAPER = {
+    "paper": "Su et al., 2020",
+    "link": "https://arxiv.org/abs/2009.11094",
+    "test": "tests/pruning/test_ticket_recipes.py::test_what_each_layer_keeps",
+}
+METHODS = (
+    Method(
+        "random_tickets",
+        title="random tickets",
+        call='kprune.prune(model, "random_tickets", 0.9)',
+        build=random_tickets,
+        **_PAPER,
+    ),
+    Method(
+        "hybrid_tickets",
+        title="hybrid tickets",
+        call='kprune.prune(model, "hybrid_tickets", 0.9)',
+        build=hybrid_tickets,
+        **_PAPER,
+    ),
+)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from kprune.pruning import schedules
 from kprune.pruning.pruner import Pruner
+from kprune.runtime import checks
+from kprune.runtime.methods import Method
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,11 +42,7 @@ def gmp(power=3, recover=False):
         recover: Whether a weight may return once others are smaller than it
             was when it was removed.
     """
-    if not isinstance(power, (int, float)) or not power > 0:
-        raise ValueError(
-            "Invalid value for argument `power`. Expected a number > 0. "
-            f"Received: power={power!r}"
-        )
+    checks.number("power", power, "(0, inf)")
     return Pruner(
         "magnitude",
         allocation="uniform",
@@ -67,19 +65,11 @@ def asni(alpha=98.0, beta=0.5, gamma=5.0, last_prune_epoch=None):
             Defaults to E - 2: the paper's algorithm says E, and the numbers
             of weights that it prints are those of E - 2.
     """
-    if not 0 < alpha <= 100 or not gamma > 0:
-        raise ValueError(
-            "Expected `alpha` in (0, 100], in percent, and `gamma` above 0, "
-            f"in epochs. Received: alpha={alpha!r}, gamma={gamma!r}"
-        )
-    if last_prune_epoch is not None and (
-        not isinstance(last_prune_epoch, int) or last_prune_epoch < 1
-    ):
-        raise ValueError(
-            "Invalid value for argument `last_prune_epoch`. Expected an "
-            "integer >= 1, the first epoch being 1. Received: "
-            f"last_prune_epoch={last_prune_epoch!r}"
-        )
+    checks.number("alpha", alpha, "(0, 100]", ", in percent")
+    checks.number("gamma", gamma, "(0, inf)", ", in epochs")
+    if last_prune_epoch is not None:
+        first = ", the first epoch being 1"
+        checks.integer("last_prune_epoch", last_prune_epoch, 1, first)
     return EpochSchedule(
         Pruner("magnitude"),
         functools.partial(schedules.asni, alpha=alpha, beta=beta, gamma=gamma),
@@ -87,4 +77,29 @@ def asni(alpha=98.0, beta=0.5, gamma=5.0, last_prune_epoch=None):
     )
 
 
-METHODS = {f.__name__: f for f in (gmp, asni)}
+METHODS = (
+    Method(
+        "gmp",
+        title="GMP",
+        call='kprune.callbacks.GradualPruning("gmp", sparsity=0.9)',
+        paper="Zhu and Gupta, 2017",
+        link="https://arxiv.org/abs/1710.01878",
+        test="tests/callbacks/test_gradual.py::"
+        "test_gmp_keeps_what_the_cubic_says_at_each_update",
+        deviation="what is removed stays removed, unless `recover=True`",
+        build=gmp,
+    ),
+    Method(
+        "asni",
+        title="ASNI",
+        call='kprune.callbacks.GradualPruning("asni", alpha=98, beta=0.5, '
+        "gamma=5)",
+        paper="Damadi et al., 2022",
+        link="https://arxiv.org/abs/2202.09284",
+        test="tests/callbacks/test_gradual.py::"
+        "test_asni_leaves_the_nonzeros_that_the_paper_prints",
+        deviation="the last epoch to prune after is E - 2, which gives the "
+        "printed numbers, not E",
+        build=asni,
+    ),
+)

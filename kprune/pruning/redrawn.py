@@ -8,7 +8,6 @@ same detour.
 import keras
 import numpy as np
 
-from kprune.pruning import criteria
 from kprune.runtime import seeds
 
 
@@ -18,10 +17,9 @@ def rescored_at_fresh_init(criterion, dense_only=False):
     Drawn by Glorot's normal law, from the objective's seed and the names.
 
     Args:
-        criterion: A name or a function of (objective, weights, masks).
+        criterion: A function of (objective, weights, masks).
         dense_only: Whether to draw matrices only, not convolutions.
     """
-    criterion = criteria.get(criterion)
 
     def scored(objective, weights, masks):
         drawn = {

@@ -1,0 +1,1 @@
+"""Whole hidden neurons: drawn by importance, or built and chosen from."""

@@ -1,0 +1,66 @@
+"""SNIP step by step: sixty rounds, with and without a way back.
+
+de Jorge et al., 2021, https://arxiv.org/abs/2006.09081.
+"""
+
+from kprune.pruning.pruner import Pruner
+from kprune.runtime.methods import Method
+from kprune.scoring.config import ScoringConfig
+
+
+def iter_snip(released_code=False):
+    """Iter-SNIP, de Jorge et al., 2021: sixty rounds of SNIP, one-way.
+
+    What is pruned stays pruned. The first version of the paper
+    (arXiv:2006.09081v1) calls this method FORCE: its tables of "FORCE" are
+    met by `iter_snip`.
+
+    Args:
+        released_code: Whether to differentiate minus the true class's logit
+            where the paper says the loss, and to truncate counts.
+    """
+    return Pruner(
+        "snip",
+        schedule="exponential",
+        rounds=60,
+        fresh_batches=True,
+        scoring=ScoringConfig(objective="neg_logit") if released_code else None,
+        count="floor_keep" if released_code else "round",
+    )
+
+
+def force(released_code=False):
+    """FORCE, de Jorge et al., 2021: sixty rounds of SNIP, two-way.
+
+    A weight pruned in one round is scored again at the sparse network and may
+    return in a later one. This is FORCE as published at ICLR and in the
+    released code; the first version of the paper calls `iter_snip` so.
+
+    Args:
+        released_code: As for `iter_snip`.
+    """
+    return iter_snip(released_code).with_axes(recover=True)
+
+
+METHODS = (
+    Method(
+        "iter_snip",
+        title="Iter-SNIP",
+        call='kprune.prune(model, "iter_snip", 0.99, data=data, rounds=60)',
+        paper="de Jorge et al., 2021",
+        link="https://arxiv.org/abs/2006.09081",
+        test="tests/pruning/test_recipes.py::"
+        "test_force_revives_and_iter_snip_does_not",
+        build=iter_snip,
+    ),
+    Method(
+        "force",
+        title="FORCE",
+        call='kprune.prune(model, "force", 0.99, data=data, rounds=60)',
+        paper="de Jorge et al., 2021",
+        link="https://arxiv.org/abs/2006.09081",
+        test="tests/pruning/test_recipes.py::"
+        "test_force_revives_and_iter_snip_does_not",
+        build=force,
+    ),
+)
