@@ -113,6 +113,13 @@ def complete(config):
     >>> config.pruner.sparsity, config.pruner.method
     (0.98, 'grasp')
     """
+    return ConfigDict(
+        _with_placeholders(filled(config)), allow_dotted_keys=True
+    )
+
+
+def filled(config):
+    """Returns a config with the defaults filled in, as `complete`, a dict."""
     if isinstance(config, ConfigDict):
         config = config.to_dict()
     full = _merged(_DEFAULTS, config, "")
@@ -127,7 +134,7 @@ def complete(config):
         raise ValueError(
             f"A config holds numbers, strings, lists and dicts. {error}."
         ) from error
-    return ConfigDict(_with_placeholders(full), allow_dotted_keys=True)
+    return full
 
 
 def _merged(defaults, given, path):

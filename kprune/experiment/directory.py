@@ -14,12 +14,12 @@ Each is put in place whole: a run that is killed leaves no half a file.
 """
 
 import json
-import os
 import pathlib
 import shutil
 import tempfile
 
 from kprune.experiment import identity
+from kprune.runtime import directories, files
 from kprune.training import CheckpointFiles
 
 CONFIG, DONE, METRICS = "config.json", "DONE", "metrics.jsonl"
@@ -68,13 +68,7 @@ def status(workdir, config, leaves=identity.leaves):
             )
         return "new"
     found = differences(workdir, config, leaves)
-    if found:
-        lines = [f"  {k}: {a!r} there, {b!r} here" for k, a, b in found]
-        raise ValueError(
-            f"{workdir} holds another run, which differs in:\n"
-            + "\n".join(lines)
-            + "\nName another directory, or remove that one."
-        )
+    directories.refuse(workdir, "run", found)
     if (workdir / DONE).exists():
         return "finished"
     saved = CheckpointFiles(workdir / CHECKPOINTS).steps()
@@ -103,10 +97,7 @@ def differences(workdir, config, leaves=identity.leaves):
             f"{path} was not written by kprune, or by another version of it: "
             f"{error}"
         ) from error
-    here = leaves(config)
-    keys = sorted({**there, **here})
-    pairs = [(key, there.get(key), here.get(key)) for key in keys]
-    return [(key, a, b) for key, a, b in pairs if a != b]
+    return directories.differences(there, leaves(config))
 
 
 def start(workdir, record):
@@ -124,32 +115,19 @@ def start(workdir, record):
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    write_json(workdir / CONFIG, record)
+    files.write_json(workdir / CONFIG, record)
 
 
 def finish(workdir, result):
     """Marks a run as finished, with its result; it needs no checkpoints."""
     workdir = pathlib.Path(workdir)
-    write_json(workdir / DONE, result)
+    files.write_json(workdir / DONE, result)
     shutil.rmtree(workdir / CHECKPOINTS, ignore_errors=True)
 
 
 def result(workdir):
     """Returns the result of a finished run, as a dict."""
     return json.loads((pathlib.Path(workdir) / DONE).read_text())
-
-
-def write_json(path, value):
-    """Writes JSON that people read, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
-
-
-def write_text(path, text):
-    """Writes a file whole or not at all."""
-    half = f"{path}.part"
-    with open(half, "w") as file:
-        file.write(text)
-    os.replace(half, path)
 
 
 def _check_writable(workdir):

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 
-from kprune.experiment.config import complete, default
+from kprune.experiment.config import filled
 
 # Where and how a run is executed, not what it is.
 _OF_NO_ACCOUNT = (
@@ -41,15 +41,13 @@ def name(config):
     >>> kprune.experiment.identity.name(config)
     'digits-lenet_300_100-snip-0.98-seed0-dc45573e'
     """
-    config = complete(config)
-    pruner = config.pruner
-    parts = [config.dataset.name, config.model.name, pruner.method]
-    if pruner.check is not None:
-        parts.append(pruner.check)
-    if pruner.sparsity is not None:
-        parts.append(f"{pruner.sparsity:g}")
-    parts += [f"seed{config.seed}", _digest(settings(config))]
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(parts))
+    found = leaves(config)
+    parts = [found[f"{key}.name"] for key in ("dataset", "model")]
+    parts += [found["pruner.method"], found["pruner.check"] or ""]
+    if found["pruner.sparsity"] is not None:
+        parts.append(f"{found['pruner.sparsity']:g}")
+    parts += [f"seed{found['seed']}", _digest(_unusual(found))]
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(filter(None, parts)))
 
 
 def settings(config):
@@ -68,12 +66,7 @@ def settings(config):
     Raises:
         ValueError: As in `complete`.
     """
-    usual = leaves(default())
-    return {
-        key: value
-        for key, value in leaves(config).items()
-        if key not in usual or value != usual[key]
-    }
+    return _unusual(leaves(config))
 
 
 def leaves(config):
@@ -89,11 +82,20 @@ def leaves(config):
         ValueError: As in `complete`.
     """
     # By way of JSON, so that a tuple is the list that `config.json` holds.
-    whole = json.loads(json.dumps(complete(config).to_dict()))
+    whole = json.loads(json.dumps(filled(config)))
     return {
         key: value
         for key, value in sorted(_flat(whole).items())
         if key.split(".")[0] not in _OF_NO_ACCOUNT
+    }
+
+
+def _unusual(found):
+    usual = leaves({})
+    return {
+        key: value
+        for key, value in found.items()
+        if key not in usual or value != usual[key]
     }
 
 

@@ -6,7 +6,7 @@ import time
 import keras
 
 from kprune.analysis.report import report
-from kprune.experiment import directory
+from kprune.runtime import files
 
 
 class MetricsLog(keras.callbacks.Callback):
@@ -58,7 +58,7 @@ class MetricsLog(keras.callbacks.Callback):
         line["seconds"] = round(seconds, 3)
         self._lines.append(json.dumps(line) + "\n")
         if self.path is not None:
-            directory.write_text(self.path, "".join(self._lines))
+            files.write_text(self.path, "".join(self._lines))
         return line
 
 

@@ -21,9 +21,10 @@ from kprune.callbacks import DynamicSparseTraining, GradualPruning
 from kprune.experiment import checking, directory
 from kprune.experiment.config import DENSE, TICKET
 from kprune.masking import masks, wrapping
-from kprune.pruning import kept_weights, recipes
+from kprune.pruning import kept_weights, schedules
 from kprune.pruning.prune import prune
-from kprune.runtime import lookup
+from kprune.runtime import checks, lookup
+from kprune.runtime import methods as table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +46,9 @@ def methods():
         {
             DENSE,
             TICKET,
-            *recipes.methods(),
-            *recipes.gradual_methods(),
-            *recipes.DYNAMIC,
+            *table.methods("prune"),
+            *table.methods("GradualPruning"),
+            *table.methods("DynamicSparseTraining"),
         }
     )
 
@@ -73,25 +74,52 @@ def prepare(model, method, arguments, data, loss, resumes):
     lookup.choose(method, dict.fromkeys(methods()), "method")
     check = arguments.get("check")
     checking.refuse_unfit(method, check)
+    scoring = _scoring(arguments)
     if method == DENSE:
         return Prepared(model)
-    if method in recipes.gradual_methods():
-        callback = GradualPruning(method, **_without_data(arguments))
+    if method in table.methods("GradualPruning"):
+        del arguments["verbose"]
+        callback = _gradual(method, arguments)
         return Prepared(wrapping.wrap(model), [callback])
-    if method in recipes.DYNAMIC:
-        return _dynamic(model, method, _without_data(arguments), resumes)
+    if method in table.methods("DynamicSparseTraining"):
+        del arguments["verbose"]
+        return _dynamic(model, method, arguments, resumes)
     if resumes:
         return Prepared(wrapping.wrap(model))
     if method == TICKET:
-        arguments = _without_data(arguments)
+        del arguments["verbose"]
         known = list(inspect.signature(_from_run).parameters)[1:]
         lookup.check_options(arguments, known, "the method 'ticket'")
         return Prepared(_from_run(model, **arguments))
+    arguments.update(data=data, loss=loss, scoring=scoring)
     if check is None:
-        return Prepared(prune(model, method, data=data, loss=loss, **arguments))
-    return Prepared(
-        checking.prune_checked(model, method, data=data, loss=loss, **arguments)
-    )
+        return Prepared(prune(model, method, **arguments))
+    return Prepared(checking.prune_checked(model, method, **arguments))
+
+
+def _scoring(arguments):
+    """Takes out what a config says of how scores look at data."""
+    names = [n for n in ("batches", "batch_norm") if n in arguments]
+    return {name: arguments.pop(name) for name in names}
+
+
+def _gradual(method, arguments):
+    """Returns the callback, of which configs say two things in their way:
+
+    initial_sparsity  the sparsity that its schedule begins with
+    live              whether removed weights that may return keep their values
+    """
+    initial = arguments.pop("initial_sparsity", None)
+    live = arguments.pop("live", None)
+    if live is not None:
+        recovers = arguments.get("recover")
+        checks.require(recovers, "live", live, "it with `recover` alone")
+        arguments["recover"] = True if live else "zeros"
+    callback = GradualPruning(method, **arguments)
+    if initial is None:
+        return callback
+    schedule = schedules.get(callback.pruner.schedule, initial=initial)
+    return GradualPruning(method, **{**arguments, "schedule": schedule})
 
 
 _OF_THE_START = (
@@ -166,9 +194,3 @@ def _take_weights(wrapped, run, weights):
         kept_weights.centroids(kept).apply(wrapped)
     else:
         wrapped.set_weights(kept.get_weights())
-
-
-def _without_data(arguments):
-    """Leaves out what scoring needs, for methods that do not score."""
-    left_out = ("batches", "batch_norm", "verbose")
-    return {k: v for k, v in arguments.items() if k not in left_out}

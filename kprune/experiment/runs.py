@@ -68,14 +68,18 @@ def build(config, data_dir=None, verbose="auto", resumes=False):
         ValueError: If the config asks for something there is not.
         RuntimeError: If the data set is not to be had.
     """
-    config = complete(config)
+    return build_complete(complete(config), data_dir, verbose, resumes)
+
+
+def build_complete(config, data_dir, verbose, resumes):
+    """Returns the `Run` of a config that is complete; see `build`."""
     _check_tensorboard(config)
     strategy = training.strategy(config.distribute)
     whole, *held_out, test = _load(config, data_dir)
     steps = config.training.steps_per_epoch or len(whole)
     _check_shares(config, distribution.replicas(strategy))
     with strategy.scope():
-        model = network(config)
+        model = _network(config)
         optimizer = _optimizer(config.training, steps)
         loss = _loss(config.training)
     prepared = _prepared(model, config, data_dir, loss, verbose, resumes)
@@ -112,7 +116,10 @@ def network(config):
     Raises:
         ValueError: If there is no such model, or it does not fit the labels.
     """
-    config = complete(config)
+    return _network(complete(config))
+
+
+def _network(config):
     info = datasets.info(config.dataset.name)
     options = {
         "classes": info.classes,
@@ -240,8 +247,6 @@ def _prepared(model, config, data_dir, loss, verbose, resumes):
     arguments.update(arguments.pop("options"))
     method = arguments.pop("method")
     batch_size = arguments.pop("batch_size", config.dataset.batch_size)
-    how = [key for key in ("batches", "batch_norm") if key in arguments]
-    arguments["scoring"] = {key: arguments.pop(key) for key in how}
 
     def batches():
         # A generator: a method that looks at no data does not load it again.

@@ -1,7 +1,6 @@
 """From a run that is built to a directory that is written."""
 
 import contextlib
-import os
 import pathlib
 import platform
 
@@ -15,9 +14,9 @@ from kprune.deploy.export import export
 from kprune.experiment import directory
 from kprune.experiment.config import DENSE, complete
 from kprune.experiment.log import MetricsLog
-from kprune.experiment.runs import build, derived_seeds
+from kprune.experiment.runs import build_complete, derived_seeds
 from kprune.masking import masks, wrapping
-from kprune.runtime import distribution, keras_internals
+from kprune.runtime import distribution, files, keras_internals
 from kprune.runtime.version import __version__
 
 
@@ -106,7 +105,8 @@ def run(config, workdir, data_dir=None, verbose="auto"):
     if status == "finished":
         return directory.result(workdir)
     resumes = status == "resumable"
-    return train(build(config, data_dir, verbose, resumes), workdir, verbose)
+    built = build_complete(config, data_dir, verbose, resumes)
+    return train(built, workdir, verbose)
 
 
 def _prepare(run, workdir):
@@ -148,15 +148,14 @@ def _record(config):
 
 def _save(run, plain, workdir):
     rows = report(run.model).to_dict()
-    directory.write_json(workdir / directory.REPORT, rows)
+    files.write_json(workdir / directory.REPORT, rows)
     if run.config.pruner.method != DENSE:
         kept = wrapping.get_masks(run.model)
         masks.save(kept, workdir / directory.MASKS)
     if run.config.artifacts:
-        half = workdir / f".{directory.MODEL}"
-        with _as_keras_can_load(plain):
+        path = workdir / directory.MODEL
+        with files.replaced(path) as half, _as_keras_can_load(plain):
             plain.save(half)
-        os.replace(half, workdir / directory.MODEL)
         export(plain, workdir / directory.SAVED_MODEL)
 
 

@@ -22,8 +22,7 @@ import shutil
 import numpy as np
 
 from kprune.masking import masks as mask_files
-from kprune.runtime import files
-from kprune.runtime.settings import differences, refuse
+from kprune.runtime import directories, files
 from kprune.tickets.rewinding import Point, digest
 from kprune.training import CheckpointFiles
 
@@ -68,8 +67,8 @@ class Store:
             files.write_json(path, settings)
             return
         there, here = _comparable(_read(path)), _comparable(settings)
-        found = differences(there, here)
-        refuse(self.directory, "search", found)
+        found = directories.differences(there, here)
+        directories.refuse(self.directory, "search", found)
 
     def point(self, step):
         """Returns the point of a step, or `None` if it is not there.

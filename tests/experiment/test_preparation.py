@@ -44,6 +44,22 @@ def test_methods_that_prune_while_training(tmp_path, method, options):
     assert (moved > 0) == (method != "static")
 
 
+def test_what_configs_say_of_a_gradual_method_in_their_own_way():
+    def pruner(**options):
+        options = {"recover": True, **options}
+        changes = {"pruner.method": "gmp", "pruner.options": options}
+        (callback,) = experiment.build(tiny(**changes)).callbacks
+        return callback.pruner
+
+    found = pruner(initial_sparsity=0.5, power=1, live=False)
+    # 0.75 + (0.5 - 0.75) (1 - p)^1
+    assert [found.schedule(p, 0.75) for p in (0, 0.5, 1)] == [0.5, 0.625, 0.75]
+    assert found.recover == "zeros"
+    assert pruner(live=True).recover is True
+    with pytest.raises(ValueError, match="`live`"):
+        pruner(live=True, recover=False)
+
+
 def test_asni_says_its_sparsity(tmp_path):
     options = {"alpha": 80.0, "beta": 0.5, "gamma": 1.0}
     result = run(tmp_path, "asni", **{"pruner.options": options})

@@ -213,7 +213,7 @@ def test_a_run_leaves_its_record(finished):
 
 def test_a_finished_run_is_not_run_again(finished, monkeypatch):
     workdir, result = finished
-    monkeypatch.setattr(training, "build", None)
+    monkeypatch.setattr(training, "build_complete", None)
     assert experiment.run(tiny(), workdir) == result
 
 
