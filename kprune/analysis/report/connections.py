@@ -39,9 +39,6 @@ def of(layer):
 def is_known(layer):
     """Whether a call of a layer or operation of a graph carries paths, and
     needs no traced graph to tell what comes from the inputs."""
-    # TensorFlow convolves channels that come first on a CPU in graphs alone.
-    if getattr(layer, "data_format", None) == "channels_first":
-        return False
     rule = _rule(layer)
     if rule is _merging:
         return keras_internals.fed_arguments(layer) is not None
@@ -80,8 +77,18 @@ def _one(where):
 
 def _weighted(layer):
     keras_internals.make_linear(layer)
-    call = layer.call
+    call = _with_channels_last(layer, layer.call)
     return lambda inputs, **options: _leaving(call(_entering(inputs)))
+
+
+def _with_channels_last(layer, call):
+    """Returns the call of a spatial layer that a CPU can compute: gradients of
+    TensorFlow's convolutions and pooling lack channels that come first."""
+    if getattr(layer, "data_format", None) != "channels_first":
+        return call
+    layer.data_format = "channels_last"
+    move = keras.ops.moveaxis
+    return lambda inputs: move(call(move(inputs, 1, -1)), -1, 1)
 
 
 def _embedding(layer):
@@ -121,13 +128,17 @@ def _merging(layer):
 
 def _pooling(layer):
     """A maximum passes its gradient to one input, a mean to all."""
-    return lambda inputs: keras.ops.average_pool(
-        inputs,
-        layer.pool_size,
-        layer.strides,
-        layer.padding,
-        layer.data_format,
-    )
+
+    def call(inputs):
+        return keras.ops.average_pool(
+            inputs,
+            layer.pool_size,
+            layer.strides,
+            layer.padding,
+            layer.data_format,
+        )
+
+    return _with_channels_last(layer, call)
 
 
 def _global_pooling(layer):
@@ -174,9 +185,8 @@ _RULES = (
             *(layers.ZeroPadding1D, layers.ZeroPadding2D),
             *(layers.ZeroPadding3D, layers.Cropping1D, layers.Cropping2D),
             *(layers.Cropping3D, layers.UpSampling1D, layers.UpSampling3D),
-            *(layers.AveragePooling1D, layers.AveragePooling2D),
-            *(layers.AveragePooling3D, layers.GlobalAveragePooling1D),
-            *(layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D),
+            *(layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D),
+            layers.GlobalAveragePooling3D,
         ),
         _as_it_is,
     ),
@@ -188,7 +198,11 @@ _RULES = (
         _merging,
     ),
     (
-        (layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D),
+        (
+            *(layers.MaxPooling1D, layers.AveragePooling1D),
+            *(layers.MaxPooling2D, layers.AveragePooling2D),
+            *(layers.MaxPooling3D, layers.AveragePooling3D),
+        ),
         _pooling,
     ),
     (
