@@ -10,7 +10,11 @@ VERSION = re.search(
     r'__version__ = "(.+)"', (HERE / "kprune/runtime/version.py").read_text()
 )[1]
 
-CONFIGS = "kprune.experiment.configs"  # Where they are once installed.
+# What stands outside of the package, by where it is once installed.
+OUTSIDE = {
+    "kprune.experiment.configs": "configs",
+    "kprune_command": "tools/kprune_command",
+}
 
 setuptools.setup(
     name="kprune",
@@ -22,11 +26,10 @@ setuptools.setup(
     python_requires=">=3.11",
     packages=[
         *setuptools.find_packages(include=["kprune", "kprune.*"]),
-        CONFIGS,
+        *OUTSIDE,
     ],
-    package_dir={CONFIGS: "configs"},
+    package_dir=OUTSIDE,
     package_data={"kprune.datasets": ["*.npz", "*.md"]},
-    py_modules=["kprune_command"],
     entry_points={"console_scripts": ["kprune = kprune_command:main"]},
     install_requires=[
         "tensorflow>=2.18",
@@ -37,6 +40,7 @@ setuptools.setup(
         "tensorflow-datasets",
         "importlib_resources",  # tensorflow-datasets needs it unsaid.
         "rich",
+        "scipy",
     ],
     extras_require={
         "plots": ["matplotlib"],
