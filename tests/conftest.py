@@ -20,9 +20,10 @@ tf.config.set_logical_device_configuration(
 
 
 def pytest_collection_modifyitems(items):
-    """The binaries first: their tests take longest, and two processes that run
+    """The commands first: their tests take longest, and two processes that run
     the tests file by file should not end with them."""
-    items.sort(key=lambda item: item.path.parent.name != "tools")
+    first = ("cli", "tools")
+    items.sort(key=lambda item: item.path.parent.name not in first)
 
 
 @pytest.fixture(autouse=True, scope="module")

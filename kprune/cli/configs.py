@@ -7,15 +7,9 @@ from kprune import experiment
 from kprune.runtime import lookup
 
 _PACKAGE = pathlib.Path(__file__).parents[1]
-# They are installed with the package. In a checkout they stand beside it.
-SHIPPED = next(
-    path
-    for path in (
-        _PACKAGE / "experiment" / "configs",
-        _PACKAGE.parent / "configs",
-    )
-    if path.is_dir()
-)
+# In a checkout they stand beside the package.
+INSTALLED = _PACKAGE / "experiment" / "configs"
+SHIPPED = INSTALLED if INSTALLED.is_dir() else _PACKAGE.parent / "configs"
 
 
 def names():
@@ -52,6 +46,6 @@ def _path(name):
         if "/" in name or not path.is_file():
             raise ValueError(lookup.unknown(name, names(), "config"))
     elif not path.is_file():
-        beside = map(str, path.parent.glob("*.py"))
-        raise ValueError(lookup.unknown(name, beside, "config"))
+        beside = list(map(str, path.parent.glob("*.py")))
+        raise ValueError(lookup.unknown(name, beside or names(), "config"))
     return path

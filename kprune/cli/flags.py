@@ -6,6 +6,7 @@ run in one process.
 
 import contextlib
 import os
+import re
 import sys
 
 import tensorflow as tf
@@ -99,7 +100,9 @@ class Flags(absl_flags.FlagValues):
         try:
             _, *rest = self(["kprune", *self.arguments])
         except (absl_flags.Error, ValueError) as error:
-            sys.exit(f"Error: {error}")
+            # Of a flag that is not there, absl says that it is None.
+            text = re.sub(r"(?m)^flags? [^:]*=None: ", "", str(error))
+            sys.exit(f"Error: {text}")
         except (AttributeError, KeyError) as error:
             # What ml_collections raises of a section that is not there.
             sys.exit(f"Error: Unknown section of --config: {error.args[0]}")

@@ -1,19 +1,17 @@
-"""Kills runs of tools/train.py at random moments, and compares the ends.
+"""Kills runs of `kprune train` at random moments, and compares the ends.
 
-    PYTHONPATH=tools python tests/support/killing.py DIRECTORY KILLS
+    PYTHONPATH=.:tools python tests/support/killing.py DIRECTORY KILLS
 
-trains one run to its end, and two more that are killed KILLS times each, one
-with SIGKILL, one with SIGTERM, and started again each time. Their weights,
-masks and metrics must be those of the first, to the bit. Images are cropped,
-flipped and shuffled. A run that is to be killed waits for it some steps on, so
-that none can end before. tests/tools/test_killed.py runs it.
+trains one run to its end, and another that is killed KILLS times, by SIGKILL
+and SIGTERM by turns, and started again each time. Its weights, masks and
+metrics must be those of the first, to the bit. Images are cropped, flipped and
+shuffled. A run that is to be killed waits for it some steps on, so that none
+can end before. tests/cli/test_killed.py runs it.
 
 To be called from the directory above tests/. Each run is a process of its own,
 forked from this one, which has imported TensorFlow and computed nothing.
 """
 
-import contextlib
-import io
 import json
 import os
 import pathlib
@@ -26,24 +24,24 @@ import time
 import keras
 import numpy as np
 import tensorflow_datasets as tfds
-import train
 
+import kprune.cli.train  # noqa: F401  (Once, for all runs.)
+import kprune_command
 from kprune.training.files import CheckpointFiles
 
-IMAGES = 256
+IMAGES = 128
+BATCH = 8
 SETTINGS = (
-    "--config=configs/quickstart.py",
+    "--config=quickstart",
     "--config.dataset.name=cifar10",
     "--config.model.name=fc",
-    "--config.model.widths=(64,)",
+    "--config.model.widths=(16,)",
     "--config.training.optimizer=torch_sgd",
     "--config.training.optimizer_options.momentum=0.9",
     "--config.training.optimizer_options.weight_decay=5e-4",
     "--config.checkpoint.every=3it",
-    "--batch_size=8",
-    "--epochs=8",
+    f"--batch_size={BATCH}",
 )
-STEPS = 8 * IMAGES // 8
 STARTUP = 4.0  # Seconds in which a run is sometimes killed before it trains.
 PATIENCE = 60.0  # Seconds in which a run that waits has to be killed.
 
@@ -77,7 +75,7 @@ class Cifar10(tfds.core.GeneratorBasedBuilder):
             yield k, {"image": image, "label": k % 10}
 
 
-def start(data_dir, workdir, limit=None):
+def start(data_dir, workdir, epochs, limit=None):
     """Starts a run, and returns its process number.
 
     Once it has saved a step that is not below `limit`, it waits for a signal.
@@ -86,16 +84,18 @@ def start(data_dir, workdir, limit=None):
     child = os.fork()
     if child:
         return child
-    where = [f"--data_dir={data_dir}", f"--workdir={workdir}"]
-    argv = ["tools/train.py", *SETTINGS, *where]
-    sys.argv = argv  # Where the config's flags look.
     try:
         if limit is not None:
             wait_at(limit)
         log = os.open(f"{workdir}.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        train.main(train.command_line.parse(argv))
+        if not data_dir.exists():
+            tfds.disable_progress_bar()
+            Cifar10(data_dir=data_dir).download_and_prepare()
+        where = [f"--data_dir={data_dir}", f"--workdir={workdir}"]
+        flags = [*SETTINGS, f"--epochs={epochs}", *where]
+        kprune_command.main(["kprune", "train", *flags])
     except SystemExit as end:
         os._exit(end.code if isinstance(end.code, int) else 1)
     except BaseException:
@@ -128,27 +128,26 @@ def finish(child, workdir):
         raise RuntimeError(f"{workdir} ended with {status}:\n{log[-3000:]}")
 
 
-def killed(number, data_dir, workdir, kills, draws):
-    """Runs to the end, killed on the way; returns the steps it went on from."""
-    steps = []
+def killed(data_dir, workdir, epochs, kills, draws):
+    """Runs to the end, killed on the way; yields how, and what it had saved."""
     # With what a save is late, at most three steps, all kills fit before the
     # end.
-    longest = STEPS // (kills + 2)
-    while len(steps) < kills:
+    longest = epochs * (IMAGES // BATCH) // (kills + 2)
+    for kill in range(kills):
+        how = (signal.SIGKILL, signal.SIGTERM)[kill % 2]
         before = last_step(workdir)
-        child = start(data_dir, workdir, before + longest)
-        if draws.random() < 0.25:
+        child = start(data_dir, workdir, epochs, before + longest)
+        if kill > 1 and draws.random() < 0.25:
             time.sleep(draws.uniform(0, STARTUP))
         else:
             wait_for_step(workdir, before + draws.randint(1, longest))
             time.sleep(draws.uniform(0, 0.05))
-        os.kill(child, number)
+        os.kill(child, how)
         _, status = os.waitpid(child, 0)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
             raise RuntimeError(f"{workdir} ended before it was killed enough.")
-        steps.append(last_step(workdir))
-    finish(start(data_dir, workdir), workdir)
-    return steps
+        yield how.name, last_step(workdir)
+    finish(start(data_dir, workdir, epochs), workdir)
 
 
 def last_step(workdir):
@@ -179,30 +178,21 @@ def contents(workdir):
 def main(directory, kills):
     directory = pathlib.Path(directory)
     data_dir = directory / "data"
-    tfds.disable_progress_bar()
-    with contextlib.redirect_stdout(io.StringIO()):
-        child = os.fork()  # It computes with TensorFlow.
-        if not child:
-            Cifar10(data_dir=data_dir).download_and_prepare()
-            os._exit(0)
-    os.waitpid(child, 0)
-    whole = directory / "whole"
-    finish(start(data_dir, whole), whole)
-    steps, kinds = {}, (signal.SIGKILL, signal.SIGTERM)
-    for kind in kinds:
-        workdir = directory / kind.name
-        draws = random.Random(kind)
-        steps[kind] = killed(kind, data_dir, workdir, int(kills), draws)
-    expected = contents(whole)
-    for kind in kinds:
-        found = contents(directory / kind.name)
-        if set(found) != set(expected):
-            sys.exit(f"{kind.name}: {set(found) ^ set(expected)}")
-        for name, value in expected.items():
-            if not np.array_equal(found[name], value):
-                sys.exit(f"{kind.name}: {name} differs")
-        print(f"{kind.name}: same to the bit, killed with {steps[kind]} saved")
+    whole, broken = directory / "whole", directory / "broken"
+    epochs = kills + 3
+    finish(start(data_dir, whole, epochs), whole)
+    for how, step in killed(
+        data_dir, broken, epochs, kills, random.Random(kills)
+    ):
+        print(f"{how} after step {step}")
+    expected, found = contents(whole), contents(broken)
+    if set(found) != set(expected):
+        sys.exit(f"{set(found) ^ set(expected)}")
+    for name, value in expected.items():
+        if not np.array_equal(found[name], value):
+            sys.exit(f"{name} differs")
+    print("same to the bit")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1], int(sys.argv[2]))

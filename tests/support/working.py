@@ -1,28 +1,24 @@
-"""One of several workers: runs tools/train.py, and saves its own weights.
+"""One of several workers: runs `kprune train`, and saves its own weights.
 
-TF_CONFIG=... python tests/support/working.py FILE ARGUMENT ...
+TF_CONFIG=... python tests/support/working.py FILE FLAG ...
 """
 
 import sys
 
 import numpy as np
-import train
-from absl import app
+
+import kprune_command
+from kprune import experiment
+
+trained = experiment.train
 
 
-def main(argv):
-    trained = train.experiment.train
-
-    def and_save(run, *arguments):
-        result = trained(run, *arguments)
-        variables = [v.numpy() for v in run.model.variables]
-        np.savez(file, *variables)
-        return result
-
-    train.experiment.train = and_save
-    train.main(argv)
+def and_save(run, *arguments):
+    result = trained(run, *arguments)
+    np.savez(sys.argv[1], *(v.numpy() for v in run.model.variables))
+    return result
 
 
 if __name__ == "__main__":
-    file = sys.argv.pop(1)
-    app.run(main, flags_parser=train.command_line.parse)
+    experiment.train = and_save
+    kprune_command.main(["kprune", "train", *sys.argv[2:]])

@@ -10,23 +10,17 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def kill(directory, kills):
+@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.slow)])
+def test_the_end_is_the_same_to_the_bit(kills, tmp_path):
     done = subprocess.run(
-        [sys.executable, "tests/support/killing.py", directory, str(kills)],
+        [sys.executable, "tests/support/killing.py", tmp_path, str(kills)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tools'}"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "SIGKILL: same to the bit" in done.stdout
-    assert "SIGTERM: same to the bit" in done.stdout
-
-
-def test_one_of_each(tmp_path):
-    kill(tmp_path, 1)
-
-
-@pytest.mark.slow
-def test_ten_of_each(tmp_path):
-    kill(tmp_path, 10)
+    *killed, last = done.stdout.splitlines()
+    signals = ["SIGKILL", "SIGTERM"] * kills
+    assert [line.split()[0] for line in killed] == signals[:kills]
+    assert last == "same to the bit"

@@ -13,7 +13,7 @@ from kprune import experiment
 # Not Adam: where gradients are tiny it makes differences in the last digit
 # into steps of another size.
 SETTINGS = (
-    "--config=configs/quickstart.py",
+    "--config=quickstart",
     "--config.model.name=lenet_300_100",
     "--method=snip",
     "--batch_size=32",
@@ -62,8 +62,10 @@ def assert_alike(workdir, expected):
 
 
 @pytest.mark.slow
-def test_two_replicas(binary, tmp_path, one_device):
-    binary("train", *SETTINGS, f"--workdir={tmp_path}", "--distribute=mirrored")
+def test_two_replicas(command, tmp_path, one_device):
+    command(
+        "train", *SETTINGS, f"--workdir={tmp_path}", "--distribute=mirrored"
+    )
     assert_alike(tmp_path, one_device)
 
 
@@ -75,6 +77,7 @@ def start(workdir, files):
     )
 
 
+@pytest.mark.slow  # Five processes; CI runs it.
 def test_two_workers_of_which_one_is_killed(tmp_path, one_device):
     workdir = tmp_path / "run"
     files = [tmp_path / f"worker{i}.npz" for i in range(2)]

@@ -1,24 +1,33 @@
 """Claims: one process alone has a directory, and the dead have none."""
 
 import json
-import multiprocessing
 import os
-import pathlib
 import subprocess
 import sys
 import time
 
 import pytest
 
-TOOLS = pathlib.Path(__file__).parents[2] / "tools"
+from kprune.experiment.sweep import claims
+
+# Of the file itself: importing kprune takes seconds.
+LOAD = """
+import importlib.util, pathlib, sys, time
+spec = importlib.util.spec_from_file_location("claims", sys.argv[1])
+claims = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(claims)
+"""
 
 
-@pytest.fixture
-def claims(monkeypatch):
-    monkeypatch.syspath_prepend(TOOLS)
-    from sweeping import claims
-
-    return claims
+def start(code, directory):
+    """Starts a process that has `claims`, and the directory at `argv[2]`."""
+    return subprocess.Popen(
+        [sys.executable, "-c", LOAD + code, claims.__file__, directory],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def write(directory, number, **changes):
@@ -29,14 +38,15 @@ def write(directory, number, **changes):
     return path
 
 
-def dead_process():
-    """Returns the number of a process that is no more."""
+@pytest.fixture(scope="module")
+def of_the_dead():
+    """What a process of this host that is no more wrote into its claim."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    return process.pid
+    return {"process": process.pid, "place": claims._place()}
 
 
-def test_one_at_a_time(claims, tmp_path):
+def test_one_at_a_time(tmp_path):
     with claims.claim(tmp_path) as mine:
         assert mine
         assert claims.holder(tmp_path).startswith(f"process {os.getpid()} on")
@@ -47,13 +57,13 @@ def test_one_at_a_time(claims, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_error_gives_it_free(claims, tmp_path):
+def test_an_error_gives_it_free(tmp_path):
     with pytest.raises(KeyError), claims.claim(tmp_path):
         raise KeyError
     assert claims.holder(tmp_path) is None
 
 
-def test_another_host_is_believed_while_it_beats(claims, tmp_path):
+def test_another_host_is_believed_while_it_beats(tmp_path):
     path = write(tmp_path, 1)
     assert claims.holder(tmp_path) == "process 7 on other"
     with claims.claim(tmp_path) as mine:
@@ -66,28 +76,30 @@ def test_another_host_is_believed_while_it_beats(claims, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dead_process_of_this_host_is_taken_over_at_once(claims, tmp_path):
-    write(tmp_path, 4, process=dead_process(), place=claims._place())
+def test_a_dead_process_of_this_host_is_taken_over_at_once(
+    tmp_path, of_the_dead
+):
+    write(tmp_path, 4, **of_the_dead)
     with claims.claim(tmp_path) as mine:
         assert mine
         assert (tmp_path / "claim-5").exists()
 
 
-def test_a_living_process_of_this_host_is_not(claims, tmp_path):
+def test_a_living_process_of_this_host_is_not(tmp_path):
     write(tmp_path, 1, process=os.getppid(), place=claims._place())
     with claims.claim(tmp_path) as mine:
         assert not mine
 
 
-def test_a_claim_of_this_moment_counts_though_it_is_empty(claims, tmp_path):
+def test_a_claim_of_this_moment_counts_though_it_is_empty(tmp_path):
     (tmp_path / "claim-1").touch()
     assert claims.holder(tmp_path) == "another process"
 
 
-def test_a_late_reader_gives_way(claims, tmp_path, monkeypatch):
+def test_a_late_reader_gives_way(tmp_path, monkeypatch, of_the_dead):
     # It saw claim-3 of a dead process, and nothing of who made claim-1 after
     # all had been cleared.
-    write(tmp_path, 3, process=dead_process(), place=claims._place())
+    write(tmp_path, 3, **of_the_dead)
     seen = claims._files(tmp_path)
     (tmp_path / "claim-3").unlink()
     write(tmp_path, 1)
@@ -103,7 +115,7 @@ def test_a_late_reader_gives_way(claims, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["claim-1"]
 
 
-def test_it_beats(claims, tmp_path, monkeypatch):
+def test_it_beats(tmp_path, monkeypatch):
     monkeypatch.setattr(claims, "BEAT", 0.02)
     with claims.claim(tmp_path):
         os.utime(tmp_path / "claim-1", (0, 0))
@@ -114,51 +126,39 @@ def test_it_beats(claims, tmp_path, monkeypatch):
 
 
 def test_a_process_that_lost_its_claim_ends(tmp_path):
-    code = (
-        "import sys, time, pathlib; sys.path.insert(0, sys.argv[1])\n"
-        "from sweeping import claims; claims.BEAT = 0.02\n"
+    process = start(
+        "claims.BEAT = 0.02\n"
         "with claims.claim(sys.argv[2]):\n"
         "    pathlib.Path(sys.argv[2], 'claim-2').touch()\n"
         "    time.sleep(30)\n"
-        "print('went on')\n"
+        "print('went on')\n",
+        tmp_path,
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(TOOLS), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=20,
-    )
-    assert done.returncode == 1
-    assert "taken over" in done.stderr
-    assert done.stdout == ""
+    out, said = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "taken over" in said
+    assert out == ""
 
 
-def contend(tools, directory, barrier, wins):
-    sys.path.insert(0, tools)
-    from sweeping import claims
-
-    barrier.wait()
-    with claims.claim(directory) as mine:
-        barrier.wait()  # All have tried.
-        if mine:
-            wins.put(os.getpid())
-        barrier.wait()
-
-
-def test_of_many_at_once_one_at_most_gets_a_stale_claim(claims, tmp_path):
-    write(tmp_path, 1, process=dead_process(), place=claims._place())
-    context = multiprocessing.get_context("spawn")
-    barrier, wins = context.Barrier(6), context.Queue()
+def test_of_many_at_once_one_at_most_gets_a_stale_claim(tmp_path, of_the_dead):
+    write(tmp_path, 1, **of_the_dead)
     several = [
-        context.Process(
-            target=contend, args=(str(TOOLS), tmp_path, barrier, wins)
+        start(
+            "input()\n"
+            "with claims.claim(sys.argv[2]) as mine:\n"
+            "    print(mine, flush=True)\n"
+            "    input()\n",
+            tmp_path,
         )
         for _ in range(6)
     ]
+    answers = []
+    for process in several:  # All try at once.
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in several:  # None ends before all have tried.
+        answers.append(process.stdout.readline())
     for process in several:
-        process.start()
-    for process in several:
-        process.join(30)
-    assert [process.exitcode for process in several] == [0] * 6
-    time.sleep(0.05)
-    assert wins.qsize() == 1
+        _, said = process.communicate("\n", timeout=30)
+        assert process.returncode == 0, said
+    assert sorted(answers) == ["False\n"] * 5 + ["True\n"]

@@ -1,0 +1,67 @@
+"""A process of a sweep, and what several share."""
+
+import json
+import os
+
+import pytest
+
+from kprune import experiment
+from kprune.experiment.sweep import claims, pool, worker
+
+
+def task(workdir, sparsity=0.5, **changes):
+    config = {
+        "artifacts": False,
+        "model": {"name": "fc", "widths": (8,)},
+        "pruner": {"method": "random", "sparsity": sparsity, **changes},
+        "training": {"epochs": 1, "steps_per_epoch": 2},
+    }
+    config = experiment.complete(config).to_dict()
+    return {"config": config, "workdir": str(workdir), "data_dir": None}
+
+
+def test_a_worker_runs_a_cell_and_logs_it(tmp_path):
+    result = worker.perform(task(tmp_path))["result"]
+    assert result["sparsity"] == pytest.approx(0.5)
+    assert json.loads((tmp_path / "DONE").read_text()) == result
+    assert "val_accuracy" in (tmp_path / "sweep.log").read_text()
+    assert not list(tmp_path.glob("claim-*"))
+
+
+def test_a_worker_survives_a_cell_that_fails(tmp_path, capfd):
+    # Keeps one of 592 weights: a layer goes empty.
+    error = worker.perform(task(tmp_path, 0.999, on_collapse="error"))["error"]
+    assert error.startswith("ValueError: At sparsity 0.999 these weights")
+    log = (tmp_path / "sweep.log").read_text()
+    assert "Traceback" in log
+    assert "nothing can flow" in log
+    assert capfd.readouterr() == ("", "")
+    assert not list(tmp_path.glob("claim-*"))
+
+
+def test_a_worker_leaves_a_claimed_cell_alone(tmp_path):
+    with claims.claim(tmp_path):
+        held = worker.perform(task(tmp_path))["held"]
+    assert f"process {os.getpid()}" in held
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_tells_of_a_directory_that_it_cannot_make(tmp_path):
+    (tmp_path / "file").touch()
+    error = worker.perform(task(tmp_path / "file" / "run"))["error"]
+    assert error.startswith("NotADirectoryError: ")
+
+
+def test_the_cores_and_gpus_are_shared_out(monkeypatch):
+    monkeypatch.setattr(pool, "cores", lambda: 8)
+    for name in ("TF_NUM_INTRAOP_THREADS", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    assert "TF_NUM_INTRAOP_THREADS" not in pool.environment(0, 1)
+    found = [pool.environment(i, 3, gpus=2) for i in range(3)]
+    assert {f["TF_NUM_INTRAOP_THREADS"] for f in found} == {"2"}
+    assert [f["CUDA_VISIBLE_DEVICES"] for f in found] == ["0", "1", "0"]
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "5")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
+    found = [pool.environment(i, 2, gpus=2) for i in range(2)]
+    assert {f["TF_NUM_INTRAOP_THREADS"] for f in found} == {"5"}
+    assert [f["CUDA_VISIBLE_DEVICES"] for f in found] == ["3", "1"]
