@@ -1,25 +1,31 @@
 """Welch's test, against numbers worked out by hand and from tables."""
 
+import statistics
+
 import pytest
 
 from kprune.analysis.sanity import verdict
-from kprune.analysis.sanity.verdicts import _quantile, _tails
 
 
 @pytest.mark.parametrize(
-    ("degrees", "expected"),
-    # Student's t, two-sided 5 %, as printed in any table.
-    [(1, 12.706), (2, 4.303), (4, 2.776), (10, 2.228), (120, 1.980)],
+    ("count", "expected"),
+    # Student's t, two-sided 5 %, as printed in any table. Of two sides of n
+    # and equal variance there are 2 n - 2 degrees: 2, 4 and 10.
+    [(2, 4.303), (3, 2.776), (6, 2.228)],
 )
-def test_quantiles_are_those_of_the_tables(degrees, expected):
-    assert _quantile(0.05, degrees) == pytest.approx(expected, abs=5e-4)
+def test_intervals_are_those_of_the_tables(count, expected):
+    figures = [float(i) for i in range(count)]
+    low, high = verdict(figures, figures).interval
+    error = (2 * statistics.variance(figures) / count) ** 0.5
+    assert (low, high) == pytest.approx((-high, high))
+    assert high / error == pytest.approx(expected, abs=5e-4)
 
 
 def test_tails_in_closed_form():
-    # Of one degree it is Cauchy's law: P(|T| > 1) = 1/2. Of two degrees,
-    # P(|T| > t) = 1 - t / sqrt(2 + t^2), at t = sqrt 2: 1 - 1 / sqrt 2.
-    assert _tails(1.0, 1) == pytest.approx(0.5)
-    assert _tails(-(2**0.5), 2) == pytest.approx(1 - 0.5**0.5)
+    # Of two degrees, P(|T| > t) = 1 - t / sqrt(2 + t^2). Means 0 and 2, of
+    # variance 2 over n = 2 each: t = 2 / sqrt 2, and 1 - 1 / sqrt 2 is left.
+    found = verdict([-1, 1], [1, 3])
+    assert found.p_value == pytest.approx(1 - 0.5**0.5)
 
 
 def test_equal_variances():
@@ -83,8 +89,8 @@ def test_figures_that_do_not_vary():
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (([], [1]), "Expected `plain`"),
-        (([1], [float("nan")]), "Expected `checked`"),
+        (([], [1]), "`plain`. Expected one or more finite"),
+        (([1], [float("nan")]), "`checked`. Expected one or more finite"),
         (([1], [1], "SNIP", "shufle"), "Did you mean 'shuffle'"),
     ],
 )

@@ -3,10 +3,9 @@
 import dataclasses
 import math
 import statistics
+import warnings
 
-import tensorflow as tf
-
-from kprune.runtime import lookup
+from kprune.runtime import checks, lookup, tables
 
 _RIVALS = {
     "shuffle": "its own shuffle",
@@ -49,7 +48,8 @@ class Verdict:
 
     def __str__(self):
         rival = _RIVALS.get(self.check, "its sanity check")
-        figures = f"{_told(self.plain)} against {_told(self.checked)}"
+        told = (tables.mean(f, 2, "+-") for f in (self.plain, self.checked))
+        figures = " against ".join(told)
         text = f"difference {self.difference:+.2f}"
         if self.interval is None:
             return (
@@ -106,60 +106,24 @@ def verdict(plain, checked, method="The method", check=None):
     difference = statistics.mean(plain) - statistics.mean(checked)
     if min(len(plain), len(checked)) < 2:
         return Verdict(method, check, plain, checked, difference, None, None)
-    parts = [statistics.variance(f) / len(f) for f in (plain, checked)]
-    error = math.sqrt(sum(parts))
-    if error == 0:
-        interval, p = (difference, difference), float(difference == 0)
-        return Verdict(method, check, plain, checked, difference, interval, p)
-    degrees = sum(parts) ** 2 / sum(
-        part**2 / (len(f) - 1)
-        for part, f in zip(parts, (plain, checked), strict=True)
-    )
-    half = error * _quantile(0.05, degrees)
-    return Verdict(
-        method,
-        check,
-        plain,
-        checked,
-        difference,
-        (difference - half, difference + half),
-        _tails(difference / error, degrees),
-    )
+    interval, p = _welch(plain, checked, difference)
+    return Verdict(method, check, plain, checked, difference, interval, p)
 
 
 def _figures(values, name):
     found = tuple(float(value) for value in values)
-    if not found or not all(math.isfinite(value) for value in found):
-        raise ValueError(
-            f"Expected `{name}` to be one or more finite numbers. "
-            f"Received: {name}={values!r}"
-        )
+    finite = bool(found) and all(math.isfinite(value) for value in found)
+    checks.require(finite, name, values, "one or more finite numbers")
     return found
 
 
-def _tails(t, degrees):
-    """Returns the probability that |T| > |t|, T of Student's law."""
-    x = degrees / (degrees + t * t)
-    a, b, x = (tf.constant(v, tf.float64) for v in (degrees / 2, 0.5, x))
-    return float(tf.math.betainc(a, b, x))
+def _welch(plain, checked, difference):
+    """Returns the ends of the 95 % interval of a difference, and its p."""
+    if len({*plain}) == len({*checked}) == 1:  # Neither side varies.
+        return (difference, difference), float(difference == 0)
+    from scipy import stats  # It takes a second to import.
 
-
-def _quantile(probability, degrees):
-    """Returns the t > 0 beyond which, on both sides, a probability lies."""
-    low, high = 0.0, 1.0
-    while _tails(high, degrees) > probability:
-        high *= 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        if _tails(middle, degrees) > probability:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _told(figures):
-    text = f"{statistics.mean(figures):.2f}"
-    if len(figures) > 1:
-        text += f" +- {statistics.stdev(figures):.2f}"
-    return text
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # One side may not vary.
+        test = stats.ttest_ind(plain, checked, equal_var=False)
+    return tuple(map(float, test.confidence_interval())), float(test.pvalue)
