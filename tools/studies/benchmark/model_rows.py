@@ -12,10 +12,10 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
-from benchmark import removals, scorings
-from benchmark.measurements import Measurement, measured
 
 import kprune
+from benchmark import removals, scorings
+from benchmark.measurements import Measurement, measured
 from kprune.deploy.comparison.timing import alternate, compare_times
 
 _UNITS = 16  # Of each layer of the row `overhead`: small, so that calls count.

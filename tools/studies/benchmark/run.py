@@ -16,11 +16,11 @@ import platform
 
 import keras
 import tensorflow as tf
+
+import kprune
 from benchmark import model_rows, score_rows, scorings
 from benchmark.measurements import HEAD
 from benchmark.score_rows import in_gradients
-
-import kprune
 from kprune.runtime import lookup, tables
 
 ROWS = {

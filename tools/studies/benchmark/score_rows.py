@@ -11,11 +11,11 @@ import subprocess
 import sys
 
 import numpy as np
+
+import kprune
 from benchmark import scorings
 from benchmark.measurements import measured
 from benchmark.scorings import SCORINGS
-
-import kprune
 from kprune.deploy.comparison.timing import alternate, seconds
 
 _BINARY = pathlib.Path(__file__).parents[1] / "run.py"

@@ -5,9 +5,9 @@ percent, one for each of the numbers of neurons kept per hidden layer.
 """
 
 import keras
-from ossum import networks
 
 from kprune.pruning import kept_weights
+from ossum import networks
 
 
 def untrained(model, experiment, seed, data):

@@ -12,7 +12,6 @@ in `config.paper.experiment`.
 import statistics
 
 import numpy as np
-from ossum import curves, deep, search
 
 from kprune import datasets
 from kprune.cli import studies
@@ -20,6 +19,7 @@ from kprune.experiment.results import plots
 from kprune.experiment.results.plots import Line, Panel
 from kprune.experiment.results.study import Kind
 from kprune.runtime import lookup, tables
+from ossum import curves, deep, search
 
 NAMES = {
     "ossum": "OSSuM",

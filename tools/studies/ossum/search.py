@@ -6,13 +6,12 @@ that is best there is tested.
 
 import itertools
 
-from ossum import networks
-
 import kprune
 from kprune.pruning.chain import Chain
 from kprune.pruning.granularity import Channel
 from kprune.pruning.pruner import Pruner
 from kprune.pruning.recipes.neurons import earlier_magnitude
+from ossum import networks
 
 
 def search(model, experiment, seed, data):

@@ -14,6 +14,7 @@ import operator
 from collections.abc import Callable
 
 import numpy as np
+
 from structure.tables import label, number, percent, titled
 
 _OURS = ("iter_snip", "force")  # As version 1 has it, and the later one.

@@ -1,9 +1,9 @@
 """What methods leave of a network, as panels to be drawn."""
 
 import numpy as np
-from structure.tables import label, percent
 
 from kprune.experiment.results.plots import COLORS, Line, Panel, Rule
+from structure.tables import label, percent
 
 _STYLES = {"iter_snip": "-", "force": "--", "iter_snip_linear": ":"}
 _EXTREMES = (0.99, 0.999)  # Where the paper shows the layers.

@@ -21,14 +21,14 @@ import time
 
 import keras
 import numpy as np
-from structure import claims, panels, tables
-from structure.results import Results
 
 import kprune
 from kprune.cli.flags import define_data_dir
 from kprune.experiment import directory
 from kprune.experiment.results import plots
 from kprune.runtime import checks, files, lookup
+from structure import claims, panels, tables
+from structure.results import Results
 
 _ITERATED = (
     "iter_snip",

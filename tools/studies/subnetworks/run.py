@@ -9,12 +9,12 @@ also written there. What is run stands in `config.paper.experiment`.
 """
 
 import numpy as np
-from subnetworks.subnetwork import subnetwork
-from subnetworks.tasks import permuted
 
 from kprune.cli import studies
 from kprune.experiment.results.study import Kind
 from kprune.runtime import tables
+from subnetworks.subnetwork import subnetwork
+from subnetworks.tasks import permuted
 
 _COLUMNS = {
     "left out": "sparsity",

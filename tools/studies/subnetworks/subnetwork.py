@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import tensorflow as tf
-from subnetworks.training import optimizer
 
 import kprune
 from kprune import learned
+from subnetworks.training import optimizer
 
 _LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 

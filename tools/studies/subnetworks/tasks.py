@@ -2,10 +2,10 @@
 
 import numpy as np
 import tensorflow as tf
-from subnetworks.training import optimizer
 
 from kprune import datasets, learned
 from kprune.runtime import seeds
+from subnetworks.training import optimizer
 
 
 def permuted(build, experiment, seed, dataset):
