@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: quickstart test lint
 
 quickstart: $(INSTALLED)
-	$(RUN) tools/train.py --config=configs/quickstart.py --workdir=runs/quickstart
+	$(VENV)/bin/kprune train --config=quickstart --workdir=runs/quickstart
 
 test: $(INSTALLED)
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder

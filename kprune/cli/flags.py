@@ -74,7 +74,7 @@ class Flags(absl_flags.FlagValues):
             flag_values=self,
         )
 
-    def exclude(self, names, expected, required=False):
+    def allow_one(self, names, expected, required=False):
         """Makes the command refuse more than one of some flags.
 
         Args:
@@ -169,7 +169,7 @@ def define_model(flags):
     flags.string(
         "workdir", None, "Instead: directory of a run of kprune train."
     )
-    flags.exclude(
+    flags.allow_one(
         ["model", "workdir"],
         "--model=NAME.keras or --workdir=DIRECTORY",
         required=True,

@@ -22,7 +22,7 @@ def define(flags, what, batch_size):
         None,
         "Instead: a NumPy file with arrays x and y, as the model takes them.",
     )
-    flags.exclude(["data", "npz"], "one of --data and --npz")
+    flags.allow_one(["data", "npz"], "one of --data and --npz")
     flags.string(
         "normalization",
         "default",

@@ -65,7 +65,7 @@ def define(flags):
     define_data_dir(flags)
     flags.string("workdir", None, "Directory to write.")
     flags.string("runs", None, "Directory to write the run's own directory in.")
-    flags.exclude(
+    flags.allow_one(
         ["workdir", "runs"],
         "--workdir=DIRECTORY or --runs=DIRECTORY",
         required=True,
