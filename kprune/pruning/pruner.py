@@ -9,6 +9,7 @@ from kprune.pruning import allocation, criteria, granularity, schedules
 from kprune.pruning.ranking import rank, scores_of
 from kprune.runtime import checks, lookup
 from kprune.runtime.progress import Progress
+from kprune.runtime.renamed import renamed
 from kprune.scoring import config
 from kprune.scoring.config import ScoringConfig
 
@@ -23,6 +24,7 @@ AXES = (
 )
 
 
+@renamed(probe=config.WAYS["probe"], survivors="`after_pruning=`")
 @dataclasses.dataclass(frozen=True)
 class Pruner:
     """A pruning method: criterion x granularity x allocation x schedule.

@@ -10,8 +10,8 @@ def renamed(**ways):
         **ways: By former name, a string: what to write now.
 
     Returns:
-        A decorator. The call that it gives raises `ValueError` for a former
-        name, and is the call as it was otherwise.
+        A decorator of functions and classes. The call that it gives raises
+        `ValueError` for a former name, and is the call as it was otherwise.
 
     Example:
 
@@ -21,6 +21,10 @@ def renamed(**ways):
     """
 
     def decorate(call):
+        if isinstance(call, type):
+            call.__init__ = decorate(call.__init__)
+            return call
+
         @functools.wraps(call)
         def checked(*args, **kwargs):
             for name in sorted(kwargs.keys() & ways.keys()):

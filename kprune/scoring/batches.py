@@ -53,7 +53,7 @@ class Batches:
         """Returns how many batches there are, of `most` that are read."""
         if most is None and self._endless:
             raise ValueError(
-                "`data` has no end. Pass `batches=` to say how many to read."
+                "`data` has no end. Say how many `batches` to read."
             )
         self._read_up_to(_MOST if most is None else most - 1)
         return min(len(self._kept), most or _MOST)
@@ -77,7 +77,7 @@ class Batches:
             if len(self._kept) > _MOST:
                 raise ValueError(
                     f"`data` gave more than {_MOST} batches and seems to have "
-                    "no end. Pass `batches=` to say how many to read."
+                    "no end. Say how many `batches` to read."
                 )
         return True
 

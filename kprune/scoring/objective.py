@@ -12,13 +12,15 @@ import tensorflow as tf
 
 from kprune.runtime import distribution, keras_internals, seeds
 from kprune.runtime.progress import Progress
+from kprune.runtime.renamed import renamed
 from kprune.scoring import data as scoring_data
 from kprune.scoring import synaptic_flow
 from kprune.scoring.batches import size
-from kprune.scoring.config import ScoringConfig
+from kprune.scoring.config import WAYS, ScoringConfig
 from kprune.scoring.network import Network
 
 
+@renamed(probe=WAYS["probe"])
 class Objective:
     """The loss of a model on the scoring batches, as a function of weights.
 
@@ -181,7 +183,7 @@ class Objective:
         ):
             raise ValueError(
                 "Gradients of single examples need batch normalization by "
-                'its moving statistics. Pass batch_norm="eval".'
+                'its moving statistics. Say scoring={"batch_norm": "eval"}.'
             )
         return self._named("squares", weights, temperature)
 

@@ -52,7 +52,7 @@ def test_the_calls_of_the_readme_work():
 def test_methods_are_the_criteria_and_the_recipes_over_them():
     criteria = kprune.criteria.names()
     assert {"snip", "taylor", "obs", "prospr"} < set(criteria)
-    assert set(kprune.methods()) - set(criteria) == {
+    assert set(kprune.methods("prune")) - set(criteria) == {
         *("3sp", "force", "iter_snip", "neuron_norm", "neuron_random"),
         *("ossum_norm", "linear_ossum_norm", "log_ossum_norm"),
         *("random_tickets", "hybrid_tickets"),
@@ -99,20 +99,6 @@ def test_options_reach_the_criterion_and_pruner_alike():
         np.testing.assert_array_equal(by_option[name], by_object[name])
         np.testing.assert_array_equal(by_option[name], by_recipe[name])
         assert (by_option[name] != default[name]).any()
-
-
-def test_a_new_criterion_is_found_by_its_file(tmp_path, monkeypatch):
-    (tmp_path / "smallest.py").write_text(
-        "def smallest(objective, weights, masks, power=1):\n"
-        "    return {n: -abs(w) ** power for n, w in weights.items()}\n"
-    )
-    places = [*kprune.criteria.__path__, str(tmp_path)]
-    monkeypatch.setattr(kprune.criteria, "__path__", places)
-    assert "smallest" in kprune.methods()
-    pruned = kprune.prune(net(), "smallest", 0.5, power=3)
-    largest = kprune.get_masks(kprune.prune(net(), "magnitude", 0.5))
-    for name, mask in kprune.get_masks(pruned).items():
-        np.testing.assert_array_equal(mask, ~largest[name])
 
 
 def test_any_axis_of_a_recipe_can_be_replaced():
@@ -202,24 +188,27 @@ def test_a_pruned_model_computes_with_its_masks_and_holds_zeros():
     np.testing.assert_allclose(pruned(x), h, rtol=1e-4, atol=1e-5)
 
 
+FIVE, TEN = {"batch_size": 5}, {"batch_size": 10}
+
+
 @pytest.mark.parametrize(
-    "method, options, shown",
+    "method, scoring, options, shown",
     [
-        ("synflow", {"rounds": 3}, ["1/3", "3/3"]),  # No data: rounds.
-        ("snip", {"batch_size": 5}, ["0/4", "4/4"]),  # Batches of 20 examples.
-        ("grasp", {"batch_size": 10}, ["0/4", "4/4"]),  # Two passes over two.
-        ("force", {"rounds": 3, "batches": 2, "batch_size": 5}, ["6/6"]),
-        ("prospr", {"inner_steps": 2}, ["0/5", "5/5"]),  # 3 forth, 2 back.
-        ("obd", {"samples": 4, "batch_size": 10}, ["0/8", "8/8"]),
+        ("synflow", {}, {"rounds": 3}, ["1/3", "3/3"]),  # No data: rounds.
+        ("snip", FIVE, {}, ["0/4", "4/4"]),  # Batches of 20 examples.
+        ("grasp", TEN, {}, ["0/4", "4/4"]),  # Two passes over two.
+        ("force", {"batches": 2, **FIVE}, {"rounds": 3}, ["6/6"]),
+        ("prospr", {}, {"inner_steps": 2}, ["0/5", "5/5"]),  # 3 forth, 2 back.
+        ("obd", TEN, {"samples": 4}, ["0/8", "8/8"]),
     ],
 )
 def test_progress_shows_all_batches_and_verbose_hides_it(
-    method, options, shown, capsys
+    method, scoring, options, shown, capsys
 ):
+    given = {"data": data(), "loss": CE, "scoring": scoring, **options}
+
     def prune(verbose):
-        kprune.prune(
-            net(), method, 0.5, data=data(), loss=CE, verbose=verbose, **options
-        )
+        kprune.prune(net(), method, 0.5, verbose=verbose, **given)
         return capsys.readouterr().out
 
     out = prune(1)
@@ -260,8 +249,9 @@ BAD = {
         "fixes the sparsity at 0.5",
     ),
     "inplace": ({"inplace": True}, "for subclassed models"),
-    "scoring": ({"scoring": {"batches": 1}}, "Expected a kprune.ScoringConfig"),
-    "batch norm": ({"batch_norm": "test"}, "value of `batch_norm`: 'test'"),
+    "scoring": ({"scoring": 3}, "Expected a kprune.ScoringConfig"),
+    "a field": ({"scoring": {"batchs": 1}}, "Did you mean 'batches'"),
+    "batch norm": ({"scoring": {"batch_norm": "test"}}, "`batch_norm`: 'test'"),
 }
 
 
@@ -300,7 +290,7 @@ BAD_DATA = {
     ),
     "endless data set": (
         tf.data.Dataset.from_tensors((X, Y)).repeat(),
-        "no end. Pass `batches=`",
+        "no end. Say how many `batches`",
     ),
     "a number": (3, "Expected a tf.data.Dataset"),
 }
@@ -327,7 +317,9 @@ def test_class_numbers_for_one_hot_labels():
 @pytest.mark.parametrize("value", [0, -1, 1.5])
 def test_bad_reading(name, value):
     with pytest.raises(ValueError, match=f"`{name}`"):
-        kprune.prune(net(), "snip", 0.5, data=data(), loss=CE, **{name: value})
+        kprune.prune(
+            net(), "snip", 0.5, data=data(), loss=CE, scoring={name: value}
+        )
 
 
 def test_an_unknown_loss():

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import kprune
+from kprune.scoring import config
 from kprune.scoring.config import ScoringConfig
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -42,25 +43,30 @@ def score(model, method="snip", loss=CE, **scoring):
     )
 
 
-def test_the_fields_of_the_call_stand_over_those_of_the_probe():
-    scoring = ScoringConfig(batches=2, batch_size=8)
+def test_the_fields_of_the_call_stand_over_those_of_the_method():
     x, y = data()
-    given = {"data": (x, y), "loss": CE, "scoring": scoring}
-    one = kprune.score(dense(), "snip", **given)
+    own = ScoringConfig(batches=2, batch_size=8)
+    pruner = kprune.Pruner("snip", scoring=own)
+    one = kprune.score(dense(), pruner, data=(x, y), loss=CE)
     two = kprune.score(dense(), "snip", data=(x[:16], y[:16]), loss=CE)
     np.testing.assert_allclose(one["fc1/kernel"], two["fc1/kernel"], atol=1e-6)
-    over = kprune.score(dense(), "snip", **given, batches=1)
+    over = kprune.score(
+        dense(), pruner, data=(x, y), loss=CE, scoring={"batches": 1}
+    )
     first = kprune.score(dense(), "snip", data=(x[:8], y[:8]), loss=CE)
     np.testing.assert_array_equal(over["fc1/kernel"], first["fc1/kernel"])
 
 
-def test_a_method_has_a_probe_of_its_own_under_that_of_the_call():
+def test_a_method_has_a_config_of_its_own_under_that_of_the_call():
     base = ScoringConfig(objective="neg_logit", batch_norm="eval")
     merged = ScoringConfig(batches=3).merge(base)
     assert merged == ScoringConfig(
         batches=3, objective="neg_logit", batch_norm="eval"
     )
-    pruner = kprune.Pruner("snip", scoring=ScoringConfig(objective="neg_logit"))
+    pruner = kprune.Pruner("snip", scoring={"objective": "neg_logit"})
+    # Even where the call says a default: a dict says all that it holds.
+    own = config.get({"objective": "loss"}, pruner.scoring)
+    assert own == config.get(None) == ScoringConfig()
     one = kprune.score(dense(), pruner, data=data(), loss=CE)
     two = score(dense(), objective="neg_logit")
     np.testing.assert_array_equal(one["fc1/kernel"], two["fc1/kernel"])
@@ -187,7 +193,7 @@ def test_half_precision_is_scored_in_float32_by_default():
     assert model.layers[0].compute_dtype == "float16"
 
 
-def test_what_a_probe_cannot_be():
+def test_what_a_config_cannot_be():
     for bad, message in (
         ({"reduce": "mean"}, "Did you mean 'mean_of_abs'"),
         ({"objective": "logit"}, "Did you mean 'neg_logit'"),
@@ -215,12 +221,11 @@ def test_batches_of_a_data_set_are_read_as_they_are_needed():
         data=batches(),
         loss=CE,
         rounds=3,
-        batches=2,
+        scoring={"batches": 2},
         verbose=0,
     )
     assert len(read) == 6  # Two fresh ones in each of three rounds.
     endless = tf.data.Dataset.from_tensors(data(8)).repeat()
-    pruned = kprune.prune(
-        dense(), "iter_snip", 0.5, data=endless, loss=CE, rounds=3, batches=1
-    )
+    given = {"data": endless, "loss": CE, "scoring": {"batches": 1}}
+    pruned = kprune.prune(dense(), "iter_snip", 0.5, rounds=3, **given)
     assert kprune.report(pruned).sparsity == 0.5
