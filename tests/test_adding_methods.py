@@ -106,22 +106,19 @@ def test_one_file_and_one_test_make_a_method(tmp_path):
         "tests/callbacks/test_largest.py": UPDATER_TEST,
     }.items():
         (tmp_path / path).write_text(text.lstrip())
-    contract, moving = (
-        "tests/pruning/test_criteria.py::test_the_contract_of_all_criteria",
-        "tests/callbacks/test_dynamic.py::"
-        "test_what_must_hold_after_every_update",
-    )
+    cases = [
+        "runtime/test_methods.py",
+        "pruning/test_gradient.py",
+        "pruning/test_criteria.py::test_the_contract_of_all_criteria[gradient]",
+        "pruning/test_recipes.py::"
+        "test_every_method_prunes_to_the_count_at_every_granularity[gradient]",
+        "callbacks/test_largest.py",
+        "callbacks/test_dynamic.py::"
+        "test_what_must_hold_after_every_update[mask]",
+    ]
     done = subprocess.run(
         [sys.executable, "-c", WATCH],
-        input="\n".join(
-            [
-                "tests/runtime/test_methods.py",
-                "tests/pruning/test_gradient.py",
-                "tests/callbacks/test_largest.py",
-                f"{contract}[gradient]",
-                f"{moving}[mask]",
-            ]
-        ),
+        input="\n".join(f"tests/{case}" for case in cases),
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,

@@ -146,7 +146,7 @@ def _batches(data, batch_size, seed):
         return data.repeat(), steps
     arrays = isinstance(data, tuple) and len(data) in (2, 3)
     expected = "arrays (x, y) or (x, y, sample_weight), or a tf.data.Dataset"
-    checks.require(arrays, "data", data, expected)
+    checks.require(arrays, "data", type(data).__name__, expected)
     arrays = tuple(tf.convert_to_tensor(np.asarray(part)) for part in data)
     count = len(arrays[0])
     first = int(seeds.stream(seed, "gates", "order").integers(2**31))

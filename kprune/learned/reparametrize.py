@@ -20,8 +20,13 @@ def choose(model, exclude):
         ValueError: If the model is not built, has no prunable weight, has
             masks or parts, or if `exclude` fits no weight or leaves none.
     """
-    wrapping.check_model(model)
     _check_plain(model)
+    wrapping.check_model(model)
+    if any(w.mask is not None for w in weights.find(model)):
+        raise ValueError(
+            f"Model {model.name!r} has masks. Expected a model without: "
+            "`kprune.strip` folds them into the weights."
+        )
     found = [w.name for w in weights.find(model)]
     left = list(weights.prunable(model))
     for pattern in [exclude] if isinstance(exclude, str) else exclude:
@@ -96,12 +101,7 @@ def put_parts(
 
 
 def _check_plain(model):
-    if any(w.mask is not None for w in weights.find(model)):
-        raise ValueError(
-            f"Model {model.name!r} has masks. Expected a model without: "
-            "`kprune.strip` folds them into the weights."
-        )
-    if wrappers(model):
+    if isinstance(model, keras.Model) and wrappers(model):
         raise ValueError(
             f"Model {model.name!r} has thresholds, gates or choices of its "
             "weights already. Expected a plain Keras model: see `kprune.strip`."

@@ -106,8 +106,12 @@ class SupermaskStack:
             verbose: As of `fit`.
         """
         checks.require(isinstance(task, str) and task, "task", task, "a name")
-        expected = "a tf.data.Dataset of batches (x, y)"
-        checks.instance("data", data, tf.data.Dataset, expected)
+        checks.require(
+            isinstance(data, tf.data.Dataset),
+            "data",
+            type(data).__name__,
+            "a tf.data.Dataset of batches (x, y)",
+        )
         if task in self._states:
             self._set(self._states[task])
         else:

@@ -6,7 +6,9 @@ state), subclassed models are copied too, and kprune's wrappers are looked
 through: a copy is always a plain Keras model.
 """
 
+import collections
 import contextlib
+import functools
 import inspect
 import warnings
 
@@ -17,18 +19,22 @@ import tensorflow as tf
 from kprune.masking import weights
 from kprune.runtime import keras_internals, seeds, user_warnings
 
+_no_scope = contextlib.nullcontext()
+
 
 def _unchanged(config):
     return config
 
 
-def plain_copy(model, change_config=_unchanged):
+def plain_copy(model, change_config=_unchanged, dress=None):
     """Returns a copy of a model without kprune's wrappers, values included.
 
     Args:
         model: A built Keras model.
         change_config: Optional function from a layer's config to the config
             to build its copy from.
+        dress: Optional function from (layer, its copy) to a wrapper to put in
+            the copy's place, or `None`. For graphs that list their layers.
 
     Returns:
         A new model. It is not compiled: see `carry_compile`.
@@ -39,7 +45,7 @@ def plain_copy(model, change_config=_unchanged):
     """
     with _copying(model, change_config is _unchanged):
         if keras_internals.lists_layers(model):
-            new = _copy_graph(model, change_config)
+            new = _copy_graph(model, change_config, dress)
         else:
             new = _copy_constructed(model, change_config)
     if len(values(new)) != len(values(model)):
@@ -70,19 +76,12 @@ def replace_layers(model, replace):
     if not keras_internals.is_graph(model):
         keras_internals.swap_children(model, lambda x: replace(x) or x)
         return model
-    done, pairs = {}, []
-
-    def clone(layer):
-        new = replace(layer)
-        if new is None:
-            new = _from_config(layer)
-            pairs.append((layer, new))
-        return new
-
+    done, copies = {}, _Copies()
     with _copying(model):
-        graph = _clone_graph(model, clone, done)
-        for old, copy in pairs:
-            _copy_values(old, copy)
+        graph = _clone_graph(
+            model, lambda x, _: replace(x) or copies.add(x), done
+        )
+        copies.fill()
     if keras_internals.lists_layers(model):
         return graph
     keras_internals.adopt_graph(model, graph, done)
@@ -135,20 +134,75 @@ def _copying(model, same_policy=True):
         keras.config.set_dtype_policy(before)
 
 
-def _copy_graph(model, change_config):
-    pairs = []
+def _copy_graph(model, change_config, dress):
+    copies = _Copies(change_config)
 
-    def clone(layer):
+    def clone(layer, scope):
         inner = weights.unwrapped(layer)
-        new = _from_config(inner, change_config)
+        new = copies.add(inner)
         new.name = layer.name
-        pairs.append((inner, new))
-        return new
+        if dress is None or not isinstance(inner, keras.layers.Layer):
+            return new
+        if not weights.children(inner):
+            with scope:  # Of which variables have their paths.
+                _build_alike(inner, new)
+        return dress(inner, new) or new
 
     new = _clone_graph(model, clone, {})
-    for old, copy in pairs:
-        _copy_values(old, copy)
+    copies.fill()
     return new
+
+
+class _Copies:
+    """Copies of the layers of a graph, to be filled when it stands."""
+
+    def __init__(self, change_config=_unchanged):
+        self._change_config = change_config
+        self._made = []
+
+    def add(self, layer):
+        """Returns a copy of a layer, which the graph is yet to build."""
+        new = _from_config(layer, self._change_config)
+        begun = _begin_as(layer, new)
+        self._made.append((layer, new, begun))
+        return new
+
+    def fill(self):
+        """Gives the copies the values of what they are copies of."""
+        for old, new, begun in self._made:
+            vars(new).pop("add_weight", None)
+            _copy_values(old, new, begun)
+
+
+def _begin_as(old, new):
+    """Lets the variables that a copy is yet to make begin with their values.
+
+    To draw values first that are then replaced would take longer than all
+    else of a copy.
+
+    Returns:
+        A set that will hold the ids of these variables.
+    """
+    begun = set()
+    if not isinstance(old, keras.layers.Layer) or weights.children(old):
+        return begun
+    names = collections.Counter(v.name for v in old.variables)
+    sources = {v.name: v for v in old.variables if names[v.name] == 1}
+    make = new.add_weight
+
+    def add_weight(*args, **kwargs):
+        source = sources.get(kwargs.get("name"))
+        shape = kwargs.get("shape", None if source is None else ())
+        if shape is None or len(args) > 0 or source.shape != tuple(shape):
+            return make(*args, **kwargs)
+        value = keras.ops.convert_to_tensor(source)
+        kwargs["initializer"] = lambda _, dtype: keras.ops.cast(value, dtype)
+        variable = make(**kwargs)
+        begun.add(id(variable))
+        return variable
+
+    vars(new)["add_weight"] = add_weight
+    return begun
 
 
 def _from_config(layer, change_config=_unchanged):
@@ -179,16 +233,18 @@ def _clone_graph(model, clone, done):
     """Returns the graph anew: its class stays if its config lists its layers,
     and what `done` holds by the id of the old layer is taken from there."""
     constructed = not keras_internals.lists_layers(model)
+    chain = isinstance(model, keras.Sequential)
 
     def one(layer):
         if id(layer) not in done:
             if keras_internals.lists_layers(layer) and not constructed:
                 done[id(layer)] = _clone_graph(layer, clone, done)
             else:
-                done[id(layer)] = clone(layer)
+                scope = keras.name_scope(model.name) if chain else _no_scope
+                done[id(layer)] = clone(layer, scope)
         return done[id(layer)]
 
-    if isinstance(model, keras.Sequential):
+    if chain:
         cls = keras.Sequential if constructed else type(model)
         # Unlike `Sequential.layers`, this has the input layer too.
         layers = super(keras.Sequential, model).layers
@@ -290,19 +346,26 @@ def constructor_config(layer):
     """
     wrapped, plain = type(layer), plain_class(layer)
     try:
-        # Keras looks at the class to see whether it defines `get_config`.
-        layer.__class__ = plain
+        if wrapped is not plain:
+            # Keras looks at the class to see whether it has a `get_config`.
+            layer.__class__ = plain
         config = layer.get_config()
     except NotImplementedError as error:
         raise _cannot_copy(layer, error) from error
     finally:
-        layer.__class__ = wrapped
-    taken = inspect.signature(plain.__init__).parameters.values()
-    if any(p.kind is p.VAR_KEYWORD for p in taken):
-        return config
-    names = {p.name for p in taken}
-    extra = {"name", "trainable", "dtype"} - names
+        if wrapped is not plain:
+            layer.__class__ = wrapped
+    extra = _not_taken(plain)
     return {k: v for k, v in config.items() if k not in extra}
+
+
+@functools.cache
+def _not_taken(cls):
+    """Returns which of the arguments that Keras adds a constructor lacks."""
+    taken = inspect.signature(cls.__init__).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in taken):
+        return set()
+    return {"name", "trainable", "dtype"} - {p.name for p in taken}
 
 
 def _without_wrappers(config):
@@ -325,7 +388,7 @@ def values(layer):
     return [v for v in layer.variables if id(v) not in masks]
 
 
-def _copy_values(old, new):
+def _copy_values(old, new, begun=()):
     if not isinstance(old, keras.layers.Layer):
         return  # An operation such as `a + b` holds nothing.
     _build_alike(old, new)
@@ -337,4 +400,5 @@ def _copy_values(old, new):
             "shapes: its `get_config` does not describe it in full."
         )
     for source, target in zip(sources, targets, strict=True):
-        target.assign(source)
+        if id(target) not in begun:
+            target.assign(source)

@@ -70,12 +70,11 @@ def register_layer(layer_class, **weights):
 
 def of(layer, variable):
     """Returns the layout of a weight whose role is known, else `None`."""
-    shape = tuple(variable.shape)
-    for cls in type(layer).__mro__:
+    for cls in type(layer).__mro__ if _REGISTERED else ():
         if variable.name in _REGISTERED.get(cls, {}):
             outputs, inputs = _REGISTERED[cls][variable.name]
-            return _with_axes(shape, outputs, inputs)
-    if variable.name not in ROLES or not shape:
+            return _with_axes(tuple(variable.shape), outputs, inputs)
+    if variable.name not in ROLES or not (shape := tuple(variable.shape)):
         return None
     if isinstance(layer, keras.layers.EinsumDense):
         return _einsum_layout(layer, shape)

@@ -64,27 +64,26 @@ class WeightWrapper(keras.layers.Wrapper):
         """Returns the constructor's arguments beside the layer, as config."""
         raise NotImplementedError
 
-    def _made(self):
-        """Whether the weights to show have been made."""
+    def _build_if_made(self):
+        """Attaches what shows the weights, once these have been made."""
+        if self._pairs is not None:
+            return
         names = self._names()
         if names is None:
-            return _is_built(self.layer)
-        found = weights.find(self.layer, inside_wrapper=True)
-        return set(names) <= {w.name for w in found}
-
-    def _build_if_made(self):
-        if self._pairs is None and self._made():
+            made = _is_built(self.layer)
+        else:
+            found = weights.find(self.layer, inside_wrapper=True)
+            made = self.layer.built and set(names) <= {w.name for w in found}
+        if made:
             self.build()
 
     def __call__(self, *args, **kwargs):
+        self._build_if_made()
         if self._pairs is None:
-            if not self._made():
-                # A symbolic call builds a layer of any arguments, and layers
-                # below that count as built before they are.
-                args_, kwargs_ = keras.tree.map_structure(
-                    _symbolic, (args, kwargs)
-                )
-                self.layer(*args_, **kwargs_)
+            # A symbolic call builds a layer of any arguments, and layers
+            # below that count as built before they are.
+            symbolic = keras.tree.map_structure(_symbolic, (args, kwargs))
+            self.layer(*symbolic[0], **symbolic[1])
             self.build()
         return super().__call__(*args, **kwargs)
 

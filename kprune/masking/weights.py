@@ -42,24 +42,42 @@ class Weight:
     keep_pruned_values: bool = False
 
 
+class View(tuple):
+    """The weights of a model, in its order: what `find` returns.
+
+    What looks for the weights of a model takes a view of it as well, and does
+    not walk through the model again. A view tells of the model as it was.
+
+    Attributes:
+        model: The model.
+    """
+
+    def __new__(cls, model, found):
+        view = super().__new__(cls, found)
+        view.model = model
+        return view
+
+
 def find(model, inside_wrapper=False):
     """Returns every weight that is prunable or looks as if it should be.
 
     Args:
-        model: A built Keras model, wrapped or not.
+        model: A built Keras model, wrapped or not, or a `View` of one.
         inside_wrapper: Whether `model` is a layer about to be wrapped, whose
             own weights are then in reach.
 
     Returns:
-        List of `Weight`, in the order of the model. Frozen weights, weights
-        of unknown role and weights that belong to a subclassed model itself
-        are listed with the reason in `skipped`.
+        A `View`: a tuple of `Weight`, in the order of the model. Frozen
+        weights, weights of unknown role and weights that belong to a
+        subclassed model itself are listed with the reason in `skipped`.
     """
+    if isinstance(model, View):
+        return model
     found, seen, taken = [], set(), set()
     root = None if inside_wrapper else model
     owners = _owners(model, "", {}, set(), rebuilt=inside_wrapper)
-    for prefix, layer, masks in owners:
-        for variable in _own_variables(layer):
+    for prefix, layer, masks, below in owners:
+        for variable in _own_variables(layer.weights, below):
             if id(variable) in seen:
                 continue
             seen.add(id(variable))
@@ -80,7 +98,7 @@ def find(model, inside_wrapper=False):
                     keep_pruned_values=keep,
                 )
             )
-    return found
+    return View(model, found)
 
 
 def named(model):
@@ -91,10 +109,10 @@ def named(model):
     and one that is not.
     """
     seen, taken = set(), set()
-    for prefix, layer, _ in _owners(model, "", {}, set(), rebuilt=False):
-        below = {id(v) for _, x in children(layer) for v in x.variables}
-        for variable in layer.variables:
-            if id(variable) not in below | seen:
+    owners = _owners(model, "", {}, set(), rebuilt=False)
+    for prefix, layer, _, below in owners:
+        for variable in _own_variables(layer.variables, below):
+            if id(variable) not in seen:
                 seen.add(id(variable))
                 yield _unique(f"{prefix}{variable.name}", taken), variable
 
@@ -109,14 +127,18 @@ def output_names(model):
 
     Of a subclassed model the last layer that has weights counts as such.
     """
-    names = [w.name for w in find(model)]
-    if keras_internals.is_graph(model):
+    found = find(model)
+    if keras_internals.is_graph(found.model):
         owned = set()
-        for layer in keras_internals.output_layers(model):
+        for layer in keras_internals.output_layers(found.model):
             owned |= {id(v) for v in layer.variables}
-        return {w.name for w in find(model) if id(w.variable) in owned}
-    last = names[-1].rpartition("/")[0] if names else None
-    return {name for name in names if name.rpartition("/")[0] == last}
+        return {w.name for w in found if id(w.variable) in owned}
+    owners = [w.name.rpartition("/")[0] for w in found]
+    return {
+        w.name
+        for w, owner in zip(found, owners, strict=True)
+        if owner == owners[-1]
+    }
 
 
 def matching(pattern, names):
@@ -207,7 +229,8 @@ def is_wrapper(layer):
 
 
 def _owners(layer, prefix, masks, visited, rebuilt):
-    """Yields (prefix, layer, masks by variable id) for all layers below."""
+    """Yields (prefix, layer, masks by variable id, its sub-layers) for all
+    layers below."""
     if id(layer) in visited:
         return
     visited.add(id(layer))
@@ -215,17 +238,18 @@ def _owners(layer, prefix, masks, visited, rebuilt):
         masks = {**masks, **layer.mask_of()}
         yield from _owners(layer.layer, prefix, masks, visited, rebuilt)
         return
-    yield prefix, layer, masks
     rebuilt = rebuilt or not keras_internals.lists_layers(layer)
-    for name, child in children(layer, rebuilt):
+    pairs = children(layer, rebuilt)
+    yield prefix, layer, masks, [child for _, child in pairs]
+    for name, child in pairs:
         path = f"{prefix}{name}/"
         yield from _owners(child, path, masks, visited, rebuilt)
 
 
-def _own_variables(layer):
-    """Returns the variables that the layer itself made."""
-    below = {id(v) for _, child in children(layer) for v in child.variables}
-    return [v for v in layer.weights if id(v) not in below]
+def _own_variables(variables, below):
+    """Returns the variables of a layer that it made itself."""
+    made_below = {id(v) for child in below for v in child.variables}
+    return [v for v in variables if id(v) not in made_below]
 
 
 def _why_skipped(root, layer, variable, layout):

@@ -3,6 +3,8 @@
 Nobody else writes masks.
 """
 
+import functools
+
 import keras
 import numpy as np
 
@@ -40,8 +42,9 @@ def wrap(model, inplace=False, keep_pruned_values=False, dense_gradients=False):
     >>> sorted(kprune.get_masks(model))
     ['fc1/kernel', 'fc2/kernel', 'fc3/kernel']
     """
-    check_model(model)
-    before = {w.name: w for w in weights.find(model) if w.mask is not None}
+    found = check_model(model)
+    model = found.model
+    before = {w.name: w for w in found if w.mask is not None}
     if inplace and keras_internals.is_graph(model):
         raise ValueError(
             "`inplace=True` is for subclassed models: the graph of a "
@@ -49,17 +52,22 @@ def wrap(model, inplace=False, keep_pruned_values=False, dense_gradients=False):
             f"model={model.name!r} of class {type(model).__name__}. Use "
             "the model that `wrap` returns."
         )
+    listed = keras_internals.lists_layers(model)
     with cloning.strategy_scope(model):
-        new = model if inplace else cloning.plain_copy(model)
+        # What lists its layers is copied and wrapped in one go.
+        new = model if listed or inplace else cloning.plain_copy(model)
         # A weight that has a mask keeps it, though it may be frozen by now.
-        keep = {id(w.variable) for w in weights.find(new) if w.name in before}
-        options = {
-            "keep_pruned_values": keep_pruned_values,
-            "dense_gradients": dense_gradients,
-        }
-        new = replace_layers(
-            new, lambda x: _masked(x, keep, options), WrappedModel
+        own = weights.find(found if new is model else new)
+        wrapped = functools.partial(
+            _masked,
+            keep={id(w.variable) for w in own if w.name in before},
+            keep_pruned_values=keep_pruned_values,
+            dense_gradients=dense_gradients,
         )
+        if listed:
+            new = cloning.plain_copy(model, dress=wrapped)
+        else:
+            new = replace_layers(new, wrapped, WrappedModel)
         if inplace:
             keras_internals.forget_compiled_functions(model)
             return model
@@ -244,14 +252,16 @@ def wrappers(layer):
 
 
 def check_model(model):
-    """Raises unless the model is built and has a prunable weight."""
-    _check_built(model)
+    """Returns the `weights.View` of a model, or of the view that is given;
+    raises unless the model is built and has a prunable weight."""
+    if not isinstance(model, weights.View):
+        _check_built(model)
     found = weights.find(model)
     if any(w.skipped is None or w.mask is not None for w in found):
-        return
+        return found
     reasons = "; ".join(f"{w.name}: {w.skipped}" for w in found)
     raise ValueError(
-        f"Model {model.name!r} has no prunable weights. Expected at least one "
+        f"Model {found.model.name!r} has no prunable weights. Expected at least one "
         "trainable kernel or embedding. "
         + (f"Skipped: {reasons}." if found else "It has no kernels at all.")
     )
@@ -286,8 +296,9 @@ def _checked_mask(mask, weight):
     return mask.astype(bool)
 
 
-def _masked(layer, keep, options):
-    """Returns the layer wrapped, or `None` if nothing in it can be pruned."""
+def _masked(layer, copy=None, *, keep, **options):
+    """Returns a copy of a layer (or the layer) wrapped, or `None` if nothing
+    in it can be pruned."""
     if isinstance(layer, Masked) or not isinstance(layer, keras.layers.Layer):
         return None
     masked = [
@@ -295,4 +306,4 @@ def _masked(layer, keep, options):
         for w in weights.find(layer, inside_wrapper=True)
         if w.skipped is None or id(w.variable) in keep
     ]
-    return Masked(layer, masked=masked, **options) if masked else None
+    return Masked(copy or layer, masked=masked, **options) if masked else None

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from networks import sequential
 
 import kprune
 from kprune.analysis import gradient_flow, overlaps
@@ -52,15 +53,11 @@ def test_masks_of_other_weights_are_answered():
 
 
 def net():
-    model = keras.Sequential(
-        [
-            keras.Input((2,)),
-            keras.layers.Dense(1, use_bias=False, name="fc1"),
-            keras.layers.Dense(1, use_bias=False, name="fc2"),
-        ]
+    stack = (
+        keras.layers.Dense(1, use_bias=False, name=name)
+        for name in ("fc1", "fc2")
     )
-    model.set_weights([np.array([[1.0], [2.0]]), np.array([[3.0]])])
-    return model
+    return sequential((2,), *stack, values=[[[1.0], [2.0]], [[3.0]]])
 
 
 DATA = (np.array([[1.0, 1.0]]), np.array([[0.0]]))

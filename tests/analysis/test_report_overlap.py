@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from networks import sequential
 
 import kprune
 from kprune.analysis.report import report
@@ -11,13 +12,8 @@ layers = keras.layers
 
 
 def mlp(name="b"):
-    return keras.Sequential(
-        [
-            keras.Input((2,)),
-            layers.Dense(3, name="a"),
-            layers.Dense(1, name=name),
-        ]
-    )
+    stack = layers.Dense(3, name="a"), layers.Dense(1, name=name)
+    return sequential((2,), *stack)
 
 
 def masked(a, b):

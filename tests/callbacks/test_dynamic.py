@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from interruption import Kill, Killed, assert_resumes
+from networks import CE, batched, examples, sequential, two_replicas
 
 import kprune
-from kprune.callbacks import DynamicSparseTraining
-from kprune.callbacks.dynamic import METHODS
+from kprune.callbacks import DynamicSparseTraining, dynamic
 from kprune.callbacks.dynamic import callback as callback_module
+from kprune.callbacks.dynamic.apply_update import apply_update
+from kprune.masking import weights
+from kprune.runtime import keras_internals
 
 STEPS, EPOCHS = 6, 3
-RNG = np.random.default_rng(0)
 SLOW = pytest.mark.slow
-X = RNG.normal(size=(STEPS * 8, 6, 6, 1)).astype("float32")
-Y = RNG.integers(0, 3, len(X))
-CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+X, Y = examples(STEPS * 8, 6, 6, 1)
 # Updates that do something within three epochs of six steps.
 OPTIONS = {
     "rigl": {"every": "2it", "end": "90%", "drop_fraction": 0.5},
@@ -38,20 +38,30 @@ def slow(*values):
     return [pytest.param(value, marks=SLOW) for value in values]
 
 
-def plain(**options):
-    keras.utils.set_random_seed(1)
-    return keras.Sequential(
-        [
-            keras.Input((6, 6, 1)),
-            keras.layers.Conv2D(4, 3, use_bias=False, name="a", **options),
-            keras.layers.BatchNormalization(name="bn"),
-            keras.layers.ReLU(),
-            keras.layers.Flatten(),
-            keras.layers.Dense(10, "relu", name="b", **options),
-            keras.layers.Dense(3, name="c", **options),
-        ],
+def plain(norm=True, **options):
+    return sequential(
+        (6, 6, 1),
+        keras.layers.Conv2D(4, 3, use_bias=False, name="a", **options),
+        *([keras.layers.BatchNormalization(name="bn")] if norm else []),
+        keras.layers.ReLU(),
+        keras.layers.Flatten(),
+        keras.layers.Dense(10, "relu", name="b", **options),
+        keras.layers.Dense(3, name="c", **options),
+        seed=1,
         name="net",
     )
+
+
+def found(model):
+    return weights.prunable(model)
+
+
+def wrappers(model):
+    return kprune.masking.wrapping.wrappers(model)
+
+
+def slots(model, weight):
+    return keras_internals.slots(model.optimizer, weight.variable)
 
 
 def compiled(model, optimizer=None, **options):
@@ -60,18 +70,18 @@ def compiled(model, optimizer=None, **options):
     return model
 
 
-def network(optimizer=None, sparsity=0.6, **options):
-    model = kprune.prune(plain(), "random", sparsity, allocation="erk")
+def network(optimizer=None, model=None, **options):
+    model = kprune.prune(model or plain(), "random", 0.6, allocation="erk")
     return compiled(model, optimizer, **options)
 
 
-def data(batches=STEPS):
-    arrays = tf.data.Dataset.from_tensor_slices((X, Y))
-    return arrays.batch(8).take(batches)
+def data():
+    return batched(X, Y)
 
 
 def callback(method, **options):
-    return DynamicSparseTraining(method, **OPTIONS[method] | options)
+    own = OPTIONS.get(method, {"every": "2it"})
+    return DynamicSparseTraining(method, **own | options)
 
 
 def fit(model, *callbacks, **kwargs):
@@ -81,26 +91,16 @@ def fit(model, *callbacks, **kwargs):
         return model.fit(data(), callbacks=list(callbacks), **arguments)
 
 
-def found(model):
-    return kprune.masking.weights.prunable(model)
-
-
-def slots(model, weight):
-    from kprune.runtime import keras_internals
-
-    return keras_internals.slots(model.optimizer, weight.variable)
-
-
 @pytest.fixture
 def updates(monkeypatch):
     """The updates of a training, checked where they are made."""
-    made, apply = [], callback.apply
+    made, apply = [], apply_update
 
-    def checked(model, weights, before, change, keeps_slots):
+    def checked(model, moving, before, change, keeps_slots):
         momenta = {
-            n: [s.numpy() for s in slots(model, w)] for n, w in weights.items()
+            n: [s.numpy() for s in slots(model, w)] for n, w in moving.items()
         }
-        apply(model, weights, before, change, keeps_slots)
+        apply(model, moving, before, change, keeps_slots)
         for name, weight in found(model).items():
             mask, old = weight.mask.numpy(), before[name]
             np.testing.assert_array_equal(mask, change.masks[name])
@@ -141,7 +141,7 @@ class Watch(keras.callbacks.Callback):
                 assert not hidden.any()
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("method", kprune.methods("DynamicSparseTraining"))
 def test_what_must_hold_after_every_update(method, updates):
     model = network()
     before = {n: int(m.sum()) for n, m in kprune.get_masks(model).items()}
@@ -171,9 +171,7 @@ def test_what_must_hold_after_every_update(method, updates):
     np.testing.assert_allclose(
         stripped.predict(X, verbose=0), model.predict(X, verbose=0), atol=1e-6
     )
-    assert not any(
-        w.dense_gradients for w in kprune.masking.wrapping.wrappers(model)
-    )
+    assert not any(w.dense_gradients for w in wrappers(model))
 
 
 def test_when_updates_come(updates):
@@ -196,7 +194,7 @@ def test_when_updates_come(updates):
 @pytest.mark.parametrize("skip_step", [True, pytest.param(False, marks=SLOW)])
 def test_rigl_grows_the_top_of_the_dense_gradient(skip_step, monkeypatch):
     model = network()
-    checked, apply = [], callback.apply
+    checked, apply = [], apply_update
 
     def check(model, weights, before, change, keeps_slots):
         # The batch of step 4, through a plain copy with the zeros in place.
@@ -242,17 +240,21 @@ def test_several_steps_per_execution(method):
         np.testing.assert_allclose(second[name], values, atol=1e-4)
 
 
-def test_executions_that_data_cut_short(updates):
-    # Six steps in executions of four: 0-3, 4-5.
-    model = network(steps_per_execution=4)
-    fit(model, callback("set", every="5it"))
-    assert [step for step, *_ in updates] == [5, 10, 15]
-
-
-def test_a_later_epoch_is_counted_from_the_first(updates):
-    fit(network(), callback("set", every="4it"), initial_epoch=1)
-    # Steps 6 to 18, of which 8, 12 and 16 are due.
-    assert [step for step, *_ in updates] == [2, 6, 10]
+@pytest.mark.parametrize(
+    ("execution", "options", "given", "expected"),
+    [
+        # The data cut executions of four short: 0-3, 4-5.
+        (4, {"every": "5it"}, {}, [5, 10, 15]),
+        # Steps 6 to 18, of which 8, 12 and 16 are due.
+        (1, {"every": "4it"}, {"initial_epoch": 1}, [2, 6, 10]),
+    ],
+)
+def test_steps_are_counted_from_the_first(
+    execution, options, given, expected, updates
+):
+    model = network(steps_per_execution=execution)
+    fit(model, callback("set", **options), **given)
+    assert [step for step, *_ in updates] == expected
 
 
 def test_an_update_with_the_first_batch_of_an_epoch():
@@ -313,13 +315,8 @@ def test_killed_and_resumed(tmp_path, method, steps):
     ["rigl", *slow("deepr", "snfs", "dns")],
 )
 def test_two_replicas_have_the_same_masks(method, updates):
-    strategy = tf.distribute.MirroredStrategy(
-        [d.name for d in tf.config.list_logical_devices("CPU")],
-        tf.distribute.ReductionToOneDevice(),
-    )
-    with strategy.scope():
-        model = kprune.prune(plain(), "random", 0.6, allocation="erk")
-        compiled(model)
+    with two_replicas().scope():
+        model = network()
     history = fit(model, callback(method)).history
     assert sum(moved for *_, moved in updates) > 0
     for weight in found(model).values():
@@ -334,27 +331,17 @@ def test_two_replicas_have_the_same_masks(method, updates):
 
 @SLOW
 def test_two_replicas_grow_by_the_gradient_of_the_whole_batch(monkeypatch):
-    strategy = tf.distribute.MirroredStrategy(
-        [d.name for d in tf.config.list_logical_devices("CPU")],
-        tf.distribute.ReductionToOneDevice(),
-    )
-    seen, update = [], kprune.callbacks.dynamic.RigL.update
+    seen, update = [], dynamic.RigL.update
 
     def watch(self, moment):
         seen.append(moment.gradients)
         return update(self, moment)
 
-    monkeypatch.setattr(kprune.callbacks.dynamic.RigL, "update", watch)
+    monkeypatch.setattr(dynamic.RigL, "update", watch)
 
-    def without_batch_norm():
-        layers = plain().layers
-        return keras.Sequential(
-            [keras.Input((6, 6, 1)), layers[0], *layers[2:]]
-        )
-
-    one = compiled(kprune.prune(without_batch_norm(), "random", 0.6))
-    with strategy.scope():
-        two = compiled(kprune.prune(without_batch_norm(), "random", 0.6))
+    one = network(model=plain(norm=False))
+    with two_replicas().scope():
+        two = network(model=plain(norm=False))
     for model in (one, two):
         fit(model, callback("rigl", every="1it", end="2it"), epochs=1)
     for name in seen[0]:
@@ -406,11 +393,9 @@ def test_sparse_momentum_is_dense():
 @pytest.mark.parametrize("optimizer", ["adam", *slow("torch", "float16")])
 def test_momenta_of_other_optimizers(optimizer, updates):
     if optimizer == "float16":
-        model = kprune.prune(
-            plain(dtype="mixed_float16"), "random", 0.6, allocation="erk"
-        )
         sgd = keras.optimizers.SGD(0.01, momentum=0.9)
-        model = compiled(model, keras.optimizers.LossScaleOptimizer(sgd))
+        scaled = keras.optimizers.LossScaleOptimizer(sgd)
+        model = network(scaled, plain(dtype="mixed_float16"))
     else:
         torch = kprune.training.TorchSGD(0.05, momentum=0.9)
         model = network({"adam": "adam", "torch": torch}[optimizer])
@@ -440,7 +425,7 @@ def test_dns_brings_weights_back():
 
 
 def test_an_updater_of_ones_own(updates):
-    class Oldest(kprune.callbacks.dynamic.MaskUpdater):
+    class Oldest(dynamic.MaskUpdater):
         def drop_scores(self, moment):
             return {n: -np.abs(w) for n, w in moment.weights.items()}
 
@@ -472,9 +457,7 @@ def test_an_interrupted_training_does_not_stay_live():
     with pytest.raises(Killed):
         fit(model, moving, Kill(4))
     fit(model, moving, epochs=1)
-    assert not any(
-        w.keep_pruned_values for w in kprune.masking.wrapping.wrappers(model)
-    )
+    assert not any(w.keep_pruned_values for w in wrappers(model))
     for weight in found(model).values():
         assert not weight.variable.numpy()[~weight.mask.numpy()].any()
 
@@ -492,18 +475,21 @@ def test_models_that_do_not_fit():
         fit(compiled(model), callback("rigl"))
 
 
-def test_arguments_that_do_not_fit():
-    for arguments, message in [
-        (("rigel",), "Did you mean 'rigl'"),
-        (("deepr", "10it"), "after each step"),
-        (("static", "10it"), "acts never"),
-        (("rigl", "10 steps"), "Expected a duration"),
-        (("rigl", "10it", 2), "`drop_fraction`"),
-    ]:
-        with pytest.raises(ValueError, match=message):
-            DynamicSparseTraining(*arguments)
-    with pytest.raises(ValueError, match="`seed`"):
-        DynamicSparseTraining("rigl", seed=-1)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "rigel"}, "Did you mean 'rigl'"),
+        ({"method": "snip"}, r"used as `kprune\.prune.*Expected.*rigl"),
+        ({"method": "deepr", "every": "10it"}, "after each step"),
+        ({"method": "static", "every": "10it"}, "acts never"),
+        ({"every": "10 steps"}, "Expected a duration"),
+        ({"drop_fraction": 2}, "`drop_fraction`"),
+        ({"seed": -1}, "`seed`"),
+    ],
+)
+def test_arguments_that_do_not_fit(options, message):
+    with pytest.raises(ValueError, match=message):
+        DynamicSparseTraining(**options)
 
 
 def test_a_training_without_updates_is_warned_of():

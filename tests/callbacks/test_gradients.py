@@ -4,30 +4,26 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from networks import CE, examples, sequential
 
 import kprune
 from kprune.callbacks.dynamic.gradients import DenseGradients
 
-CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(12, 6)).astype("float32")
-Y = RNG.integers(0, 3, 12)
-WEIGHT = RNG.random(12).astype("float32")
+X, Y = examples(12, 6)
+WEIGHT = np.random.default_rng(1).random(12).astype("float32")
 
 
 def network(**options):
-    keras.utils.set_random_seed(0)
     regularizer = keras.regularizers.L2(0.1)
-    model = keras.Sequential(
-        [
-            keras.Input((6,)),
-            keras.layers.Dense(
-                8, kernel_regularizer=regularizer, name="a", **options
-            ),
-            keras.layers.BatchNormalization(name="bn"),
-            keras.layers.ReLU(),
-            keras.layers.Dense(3, name="b", **options),
-        ]
+    model = sequential(
+        (6,),
+        keras.layers.Dense(
+            8, kernel_regularizer=regularizer, name="a", **options
+        ),
+        keras.layers.BatchNormalization(name="bn"),
+        keras.layers.ReLU(),
+        keras.layers.Dense(3, name="b", **options),
+        seed=0,
     )
     return kprune.prune(model, "random", 0.5, allocation="uniform")
 

@@ -227,13 +227,10 @@ def test_deepr_by_hand():
         {"w": [0.4, 0.1, 0.05, 0, 0, 0]}, {"w": [1, 1, 1, 0, 0, 0]}
     )
     change = deepr.update(now)
-    np.testing.assert_allclose(
-        change.weights["w"], [0.3, 0, 0, 0, 0, 0], rtol=1e-6
-    )
+    np.testing.assert_allclose(change.weights["w"], [0.3, *[0] * 5], rtol=1e-6)
     assert change.masks["w"][0] and change.masks["w"].sum() == 3
-    np.testing.assert_array_equal(
-        change.fresh["w"], change.masks["w"] & (np.arange(6) > 0)
-    )
+    fresh = change.masks["w"] & (np.arange(6) > 0)
+    np.testing.assert_array_equal(change.fresh["w"], fresh)
 
 
 def test_deepr_noise_has_the_deviation_of_the_paper():
@@ -368,29 +365,33 @@ def test_what_a_function_must_give():
     assert not updater.drop(now)["w"][2:].any()
 
 
-def test_names_and_options():
+def test_an_updater_is_made_by_name():
     assert isinstance(dynamic.get("rigl", skip_step=False), dynamic.RigL)
     own = dynamic.MaskUpdater()
     assert dynamic.get(own) is own
-    for call, message in [
-        (lambda: dynamic.get("riggl"), "Did you mean 'rigl'"),
-        (
-            lambda: dynamic.get("rigl", skipstep=True),
-            "Did you mean 'skip_step'",
-        ),
-        (lambda: dynamic.get("static", drop_fraction=0.1), "no options"),
-        (lambda: dynamic.get("deepr", drop_fraction=0.1), "option of method"),
-        (lambda: dynamic.get(own, drop_fraction=0.1), "given by name"),
-        (lambda: dynamic.RigL(1.5), "number in \\[0, 1\\]"),
-        (lambda: dynamic.RigL(anneal="cosin"), "Did you mean 'cosine'"),
-        (lambda: dynamic.MaskUpdater(needs="gradient"), "`needs`"),
-        (lambda: dynamic.DSR(target=0), "positive integer"),
-        (lambda: dynamic.DSR(threshold=0), "above 0"),
-        (lambda: dynamic.DeepR(temperature=-1), "`temperature`"),
-        (lambda: dynamic.DeepR(noise="papers"), "Did you mean 'paper'"),
-        (lambda: dynamic.DeepR(budget="net"), "value of `budget`"),
-        (lambda: dynamic.SoftDeepR(l1=0), "above 0"),
-        (lambda: dynamic.DNS(gamma=-1), "`gamma`"),
-    ]:
-        with pytest.raises(ValueError, match=message):
-            call()
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        ("riggl", {}, "Did you mean 'rigl'"),
+        ("rigl", {"skipstep": True}, "Did you mean 'skip_step'"),
+        ("static", {"drop_fraction": 0.1}, "no options"),
+        ("deepr", {"drop_fraction": 0.1}, "option of method"),
+        (dynamic.MaskUpdater(), {"needs": None}, "given by name"),
+        ("rigl", {"drop_fraction": 1.5}, r"number in \[0, 1\]"),
+        ("rigl", {"anneal": "cosin"}, "Did you mean 'cosine'"),
+        ("dsr", {"target": 0}, "`target`.*integer >= 1"),
+        ("dsr", {"threshold": 0}, "`threshold`.*> 0"),
+        ("deepr", {"temperature": -1}, "`temperature`"),
+        ("deepr", {"noise": "papers"}, "Did you mean 'paper'"),
+        ("deepr", {"budget": "net"}, "value of `budget`"),
+        ("soft_deepr", {"l1": 0}, "`l1`.*> 0"),
+        ("dns", {"gamma": -1}, "`gamma`"),
+    ],
+)
+def test_what_does_not_fit_is_answered(method, options, message):
+    with pytest.raises(ValueError, match=message):
+        dynamic.get(method, **options)
+    with pytest.raises(ValueError, match="`needs`"):
+        dynamic.MaskUpdater(needs="gradient")

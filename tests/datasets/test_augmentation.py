@@ -36,9 +36,7 @@ def all_crops(image, padding):
 def test_crop_and_flip_gives_every_crop_of_the_padded_image():
     images = numbered(batch=400)
     crops = all_crops(images[0], padding=1)
-
     result = crop_and_flip(images, SEED, padding=1).numpy()
-
     # 3 x 3 places, flipped or not. 400 draws miss one of 18 with p = 2e-9.
     seen = {crops[image.tobytes()] for image in result}
     assert result.dtype == np.uint8
@@ -53,9 +51,7 @@ def test_crop_and_flip_gives_every_crop_of_the_padded_image():
 def test_crop_and_flip_keeps_each_image_in_its_place_in_the_batch():
     images = np.arange(1, 33, dtype=np.uint8)[:, None, None, None]
     images = np.broadcast_to(images, (32, 8, 8, 3))
-
     result = crop_and_flip(images, SEED, padding=2).numpy()
-
     # A shift by 2 leaves at least 6 x 6 pixels of the image itself.
     np.testing.assert_array_equal(result.max(axis=(1, 2, 3)), np.arange(1, 33))
 
@@ -63,9 +59,7 @@ def test_crop_and_flip_keeps_each_image_in_its_place_in_the_batch():
 def test_crop_and_flip_keeps_the_channels_together():
     images = np.stack([numbered()[..., 0]] * 2, axis=-1)
     images[..., 1] += 100
-
     result = crop_and_flip(images, SEED).numpy().astype(int)
-
     inside = result[..., 0] > 0
     np.testing.assert_array_equal(
         result[..., 1][inside] - result[..., 0][inside], 100
@@ -79,7 +73,6 @@ def test_crop_and_flip_is_a_function_of_its_seed():
     tf.random.set_seed(5)
     again = crop_and_flip(images, SEED)
     other = crop_and_flip(images, SEED + [0, 1])
-
     np.testing.assert_array_equal(once, again)
     assert np.any(once != other)
 
@@ -134,9 +127,7 @@ def test_random_resized_crop_is_a_function_of_its_seed():
 def test_resize_and_center_crop_takes_the_middle(shape):
     rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     image = np.stack([rows, columns], axis=-1)
-
     crop = resize_and_center_crop(image, 224, 256).numpy()
-
     # 256 of 300 pixels: a crop of 224 spans 262.5 and is centred on the
     # image's centre, in both directions.
     assert crop.shape == (224, 224, 2)

@@ -6,28 +6,16 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+from pipelines import Cifar, assert_same_batches
 
 import kprune.datasets
 from kprune.datasets import memory, storage
 from kprune.datasets.batching import Batching
 
 
-class Builder:
-    """220 images of CIFAR-10's shape, 20 of them for the test."""
-
-    def __init__(self):
-        draw = np.random.RandomState(0)
-        self.images = draw.randint(0, 256, (220, 32, 32, 3), np.uint8)
-        self.labels = draw.randint(0, 10, 220)
-
-    def as_dataset(self, split, batch_size, as_supervised):
-        part = slice(200) if split == "train" else slice(200, None)
-        return tf.constant(self.images[part]), tf.constant(self.labels[part])
-
-
 @pytest.fixture(autouse=True)
 def builder(monkeypatch):
-    monkeypatch.setattr(storage, "builder", lambda *_: Builder())
+    monkeypatch.setattr(storage, "builder", lambda *_: Cifar(200, 20))
 
 
 def load(**options):
@@ -46,13 +34,6 @@ def run(passes=3, **options):
     return [batch for _ in range(passes) for batch in train.as_numpy_iterator()]
 
 
-def assert_same(these, those):
-    assert len(these) == len(those) > 0
-    for (x, y), (x_other, y_other) in zip(these, those, strict=True):
-        np.testing.assert_array_equal(y, y_other)
-        np.testing.assert_array_equal(x, x_other)
-
-
 @pytest.mark.parametrize(
     "options", [{}, {"drop_remainder": True}, {"validation": 0.1}]
 )
@@ -62,14 +43,14 @@ def test_a_run_that_starts_later_reads_what_it_would_have_read(start, options):
     tf.random.set_seed(start)  # Must not matter.
     train, *_ = load(**options, start=start)
     left = len(expected) - start
-    assert_same(batches(train, left), expected[start:])
+    assert_same_batches(batches(train, left), expected[start:])
 
 
 def test_the_endless_set_begins_at_its_start_each_time_it_is_read():
     train, _ = load(start=5)
     once = batches(train, 6)
-    assert_same(batches(train, 6), once)
-    assert_same(batches(train.take(2), 2), once[:2])
+    assert_same_batches(batches(train, 6), once)
+    assert_same_batches(batches(train.take(2), 2), once[:2])
 
 
 def test_the_endless_set_says_so_and_the_other_knows_its_length():
@@ -122,14 +103,14 @@ def test_shares_are_the_rows_of_the_whole_batch(count, options):
         [np.concatenate(parts) for parts in zip(*step, strict=True)]
         for step in zip(*shares, strict=True)
     ]
-    assert_same(joined, whole)
+    assert_same_batches(joined, whole)
 
 
 def test_shares_follow_the_whole_over_passes():
     whole = run(validation=0.1)
     # 180 images: three batches of 60, so no remainder to share.
     share = run(validation=0.1, shard=(2, 3))
-    assert_same(share, [(x[40:], y[40:]) for x, y in whole])
+    assert_same_batches(share, [(x[40:], y[40:]) for x, y in whole])
 
 
 def test_the_shape_of_a_share_is_known_where_that_of_a_batch_is():
@@ -142,7 +123,7 @@ def test_validation_and_test_are_whole_on_each_worker():
     parts = load(validation=0.25, shard=(1, 2), start=9)[1:]
     for part, other, size in zip(parts, expected, (50, 20), strict=True):
         part, other = (list(p.as_numpy_iterator()) for p in (part, other))
-        assert_same(part, other)
+        assert_same_batches(part, other)
         assert sum(len(y) for _, y in part) == size
 
 
@@ -156,7 +137,7 @@ def test_two_replicas_are_given_the_halves_of_each_batch():
             x, y = map(strategy.experimental_local_results, (x, y))
             assert len(y[0]) == len(y[1])
             seen.append((np.concatenate(x), np.concatenate(y)))
-    assert_same(seen, expected)
+    assert_same_batches(seen, expected)
 
 
 def test_which_places_of_a_pass_are_in_a_share():

@@ -37,9 +37,7 @@ def test_normalization_of_black_and_white(name, variant, black, white):
     info = kprune.datasets.info(name)
     image = np.zeros((1, 2, 1, info.input_shape[-1]), np.uint8)
     image[0, 1] = info.white
-
     result = normalizer(info, variant)(image).numpy()
-
     assert result.dtype == np.float32
     np.testing.assert_allclose(
         result[0, :, 0, 0], [black, white], rtol=1e-5, atol=1e-6
@@ -50,9 +48,7 @@ def test_per_image_normalization_gives_each_image_unit_deviation():
     info = kprune.datasets.info("cifar10")
     images = np.random.RandomState(0).randint(0, 256, (3, 32, 32, 3), np.uint8)
     images[1] //= 40
-
     result = normalizer(info, "per_image")(images).numpy()
-
     axes = (1, 2, 3)
     np.testing.assert_allclose(result.mean(axis=axes), 0, atol=1e-5)
     np.testing.assert_allclose(result.std(axis=axes), 1, atol=1e-5)

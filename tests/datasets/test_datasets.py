@@ -1,25 +1,18 @@
 """`load` on the digits that ship with kprune."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from networks import CE, sequential
+from pipelines import collect, rows
 
 import kprune.datasets
-
-
-def collect(dataset):
-    x, y = zip(*dataset.as_numpy_iterator(), strict=True)
-    return np.concatenate(x), np.concatenate(y)
-
-
-def rows(x):
-    return {image.tobytes() for image in x}
 
 
 def test_shapes_dtypes_and_sizes():
     train, test = kprune.datasets.load("digits", batch_size=32)
     info = kprune.datasets.info("digits")
-
     for dataset, size in ((train, info.train_size), (test, info.test_size)):
         # ceil(1437 / 32) = 45, ceil(360 / 32) = 12.
         assert len(dataset) == -(-size // 32)
@@ -48,9 +41,7 @@ def test_pixels_and_labels_are_those_of_the_source():
     sklearn_datasets = pytest.importorskip("sklearn.datasets")
     x, y = sklearn_datasets.load_digits(return_X_y=True)
     source = {(tuple(a), b) for a, b in zip(x, y, strict=True)}
-
     parts = kprune.datasets.load_arrays("digits", normalization=None)
-
     ours = {
         (tuple(image.ravel()), label)
         for images, labels in parts
@@ -64,9 +55,7 @@ def test_train_holds_each_image_once_with_its_label():
     label = {
         image.tobytes(): target for image, target in zip(x, y, strict=True)
     }
-
     x_seen, y_seen = collect(kprune.datasets.load("digits")[0])
-
     assert rows(x_seen) == rows(x)
     np.testing.assert_array_equal(
         y_seen, [label[image.tobytes()] for image in x_seen]
@@ -95,11 +84,9 @@ def test_drop_remainder():
 def test_train_is_shuffled_anew_each_pass_and_follows_its_seed():
     train, _ = kprune.datasets.load("digits", seed=1)
     first, second = collect(train)[1], collect(train)[1]
-
     tf.random.set_seed(123)  # Must not matter.
     again, _ = kprune.datasets.load("digits", seed=1)
     other, _ = kprune.datasets.load("digits", seed=2)
-
     assert np.any(first != second)
     np.testing.assert_array_equal(first, collect(again)[1])
     np.testing.assert_array_equal(second, collect(again)[1])
@@ -139,17 +126,15 @@ def test_validation_is_disjoint_complete_and_fixed():
 
 
 def test_fit_takes_it():
-    keras = pytest.importorskip("keras")
     train, test = kprune.datasets.load("digits", batch_size=256)
-    model = keras.Sequential(
-        [
-            keras.layers.Input((8, 8, 1)),
-            keras.layers.Flatten(),
-            keras.layers.Dense(10),
-        ]
+    model = sequential(
+        (8, 8, 1),
+        keras.layers.Flatten(),
+        keras.layers.Dense(10),
+        optimizer=keras.optimizers.Adam(0.05),
+        loss=CE,
+        metrics=["accuracy"],
     )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(0.05), loss, metrics=["accuracy"])
     model.fit(train, epochs=2, shuffle=False, verbose=0)
     assert model.evaluate(test, verbose=0)[1] > 0.8
 

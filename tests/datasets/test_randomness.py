@@ -15,7 +15,6 @@ def test_each_reading_of_the_key_gives_the_next_one_of_all():
     passes = [read(key) for _ in range(4)]
     tf.random.set_seed(9)  # Must not matter.
     keys = randomness.keys_of_all_passes(seed=1)
-
     assert [[k] for k in read(keys.take(4))] == passes
     assert [[k] for k in read(keys.skip(2).take(2))] == passes[2:]
     # Two passes or two seeds have no number in common.

@@ -6,6 +6,7 @@ import io
 import numpy as np
 import pytest
 import tensorflow as tf
+from pipelines import assert_same_batches, collect
 
 import kprune.datasets
 from kprune.datasets import streaming
@@ -69,11 +70,6 @@ def load(data_dir, monkeypatch):
     return load
 
 
-def collect(dataset):
-    x, y = zip(*dataset.as_numpy_iterator(), strict=True)
-    return np.concatenate(x), np.concatenate(y)
-
-
 def test_every_photograph_comes_once_at_the_input_shape(load):
     for dataset, size in zip(load(), (TRAIN, TEST), strict=True):
         assert len(dataset) == -(-size // 5)
@@ -115,10 +111,7 @@ def test_two_loads_agree_over_two_passes_that_differ(load):
     train, _ = load(seed=3)
     passes = [collect(train) for _ in range(2)]
     again, _ = load(seed=3)
-    for x, y in passes:
-        x_again, y_again = collect(again)
-        np.testing.assert_array_equal(y, y_again)
-        np.testing.assert_array_equal(x, x_again)
+    assert_same_batches([collect(again) for _ in range(2)], passes)
     other, _ = load(seed=4)
     assert np.any(passes[0][1] != passes[1][1])
     assert np.any(passes[0][1] != collect(other)[1])
@@ -140,15 +133,8 @@ def run(load, **options):
     return [batch for _ in range(2) for batch in train.as_numpy_iterator()]
 
 
-def assert_same(these, those):
-    assert len(these) == len(those) > 0
-    for (x, y), (x_other, y_other) in zip(these, those, strict=True):
-        np.testing.assert_array_equal(y, y_other)
-        np.testing.assert_array_equal(x, x_other)
-
-
 @pytest.mark.parametrize(
-    ("start", "options"),
+    "start, options",
     [
         (0, {}),
         (3, {}),
@@ -164,7 +150,7 @@ def test_a_run_that_starts_later_reads_what_it_would_have_read(
     assert train.cardinality() == tf.data.INFINITE_CARDINALITY
     left = train.take(len(expected) - start)
     for _ in range(2):
-        assert_same(list(left.as_numpy_iterator()), expected[start:])
+        assert_same_batches(list(left.as_numpy_iterator()), expected[start:])
 
 
 @pytest.mark.parametrize(
@@ -180,7 +166,7 @@ def test_shares_are_the_rows_of_the_whole_batch(load, options):
     half = options["batch_size"] // 2
     for index, share in enumerate(shares):
         rows = slice(index * half, (index + 1) * half)
-        assert_same(share, [(x[rows], y[rows]) for x, y in whole])
+        assert_same_batches(share, [(x[rows], y[rows]) for x, y in whole])
 
 
 def test_the_last_batch_is_shared_too(load):
@@ -190,7 +176,9 @@ def test_the_last_batch_is_shared_too(load):
         for shard in (None, (1, 2))
     )
     assert [len(y) for _, y in share] == [5, 5, 2]
-    assert_same(share, [(x[len(y) // 2 :], y[len(y) // 2 :]) for x, y in whole])
+    assert_same_batches(
+        share, [(x[len(y) // 2 :], y[len(y) // 2 :]) for x, y in whole]
+    )
 
 
 @pytest.fixture

@@ -8,7 +8,10 @@ from building import (
     randomize,
     set_values,
     shrunk,
+    zero_channels,
 )
+from lifecycle import saved_and_loaded
+from networks import sequential
 
 import kprune
 from kprune.deploy.shrink import plan
@@ -17,17 +20,14 @@ layers = keras.layers
 
 
 def chain():
-    model = keras.Sequential(
-        [
-            keras.Input((2, 4, 1), name="pixels"),
-            layers.Flatten(name="flat"),
-            layers.Dense(4, "relu", name="a"),
-            layers.Dense(3, "relu", name="b"),
-            layers.Dense(2, name="c"),
-        ],
+    model = sequential(
+        (2, 4, 1),
+        layers.Flatten(name="flat"),
+        layers.Dense(4, "relu", name="a"),
+        layers.Dense(3, "relu", name="b"),
+        layers.Dense(2, name="c"),
         name="chain",
     )
-    randomize(model)
     a = np.zeros((8, 4))
     # Unit 3 has no input and gives relu(2). Unit 2, alone with pixel 6, is
     # read by b's unit 1 only, which c does not read. Pixels 1, 2 and 5 live.
@@ -47,7 +47,6 @@ def chain():
 def test_units_go_with_the_inputs_that_they_alone_read():
     model = chain()
     small = shrunk(model, kprune.compact)
-
     assert channels(small, "a", "b") == [2, 2]
     a = [[1, 0], [2, 0], [0, 3]]
     np.testing.assert_array_equal(small.get_layer("a").kernel, a)
@@ -67,11 +66,7 @@ def test_shrink_leaves_the_inputs_of_a_layer():
 
 def test_a_gather_is_saved_and_exported(tmp_path):
     small = kprune.compact(chain(), verbose=0)
-
-    small.save(tmp_path / "small.keras")
-    assert_equal_outputs(
-        small, keras.models.load_model(tmp_path / "small.keras")
-    )
+    assert_equal_outputs(small, saved_and_loaded(small, tmp_path))
     kprune.export(small, tmp_path / "saved")  # Checks the outputs itself.
 
 
@@ -82,10 +77,7 @@ def test_few_unread_inputs_are_not_worth_a_gather():
     kernel[7] = 0
     set_values(model, a_kernel=kernel)
     assert kprune.compact(model, verbose=0).get_layer("a").kernel.shape[0] == 7
-
-    wide = keras.Sequential(
-        [keras.Input((9,)), layers.Dense(2, name="a")], name="wide"
-    )
+    wide = sequential((9,), layers.Dense(2, name="a"))
     kernel = np.ones((9, 2))
     kernel[3] = 0
     set_values(wide, a_kernel=kernel)
@@ -99,10 +91,7 @@ def test_a_dense_layer_reads_a_part_of_a_sum():
     x = layers.Add(name="sum")([x, y])
     model = keras.Model(inputs, layers.Dense(2, name="c")(x), name="skip")
     randomize(model)
-    kernel = np.array(model.get_layer("b").kernel)
-    kernel[:6] = 0
-    set_values(model, b_kernel=kernel)
-
+    zero_channels(model, "b", slice(6), axis=0)
     small = shrunk(model, kprune.compact)
     assert small.get_layer("b").kernel.shape == (2, 8)
     assert small.get_layer("c").kernel.shape == (8, 2)
@@ -111,7 +100,6 @@ def test_a_dense_layer_reads_a_part_of_a_sum():
 def test_an_mlp_at_98_percent_loses_most_of_itself():
     model = kprune.models.lenet_300_100(seed=0)
     model = kprune.prune(model, "random", 0.98, on_collapse="ignore")
-
     stripped = kprune.strip(model)
     small = shrunk(stripped, kprune.compact)
     assert stripped.count_params() > 4 * small.count_params()
@@ -127,7 +115,6 @@ class Chain(keras.Sequential):
 def test_a_class_of_ones_own_stays():
     model = Chain([keras.Input((4,)), layers.Dense(2, name="a")], name="own")
     set_values(model, a_kernel=[[1, 2], [0, 0], [0, 0], [3, 4]])
-
     small = kprune.compact(model, verbose=0)
     assert type(small) is Chain
     assert small.get_layer("a").kernel.shape == (4, 2)

@@ -2,12 +2,13 @@
 
 import gzip
 import json
-import random
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from lifecycle import unchanged
+from networks import sequential
 
 import kprune
 from kprune.deploy.comparison import Comparison, Row, comparing, running
@@ -18,14 +19,8 @@ layers = keras.layers
 
 def dense(units=4, name="net", inputs=3):
     """inputs x units + units, units x 2 + 2 parameters."""
-    return keras.Sequential(
-        [
-            keras.Input((inputs,), name=f"{name}_x"),
-            layers.Dense(units, "relu", name="fc1"),
-            layers.Dense(2, name="fc2"),
-        ],
-        name=name,
-    )
+    stack = layers.Dense(units, "relu", name="fc1"), layers.Dense(2, name="fc2")
+    return sequential((inputs,), *stack, name=name)
 
 
 @pytest.fixture
@@ -46,6 +41,12 @@ def numbers(row):
     return row.before, row.after, row.ratio
 
 
+def one_layer(shape, units, name="net", **options):
+    layer = layers.Dense(units, name="fc")
+    inputs = keras.Input(shape, name="x", **options)
+    return keras.Model(inputs, layer(inputs), name=name)
+
+
 def test_sizes_of_a_model_and_its_shrunk_form(timed):
     model = dense()
     model.get_layer("fc1").kernel.assign(np.array([[1.0, 2, 0, 0]] * 3))
@@ -60,11 +61,13 @@ def test_sizes_of_a_model_and_its_shrunk_form(timed):
 
 def test_moving_statistics_and_positions_count(timed):
     def net(filters):
-        inputs = keras.Input((6, 6, 1), name="image")
-        x = layers.Conv2D(filters, 3, strides=1, name="conv")(inputs)
-        x = layers.BatchNormalization(name="bn")(x)
-        x = layers.GlobalAveragePooling2D(name="mean")(x)
-        return keras.Model(inputs, layers.Dense(2, name="fc")(x), name="conv")
+        return sequential(
+            (6, 6, 1),
+            layers.Conv2D(filters, 3, strides=1, name="conv"),
+            layers.BatchNormalization(name="bn"),
+            layers.GlobalAveragePooling2D(name="mean"),
+            layers.Dense(2, name="fc"),
+        )
 
     found = kprune.compare(net(4), net(1), verbose=0)
     # 9 f + f of the convolution, 4 f of the norm, 2 f + 2 of the last layer.
@@ -81,7 +84,7 @@ def test_the_file_is_that_of_the_plain_model_without_optimizer(timed, tmp_path):
         data = (tmp_path / "m.keras").read_bytes()
         sizes.append((len(data), len(gzip.compress(data, 6))))
     pruned = kprune.wrap(model)
-    pruned.compile("adam", "mse")
+    pruned.compile("adam", "mse", run_eagerly=True)
     pruned.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
     found = kprune.compare(pruned, dense(8), verbose=0)
     file, gzipped = found["file"], found["file, gzipped"]
@@ -104,16 +107,15 @@ def test_zeros_compress(timed):
 
 
 def test_times_are_those_of_inference_and_training(timed):
-    found = kprune.compare(
-        dense(), dense(2), batch_size=5, repeats=7, verbose=0
-    )
-    names = [row.name for row in found.rows]
-    assert names[4:] == [
+    options = {"batch_size": 5, "repeats": 7, "verbose": 0}
+    found = kprune.compare(dense(), dense(2), **options)
+    names = [row.name for row in found.rows[4:]]
+    assert names == [
         "inference, batch 1",
         "inference, batch 5",
         "training step, batch 5",
     ]
-    for name in names[4:]:
+    for name in names:
         expected = Row(name, 8.0, 2.0, 4.0, (3.5, 4.25), "ms")
         assert found[name] == expected
     assert [repeats for *_, repeats in timed] == [7, 7, 7]
@@ -122,26 +124,17 @@ def test_times_are_those_of_inference_and_training(timed):
         f.args[1].shape for before, after, _ in timed for f in (before, after)
     ]
     assert shapes == [(1, 3)] * 2 + [(5, 3)] * 4
-
-
-def test_one_row_of_inference_for_batches_of_one(timed):
+    # One row of inference is enough for batches of one.
     found = kprune.compare(dense(), dense(2), batch_size=1, verbose=0)
-    assert [row.name for row in found.rows[4:]] == [
-        "inference, batch 1",
-        "training step, batch 1",
-    ]
+    names = [row.name for row in found.rows[4:]]
+    assert names == ["inference, batch 1", "training step, batch 1"]
 
 
 def test_a_fixed_batch_is_kept_to(timed):
-    def net(units):
-        inputs = keras.Input((3,), batch_size=4, name="x")
-        return keras.Model(inputs, layers.Dense(units, name="fc")(inputs))
-
-    found = kprune.compare(net(4), net(2), batch_size=32, verbose=0)
-    assert [row.name for row in found.rows[4:]] == [
-        "inference, batch 4",
-        "training step, batch 4",
-    ]
+    nets = [one_layer((3,), units, batch_size=4) for units in (4, 2)]
+    found = kprune.compare(*nets, batch_size=32, verbose=0)
+    names = [row.name for row in found.rows[4:]]
+    assert names == ["inference, batch 4", "training step, batch 4"]
     assert numbers(found["multiply-adds per example"]) == (12, 6, 2)
 
 
@@ -156,15 +149,11 @@ def test_the_inputs_are_the_first_batch_of_the_data(timed):
 
 
 def test_open_shapes_need_data(timed):
-    def net(units):
-        inputs = keras.Input((None, 3), name="sequence")
-        x = layers.Dense(units, name="fc")(inputs)
-        return keras.Model(inputs, x, name=f"open{units}")
-
+    nets = [one_layer((None, 3), units, f"open{units}") for units in (4, 2)]
     with pytest.raises(ValueError, match="'open4' takes inputs of open shape"):
-        kprune.compare(net(4), net(2), verbose=0)
+        kprune.compare(*nets, verbose=0)
     data = (np.ones((2, 5, 3)), np.ones(2))
-    found = kprune.compare(net(4), net(2), data=data, verbose=0)
+    found = kprune.compare(*nets, data=data, verbose=0)
     # 3 x 4 at each of 5 steps.
     assert numbers(found["multiply-adds per example"]) == (60, 30, 2)
     assert found.rows[-1].name == "training step, batch 2"
@@ -246,42 +235,24 @@ def test_subclassed_models(timed):
 
 def noisy():
     """A model that draws, counts and normalizes as it trains."""
-    model = keras.Sequential(
-        [
-            keras.Input((3,), name="x"),
-            layers.Dense(4, name="fc1"),
-            layers.BatchNormalization(name="bn"),
-            layers.Dropout(0.5, name="dropout"),
-            layers.Dense(2, name="fc2"),
-        ],
+    model = sequential(
+        (3,),
+        layers.Dense(4, name="fc1"),
+        layers.BatchNormalization(name="bn"),
+        layers.Dropout(0.5, name="dropout"),
+        layers.Dense(2, name="fc2"),
         name="noisy",
     )
-    model.compile(keras.optimizers.Adam(), "mse")
+    model.compile(keras.optimizers.Adam(), "mse", run_eagerly=True)
     model.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0)
     return model
 
 
 def test_neither_model_changes_nor_the_random_state():
     models = [noisy(), kprune.wrap(noisy())]
-    state = [
-        np.array(v)
-        for model in models
-        for v in (*model.variables, *model.optimizer.variables)
-    ]
-    python, numpy = random.getstate(), np.random.get_state()
-    found = kprune.compare(*models, batch_size=4, repeats=1, verbose=0)
+    with unchanged(*models):
+        found = kprune.compare(*models, batch_size=4, repeats=1, verbose=0)
     assert found["training step, batch 4"].ratio > 0
-    after = [
-        np.array(v)
-        for model in models
-        for v in (*model.variables, *model.optimizer.variables)
-    ]
-    assert len(state) == len(after)
-    for one, other in zip(state, after, strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert random.getstate() == python
-    for one, other in zip(np.random.get_state(), numpy, strict=True):
-        np.testing.assert_array_equal(one, other)
     assert all(model.compiled for model in models)
 
 
@@ -327,15 +298,9 @@ def test_the_step_computes_the_gradient(monkeypatch):
     monkeypatch.setattr(
         keras.optimizers, "SGD", lambda rate, name: sgd(rate + 1.0, name=name)
     )
-    inputs = keras.Input((1,), name="x")
-    layer = layers.Dense(
-        1,
-        use_bias=False,
-        kernel_regularizer=keras.regularizers.L2(2),
-        name="fc",
-    )
-    model = keras.Model(inputs, layer(inputs))
-    layer.kernel.assign([[3.0]])
+    penalty = keras.regularizers.L2(2)
+    layer = layers.Dense(1, use_bias=False, kernel_regularizer=penalty)
+    model = sequential((1,), layer, values=[[[3.0]]])
     running.training_step(model, tf.constant([[2.0], [4.0]]))()
     # The mean of (w x)^2 has the derivative 2 w (4 + 16) / 2 = 60, and
     # 2 w^2 that of 12. At a rate of 1 they are taken off as they are.
@@ -414,13 +379,10 @@ def test_the_table():
     )
 
 
-def test_as_a_dict():
+def test_as_a_dict_and_by_name():
     found = json.loads(json.dumps(compared().to_dict()))
-    assert (found["before"], found["after"], found["repeats"]) == (
-        "big",
-        "small",
-        5,
-    )
+    names = ("before", "after", "repeats")
+    assert [found[name] for name in names] == ["big", "small", 5]
     assert found["rows"][1] == {
         "name": "inference, batch 1",
         "before": 1234.5,
@@ -431,8 +393,6 @@ def test_as_a_dict():
     }
     assert found["rows"][0]["spread"] is None
 
-
-def test_a_row_is_found_by_name():
     assert compared()["parameters"].after == 1000
     with pytest.raises(ValueError, match="Did you mean 'parameters'"):
         compared()["parameter"]

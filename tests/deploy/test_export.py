@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from lifecycle import assert_same, normal, two_layers
+from lifecycle import assert_same, normal, two_layers, unchanged
+from networks import sequential
 
 import kprune
 
@@ -19,36 +20,27 @@ def pruned(model=None):
     return kprune.prune(model or two_layers(), "magnitude", 0.5)
 
 
-def served(path, *x):
-    loaded = tf.saved_model.load(path)
-    return loaded.serve(*x)
+def assert_serves(model, path, *x, tolerance=1e-6):
+    """Exports a model, and asserts that it serves what the model computes."""
+    kprune.export(model, path)
+    served = tf.saved_model.load(path).serve(*x)
+    assert_same(served, model(*x), tolerance)
+    return served
 
 
 # Where to write.
 
 
 def test_a_new_directory_below_new_ones(tmp_path):
-    model, x = pruned(), normal(3, 4)
-
-    kprune.export(model, tmp_path / "a" / "b" / "model")
-
-    assert_same(served(tmp_path / "a/b/model", x), model(x), 1e-6)
+    assert_serves(pruned(), tmp_path / "a" / "b" / "model", normal(3, 4))
     assert [p.name for p in (tmp_path / "a" / "b").iterdir()] == ["model"]
 
 
-def test_an_empty_directory_and_a_string(tmp_path):
-    model, x = pruned(), normal(3, 4)
-    (tmp_path / "model").mkdir()
-
-    kprune.export(model, str(tmp_path / "model"))
-
-    assert_same(served(tmp_path / "model", x), model(x), 1e-6)
-
-
-def test_a_relative_path(tmp_path, monkeypatch):
+def test_an_empty_directory_and_a_relative_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    kprune.export(pruned(), "model")
-
+    (tmp_path / "model").mkdir()
+    # Of a model that is not wrapped, too.
+    assert_serves(two_layers(), "model", normal(3, 4))
     assert (tmp_path / "model" / "saved_model.pb").exists()
 
 
@@ -84,10 +76,8 @@ def in_a_place_that_takes_none(root):
 def test_a_place_that_will_not_do(make, message, tmp_path):
     path = make(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-
     with pytest.raises(ValueError, match=message):
         kprune.export(pruned(), path)
-
     assert sorted(tmp_path.rglob("*")) == before
     assert all(p.read_text() == "keep me" for p in before if p.is_file())
 
@@ -111,7 +101,7 @@ def test_a_model_that_serves_other_outputs_is_not_put_in_place(tmp_path):
         def call(self, x):
             return x if tf.executing_eagerly() else 2 * x
 
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(3), Fickle()])
+    model = sequential((4,), layers.Dense(3), Fickle())
 
     with pytest.raises(ValueError, match="does not give the model's outputs"):
         kprune.export(pruned(model), tmp_path / "model")
@@ -121,20 +111,11 @@ def test_a_model_that_serves_other_outputs_is_not_put_in_place(tmp_path):
 # What to write.
 
 
-def test_a_model_that_is_not_wrapped(tmp_path):
-    model, x = two_layers(), normal(3, 4)
-    kprune.export(model, tmp_path / "model")
-
-    assert_same(served(tmp_path / "model", x), model(x), 1e-6)
-
-
 def test_inputs_in_a_list(tmp_path):
     a, b = keras.Input((4,)), keras.Input((None, 4))
     out = layers.Dense(3)(layers.Add()([layers.Flatten()(a), b[:, 0]]))
-    model, x = pruned(keras.Model([a, b], out)), [normal(2, 4), normal(2, 5, 4)]
-    kprune.export(model, tmp_path / "model")
-
-    assert_same(served(tmp_path / "model", x), model(x), 1e-6)
+    x = [normal(2, 4), normal(2, 5, 4)]
+    assert_serves(pruned(keras.Model([a, b], out)), tmp_path / "model", x)
 
 
 def test_inputs_and_outputs_in_a_dict(tmp_path):
@@ -145,14 +126,10 @@ def test_inputs_and_outputs_in_a_dict(tmp_path):
     tokens = layers.Embedding(9, 4)(inputs["tokens"])
     h = layers.GlobalAveragePooling1D()(tokens) + inputs["x"]
     outputs = {"p": layers.Dense(2)(h), "q": layers.Dense(3)(h)}
+    x = {"tokens": np.arange(12, dtype="int32").reshape(2, 6) % 9}
+    x["x"] = normal(2, 4)
     model = pruned(keras.Model(inputs, outputs))
-    x = {"tokens": np.arange(12).reshape(2, 6) % 9, "x": normal(2, 4)}
-    x["tokens"] = x["tokens"].astype("int32")
-    kprune.export(model, tmp_path / "model")
-
-    result = served(tmp_path / "model", x)
-    assert sorted(result) == ["p", "q"]
-    assert_same(result, model(x), 1e-6)
+    assert sorted(assert_serves(model, tmp_path / "model", x)) == ["p", "q"]
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -175,16 +152,12 @@ class BuiltOfTwo(TwoArguments):
 def test_a_subclassed_model_of_two_arguments(tmp_path):
     model, x = BuiltOfTwo(), (normal(2, 4), normal(2, 5))
     model(*x)
-    model = pruned(model)
-    kprune.export(model, tmp_path / "model")
-
-    assert_same(served(tmp_path / "model", *x), model(*x), 1e-6)
+    assert_serves(pruned(model), tmp_path / "model", *x)
 
 
 def test_a_model_of_which_keras_records_one_argument_of_two(tmp_path):
     model, x = TwoArguments(), (normal(2, 4), normal(2, 5))
     model(*x)
-
     model = pruned(model)  # Keras itself could not load a copy of it.
     assert_same(kprune.strip(model)(*x), model(*x))
     with pytest.raises(ValueError, match="does not take the inputs that"):
@@ -196,36 +169,29 @@ def test_a_stateful_model_of_a_fixed_batch(tmp_path):
         [keras.Input(batch_shape=(2, 5, 4)), layers.GRU(3, stateful=True)]
     )
     model, x = pruned(model), normal(2, 5, 4)
-    before = [v.numpy() for v in model.variables]
-    kprune.export(model, tmp_path / "model")
-
-    assert_same(model.variables, before)
-    assert_same(served(tmp_path / "model", x), model(x), 1e-6)
+    with unchanged(model):
+        kprune.export(model, tmp_path / "model")
+    served = tf.saved_model.load(tmp_path / "model").serve(x)
+    assert_same(served, model(x), 1e-6)
 
 
 @pytest.mark.parametrize("size", [9, 70])  # The check takes images of 64.
 def test_a_model_of_images_of_any_size(size, tmp_path):
-    model = keras.Sequential(
-        [
-            keras.Input((None, None, 1)),
-            layers.AveragePooling2D(size),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(3),
-        ]
+    model = sequential(
+        (None, None, 1),
+        layers.AveragePooling2D(size),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(3),
     )
-    model, x = pruned(model), normal(2, 90, 80, 1)
-    kprune.export(model, tmp_path / "model")
-
-    assert_same(served(tmp_path / "model", x), model(x), 1e-6)
+    assert_serves(pruned(model), tmp_path / "model", normal(2, 90, 80, 1))
 
 
 def test_mixed_precision(tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     model, x = pruned(), normal(2, 4)
     kprune.export(model, tmp_path / "model")
-
-    result = served(tmp_path / "model", x)
-    assert_same(tf.cast(result, "float32"), tf.cast(model(x), "float32"), 1e-2)
+    served = tf.saved_model.load(tmp_path / "model").serve(x)
+    assert_same(tf.cast(served, "float32"), tf.cast(model(x), "float32"), 1e-2)
 
 
 # In another process.
@@ -294,12 +260,9 @@ print("the same")
 def run(code, directory):
     """Runs a program in `directory`, where kprune's source may be found."""
     root = pathlib.Path(kprune.__file__).parents[1]
+    code = f"import sys\nsys.path.append({str(root)!r})\n{code}"
     result = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"import sys\nsys.path.append({str(root)!r})\n{code}",
-        ],
+        [sys.executable, "-c", code],
         cwd=directory,
         capture_output=True,
         text=True,
@@ -335,7 +298,6 @@ def test_a_process_without_kprune_loads_what_was_stripped(
         kprune.export(model, tmp_path / name)
         data |= {f"{name}_x": x[name], f"{name}_y": model(x[name]).numpy()}
     np.savez(tmp_path / "data.npz", **data)
-
     assert "the same" in run(IMPORT_BLOCKER + CLASSES + COMPARE, tmp_path)
 
 
@@ -351,5 +313,4 @@ def test_a_process_that_imports_kprune_loads_what_has_masks(
         for weight, mask in kprune.get_masks(model).items():
             data[f"{name}/{weight}"] = mask
     np.savez(tmp_path / "data.npz", **data)
-
     assert "the same" in run("import kprune" + CLASSES + COMPARE, tmp_path)

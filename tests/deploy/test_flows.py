@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from building import channels, randomize, set_values, shrunk, zero_channels
+from networks import sequential
 
 import kprune
 from kprune.deploy.shrink import plan
@@ -15,14 +16,26 @@ layers = keras.layers
 def between(*middle, shape=(6, 6, 2), width=6, zeroed=(0, 3, 4)):
     """A model with channels of `a` zeroed, and some layers between it and a
     layer that takes any constant."""
-    x = inputs = keras.Input(shape, name="inputs")
-    x = layers.Conv2D(width, 3, use_bias=False, name="a")(x)
-    for layer in middle:
-        x = layer(x)
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    model = keras.Model(inputs, layers.Dense(3, name="out")(x))
+    model = sequential(
+        shape,
+        layers.Conv2D(width, 3, use_bias=False, name="a"),
+        *middle,
+        layers.GlobalAveragePooling2D(name="pool"),
+        layers.Dense(3, name="out"),
+    )
     randomize(model)
     zero_channels(model, "a", list(zeroed))
+    return model
+
+
+def joined(merge, *shape, units=3, **zeroed):
+    """Two dense layers, `a` and `b`, joined, with channels of them zeroed."""
+    inputs = keras.Input(shape)
+    parts = [layers.Dense(units, name=name)(inputs) for name in "ab"]
+    outputs = layers.Dense(2, name="out")(merge(parts))
+    model = randomize(keras.Model(inputs, outputs))
+    for name, places in zeroed.items():
+        zero_channels(model, name, places)
     return model
 
 
@@ -56,7 +69,6 @@ def between(*middle, shape=(6, 6, 2), width=6, zeroed=(0, 3, 4)):
 )
 def test_a_channel_goes_through(layer):
     model = between(type(layer).from_config(layer.get_config()))
-
     assert channels(shrunk(model), "a", "x") == [3, 3]
 
 
@@ -73,27 +85,21 @@ def test_a_channel_goes_through(layer):
 )
 def test_what_mixes_channels_keeps_them(layer):
     model = between(type(layer).from_config(layer.get_config()))
-
     assert channels(shrunk(model), "a") == 6
     assert "mix" in plan(model).rows[0].why
     assert plan(model).rows[0].why.startswith("3 of constant value: 'x'")
 
 
-def test_depthwise_multipliers_go_together():
+def test_depthwise_channels_go_with_their_input():
     model = between(layers.DepthwiseConv2D(3, depth_multiplier=2, name="x"))
     assert channels(shrunk(model), "a", "x") == [3, 6]
-
-
-def test_a_depthwise_channel_that_is_zero_takes_its_input_along():
     model = between(layers.DepthwiseConv2D(3, name="x"), zeroed=())
     zero_channels(model, "x", [1, 2], axis=-2)
-
     assert channels(shrunk(model), "a", "x") == [4, 4]
 
 
 def test_groups_go_as_a_whole():
     model = between(layers.Conv2D(9, 3, groups=3, name="x"), zeroed=(0, 1, 4))
-
     # Inputs 0 and 1 are group 0; 4 is half of group 2.
     small = shrunk(model)
     assert channels(small, "a", "x") == [4, 6]
@@ -102,31 +108,26 @@ def test_groups_go_as_a_whole():
 
 def test_normalized_groups_go_as_a_whole():
     model = between(layers.GroupNormalization(3, name="x"), zeroed=(0, 1, 4))
-
     small = shrunk(model)
     assert channels(small, "a", "x") == [4, 4]
     assert small.get_layer("x").groups == 2
-
-
-def test_half_a_group_that_nobody_reads_stays():
     model = between(layers.GroupNormalization(3, name="x"), zeroed=())
     zero_channels(model, "out", [1, 2, 3], axis=0)
-
-    # Channel 1 is half of group 0; 2 and 3 are group 1.
+    # Channel 1, which nobody reads, is half of group 0; 2 and 3 are group 1.
     assert channels(shrunk(model), "a", "x") == [4, 4]
 
 
 def test_flatten_and_reshape_are_followed():
-    x = inputs = keras.Input((4, 4, 2))
-    x = layers.Conv2D(6, 3, name="a")(x)
-    x = layers.Flatten(name="flat")(x)
-    x = layers.Reshape((2, 2, 6), name="back")(x)
-    x = layers.Reshape((-1, 12), name="wide")(x)
-    x = layers.Dense(2, name="out")(x)
-    model = keras.Model(inputs, x)
+    model = sequential(
+        (4, 4, 2),
+        layers.Conv2D(6, 3, name="a"),
+        layers.Flatten(name="flat"),
+        layers.Reshape((2, 2, 6), name="back"),
+        layers.Reshape((-1, 12), name="wide"),
+        layers.Dense(2, name="out"),
+    )
     randomize(model)
     zero_channels(model, "a", [0, 5])
-
     small = shrunk(model)
     widths = channels(small, "a", "flat", "back", "wide")
     assert widths == [4, 16, 4, 8]
@@ -134,50 +135,26 @@ def test_flatten_and_reshape_are_followed():
 
 def test_a_shape_that_mixes_channels_and_places_keeps_them():
     model = between(layers.Reshape((6, 4, 4), name="x"), zeroed=(0, 3))
-
     assert channels(shrunk(model), "a") == 6
     assert "it mixes channels with places" in plan(model).rows[0].why
 
 
 def test_concatenated_channels_go_one_by_one():
-    inputs = keras.Input((4,))
-    a = layers.Dense(3, name="a")(inputs)
-    b = layers.Dense(4, name="b")(inputs)
-    x = layers.Concatenate(name="both")([a, b])
-    model = keras.Model(inputs, layers.Dense(2, name="out")(x))
-    randomize(model)
-    zero_channels(model, "a", [1])
-    zero_channels(model, "b", [0, 3])
-
-    assert channels(shrunk(model), "a", "b", "both") == [2, 2, 4]
+    model = joined(layers.Concatenate(name="both"), 4, a=[1], b=[0, 2])
+    assert channels(shrunk(model), "a", "b", "both") == [2, 1, 3]
 
 
 def test_concatenated_places_are_constant_if_alike():
-    inputs = keras.Input((2, 3))
-    a = layers.Dense(3, name="a")(inputs)
-    b = layers.Dense(3, name="b")(inputs)
-    x = layers.Concatenate(axis=1, name="both")([a, b])
-    model = keras.Model(inputs, layers.Dense(2, name="out")(x))
-    randomize(model)
-    zero_channels(model, "a", [0, 1])
-    zero_channels(model, "b", [0, 1])
+    both = layers.Concatenate(axis=1, name="both")
+    model = joined(both, 2, 3, a=[0, 1], b=[0, 1])
     set_values(model, a_bias=[1, 2, 3], b_bias=[1, 0, 3])
-
     # Channel 0 is 1 everywhere, channel 1 is 2 here and 0 there.
     assert channels(shrunk(model), "a", "b") == [2, 2]
 
 
 @pytest.mark.parametrize("merge", [layers.Add, layers.Subtract, layers.Maximum])
 def test_a_sum_goes_where_all_that_it_adds_up_is_constant(merge):
-    inputs = keras.Input((4,))
-    a = layers.Dense(5, name="a")(inputs)
-    b = layers.Dense(5, name="b")(inputs)
-    x = merge(name="sum")([a, b])
-    model = keras.Model(inputs, layers.Dense(2, name="out")(x))
-    randomize(model)
-    zero_channels(model, "a", [0, 1, 2])
-    zero_channels(model, "b", [2, 3])
-
+    model = joined(merge(name="sum"), 4, units=5, a=[0, 1, 2], b=[2, 3])
     assert channels(shrunk(model), "a", "b") == [4, 4]
     assert plan(model).rows[0].why == (
         "2 of constant value: 'out' reads it, where it is not constant"
@@ -196,7 +173,6 @@ def test_a_gate_of_zero_takes_the_channel_along():
     zero_channels(model, "excite", [0, 1])
     set_values(model, excite_bias=[-1, 1, 1, 1, 1])
     zero_channels(model, "excite", [0], axis=0)  # It does not read channel 0.
-
     # relu(-1) = 0 shuts channel 0, relu(1) lets channel 1 through.
     assert channels(shrunk(model), "a", "excite") == [4, 4]
 
@@ -211,7 +187,6 @@ def test_arithmetic_is_followed():
     randomize(model)
     zero_channels(model, "a", [0, 1])
     zero_channels(model, "b", [1, 2])
-
     assert channels(shrunk(model), "a", "b") == [4, 4]
 
 
@@ -222,7 +197,6 @@ def test_an_embedding_loses_columns():
     table = np.random.default_rng(0).normal(size=(7, 4))
     table[:, 1] = 3
     model.get_layer("table").embeddings.assign(table)
-
     small = kprune.shrink(model, verbose=0)
     assert small.get_layer("table").output_dim == 3
     np.testing.assert_allclose(
@@ -233,19 +207,16 @@ def test_an_embedding_loses_columns():
 @pytest.mark.parametrize("rank", [1, 3])
 def test_convolutions_of_other_ranks(rank):
     kind = {1: layers.Conv1D, 3: layers.Conv3D}[rank]
-    model = keras.Sequential(
-        [
-            keras.Input((5,) * rank + (2,)),
-            kind(4, 3, padding="same", name="a"),
-            kind(4, 2, name="b"),
-            layers.Flatten(name="flat"),
-            layers.Dense(2, name="out"),
-        ]
+    model = sequential(
+        (5,) * rank + (2,),
+        kind(4, 3, padding="same", name="a"),
+        kind(4, 2, name="b"),
+        layers.Flatten(name="flat"),
+        layers.Dense(2, name="out"),
     )
     randomize(model)
     zero_channels(model, "a", [1])
     zero_channels(model, "b", [2, 3])
-
     assert channels(shrunk(model), "a", "b") == [3, 2]
 
 

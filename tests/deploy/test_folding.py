@@ -2,56 +2,51 @@
 
 import keras
 import numpy as np
+import pytest
 from building import channels, randomize, set_values, shrunk, zero_channels
+from networks import sequential
 
 from kprune.deploy.shrink import plan
 
 layers = keras.layers
 
 
-def mlp():
-    model = keras.Sequential(
-        [
-            keras.Input((2,)),
-            layers.Dense(3, "relu", name="a"),
-            layers.Dense(2, name="b"),
-        ]
+def mlp(activation="relu", use_bias=True):
+    model = sequential(
+        (2,),
+        layers.Dense(3, activation, name="a"),
+        layers.Dense(2, use_bias=use_bias, name="b"),
     )
     set_values(
         model,
         a_kernel=[[1, 0, 2], [3, 0, 4]],
-        a_bias=[0, 5, 0],
         b_kernel=[[1, 2], [3, 4], [5, 6]],
-        b_bias=[10, 20],
     )
+    if use_bias:
+        set_values(model, a_bias=[0, 5, 0], b_bias=[10, 20])
     return model
 
 
 def test_the_constant_of_a_unit_goes_into_the_next_bias():
     small = shrunk(mlp())
-
     # Unit 1 gives relu(5) = 5, and 5 * [3, 4] goes to the bias.
-    np.testing.assert_array_equal(small.get_layer("a").kernel, [[1, 2], [3, 4]])
-    np.testing.assert_array_equal(small.get_layer("a").bias, [0, 0])
-    np.testing.assert_array_equal(small.get_layer("b").kernel, [[1, 2], [5, 6]])
-    np.testing.assert_array_equal(small.get_layer("b").bias, [25, 40])
-
-
-def test_what_a_rectifier_cuts_off_leaves_nothing():
+    a, b = small.get_layer("a"), small.get_layer("b")
+    np.testing.assert_array_equal(a.kernel, [[1, 2], [3, 4]])
+    np.testing.assert_array_equal(a.bias, [0, 0])
+    np.testing.assert_array_equal(b.kernel, [[1, 2], [5, 6]])
+    np.testing.assert_array_equal(b.bias, [25, 40])
+    # relu(-5) = 0 leaves nothing behind.
     model = mlp()
     set_values(model, a_bias=[0, -5, 0])
-
     np.testing.assert_array_equal(shrunk(model).get_layer("b").bias, [10, 20])
 
 
 def test_a_unit_that_nobody_reads_goes_with_what_it_alone_reads():
-    model = keras.Sequential(
-        [
-            keras.Input((2,)),
-            layers.Dense(2, "relu", name="a"),
-            layers.Dense(2, "relu", name="b"),
-            layers.Dense(1, name="c"),
-        ]
+    model = sequential(
+        (2,),
+        layers.Dense(2, "relu", name="a"),
+        layers.Dense(2, "relu", name="b"),
+        layers.Dense(1, name="c"),
     )
     set_values(
         model,
@@ -59,26 +54,13 @@ def test_a_unit_that_nobody_reads_goes_with_what_it_alone_reads():
         b_kernel=[[1, 0], [0, 1]],
         c_kernel=[[1], [0]],
     )
-
     # c does not read b's unit 1, which alone reads a's unit 1.
     assert channels(shrunk(model), "a", "b") == [1, 1]
 
 
 def test_a_layer_without_bias_is_given_one():
-    model = keras.Sequential(
-        [
-            keras.Input((2,)),
-            layers.Dense(3, "sigmoid", name="a"),
-            layers.Dense(2, use_bias=False, name="b"),
-        ]
-    )
-    set_values(
-        model,
-        a_kernel=[[1, 0, 2], [3, 0, 4]],
-        b_kernel=[[1, 2], [3, 4], [5, 6]],
-    )
+    model = mlp("sigmoid", use_bias=False)
     described = plan(model)
-
     # sigmoid(0) = 1/2.
     small = shrunk(model)
     np.testing.assert_array_equal(small.get_layer("b").bias, [1.5, 2])
@@ -87,13 +69,11 @@ def test_a_layer_without_bias_is_given_one():
 
 
 def test_the_mean_of_a_batch_normalization_takes_a_constant():
-    model = keras.Sequential(
-        [
-            keras.Input((4, 4, 1)),
-            layers.Conv2D(2, 1, name="a"),
-            layers.Conv2D(2, 3, use_bias=False, name="b"),
-            layers.BatchNormalization(name="norm"),
-        ]
+    model = sequential(
+        (4, 4, 1),
+        layers.Conv2D(2, 1, name="a"),
+        layers.Conv2D(2, 3, use_bias=False, name="b"),
+        layers.BatchNormalization(name="norm"),
     )
     randomize(model)
     zero_channels(model, "a", [1])
@@ -109,13 +89,11 @@ def test_the_mean_of_a_batch_normalization_takes_a_constant():
 
 
 def test_a_constant_that_passes_batch_normalization_is_computed():
-    model = keras.Sequential(
-        [
-            keras.Input((2,)),
-            layers.Dense(2, use_bias=False, name="a"),
-            layers.BatchNormalization(epsilon=0.0, name="norm"),
-            layers.Dense(1, name="b"),
-        ]
+    model = sequential(
+        (2,),
+        layers.Dense(2, use_bias=False, name="a"),
+        layers.BatchNormalization(epsilon=0.0, name="norm"),
+        layers.Dense(1, name="b"),
     )
     set_values(
         model,
@@ -135,15 +113,8 @@ def test_a_constant_that_passes_batch_normalization_is_computed():
 
 
 def padded(bias, second):
-    model = keras.Sequential(
-        [
-            keras.Input((5, 5, 1)),
-            layers.Conv2D(4, 1, name="a"),
-            second,
-            layers.Flatten(name="flat"),
-            layers.Dense(2, name="out"),
-        ]
-    )
+    last = layers.Flatten(name="flat"), layers.Dense(2, name="out")
+    model = sequential((5, 5, 1), layers.Conv2D(4, 1, name="a"), second, *last)
     randomize(model)
     zero_channels(model, "a", [1, 2, 3])
     set_values(model, a_bias=bias)
@@ -172,24 +143,24 @@ def test_before_padding_one_constant_takes_over_the_others():
     )
 
 
-def test_a_1x1_kernel_meets_no_padding():
-    model = padded([1, 2, 3, 4], layers.Conv2D(3, 1, padding="same", name="b"))
-
-    assert channels(shrunk(model), "a") == 1
-
-
-def test_a_transposed_convolution_has_one_constant_take_over():
-    second = layers.Conv2DTranspose(3, 3, strides=2, name="b")
-    model = padded([1, 2, -4, 0], second)
-
-    small = shrunk(model)
-    assert channels(small, "a", "b") == [2, 3]
+@pytest.mark.parametrize(
+    "bias, second, kept",
+    [
+        # A 1 x 1 kernel meets no padding.
+        ([1, 2, 3, 4], layers.Conv2D(3, 1, padding="same", name="b"), 1),
+        # One constant takes over the others.
+        ([1, 2, -4, 0], layers.Conv2DTranspose(3, 3, 2, name="b"), 2),
+    ],
+    ids=["1x1", "transposed"],
+)
+def test_constants_before_other_convolutions(bias, second, kept):
+    model = padded(bias, second)
+    assert channels(shrunk(model), "a", "b") == [kept, 3]
 
 
 def test_before_a_padded_separable_convolution_only_zeros_go():
     second = layers.SeparableConv2D(3, 3, padding="same", name="b")
     model = padded([1, 2, -4, 0], second)
-
     assert channels(shrunk(model), "a") == 3
     assert plan(model).rows[0].why == (
         "2 of constant value: 'b' pads it with zeros, which it is not"
@@ -197,29 +168,23 @@ def test_before_a_padded_separable_convolution_only_zeros_go():
 
 
 def test_an_unpadded_separable_convolution_takes_constants():
-    second = layers.SeparableConv2D(
-        3, 3, depth_multiplier=2, use_bias=False, name="b"
-    )
-    model = padded([1, 2, -4, 0], second)
-
+    options = {"depth_multiplier": 2, "use_bias": False, "name": "b"}
+    model = padded([1, 2, -4, 0], layers.SeparableConv2D(3, 3, **options))
     small = shrunk(model)
     assert channels(small, "a", "b") == [1, 3]
     assert small.get_layer("b").pointwise_kernel.shape == (1, 1, 2, 3)
 
 
 def test_a_border_of_zeros_makes_a_constant_vary():
-    model = keras.Sequential(
-        [
-            keras.Input((4, 4, 1)),
-            layers.Conv2D(4, 1, name="a"),
-            layers.ZeroPadding2D(1, name="pad"),
-            layers.Conv2D(2, 3, name="b"),
-        ]
+    model = sequential(
+        (4, 4, 1),
+        layers.Conv2D(4, 1, name="a"),
+        layers.ZeroPadding2D(1, name="pad"),
+        layers.Conv2D(2, 3, name="b"),
     )
     randomize(model)
     zero_channels(model, "a", [1, 2])
     set_values(model, a_bias=[1, 2, 0, 3])
-
     assert channels(shrunk(model), "a") == 3
     assert plan(model).rows[0].why == (
         "1 of constant value: 'b' reads it, where it is not constant"

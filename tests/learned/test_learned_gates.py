@@ -4,11 +4,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from networks import CE, examples, sequential
 
 import kprune
 from kprune import learned
-
-CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def planted(noise=12, seed=0):
@@ -25,15 +24,12 @@ def planted(noise=12, seed=0):
     right = np.where(np.arange(4 + noise) < 4, 1.0, -1.0)
     last = np.outer(signs * right, [1.0, -1.0])
     order = rng.permutation(4 + noise)
-    model = keras.Sequential(
-        [
-            keras.Input((2,)),
-            keras.layers.Dense(4 + noise, activation="tanh", name="hidden"),
-            keras.layers.Dense(2, name="logits"),
-        ]
+    model = sequential(
+        (2,),
+        keras.layers.Dense(4 + noise, activation="tanh", name="hidden"),
+        keras.layers.Dense(2, name="logits"),
+        values=[first[:, order], np.zeros(4 + noise), last[order], np.zeros(2)],
     )
-    model.layers[0].set_weights([first[:, order], np.zeros(4 + noise)])
-    model.layers[1].set_weights([last[order], np.zeros(2)])
     return model, (x, y), np.flatnonzero(order < 4)
 
 
@@ -76,14 +72,12 @@ def test_gates_follow_the_seed_and_nothing_else_trains():
 def test_one_step_by_hand():
     # One input, one neuron a = 2 x read by (1, -1): logits (2 x g, -2 x g).
     # At x = 1 with class 0: dL/dg = -(1 - p) 4, p the softmax of class 0.
-    model = keras.Sequential(
-        [
-            keras.Input((1,)),
-            keras.layers.Dense(1, use_bias=False, name="a"),
-            keras.layers.Dense(2, use_bias=False, name="b"),
-        ]
+    model = sequential(
+        (1,),
+        keras.layers.Dense(1, use_bias=False, name="a"),
+        keras.layers.Dense(2, use_bias=False, name="b"),
+        values=[[[2.0]], [[1.0, -1.0]]],
     )
-    model.set_weights([np.array([[2.0]]), np.array([[1.0, -1.0]])])
     data = (np.ones((1, 1), "float32"), np.array([0]))
     none, one = (
         learned.learned_gates(
@@ -126,15 +120,13 @@ def test_each_epoch_has_all_examples_in_an_order_of_its_own():
 
 def test_an_activation_of_its_own_is_inside_the_gate():
     model, data, _ = planted()
-    apart = keras.Sequential(
-        [
-            keras.Input((2,)),
-            keras.layers.Dense(16, name="hidden"),
-            keras.layers.Activation("tanh"),
-            keras.layers.Dense(2, name="logits"),
-        ]
+    apart = sequential(
+        (2,),
+        keras.layers.Dense(16, name="hidden"),
+        keras.layers.Activation("tanh"),
+        keras.layers.Dense(2, name="logits"),
+        values=model.get_weights(),
     )
-    apart.set_weights(model.get_weights())
     one, other = (
         learned.learned_gates(m, data, CE, epochs=2)["hidden/kernel"]
         for m in (model, apart)
@@ -174,10 +166,9 @@ def test_what_does_not_fit_is_told_before_training():
 
 def test_each_hidden_layer_loses_the_same_share():
     model = kprune.models.fc((8, 12), input_shape=(5,), classes=3, seed=0)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(32, 5)).astype("float32")
-    data = (x, rng.integers(0, 3, 32))
-    pruned = learned.neuron_supermask(model, data, CE, sparsity=0.75, epochs=1)
+    pruned = learned.neuron_supermask(
+        model, examples(32, 5), CE, sparsity=0.75, epochs=1
+    )
     masks = kprune.get_masks(pruned)
     kept = [int(m.any(axis=0).sum()) for m in masks.values()]
     assert kept == [2, 3, 3]
@@ -202,8 +193,6 @@ def test_bad_arguments(arguments, message):
 
 
 def test_a_network_without_hidden_layers():
-    model = keras.Sequential(
-        [keras.Input((2,)), keras.layers.Dense(2, name="logits")]
-    )
+    model = sequential((2,), keras.layers.Dense(2, name="logits"))
     with pytest.raises(ValueError, match="no hidden dense layer"):
         learned.learned_gates(model, planted()[1], CE)

@@ -7,30 +7,15 @@ import tensorflow as tf
 from interruption import Kill, assert_resumes
 from keras import layers
 from lifecycle import assert_same, normal, two_layers
-from model_kinds import KINDS
+from networks import batched, sequential
 
 import kprune
 from kprune import learned
 from kprune.learned.exact_top_k import exact_top_k
-from kprune.masking import weights
-
-METHODS = {
-    "edge_popup": {"sparsity": 0.5},
-    "biprop": {"sparsity": 0.5},
-    "supermask": {"round_mask": True},
-}
-each = pytest.mark.parametrize("method", METHODS)
-FAST = {
-    ("subclassed", "edge_popup"),
-    ("convolutional_with_batch_norm", "biprop"),
-    ("attention", "supermask"),
-}
 
 
 def one_unit(kernel, bias=0.0):
-    model = keras.Sequential(
-        [keras.Input((len(kernel),)), layers.Dense(1, name="fc")]
-    )
+    model = sequential((len(kernel),), layers.Dense(1, name="fc"))
     model.layers[0].kernel.assign(np.reshape(kernel, (-1, 1)))
     model.layers[0].bias.assign([bias])
     return model
@@ -41,21 +26,25 @@ def choice(model):
     return model.layers[0].parts["kernel"], model.layers[0].layer
 
 
+def supermask(logits, **options):
+    part = learned.Supermask(round_mask=True, **options)
+    part.build((len(logits),))
+    part.logits.assign(logits)
+    return part
+
+
+def edge_popup(model=None, sparsity=0.5, **options):
+    return kprune.select(
+        model or two_layers(), "edge_popup", sparsity, **options
+    )
+
+
 def moved(model, seed=0):
     """Draws scores or logits anew, so that about half of the logits are < 0."""
     rng = np.random.default_rng(seed)
     for variable in model.trainable_variables:
         variable.assign(rng.normal(size=variable.shape))
     return model
-
-
-def frozen(model):
-    """Returns copies of all but scores and moving statistics, by name."""
-    return [
-        np.array(v)
-        for v in model.variables
-        if v.name in ("kernel", "bias", "gamma", "beta", "embeddings")
-    ]
 
 
 # The k highest.
@@ -88,36 +77,25 @@ def gradients(net, x):
     return tape.gradient(loss, [v.value for v in watched])
 
 
-def test_edge_popup_by_hand():
-    net = kprune.select(one_unit([2.0, -3.0, 4.0, 5.0]), "edge_popup", 0.5)
+@pytest.mark.parametrize(
+    ("method", "output"),
+    [
+        # The highest |s| are the second and the third: -3 * 10 + 4 * 100.
+        ("edge_popup", 370.0),
+        # a = (3 + 4) / 2 = 3.5: -3.5 * 10 + 3.5 * 100.
+        ("biprop", 315.0),
+    ],
+)
+def test_edge_popup_and_biprop_by_hand(method, output):
+    net = kprune.select(one_unit([2.0, -3.0, 4.0, 5.0]), method, 0.5)
     part, _ = choice(net)
     part.scores.assign([[0.1], [-0.9], [-0.2], [0.15]])
-
-    # The highest |s| are the second and the third: -3 * 10 + 4 * 100.
     x = [1.0, 10.0, 100.0, 1000.0]
-    np.testing.assert_array_equal(net(np.array([x])), [[370.0]])
+    np.testing.assert_array_equal(net(np.array([x])), [[output]])
     by_scores, by_kernel, by_bias = gradients(net, x)
     # dL/dw_eff = x, so dL/ds = x * w * sign(s), of all four.
-    np.testing.assert_array_equal(
-        by_scores, [[2.0], [30.0], [-400.0], [5000.0]]
-    )
-    assert by_kernel is None
-    assert by_bias is None
-
-
-def test_biprop_by_hand():
-    net = kprune.select(one_unit([2.0, -3.0, 4.0, 5.0]), "biprop", 0.5)
-    part, _ = choice(net)
-    part.scores.assign([[0.1], [-0.9], [-0.2], [0.15]])
-
-    # a = (3 + 4) / 2 = 3.5: -3.5 * 10 + 3.5 * 100.
-    x = [1.0, 10.0, 100.0, 1000.0]
-    np.testing.assert_array_equal(net(np.array([x])), [[315.0]])
-    by_scores, by_kernel, _ = gradients(net, x)
-    np.testing.assert_array_equal(
-        by_scores, [[2.0], [30.0], [-400.0], [5000.0]]
-    )
-    assert by_kernel is None
+    np.testing.assert_array_equal(np.ravel(by_scores), [2, 30, -400, 5000])
+    assert by_kernel is by_bias is None
 
 
 def test_biprop_with_nothing_kept_is_zero():
@@ -148,16 +126,12 @@ def test_supermask_and_its_rescaling_by_hand():
 
 
 def test_supermask_without_rescaling():
-    part = learned.Supermask(rescale=False, round_mask=True)
-    part.build((2,))
-    part.logits.assign([1.0, -1.0])
+    part = supermask([1.0, -1.0], rescale=False)
     np.testing.assert_array_equal(part(tf.constant([2.0, 3.0])), [2, 0])
 
 
 def test_an_empty_supermask_is_zero_and_finite():
-    part = learned.Supermask(round_mask=True)
-    part.build((2,))
-    part.logits.assign([-1.0, -1.0])
+    part = supermask([-1.0, -1.0])
     with tf.GradientTape() as tape:
         out = part(tf.constant([2.0, 3.0]))
     np.testing.assert_array_equal(out, [0, 0])
@@ -174,9 +148,8 @@ def test_a_supermask_is_drawn_by_its_chances_anew_at_each_call():
     # Three standard deviations of a mean of 2000 draws are below 0.034.
     np.testing.assert_allclose(draws.mean(0), [0.5, 0.75, 0.25], atol=0.034)
     assert 0 < np.corrcoef(draws[1:, 0], draws[:-1, 0])[0, 1] + 0.07 < 0.14
-    drawn = np.array(
-        [part.kept_mask(np.random.default_rng(i)) for i in range(2000)]
-    )
+    rng = np.random.default_rng(0)
+    drawn = np.array([part.kept_mask(rng) for i in range(2000)])
     np.testing.assert_allclose(drawn.mean(0), [0.5, 0.75, 0.25], atol=0.034)
 
 
@@ -185,13 +158,13 @@ def test_a_supermask_is_drawn_by_its_chances_anew_at_each_call():
 
 def test_at_sparsity_0_it_is_the_dense_network():
     model = two_layers()
-    net = kprune.select(model, "edge_popup", sparsity=0.0)
+    net = edge_popup(model, sparsity=0.0)
     assert_same(net(normal(8, 4)), model(normal(8, 4)))
 
 
 @pytest.mark.parametrize("sparsity, kept", [(0.5, (10, 5)), (0.9, (2, 1))])
 def test_the_number_kept_of_each_weight_is_exact(sparsity, kept):
-    net = moved(kprune.select(two_layers(), "edge_popup", sparsity))
+    net = moved(edge_popup(sparsity=sparsity))
     masks = learned.selected_masks(net)
     assert (masks["a/kernel"].sum(), masks["b/kernel"].sum()) == kept
     assert learned.sparsity(net) == 1 - sum(kept) / 30
@@ -199,8 +172,8 @@ def test_the_number_kept_of_each_weight_is_exact(sparsity, kept):
 
 def test_scores_are_seeded_and_within_their_limit():
     def scores(seed):
-        net = kprune.select(two_layers(), "edge_popup", 0.5, seed=seed)
-        return [np.array(v) for v in net.trainable_variables]
+        variables = edge_popup(seed=seed).trainable_variables
+        return [np.array(v) for v in variables]
 
     assert_same(scores(1), scores(1))
     assert (scores(1)[0] != scores(2)[0]).all()
@@ -220,148 +193,31 @@ def test_scores_are_seeded_and_within_their_limit():
 def test_constants_to_freeze_at(options, expected):
     # Their mean is 0, the mean square 9/4.
     model = one_unit([1.5, -1.5, 1.5, -1.5])
-    net = kprune.select(model, "edge_popup", 0.75, **options)
-    _, layer = choice(net)
+    _, layer = choice(edge_popup(model, 0.75, **options))
     signs = np.array([[1], [-1], [1], [-1]])
     np.testing.assert_allclose(layer.kernel, expected * signs, rtol=1e-6)
     np.testing.assert_array_equal(np.abs(model.layers[0].kernel), 1.5)
 
 
 def test_normal_draws_to_freeze_at():
-    model = keras.Sequential(
-        [keras.Input((100,)), layers.Dense(200, name="fc")]
-    )
-    net = kprune.select(
-        model, "edge_popup", 0.5, weights="kaiming_normal", scale_fan=True
-    )
+    model = sequential((100,), layers.Dense(200, name="fc"))
+    net = edge_popup(model, weights="kaiming_normal", scale_fan=True)
     _, layer = choice(net)
     # 2 / (100 / 2), and the error of a standard deviation of 20000 draws.
     assert np.std(layer.kernel) == pytest.approx(0.2, rel=0.02)
 
 
 def test_a_weight_without_sign_gets_one():
-    net = kprune.select(
-        one_unit([0.0] * 64), "edge_popup", 0.5, weights="signed_constant"
+    _, layer = choice(
+        edge_popup(one_unit([0.0] * 64), weights="signed_constant")
     )
-    _, layer = choice(net)
     assert 10 < np.sum(np.array(layer.kernel) > 0) < 54
 
 
 def test_biases_are_frozen_as_they_are_or_at_0():
     for biases, value in (("keep", 7.0), ("zero", 0.0)):
-        net = kprune.select(
-            one_unit([1.0], bias=7.0), "edge_popup", 0.0, biases=biases
-        )
+        net = edge_popup(one_unit([1.0], bias=7.0), 0.0, biases=biases)
         assert net.layers[0].layer.bias.numpy() == value
-
-
-def test_what_is_excluded_is_dense_and_frozen():
-    net = kprune.select(two_layers(), "edge_popup", 0.5, exclude="b")
-    assert list(learned.selected_masks(net)) == ["a/kernel"]
-    assert len(net.trainable_variables) == 1
-
-
-def convolutional():
-    model = keras.Sequential(
-        [
-            keras.Input((6, 6, 1)),
-            layers.Conv2D(4, 3, name="conv"),
-            layers.BatchNormalization(momentum=0.5, name="norm"),
-            layers.ReLU(name="relu"),
-            layers.Flatten(name="flat"),
-            layers.Dense(2, name="fc"),
-        ]
-    )
-    model.layers[1].gamma.assign([1.0, 2.0, 3.0, 4.0])
-    return model
-
-
-@each
-def test_training_moves_scores_and_statistics_alone(method):
-    net = kprune.select(convolutional(), method, **METHODS[method])
-    before = frozen(net)
-    scores = [np.array(v) for v in net.trainable_variables]
-    assert len(scores) == 2
-    net.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
-    x, y = normal(16, 6, 6, 1), normal(16, 2)
-    net.fit(x, y, batch_size=8, epochs=2, verbose=0)
-
-    assert len(before) == 6
-    assert_same(frozen(net), before)
-    for variable, old in zip(net.trainable_variables, scores, strict=True):
-        assert (np.array(variable) != old).mean() > 0.9
-    (mean,) = [v for v in net.variables if v.name == "moving_mean"]
-    assert np.abs(mean).min() > 0
-
-
-def test_frozen_stays_frozen_when_the_model_is_told_to_train():
-    net = kprune.select(convolutional(), "edge_popup", 0.5)
-    net.trainable = False
-    assert net.trainable_variables == []
-    net.trainable = True
-    assert [v.name for v in net.trainable_variables] == ["scores", "scores"]
-
-
-# Lives of models.
-
-
-@pytest.mark.parametrize(
-    ("kind", "method"),
-    [
-        pytest.param(k, m, marks=() if (k, m) in FAST else pytest.mark.slow)
-        for k in KINDS
-        for m in METHODS
-    ],
-)
-def test_kind_lives_through(kind, method, tmp_path):
-    model, x, y = KINDS[kind]()
-    before = [v.numpy() for v in model.variables]
-    names = [w.name for w in weights.find(model)]
-    net = kprune.select(model, method, **METHODS[method])
-    net.compile("sgd", "mse")
-    net.train_on_batch(x, y)
-    assert_same([v.numpy() for v in model.variables], before)
-    moved(net)
-    outputs = net(x)
-
-    net.save(tmp_path / "net.keras")
-    loaded = keras.models.load_model(tmp_path / "net.keras")
-    assert_same(loaded(x), outputs)
-    assert isinstance(loaded, type(model))
-    count = len(net.trainable_variables)
-    assert len(loaded.trainable_variables) == count
-    assert {v.name for v in loaded.trainable_variables} <= {"scores", "logits"}
-
-    for one in (net, loaded):
-        plain = kprune.strip(one)
-        assert type(plain) is type(model)
-        assert_same(plain(x), outputs, tolerance=1e-5)
-        assert len(plain.trainable_variables) == len(model.trainable_variables)
-        masked = learned.to_masked(one)
-        assert_same(masked(x), outputs, tolerance=1e-5)
-        assert_same(kprune.get_masks(masked), learned.selected_masks(one))
-        assert [w.name for w in weights.find(masked)] == names
-    assert_same(net(x), outputs)
-
-
-def test_a_stripped_model_knows_nothing_of_kprune(tmp_path):
-    plain = kprune.strip(kprune.select(convolutional(), "biprop", 0.5))
-    assert "kprune" not in plain.to_json()
-
-
-def test_a_hardened_model_trains_its_weights_under_the_masks():
-    net = moved(kprune.select(two_layers(), "edge_popup", 0.5))
-    net.compile("sgd", "mse")
-    masked = learned.to_masked(net)
-    before = [np.array(v) for v in masked.trainable_variables]
-    masked.fit(normal(16, 4), normal(16, 2), verbose=0)
-    after = [np.array(v) for v in masked.trainable_variables]
-    assert [v.name for v in masked.trainable_variables].count("kernel") == 2
-    assert all((a != b).any() for a, b in zip(before, after, strict=True))
-    assert kprune.report(masked).sparsity == 0.5
-    masks = learned.selected_masks(net)
-    for name, mask in kprune.get_masks(masked).items():
-        np.testing.assert_array_equal(mask, masks[name])
 
 
 def test_a_supermask_is_hardened_rounded_or_drawn():
@@ -381,49 +237,6 @@ def test_a_supermask_is_hardened_rounded_or_drawn():
     expected = stored * one["a/kernel"] * (20 / one["a/kernel"].sum())
     np.testing.assert_allclose(
         masked.layers[0].layer.kernel, expected, rtol=1e-6
-    )
-
-
-@each
-def test_half_precision(method):
-    keras.config.set_dtype_policy("mixed_float16")
-    net = kprune.select(two_layers(), method, **METHODS[method])
-    net.compile(keras.optimizers.SGD(0.1), "mse")
-    net.fit(normal(16, 4), normal(16, 2), verbose=0)
-    assert net(normal(3, 4)).dtype == "float16"
-    assert {v.dtype for v in net.trainable_variables} == {"float32"}
-    plain = kprune.strip(net)
-    assert_same(plain(normal(3, 4)), net(normal(3, 4)), tolerance=1e-3)
-
-
-@pytest.mark.slow
-def test_two_replicas_choose_as_one_device():
-    devices = [d.name for d in tf.config.list_logical_devices("CPU")]
-    strategy = tf.distribute.MirroredStrategy(
-        devices, tf.distribute.ReductionToOneDevice()
-    )
-    start = two_layers().get_weights()
-
-    def trained():
-        plain = two_layers()
-        plain.set_weights(start)
-        net = kprune.select(plain, "edge_popup", 0.5)
-        net.compile(keras.optimizers.SGD(0.1), "mse")
-        pairs = (normal(32, 4), normal(32, 2))
-        data = tf.data.Dataset.from_tensor_slices(pairs).batch(8)
-        net.fit(data, epochs=2, verbose=0)
-        return net
-
-    with strategy.scope():
-        replicated = trained()
-    alone = trained()
-    assert_same(
-        [np.array(v) for v in replicated.trainable_variables],
-        [np.array(v) for v in alone.trainable_variables],
-        tolerance=1e-5,
-    )
-    assert_same(
-        learned.selected_masks(replicated), learned.selected_masks(alone)
     )
 
 
@@ -461,16 +274,13 @@ def test_global_selection_is_for_counts():
 
 
 def test_global_selection_killed_in_the_midst_of_an_epoch(tmp_path):
-    x, y = normal(48, 4), normal(48, 2)
-    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
-
     def train(directory, kill):
         keras.utils.set_random_seed(1)
         net = kprune.select(two_layers(), "biprop", 0.5)
         net.compile(keras.optimizers.SGD(1.0), "mse")
         history = kprune.training.fit(
             net,
-            data,
+            batched(normal(48, 4), normal(48, 2)),
             4,
             checkpoint=directory and kprune.callbacks.Checkpoint(directory, 1),
             callbacks=[learned.GlobalSelection(0.5, epochs=3), Kill(kill)],
@@ -510,31 +320,11 @@ def test_the_sparsity_of_a_rounded_supermask_is_that_of_its_mask():
         (("supermask", 0.5), "an outcome"),
         (("edge_popup", 0.5, {"weight": "keep"}), "Did you mean 'weights'"),
         (("edge_popup", 0.5, {"weights": "kep"}), "Did you mean 'keep'"),
-        (("biprop", 0.5, {"biases": None}), r"'keep' or 'zero'.*None"),
+        (("biprop", 0.5, {"biases": None}), "`biases`.*keep, zero"),
         (("biprop", 0.5, {"seed": -1}), r"`seed`.*seed=-1"),
-        (("biprop", 0.5, {"exclude": "c"}), "Unknown weight in `exclude`"),
     ],
 )
 def test_wrong_arguments_are_answered(arguments, message):
-    arguments, options = (
-        (arguments[:-1], arguments[-1])
-        if isinstance(arguments[-1], dict)
-        else (arguments, {})
-    )
+    *arguments, options = [*arguments, {}][:3]
     with pytest.raises(ValueError, match=message):
         kprune.select(two_layers(), *arguments, **options)
-
-
-def test_models_that_do_not_fit_are_refused():
-    net = kprune.select(two_layers(), "edge_popup", 0.5)
-    with pytest.raises(ValueError, match="is trained already"):
-        kprune.select(net, "edge_popup", 0.5)
-    with pytest.raises(ValueError, match="has masks"):
-        kprune.select(kprune.wrap(two_layers()), "edge_popup", 0.5)
-    for function in (
-        learned.sparsity,
-        learned.selected_masks,
-        learned.to_masked,
-    ):
-        with pytest.raises(ValueError, match="has no sparsity that is learned"):
-            function(two_layers())

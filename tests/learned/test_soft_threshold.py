@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from lifecycle import normal, two_layers
+from networks import CE, sequential
 
 import kprune
 from kprune.learned import SoftThreshold
@@ -15,9 +16,7 @@ def thresholds(model):
 
 
 def test_the_layer_computes_with_shrunken_weights():
-    model = keras.Sequential(
-        [keras.Input((3,)), keras.layers.Dense(1, use_bias=False, name="fc")]
-    )
+    model = sequential((3,), keras.layers.Dense(1, use_bias=False, name="fc"))
     model.layers[0].kernel.assign([[-2.0], [0.25], [1.0]])
     model = kprune.learned.soft_threshold(model, initial=0.0)
 
@@ -77,18 +76,16 @@ def test_weight_decay_alone_raises_a_threshold_that_is_flat():
 
 def test_digits_become_sparse():
     train, test = kprune.datasets.load("digits", batch_size=32)
-    model = keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            keras.layers.Flatten(name="flat"),
-            keras.layers.Dense(64, activation="relu", name="a"),
-            keras.layers.Dense(10, name="b"),
-        ]
+    model = sequential(
+        (8, 8, 1),
+        keras.layers.Flatten(name="flat"),
+        keras.layers.Dense(64, activation="relu", name="a"),
+        keras.layers.Dense(10, name="b"),
     )
     model = kprune.learned.soft_threshold(model, initial=-4.0)
     model.compile(
         kprune.training.TorchSGD(0.2, momentum=0.9, weight_decay=3e-3),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        CE,
         metrics=["accuracy"],
     )
     logger = kprune.learned.SparsityLogger()

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from lifecycle import assert_same, normal
+from networks import batched, sequential
 
 import kprune
 from kprune.learned import SupermaskStack, task_inference
@@ -14,9 +15,7 @@ TASKS = ("left", "right", "turned", "mixed")
 
 
 def two_logits(kernel):
-    model = keras.Sequential(
-        [keras.Input((2,)), layers.Dense(2, use_bias=False, name="fc")]
-    )
+    model = sequential((2,), layers.Dense(2, use_bias=False, name="fc"))
     model.layers[0].kernel.assign(kernel)
     return model
 
@@ -75,11 +74,6 @@ def test_rules_find_the_lowest_gradient(rule, count):
             assert alpha.sum() == pytest.approx(1)
 
 
-def images():
-    (x, y), (x_test, y_test) = kprune.datasets.load_arrays("digits")
-    return {"train": (x, y), "test": (x_test, y_test)}
-
-
 def seen_by(task, x):
     """Returns images with their pixels in another order."""
     flat = x.reshape(len(x), -1)
@@ -107,12 +101,11 @@ def trained():
     )
     stack = SupermaskStack(model, 0.5)
     before = kernels_of(stack.net)
-    x, y = images()["train"]
+    (x, y), _ = kprune.datasets.load_arrays("digits")
     for task in TASKS:
-        data = tf.data.Dataset.from_tensor_slices((seen_by(task, x), y))
         stack.train(
             task,
-            data.shuffle(2000, seed=0).batch(32),
+            batched(seen_by(task, x), y, 32, shuffle=0),
             epochs=4,
             optimizer=keras.optimizers.RMSprop(1e-2),
         )
@@ -123,7 +116,7 @@ def trained():
 @pytest.mark.parametrize("rule", ["one_shot", "binary"])
 @pytest.mark.parametrize("classes", [None, 10])
 def test_tasks_are_inferred_and_solved(trained, rule, classes):
-    x, y = images()["test"]
+    _, (x, y) = kprune.datasets.load_arrays("digits")
     assert trained.tasks == list(TASKS)
     for task in TASKS:
         batch = seen_by(task, x)
@@ -149,7 +142,7 @@ def test_tasks_keep_the_exact_number_each_of_the_same_weights(trained):
 def test_a_stack_is_saved_and_loaded(trained, tmp_path):
     trained.save(tmp_path / "stack")
     loaded = SupermaskStack.load(tmp_path / "stack")
-    x, _ = images()["test"]
+    _, (x, _) = kprune.datasets.load_arrays("digits")
     batch = seen_by("turned", x[:64])
     assert loaded.tasks == trained.tasks
     assert loaded.infer(batch) == "turned"
@@ -158,23 +151,17 @@ def test_a_stack_is_saved_and_loaded(trained, tmp_path):
 
 
 def normalized():
-    return keras.Sequential(
-        [
-            keras.Input((4,)),
-            layers.Dense(8, name="a"),
-            layers.BatchNormalization(momentum=0.5, name="norm"),
-            layers.ReLU(name="relu"),
-            layers.Dense(3, name="b"),
-        ]
+    return sequential(
+        (4,),
+        layers.Dense(8, name="a"),
+        layers.BatchNormalization(momentum=0.5, name="norm"),
+        layers.ReLU(name="relu"),
+        layers.Dense(3, name="b"),
     )
 
 
 def test_statistics_are_those_of_the_task():
-    stack = SupermaskStack(normalized(), 0.5)
-    y = np.arange(32) % 3
-    for task, scale in (("small", 1.0), ("large", 9.0)):
-        x = scale * (normal(32, 4) + 1)
-        stack.train(task, tf.data.Dataset.from_tensors((x, y)))
+    stack = two_tasks(SupermaskStack(normalized(), 0.5), normal(32, 4) + 1)
 
     def mean(task):
         net = stack.use(task)
@@ -186,17 +173,14 @@ def test_statistics_are_those_of_the_task():
     assert np.abs(large).mean() > 3 * np.abs(small).mean() > 0
     stack.infer(normal(8, 4))
     assert_same(mean("small"), small)
+    x, y = 9 * (normal(32, 4) + 1), np.arange(32) % 3
     stack.train("small", tf.data.Dataset.from_tensors((x, y)))
     assert (mean("small") != small).sum() > 4
     assert_same(mean("large"), large)
 
 
 def test_looking_at_tasks_leaves_the_network_at_its_own(tmp_path):
-    stack, x = SupermaskStack(normalized()), normal(32, 4)
-    y = np.arange(32) % 3
-    for task, scale in (("small", 1.0), ("large", 9.0)):
-        data = tf.data.Dataset.from_tensors((scale * x, y))
-        stack.train(task, data)
+    stack, x = two_tasks(SupermaskStack(normalized())), normal(32, 4)
     net = stack.use("small")
     expected = net(x)
     for look in (
@@ -210,6 +194,14 @@ def test_looking_at_tasks_leaves_the_network_at_its_own(tmp_path):
         "model.keras",
         "tasks.npz",
     ]
+
+
+def two_tasks(stack, x=None):
+    """Trains two tasks, the inputs of one being nine times the other's."""
+    x, y = normal(32, 4) if x is None else x, np.arange(32) % 3
+    for task, scale in (("small", 1.0), ("large", 9.0)):
+        stack.train(task, tf.data.Dataset.from_tensors((scale * x, y)))
+    return stack
 
 
 class Own(keras.Model):
@@ -230,10 +222,7 @@ def test_a_subclassed_model_in_the_scope_of_a_strategy():
         model = Own()
         model(normal(2, 4))
         stack = SupermaskStack(model)
-    y = np.arange(32) % 3
-    for task, scale in (("small", 1.0), ("large", 9.0)):
-        data = tf.data.Dataset.from_tensor_slices((scale * normal(32, 4), y))
-        stack.train(task, data.batch(8))
+    two_tasks(stack)
     assert stack.infer(normal(8, 4)) in stack.tasks
     assert stack.infer(normal(8, 4), classes=2) in stack.tasks
 

@@ -18,7 +18,6 @@ def test_application_lives_through(name, tmp_path):
     model = getattr(keras.applications, name)(
         weights=None, input_shape=(32, 32, 3), classes=3
     )
-
     x, y = normal(2, 32, 32, 3), np.eye(3)[:2]
     live_through(model, x, y, tmp_path, optimizer="sgd")
 

@@ -42,7 +42,6 @@ def test_count_kept_is_exact(total, sparsity, kept):
 @pytest.mark.parametrize("k", [0, 1, 5, 10])
 def test_top_k_keeps_exactly_k_of_the_highest(scores, k):
     kept = masks.top_k(scores, k, rng())
-
     assert kept.sum() == k
     if k:
         assert scores[kept].min() >= np.sort(scores)[-k]
@@ -60,7 +59,6 @@ def test_top_k_draws_ties_by_seed_and_not_by_position():
     one = masks.top_k(scores, 1000, np.random.default_rng(1))
     same = masks.top_k(scores, 1000, np.random.default_rng(1))
     other = masks.top_k(scores, 1000, np.random.default_rng(2))
-
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
     # 500 +- 15 of the kept would lie in the first half by chance.
@@ -96,7 +94,6 @@ def test_save_and_load_round_trip(tmp_path):
     }
     masks.save(saved, tmp_path / "masks.npz")
     loaded = masks.load(tmp_path / "masks.npz")
-
     assert set(loaded) == set(saved)
     for name, mask in saved.items():
         assert loaded[name].dtype == bool

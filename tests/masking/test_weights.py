@@ -4,13 +4,10 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from networks import sequential
 
 import kprune
 from kprune.masking import weights
-
-
-def model_of(*stack, shape):
-    return keras.Sequential([keras.Input(shape), *stack])
 
 
 def layouts(model):
@@ -81,14 +78,14 @@ def layouts(model):
                 "pointwise_kernel": ((1, 1, 8, 3), (3,), (2,)),
             },
         ),
+        # Kernel "bcd": c and d are in the output, b is summed over.
         (
-            # Kernel "bcd": c and d are in the output, b is summed over.
             layers.EinsumDense("ab,bcd->acd", output_shape=(3, 5)),
             (4,),
             {"kernel": ((4, 3, 5), (1, 2), (0,))},
         ),
+        # b is in input, kernel and output: a kernel for each b.
         (
-            # b is in input, kernel and output: a kernel for each b.
             layers.EinsumDense("abc,bcd->abd", output_shape=(3, 5)),
             (3, 4),
             {"kernel": ((3, 4, 5), (0, 2), (1,))},
@@ -98,13 +95,9 @@ def layouts(model):
             (3, 4),
             {"kernel": ((4, 5), (1,), (0,))},
         ),
+        (layers.Embedding(11, 5), (7,), {"embeddings": ((11, 5), (1,), (0,))}),
+        # Four gates side by side: input, forget, cell, output.
         (
-            layers.Embedding(11, 5),
-            (7,),
-            {"embeddings": ((11, 5), (1,), (0,))},
-        ),
-        (
-            # Four gates side by side: input, forget, cell, output.
             layers.LSTM(3),
             (7, 4),
             {
@@ -112,8 +105,8 @@ def layouts(model):
                 "cell/recurrent_kernel": ((3, 4, 3), (2,), (0,)),
             },
         ),
+        # Three gates, and a bias of two dimensions that is not listed.
         (
-            # Three gates, and a bias of two dimensions that is not listed.
             layers.GRU(5, reset_after=True),
             (7, 4),
             {
@@ -146,17 +139,14 @@ def layouts(model):
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_layout_of_each_layer(layer, shape, expected):
-    found = layouts(model_of(layer, shape=shape))
-
+    found = layouts(sequential(shape, layer))
     assert found == {f"{layer.name}/{n}": v for n, v in expected.items()}
 
 
 def test_layouts_of_attention():
     q = keras.Input((5, 6))
     attention = layers.MultiHeadAttention(2, 3, name="mha")
-
     found = layouts(keras.Model(q, attention(q, q)))
-
     # Projections in: (features, heads, size). Out: (heads, size, features).
     into = ((6, 2, 3), (1, 2), (0,))
     assert found == {
@@ -168,10 +158,7 @@ def test_layouts_of_attention():
 
 
 def test_layouts_of_bidirectional():
-    model = model_of(
-        layers.Bidirectional(layers.GRU(3), name="b"), shape=(7, 4)
-    )
-
+    model = sequential((7, 4), layers.Bidirectional(layers.GRU(3), name="b"))
     assert list(layouts(model)) == [
         f"b/{direction}_layer/cell/{role}"
         for direction in ("forward", "backward")
@@ -180,15 +167,14 @@ def test_layouts_of_bidirectional():
 
 
 def test_bias_and_scale_are_never_prunable():
-    model = model_of(
+    model = sequential(
+        (7, 4),
         layers.GRU(5, return_sequences=True),
         layers.LayerNormalization(axis=(1, 2)),
         layers.PReLU(),
         layers.GroupNormalization(1),
         layers.BatchNormalization(),
-        shape=(7, 4),
     )
-
     names = [name.rpartition("/")[2] for name in weights.prunable(model)]
     assert names == ["kernel", "recurrent_kernel"]
     assert all(w.skipped is None for w in weights.find(model))
@@ -212,18 +198,15 @@ class Inherited(Registered):
 
 def test_registered_layer_is_prunable_and_so_are_its_subclasses():
     kprune.register_layer(Registered, w=((0,), (-2, -1)))
-
     for cls in (Registered, Inherited):
-        found = layouts(model_of(cls(name="own"), shape=(6,)))
+        found = layouts(sequential((6,), cls(name="own")))
         # (outputs, left inputs, right inputs) = (3, 6, 5).
         assert found == {"own/w": ((3, 6, 5), (0,), (1, 2))}
 
 
 def test_unknown_layer_is_listed_with_its_reason():
-    model = model_of(Bilinear(name="own"), layers.Dense(2), shape=(6,))
-
+    model = sequential((6,), Bilinear(name="own"), layers.Dense(2))
     reasons = {w.name: w.skipped for w in weights.find(model)}
-
     assert "unknown weight 'w' of layer class Bilinear" in reasons["own/w"]
     pruned = kprune.prune(model, "magnitude", 0.5)
     assert list(kprune.get_masks(pruned)) == [f"{model.layers[1].name}/kernel"]
@@ -235,9 +218,8 @@ def test_register_layer_wants_a_layer_class():
 
 
 def test_frozen_weights_are_listed_with_their_reason():
-    model = model_of(layers.Dense(3, name="a"), layers.Dense(3), shape=(4,))
+    model = sequential((4,), layers.Dense(3, name="a"), layers.Dense(3))
     model.get_layer("a").trainable = False
-
     assert {w.name: w.skipped for w in weights.find(model)} == {
         "a/kernel": "frozen",
         f"{model.layers[1].name}/kernel": None,
@@ -328,7 +310,6 @@ def test_names_of_a_nested_graph_are_paths():
     i = keras.Input((4,))
     # The same layer twice is one weight with one name.
     model = keras.Model(i, layers.Dense(2, name="head")(inner(inner(i))))
-
     assert [w.name for w in weights.find(model)] == [
         "inner/block/fc/kernel",
         "head/kernel",
@@ -340,7 +321,6 @@ def test_output_layer_of_a_graph():
     x = layers.Dense(4, name="a")(i)
     p = layers.Softmax()(layers.Dense(3, name="b")(x))
     q = layers.Dense(2, name="c")(x)
-
     assert weights.output_names(keras.Model(i, [p, q])) == {
         "b/kernel",
         "c/kernel",
@@ -349,7 +329,6 @@ def test_output_layer_of_a_graph():
 
 def test_matching_takes_names_layers_and_patterns():
     names = ["a/kernel", "ab/kernel", "ab/recurrent_kernel"]
-
     assert weights.matching("a/kernel", names) == ["a/kernel"]
     assert weights.matching("ab", names) == names[1:]
     assert weights.matching(".*/kernel", names) == names[:2]

@@ -22,9 +22,7 @@ from kprune.models import initializers
 )
 def test_variances_are_those_of_the_papers(name, variance):
     initializer = initializers.for_kernel(name, 0, "conv1/kernel")
-
     kernel = initializer((3, 3, 20, 80)).numpy()
-
     # The standard error of the variance of 14,400 draws is about 1.2%.
     assert np.var(kernel) == pytest.approx(variance, rel=0.04)
     assert abs(np.mean(kernel)) < 4 * np.sqrt(variance / kernel.size)
@@ -37,34 +35,29 @@ def test_variances_are_those_of_the_papers(name, variance):
 
 def test_torch_draws_biases_from_the_law_of_their_kernels():
     model = models.lenet5(initializer="torch", seed=0)
-
     # fan_in: 5 * 5 * 20 and 4 * 4 * 50.
     for layer, fan_in in (("conv2", 500), ("fc1", 800)):
         bias = model.get_layer(layer).bias.numpy()
         assert 0.9 < np.abs(bias).max() * np.sqrt(fan_in) < 1
         assert bias.min() < 0 < bias.max()
     other = models.lenet5(initializer="torch", seed=1)
-    assert not np.any(
-        model.get_layer("fc1").bias == other.get_layer("fc1").bias
-    )
-
-
-def test_only_torch_draws_biases():
+    biases = [one.get_layer("fc1").bias for one in (model, other)]
+    assert not np.any(np.equal(*biases))
+    # And no other law does.
     model = models.lenet5(initializer="fan_in_uniform", seed=0)
     assert not np.any(model.get_layer("fc1").bias)
 
 
 def test_constants_have_signs_of_their_own():
-    model = models.fc(
-        (50,), input_shape=(16,), initializer="fan_in_constant", seed=0
-    )
+    options = {"widths": (50,), "input_shape": (16,), "seed": 0}
+    model = models.fc(initializer="fan_in_constant", **options)
     first, last = (model.get_layer(n).kernel.numpy() for n in ("fc1", "fc2"))
     assert set(np.unique(first)) == {-0.25, 0.25}
     np.testing.assert_allclose(np.abs(last), 50**-0.5, rtol=1e-6)
     # Of 800 fair signs the mean is within 3.5 / sqrt(800) of zero.
     assert abs(np.sign(first).mean()) < 0.125
     assert not np.any(model.get_layer("fc1").bias)
-    drawn = models.fc((50,), input_shape=(16,), initializer="torch", seed=0)
+    drawn = models.fc(initializer="torch", **options)
     assert model.count_params() == drawn.count_params()
 
 
@@ -84,9 +77,10 @@ def test_seeds_are_the_same_in_every_process():
     # `hash` gives would differ from run to run.
     assert initializers.derived_seed(0, "conv1/kernel") == 580309175
     assert initializers.derived_seed(None, "conv1/kernel") is None
-    assert initializers.derived_seed(
-        1, "conv1/kernel"
-    ) != initializers.derived_seed(1, "conv2/kernel")
+    one, other = (
+        initializers.derived_seed(1, f"conv{i}/kernel") for i in (1, 2)
+    )
+    assert one != other
 
 
 SQUARE = {"widths": (20, 20, 20), "input_shape": (20,), "classes": 20}
@@ -112,7 +106,6 @@ def square_kernels(**options):
 )
 def test_no_two_layers_share_their_draws(initializer):
     kernels = square_kernels(initializer=initializer)
-
     for index, kernel in enumerate(kernels):
         for later in kernels[index + 1 :]:
             assert not np.any(kernel == later)
@@ -120,11 +113,9 @@ def test_no_two_layers_share_their_draws(initializer):
 
 def test_an_initializer_with_a_seed_keeps_to_it():
     initializer = keras.initializers.HeNormal(seed=5)
-
     one = square_kernels(initializer=initializer)
     same = square_kernels(initializer=keras.initializers.HeNormal(seed=5))
     seeded = square_kernels(initializer=initializer, seed=6)
-
     np.testing.assert_array_equal(one, same)
     assert not np.any(np.equal(one, seeded))
 
@@ -143,8 +134,5 @@ def test_a_callable_is_taken_as_it_is():
 def test_an_unknown_initializer_is_refused(initializer):
     with pytest.raises(ValueError, match="Received: initializer="):
         models.lenet5(initializer=initializer)
-
-
-def test_a_near_miss_gets_a_hint():
     with pytest.raises(ValueError, match="Did you mean 'xavier_normal'"):
         initializers.get("xavier_norml")

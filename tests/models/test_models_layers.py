@@ -18,6 +18,12 @@ def part(model, first, last):
     )
 
 
+def shaped(name, **options):
+    """Builds a model without values: only its layers are asked for."""
+    with keras.StatelessScope(initialize_variables=False):
+        return models.get(name, **options)
+
+
 def outputs(model, names, x):
     tensors = [model.get_layer(name).output for name in names]
     return [t.numpy() for t in keras.Model(model.input, tensors)(x)]
@@ -38,20 +44,14 @@ def images(*shape):
 
 
 def blocks(model):
-    return [
-        x.name[: -len("_add")]
-        for x in model.layers
-        if isinstance(x, keras.layers.Add)
-    ]
+    return [x for x in model.layers if isinstance(x, keras.layers.Add)]
 
 
 def test_stride_two_pads_one_on_every_side():
     inputs = keras.Input((4, 4, 1))
     conv = layers.Layers("ones").conv(inputs, 1, 3, "conv", stride=2)
     x = np.arange(16.0).reshape(1, 4, 4, 1)
-
     sums = keras.Model(inputs, conv)(x)[0, :, :, 0]
-
     # 0+1+4+5, 1+2+3+5+6+7; 4+5+8+9+12+13, 5+6+7+9+10+11+13+14+15. Keras'
     # own "same" would start at 0+1+2+4+5+6+8+9+10.
     np.testing.assert_array_equal(sums, [[10, 24], [51, 90]])
@@ -64,7 +64,6 @@ def test_imagenet_stem_is_torchs(size):
     )
     x = images(2, size, size, 3)
     conv, rectified, pooled = outputs(model, ["conv1", "relu1", "pool1"], x)
-
     kernel = model.get_layer("conv1").kernel.numpy()
     for i, j, window in windows(x, 7, 2, 3, value=0):
         expected = np.tensordot(window, kernel, 3)
@@ -88,45 +87,31 @@ def test_stride_two_of_a_block_is_torchs(name, before, size):
     model = models.get(name, input_shape=(size, size, 3), seed=0)
     conv = model.get_layer("stage2_block1_conv1")
     x, y = outputs(model, [before, conv.name], images(1, size, size, 3))
-
     for i, j, window in windows(x, 3, 2, 1, value=0):
         expected = np.tensordot(window, conv.kernel.numpy(), 3)
         np.testing.assert_allclose(y[:, i, j], expected, atol=1e-4)
     assert y.shape[1:3] == (i + 1, j + 1) == ((size + 1) // 2,) * 2
 
 
-def test_bottleneck_has_its_stride_in_the_middle():
-    model = models.resnet50(initializer="zeros")
-
-    strides = [
-        model.get_layer(f"stage2_block1_{conv}").strides[0]
-        for conv in ("conv1", "conv2", "conv3", "shortcut_conv")
-    ]
-
-    assert strides == [1, 2, 1, 2]
-
-
-def test_wide_resnet50_widens_only_inside_the_blocks():
-    model = models.wide_resnet50(4, input_shape=(8, 8, 3), initializer="zeros")
-
+def test_bottlenecks_have_their_stride_and_width_in_the_middle():
+    model = shaped("wide_resnet50", input_shape=(8, 8, 3))
+    names = ("conv1", "conv2", "conv3", "shortcut_conv")
+    convs = [model.get_layer(f"stage2_block1_{name}") for name in names]
+    assert [conv.strides[0] for conv in convs] == [1, 2, 1, 2]
     filters = [
         model.get_layer(f"stage1_block1_conv{i}").filters for i in (1, 2, 3)
     ]
-
     assert filters == [128, 128, 256]
 
 
-@pytest.mark.parametrize("size", [8, 9])
-@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("size, width", [(8, 1), (9, 2)])
 def test_option_a_takes_every_second_pixel_and_pads_channels(size, width):
     model = models.resnet20(
         shortcut="pad", input_shape=(size, size, 3), width=width, seed=0
     )
     shortcut = part(model, "stage1_block3_relu", "stage2_block1_shortcut_pad")
     x = images(2, size, size, 16 * width)
-
     y = shortcut(x).numpy()
-
     half = 8 * width  # From 16 to 32 channels: 8 zeros on either side.
     expected = np.zeros((2, (size + 1) // 2, (size + 1) // 2, 32 * width))
     expected[..., half:-half] = x[:, ::2, ::2]
@@ -140,7 +125,6 @@ def test_option_a_passes_gradients_to_the_pixels_it_takes():
     with tf.GradientTape() as tape:
         tape.watch(x)
         total = tf.reduce_sum(3 * shortcut(x))
-
     expected = np.zeros(x.shape)
     expected[:, ::2, ::2] = 3
     np.testing.assert_array_equal(tape.gradient(total, x), expected)
@@ -158,8 +142,7 @@ def test_option_a_passes_gradients_to_the_pixels_it_takes():
     ],
 )
 def test_stable_resnet_scales_by_the_number_of_blocks(name, count):
-    options = {"input_shape": (8, 8, 3), "initializer": "zeros"}
-    model = models.get(name, stable=True, **options)
+    model = shaped(name, stable=True, input_shape=(8, 8, 3))
 
     scales = [x.scale for x in model.layers if "_scale" in x.name]
 
@@ -167,43 +150,42 @@ def test_stable_resnet_scales_by_the_number_of_blocks(name, count):
     assert len(blocks(model)) == count
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet20", "wrn_16_4"])
-def test_no_scale_unless_asked(name):
-    model = models.get(name, initializer="zeros")
-
-    assert len(blocks(model)) >= 6
-    for layer in model.layers:
-        assert not isinstance(layer, keras.layers.Rescaling)
+PLAIN = ("resnet18", "resnet20", "wrn_16_4")
+ADDED = {
+    "resnet18": [
+        ("stage1_block2_bn2", "stage1_block1_relu"),
+        ("stage2_block1_bn2", "stage2_block1_shortcut_bn"),
+    ],
+    "resnet50": [("stage1_block1_bn3", "stage1_block1_shortcut_bn")],
+    "resnet20": [("stage3_block2_bn2", "stage3_block1_relu")],
+    "wrn_16_4": [
+        ("stage1_block2_conv2", "stage1_block1_add"),
+        ("stage1_block1_conv2", "stage1_block1_shortcut_conv"),
+    ],
+}
 
 
 @pytest.mark.parametrize(
-    "name, last, block, shortcut",
-    [
-        ("resnet18", "bn2", "stage1_block2", "stage1_block1_relu"),
-        ("resnet18", "bn2", "stage2_block1", "stage2_block1_shortcut_bn"),
-        ("resnet50", "bn3", "stage1_block1", "stage1_block1_shortcut_bn"),
-        ("resnet20", "bn2", "stage3_block2", "stage3_block1_relu"),
-        ("wrn_16_4", "conv2", "stage1_block2", "stage1_block1_add"),
-        ("wrn_16_4", "conv2", "stage1_block1", "stage1_block1_shortcut_conv"),
-    ],
+    "name, stable",
+    [*((name, True) for name in ADDED), *((name, False) for name in PLAIN)],
 )
-@pytest.mark.parametrize("stable", [True, False])
-def test_blocks_add_the_end_of_the_branch(name, last, block, shortcut, stable):
+def test_blocks_add_the_end_of_the_branch(name, stable):
     model = models.get(name, stable=stable, input_shape=(8, 8, 3), seed=0)
-    names = [f"{block}_{last}", shortcut, f"{block}_add"]
-
-    branch, shortcut, added = outputs(model, names, images(2, 8, 8, 3))
-
     scale = 1 / math.sqrt(len(blocks(model))) if stable else 1
-    assert np.std(branch) > 0.01 and np.std(shortcut) > 0.01
-    np.testing.assert_allclose(added, shortcut + scale * branch, atol=1e-4)
+    for last, shortcut in ADDED[name]:
+        add = f"{last.rpartition('_')[0]}_add"
+        x = images(2, 8, 8, 3)
+        branch, short, added = outputs(model, [last, shortcut, add], x)
+        assert np.std(branch) > 0.01 and np.std(short) > 0.01
+        np.testing.assert_allclose(added, short + scale * branch, atol=1e-4)
+    rescaled = [x for x in model.layers if "Rescaling" in type(x).__name__]
+    assert bool(rescaled) == stable
 
 
 def test_stable_resnet_has_the_same_weights():
     options = {"input_shape": (8, 8, 3), "seed": 0}
     plain = models.resnet20(**options)
     stable = models.resnet20(stable=True, **options)
-
     # By name: Keras orders layers by their depth, which the scales change.
     others = {w.path: w for w in stable.weights}
     assert len(others) == len(plain.weights)
@@ -214,22 +196,16 @@ def test_stable_resnet_has_the_same_weights():
 
 
 def test_wrn_shortcut_with_weights_starts_after_the_activation():
-    model = models.wrn_16_4(initializer="zeros")
-
+    model = shaped("wrn", depth=10, width=2)
     conv = model.get_layer("stage1_block1_shortcut_conv")
-
     assert conv.input is model.get_layer("stage1_block1_relu1").output
 
 
 @pytest.mark.parametrize("name", ["vgg11", "resnet18", "resnet20", "wrn_16_4"])
 def test_batch_norm_has_torchs_constants(name):
-    model = models.get(name, initializer="zeros")
-    norms = [
-        x
-        for x in model.layers
-        if isinstance(x, keras.layers.BatchNormalization)
-    ]
-
+    model = shaped(name)
+    kind = keras.layers.BatchNormalization
+    norms = [x for x in model.layers if isinstance(x, kind)]
     assert len(norms) >= 8
     assert {(x.momentum, x.epsilon) for x in norms} == {(0.9, 1e-5)}
 
@@ -239,10 +215,7 @@ def test_batch_norm_has_torchs_constants(name):
     [
         ("vgg11", "64 M 128 M 256 256 M 512 512 M 512 512"),
         ("vgg13", "64 64 M 128 128 M 256 256 M 512 512 M 512 512"),
-        (
-            "vgg16",
-            "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512",
-        ),
+        ("vgg16", "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512"),
         (
             "vgg19_bn",
             "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M "
@@ -251,33 +224,24 @@ def test_batch_norm_has_torchs_constants(name):
     ],
 )
 def test_vgg_has_its_filters_and_pools_in_order(name, expected):
-    model = models.get(name, input_shape=(32, 32, 3), initializer="zeros")
-
-    found = []
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2D):
-            found.append(str(layer.filters))
-        if isinstance(layer, keras.layers.MaxPooling2D):
-            found.append("M")
-
+    model = shaped(name)
+    kinds = (keras.layers.Conv2D, keras.layers.MaxPooling2D)
+    found = [x for x in model.layers if isinstance(x, kinds)]
+    found = [str(getattr(x, "filters", "M")) for x in found]
     assert " ".join(found) == expected
 
 
 def test_vgg_takes_the_mean_of_what_four_pools_leave():
     model = models.vgg11(input_shape=(64, 32, 3), seed=0)
-
     last, mean = outputs(model, ["block5_relu2", "mean"], images(1, 64, 32, 3))
-
     assert last.shape == (1, 4, 2, 512)
     np.testing.assert_allclose(mean, last.mean((1, 2)), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["fc", "lenet5", "conv2"])
 def test_activation_is_that_of_all_hidden_layers(name):
-    model = models.get(name, activation="sigmoid", initializer="zeros")
+    model = shaped(name, activation="sigmoid")
     weighted = [x for x in model.layers if hasattr(x, "activation")]
-
     *hidden, last = [x.activation for x in weighted]
-
     assert set(hidden) == {keras.activations.sigmoid}
     assert last is keras.activations.linear

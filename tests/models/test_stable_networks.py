@@ -2,15 +2,13 @@
 
 import math
 
-import keras
 import numpy as np
 import pytest
+from networks import CE, examples
 
 import kprune
 
-X = np.random.default_rng(0).normal(size=(16, 8, 8, 3)).astype("float32")
-Y = np.arange(16) % 4
-CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+X, Y = examples(16, 8, 8, 3, classes=4)
 SHORT = {
     "resnet_cifar": {"depth": 8},
     "wrn": {"depth": 10, "width": 1},
@@ -27,7 +25,7 @@ def methods(*quick):
     """Every name that `prune` takes, all but some of them slow tests."""
     return [
         name if name in quick else pytest.param(name, marks=pytest.mark.slow)
-        for name in kprune.methods()
+        for name in kprune.methods("prune")
     ]
 
 

@@ -5,6 +5,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
+from networks import sequential
 
 import kprune
 from kprune.pruning import kept_weights
@@ -13,24 +14,14 @@ from kprune.scoring import neurons
 
 
 def net(kernels, biases, activation="relu", apart=False):
-    stack = [keras.Input((len(kernels[0]),))]
-    for i, kernel in enumerate(kernels):
-        hidden = i < len(kernels) - 1
-        inside = activation if hidden and not apart else None
-        units = np.shape(kernel)[1]
-        stack.append(keras.layers.Dense(units, inside, name=f"fc{i + 1}"))
-        if hidden and apart:
-            stack.append(
-                keras.layers.Activation(activation, name=f"{activation}{i}")
-            )
-    model = keras.Sequential(stack)
-    values = [
-        np.array(v, "float32")
-        for pair in zip(kernels, biases, strict=True)
-        for v in pair
-    ]
-    model.set_weights(values)
-    return model
+    layers = []
+    for i, bias in enumerate(biases, start=1):
+        inside = None if apart or i == len(biases) else activation
+        layers.append(keras.layers.Dense(len(bias), inside, name=f"fc{i}"))
+        if apart and i < len(biases):
+            layers.append(keras.layers.Activation(activation, name=f"act{i}"))
+    values = itertools.chain(*zip(kernels, biases, strict=True))
+    return sequential((len(kernels[0]),), *layers, values=values)
 
 
 # Norms with the bias: |(3, 4)| = 5, |(0, 2)| = 2, |(-1, 0)| = 1. The largest
@@ -62,9 +53,8 @@ def test_draws_count_until_enough_have_come():
         assert drawn.counts[3] == 0
         # The last draw was of one that had not come before.
         assert 1 in drawn.counts
-    assert (
-        np.count_nonzero(draw(chances, 4, np.random.default_rng(0)).counts) == 3
-    )
+    most = draw(chances, 4, np.random.default_rng(0)).counts
+    assert np.count_nonzero(most) == 3
 
 
 def test_draws_are_from_the_probabilities():
@@ -152,7 +142,7 @@ def test_the_bound_is_read_off_the_data():
     [
         ({"sparsity": 1.0}, "`sparsity`"),
         ({"beta": 0.0}, "`beta`"),
-        ({"beta": 1.0, "data": (np.ones((1, 1)), np.ones(1))}, "and data"),
+        ({"beta": 1.0, "data": (np.ones((1, 1)), np.ones(1))}, "`beta`"),
         ({"seed": -1}, "`seed`"),
     ],
 )

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from networks import sequential
 
 import kprune
 from kprune.masking import weights
@@ -10,17 +11,12 @@ from kprune.pruning.granularity.coupled_channels import CoupledChannels
 from kprune.runtime.keras_internals import all_layers
 
 layers = keras.layers
-CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def chain():
     """2 -> 3 -> 2."""
-    return keras.Sequential(
-        [
-            keras.Input((2,)),
-            layers.Dense(3, "relu", name="a"),
-            layers.Dense(2, name="b"),
-        ]
+    return sequential(
+        (2,), layers.Dense(3, "relu", name="a"), layers.Dense(2, name="b")
     )
 
 
@@ -70,13 +66,11 @@ def test_scores_per_cost(per, side, expected):
 
 
 def test_flops_count_positions():
-    model = keras.Sequential(
-        [
-            keras.Input((4, 4, 2)),
-            layers.Conv2D(3, 3, name="a"),  # 2 x 2 positions.
-            layers.Conv2D(1, 2, name="b"),  # One position.
-            layers.Flatten(name="flatten"),
-        ]
+    model = sequential(
+        (4, 4, 2),
+        layers.Conv2D(3, 3, name="a"),
+        layers.Conv2D(1, 2, name="b"),
+        layers.Flatten(name="flatten"),
     )
     scores = {n: np.ones(w.layout.shape) for n, w in _prunable(model)}
     found = pooled(model, scores, reduce="first", per="flops")
@@ -101,6 +95,12 @@ def block():
     h = layers.Add(name="add")([h, b])
     h = layers.GlobalAveragePooling2D(name="pool")(h)
     return keras.Model(x, layers.Dense(3, name="fc")(h))
+
+
+def masks_of(model, method="random", sparsity=0.5, **options):
+    """Returns the masks of channels of a method."""
+    options = {"granularity": "channel", "verbose": 0, **options}
+    return kprune.get_masks(kprune.prune(model, method, sparsity, **options))
 
 
 def kept(masks):
@@ -197,10 +197,7 @@ def test_what_cannot_go_is_left_out_with_the_reason():
     assert rows["c/kernel"].kept == 2 * 2  # Reads what is left of b.
     # Each weight by itself, as in models that are no graph.
     free = kprune.Channel("l2", tied=False)
-    pruned = kprune.prune(
-        model, "magnitude", 0.5, granularity=free, allocation="uniform"
-    )
-    masks = kprune.get_masks(pruned)
+    masks = masks_of(model, "magnitude", granularity=free, allocation="uniform")
     assert masks["a/kernel"].any(0).sum() == 3
     assert masks["c/kernel"].all()
 
@@ -263,16 +260,13 @@ def test_channels_of_an_excluded_weight_stay():
 def test_frozen_weights_hold_their_channels():
     model = block()
     model.get_layer("stem").trainable = False
-    masks = kprune.get_masks(
-        kprune.prune(model, "random", 0.5, granularity="channel")
-    )
+    masks = masks_of(model)
     assert masks["outer/kernel"].any((0, 1, 2)).all()
 
 
 def test_output_layer():
     grain = kprune.Channel("l2", output_layer=True)
-    pruned = kprune.prune(chain(), "magnitude", 0.4, granularity=grain)
-    masks = kprune.get_masks(pruned)
+    masks = masks_of(chain(), "magnitude", 0.4, granularity=grain)
     units = [masks[f"{n}/kernel"].any(0).sum() for n in "ab"]
     assert sum(units) == 3  # Of 3 + 2.
 
@@ -280,16 +274,15 @@ def test_output_layer():
 @pytest.mark.parametrize("rounds, recover", [(1, False), (4, False), (4, True)])
 @pytest.mark.parametrize("allocation", ["global", "uniform", "erk", "er"])
 def test_counts_are_exact(allocation, rounds, recover):
-    pruner = kprune.Pruner(
-        "random",
-        "channel",
-        allocation,
+    masks = masks_of(
+        block(),
+        sparsity=0.3,
+        allocation=allocation,
         schedule="linear",
         rounds=rounds,
         recover=recover,
+        on_collapse="ignore",
     )
-    pruned = kprune.prune(block(), pruner, 0.3, on_collapse="ignore", verbose=0)
-    masks = kprune.get_masks(pruned)
     assert sum(kept(masks)) == 7  # Of 4 + 6 groups.
 
 
@@ -307,79 +300,38 @@ def test_pruning_goes_on_from_the_masks_that_are_there():
 
 
 def test_minimum_per_family():
-    pruned = kprune.prune(
-        block(), "magnitude", 0.8, granularity="channel", min_kept=1
-    )
-    masks = kprune.get_masks(pruned)
+    masks = masks_of(block(), "magnitude", 0.8, min_kept=1)
     assert sum(kept(masks)) == 2 and min(kept(masks)) == 1
 
 
-def gated(model, x, y, layer, channel):
-    """Returns the loss in training mode by a gate behind a layer."""
-
-    def at(gate):
-        h = keras.ops.cast(x, "float64")
-
-        def conv(name, h):
-            one = model.get_layer(name)
-            h = keras.ops.conv(
-                h, keras.ops.cast(one.kernel, "float64"), padding="same"
-            )
-            return h + keras.ops.cast(one.bias, "float64")
-
-        def bn(name, h):
-            one = model.get_layer(name)
-            mean = keras.ops.mean(h, (0, 1, 2))
-            variance = keras.ops.mean((h - mean) ** 2, (0, 1, 2))
-            h = (h - mean) / keras.ops.sqrt(variance + one.epsilon)
-            gamma, beta = (
-                keras.ops.cast(v, "float64") for v in (one.gamma, one.beta)
-            )
-            return h * gamma + beta
-
-        def through(h, name):
-            if name != layer:
-                return h
-            gates = np.ones(h.shape[-1])
-            gates[channel] = gate
-            return h * gates
-
-        h = through(keras.ops.relu(bn("bn0", conv("stem", h))), "relu0")
-        b = through(keras.ops.relu(bn("bn1", conv("inner", h))), "relu1")
-        h = through(h + conv("outer", b), "add")
-        h = keras.ops.mean(h, (1, 2))
-        fc = model.get_layer("fc")
-        logits = h @ keras.ops.cast(fc.kernel, "float64")
-        logits = np.array(logits + keras.ops.cast(fc.bias, "float64"))
-        log_sum = np.log(np.exp(logits).sum(1))
-        return float((log_sum - logits[np.arange(len(y)), y]).mean())
-
-    return at
-
-
-def test_the_outgoing_side_is_a_gate_behind_normalization_and_activation():
-    """METHODS' oracle: signed scores are the derivative by the gate, where on
-    the incoming side, in front of batch normalization, they cancel."""
+def test_the_outgoing_side_is_a_gate_behind_normalization_and_activation(
+    float64,
+):
+    """Signed scores are the derivative of the loss by the gate, where on the
+    incoming side, in front of batch normalization, they cancel."""
     model = randomized(block(), 3)
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(8, 6, 6, 3)), rng.integers(0, 3, 8)
-    data = (x.astype("float32"), y)
-    scoring = kprune.ScoringConfig(precision="float64")
-    scores = kprune.score(
-        model, "skeletonization", data=data, loss=CE, scoring=scoring
-    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    scores = kprune.score(model, "skeletonization", data=(x, y), loss=loss)
     found = pooled(model, scores, reduce="sum", side="outgoing")
-    step = 1e-5
+    layer = {one.name: one for one in model.layers}
+
+    def at(gates):
+        h = layer["relu0"](layer["bn0"](layer["stem"](x), training=True))
+        b = layer["relu1"](layer["bn1"](layer["inner"](h), training=True))
+        h = layer["pool"](h + layer["outer"](b * gates))
+        return float(loss(y, layer["fc"](h)))
+
+    step = 1e-5 * np.eye(6)
     for channel in range(6):
-        at = gated(model, data[0], y, "relu1", channel)
-        slope = (at(1 + step) - at(1 - step)) / (2 * step)
+        slope = (at(1 + step[channel]) - at(1 - step[channel])) / 2e-5
         np.testing.assert_allclose(
             found["inner/kernel"][channel], -slope, rtol=1e-4, atol=1e-8
         )
     cancelled = pooled(model, scores, reduce="sum")["inner/kernel"]
-    sizes = pooled(model, {n: abs(s) for n, s in scores.items()}, reduce="sum")[
-        "inner/kernel"
-    ]
+    sizes = {n: abs(s) for n, s in scores.items()}
+    sizes = pooled(model, sizes, reduce="sum")["inner/kernel"]
     assert (np.abs(cancelled) < 1e-2 * sizes).all()
     assert (np.abs(found["inner/kernel"]) > 1e-2 * sizes).any()
 
@@ -411,8 +363,7 @@ class Own(keras.Model):
 def test_models_that_are_no_graph():
     model = Own()
     model(np.zeros((1, 4)))
-    pruned = kprune.prune(model, "magnitude", 0.5, granularity="channel")
-    masks = kprune.get_masks(pruned)
+    masks = masks_of(model, "magnitude")
     assert masks["a/kernel"].any(0).sum() == 3
     assert masks["b/kernel"].all()
     with pytest.raises(ValueError, match="graph of layers"):

@@ -7,13 +7,25 @@ import sys
 import keras
 import numpy as np
 import pytest
+from networks import CE, conv_net, examples, sequential
 
 import kprune
 from kprune.pruning import criteria
-from kprune.scoring.config import ScoringConfig
 from kprune.scoring.objective import Objective
 
-CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+DATA = examples(8, 6, 6, 2)
+
+
+def score(name, model=None, **options):
+    """Returns the scores of a small convolutional network."""
+    model = model or conv_net()
+    return kprune.score(model, name, data=DATA, loss=CE, **options)
+
+
+def one_weight(value):
+    model = sequential((1,), keras.layers.Dense(1, use_bias=False, name="w"))
+    model.layers[0].set_weights([np.array([[value]])])
+    return model
 
 
 def quadratic(start, matrix, scoring=None):
@@ -24,11 +36,9 @@ def quadratic(start, matrix, scoring=None):
     """
     matrix = np.array(matrix)
     x = np.linalg.cholesky(len(matrix) * matrix / 2).T
-    model = keras.Sequential(
-        [
-            keras.Input((len(matrix),)),
-            keras.layers.Dense(1, use_bias=False, name="w", dtype="float64"),
-        ]
+    model = sequential(
+        (len(matrix),),
+        keras.layers.Dense(1, use_bias=False, name="w", dtype="float64"),
     )
     model.layers[0].set_weights([np.reshape(start, (-1, 1))])
     y = np.zeros((len(x), 1))
@@ -104,19 +114,15 @@ def test_grasp_by_absolute_value_is_another_method():
     np.testing.assert_allclose(scores, [5, 30])
 
 
-def test_grasp_takes_the_temperature_of_the_probe_unless_it_has_its_own():
-    model, data = tiny_model(), batches()
+def test_grasp_takes_the_temperature_of_the_config_unless_it_has_its_own():
+    def scores(scoring=None, **options):
+        return score("grasp", scoring=scoring, **options)["fc1/kernel"]
 
-    def scores(of_probe=None, **options):
-        scoring = ScoringConfig(temperature=of_probe)
-        found = kprune.score(
-            model, "grasp", data=data, loss=CE, scoring=scoring, **options
-        )
-        return found["fc1/kernel"]
-
-    np.testing.assert_array_equal(scores(), scores(200.0))
-    np.testing.assert_array_equal(scores(3.0), scores(7.0, temperature=3.0))
-    assert (scores() != scores(3.0)).any()
+    three = {"temperature": 3.0}
+    np.testing.assert_array_equal(scores(), scores({"temperature": 200.0}))
+    own = scores({"temperature": 7.0}, temperature=3.0)
+    np.testing.assert_array_equal(scores(three), own)
+    assert (scores() != scores(three)).any()
 
 
 def test_obd_of_a_diagonal_quadratic_needs_one_sample():
@@ -136,32 +142,20 @@ def test_obd_by_hutchinson_converges_to_the_diagonal():
 
 
 def test_obd_by_fisher_averages_the_squares_of_each_example():
-    model = keras.Sequential(
-        [keras.Input((1,)), keras.layers.Dense(1, use_bias=False, name="w")]
-    )
-    model.layers[0].set_weights([np.array([[2.0]])])
-    # Loss (w x - y)^2: gradients 2 (2 - 1) 1 = 2 and 2 (6 - 9) 3 = -18, whose
-    # squares average to (4 + 324) / 2 = 164; times w^2 / 2 = 2.
+    # At w = 2, loss (w x - y)^2: gradients 2 (2 - 1) 1 = 2 and 2 (6 - 9) 3 =
+    # -18, whose squares average to (4 + 324) / 2 = 164; times w^2 / 2 = 2.
     data = (np.array([[1.0], [3.0]]), np.array([[1.0], [9.0]]))
     scores = kprune.score(
-        model, "obd", data=data, loss="mse", curvature="fisher"
+        one_weight(2.0), "obd", data=data, loss="mse", curvature="fisher"
     )
     np.testing.assert_allclose(np.ravel(scores["w/kernel"]), [328])
 
 
 def test_fisher_needs_statistics_that_one_example_has():
     with pytest.raises(ValueError, match='batch_norm="eval"'):
-        kprune.score(
-            tiny_model(), "obd", data=batches(), loss=CE, curvature="fisher"
-        )
-    scores = kprune.score(
-        tiny_model(),
-        "obd",
-        data=batches(),
-        loss=CE,
-        curvature="fisher",
-        batch_norm="eval",
-    )
+        score("obd", curvature="fisher")
+    moving = {"batch_norm": "eval"}
+    scores = score("obd", curvature="fisher", scoring=moving)
     assert all((s >= 0).all() and s.max() > 0 for s in scores.values())
 
 
@@ -179,7 +173,7 @@ def test_fisher_needs_statistics_that_one_example_has():
 )
 def test_bad_options(name, options, message):
     with pytest.raises(ValueError, match=message):
-        kprune.score(tiny_model(), name, data=batches(), loss=CE, **options)
+        score(name, **options)
 
 
 def test_obs_is_for_small_networks():
@@ -202,21 +196,17 @@ def test_the_mean_of_what_batches_give_is_not_that_of_their_mean(
 ):
     # Two batches of one example, x = 1 and x = 2 with y = 3 and y = 1, at
     # w = 1: gradients 2 (1 - 3) 1 = -4 and 2 (2 - 1) 2 = 4, whose mean is 0.
-    model = keras.Sequential(
-        [keras.Input((1,)), keras.layers.Dense(1, use_bias=False, name="w")]
-    )
-    model.layers[0].set_weights([np.array([[1.0]])])
     data = (np.array([[1.0], [2.0]]), np.array([[3.0], [1.0]]))
 
-    def score(reduce):
-        scoring = ScoringConfig(batch_size=1, reduce=reduce)
+    def reduced(reduce):
+        scoring = {"batch_size": 1, "reduce": reduce}
         found = kprune.score(
-            model, name, data=data, loss="mse", scoring=scoring
+            one_weight(1.0), name, data=data, loss="mse", scoring=scoring
         )
         return float(found["w/kernel"][0, 0])
 
-    assert score("abs_of_mean") == 0
-    assert score("mean_of_abs") == (function(1, -4) + function(1, 4)) / 2
+    assert reduced("abs_of_mean") == 0
+    assert reduced("mean_of_abs") == (function(1, -4) + function(1, 4)) / 2
 
 
 def test_magnitude_is_the_absolute_value():
@@ -224,12 +214,9 @@ def test_magnitude_is_the_absolute_value():
     np.testing.assert_array_equal(scores, [1, 2])
 
 
-def net(*layers, inputs=2):
-    return keras.Sequential([keras.Input((inputs,)), *layers])
-
-
 def test_synflow_by_hand_and_its_conservation():
-    model = net(
+    model = sequential(
+        (2,),
         keras.layers.Dense(2, use_bias=False, activation="relu", name="a"),
         keras.layers.Dense(1, use_bias=False, activation="softmax", name="b"),
     )
@@ -270,7 +257,7 @@ def test_synflow_holds_what_float32_cannot():
         )
         for _ in range(50)
     ]
-    scores = kprune.score(net(*layers, inputs=8), "synflow")
+    scores = kprune.score(sequential((8,), *layers), "synflow")
     total = [s.sum() for s in scores.values()]
     np.testing.assert_allclose(total, 8.0 * 80.0**50, rtol=1e-9)
 
@@ -280,7 +267,7 @@ def test_synflow_ranks_as_in_float32_with_each_layer_rescaled():
     rng = np.random.default_rng(3)
     kernels = [rng.normal(size=(8, 8)).astype("float32") for _ in range(30)]
     layers = [keras.layers.Dense(8, use_bias=False) for _ in kernels]
-    model = net(*layers, inputs=8)
+    model = sequential((8,), *layers)
     model.set_weights(kernels)
     scores = list(kprune.score(model, "synflow").values())
 
@@ -313,7 +300,8 @@ def test_synflow_in_a_hundred_rounds_empties_no_layer():
 
 
 def test_weights_into_and_out_of_a_dead_unit_score_zero():
-    model = net(
+    model = sequential(
+        (2,),
         keras.layers.Dense(3, use_bias=False, activation="relu", name="a"),
         keras.layers.Dense(2, use_bias=False, name="b"),
     )
@@ -333,42 +321,32 @@ def test_weights_into_and_out_of_a_dead_unit_score_zero():
 
 
 def test_a_residual_network_trains_with_an_emptied_layer_and_says_so():
-    model = kprune.models.get("resnet20", classes=3, seed=0)
-    (emptied,) = [
-        n
-        for n in kprune.score(model, "magnitude")
-        if n.endswith("block2_conv1/kernel")
-    ][:1]
-    masks = {
-        n: np.ones(s.shape, bool)
-        for n, s in kprune.score(model, "magnitude").items()
-    }
+    pruned = kprune.wrap(kprune.models.get("resnet20", classes=3, seed=0))
+    masks = kprune.get_masks(pruned)
+    emptied = next(n for n in masks if n.endswith("block2_conv1/kernel"))
     masks[emptied][:] = False
-    pruned = kprune.wrap(model)
     kprune.set_masks(pruned, masks)
     pruned.compile("sgd", CE)
     x = np.random.default_rng(0).normal(size=(4, 32, 32, 3))
-    losses = [
-        pruned.train_on_batch(x, np.array([0, 1, 2, 0])) for _ in range(3)
-    ]
+    y = np.array([0, 1, 2, 0])
+    losses = [pruned.train_on_batch(x, y) for _ in range(3)]
     assert np.isfinite(losses).all() and losses[2] != losses[0]
     (row,) = [r for r in kprune.report(pruned).rows if r.kept == 0]
     assert row.name == emptied and row.dead_outputs == row.output_units
 
 
 def test_the_order_of_batches_does_not_matter():
-    x, y = batches()
+    x, y = DATA
     order = np.random.default_rng(1).permutation(8)
-    one = Objective(tiny_model(False), (x, y), CE, ScoringConfig(batch_size=2))
-    two = Objective(
-        tiny_model(False), (x[order], y[order]), CE, ScoringConfig(batch_size=2)
-    )
+    model, two = conv_net(norm=False), {"batch_size": 2}
     for name in ("snip", "grasp", "obd"):
-        a = criteria.get(name)(one, one.weights, one.masks)
-        b = criteria.get(name)(two, two.weights, two.masks)
-        largest = max(np.abs(np.asarray(s)).max() for s in a.values())
+        a = score(name, model, scoring=two)
+        b = kprune.score(
+            model, name, data=(x[order], y[order]), loss=CE, scoring=two
+        )
+        largest = max(np.abs(s).max() for s in a.values())
         for n in a:
-            assert np.abs(np.asarray(a[n] - b[n])).max() < 1e-5 * largest
+            assert np.abs(a[n] - b[n]).max() < 1e-5 * largest
 
 
 def test_synflow_says_that_it_needs_logits():
@@ -409,29 +387,6 @@ def test_get_answers_typos():
 # The contract of every criterion is `kprune.testing.check_criterion`.
 
 
-def tiny_model(batch_norm=True):
-    keras.utils.set_random_seed(7)
-    layers = keras.layers
-    return keras.Sequential(
-        [
-            keras.Input((6, 6, 2)),
-            layers.Conv2D(4, 3, use_bias=False, name="conv"),
-            *([layers.BatchNormalization()] if batch_norm else []),
-            layers.ReLU(),
-            layers.Dropout(0.3),
-            layers.Flatten(),
-            layers.Dense(8, activation="relu", name="fc1"),
-            layers.Dense(3, name="fc2"),
-        ]
-    )
-
-
-def batches(count=8):
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(count, 6, 6, 2)).astype("float32")
-    return x, rng.integers(0, 3, count)
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -453,11 +408,10 @@ def test_prospr_on_all_batches_keeps_the_contract_too():
 
 
 def test_scores_are_of_the_weights_that_are_given():
-    model, other = tiny_model(), tiny_model()
+    model, other = conv_net(), conv_net()
     other.layers[-1].kernel.assign(other.layers[-1].kernel ** 2)
     for name in set(criteria.names()) - {"random", "bn_gamma"}:
-        one = kprune.score(model, name, data=batches(), loss=CE)
-        two = kprune.score(other, name, data=batches(), loss=CE)
+        one, two = score(name, model), score(name, other)
         assert (one["fc2/kernel"] != two["fc2/kernel"]).any(), name
 
 

@@ -17,23 +17,25 @@ def layout(shape, outputs=None, inputs=None, view=None):
     )
 
 
-def rng():
-    return np.random.default_rng(0)
-
-
 def ones(shape):
     return np.ones(shape, bool)
+
+
+def pool(grain, scores, alive=None, grouped=None):
+    """Returns the scores of the groups of a weight."""
+    scores = np.array(scores, float)
+    alive = ones(scores.shape) if alive is None else np.array(alive)
+    grouped = grouped or layout(scores.shape)
+    return grain.pool(scores, alive, grouped, np.random.default_rng(0))
 
 
 def test_weight_is_its_own_group():
     scores = np.arange(6.0).reshape(2, 3)
     alive = np.array([[True, False, True], [True, True, True]])
     grain = granularity.get("weight")
-    pooled = grain.pool(scores, alive, layout((2, 3)), rng())
-
-    np.testing.assert_array_equal(pooled, scores)
-    np.testing.assert_array_equal(grain.live(alive, layout((2, 3))), alive)
-    np.testing.assert_array_equal(grain.expand(alive, layout((2, 3))), alive)
+    np.testing.assert_array_equal(pool(grain, scores, alive), scores)
+    for same in (grain.live, grain.expand):
+        np.testing.assert_array_equal(same(alive, layout((2, 3))), alive)
 
 
 @pytest.mark.parametrize(
@@ -47,9 +49,7 @@ def test_weight_is_its_own_group():
     ],
 )
 def test_channel_reduces_over_all_inputs(reduce, expected):
-    scores = np.array([[1.0, 2.0], [3.0, 4.0]])
-    grain = granularity.Channel(reduce=reduce)
-    pooled = grain.pool(scores, ones((2, 2)), layout((2, 2)), rng())
+    pooled = pool(granularity.Channel(reduce=reduce), [[1, 2], [3, 4]])
     np.testing.assert_allclose(pooled, expected)
 
 
@@ -60,31 +60,25 @@ def test_channel_of_a_dead_slice_is_out_of_the_race():
         grain.live(alive, layout((2, 2))), [True, False]
     )
     # What is pruned in a channel does not count for it.
-    scores = np.array([[1.0, 2], [4, 8]])
-    pooled = grain.pool(scores, alive, layout((2, 2)), rng())
+    pooled = pool(grain, [[1, 2], [4, 8]], alive)
     np.testing.assert_array_equal(pooled, [1, 0])
 
 
 def test_channel_of_a_recurrent_kernel_is_a_unit_with_its_gates():
     # An LSTM kernel of 1 input and 2 units: columns i0 i1 f0 f1 c0 c1 o0 o1.
     lstm = layout((1, 8), view=(1, 4, 2), outputs=(2,), inputs=(0,))
-    scores = np.array([[1.0, 0, 2, 0, 3, 0, 4, 8]])
     grain = granularity.Channel(reduce="sum")
-
-    np.testing.assert_array_equal(
-        grain.pool(scores, ones((1, 8)), lstm, rng()), [10, 8]
-    )
-    np.testing.assert_array_equal(
-        grain.expand(np.array([True, False]), lstm),
-        [[True, False] * 4],
-    )
+    pooled = pool(grain, [[1, 0, 2, 0, 3, 0, 4, 8]], grouped=lstm)
+    np.testing.assert_array_equal(pooled, [10, 8])
+    mask = grain.expand(np.array([True, False]), lstm)
+    np.testing.assert_array_equal(mask, [[True, False] * 4])
 
 
 def test_channel_of_a_depthwise_kernel_counts_channel_and_multiplier():
     depthwise = layout((2, 2, 3, 2), outputs=(2, 3), inputs=(2,))
     scores = np.arange(24.0).reshape(2, 2, 3, 2)
     grain = granularity.Channel(reduce="mean")
-    pooled = grain.pool(scores, ones(scores.shape), depthwise, rng())
+    pooled = pool(grain, scores, grouped=depthwise)
 
     # Positions of the window are 6 apart: the mean is the first plus 9.
     np.testing.assert_array_equal(pooled, [[9, 10], [11, 12], [13, 14]])
@@ -94,27 +88,22 @@ def test_channel_of_a_depthwise_kernel_counts_channel_and_multiplier():
 
 def test_nm_ranks_each_run_of_inputs_by_itself():
     # Two outputs, four inputs; columns are the runs.
-    scores = np.array([[4.0, 1], [3, 2], [2, 3], [1, 4]])
-    pooled = granularity.NM(2, 4).pool(
-        scores, ones((4, 2)), layout((4, 2)), rng()
-    )
-    np.testing.assert_array_equal(
-        pooled, [[0, -3], [-1, -2], [-2, -1], [-3, 0]]
-    )
+    pooled = pool(granularity.NM(2, 4), [[4, 1], [3, 2], [2, 3], [1, 4]])
+    expected = [[0, -3], [-1, -2], [-2, -1], [-3, 0]]
+    np.testing.assert_array_equal(pooled, expected)
 
 
 def test_nm_puts_dead_weights_last():
-    scores = np.array([[4.0], [3], [2], [1]])
-    alive = np.array([[False], [True], [True], [True]])
-    pooled = granularity.NM(2, 4).pool(scores, alive, layout((4, 1)), rng())
+    alive = [[False], [True], [True], [True]]
+    pooled = pool(granularity.NM(2, 4), [[4], [3], [2], [1]], alive)
     np.testing.assert_array_equal(pooled, [[-3], [0], [-1], [-2]])
 
 
 def test_nm_runs_along_the_input_channels_of_a_convolution():
     kernel = layout((3, 3, 8, 5))
-    scores = rng().random((3, 3, 8, 5))
+    scores = np.random.default_rng(0).random((3, 3, 8, 5))
     grain = granularity.NM(2, 4)
-    pooled = grain.pool(scores, ones(scores.shape), kernel, rng())
+    pooled = pool(grain, scores)
     mask = grain.expand(pooled > -2, kernel)
 
     runs = mask.reshape(3, 3, 2, 4, 5).sum(axis=3)
@@ -135,29 +124,23 @@ def test_nm_says_which_weights_do_not_fit():
 
 @pytest.mark.parametrize("n, m", [(4, 4), (0, 4), (5, 4), (1.5, 4)])
 def test_nm_refuses_patterns_that_are_none(n, m):
-    with pytest.raises(ValueError, match="0 < n < m"):
+    with pytest.raises(ValueError, match=r"argument `[nm]`.*integer >= "):
         granularity.NM(n, m)
 
 
 def test_block_takes_the_mean_and_copes_with_edges():
-    scores = np.array([[1.0, 2, 3], [5, 6, 7], [9, 10, 30]])
     grain = granularity.Block((2, 2))
-    pooled = grain.pool(scores, ones((3, 3)), layout((3, 3)), rng())
-
+    pooled = pool(grain, [[1, 2, 3], [5, 6, 7], [9, 10, 30]])
     # (1+2+5+6)/4, (3+7)/2, (9+10)/2, 30.
     np.testing.assert_array_equal(pooled, [[3.5, 5], [9.5, 30]])
-    mask = grain.expand(
-        np.array([[True, False], [False, True]]), layout((3, 3))
-    )
+    mask = grain.expand(np.eye(2, dtype=bool), layout((3, 3)))
     np.testing.assert_array_equal(
         mask, [[True, True, False], [True, True, False], [False, False, True]]
     )
 
 
 def test_block_of_four_inputs_lies_along_the_inputs():
-    grain = granularity.Block((4, 1))
-    scores = np.arange(16.0).reshape(8, 2)
-    pooled = grain.pool(scores, ones((8, 2)), layout((8, 2)), rng())
+    pooled = pool(granularity.Block((4, 1)), np.arange(16.0).reshape(8, 2))
     # Column 0 holds 0 2 4 6 | 8 10 12 14.
     np.testing.assert_array_equal(pooled, [[3, 4], [11, 12]])
 
@@ -168,11 +151,9 @@ def test_block_of_four_inputs_lies_along_the_inputs():
 def test_block_counts_its_live_weights_alone(reduce, expected):
     alive = np.array([[True], [False], [False], [False]])
     grain = granularity.Block((2, 1), reduce=reduce)
-    scores = np.array([[2.0], [9], [9], [9]])
-    pooled = grain.pool(scores, alive, layout((4, 1)), rng())
-    keep_pruned_values = grain.live(alive, layout((4, 1)))
-    assert pooled[0, 0] == expected
-    np.testing.assert_array_equal(keep_pruned_values, [[True], [False]])
+    assert pool(grain, [[2], [9], [9], [9]], alive)[0, 0] == expected
+    live = grain.live(alive, layout((4, 1)))
+    np.testing.assert_array_equal(live, [[True], [False]])
 
 
 @pytest.mark.parametrize("shape", [(0, 1), (4,), (1, 2, 3), (1.5, 2)])

@@ -5,6 +5,7 @@ import os
 import keras
 import numpy as np
 import pytest
+from networks import sequential
 
 import kprune
 from kprune.pruning import kept_weights
@@ -21,21 +22,19 @@ MASKS = {
 
 def net(dtype=None, keep_pruned_values=False):
     return kprune.wrap(
-        keras.Sequential(
-            [
-                keras.Input((2,)),
-                keras.layers.Dense(
-                    3, bias_initializer="ones", dtype=dtype, name="a"
-                ),
-                keras.layers.BatchNormalization(
-                    gamma_initializer="zeros",
-                    beta_initializer="ones",
-                    moving_mean_initializer="ones",
-                    moving_variance_initializer="zeros",
-                    name="norm",
-                ),
-                keras.layers.Dense(1, name="b"),
-            ]
+        sequential(
+            (2,),
+            keras.layers.Dense(
+                3, bias_initializer="ones", dtype=dtype, name="a"
+            ),
+            keras.layers.BatchNormalization(
+                gamma_initializer="zeros",
+                beta_initializer="ones",
+                moving_mean_initializer="ones",
+                moving_variance_initializer="zeros",
+                name="norm",
+            ),
+            keras.layers.Dense(1, name="b"),
         ),
         keep_pruned_values=keep_pruned_values,
     )
@@ -136,9 +135,7 @@ def test_what_does_not_fit_is_said(tmp_path):
     found = kept_weights.centroids(model)
     with pytest.raises(ValueError, match="has no masks"):
         kept_weights.centroids(kprune.strip(model))
-    other = kprune.wrap(
-        keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="a")])
-    )
+    other = kprune.wrap(sequential((2,), keras.layers.Dense(3, name="a")))
     before = kernel(other, "a")
     with pytest.raises(ValueError, match="'b/kernel'"):
         found.apply(other)

@@ -1,9 +1,12 @@
 """OSSuM's scores: brute force, numbers by hand, and what must hold of them."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from networks import CE, sequential
 
 import kprune
 from kprune.pruning import criteria
@@ -11,29 +14,19 @@ from kprune.scoring import neurons
 from kprune.scoring.config import ScoringConfig
 from kprune.scoring.objective import Objective
 
-CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 NAMES = ("ossum", "linear_ossum", "log_ossum")
 
 
 def net(kernels, activation="tanh", biases=None):
     """Returns a stack of dense layers, fc1, fc2 ..., of these kernels."""
-    stack = [keras.Input((len(kernels[0]),))]
-    for i, kernel in enumerate(kernels, start=1):
-        last = i == len(kernels)
-        stack.append(
-            keras.layers.Dense(
-                np.shape(kernel)[1],
-                activation=None if last else activation,
-                name=f"fc{i}",
-            )
-        )
-    model = keras.Sequential(stack)
-    for i, (layer, kernel) in enumerate(
-        zip(model.layers, kernels, strict=True)
-    ):
-        bias = np.zeros(layer.units) if biases is None else biases[i]
-        layer.set_weights([np.array(kernel, "float32"), bias])
-    return model
+    biases = biases or [np.zeros(np.shape(kernel)[1]) for kernel in kernels]
+    stack = [
+        keras.layers.Dense(len(bias), activation, name=f"fc{i}")
+        for i, bias in enumerate(biases, start=1)
+    ]
+    stack[-1].activation = keras.activations.linear
+    values = itertools.chain(*zip(kernels, biases, strict=True))
+    return sequential((len(kernels[0]),), *stack, values=values)
 
 
 def drawn(seed=0, examples=20, d=6, classes=4):
@@ -45,14 +38,24 @@ def drawn(seed=0, examples=20, d=6, classes=4):
     return kernels, biases, x, rng.permutation(y)
 
 
-def scores_of(name, model, x, y, masks=None, **scoring):
-    objective = Objective(model, (x, y), CE, ScoringConfig(**scoring))
-    masks = objective.masks if masks is None else masks
-    found = criteria.get(name)(objective, objective.weights, masks)
+def by_objective(name, objective, weights=None, masks=None):
+    """Returns the scores of the only kernel that is scored."""
+    weights, masks = weights or objective.weights, masks or objective.masks
+    found = criteria.get(name)(objective, weights, masks)
     ((kernel, scores),) = found.items()
-    assert kernel == model.layers[-1].name + "/kernel"
+    assert kernel == objective.model.layers[-1].name + "/kernel"
     assert scores.dtype == np.float64
     return scores
+
+
+def scores_of(name, model, x, y, masks=None, **scoring):
+    objective = Objective(model, (x, y), CE, ScoringConfig(**scoring))
+    return by_objective(name, objective, masks=masks)
+
+
+def ones():
+    shapes = {"fc1/kernel": (5, 6), "fc2/kernel": (6, 4)}
+    return {name: np.ones(shape, bool) for name, shape in shapes.items()}
 
 
 def test_ossum_by_hand():
@@ -112,21 +115,16 @@ def test_labels_are_class_numbers_or_one_hot_and_may_have_weights():
     model = net(kernels, biases=biases)
     one = scores_of("ossum", model, x, y)
     np.testing.assert_array_equal(scores_of("ossum", model, x, y[:, None]), one)
-    hot = Objective(
-        model,
-        (x, np.eye(4)[y]),
-        keras.losses.CategoricalCrossentropy(from_logits=True),
-    )
-    found = criteria.get("ossum")(hot, hot.weights, hot.masks)
-    np.testing.assert_array_equal(found["fc2/kernel"], one)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    hot = Objective(model, (x, np.eye(4)[y]), loss)
+    np.testing.assert_array_equal(by_objective("ossum", hot), one)
     # An example that weighs 2 counts twice, one that weighs 0 not at all.
     weight = np.ones(20)
     weight[:2] = 2, 0
-    weighted = Objective(model, (x, y, weight), CE)
-    found = criteria.get("ossum")(weighted, weighted.weights, weighted.masks)
+    found = by_objective("ossum", Objective(model, (x, y, weight), CE))
     x[1], y[1] = x[0], y[0]
     twice = scores_of("ossum", model, x, y)
-    np.testing.assert_allclose(found["fc2/kernel"], twice, atol=1e-9)
+    np.testing.assert_allclose(found, twice, atol=1e-9)
 
 
 def test_it_is_the_gradient_by_gates_at_logits_of_zero():
@@ -214,9 +212,7 @@ def test_what_is_equal_in_all_is_drawn_by_the_seed():
     for seed in range(12):
         objective = Objective(model, (x, y), CE, seed=seed)
         for name in ("linear_ossum", "log_ossum"):
-            criterion = criteria.get(name)
-            found = criterion(objective, objective.weights, objective.masks)
-            totals = found["fc2/kernel"].sum(axis=1)
+            totals = by_objective(name, objective).sum(axis=1)
             assert len(set(totals)) == 4
             first.add(int(totals.argmax()))
     assert first == {0, 1, 2, 3}
@@ -228,10 +224,7 @@ def test_neurons_that_are_gone_do_not_count(name):
     small = net(
         [kernels[0][:, :4], kernels[1][:4]], biases=[biases[0][:4], biases[1]]
     )
-    masks = {
-        "fc1/kernel": np.ones((5, 6), bool),
-        "fc2/kernel": np.ones((6, 4), bool),
-    }
+    masks = ones()
     masks["fc1/kernel"][:, 4:] = masks["fc2/kernel"][4:] = False
     found = scores_of(name, net(kernels, biases=biases), x, y, masks)
     expected = scores_of(name, small, x, y)
@@ -247,16 +240,12 @@ def test_a_model_that_has_masks_is_scored_by_the_weights_given():
     wrapped = kprune.wrap(model)
     masks = {"fc1/kernel": np.arange(30).reshape(5, 6) % 2 == 0}
     kprune.set_masks(wrapped, masks)
-    ones = {
-        "fc1/kernel": np.ones((5, 6), bool),
-        "fc2/kernel": np.ones((6, 4), bool),
-    }
     objective = Objective(wrapped, (x, y), CE)
     given = {
-        "fc1/kernel": kernels[0].astype("float32"),
-        "fc2/kernel": kernels[1].astype("float32"),
+        name: kernel.astype("float32")
+        for name, kernel in zip(ones(), kernels, strict=True)
     }
-    found = criteria.get("ossum")(objective, given, ones)["fc2/kernel"]
+    found = by_objective("ossum", objective, given, ones())
     np.testing.assert_allclose(found, dense, rtol=1e-6)
     pruned = scores_of("ossum", wrapped, x, y)
     kernels[0] = np.where(masks["fc1/kernel"], kernels[0], 0)
@@ -269,22 +258,19 @@ def test_it_needs_a_dense_layer_over_several_classes():
     one = net([np.ones((3, 2)), np.ones((2, 1))])
     objective = Objective(one, (x, y.astype("float32")), "mse")
     with pytest.raises(ValueError, match="two or more units"):
-        criteria.get("ossum")(objective, objective.weights, objective.masks)
+        by_objective("ossum", objective)
     model = net([np.ones((3, 2)), np.ones((2, 2))])
     objective = Objective(model, (x, y), CE, exclude=["fc2/kernel"])
     with pytest.raises(ValueError, match=r"'fc2/kernel'.*leave it out of"):
-        criteria.get("ossum")(objective, objective.weights, objective.masks)
-    convolution = keras.Sequential(
-        [keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 4, name="conv")]
-    )
+        by_objective("ossum", objective)
+    convolution = sequential((4, 4, 1), keras.layers.Conv2D(2, 4, name="conv"))
     with pytest.raises(ValueError, match=r"output layers \['conv'\]"):
         neurons.output_layer(convolution)
 
 
 def test_labels_that_name_no_class():
     kernels, biases, x, _ = drawn()
-    objective = Objective(
-        net(kernels, biases=biases), (x, np.ones((20, 2))), lambda y, z: 0.0
-    )
+    model, data = net(kernels, biases=biases), (x, np.ones((20, 2)))
+    objective = Objective(model, data, lambda y, z: 0.0)
     with pytest.raises(ValueError, match=r"shape \(n, 4\).*shape \(20, 2\)"):
-        criteria.get("ossum")(objective, objective.weights, objective.masks)
+        by_objective("ossum", objective)

@@ -3,14 +3,13 @@
 import keras
 import numpy as np
 import pytest
+from networks import CE, examples
 
 import kprune
 from kprune.pruning.criteria.prospr import prospr
 from kprune.runtime import disk_list
 from kprune.scoring.config import ScoringConfig
 from kprune.scoring.objective import Objective
-
-CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def tiny_resnet():
@@ -34,14 +33,8 @@ def tiny_resnet():
 
 
 def data(count=6):
-    rng = np.random.default_rng(1)
-    return [
-        (
-            rng.normal(size=(16, 8, 8, 3)).astype("float32"),
-            rng.integers(0, 5, 16),
-        )
-        for _ in range(count)
-    ]
+    x, y = examples(16 * count, 8, 8, 3, classes=5, seed=1)
+    return list(zip(np.split(x, count), np.split(y, count), strict=True))
 
 
 def score(model, count=6, scoring=None, **options):
@@ -102,11 +95,8 @@ def test_force_and_iter_snip_of_one_round_are_snip(method):
 def test_biases_and_batch_norm_make_the_inner_steps_too():
     model = tiny_resnet()
     objective = Objective(model, data(2), CE)
-    assert {name.split("/")[-1] for name in objective.others} == {
-        "gamma",
-        "beta",
-        "bias",
-    }
+    others = {name.split("/")[-1] for name in objective.others}
+    assert others == {"gamma", "beta", "bias"}
     # Frozen, they stay, and the scores are others.
     free = score(model, inner_steps=1)
     for layer in model.layers:
@@ -134,8 +124,9 @@ def test_inner_steps_take_fresh_batches_or_all_each_time():
     same = steps([a], fresh_batches=False)
     assert error(steps([a, a, a]), same) == 0
     whole = [tuple(np.concatenate(p) for p in zip(a, b, strict=True))]
-    both = steps([a, b], fresh_batches=False, batch_norm="eval")
-    assert error(steps(whole, batch_norm="eval"), both) < 1e-5
+    moving = {"batch_norm": "eval"}
+    both = steps([a, b], fresh_batches=False, scoring=moving)
+    assert error(steps(whole, scoring=moving), both) < 1e-5
 
 
 @pytest.mark.slow
@@ -165,30 +156,26 @@ def test_a_pruned_weight_stays_pruned_in_the_inner_steps():
         return gradient(w, temperature)
 
     objective.gradient = spy
-    scores = prospr(
-        objective,
-        objective.weights,
-        objective.masks,
-        inner_steps=2,
-        fresh_batches=False,
-    )
+
+    def scored(**options):
+        found = prospr(
+            objective,
+            objective.weights,
+            objective.masks,
+            inner_steps=2,
+            fresh_batches=False,
+            **options,
+        )
+        return {name: np.asarray(s) for name, s in found.items()}
+
+    scores = scored()
     assert len(seen) == 3
     for w in seen:
         for name, mask in objective.masks.items():
             assert not np.asarray(w[name])[~mask].any()
     moved = np.abs(np.asarray(seen[2]["fc/kernel"] - seen[0]["fc/kernel"]))
     assert moved.max() > 0
-    unrolled = prospr(
-        objective,
-        objective.weights,
-        objective.masks,
-        inner_steps=2,
-        fresh_batches=False,
-        unrolled=True,
-    )
-    scores = {n: np.asarray(s) for n, s in scores.items()}
-    unrolled = {n: np.asarray(s) for n, s in unrolled.items()}
-    assert error(scores, unrolled) < 1e-5
+    assert error(scores, scored(unrolled=True)) < 1e-5
 
 
 def test_the_points_of_the_steps_may_lie_on_disk(monkeypatch):
@@ -201,16 +188,11 @@ def test_the_points_of_the_steps_may_lie_on_disk(monkeypatch):
 def test_structured_prospr_ranks_channels_by_the_sum_with_its_sign():
     model = tiny_resnet()
     options = {"inner_steps": 1}
+    options |= {"structured": True}
     pruned = kprune.prune(
-        model,
-        "prospr",
-        0.5,
-        data=data(2),
-        loss=CE,
-        structured=True,
-        **options,
+        model, "prospr", 0.5, data=data(2), loss=CE, **options
     )
-    signed = score(model, count=2, signed=True, **options)
+    signed = score(model, count=2, signed=True, inner_steps=1)
     masks = kprune.get_masks(pruned)
     names = [x.name for x in model.layers if "conv" in x.name]
     stem, a, b, c, d, skip = sorted(names, key=lambda n: (len(n), n))

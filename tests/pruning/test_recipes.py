@@ -6,40 +6,34 @@ from fractions import Fraction
 import keras
 import numpy as np
 import pytest
+from networks import CE, examples, sequential
 
 import kprune
-from kprune.callbacks import dynamic
 from kprune.masking import masks
 from kprune.masking.masks import Budget
 from kprune.pruning import criteria, recipes, schedules
+from kprune.pruning.redrawn import rescored_at_fresh_init
 from kprune.scoring.config import ScoringConfig
 
-CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-
-def net():
-    keras.utils.set_random_seed(5)
-    return keras.Sequential(
-        [
-            keras.Input((4, 4, 1)),
-            keras.layers.Conv2D(6, 3, name="conv"),
-            keras.layers.ReLU(),
-            keras.layers.Flatten(),
-            keras.layers.Dense(3, name="fc"),
-        ]
+def net(*after):
+    return sequential(
+        (4, 4, 1),
+        keras.layers.Conv2D(6, 3, name="conv"),
+        *after,
+        keras.layers.ReLU(),
+        keras.layers.Flatten(),
+        keras.layers.Dense(3, name="fc"),
+        seed=5,
     )
 
 
-def net_with_gamma():
-    first, *others = net().layers
-    norm = keras.layers.BatchNormalization(name="bn")
-    return keras.Sequential([keras.Input((4, 4, 1)), first, norm, *others])
-
-
 def data(count=30):
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(count, 4, 4, 1)).astype("float32")
-    return x, rng.integers(0, 3, count)
+    return examples(count, 4, 4, 1)
+
+
+def scores(method="snip", model=None, **options):
+    return kprune.score(model or net(), method, data=data(), loss=CE, **options)
 
 
 def pruned(method, sparsity=0.8, **options):
@@ -75,9 +69,10 @@ def test_force_revives_and_iter_snip_does_not():
 @pytest.mark.parametrize("method", ["force", "iter_snip", "grasp_it"])
 def test_iterated_methods_take_fresh_batches_in_each_round(method):
     batches = [data(10 + i) for i in range(4)]
-    one = pruned(method, data=batches, batches=1, rounds=4)
+    first = {"batches": 1}
+    one = pruned(method, data=batches, scoring=first, rounds=4)
     order = [batches[i] for i in (0, 1, 2, 3, 0)]
-    again = pruned(method, data=order, batches=1, rounds=4)
+    again = pruned(method, data=order, scoring=first, rounds=4)
     same = pruned(method, data=batches[:1], rounds=4)
     assert masks.overlap(one, again) == 1
     assert masks.overlap(one, same) < 1
@@ -85,26 +80,24 @@ def test_iterated_methods_take_fresh_batches_in_each_round(method):
 
 def test_exponential_counts_over_the_rounds():
     # k_t = m (k / m)^(t / T), and k_T = k exactly: 10^6 to 100 in 4 rounds.
-    counts = [
-        Budget(0.9999, schedules.exponential, Fraction(t, 4)).keep(10**6)
-        for t in range(1, 5)
-    ]
-    assert counts == [100_000, 10_000, 1_000, 100]
-    linear = [
-        Budget(0.9999, schedules.linear, Fraction(t, 4)).keep(10**6)
-        for t in range(1, 5)
-    ]
-    assert linear == [750_025, 500_050, 250_075, 100]
+    for schedule, expected in [
+        (schedules.exponential, [100_000, 10_000, 1_000, 100]),
+        (schedules.linear, [750_025, 500_050, 250_075, 100]),
+    ]:
+        budgets = [
+            Budget(0.9999, schedule, Fraction(t, 4)) for t in (1, 2, 3, 4)
+        ]
+        assert [b.keep(10**6) for b in budgets] == expected
 
 
 @pytest.mark.parametrize(
     "rule, kept",
-    [
-        ("round", 33),
-        ("floor_keep", 33),
-        ("ceil_keep", 34),
-        ("floor_remove", 34),
-    ],
+    {
+        "round": 33,
+        "floor_keep": 33,
+        "ceil_keep": 34,
+        "floor_remove": 34,
+    }.items(),
 )
 def test_counts_of_released_codes(rule, kept):
     # A third of 100 is 33.33..; removed are 66.66.., floored to 66.
@@ -139,54 +132,41 @@ def test_released_force_differentiates_the_logit():
 
 
 def test_released_snip_scores_other_weights_than_it_trains():
-    scores = kprune.score(
-        net(), "snip", data=data(), loss=CE, released_code=True
-    )
     other = net()
     for layer in other.layers:
         if layer.weights:
             layer.kernel.assign(3.0 * layer.kernel)
-    again = kprune.score(
-        other, "snip", data=data(), loss=CE, released_code=True
+    one, again = (
+        scores(released_code=True),
+        scores(model=other, released_code=True),
     )
-    for name in scores:  # What the model holds does not matter.
-        np.testing.assert_array_equal(scores[name], again[name])
-    ours = kprune.score(net(), "snip", data=data(), loss=CE)
-    assert (ours["fc/kernel"] != scores["fc/kernel"]).any()
+    for name in one:  # What the model holds does not matter.
+        np.testing.assert_array_equal(one[name], again[name])
+    assert (scores()["fc/kernel"] != one["fc/kernel"]).any()
     # The kernels are drawn by Glorot's normal law: 2 / (fans) in variance.
+    drawn = redrawn(kprune.models.lenet_300_100())
+    deviation = np.std(drawn["fc1/kernel"])
+    np.testing.assert_allclose(deviation, np.sqrt(2 / 1084), rtol=0.02)
+
+
+def redrawn(model, **options):
+    """Returns the weights that a criterion is given to score."""
     seen = {}
 
     def spy(objective, weights, current):
         seen.update(weights)
         return dict(weights)
 
-    kprune.score(
-        kprune.models.lenet_300_100(),
-        kprune.pruning.recipes.redrawn.rescored_at_fresh_init(spy),
-    )
-    deviation = np.std(seen["fc1/kernel"])
-    np.testing.assert_allclose(deviation, np.sqrt(2 / 1084), rtol=0.02)
+    kprune.score(model, rescored_at_fresh_init(spy, **options))
+    return {name: np.array(w) for name, w in seen.items()}
 
 
 def test_released_grasp_redraws_dense_layers_only():
-    seen = []
-
-    def spy(objective, weights, current):
-        seen.append(weights)
-        return dict(weights)
-
     model = net()
-    kprune.score(
-        model,
-        kprune.pruning.recipes.redrawn.rescored_at_fresh_init(
-            spy, dense_only=True
-        ),
-    )
-    np.testing.assert_array_equal(
-        seen[0]["conv/kernel"], model.get_layer("conv").kernel
-    )
-    own = np.array(model.get_layer("fc").kernel)
-    assert (np.array(seen[0]["fc/kernel"]) != own).all()
+    drawn = redrawn(model, dense_only=True)
+    conv, fc = (np.array(model.get_layer(n).kernel) for n in ("conv", "fc"))
+    np.testing.assert_array_equal(drawn["conv/kernel"], conv)
+    assert (drawn["fc/kernel"] != fc).all()
     theirs = pruned("grasp", released_code=True)
     assert masks.overlap(theirs, pruned("grasp")) < 1
 
@@ -196,7 +176,7 @@ def dense_net():
 
 
 @pytest.mark.parametrize(
-    "method", [n for n in kprune.methods() if n.endswith("_norm")]
+    "method", [n for n in kprune.methods("prune") if n.endswith("_norm")]
 )
 def test_methods_of_dense_networks_prune_each_hidden_layer(method):
     model = kprune.prune(dense_net(), method, 0.5, data=data(), loss=CE)
@@ -207,31 +187,29 @@ def test_methods_of_dense_networks_prune_each_hidden_layer(method):
 
 @pytest.mark.parametrize(
     "method",
-    [n for n in kprune.methods() if not n.endswith("ossum_norm")],
+    [n for n in kprune.methods("prune") if not n.endswith("ossum_norm")],
 )
 def test_every_method_prunes_to_the_count_at_every_granularity(method):
     grains = [("channel", 0.5)]
-    criterion = recipes.get(method).criterion
-    if not getattr(criteria.get(criterion), "scores_neurons", False):
+    if not kprune.methods()[method].channels_only:
         grains += [
             ("weight", 0.9),
             (kprune.NM(1, 3), None),
             (kprune.Block((2, 1)), 0.5),
         ]
+    norm = keras.layers.BatchNormalization(name="bn")
     for grain, sparsity in grains:
-        options = {"rounds": 3} if method != "obs" else {}
         model = kprune.prune(
-            net() if method != "bn_gamma" else net_with_gamma(),
+            net(norm) if method == "bn_gamma" else net(),
             method,
             sparsity,
             data=data(),
             loss=CE,
             granularity=grain,
-            batch_size=10,
-            batches=1,
+            scoring={"batch_size": 10, "batches": 1},
             on_collapse="ignore",
             verbose=0,
-            **options,
+            **({"rounds": 3} if method != "obs" else {}),
         )
         kept = {n: int(m.sum()) for n, m in kprune.get_masks(model).items()}
         if grain == "weight":
@@ -243,5 +221,10 @@ def test_every_method_prunes_to_the_count_at_every_granularity(method):
             assert kept["fc/kernel"] == 24
 
 
-def test_dynamic_methods_are_those_that_there_are():
-    assert sorted(recipes.DYNAMIC) == sorted(dynamic.METHODS)
+def test_recipes_of_criteria_are_called_by_name():
+    assert kprune.recipes.synflow().rounds == 100
+    absolute = kprune.recipes.grasp(absolute=True, granularity="channel")
+    assert absolute.granularity == "channel"
+    assert absolute.criterion.keywords == {"absolute": True}
+    with pytest.raises(AttributeError, match="no attribute 'snipp'"):
+        _ = kprune.recipes.snipp

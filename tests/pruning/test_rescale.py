@@ -2,19 +2,18 @@
 
 import keras
 import numpy as np
+from networks import sequential
 
 import kprune
 from kprune.pruning import kept_weights
 
 
 def net():
-    model = keras.Sequential(
-        [
-            keras.Input((4,)),
-            keras.layers.Dense(3, bias_initializer="ones", name="a"),
-            keras.layers.Dense(2, name="b"),
-            keras.layers.Dense(2, kernel_initializer="zeros", name="c"),
-        ]
+    model = sequential(
+        (4,),
+        keras.layers.Dense(3, bias_initializer="ones", name="a"),
+        keras.layers.Dense(2, name="b"),
+        keras.layers.Dense(2, kernel_initializer="zeros", name="c"),
     )
     model.layers[0].kernel.assign(np.arange(12.0).reshape(4, 3) - 3)
     model.layers[1].kernel.assign([[1.0, -2.0], [3.0, 4.0], [5.0, 6.0]])
@@ -40,13 +39,11 @@ def test_a_plain_model():
 
 
 def test_embeddings_stay():
-    model = keras.Sequential(
-        [
-            keras.Input((3,)),
-            keras.layers.Embedding(20, 6, name="words"),
-            keras.layers.Flatten(),
-            keras.layers.Dense(2, name="b"),
-        ]
+    model = sequential(
+        (3,),
+        keras.layers.Embedding(20, 6, name="words"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2, name="b"),
     )
     before = model.get_weights()
     kept_weights.rescale(model)
@@ -82,17 +79,15 @@ def test_values_under_a_mask_do_not_count():
 
 
 def test_inputs_of_convolutions_and_gates():
-    model = keras.Sequential(
-        [
-            keras.Input((4, 2)),
-            keras.layers.Conv1D(3, 2, kernel_initializer="ones", name="conv"),
-            keras.layers.LSTM(
-                5,
-                kernel_initializer="ones",
-                recurrent_initializer="ones",
-                name="lstm",
-            ),
-        ]
+    model = sequential(
+        (4, 2),
+        keras.layers.Conv1D(3, 2, kernel_initializer="ones", name="conv"),
+        keras.layers.LSTM(
+            5,
+            kernel_initializer="ones",
+            recurrent_initializer="ones",
+            name="lstm",
+        ),
     )
     kept_weights.rescale(model)
     scales = {

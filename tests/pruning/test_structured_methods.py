@@ -8,6 +8,7 @@ import kprune
 from kprune.masking import weights
 from kprune.pruning import criteria
 from kprune.pruning.granularity.coupled_channels import CoupledChannels
+from kprune.runtime.methods import Method
 
 layers = keras.layers
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -156,12 +157,14 @@ def test_each_method_has_its_way_with_channels(method, options):
         np.testing.assert_array_equal(mask, by_hand[name])
 
 
-def test_a_function_of_ones_own_can_say_how():
-    def largest(objective, weights, masks):
-        return {name: np.abs(np.asarray(w)) for name, w in weights.items()}
+def largest(objective, weights, masks):
+    return {name: np.abs(np.asarray(w)) for name, w in weights.items()}
 
+
+def test_an_entry_beside_a_function_says_how(monkeypatch):
     assert kprune.Pruner(largest, "channel").grain == kprune.Channel()
-    largest.on_channels = {"reduce": "max"}
+    entry = Method("largest", "", "", "", channel={"reduce": "max"})
+    monkeypatch.setitem(globals(), "METHOD", entry)
     assert kprune.Pruner(largest, "channel").grain == kprune.Channel("max")
 
 

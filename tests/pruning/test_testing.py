@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import kprune
+from kprune.pruning.criteria.ossum import ossum
 from kprune.pruning.criteria.snip import snip
 from kprune.pruning.testing import check_criterion
 
@@ -15,6 +16,16 @@ def test_a_sound_criterion_of_ones_own_passes():
         return {name: gradient[name] ** 2 for name in weights}
 
     check_criterion(curvature_free)
+
+
+def test_a_criterion_of_channels_alone_says_which():
+    def of_the_last_layer(objective, weights, masks):
+        return ossum(objective, weights, masks)
+
+    with pytest.raises(ValueError, match="gave no scores"):
+        check_criterion(of_the_last_layer)
+    channels = kprune.Channel("sum", side="outgoing")
+    check_criterion(of_the_last_layer, channels=channels)
 
 
 def of_the_first_weight_only(objective, weights, masks):

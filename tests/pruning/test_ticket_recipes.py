@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from networks import sequential
 
 import kprune
 
@@ -11,13 +12,11 @@ def net():
     layers = [
         keras.layers.Conv2D(4, 3, padding="same", name=name) for name in "abc"
     ]
-    return keras.Sequential(
-        [
-            keras.Input((4, 4, 4)),
-            *layers,
-            keras.layers.GlobalAveragePooling2D(name="pool"),
-            keras.layers.Dense(10, name="fc"),
-        ]
+    return sequential(
+        (4, 4, 4),
+        *layers,
+        keras.layers.GlobalAveragePooling2D(name="pool"),
+        keras.layers.Dense(10, name="fc"),
     )
 
 

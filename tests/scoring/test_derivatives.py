@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from networks import CE, examples, sequential
 
 import kprune
 from kprune.scoring.config import ScoringConfig
@@ -41,18 +42,12 @@ KINDS = {
 
 
 def objective(kind):
-    keras.utils.set_random_seed(1)
     shape, layers = KINDS[kind]
     # Of the same configuration, but not built by another test.
     layers = [type(one).from_config(one.get_config()) for one in layers]
-    model = keras.Sequential([keras.Input(shape), *layers, L.Dense(3)])
-    rng = np.random.default_rng(0)
-    return kprune.Objective(
-        model,
-        (rng.normal(size=(6, *shape)), rng.integers(0, 3, 6)),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        ScoringConfig(precision="float64"),
-    )
+    model = sequential(shape, *layers, L.Dense(3), seed=1)
+    scoring = ScoringConfig(precision="float64")
+    return kprune.Objective(model, examples(6, *shape), CE, scoring)
 
 
 def direction(point):

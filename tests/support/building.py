@@ -19,21 +19,26 @@ def set_values(model, **values):
 
 
 def randomize(model, seed=0):
-    """Gives every weight and statistic a random value."""
+    """Gives every weight and statistic a random value; returns the model."""
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         value = rng.normal(size=variable.shape)
         if variable.name == "moving_variance":
             value = np.abs(value) + 0.5
         variable.assign(value)
+    return model
 
 
 def zero_channels(model, name, channels, axis=-1):
     """Zeroes slices of a layer's kernel."""
-    kernel = model.get_layer(name).kernel
-    value = np.moveaxis(np.array(kernel), axis, 0)
-    value[channels] = 0
-    kernel.assign(np.moveaxis(value, 0, axis))
+    zero_slices(model.get_layer(name).kernel, channels, axis)
+
+
+def zero_slices(variable, places, axis):
+    """Zeroes slices of a variable along an axis."""
+    value = np.moveaxis(np.array(variable), axis, 0)
+    value[places] = 0
+    variable.assign(np.moveaxis(value, 0, axis))
 
 
 def draw(model, examples=3):

@@ -1,26 +1,45 @@
-import importlib
 import pathlib
-import sys
 
 import pytest
-from absl.testing import flagsaver
+
+import kprune_command
 
 ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture
-def binary(monkeypatch):
-    """Returns a function that runs a binary of `tools/` in this process."""
-    monkeypatch.syspath_prepend(ROOT / "tools")
+def study(monkeypatch):
+    """Returns a function that runs a study of `tools/` in this process."""
+    monkeypatch.syspath_prepend(ROOT / "tools" / "studies")
     monkeypatch.chdir(ROOT)
 
     def call(name, *arguments):
-        argv = [f"tools/{name}.py", *map(str, arguments)]
-        monkeypatch.setattr(sys, "argv", argv)
-        sys.modules.pop(name, None)
-        # Takes away the flags that the binary and its config define.
-        with flagsaver.flagsaver():
-            module = importlib.import_module(name)
-            module.main(module.command_line.parse(argv))
+        kprune_command.run(f"{name}.run", [*map(str, arguments)])
 
     return call
+
+
+@pytest.fixture
+def refused(study):
+    """Returns a function to what a study says as it ends in failure."""
+
+    def call(name, *arguments):
+        with pytest.raises(SystemExit) as error:
+            study(name, *arguments)
+        return error.value.code
+
+    return call
+
+
+@pytest.fixture
+def rows():
+    """Returns a function to the cells of the Markdown tables in a text."""
+
+    def cells(text):
+        return [
+            [cell.strip() for cell in line.split("|")[1:-1]]
+            for line in text.splitlines()
+            if line.startswith("| ") and "---" not in line
+        ]
+
+    return cells

@@ -1,26 +1,19 @@
 """Keras' own callbacks keep masks and weights together."""
 
 import keras
-import numpy as np
 import pytest
+from networks import CE, examples, sequential
 
 import kprune
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(32, 8)).astype("float32")
-Y = RNG.integers(0, 3, len(X))
+X, Y = examples(32, 8)
 
 
 def model():
-    keras.utils.set_random_seed(1)
-    made = keras.Sequential(
-        [keras.Input((8,)), keras.layers.Dense(16), keras.layers.Dense(3)]
-    )
-    made = kprune.prune(made, "magnitude", 0.5)
-    made.compile(
-        keras.optimizers.SGD(0.1, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    stack = keras.layers.Dense(16), keras.layers.Dense(3)
+    made = kprune.prune(sequential((8,), *stack, seed=1), "magnitude", 0.5)
+    sgd = keras.optimizers.SGD(0.1, momentum=0.9)
+    made.compile(sgd, CE, run_eagerly=True)
     return made
 
 

@@ -62,10 +62,8 @@ def test_multi_step_with_a_factor_of_each_point():
     spec = {"name": "multi_step", "at": [3, "6it"], "factors": [0.2, 0.04]}
     expected = [0.1] * 3 + [0.02] * 3 + [0.004] * 14
     assert rates(spec, peak=0.1) == pytest.approx(expected)
-
-
-def test_multi_step_from_the_start_and_past_the_end():
-    spec = {"name": "multi_step", "at": [0, "99ep"], "factors": [0.2, 0.04]}
+    # From the start, and past the end.
+    spec = {**spec, "at": [0, "99ep"]}
     assert rates(spec) == pytest.approx([0.1] * 20)
 
 

@@ -35,6 +35,8 @@ def attributes(layer):
     Keras' and TensorFlow's own bookkeeping (lists of all sub-layers, nodes,
     checkpoint dependencies) is left out.
     """
+    if not layer._layers:  # That list tells that there is nothing to look for.
+        return []
     return [
         (name, value)
         for name, value in vars(layer).items()

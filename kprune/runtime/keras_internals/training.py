@@ -169,13 +169,16 @@ def slots(optimizer, variable):
     for one in inner:
         if one is not None:
             found += slots(one, variable)
-    followed = list(getattr(optimizer, "_trainable_variables", None) or [])
-    places = [i for i, v in enumerate(followed) if v is variable]
+    try:
+        place = optimizer._get_variable_index(variable)
+    except (AttributeError, KeyError):  # It is not built, or of others.
+        return found
+    count = len(optimizer._trainable_variables)
     for name, value in vars(optimizer).items():
-        if not places or name in ("_trainable_variables", "_variables"):
+        if name in ("_trainable_variables", "_variables"):
             continue
-        if isinstance(value, (list, tuple)) and len(value) == len(followed):
-            slot = value[places[0]]
+        if isinstance(value, (list, tuple)) and len(value) == count:
+            slot = value[place]
             if (
                 isinstance(slot, keras.Variable)
                 and slot is not variable

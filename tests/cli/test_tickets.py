@@ -1,6 +1,5 @@
-"""The binary `tools/find_ticket.py`."""
+"""`kprune tickets`: searches, their baselines, tables and plots."""
 
-import importlib
 import json
 
 import numpy as np
@@ -8,6 +7,8 @@ import pytest
 
 import kprune
 from kprune import experiment
+from kprune.experiment.results import plots
+from kprune.experiment.tickets import records, tables
 from kprune.tickets import rewinding, training_segment
 
 QUICK = "--config=configs/lottery_ticket.py:quick"
@@ -16,6 +17,8 @@ SHORT = (
     "--config.paper.tickets.levels=1",
     "--config.paper.tickets.baselines_at=(1,)",
     "--config.paper.tickets.fraction=0.2",
+    "--config.model.name=fc",
+    "--config.model.widths=(10,)",
 )
 
 
@@ -34,19 +37,19 @@ def trained(monkeypatch):
 
 
 def table_in(text):
-    return [line.split("|") for line in text.splitlines() if line[:2] == "| "]
+    lines = [line.split("|") for line in text.splitlines() if "|" in line]
+    return [line for line in lines if "---" not in line[1]]
 
 
-@pytest.mark.slow
 def test_a_ticket_its_baselines_and_their_table(
-    binary, tmp_path, capsys, trained
+    command, tmp_path, capsys, trained
 ):
     runs = tmp_path / "runs"
-    binary("find_ticket", *SHORT, f"--runs={runs}")
+    command("tickets", *SHORT, f"--runs={runs}")
     out = capsys.readouterr().out
     rows = table_in(out)
     assert [row[1].strip() for row in rows] == ["level", "0", "1"]
-    # 50,200 weights, of which a fifth goes.
+    # 64 x 10 + 10 x 10 weights, of which a fifth goes.
     assert [row[2].strip() for row in rows[1:]] == ["0.00", "20.00"]
     assert rows[1][4].strip() == ""
     (directory,) = (path for path in runs.iterdir() if path.is_dir())
@@ -73,7 +76,7 @@ def test_a_ticket_its_baselines_and_their_table(
         kept = values["fc1/kernel"][mask]
         assert np.array_equal(kept, initial[mask]) == same_weights
 
-    binary("report", f"--runs={runs}")
+    command("report", f"--runs={runs}")
     told = capsys.readouterr().out.splitlines()
     cells = dict(line[2:-2].split(" | ") for line in told if line[:4] == "| im")
     assert cells == {
@@ -83,21 +86,21 @@ def test_a_ticket_its_baselines_and_their_table(
     }
 
     trained.clear()
-    binary("find_ticket", *SHORT, f"--runs={runs}")  # Nothing trains again.
+    command("tickets", *SHORT, f"--runs={runs}")  # Nothing trains again.
     assert trained == []
     assert table_in(capsys.readouterr().out) == rows
 
     other = "--config.paper.tickets.fraction=0.3"
     with pytest.raises(SystemExit) as error:
-        binary("find_ticket", *SHORT[:3], other, f"--runs={runs}")
+        command("tickets", *SHORT, other, f"--runs={runs}")
     assert "fraction: 0.2 there, 0.3 here" in error.value.code
 
 
 @pytest.mark.slow
-def test_sparsities_are_searches_of_one_level(binary, tmp_path, trained):
+def test_sparsities_are_searches_of_one_level(command, tmp_path, trained):
     def search(sparsities):
-        binary(
-            "find_ticket",
+        command(
+            "tickets",
             "--config=configs/lottery_ticket.py:magnitude_after_training",
             "--config.dataset.name=digits",
             "--config.training.epochs=1",
@@ -132,8 +135,7 @@ def test_sparsities_are_searches_of_one_level(binary, tmp_path, trained):
         assert not np.array_equal(kept, dense[0][name][mask])
 
 
-def test_a_shorter_search_leaves_the_other_results(binary, tmp_path):
-    records = importlib.import_module("lottery.records")
+def test_a_shorter_search_leaves_the_other_results(tmp_path):
     config = experiment.complete({"paper": {"tickets": {}}})
     long = {
         (level, "ticket"): {"accuracy": level / 10, "sparsity": level / 4}
@@ -150,21 +152,41 @@ def test_a_shorter_search_leaves_the_other_results(binary, tmp_path):
     ]
 
 
-@pytest.mark.slow  # Twice what the test above takes.
-def test_a_plot_and_several_seeds(binary, tmp_path, capsys):
+def pretended():
+    """Results of two seeds: of the dense network, a ticket, one baseline."""
+    return {
+        seed: {
+            (0, "ticket"): {"accuracy": 0.9 + seed / 100, "sparsity": 0.0},
+            (3, "ticket"): {"accuracy": 0.8 + seed / 50, "sparsity": 0.5},
+            (3, "shuffled"): {"accuracy": 0.6, "sparsity": 0.5},
+        }
+        for seed in (0, 1)
+    }
+
+
+def test_several_seeds_have_a_deviation_and_a_verdict():
+    # 90 and 91, 80 and 82: deviations of 1 / sqrt 2 and of 2 / sqrt 2.
+    assert tables.report(pretended()).splitlines()[2:] == [
+        "| 0 | 0.00 | 90.50 ± 0.71 |  |  |",
+        "| 3 | 50.00 | 81.00 ± 1.41 |  | 60.00 ± 0.00 |",
+        "",
+        "- At 50.0 % the ticket beats its own shuffle: 81.00 +- 1.41 against "
+        "60.00 +- 0.00, difference +21.00 [8.29, 33.71], p = 0.03, n = 2.",
+    ]
+
+
+def test_the_plot_is_of_means_over_the_weights_left(tmp_path):
+    panel = tables.panel(pretended())
+    ticket, reinitialized, shuffled = panel.lines
+    assert (ticket.x, ticket.y) == ([100, 50], [90.5, 81])
+    assert ticket.spread == pytest.approx([0.5**0.5, 2**0.5])
+    assert (reinitialized.x, shuffled.x) == ([], [50])
+    assert list(panel.xticks) == [100, 50]
     image = pytest.importorskip("matplotlib.image")
-    arguments = (*SHORT, f"--runs={tmp_path}", "--seeds=0,1")
-    binary("find_ticket", *arguments)
-    rows = table_in(capsys.readouterr().out)
-    assert all("±" in cell for cell in rows[2][3:6])
-    assert image.imread(tmp_path / "imp.png").std() > 0
+    plots.draw([panel], tmp_path / "plot.png")
+    assert image.imread(tmp_path / "plot.png").std() > 0
 
 
-def test_a_config_without_a_search_is_refused(binary, tmp_path):
-    with pytest.raises(SystemExit) as error:
-        binary(
-            "find_ticket",
-            "--config=configs/quickstart.py",
-            f"--runs={tmp_path}",
-        )
-    assert "`paper.tickets`" in error.value.code
+def test_a_config_without_a_search_is_refused(refusal, tmp_path):
+    said = refusal("tickets", "--config=quickstart", f"--runs={tmp_path}")
+    assert "`paper.tickets`" in said

@@ -1,16 +1,16 @@
-"""The binary `tools/report.py`, on directories of runs written here."""
+"""`kprune report`, on directories of runs written here."""
 
 import csv
 import importlib.util
 import json
-import pathlib
 
+import numpy as np
 import pytest
 
 from kprune import experiment
 from kprune.experiment import directory
+from kprune.masking import masks
 
-ROOT = pathlib.Path(__file__).parents[2]
 PAPER = {
     "source": "table 1",
     "results": [
@@ -59,9 +59,15 @@ def runs(tmp_path):
     return root
 
 
-def report(binary, capsys, *arguments):
-    binary("report", *arguments)
-    return capsys.readouterr().out
+@pytest.fixture
+def report(command, capsys):
+    """Returns a function to what the command prints."""
+
+    def call(*arguments):
+        command("report", *arguments)
+        return capsys.readouterr().out
+
+    return call
 
 
 def rows(out):
@@ -72,8 +78,8 @@ def rows(out):
     return {name: cells for name, *cells in lines}
 
 
-def test_the_table_holds_mean_deviation_and_number(binary, runs, capsys):
-    out = report(binary, capsys, f"--runs={runs}")
+def test_the_table_holds_mean_deviation_and_number(report, runs):
+    out = report(f"--runs={runs}")
     # Mean of 91, 92, 94: 277 / 3 = 92.33. Deviations -4/3, -1/3, 5/3: their
     # squares sum to 42/9, over n - 1 = 2 gives 2.333, whose root is 1.53.
     assert rows(out) == {
@@ -88,15 +94,15 @@ def test_the_table_holds_mean_deviation_and_number(binary, runs, capsys):
     assert "adam at 0.001, batches of 128." in out
 
 
-def test_the_number_is_said_once_where_it_is_the_same(binary, runs, capsys):
+def test_the_number_is_said_once_where_it_is_the_same(report, runs):
     pretend(runs / "r1", "random", 0.95, 1, 0.5)
     pretend(runs / "r2", "random", 0.95, 2, 0.5)
-    out = report(binary, capsys, f"--runs={runs}")
+    out = report(f"--runs={runs}")
     assert rows(out)["random"] == ["", "", "50.00 ± 0.00"]
     assert "(n - 1), n = 3; seeds 0, 1, 2" in out
 
 
-def test_tickets_stand_beside_runs(binary, runs, capsys):
+def test_tickets_stand_beside_runs(report, runs):
     results = [
         {"variant": variant, "sparsity": 0.90004, "accuracy": accuracy}
         for variant, accuracy in (("ticket", 0.9), ("shuffled", 0.8))
@@ -111,7 +117,7 @@ def test_tickets_stand_beside_runs(binary, runs, capsys):
         (path / "search").mkdir(parents=True)
         (path / "search" / "search.json").touch()
         (path / "tickets.json").write_text(json.dumps(record))
-    found = rows(report(binary, capsys, f"--runs={runs}"))
+    found = rows(report(f"--runs={runs}"))
     assert found["method"] == ["dense", "90 %", "95 %"]
     assert found["ltr"] == ["", "90.00 ± 0.00 (2)", ""]
     assert found["ltr + shuffle"] == ["", "80.00 ± 0.00 (2)", ""]
@@ -119,25 +125,25 @@ def test_tickets_stand_beside_runs(binary, runs, capsys):
     # Another search of that name is another row.
     record["config"]["paper"]["tickets"]["rewind_to"] = "9it"
     (path / "tickets.json").write_text(json.dumps(record))
-    found = rows(report(binary, capsys, f"--runs={runs}"))
+    found = rows(report(f"--runs={runs}"))
     assert found["ltr (pruner.options.rewind_to=9it)"][1] == "90.00 (1)"
 
     (path / "tickets.json").unlink()
-    out = report(binary, capsys, f"--runs={runs}")
+    out = report(f"--runs={runs}")
     assert "Not finished yet: 1 runs." in out and "Left out" not in out
     (path / "tickets.json").write_text("{}")
-    out = report(binary, capsys, f"--runs={runs}")
+    out = report(f"--runs={runs}")
     assert f"Left out {path}: tickets.json was not written by kprune" in out
 
 
-def test_the_paper_stands_beside(binary, tmp_path, capsys):
+def test_the_paper_stands_beside(report, tmp_path):
     pretend(tmp_path / "d", "dense", 0, 0, 0.98, paper=PAPER)
     pretend(tmp_path / "s", "snip", 0.9, 0, 0.95, paper=PAPER)
     pretend(
         tmp_path / "mb", "snip", 0.9, 0, 0.96, paper=PAPER, batches_of_pruner=7
     )
     pretend(tmp_path / "r", "random", 0.9, 0, 0.5, paper=PAPER)
-    out = report(binary, capsys, f"--runs={tmp_path}")
+    out = report(f"--runs={tmp_path}")
     found = rows(out)
     assert list(found)[2:] == [
         "dense",
@@ -156,7 +162,7 @@ def test_the_paper_stands_beside(binary, tmp_path, capsys):
     assert "Paper: table 1." in out
 
 
-def test_another_configs_paper_can_stand_beside(binary, tmp_path, capsys):
+def test_another_configs_paper_can_stand_beside(report, tmp_path):
     pretend(tmp_path / "runs/s", "snip", 0.9, 0, 0.95, paper=PAPER)
     config = tmp_path / "other.py"
     paper = {"results": [{"method": "snip", "sparsity": 0.9, "mean": 11.0}]}
@@ -165,23 +171,21 @@ def test_another_configs_paper_can_stand_beside(binary, tmp_path, capsys):
         "def get_config():\n"
         f"    return ml_collections.ConfigDict({{'paper': {paper}}})\n"
     )
-    out = report(
-        binary, capsys, f"--runs={tmp_path / 'runs'}", f"--config={config}"
-    )
+    out = report(f"--runs={tmp_path / 'runs'}", f"--config={config}")
     assert rows(out)["snip: paper"] == ["11"]
 
 
-def test_settings_that_differ_are_kept_apart_and_said(binary, runs, capsys):
+def test_settings_that_differ_are_kept_apart_and_said(report, runs):
     pretend(runs / "more", "snip", 0.9, 0, 0.99, epochs_of_training=9)
-    found = rows(report(binary, capsys, f"--runs={runs}"))
+    found = rows(report(f"--runs={runs}"))
     assert found["snip (training.epochs=5)"][1] == "92.33 ± 1.53 (3)"
     assert found["snip (training.epochs=9)"][1] == "99.00 (1)"
     assert "dense (training.epochs=5)" in found
 
 
-def test_how_one_method_prunes_says_nothing_of_others(binary, runs, capsys):
+def test_how_one_method_prunes_says_nothing_of_others(report, runs):
     pretend(runs / "more", "random", 0.95, 0, 0.6, batches_of_pruner=2)
-    found = rows(report(binary, capsys, f"--runs={runs}"))
+    found = rows(report(f"--runs={runs}"))
     assert list(found)[2:] == [
         "dense",
         "random (pruner.batches=1)",
@@ -190,7 +194,7 @@ def test_how_one_method_prunes_says_nothing_of_others(binary, runs, capsys):
     ]
 
 
-def test_where_it_ran_keeps_nothing_apart(binary, runs, capsys):
+def test_where_it_ran_keeps_nothing_apart(report, runs):
     pretend(
         runs / "s3",
         "snip",
@@ -200,43 +204,104 @@ def test_where_it_ran_keeps_nothing_apart(binary, runs, capsys):
         distribute="mirrored",
         artifacts=False,
     )
-    found = rows(report(binary, capsys, f"--runs={runs}"))
+    found = rows(report(f"--runs={runs}"))
     assert found["snip"][1].endswith("(4)")
 
 
-def test_the_same_run_counts_once(binary, runs, capsys):
+def test_the_same_run_counts_once(report, runs):
     pretend(runs / "again", "snip", 0.9, 1, 0.92)
-    out = report(binary, capsys, f"--runs={runs}")
+    out = report(f"--runs={runs}")
     assert rows(out)["snip"][1] == "92.33 ± 1.53 (3)"
     assert "the same run is there twice" in out
 
 
-def test_each_data_set_and_network_has_a_table(binary, tmp_path, capsys):
+def test_each_data_set_and_network_has_a_table(report, tmp_path):
     for dataset in ("mnist", "digits"):
         path = tmp_path / dataset
         pretend(path, "snip", 0.9, 0, 0.9, name_of_dataset=dataset)
-    out = report(binary, capsys, f"--runs={tmp_path}")
+    out = report(f"--runs={tmp_path}")
     assert out.index("## lenet_300_100 on digits") < out.index("on mnist")
 
 
-def test_an_older_config_is_read(binary, runs, capsys):
+def test_an_older_config_is_read(report, runs):
     path = runs / "s0" / "config.json"
     record = json.loads(path.read_text())
     for key in ("paper", "precision", "distribute", "checkpoint"):
         del record["config"][key]
     del record["config"]["training"]["schedule"]
     path.write_text(json.dumps(record))
-    found = rows(report(binary, capsys, f"--runs={runs}"))
+    found = rows(report(f"--runs={runs}"))
     assert found["snip"][1] == "92.33 ± 1.53 (3)"
 
 
-def test_a_fixed_sparsity_is_that_of_the_result(binary, tmp_path, capsys):
+def test_a_fixed_sparsity_is_that_of_the_result(report, tmp_path):
     pretend(tmp_path / "s", "snip", None, 0, 0.9, granularity_of_pruner="2:4")
     directory.finish(
         tmp_path / "s", {"test_accuracy": 0.9, "sparsity": 0.50000001}
     )
-    found = rows(report(binary, capsys, f"--runs={tmp_path}"))
+    found = rows(report(f"--runs={tmp_path}"))
     assert found["method"] == ["50 %"]
+
+
+# Sanity checks.
+
+
+@pytest.fixture
+def checked(tmp_path):
+    root = tmp_path / "runs"
+    for seed, (plain, shuffled) in enumerate(((0.96, 0.80), (0.98, 0.82))):
+        pretend(root / f"p{seed}", "snip", 0.9, seed, plain)
+        check = {"check_of_pruner": "shuffle"}
+        pretend(root / f"s{seed}", "snip", 0.9, seed, shuffled, **check)
+    pretend(root / "i", "snip", 0.9, 0, 0.5, check_of_pruner="invert")
+    return root
+
+
+def test_checks_are_rows_of_their_own_and_judged(report, checked):
+    out = report(f"--runs={checked}")
+    found = rows(out)
+    assert found["snip"] == ["97.00 ± 1.41 (2)"]
+    assert found["snip + shuffle"] == ["81.00 ± 1.41 (2)"]
+    assert found["snip + invert"] == ["50.00 (1)"]
+    assert list(found)[2:] == ["snip", "snip + invert", "snip + shuffle"]
+    # Variances 2 and 2 over n: 1 and 1; 2 degrees: 16 -+ 4.3027 sqrt 2.
+    assert (
+        "- At 90 %, snip beats its own shuffle: 97.00 +- 1.41 against 81.00 "
+        "+- 1.41, difference +16.00 [9.92, 22.08], p = 0.0077, n = 2."
+    ) in out
+    assert "- At 90 %, snip and its own inversion: 97.00 +- 1.41" in out
+    assert "too few for a verdict." in out
+
+
+def test_the_paper_is_of_the_method_itself(report, tmp_path):
+    pretend(tmp_path / "p", "snip", 0.9, 0, 0.95, paper=PAPER)
+    checked = {"check_of_pruner": "shuffle", "paper": PAPER}
+    pretend(tmp_path / "s", "snip", 0.9, 0, 0.95, **checked)
+    found = rows(report(f"--runs={tmp_path}"))
+    assert "snip: paper" in found
+    assert "snip + shuffle: paper" not in found
+
+
+def test_without_checks_nothing_is_judged(report, tmp_path):
+    pretend(tmp_path / "p", "snip", 0.9, 0, 0.95)
+    assert "\n- At" not in report(f"--runs={tmp_path}")
+
+
+def test_the_overlap_of_masks_is_told(report, checked, tmp_path):
+    kept = {"p0": [0, 1], "s0": [1, 2], "i": [3]}
+    for name, places in kept.items():
+        mask = {"fc1/kernel": np.isin(np.arange(4), places)}
+        masks.save(mask, checked / name / directory.MASKS)
+    out = report(f"--runs={checked}", "--overlaps")
+    lines = [line.split() for line in out.splitlines() if "snip 0.9 0" in line]
+    assert lines == [["2", "snip", "0.9", "0", "0.00", "1.00", "0.33"]]
+    assert "1  snip invert 0.9 0" in out
+    assert "Overlap" not in report(f"--runs={checked}")
+    if importlib.util.find_spec("matplotlib"):
+        out = tmp_path / "out"
+        report(f"--runs={checked}", "--overlaps", f"--out={out}")
+        assert (out / "overlaps-digits-lenet_300_100.png").stat().st_size > 1000
+        assert "overlaps-digits" in (out / "report.md").read_text()
 
 
 # What cannot be read.
@@ -250,9 +315,9 @@ def damage(runs):
     (runs / "strange" / "notes.txt").touch()
 
 
-def test_what_is_damaged_or_strange_is_named(binary, runs, capsys):
+def test_what_is_damaged_or_strange_is_named(report, runs):
     damage(runs)
-    out = report(binary, capsys, f"--runs={runs}")
+    out = report(f"--runs={runs}")
     assert "snip" not in rows(out)
     assert rows(out)["random"] == ["", "50.00 (1)"]
     assert f"Left out {runs / 's0'}: DONE cannot be read" in out
@@ -261,19 +326,19 @@ def test_what_is_damaged_or_strange_is_named(binary, runs, capsys):
     assert f"Left out {runs / 'strange'}: has no config.json" in out
 
 
-def test_runs_in_progress_are_counted(binary, runs, capsys):
+def test_runs_in_progress_are_counted(report, runs):
     pretend(runs / "now", "snip", 0.9, 7, None)
     (runs / "soon").mkdir()
     (runs / "soon" / "claim-1").touch()
-    out = report(binary, capsys, f"--runs={runs}")
+    out = report(f"--runs={runs}")
     assert "Not finished yet: 2 runs." in out
     assert rows(out)["snip"][1].endswith("(3)")
 
 
-def test_nothing_left_is_an_error(binary, tmp_path, capsys):
+def test_nothing_left_is_an_error(command, tmp_path, capsys):
     pretend(tmp_path / "now", "snip", 0.9, 0, None)
     with pytest.raises(SystemExit) as error:
-        binary("report", f"--runs={tmp_path}")
+        command("report", f"--runs={tmp_path}")
     assert error.value.code == f"Error: No finished run in {tmp_path}."
     assert "Not finished yet: 1 runs." in capsys.readouterr().out
 
@@ -282,25 +347,23 @@ def test_nothing_left_is_an_error(binary, tmp_path, capsys):
     ("flag", "expected"),
     [
         ("--runs=there/is/none", "Expected a directory"),
-        ("--config=configs/quikstart.py", "Did you mean 'configs/quickstart"),
+        ("--config=quikstart", "Did you mean 'quickstart'"),
         ("--outt=x", "Did you mean: out"),
     ],
 )
-def test_bad_input_is_answered(flag, expected, binary, runs, capsys):
-    with pytest.raises(SystemExit) as error:
-        binary("report", f"--runs={runs}", flag)
-    assert expected in f"{error.value.code} {capsys.readouterr().err}"
+def test_bad_input_is_answered(flag, expected, refusal, runs):
+    assert expected in refusal("report", f"--runs={runs}", flag)
 
 
 # What is written.
 
 
-def test_the_csv_has_a_line_for_each_figure(binary, tmp_path, capsys):
+def test_the_csv_has_a_line_for_each_figure(report, tmp_path):
     runs, out = tmp_path / "runs", tmp_path / "out"
     for seed, accuracy in enumerate((0.91, 0.92, 0.94)):
         pretend(runs / f"s{seed}", "snip", 0.9, seed, accuracy, paper=PAPER)
     pretend(runs / "r", "random", 0.95, 0, 0.5, paper=PAPER)
-    report(binary, capsys, f"--runs={runs}", f"--out={out}")
+    report(f"--runs={runs}", f"--out={out}")
     with open(out / "report.csv") as file:
         found = list(csv.DictReader(file))
     first = found[0]
@@ -317,16 +380,16 @@ def test_the_csv_has_a_line_for_each_figure(binary, tmp_path, capsys):
     assert (found[2]["std"], found[2]["paper_mean"]) == ("", "")
 
 
-def test_reports_can_be_written_into_the_runs(binary, runs, capsys):
+def test_reports_can_be_written_into_the_runs(report, runs):
     arguments = (f"--runs={runs}", f"--out={runs / 'report'}")
-    first = report(binary, capsys, *arguments)
-    assert report(binary, capsys, *arguments) == first
+    first = report(*arguments)
+    assert report(*arguments) == first
     text = (runs / "report" / "report.md").read_text()
     assert text.startswith(first[: first.index("|")])
 
 
 def test_without_matplotlib_there_are_tables(
-    binary, runs, tmp_path, capsys, monkeypatch
+    report, runs, tmp_path, monkeypatch
 ):
     real = importlib.util.find_spec
     monkeypatch.setattr(
@@ -334,13 +397,13 @@ def test_without_matplotlib_there_are_tables(
         "find_spec",
         lambda name: None if name == "matplotlib" else real(name),
     )
-    out = report(binary, capsys, f"--runs={runs}", f"--out={tmp_path / 'out'}")
+    out = report(f"--runs={runs}", f"--out={tmp_path / 'out'}")
     assert 'pip install "kprune[plots]"' in out
     files = {path.name for path in (tmp_path / "out").iterdir()}
     assert files == {"report.md", "report.csv"}
 
 
-def test_a_picture_is_drawn_for_each_table(binary, tmp_path, capsys):
+def test_a_picture_is_drawn_for_each_table(report, tmp_path):
     pytest.importorskip("matplotlib")
     runs, out = tmp_path / "runs", tmp_path / "out"
     for seed in range(2):
@@ -348,14 +411,14 @@ def test_a_picture_is_drawn_for_each_table(binary, tmp_path, capsys):
         for sparsity, accuracy in ((0.9, 0.95), (0.98, 1.0), (0.99, 0.0)):
             path = runs / f"s{sparsity}-{seed}"
             pretend(path, "snip", sparsity, seed, accuracy, paper=PAPER)
-    report(binary, capsys, f"--runs={runs}", f"--out={out}")
+    report(f"--runs={runs}", f"--out={out}")
     picture = out / "digits-lenet_300_100.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert f"]({picture.name})" in (out / "report.md").read_text()
 
 
 def test_the_picture_tells_measured_from_published(
-    binary, tmp_path, monkeypatch
+    report, tmp_path, monkeypatch
 ):
     axes = pytest.importorskip("matplotlib.axes")
     pretend(tmp_path / "d", "dense", 0, 0, 0.98, paper=PAPER)
@@ -370,7 +433,7 @@ def test_the_picture_tells_measured_from_published(
     monkeypatch.setattr(
         axes.Axes, "axhline", lambda axis, y, **look: lines.append(y)
     )
-    binary("report", f"--runs={tmp_path}", f"--out={tmp_path / 'out'}")
+    report(f"--runs={tmp_path}", f"--out={tmp_path / 'out'}")
     (kept, errors, _, filled), (_, published, bars, hollow) = drawn
     assert kept == pytest.approx([0.1, 0.01])
     assert errors == pytest.approx([5, 25])

@@ -1,4 +1,4 @@
-"""The binary `tools/select_subnet.py`: each experiment, its file and table."""
+"""The study of subnetworks: each experiment, its file and table."""
 
 import json
 
@@ -6,25 +6,18 @@ import pytest
 
 
 def config(name, runs, *more):
-    path = f"--config=configs/{name}.py:quick"
-    return "select_subnet", path, f"--runs={runs}", *more
-
-
-def rows(text):
-    return [
-        [cell.strip() for cell in line.split("|")[1:-1]]
-        for line in text.splitlines()
-        if line.startswith("| ") and "---" not in line
-    ]
+    return "subnetworks", f"--config={name}:quick", f"--runs={runs}", *more
 
 
 def result(path):
     return json.loads(path.read_text())["result"]
 
 
-def test_supermasks_are_trained_once_and_tabulated(binary, tmp_path, capsys):
+def test_supermasks_are_trained_once_and_tabulated(
+    study, refused, tmp_path, capsys, rows
+):
     arguments = config("supermask", tmp_path, "--variants=paper", "--seeds=4")
-    binary(*arguments)
+    study(*arguments)
     head, line = rows(capsys.readouterr().out)
     assert head[1:] == ["left out", "untrained", "test", "as a plain network"]
     assert line[0] == "paper"
@@ -36,18 +29,16 @@ def test_supermasks_are_trained_once_and_tabulated(binary, tmp_path, capsys):
     assert 0.4 < found["sparsity"] < 0.6
     assert len(found["epochs"]) == 1
     before = path.stat().st_mtime_ns
-    binary(*arguments)
+    study(*arguments)
     assert path.stat().st_mtime_ns == before
-    with pytest.raises(SystemExit) as error:
-        binary(*arguments, "--config.paper.experiment.draws=3")
-    assert "computed with other settings" in error.value.code
-    with pytest.raises(SystemExit) as error:
-        binary(*config("supermask", tmp_path, "--variants=adamm"))
-    assert "Did you mean 'adam'" in error.value.code
+    other = "--config.paper.experiment.draws=3"
+    assert "computed with other settings" in refused(*arguments, other)
+    said = refused(*config("supermask", tmp_path, "--variants=adamm"))
+    assert "Did you mean 'adam'" in said
 
 
-def test_tasks_are_told_apart(binary, tmp_path, capsys):
-    binary(*config("supsup", tmp_path, "--seeds=3"))
+def test_tasks_are_told_apart(study, tmp_path, capsys, rows):
+    study(*config("supsup", tmp_path, "--seeds=3"))
     head, *lines = rows(capsys.readouterr().out)
     assert head[1:4] == ["given", "one shot", "one shot, tasks"]
     assert [line[0] for line in lines] == ["task 1", "task 2", "**mean**"]
@@ -58,8 +49,8 @@ def test_tasks_are_told_apart(binary, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_subnetworks_of_exact_size_are_chosen(binary, tmp_path, capsys):
-    binary(*config("edge_popup", tmp_path))
+def test_subnetworks_of_exact_size_are_chosen(study, tmp_path, capsys, rows):
+    study(*config("edge_popup", tmp_path))
     _, *lines = rows(capsys.readouterr().out)
     assert [line[:2] for line in lines] == [
         ["biprop_global_50", "50.00 %"],
@@ -70,11 +61,6 @@ def test_subnetworks_of_exact_size_are_chosen(binary, tmp_path, capsys):
     assert found["moved"] == 0
 
 
-def test_another_config_is_refused(binary, tmp_path):
-    with pytest.raises(SystemExit) as error:
-        binary(
-            "select_subnet",
-            "--config=configs/quickstart.py",
-            f"--runs={tmp_path}",
-        )
-    assert "`paper.experiment` of a selection" in error.value.code
+def test_another_config_is_refused(refused, tmp_path):
+    said = refused("subnetworks", "--config=quickstart", f"--runs={tmp_path}")
+    assert "`paper.experiment` of the kind subnetwork or tasks" in said

@@ -1,16 +1,17 @@
-"""The binary `tools/dissect.py` on a small network and the digits."""
+"""The study of structure on a small network and the digits."""
 
+import contextlib
 import importlib.util
+import io
 import json
 import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 
 import kprune
+import kprune_command
 
 ROOT = pathlib.Path(__file__).parents[2]
 TINY = (
@@ -20,25 +21,20 @@ TINY = (
     "--sparsities=0.99,0.9",
     "--rounds=3,2",
 )
-
-
 METHODS = "--methods=snip,snip_mb,iter_snip,force,iter_snip_linear,grasp"
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """The directory of all cells, and what the binary printed."""
+    """The directory of all cells, and what the study printed."""
     workdir = tmp_path_factory.mktemp("runs") / "tiny"
-    command = [sys.executable, "tools/dissect.py", f"--workdir={workdir}"]
-    done = subprocess.run(
-        [*command, *TINY, METHODS],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stderr == ""
-    return workdir, done.stdout
+    arguments = [f"--workdir={workdir}", *TINY, METHODS]
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "tools" / "studies")
+        with contextlib.redirect_stdout(printed):
+            kprune_command.run("structure.run", arguments)
+    return workdir, printed.getvalue()
 
 
 def cell(workdir, name):
@@ -77,7 +73,7 @@ def test_cells_are_those_of_the_library(finished):
         rounds=3,
         data=batches[2:],
         loss=loss,
-        batches=1,
+        scoring={"batches": 1},
     )
     own = kprune.get_masks(pruned)
     cells = kprune.masks.load(workdir / "iter_snip-0.9-batches3-seed0.npz")
@@ -95,11 +91,11 @@ def test_cells_are_those_of_the_library(finished):
     assert record["saliency"] == pytest.approx(saliency, rel=1e-5)
 
 
-def test_what_is_done_is_not_done_again(finished, binary, capsys):
+def test_what_is_done_is_not_done_again(finished, study, capsys):
     workdir, out = finished
     before = {p: p.stat().st_mtime_ns for p in workdir.glob("*.json")}
     (workdir / "snip-0.9-batches1-seed0.json").unlink()
-    binary("dissect", *TINY, METHODS, f"--workdir={workdir}")
+    study("structure", *TINY, METHODS, f"--workdir={workdir}")
     again = capsys.readouterr().out
     assert again.count(" s\n") == 1
     assert again[again.index("Layers of") :] == out[out.index("Layers of") :]
@@ -109,11 +105,10 @@ def test_what_is_done_is_not_done_again(finished, binary, capsys):
     ]
 
 
-def test_the_directory_of_another_network_is_refused(finished, binary):
-    workdir, _ = finished
-    with pytest.raises(SystemExit) as error:
-        binary("dissect", "--network=conv4", f"--workdir={workdir}", *TINY[1:])
-    assert "network: 'conv2' there, 'conv4' here" in error.value.code
+def test_the_directory_of_another_network_is_refused(finished, refused):
+    arguments = ("--network=conv4", f"--workdir={finished[0]}", *TINY[1:])
+    said = refused("structure", *arguments)
+    assert "network: 'conv2' there, 'conv4' here" in said
 
 
 @pytest.mark.parametrize(
@@ -124,15 +119,14 @@ def test_the_directory_of_another_network_is_refused(finished, binary):
         ("--rounds=0", "['0']"),
     ],
 )
-def test_a_typing_error_is_answered(flag, expected, binary, tmp_path):
-    with pytest.raises(SystemExit) as error:
-        binary("dissect", *TINY, flag, f"--workdir={tmp_path / 'run'}")
-    assert expected in error.value.code
-    assert not (tmp_path / "run").exists()
+def test_a_typing_error_is_answered(flag, expected, refused, tmp_path):
+    workdir = tmp_path / "run"
+    assert expected in refused("structure", *TINY, flag, f"--workdir={workdir}")
+    assert not workdir.exists()
 
 
 def test_without_matplotlib_it_says_what_to_install(
-    binary, tmp_path, monkeypatch, capsys
+    study, tmp_path, monkeypatch, capsys
 ):
     find = importlib.util.find_spec
 
@@ -140,7 +134,7 @@ def test_without_matplotlib_it_says_what_to_install(
         return None if name == "matplotlib" else find(name, *package)
 
     monkeypatch.setattr(importlib.util, "find_spec", find_all_but_matplotlib)
-    binary("dissect", *TINY, "--methods=snip", f"--workdir={tmp_path}")
+    study("structure", *TINY, "--methods=snip", f"--workdir={tmp_path}")
     out = capsys.readouterr().out
     assert "kprune[plots]" in out
     assert "| SNIP |" in out
