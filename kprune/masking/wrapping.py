@@ -261,8 +261,8 @@ def check_model(model):
         return found
     reasons = "; ".join(f"{w.name}: {w.skipped}" for w in found)
     raise ValueError(
-        f"Model {found.model.name!r} has no prunable weights. Expected at least one "
-        "trainable kernel or embedding. "
+        f"Model {found.model.name!r} has no prunable weights. Expected at "
+        "least one trainable kernel or embedding. "
         + (f"Skipped: {reasons}." if found else "It has no kernels at all.")
     )
 
