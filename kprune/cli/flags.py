@@ -14,6 +14,7 @@ from absl import flags as absl_flags
 from ml_collections import config_flags
 
 from kprune.cli import configs
+from kprune.runtime import lookup
 from kprune.runtime.version import __version__
 
 
@@ -99,6 +100,10 @@ class Flags(absl_flags.FlagValues):
         """
         try:
             _, *rest = self(["kprune", *self.arguments])
+        except absl_flags.UnrecognizedFlagError as error:
+            names = [name for name in self if "." not in name]
+            text = lookup.unknown(error.flagname, names, "flag")
+            sys.exit(f"Error: {text}")
         except (absl_flags.Error, ValueError) as error:
             # Of a flag that is not there, absl says that it is None.
             text = re.sub(r"(?m)^flags? [^:]*=None: ", "", str(error))

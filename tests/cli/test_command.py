@@ -57,7 +57,7 @@ def test_each_shows_its_flags_and_an_example(name, command, capsys):
 
 @EACH
 def test_each_answers_bad_flags(name, refusal):
-    assert "Did you mean: verbosity" in refusal(name, "--verbosty=1")
+    assert "Did you mean 'verbosity'" in refusal(name, "--verbosty=1")
     assert "Error: Expected --" in refusal(name)
     said = refusal(name, "--verbosity=1", "more")
     assert "Expected --" in said or "Unexpected argument: 'more'" in said

@@ -163,7 +163,7 @@ def test_options_are_values():
         ("--out=out.h5", "--out=NAME.keras"),
         ("--data=digit", "Did you mean 'digits'"),
         ("--npz=none.npz", "none.npz"),
-        ("--sparsty=0.5", "Did you mean: sparsity"),
+        ("--sparsty=0.5", "Did you mean 'sparsity'"),
     ],
 )
 def test_prune_answers_bad_input(flag, expected, refusal, saved, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from kprune import experiment
 from kprune.experiment import directory
+from kprune.experiment.results import plots
 from kprune.masking import masks
 
 PAPER = {
@@ -348,7 +349,7 @@ def test_nothing_left_is_an_error(command, tmp_path, capsys):
     [
         ("--runs=there/is/none", "Expected a directory"),
         ("--config=quikstart", "Did you mean 'quickstart'"),
-        ("--outt=x", "Did you mean: out"),
+        ("--outt=x", "Did you mean 'out'"),
     ],
 )
 def test_bad_input_is_answered(flag, expected, refusal, runs):
@@ -420,25 +421,23 @@ def test_a_picture_is_drawn_for_each_table(report, tmp_path):
 def test_the_picture_tells_measured_from_published(
     report, tmp_path, monkeypatch
 ):
-    axes = pytest.importorskip("matplotlib.axes")
     pretend(tmp_path / "d", "dense", 0, 0, 0.98, paper=PAPER)
     pretend(tmp_path / "s", "snip", 0.9, 0, 0.95, paper=PAPER)
     pretend(tmp_path / "t", "snip", 0.99, 0, 0.75, paper=PAPER)
-    drawn, lines = [], []
-
-    def errorbar(axis, x, y, bars, **look):
-        drawn.append((list(x), list(y), bars, look.get("mfc")))
-
-    monkeypatch.setattr(axes.Axes, "errorbar", errorbar)
+    panels = []
+    monkeypatch.setattr(plots, "missing", lambda: None)
     monkeypatch.setattr(
-        axes.Axes, "axhline", lambda axis, y, **look: lines.append(y)
+        plots, "draw", lambda found, *_, **__: panels.extend(found)
     )
     report(f"--runs={tmp_path}", f"--out={tmp_path / 'out'}")
-    (kept, errors, _, filled), (_, published, bars, hollow) = drawn
-    assert kept == pytest.approx([0.1, 0.01])
-    assert errors == pytest.approx([5, 25])
-    assert filled is None
-    assert published == pytest.approx([4.5, 19.75])
-    assert bars[1].tolist() == pytest.approx([0.2, 0])
-    assert hollow == "white"
-    assert lines == pytest.approx([2, 0.9])  # Dense: measured, published.
+    (panel,) = panels
+    dense, of_paper, measured, published, legend = panel.lines
+    assert (dense.y, of_paper.y) == pytest.approx((2, 0.9))
+    assert measured.x == published.x == pytest.approx([0.1, 0.01])
+    assert measured.y == pytest.approx([5, 25])
+    assert published.y == pytest.approx([4.5, 19.75])
+    assert published.spread[1].tolist() == pytest.approx([0.2, 0])
+    assert (measured.hollow, published.hollow, legend.hollow) == (0, 1, 1)
+    assert list(panel.xticks.values()) == ["99 %", "90 %"]
+    # Of errors from 0.9 to 25 %, those that leave room between them.
+    assert list(panel.yticks.values())[:4] == ["90", "99", "80", "95"]

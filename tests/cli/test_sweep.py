@@ -92,7 +92,7 @@ def test_a_config_says_what_its_sweep_is(planned):
         (["--networks=lenet_300"], "Did you mean 'lenet_300_100'"),
         (["--shard=one"], "i from 0 to n - 1"),
         (["--jobs=0"], "--jobs=0"),
-        (["--job=2"], "Did you mean: jobs"),
+        (["--job=2"], "Did you mean 'jobs'"),
         (["--checks=shufle"], "Did you mean 'shuffle'"),
         (["--checks=shuffle", "--methods=gmp"], "prunes while"),
         (["--config.distribute=multi_worker"], "--shard=i/n splits"),

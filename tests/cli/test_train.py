@@ -157,7 +157,7 @@ def test_a_plan_is_shown_and_nothing_written(command, tmp_path, capsys):
         (["--config.training.epoch=3"], "Did you mean 'epochs'"),
         (["--config.trainning.epochs=3"], 'Did you mean "training"'),
         (["--config.training.epochs=few"], "--config.training.epochs=few"),
-        (["--sparsty=0.9"], "Did you mean: sparsity"),
+        (["--sparsty=0.9"], "Did you mean 'sparsity'"),
         (["--method=snipp"], "Did you mean 'snip'"),
         (["--config=quikstart"], "Did you mean 'quickstart'"),
         (["--sparsity=1.5"], "in [0, 1)"),

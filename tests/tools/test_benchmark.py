@@ -1,4 +1,4 @@
-"""The binary `tools/benchmark.py` and what it measures with, in the small."""
+"""The benchmark and what it measures with, in the small."""
 
 import importlib
 import json
@@ -7,26 +7,31 @@ import keras
 import numpy as np
 import pytest
 
+import kprune
+
 SMALL = ("--networks=lenet_300_100", "--batch_size=8", "--repeats=2")
 
 
 @pytest.fixture
-def module(monkeypatch):
-    """Returns a function that imports a module of `tools/`."""
-    monkeypatch.syspath_prepend("tools")
-    return importlib.import_module
+def part(study):
+    """Returns a function to a module of the study."""
+    return lambda name: importlib.import_module(f"benchmark.{name}")
 
 
-def lines(out):
-    """Returns the table's lines as lists of cells."""
-    rows = [line for line in out.splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows[1:]]
+@pytest.fixture
+def measured(study, capsys, rows):
+    """Returns a function to the lines that the benchmark prints."""
+
+    def call(*arguments):
+        study("benchmark", *arguments)
+        return rows(capsys.readouterr().out)[1:]
+
+    return call
 
 
-def test_rows_are_found_by_name_and_timed(binary, capsys):
-    rows = "snip,force,synflow,synflow_round,prospr"
-    binary("benchmark", *SMALL, f"--rows={rows}", "--nomemory")
-    found = lines(capsys.readouterr().out)
+def test_rows_are_found_by_name_and_timed(measured):
+    chosen = "--rows=snip,force,synflow,synflow_round,prospr"
+    found = measured(*SMALL, chosen, "--nomemory")
     assert [row[0].split(" /")[0] for row in found] == [
         "snip scores",
         "FORCE T = 60, all",
@@ -41,9 +46,8 @@ def test_rows_are_found_by_name_and_timed(binary, capsys):
     assert not any("GB" in row[4] for row in found)
 
 
-def test_nothing_is_traced_after_the_first_round(binary, capsys):
-    binary("benchmark", *SMALL, "--rows=traces")
-    force, synflow = lines(capsys.readouterr().out)
+def test_nothing_is_traced_after_the_first_round(measured):
+    force, synflow = measured(*SMALL, "--rows=traces")
     assert force[0].startswith("traced after round 1 of 60, force")
     assert synflow[0].startswith("traced after round 1 of 100, synflow")
     for row in (force, synflow):
@@ -51,40 +55,39 @@ def test_nothing_is_traced_after_the_first_round(binary, capsys):
         assert int(row[4].removeprefix("in round 1: ")) > 0
 
 
-def test_the_memory_of_one_scoring(binary, capsys):
-    binary("benchmark", *SMALL, "--memory_of=prospr_3")
+def test_the_memory_of_one_scoring(study, capsys):
+    study("benchmark", *SMALL, "--memory_of=prospr_3")
     before, most = json.loads(capsys.readouterr().out)
     # 266,200 weights and as many gradients, 4 bytes each, are the least.
     assert most > 2 * 4 * 266_200
     assert before <= most
 
 
-def test_an_unknown_row_is_answered(binary):
-    with pytest.raises(Exception, match=r"Unknown rows \['snipp'\]"):
-        binary("benchmark", *SMALL, "--rows=snipp")
+def test_the_overhead_of_many_layers(measured):
+    found = measured("--rows=overhead", "--layers=3", "--repeats=1")
+    assert [row[0] for row in found] == [
+        f"overhead, 3 layers: {call} / building"
+        for call in ("prune", "strip", "report", "shrink")
+    ]
+    for row in found:
+        ratio = float(row[1].removesuffix(" x"))
+        assert ratio > 0 and row[3] == "<= 1"
+        assert row[2] == f"{ratio:.2f} to {ratio:.2f}"
 
 
-def test_the_other_is_timed_before_between_and_after(module):
-    figures = module("figures")
-    calls = []
-    times, base = figures.alternate(
-        lambda: calls.append("one"), lambda: calls.append("other"), 2, turns=2
-    )
-    assert (
-        calls
-        == ["other"] * 2 + ["one"] + ["other"] * 2 + ["one"] + ["other"] * 2
-    )
-    assert times.shape == base.shape == (2,)
+def test_an_unknown_row_is_answered(refused):
+    said = refused("benchmark", *SMALL, "--rows=snipp")
+    assert "Did you mean 'snip'" in said
 
 
-def test_a_figure_has_the_median_and_the_middle_half(module):
+def test_a_row_has_the_median_and_the_middle_half(part):
     # Of 0 to 4, the quartiles are 1 and 3.
-    line = module("figures").figure("what", np.arange(5.0), "<= 3").line()
-    assert line == "| what | 2.00 x | 1.00 to 3.00 | <= 3 |  |"
+    one = part("measurements").measured("what", np.arange(5.0), "<= 3")
+    assert one.cells() == ["what", "2.00 x", "1.00 to 3.00", "<= 3", ""]
 
 
-def test_the_counter_of_traces_counts(module):
-    scorings = module("scorings")
+def test_the_counter_of_traces_counts(part):
+    scorings = part("scorings")
     layer = scorings.TracedCalls()
     before = layer.count
     layer(np.ones((1, 2)))
@@ -94,3 +97,46 @@ def test_the_counter_of_traces_counts(module):
     for size in (1, 2):
         model.predict(np.ones((size, 2)), verbose=0)
     assert scorings.TracedCalls.count > before
+
+
+def test_the_row_of_shrunk_networks(measured):
+    network = "--shrunk_networks=lenet_300_100"
+    lines = measured("--rows=shrink", network, "--repeats=2")
+    found = {row[0]: row for row in lines}
+    # 784 x 300 + 300 x 100 + 100 x 10 and the biases; 150 and 50 are left.
+    row = found["shrink, lenet_300_100: parameters"]
+    assert row[1:] == [
+        "2.12 x",
+        "2.12 to 2.12",
+        "reported",
+        "266,610 to 125,810",
+    ]
+    assert list(found)[4:7] == [
+        "shrink, lenet_300_100: inference, batch 1",
+        "shrink, lenet_300_100: inference, batch 32",
+        "shrink, lenet_300_100: training step, batch 32",
+    ]
+    assert all(float(row[1].removesuffix(" x")) > 0 for row in found.values())
+
+
+def test_what_snip_cuts_off(part):
+    dense, small = part("removals").compacted()
+    assert dense.count_params() == 266_610
+    # All 784 pixels go in, and 5 % of the weights are the least that stays.
+    assert small.input_shape == dense.input_shape
+    assert 13_310 < small.count_params() < 266_610 / 2
+
+
+def test_lite_computes_as_the_model_does(part):
+    pytest.importorskip("tensorflow.lite")
+    model = kprune.models.fc((4,), input_shape=(8, 8, 1), seed=0)
+    run = part("removals").lite(model)
+    interpreter = run.__self__
+    (given,) = interpreter.get_input_details()
+    (taken,) = interpreter.get_output_details()
+    run()
+    x = interpreter.get_tensor(given["index"])
+    assert x.shape == (1, 8, 8, 1)
+    np.testing.assert_allclose(
+        interpreter.get_tensor(taken["index"]), model(x), rtol=1e-4, atol=1e-5
+    )
