@@ -136,6 +136,12 @@ class Masked(WeightWrapper):
             "notes": self.notes,
         }
 
+    @classmethod
+    def _around(cls, layer, options, custom_objects=None):
+        if "live" in options:  # As kprune 0.1 wrote it.
+            options["keep_pruned_values"] = options.pop("live")
+        return super()._around(layer, options, custom_objects)
+
     def set_pruned_behavior(self, keep_pruned_values, dense_gradients):
         """Sets what happens to pruned entries, as in the constructor.
 

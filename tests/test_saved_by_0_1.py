@@ -1,0 +1,124 @@
+"""What kprune 0.1 saved opens, and is gone on with to the bit.
+
+`tests/fixtures/saved_by_0_1.tar.xz` was written by 0.1.0 and does not change.
+"""
+
+import json
+import pathlib
+import tarfile
+
+import fixture_building as building
+import keras
+import numpy as np
+import pytest
+
+import kprune
+
+ARCHIVE = pathlib.Path(__file__).parent / "fixtures" / "saved_by_0_1.tar.xz"
+with tarfile.open(ARCHIVE) as archive:
+    EXPECTED = json.load(archive.extractfile("expected.json"))
+MODELS = EXPECTED["models"]
+SOFT = ("soft_threshold", "hard_concrete")
+SELECTED = ("edge_popup", "biprop", "supermask", "selected")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Returns the directory of what 0.1 saved."""
+    directory = tmp_path_factory.mktemp("saved_by_0_1")
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(directory, filter="data")
+    return directory
+
+
+def arrays_of(path):
+    with np.load(path) as file:
+        return dict(file)
+
+
+def part(arrays, prefix):
+    return {
+        name.removeprefix(prefix): value
+        for name, value in arrays.items()
+        if name.startswith(prefix)
+    }
+
+
+def same(found, expected, tolerance=1e-6):
+    found = np.asarray(found, "float32")
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+def equal(found, expected):
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_computes_as_it_did(name, saved):
+    expected, arrays = MODELS[name], arrays_of(saved / f"models/{name}.npz")
+    found = keras.models.load_model(saved / f"models/{name}.keras")
+    assert type(found).__name__ == expected["class"]
+    assert found.compiled == expected["compiled"]
+    assert len(found.variables) == expected["variables"]
+    if "y" in arrays:
+        same(found(arrays["x"], training=False), arrays["y"])
+    if masks := part(arrays, "mask:"):
+        equal(kprune.get_masks(found), masks)
+        report = kprune.report(found, multiply_adds=False, paths=False)
+        assert report.sparsity == expected["sparsity"]
+        assert [row.name for row in report.rows] == expected["weights"]
+    if name.startswith((*SOFT, *SELECTED)):
+        share = kprune.learned.sparsity(found)
+        assert share == pytest.approx(expected["sparsity"], abs=1e-12)
+    for key, value in part(arrays, "effective:").items():
+        if name.startswith(SOFT):
+            same(kprune.learned.effective_weights(found)[key], value, 1e-7)
+        else:
+            assert not value[~kprune.learned.selected_masks(found)[key]].any()
+    if expected["loss_of_a_step"] is not None:
+        y = building.labels(len(arrays["x"]), 7)
+        logs = found.train_on_batch(arrays["x"], y, return_dict=True)
+        same(logs["loss"], expected["loss_of_a_step"])
+        same(found(arrays["x"]), arrays["y_after_a_step"], 1e-5)
+
+
+def test_masks_load(saved):
+    plain = arrays_of(saved / "values/masks_plain.npz")
+    equal(kprune.masks.load(saved / "values/masks.npz"), plain)
+
+
+def test_centroids_load_and_apply(saved):
+    arrays = arrays_of(saved / "values/centroids_plain.npz")
+    found = kprune.kept_weights.Centroids.load(saved / "values/centroids.npz")
+    equal(found.masks, part(arrays, "mask:"))
+    equal(found.signs, part(arrays, "sign:"))
+    expected = EXPECTED["values"]["centroids"]["values"]
+    assert {k: list(v) for k, v in found.values.items()} == expected
+    applied = kprune.wrap(building.sequential())
+    found.apply(applied)
+    same(applied(arrays["x"]), arrays["y"])
+
+
+def test_a_stack_of_supermasks_loads(saved):
+    arrays = arrays_of(saved / "values/stack_plain.npz")
+    expected = EXPECTED["values"]["stack"]
+    found = kprune.learned.SupermaskStack.load(saved / "values/stack")
+    assert found.tasks == expected["tasks"]
+    for task in found.tasks:
+        same(found.predict(arrays["x"], task), arrays[f"y:{task}"])
+        equal(found.masks(task), part(arrays, f"mask:{task}:"))
+
+
+@pytest.mark.parametrize("name", EXPECTED["trainings"])
+def test_a_killed_training_goes_on_to_the_bit(name, saved):
+    trained, history = building.train(name, saved / f"trainings/{name}")
+    arrays = arrays_of(saved / f"trainings/{name}.npz")
+    for key, variables in (
+        ("variables", trained.variables),
+        ("optimizer", trained.optimizer.variables),
+    ):
+        flat = [np.ravel(np.asarray(v)).astype("float64") for v in variables]
+        np.testing.assert_array_equal(np.concatenate(flat), arrays[key])
+    assert history == EXPECTED["trainings"][name]["history"]
