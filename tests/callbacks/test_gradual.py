@@ -554,5 +554,5 @@ def test_a_weight_without_a_mask_is_told():
     ],
 )
 def test_prune_names_the_callback_to_use(method, callback):
-    with pytest.raises(ValueError, match=f"callbacks.{callback}\\('{method}'"):
+    with pytest.raises(ValueError, match=f'callbacks.{callback}\\("{method}"'):
         kprune.prune(net(), method, 0.9)

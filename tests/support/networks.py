@@ -36,7 +36,9 @@ def sequential(shape, *layers, seed=None, values=None, name=None, **compiled):
         **compiled: Arguments of `compile`; none leave it uncompiled.
     """
     if seed is not None:
+        # An initializer takes its seed when it is made: make it after this.
         keras.utils.set_random_seed(seed)
+        layers = [type(x).from_config(x.get_config()) for x in layers]
     model = keras.Sequential([keras.Input(shape), *layers], name=name)
     if values is not None:
         model.set_weights([np.asarray(value) for value in values])
