@@ -23,7 +23,8 @@ def pruned(model=None):
 def assert_serves(model, path, *x, tolerance=1e-6):
     """Exports a model, and asserts that it serves what the model computes."""
     kprune.export(model, path)
-    served = tf.saved_model.load(path).serve(*x)
+    loaded = tf.saved_model.load(path)  # Kept: it dies with its last name.
+    served = loaded.serve(*x)
     assert_same(served, model(*x), tolerance)
     return served
 
@@ -171,8 +172,8 @@ def test_a_stateful_model_of_a_fixed_batch(tmp_path):
     model, x = pruned(model), normal(2, 5, 4)
     with unchanged(model):
         kprune.export(model, tmp_path / "model")
-    served = tf.saved_model.load(tmp_path / "model").serve(x)
-    assert_same(served, model(x), 1e-6)
+    loaded = tf.saved_model.load(tmp_path / "model")
+    assert_same(loaded.serve(x), model(x), 1e-6)
 
 
 @pytest.mark.parametrize("size", [9, 70])  # The check takes images of 64.
@@ -190,7 +191,8 @@ def test_mixed_precision(tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     model, x = pruned(), normal(2, 4)
     kprune.export(model, tmp_path / "model")
-    served = tf.saved_model.load(tmp_path / "model").serve(x)
+    loaded = tf.saved_model.load(tmp_path / "model")
+    served = loaded.serve(x)
     assert_same(tf.cast(served, "float32"), tf.cast(model(x), "float32"), 1e-2)
 
 
