@@ -152,7 +152,7 @@ def test_obd_by_fisher_averages_the_squares_of_each_example():
 
 
 def test_fisher_needs_statistics_that_one_example_has():
-    with pytest.raises(ValueError, match='batch_norm="eval"'):
+    with pytest.raises(ValueError, match='"batch_norm": "eval"'):
         score("obd", curvature="fisher")
     moving = {"batch_norm": "eval"}
     scores = score("obd", curvature="fisher", scoring=moving)
