@@ -52,19 +52,18 @@ SYNFLOW_REPOSITORY = {
 
 
 def test_scores_of_the_public_function():
-    data, options = batch("mlp_relu", "_grasp"), {"batch_norm": "eval"}
+    data, moving = batch("mlp_relu", "_grasp"), {"batch_norm": "eval"}
     model, loss = load("mlp_relu"), cross_entropy()
     scores = kprune.score(model, "synflow")
     reference = stored_scores("mlp_relu", "synflow.eval")
     assert error(scores, reference) < TOLERANCE["mlp_relu"]
     scores = kprune.score(
-        model, "snip", data=batch("mlp_relu", "0"), loss=loss, **options
+        model, "snip", data=batch("mlp_relu", "0"), loss=loss, scoring=moving
     )
     reference = stored_scores("mlp_relu", "snip_milad.eval")
     assert error(scores, reference) < TOLERANCE["mlp_relu"]
-    scores = kprune.score(
-        model, "grasp", data=data, batch_size=50, loss=loss, **options
-    )
+    moving["batch_size"] = 50
+    scores = kprune.score(model, "grasp", data=data, loss=loss, scoring=moving)
     reference = stored_scores("mlp_relu", "grasp_alec.eval")
     assert error(scaled(scores, -4), reference) < TOLERANCE["mlp_relu"]
 

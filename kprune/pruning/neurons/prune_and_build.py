@@ -168,15 +168,15 @@ def _best(model, criterion, batches, one_hot, count, seed):
 def _checked(widths, build, classes):
     checks.integer("build", build, 1)
     checks.integer("classes", classes, 2)
-    widths = tuple(widths) if isinstance(widths, Iterable) else (widths,)
-    whole = all(isinstance(width, numbers.Integral) for width in widths)
+    found = tuple(widths) if isinstance(widths, Iterable) else ()
+    whole = all(isinstance(width, numbers.Integral) for width in found)
     checks.require(
-        whole and widths and 1 <= min(widths) <= max(widths) <= build,
+        whole and found and 1 <= min(found) <= max(found) <= build,
         "widths",
         widths,
         f"integers from 1 to `build`={build}, the neurons to choose from",
     )
-    return widths
+    return found
 
 
 METHOD = Method(
