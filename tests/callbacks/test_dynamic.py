@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from interruption import Kill, Killed, assert_resumes
+from interruption import Kill, Killed
 from networks import CE, batched, examples, sequential, two_replicas
 
 import kprune
@@ -276,57 +276,6 @@ def test_data_of_unknown_length(updates):
     assert [step for step, *_ in updates] == [4, 7]
     with pytest.raises(ValueError, match="in steps"):
         model.fit(batches(), callbacks=[callback("rigl")], verbose=0)
-
-
-@pytest.mark.parametrize(
-    ("method", "steps"),
-    [
-        ("rigl", [8]),
-        pytest.param("rigl", [1, 2, 3, 6, 10, 12, 13, 17], marks=SLOW),
-        pytest.param("set", [4, 7], marks=SLOW),
-        pytest.param("snfs", [9], marks=SLOW),
-        pytest.param("dsr", [9], marks=SLOW),
-        pytest.param("deepr", [9], marks=SLOW),
-        pytest.param("soft_deepr", [9], marks=SLOW),
-        pytest.param("dns", [10], marks=SLOW),
-        pytest.param("static", [7], marks=SLOW),
-    ],
-)
-def test_killed_and_resumed(tmp_path, method, steps):
-    def train(directory, step):
-        keras.utils.set_random_seed(5)
-        model = network()
-        history = kprune.training.fit(
-            model,
-            data(),
-            EPOCHS,
-            checkpoint=directory
-            and kprune.callbacks.Checkpoint(directory, "1it"),
-            callbacks=[callback(method), Kill(step)],
-            verbose=0,
-        )
-        return model, history
-
-    assert_resumes(train, steps, tmp_path)
-
-
-@pytest.mark.parametrize(
-    "method",
-    ["rigl", *slow("deepr", "snfs", "dns")],
-)
-def test_two_replicas_have_the_same_masks(method, updates):
-    with two_replicas().scope():
-        model = network()
-    history = fit(model, callback(method)).history
-    assert sum(moved for *_, moved in updates) > 0
-    for weight in found(model).values():
-        masks = [v.numpy() for v in weight.mask.value.values]
-        values = [v.numpy() for v in weight.variable.value.values]
-        assert len(masks) == 2
-        np.testing.assert_array_equal(*masks)
-        np.testing.assert_array_equal(*values)
-        assert not values[0][~masks[0]].any()
-    assert all(np.isfinite(history["loss"]))
 
 
 @SLOW

@@ -150,7 +150,7 @@ def test_training_a_choice_moves_scores_and_statistics_alone(how):
     net.fit(normal(16, 6, 6, 1), normal(16, 3), 8, epochs=2, verbose=0)
     assert_same(frozen(), before)
     for variable, old in zip(net.trainable_variables, scores, strict=True):
-        assert (np.array(variable) != old).mean() > 0.8
+        assert (np.array(variable) != old).mean() > 0.5
     (mean,) = [v for v in net.variables if v.name == "moving_mean"]
     assert np.abs(mean).min() > 0
     # Frozen stays frozen when the model is told to train.
