@@ -110,8 +110,6 @@ def test_one_file_and_one_test_make_a_method(tmp_path):
         "runtime/test_methods.py",
         "pruning/test_gradient.py",
         "pruning/test_criteria.py::test_the_contract_of_all_criteria[gradient]",
-        "pruning/test_recipes.py::"
-        "test_every_method_prunes_to_the_count_at_every_granularity[gradient]",
         "callbacks/test_largest.py",
         "callbacks/test_dynamic.py::"
         "test_what_must_hold_after_every_update[mask]",
