@@ -193,13 +193,15 @@ def recipe(criterion, structured=False, released_code=False):
     return found
 
 
+_PAPER = {
+    "paper": "Alizadeh et al., 2022",
+    "link": "https://arxiv.org/abs/2202.08132",
+}
 METHODS = (
     Method(
         "prospr",
         title="ProsPr",
         call='kprune.prune(model, "prospr", 0.95, data=data)',
-        paper="Alizadeh et al., 2022",
-        link="https://arxiv.org/abs/2202.08132",
         test="tests/pruning/test_finite_differences.py::"
         "test_prospr_is_the_change_of_the_loss_after_the_steps",
         deviation="the paper names no inner learning rate: 0.1, as its code "
@@ -207,26 +209,25 @@ METHODS = (
         build=recipe,
         channel={"reduce": "abs_sum"},
         channel_options={"signed": True},
+        **_PAPER,
     ),
     Method(
         "prospr",
         title="ProsPr, first order",
         call='kprune.prune(model, "prospr", 0.95, data=data, first_order=True)',
-        paper="Alizadeh et al., 2022",
-        link="https://arxiv.org/abs/2202.08132",
         test="tests/pruning/test_finite_differences.py::"
         "test_first_order_prospr_is_the_weight_times_the_last_gradient",
+        **_PAPER,
     ),
     Method(
         "prospr",
         title="ProsPr, structured",
         call='kprune.prune(model, "prospr", 0.8, data=data, '
         'granularity="channel")',
-        paper="Alizadeh et al., 2022",
-        link="https://arxiv.org/abs/2202.08132",
         test="tests/pruning/test_prospr.py::"
         "test_structured_prospr_ranks_channels_by_the_sum_with_its_sign",
         deviation="what reads a channel is masked too; channels that are "
         "added go together",
+        **_PAPER,
     ),
 )

@@ -40,42 +40,26 @@ def snip(objective, weights, masks):
 def recipe(criterion, released_code=False):
     """Returns what SNIP's `kprune.Pruner` has beside the criterion.
 
-    Several batches make it multi-batch SNIP, the baseline of FORCE.
-
     Args:
         criterion: `snip`.
-        released_code: Whether to score a fresh draw of the weights, by
-            Glorot's normal law, and set its masks on the weights that are
-            there, as released codes do. The paper scores what it trains.
+        released_code: Whether to set the masks of a fresh draw of the
+            weights, by Glorot's normal law, as released codes do. The paper
+            scores what it trains.
     """
     if not released_code:
         return {}
-    return {
-        "criterion": rescored_at_fresh_init(criterion),
-        "count": "floor_keep",
-    }
+    fresh = rescored_at_fresh_init(criterion)
+    return {"criterion": fresh, "count": "floor_keep"}
 
 
-METHODS = (
-    Method(
-        "snip",
-        title="SNIP",
-        call='kprune.prune(model, "snip", 0.9, data=data, '
-        'scoring={"batches": 1})',
-        paper="Lee et al., 2019",
-        link="https://arxiv.org/abs/1810.02340",
-        test="tests/pruning/test_finite_differences.py::"
-        "test_first_order_scores_are_the_change_of_the_loss_by_a_gate",
-        build=recipe,
-        channel={"reduce": "sum"},
-    ),
-    Method(
-        "snip",
-        title="SNIP-MB",
-        call='kprune.prune(model, "snip", 0.9, data=data)',
-        paper="de Jorge et al., 2021",
-        link="https://arxiv.org/abs/2006.09081",
-        test="tests/pruning/test_criteria.py::"
-        "test_the_mean_of_what_batches_give_is_not_that_of_their_mean",
-    ),
+METHOD = Method(
+    "snip",
+    title="SNIP",
+    call='kprune.prune(model, "snip", 0.9, data=data, scoring={"batches": 1})',
+    paper="Lee et al., 2019",
+    link="https://arxiv.org/abs/1810.02340",
+    test="tests/pruning/test_finite_differences.py::"
+    "test_first_order_scores_are_the_change_of_the_loss_by_a_gate",
+    build=recipe,
+    channel={"reduce": "sum"},
 )

@@ -42,25 +42,36 @@ def force(released_code=False):
     return iter_snip(released_code).with_axes(recover=True)
 
 
+_PAPER = {
+    "paper": "de Jorge et al., 2021",
+    "link": "https://arxiv.org/abs/2006.09081",
+}
+_TEST = (
+    "tests/pruning/test_recipes.py::test_force_revives_and_iter_snip_does_not"
+)
 METHODS = (
     Method(
         "iter_snip",
         title="Iter-SNIP",
         call='kprune.prune(model, "iter_snip", 0.99, data=data, rounds=60)',
-        paper="de Jorge et al., 2021",
-        link="https://arxiv.org/abs/2006.09081",
-        test="tests/pruning/test_recipes.py::"
-        "test_force_revives_and_iter_snip_does_not",
+        test=_TEST,
         build=iter_snip,
+        **_PAPER,
     ),
     Method(
         "force",
         title="FORCE",
         call='kprune.prune(model, "force", 0.99, data=data, rounds=60)',
-        paper="de Jorge et al., 2021",
-        link="https://arxiv.org/abs/2006.09081",
-        test="tests/pruning/test_recipes.py::"
-        "test_force_revives_and_iter_snip_does_not",
+        test=_TEST,
         build=force,
+        **_PAPER,
+    ),
+    Method(  # Their baseline, SNIP on several batches.
+        "snip",
+        title="SNIP-MB",
+        call='kprune.prune(model, "snip", 0.9, data=data)',
+        test="tests/pruning/test_criteria.py::"
+        "test_the_mean_of_what_batches_give_is_not_that_of_their_mean",
+        **_PAPER,
     ),
 )
