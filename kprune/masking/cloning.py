@@ -192,8 +192,7 @@ def _begin_as(old, new):
 
     def add_weight(*args, **kwargs):
         source = sources.get(kwargs.get("name"))
-        shape = kwargs.get("shape", None if source is None else ())
-        if shape is None or len(args) > 0 or source.shape != tuple(shape):
+        if source is None or args or kwargs.get("shape", ()) != source.shape:
             return make(*args, **kwargs)
         value = keras.ops.convert_to_tensor(source)
         kwargs["initializer"] = lambda _, dtype: keras.ops.cast(value, dtype)

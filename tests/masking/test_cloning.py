@@ -535,3 +535,22 @@ def test_layer_with_a_part_that_is_never_used(tmp_path):
         loaded = saved_and_loaded(masked, tmp_path)
         assert_same(kprune.get_masks(loaded), kprune.get_masks(masked))
         assert_same(kprune.strip(loaded)(x), masked(x))
+
+
+@serializable
+class Nameless(keras.layers.Layer):
+    """Has two weights without a name, as ConvNeXt's `LayerScale` has one."""
+
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=(input_shape[-1],))
+        self.shift = self.add_weight((input_shape[-1],), "zeros")
+
+    def call(self, x):
+        return x * self.scale + self.shift
+
+
+def test_weights_without_a_name_are_copied():
+    model = sequential((3,), Nameless(), layers.Dense(2))
+    model.layers[0].set_weights(normal(2, 3))
+    x = normal(2, 3)
+    np.testing.assert_array_equal(kprune.wrap(model)(x), model(x))
