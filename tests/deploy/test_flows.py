@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from building import channels, randomize, set_values, shrunk, zero_channels
+from building import channels, set_values, shrunk, zero_channels, zeroed
 from networks import sequential
 
 import kprune
@@ -13,30 +13,21 @@ from kprune.graph import flows
 layers = keras.layers
 
 
-def between(*middle, shape=(6, 6, 2), width=6, zeroed=(0, 3, 4)):
+def between(*middle, gone=(0, 3, 4)):
     """A model with channels of `a` zeroed, and some layers between it and a
     layer that takes any constant."""
-    model = sequential(
-        shape,
-        layers.Conv2D(width, 3, use_bias=False, name="a"),
-        *middle,
-        layers.GlobalAveragePooling2D(name="pool"),
-        layers.Dense(3, name="out"),
-    )
-    randomize(model)
-    zero_channels(model, "a", list(zeroed))
-    return model
+    first = layers.Conv2D(6, 3, use_bias=False, name="a")
+    pool = layers.GlobalAveragePooling2D(name="pool")
+    last = pool, layers.Dense(3, name="out")
+    return zeroed(sequential((6, 6, 2), first, *middle, *last), a=list(gone))
 
 
-def joined(merge, *shape, units=3, **zeroed):
+def joined(merge, *shape, units=3, **places):
     """Two dense layers, `a` and `b`, joined, with channels of them zeroed."""
     inputs = keras.Input(shape)
     parts = [layers.Dense(units, name=name)(inputs) for name in "ab"]
     outputs = layers.Dense(2, name="out")(merge(parts))
-    model = randomize(keras.Model(inputs, outputs))
-    for name, places in zeroed.items():
-        zero_channels(model, name, places)
-    return model
+    return zeroed(keras.Model(inputs, outputs), **places)
 
 
 @pytest.mark.parametrize(
@@ -93,13 +84,13 @@ def test_what_mixes_channels_keeps_them(layer):
 def test_depthwise_channels_go_with_their_input():
     model = between(layers.DepthwiseConv2D(3, depth_multiplier=2, name="x"))
     assert channels(shrunk(model), "a", "x") == [3, 6]
-    model = between(layers.DepthwiseConv2D(3, name="x"), zeroed=())
+    model = between(layers.DepthwiseConv2D(3, name="x"), gone=())
     zero_channels(model, "x", [1, 2], axis=-2)
     assert channels(shrunk(model), "a", "x") == [4, 4]
 
 
 def test_groups_go_as_a_whole():
-    model = between(layers.Conv2D(9, 3, groups=3, name="x"), zeroed=(0, 1, 4))
+    model = between(layers.Conv2D(9, 3, groups=3, name="x"), gone=(0, 1, 4))
     # Inputs 0 and 1 are group 0; 4 is half of group 2.
     small = shrunk(model)
     assert channels(small, "a", "x") == [4, 6]
@@ -107,11 +98,11 @@ def test_groups_go_as_a_whole():
 
 
 def test_normalized_groups_go_as_a_whole():
-    model = between(layers.GroupNormalization(3, name="x"), zeroed=(0, 1, 4))
+    model = between(layers.GroupNormalization(3, name="x"), gone=(0, 1, 4))
     small = shrunk(model)
     assert channels(small, "a", "x") == [4, 4]
     assert small.get_layer("x").groups == 2
-    model = between(layers.GroupNormalization(3, name="x"), zeroed=())
+    model = between(layers.GroupNormalization(3, name="x"), gone=())
     zero_channels(model, "out", [1, 2, 3], axis=0)
     # Channel 1, which nobody reads, is half of group 0; 2 and 3 are group 1.
     assert channels(shrunk(model), "a", "x") == [4, 4]
@@ -126,15 +117,13 @@ def test_flatten_and_reshape_are_followed():
         layers.Reshape((-1, 12), name="wide"),
         layers.Dense(2, name="out"),
     )
-    randomize(model)
-    zero_channels(model, "a", [0, 5])
-    small = shrunk(model)
+    small = shrunk(zeroed(model, a=[0, 5]))
     widths = channels(small, "a", "flat", "back", "wide")
     assert widths == [4, 16, 4, 8]
 
 
 def test_a_shape_that_mixes_channels_and_places_keeps_them():
-    model = between(layers.Reshape((6, 4, 4), name="x"), zeroed=(0, 3))
+    model = between(layers.Reshape((6, 4, 4), name="x"), gone=(0, 3))
     assert channels(shrunk(model), "a") == 6
     assert "it mixes channels with places" in plan(model).rows[0].why
 
@@ -169,8 +158,7 @@ def test_a_gate_of_zero_takes_the_channel_along():
     x = layers.Multiply(name="gated")([x, gate])
     x = layers.GlobalMaxPooling2D(name="pool")(x)
     model = keras.Model(inputs, layers.Dense(2, name="out")(x))
-    randomize(model)
-    zero_channels(model, "excite", [0, 1])
+    zeroed(model, excite=[0, 1])
     set_values(model, excite_bias=[-1, 1, 1, 1, 1])
     zero_channels(model, "excite", [0], axis=0)  # It does not read channel 0.
     # relu(-1) = 0 shuts channel 0, relu(1) lets channel 1 through.
@@ -184,10 +172,8 @@ def test_arithmetic_is_followed():
     x = keras.ops.relu(x * 0.5 + y) / 3 - 1.0
     x = layers.GlobalMaxPooling2D(name="pool")(x)
     model = keras.Model(inputs, layers.Dense(2, name="out")(x))
-    randomize(model)
-    zero_channels(model, "a", [0, 1])
-    zero_channels(model, "b", [1, 2])
-    assert channels(shrunk(model), "a", "b") == [4, 4]
+    small = shrunk(zeroed(model, a=[0, 1], b=[1, 2]))
+    assert channels(small, "a", "b") == [4, 4]
 
 
 def test_an_embedding_loses_columns():
@@ -199,9 +185,8 @@ def test_an_embedding_loses_columns():
     model.get_layer("table").embeddings.assign(table)
     small = kprune.shrink(model, verbose=0)
     assert small.get_layer("table").output_dim == 3
-    np.testing.assert_allclose(
-        small(np.arange(7)[None]), model(np.arange(7)[None]), atol=1e-5
-    )
+    x = np.arange(7)[None]
+    np.testing.assert_allclose(small(x), model(x), atol=1e-5)
 
 
 @pytest.mark.parametrize("rank", [1, 3])
@@ -214,10 +199,8 @@ def test_convolutions_of_other_ranks(rank):
         layers.Flatten(name="flat"),
         layers.Dense(2, name="out"),
     )
-    randomize(model)
-    zero_channels(model, "a", [1])
-    zero_channels(model, "b", [2, 3])
-    assert channels(shrunk(model), "a", "b") == [3, 2]
+    small = shrunk(zeroed(model, a=[1], b=[2, 3]))
+    assert channels(small, "a", "b") == [3, 2]
 
 
 def test_all_rules_are_for_layers_of_keras():

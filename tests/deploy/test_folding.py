@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from building import channels, randomize, set_values, shrunk, zero_channels
+from building import channels, set_values, shrunk, zeroed
 from networks import sequential
 
 from kprune.deploy.shrink import plan
@@ -75,13 +75,10 @@ def test_the_mean_of_a_batch_normalization_takes_a_constant():
         layers.Conv2D(2, 3, use_bias=False, name="b"),
         layers.BatchNormalization(name="norm"),
     )
-    randomize(model)
-    zero_channels(model, "a", [1])
+    zeroed(model, a=[1])
     set_values(model, a_bias=[1, 2], b_kernel=np.ones((3, 3, 2, 2)))
     mean = model.get_layer("norm").moving_mean.numpy()
-
     small = shrunk(model)
-
     # 2 at each of nine taps: x + 18 - mean = x - (mean - 18).
     assert not small.get_layer("b").use_bias
     after = small.get_layer("norm").moving_mean.numpy()
@@ -104,9 +101,7 @@ def test_a_constant_that_passes_batch_normalization_is_computed():
         norm_moving_variance=4,
         b_kernel=[[1], [10]],
     )
-
     small = shrunk(model)
-
     # (0 + 2) / 2 * 3 + 1 = 4, ten times.
     np.testing.assert_allclose(small.get_layer("b").bias, [40])
     assert channels(small, "a", "norm") == [1, 1]
@@ -115,8 +110,7 @@ def test_a_constant_that_passes_batch_normalization_is_computed():
 def padded(bias, second):
     last = layers.Flatten(name="flat"), layers.Dense(2, name="out")
     model = sequential((5, 5, 1), layers.Conv2D(4, 1, name="a"), second, *last)
-    randomize(model)
-    zero_channels(model, "a", [1, 2, 3])
+    zeroed(model, a=[1, 2, 3])
     set_values(model, a_bias=bias)
     return model
 
@@ -124,21 +118,17 @@ def padded(bias, second):
 def test_before_padding_one_constant_takes_over_the_others():
     model = padded([1, 2, -4, 0], layers.Conv2D(3, 3, padding="same", name="b"))
     kernel = model.get_layer("b").kernel.numpy()
-
     small = shrunk(model)
-
     # Channel 3 is zero and goes; 2 is the larger constant and takes over 1,
     # which is -1/2 of it.
     merged = kernel[:, :, 2] - 0.5 * kernel[:, :, 1]
     after = small.get_layer("b").kernel.numpy()
     np.testing.assert_allclose(after[:, :, 0], kernel[:, :, 0])
     np.testing.assert_allclose(after[:, :, 1], merged, rtol=1e-6)
-    np.testing.assert_array_equal(
-        small.get_layer("b").bias, model.get_layer("b").bias
-    )
+    bias = model.get_layer("b").bias
+    np.testing.assert_array_equal(small.get_layer("b").bias, bias)
     assert after.shape == (3, 3, 2, 3)
-    why = plan(model).rows[0].why
-    assert why == (
+    assert plan(model).rows[0].why == (
         "1 of constant value: for all constants into 'b', which pads with zeros"
     )
 
@@ -182,8 +172,7 @@ def test_a_border_of_zeros_makes_a_constant_vary():
         layers.ZeroPadding2D(1, name="pad"),
         layers.Conv2D(2, 3, name="b"),
     )
-    randomize(model)
-    zero_channels(model, "a", [1, 2])
+    zeroed(model, a=[1, 2])
     set_values(model, a_bias=[1, 2, 0, 3])
     assert channels(shrunk(model), "a") == 3
     assert plan(model).rows[0].why == (

@@ -10,6 +10,7 @@ from building import (
     shrunk,
     zero_channels,
     zero_slices,
+    zeroed,
 )
 from lifecycle import assert_same
 from networks import sequential
@@ -31,17 +32,12 @@ def test_nested_models_shrink_within_and_at_their_borders():
     x = layers.Dense(4, "relu", name="a")(inputs)
     x = chain(inner(x))
     model = keras.Model(inputs, layers.Dense(2, name="out")(x), name="outer")
-    for part in (model, inner, chain):
-        randomize(part)
-    zero_channels(model, "a", [0])
-    zero_channels(inner, "b", [1, 2])
-    zero_channels(inner, "c", [3])
-    zero_channels(chain, "d", [0])
+    zeroed(model, a=[0])
+    zeroed(inner, b=[1, 2], c=[3])
+    zeroed(chain, d=[0])
     inner.trainable = False
     inner.get_layer("c").trainable = True
-
     small = shrunk(model)
-
     nested, line = small.get_layer("inner"), small.get_layer("chain")
     assert channels(small, "a") == 3
     assert channels(nested, "inner_inputs", "b", "c") == [3, 3, 3]
@@ -62,8 +58,7 @@ def test_a_shared_layer_keeps_what_one_of_its_calls_needs():
     shared, norm = layers.Dense(4, name="shared"), layers.ReLU(name="relu")
     x = norm(shared(norm(shared(inputs))))
     model = keras.Model(inputs, layers.Dense(2, name="out")(x))
-    randomize(model)
-    zero_channels(model, "shared", [1])
+    zeroed(model, shared=[1])
     # Its input is the model's in the first call.
     assert channels(shrunk(model), "shared") == 4
     assert plan(model).rows[0].why == (
@@ -79,9 +74,7 @@ def test_a_shared_layer_reads_constants_that_agree():
         b = shared(layers.Dense(3, name="b")(two))
         x = layers.Concatenate(name="both")([a, b])
         model = keras.Model([one, two], layers.Dense(2, name="out")(x))
-        randomize(model)
-        zero_channels(model, "a", [0, 1])
-        zero_channels(model, "b", [0, 1])
+        zeroed(model, a=[0, 1], b=[0, 1])
         set_values(model, a_bias=[1, 2, 0], b_bias=bias)
         return model
 
@@ -97,36 +90,29 @@ def test_a_nested_model_that_is_called_twice_has_one_width():
     y = inner(layers.Dense(3, name="c")(inputs))
     x = layers.Add(name="sum")([x, y])
     model = keras.Model(inputs, layers.Dense(2, name="out")(x))
-    for part in (model, inner):
-        randomize(part)
-    zero_channels(model, "a", [0, 1])
-    zero_channels(model, "c", [1, 2])
+    zeroed(model, a=[0, 1], c=[1, 2])
+    zeroed(inner, b=[2])
     set_values(model, a_bias=-1, c_bias=-1)
-    zero_channels(inner, "b", [2])
-
     small = shrunk(model)
     assert channels(small, "a", "c") == [2, 2]
     assert channels(small.get_layer("inner"), "b") == 2
 
 
-def residual(zeroed, width=4):
+def residual(*emptied):
     inputs = keras.Input((5, 5, 2), name="inputs")
-    stem = layers.Conv2D(width, 1, name="stem")(inputs)
+    stem = layers.Conv2D(4, 1, name="stem")(inputs)
     x = layers.Conv2D(6, 3, padding="same", use_bias=False, name="a")(stem)
     x = layers.BatchNormalization(name="norm")(x)
     x = layers.ReLU(name="relu")(x)
-    x = layers.Conv2D(width, 3, padding="same", name="b")(x)
+    x = layers.Conv2D(4, 3, padding="same", name="b")(x)
     x = layers.Add(name="sum")([x, stem])
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     model = keras.Model(inputs, layers.Dense(2, name="out")(x))
-    randomize(model)
-    for name in zeroed:
-        zero_channels(model, name, slice(None))
-    return model
+    return zeroed(model, **dict.fromkeys(emptied, slice(None)))
 
 
 def test_a_branch_emptied_within_leaves_one_channel():
-    model = residual(["a"])
+    model = residual("a")
     set_values(model, norm_beta=[1, 2, 4, 3, 2, 1], norm_moving_mean=0)
     small = shrunk(model)
     assert channels(small, "stem", "a", "b") == [4, 1, 4]
@@ -136,7 +122,7 @@ def test_a_branch_emptied_within_leaves_one_channel():
 
 
 def test_a_branch_emptied_at_its_end_leaves_one_channel_within():
-    model = residual(["b"])
+    model = residual("b")
     # The sum goes on, so b keeps its width; it reads nothing of a.
     assert channels(shrunk(model), "stem", "a", "b") == [4, 1, 4]
     (row,) = [row for row in plan(model).rows if row.layer == "a"]
@@ -144,7 +130,7 @@ def test_a_branch_emptied_at_its_end_leaves_one_channel_within():
 
 
 def test_a_model_emptied_throughout_keeps_one_channel_each():
-    model = residual(["stem", "a", "b"])
+    model = residual("stem", "a", "b")
     small = kprune.shrink(model, verbose=0)
     assert channels(small, "stem", "a", "b", "out") == [1, 1, 1, 2]
     x = np.ones((1, 5, 5, 2), "float32")
@@ -202,9 +188,8 @@ def test_heads_that_give_nothing_or_are_not_read_go(part, use_bias):
     query, value = (
         keras.Input((n, 6), name=name) for n, name in ((4, "q"), (7, "v"))
     )
-    attention = layers.MultiHeadAttention(
-        4, 3, value_dim=5, use_bias=use_bias, name="attention"
-    )
+    options = {"value_dim": 5, "use_bias": use_bias, "name": "attention"}
+    attention = layers.MultiHeadAttention(4, 3, **options)
     x = layers.Add(name="sum")([query, attention(query, value)])
     model = keras.Model([query, value], layers.Dense(2, name="out")(x))
     randomize(model)
@@ -214,7 +199,6 @@ def test_heads_that_give_nothing_or_are_not_read_go(part, use_bias):
         zero_slices(attention.value_dense.kernel, [0, 2], axis=1)
         if use_bias:
             zero_slices(attention.value_dense.bias, [0, 2], axis=0)
-
     small = shrunk(model).get_layer("attention")
     assert small.num_heads == 2
     for name, axis in (("query", 1), ("key", 1), ("value", 1), ("output", 0)):

@@ -29,6 +29,14 @@ def randomize(model, seed=0):
     return model
 
 
+def zeroed(model, axis=-1, **places):
+    """Randomizes a model, then zeroes slices of layers' kernels, by name."""
+    randomize(model)
+    for name, channels in places.items():
+        zero_channels(model, name, channels, axis)
+    return model
+
+
 def zero_channels(model, name, channels, axis=-1):
     """Zeroes slices of a layer's kernel."""
     zero_slices(model.get_layer(name).kernel, channels, axis)
