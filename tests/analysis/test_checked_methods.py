@@ -1,37 +1,24 @@
 """Methods with a sanity check on them, at every granularity."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
+from networks import CE, conv_net, dense_net, examples, sequential
 
 import kprune
 from kprune.analysis import sanity
 
-CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+DATA = examples(30, 5, 5, 2)
 
 
 def net():
-    keras.utils.set_random_seed(5)
-    return keras.Sequential(
-        [
-            keras.Input((5, 5, 2)),
-            keras.layers.Conv2D(8, 3, name="conv"),
-            keras.layers.ReLU(name="relu"),
-            keras.layers.Flatten(name="flat"),
-            keras.layers.Dense(12, activation="relu", name="fc1"),
-            keras.layers.Dense(3, name="fc2"),
-        ]
-    )
-
-
-def data():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(30, 5, 5, 2)).astype("float32")
-    return x, rng.integers(0, 3, 30)
+    return conv_net((5, 5, 2), filters=8, units=12, norm=False, seed=5)
 
 
 def pruned(method, sparsity=0.5, **options):
-    options = {"data": data(), "loss": CE, "verbose": 0, **options}
+    options = {"data": DATA, "loss": CE, "verbose": 0, **options}
     return kprune.prune(net(), method, sparsity, **options)
 
 
@@ -39,41 +26,40 @@ def masks(*arguments, **options):
     return kprune.get_masks(pruned(*arguments, **options))
 
 
+@functools.cache
+def plain_masks(method, grain="weight"):
+    """Returns the masks of a method without a check, which tests share."""
+    return masks(method, granularity=grain)
+
+
 def counts(found):
     return {name: int(mask.sum()) for name, mask in found.items()}
 
 
 def kernels(model):
-    return {n: np.array(w.variable) for n, w in weights_of(model).items()}
-
-
-def weights_of(model):
-    return {w.name: w for w in kprune.masking.weights.find(model)}
+    found = kprune.masking.weights.find(model)
+    return {w.name: np.array(w.variable) for w in found}
 
 
 GRAINS = [
-    ("weight", 0.5),
-    ("channel", 0.5),
-    (kprune.NM(1, 2), 0.5),
-    (kprune.Block((4, 1)), 0.5),
-    (kprune.Channel("l2", tied=False), 0.5),
+    "weight",
+    "channel",
+    kprune.NM(1, 2),
+    kprune.Block((4, 1)),
+    kprune.Channel("l2", tied=False),
 ]
 
 
-@pytest.mark.parametrize("grain, sparsity", GRAINS, ids=str)
+@pytest.mark.parametrize("grain", GRAINS, ids=str)
 @pytest.mark.parametrize("check", ["shuffle", "random_same_counts"])
-def test_a_shuffle_keeps_the_groups_of_each_layer(check, grain, sparsity):
-    plain = masks("snip", sparsity, granularity=grain)
-    found = masks(sanity.checked("snip", check), sparsity, granularity=grain)
-    own, model = kprune.Pruner("snip", grain).grain, net()
-    names = [n for n in found if not plain[n].all()]
-    objective = kprune.Objective(model, data(), CE)
-    grouping = own.grouping(model, objective.layouts)
+def test_a_shuffle_keeps_the_groups_of_each_layer(check, grain):
+    plain = plain_masks("magnitude", grain)
+    found = masks(sanity.checked("magnitude", check), granularity=grain)
+    own, model = kprune.Pruner("magnitude", grain).grain, net()
+    grouping = own.grouping(model, kprune.Objective(model).layouts)
     before, after = grouping.live(plain), grouping.live(found)
-    assert {f: int(live.sum()) for f, live in before.items()} == {
-        f: int(live.sum()) for f, live in after.items()
-    }
-    assert any((found[n] != plain[n]).any() for n in names)
+    assert counts(before) == counts(after)
+    assert any((found[n] != plain[n]).any() for n in found)
     if not isinstance(grain, kprune.NM):  # Groups stay whole.
         whole = {n: np.ones_like(mask) for n, mask in found.items()}
         for name, mask in grouping.masks(after, whole).items():
@@ -81,7 +67,7 @@ def test_a_shuffle_keeps_the_groups_of_each_layer(check, grain, sparsity):
 
 
 def test_a_shuffle_of_n_of_m_is_n_of_m():
-    found = masks(sanity.checked("snip", "shuffle"), granularity="1:2")
+    found = masks(sanity.checked("magnitude", "shuffle"), granularity="1:2")
     mask = found["fc1/kernel"]
     np.testing.assert_array_equal(mask.reshape(-1, 2, 12).sum(1), 1)
 
@@ -105,7 +91,7 @@ def test_the_two_shuffles_are_two_draws():
 
 
 def test_a_shuffle_leaves_out_what_the_method_does():
-    method = sanity.checked("snip", "shuffle")
+    method = sanity.checked("magnitude", "shuffle")
     found = masks(method, exclude="fc2", seed=3)
     assert found["fc2/kernel"].all()
     again = masks(method, exclude="fc2", seed=3)
@@ -116,9 +102,8 @@ def test_a_shuffle_leaves_out_what_the_method_does():
 
 def test_a_shuffle_keeps_away_from_what_is_pruned_already():
     first = pruned("magnitude", 0.5)
-    found = kprune.prune(
-        first, sanity.checked("random", "shuffle"), 0.8, verbose=0
-    )
+    shuffled = sanity.checked("random", "shuffle")
+    found = kprune.prune(first, shuffled, 0.8, verbose=0)
     before, after = kprune.get_masks(first), kprune.get_masks(found)
     total = sum(mask.size for mask in after.values())
     assert sum(counts(after).values()) == round(0.2 * total)
@@ -127,24 +112,16 @@ def test_a_shuffle_keeps_away_from_what_is_pruned_already():
 
 def shuffled_often(grain, model, times):
     """Returns how often each group of `a` is kept by a shuffle of half."""
-    kept = 0
+    kept, options = 0, {"granularity": grain, "exclude": "b"}
     for seed in range(times):
         method = sanity.checked("magnitude", "shuffle")
-        found = kprune.prune(
-            model, method, 0.5, granularity=grain, exclude="b", seed=seed
-        )
+        found = kprune.prune(model, method, 0.5, seed=seed, **options)
         kept = kept + kprune.get_masks(found)["a/kernel"]
     return kept / times
 
 
 def pair(inputs, units):
-    return keras.Sequential(
-        [
-            keras.Input((inputs,)),
-            keras.layers.Dense(units, name="a"),
-            keras.layers.Dense(2, name="b"),
-        ]
-    )
+    return dense_net(inputs, units, 2, dropout=0, norm=False)
 
 
 def test_blocks_are_as_likely_whatever_their_size():
@@ -166,20 +143,29 @@ def test_channels_are_as_likely_whatever_is_left_of_them():
     np.testing.assert_allclose(kept[:4].mean(), 0.5, atol=0.15)
 
 
-def test_magnitude_inverted_keeps_the_smallest():
-    plain, found = masks("magnitude"), masks(sanity.invert("magnitude"))
+@pytest.mark.parametrize(
+    "method, grain",
+    [
+        ("grasp", "weight"),
+        ("snip", "weight"),
+        ("magnitude", "weight"),
+        ("magnitude", kprune.NM(1, 2)),
+    ],
+    ids=str,
+)
+def test_an_inverted_ranking_is_the_complement(method, grain):
+    plain = plain_masks(method, grain)
+    found = masks(sanity.invert(method), granularity=grain)
     # At 50 % without ties, what one keeps the other removes.
     for name in plain:
         np.testing.assert_array_equal(found[name], ~plain[name])
+
+
+def test_magnitude_inverted_keeps_the_smallest():
+    plain, found = plain_masks("magnitude"), masks(sanity.invert("magnitude"))
     kept = [abs(v[found[n]]) for n, v in kernels(net()).items()]
     gone = [abs(v[plain[n]]) for n, v in kernels(net()).items()]
     assert np.concatenate(kept).max() < np.concatenate(gone).min()
-
-
-@pytest.mark.parametrize("method", ["grasp", "snip"])
-def test_an_inverted_ranking_is_the_complement(method):
-    plain, found = masks(method), masks(sanity.invert(method))
-    assert kprune.masks.overlap(plain, found) == 0
 
 
 def test_channels_of_the_smallest_norm_stay():
@@ -194,13 +180,6 @@ def test_channels_of_the_smallest_norm_stay():
     norms = np.linalg.norm(kernels(net())["fc1/kernel"], axis=0)
     kept = found["fc1/kernel"].any(0)
     assert norms[kept].max() < norms[~kept].min()
-
-
-def test_n_of_m_inverted_is_the_complement():
-    plain = masks("magnitude", granularity="1:2")
-    found = masks(sanity.invert("magnitude"), granularity="1:2")
-    for name in ("conv/kernel", "fc1/kernel", "fc2/kernel"):
-        np.testing.assert_array_equal(found[name], ~plain[name])
 
 
 def test_an_iterated_inversion_excludes_what_is_pruned():
@@ -224,8 +203,8 @@ def test_an_iterated_inversion_excludes_what_is_pruned():
 
 
 def test_new_weights_under_the_methods_masks():
-    plain = pruned("snip")
-    found = pruned(sanity.checked("snip", "reinitialize"))
+    plain = pruned("magnitude")
+    found = pruned(sanity.checked("magnitude", "reinitialize"))
     expected = kprune.get_masks(plain)
     assert kprune.masks.overlap(kprune.get_masks(found), expected) == 1
     before, after = kernels(plain), kernels(found)
@@ -235,40 +214,28 @@ def test_new_weights_under_the_methods_masks():
 
 def test_survivors_of_the_method_come_after_those_of_the_check():
     calls = []
-    pruner = kprune.Pruner(
-        "magnitude",
-        after_pruning=lambda model, seed: calls.append(
-            kernels(model)["fc1/kernel"]
-        ),
-    )
+
+    def look(model, seed):
+        calls.append(kernels(model)["fc1/kernel"])
+
+    pruner = kprune.Pruner("magnitude", after_pruning=look)
     found = pruned(sanity.checked(pruner, "reinitialize"))
     np.testing.assert_array_equal(calls[0], kernels(found)["fc1/kernel"])
     assert (calls[0] != kernels(pruned("magnitude"))["fc1/kernel"]).any()
 
 
 def test_methods_in_turn_have_checks():
-    model = keras.Sequential(
-        [
-            keras.Input((50,)),
-            keras.layers.Dense(20, activation="relu", name="fc1"),
-            keras.layers.Dense(16, activation="relu", name="fc2"),
-            keras.layers.Dense(3, name="out"),
-        ]
+    hidden = (
+        keras.layers.Dense(n, "relu", name=f"fc{i}")
+        for i, n in ((1, 20), (2, 16))
     )
-    images = data()[0].reshape(30, 50), data()[1]
-    found = {
-        check: kprune.get_masks(
-            kprune.prune(
-                model,
-                sanity.checked("ossum_norm", check) if check else "ossum_norm",
-                0.5,
-                data=images,
-                loss=CE,
-                verbose=0,
-            )
-        )
-        for check in (None, "shuffle", "invert")
-    }
+    model = sequential((50,), *hidden, keras.layers.Dense(3, name="out"))
+    options = {"data": (DATA[0].reshape(30, 50), DATA[1]), "loss": CE}
+    found = {None: kprune.prune(model, "ossum_norm", 0.5, **options, verbose=0)}
+    for check in ("shuffle", "invert"):
+        method = sanity.checked("ossum_norm", check)
+        found[check] = kprune.prune(model, method, 0.5, **options, verbose=0)
+    found = {check: kprune.get_masks(one) for check, one in found.items()}
     assert counts(found[None]) == counts(found["shuffle"])
     assert counts(found[None]) == counts(found["invert"])
     first = {check: one["fc1/kernel"].any(0) for check, one in found.items()}
@@ -276,15 +243,12 @@ def test_methods_in_turn_have_checks():
     assert (first["shuffle"] != first[None]).any()
 
 
-def test_options_are_those_of_the_method():
+def test_options_are_those_of_the_method_and_bad_ones_are_answered():
     one = masks(sanity.checked("grasp", "invert", absolute=True))
     other = masks(sanity.checked("grasp", "invert"))
     assert kprune.masks.overlap(one, other) < 1
     with pytest.raises(ValueError, match="Did you mean 'temperature'"):
         sanity.checked("grasp", "invert", temperatur=1.0)
-
-
-def test_bad_input_is_answered():
     with pytest.raises(ValueError, match="Did you mean 'shuffle'"):
         sanity.checked("snip", "shuffel")
     with pytest.raises(ValueError, match="prunes during training"):
@@ -299,4 +263,4 @@ def test_a_shuffle_is_refused_while_a_model_trains():
         shuffled, sparsity=0.5, begin=0, end=2, every=1
     )
     with pytest.raises(ValueError, match="prunes before training"):
-        model.fit(*data(), epochs=3, callbacks=[callback], verbose=0)
+        model.fit(*DATA, epochs=3, callbacks=[callback], verbose=0)

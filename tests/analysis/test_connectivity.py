@@ -23,9 +23,8 @@ DATA = (np.array([[1.0], [3.0]]), np.array([[0.0], [0.0]]))
 def test_the_loss_along_the_line():
     # Between w = -1 and w = 3, w(t) = -1 + 4 t: the mean of (w x)^2 over x =
     # 1, 3 is 5 w^2: 5, 0, 5, 20, 45.
-    found = linear_connectivity(
-        line_of(-1.0), line_of(3.0), DATA, points=5, loss="mse"
-    )
+    ends = line_of(-1.0), line_of(3.0)
+    found = linear_connectivity(*ends, DATA, points=5, loss="mse")
     assert found.shares == (0.0, 0.25, 0.5, 0.75, 1.0)
     np.testing.assert_allclose(found.losses, [5, 0, 5, 20, 45], atol=1e-5)
     assert found.loss_barrier == pytest.approx(45 - 25)
@@ -40,10 +39,8 @@ def test_the_error_barrier():
 
 def test_accuracies_are_those_of_the_ends():
     train, test = kprune.datasets.load("digits", batch_size=64)
-    a, b = (
-        kprune.models.get("fc", widths=(8,), input_shape=(8, 8, 1), seed=seed)
-        for seed in (0, 1)
-    )
+    shape = {"widths": (8,), "input_shape": (8, 8, 1)}
+    a, b = (kprune.models.fc(**shape, seed=seed) for seed in (0, 1))
     for model in (a, b):
         model.compile("adam", CE, metrics=["accuracy"])
         model.fit(train, epochs=3, verbose=0)
@@ -69,9 +66,8 @@ def test_pruned_networks_are_sparse_at_their_ends():
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_statistics_are_taken_anew(dropout):
-    norm = keras.layers.BatchNormalization(
-        center=False, scale=False, epsilon=0.0
-    )
+    bare = {"center": False, "scale": False, "epsilon": 0.0}
+    norm = keras.layers.BatchNormalization(**bare)
     model = sequential((1,), keras.layers.Dropout(dropout, seed=1), norm)
     # Two batches: means 2 and 6, variances 1 and 9. On average 4 and 5.
     x = np.array([[1.0], [3.0], [3.0], [9.0]], "float32")

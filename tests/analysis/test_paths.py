@@ -19,9 +19,8 @@ layers = keras.layers
 def masked(model, **masks):
     """Wraps a model and sets masks by the layers' names."""
     model = kprune.wrap(model)
-    kprune.set_masks(
-        model, {f"{name}/kernel": mask for name, mask in masks.items()}
-    )
+    masks = {f"{name}/kernel": mask for name, mask in masks.items()}
+    kprune.set_masks(model, masks)
     return model
 
 
@@ -35,23 +34,20 @@ def on_path(model):
 def effective(model, **options):
     measured = report(model, multiply_adds=False, **options)
     assert measured.unfollowed is None
-    return {
-        row.name.partition("/")[0]: row.effective_kept for row in measured.rows
-    }
+    return {r.name.partition("/")[0]: r.effective_kept for r in measured.rows}
 
 
-def why_not(model):
-    measured = report(model, multiply_adds=False)
+def why_not(model, **options):
+    measured = report(model, multiply_adds=False, **options)
     assert measured.effective_kept is measured.effective_sparsity is None
     assert {row.effective_kept for row in measured.rows} == {None}
     return measured.unfollowed
 
 
 def mlp(*units, **options):
-    stack = [
-        layers.Dense(n, name=f"fc{i}", **options)
-        for i, n in enumerate(units[1:], 1)
-    ]
+    names = (f"fc{i}" for i in range(1, len(units)))
+    sized = zip(units[1:], names, strict=True)
+    stack = [layers.Dense(n, name=name, **options) for n, name in sized]
     return sequential(units[:1], *stack)
 
 
@@ -65,7 +61,7 @@ def test_units_without_inputs_or_outputs():
     # Hidden unit 0 has two inputs and no output, unit 1 an output and no
     # input (its bias makes no path). What is left is input 0 -> unit 2 ->
     # output 0: one weight in each layer.
-    measured = report(model)
+    measured = report(model, multiply_adds=False)
     a, b = measured.rows
     assert (a.kept, a.effective_kept, a.total) == (3, 1, 6)
     assert (b.kept, b.effective_kept, b.total) == (2, 1, 6)
@@ -78,28 +74,21 @@ def test_units_without_inputs_or_outputs():
 
 @pytest.mark.parametrize("sparsity", [0.5, 0.8, 0.9, 0.95])
 def test_agrees_with_a_search_of_all_units(sparsity):
-    rng = np.random.default_rng(0)
-    units = (20, 15, 12, 9, 3)
-    for _ in range(3):
-        model = mlp(*units, activation="softmax")
-        shapes = itertools.pairwise(units)
-        masks = {
-            f"fc{i}": rng.random(shape) > sparsity
-            for i, shape in enumerate(shapes, 1)
-        }
-        # Whether a unit is reached, from the inputs and from the outputs.
-        reached = [np.ones(units[0], bool)]
-        for mask in masks.values():
-            reached.append(reached[-1] @ mask)
-        leads = [np.ones(units[-1], bool)]
-        for mask in reversed(masks.values()):
-            leads.insert(0, mask @ leads[0])
-
-        found, _ = on_path(masked(model, **masks))
-
-        for i, mask in enumerate(masks.values(), 1):
-            expected = reached[i - 1][:, None] & mask & leads[i]
-            np.testing.assert_array_equal(found[f"fc{i}/kernel"], expected)
+    rng, units = np.random.default_rng(0), (20, 15, 12, 9, 3)
+    model = mlp(*units, activation="softmax")
+    shapes = enumerate(itertools.pairwise(units), 1)
+    masks = {f"fc{i}": rng.random(shape) > sparsity for i, shape in shapes}
+    # Whether a unit is reached, from the inputs and from the outputs.
+    reached = [np.ones(units[0], bool)]
+    for mask in masks.values():
+        reached.append(reached[-1] @ mask)
+    leads = [np.ones(units[-1], bool)]
+    for mask in reversed(masks.values()):
+        leads.insert(0, mask @ leads[0])
+    found, _ = on_path(masked(model, **masks))
+    for i, mask in enumerate(masks.values(), 1):
+        expected = reached[i - 1][:, None] & mask & leads[i]
+        np.testing.assert_array_equal(found[f"fc{i}/kernel"], expected)
 
 
 def conv_net():
@@ -107,29 +96,25 @@ def conv_net():
 
     Named, as random masks are drawn by the names.
     """
-    options = {"use_bias": False, "activation": "relu"}
+    plain = {"use_bias": False, "activation": "relu"}
+    same = {"padding": "same", **plain}
     inputs = keras.Input((6, 6, 2))
-    x = layers.Conv2D(4, 3, padding="same", name="a", **options)(inputs)
-    y = layers.DepthwiseConv2D(
-        3, strides=2, padding="same", name="b", **options
-    )(x)
-    y = layers.SeparableConv2D(4, 3, padding="same", name="c", **options)(y)
-    y = layers.Conv2DTranspose(4, 2, strides=2, name="d", **options)(y)
+    x = layers.Conv2D(4, 3, name="a", **same)(inputs)
+    y = layers.DepthwiseConv2D(3, strides=2, name="b", **same)(x)
+    y = layers.SeparableConv2D(4, 3, name="c", **same)(y)
+    y = layers.Conv2DTranspose(4, 2, strides=2, name="d", **plain)(y)
     x = layers.Concatenate()([layers.Add()([x, y]), inputs])
     x = layers.AveragePooling2D(2)(x)
-    x = layers.Conv2D(
-        4, 3, dilation_rate=2, padding="same", name="e", **options
-    )(x)
+    x = layers.Conv2D(4, 3, dilation_rate=2, name="e", **same)(x)
     return keras.Model(inputs, layers.Dense(3, name="f")(layers.Flatten()(x)))
 
 
-@pytest.mark.parametrize("sparsity", [0.7, 0.9, 0.95])
+@pytest.mark.parametrize("sparsity", [0.7, 0.95])
 def test_agrees_with_the_gradient_of_a_positive_network(float64, sparsity):
     # In a network of positive weights without biases the outputs grow with a
     # weight exactly if it is on a path.
-    model = kprune.prune(
-        conv_net(), "random", sparsity, on_collapse="ignore", seed=1
-    )
+    options = {"on_collapse": "ignore", "seed": 1}
+    model = kprune.prune(conv_net(), "random", sparsity, **options)
     found, kept = on_path(model)
     for variable in model.trainable_variables:
         value = abs(variable) + 1.0 if variable.ndim > 1 else 0.0 * variable
@@ -177,9 +162,7 @@ def test_a_skip_leads_around_an_emptied_layer():
     kept = {"first": 6, "branch1": 0, "branch2": 0, "fc": 6}
     assert effective(model) == kept
     assert report(model).collapsed == ("branch2/kernel",)
-
-
-def test_nothing_is_left_where_a_layer_without_a_skip_is_empty():
+    # Around the first layer leads nothing.
     model = masked(residual(), first=np.zeros((1, 1, 2, 3)))
     assert set(effective(model).values()) == {0}
     assert report(model).effective_sparsity == 1.0
@@ -201,12 +184,7 @@ def test_positions_stay_apart_through_a_flatten():
 
 
 @pytest.mark.parametrize(
-    "pool",
-    [
-        layers.MaxPooling2D(),
-        layers.GlobalMaxPooling2D(),
-        layers.AveragePooling2D(2),
-    ],
+    "pool", [layers.MaxPooling2D(), layers.GlobalMaxPooling2D()]
 )
 def test_all_of_a_pools_window_leads_on(pool):
     inputs = keras.Input((2, 2, 1))
@@ -232,13 +210,10 @@ def test_taps_that_only_meet_the_padding_are_on_no_path():
 
 
 def test_the_channels_of_a_depthwise_convolution_stay_apart():
+    depthwise = layers.DepthwiseConv2D(3, depth_multiplier=2, name="b")
+    a, c = layers.Conv2D(2, 1, name="a"), layers.Conv2D(1, 1, name="c")
     model = masked(
-        sequential(
-            (3, 3, 2),
-            layers.Conv2D(2, 1, name="a"),
-            layers.DepthwiseConv2D(3, depth_multiplier=2, name="b"),
-            layers.Conv2D(1, 1, name="c"),
-        ),
+        sequential((3, 3, 2), a, depthwise, c),
         a=np.reshape([1, 0, 1, 0], (1, 1, 2, 2)),
         c=np.reshape([1, 0, 1, 1], (1, 1, 4, 1)),
     )
@@ -247,14 +222,12 @@ def test_the_channels_of_a_depthwise_convolution_stay_apart():
 
 
 def test_groups_of_channels_stay_apart():
-    model = masked(
-        sequential(
-            (3, 3, 4),
-            layers.Conv2D(2, 3, groups=2, name="a"),
-            layers.Conv2D(1, 1, name="b"),
-        ),
-        b=np.reshape([1, 0], (1, 1, 2, 1)),
+    stack = (
+        layers.Conv2D(2, 3, groups=2, name="a"),
+        layers.Conv2D(1, 1, name="b"),
     )
+    model = sequential((3, 3, 4), *stack)
+    model = masked(model, b=np.reshape([1, 0], (1, 1, 2, 1)))
     # Filter 0 sees two of the four channels: 9 x 2 weights.
     assert effective(model) == {"a": 18, "b": 1}
 
@@ -323,18 +296,14 @@ def test_a_stripped_model_has_the_same_paths():
     assert 0 < sum(plain.values()) < report(model).kept
 
 
-def test_nothing_overflows_in_a_deep_model():
-    # 64 units in each of 30 layers make 64^31 = 1e55 paths.
-    model = kprune.wrap(mlp(*[64] * 31))
+def test_nothing_overflows_or_vanishes_in_a_deep_model():
+    # 200 units in each of 24 layers make 200^25 = 1e57 paths.
+    model = mlp(*[200] * 25)
     measured = report(model, multiply_adds=False)
-    assert measured.effective_kept == measured.total == 30 * 64 * 64
-
-
-def test_nothing_vanishes_where_few_of_many_inputs_are_left():
+    assert measured.effective_kept == measured.total == 24 * 200 * 200
     # One unit of 200 leads on in each of 24 layers: a share of 200^-24 = 1e-55.
     one = np.zeros((200, 200), bool)
     one[0] = True
-    model = mlp(*[200] * 25)
     found = effective(masked(model, **{f"fc{i}": one for i in range(1, 25)}))
     assert found.pop("fc24") == 200
     assert set(found.values()) == {1}
@@ -384,9 +353,7 @@ def net(after=None):
 
 
 def test_subclassed_model():
-    model = kprune.wrap(net())
-    kprune.set_masks(model, {"block/a/kernel": np.diag([1, 0, 0])})
-    measured = report(model)
+    measured = report(masked(net(), **{"block/a": np.diag([1, 0, 0])}))
     assert measured.unfollowed is None
     # All of first, by the skip; a's one weight and b's row of that unit; a
     # layer that is never called leads nowhere.
@@ -454,8 +421,7 @@ def test_layers_with_weights_that_are_not_known(shape, layer, name):
 def test_attention_is_not_known():
     inputs = keras.Input((5, 4))
     x = layers.MultiHeadAttention(2, 3, name="mha")(inputs, inputs)
-    reason = why_not(keras.Model(inputs, layers.Dense(2)(x)))
-    assert reason == (
+    assert why_not(keras.Model(inputs, layers.Dense(2)(x))) == (
         "no paths are known through the operation Einsum in layer "
         "'mha' of class MultiHeadAttention"
     )
@@ -465,14 +431,7 @@ def test_open_input_shape():
     model = sequential((None, None, 1), layers.Conv2D(2, 3, name="conv"))
     assert "open, pass `inputs=`" in why_not(model)
     assert effective(model, inputs=np.ones((2, 4, 4, 1))) == {"conv": 18}
-
-
-def test_paths_that_are_not_asked_for():
-    measured = report(mlp(2, 3), paths=False)
-    assert measured.unfollowed == "not asked for"
-    assert measured.effective_sparsity is None
-    assert measured.rows[0].effective_kept is None
-    assert report(mlp(2, 3)).unfollowed is None
+    assert why_not(model, paths=False) == "not asked for"
 
 
 def test_nothing_of_the_model_changes():
@@ -486,9 +445,7 @@ def test_nothing_of_the_model_changes():
     model(data, training=True)  # Draws from seeds.
     attributes = [set(vars(one)) for one in model.operations]
     expected = model(data).numpy()
-
     with unchanged(model):
         assert report(model).effective_kept > 0
-
     assert_same(model(data), expected)
     assert [set(vars(one)) for one in model.operations] == attributes

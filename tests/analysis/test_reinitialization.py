@@ -3,29 +3,26 @@
 import keras
 import numpy as np
 import pytest
+from keras import layers
+from networks import sequential
 
 import kprune
 from kprune.analysis import sanity
 
 
 def net():
-    layers = keras.layers
-    return keras.Sequential(
-        [
-            keras.Input((6, 6, 2)),
-            layers.SeparableConv2D(
-                8,
-                3,
-                depthwise_initializer=keras.initializers.HeNormal(seed=1),
-                bias_initializer=keras.initializers.RandomNormal(seed=2),
-                name="conv",
-            ),
-            layers.BatchNormalization(name="bn"),
-            layers.ReLU(name="relu"),
-            layers.Reshape((16, 8), name="rows"),
-            layers.LSTM(4, name="lstm"),
-            layers.Dense(3, name="fc"),
-        ]
+    drawn = {
+        "depthwise_initializer": keras.initializers.HeNormal(seed=1),
+        "bias_initializer": keras.initializers.RandomNormal(seed=2),
+    }
+    return sequential(
+        (6, 6, 2),
+        layers.SeparableConv2D(8, 3, name="conv", **drawn),
+        layers.BatchNormalization(name="bn"),
+        layers.ReLU(name="relu"),
+        layers.Reshape((16, 8), name="rows"),
+        layers.LSTM(4, name="lstm"),
+        layers.Dense(3, name="fc"),
     )
 
 
@@ -77,9 +74,7 @@ def test_every_variable_is_as_it_starts():
 
 
 def test_the_law_is_that_of_the_initializer():
-    model = keras.Sequential(
-        [keras.Input((200,)), keras.layers.Dense(300, name="fc")]
-    )
+    model = sequential((200,), layers.Dense(300, name="fc"))
     sanity.reinitialize(model, seed=3)
     kernel = named(model)["fc/kernel"]
     # Glorot's uniform law: sqrt(6 / 500) = 0.1095.
@@ -88,11 +83,10 @@ def test_the_law_is_that_of_the_initializer():
 
 
 def test_the_draw_depends_on_the_seed_alone():
-    one, again, other = net(), net(), net()
-    sanity.reinitialize(one, seed=1)
-    sanity.reinitialize(again, seed=1)
-    sanity.reinitialize(other, seed=2)
-    one, again, other = named(one), named(again), named(other)
+    models = net(), net(), net()
+    for model, seed in zip(models, (1, 1, 2), strict=True):
+        sanity.reinitialize(model, seed=seed)
+    one, again, other = map(named, models)
     for name in one:
         np.testing.assert_array_equal(one[name], again[name])
     assert (one["fc/kernel"] != other["fc/kernel"]).all()
@@ -111,15 +105,9 @@ def test_what_is_frozen_stays():
 
 
 def test_layers_whose_initializer_has_another_name():
-    model = keras.Sequential(
-        [
-            keras.Input((6, 6, 2)),
-            keras.layers.DepthwiseConv2D(
-                3, depthwise_initializer="he_normal", name="depthwise"
-            ),
-            keras.layers.RMSNormalization(name="rms"),
-        ]
-    )
+    he = {"depthwise_initializer": "he_normal", "name": "depthwise"}
+    norm = layers.RMSNormalization(name="rms")
+    model = sequential((6, 6, 2), layers.DepthwiseConv2D(3, **he), norm)
     before = named(model)
     model.get_layer("rms").scale.assign([3.0, 4.0])
     sanity.reinitialize(model, seed=1)
@@ -129,20 +117,14 @@ def test_layers_whose_initializer_has_another_name():
 
 
 def test_a_layer_without_an_initializer_is_named():
-    class Scale(keras.layers.Layer):
+    class Scale(layers.Layer):
         def build(self, shape):
             self.scale = self.add_weight(shape=(shape[-1],), name="scale")
 
         def call(self, x):
             return x * self.scale
 
-    model = keras.Sequential(
-        [
-            keras.Input((3,)),
-            keras.layers.Dense(4, name="fc"),
-            Scale(name="by"),
-        ]
-    )
+    model = sequential((3,), layers.Dense(4, name="fc"), Scale(name="by"))
     before = named(model)
     with pytest.raises(ValueError, match="'by' does not tell how to draw"):
         sanity.reinitialize(model)
@@ -162,8 +144,5 @@ def test_values_are_shuffled_within_the_mask():
         np.testing.assert_array_equal(np.sort(old), np.sort(new))
         assert not after[name][~mask].any()
     np.testing.assert_array_equal(after["conv/bias"], before["conv/bias"])
-
-
-def test_a_model_without_masks_has_nothing_to_shuffle():
     with pytest.raises(ValueError, match="has no masks"):
         sanity.shuffle_weights(net())

@@ -65,9 +65,9 @@ def test_each_place_is_as_likely():
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (({}, 0), "Expected `masks` to be a dict"),
-        (([], 0), "Expected `masks` to be a dict"),
-        (({"a": np.array([0.5])}, 0), "'a' must be boolean"),
+        (({}, 0), "`masks`. Expected a dict"),
+        (([], 0), "`masks`. Expected a dict"),
+        (({"a": np.array([0.5])}, 0), r"`masks\['a'\]`. Expected boolean"),
         ((masks(), -1), "`seed`"),
         ((masks(), 0, "layers"), "Did you mean 'layer'"),
     ],

@@ -1,14 +1,17 @@
 """Multiply-adds, each worked out by hand as entries x positions."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
+from networks import sequential
 
 import kprune
 from kprune.analysis.report import report
 
 layers = keras.layers
-KERNEL, RECURRENT = "cell/kernel", "cell/recurrent_kernel"
+report = functools.partial(report, paths=False)
 
 
 def build(layer, *shapes):
@@ -20,9 +23,13 @@ def adds(model, **options):
     """Returns the dense multiply-adds by the weight's name in its layer."""
     measured = report(model, **options)
     assert measured.untraced is None
-    return {
-        row.name.partition("/")[2]: row.multiply_adds for row in measured.rows
-    }
+    return {r.name.partition("/")[2]: r.multiply_adds for r in measured.rows}
+
+
+def cell(kernel, recurrent_kernel, path="cell"):
+    """Those of a recurrent cell, by name."""
+    names = f"{path}/kernel", f"{path}/recurrent_kernel"
+    return dict(zip(names, (kernel, recurrent_kernel), strict=True))
 
 
 # Cases of (layer, input shape, multiply-adds of each weight, or of its kernel).
@@ -84,49 +91,30 @@ CASES = [
     (layers.Embedding(7, 4), (5,), {"embeddings": 0}),
     # In time:
     # 5 steps of 2 x 3 and 3 x 3 entries.
-    (layers.SimpleRNN(3), (5, 2), {KERNEL: 30, RECURRENT: 45}),
+    (layers.SimpleRNN(3), (5, 2), cell(30, 45)),
     # 5 steps of 2 x 12 and 3 x 12 entries: four gates.
-    (
-        layers.LSTM(3, return_sequences=True),
-        (5, 2),
-        {KERNEL: 120, RECURRENT: 180},
-    ),
-    (
-        layers.LSTM(3, unroll=True, dropout=0.5),
-        (5, 2),
-        {KERNEL: 120, RECURRENT: 180},
-    ),
+    (layers.LSTM(3, return_sequences=True), (5, 2), cell(120, 180)),
+    (layers.LSTM(3, unroll=True, dropout=0.5), (5, 2), cell(120, 180)),
     # 5 steps of 2 x 9 and 3 x 9 entries: three gates.
-    (
-        layers.GRU(3, recurrent_dropout=0.5),
-        (5, 2),
-        {KERNEL: 90, RECURRENT: 135},
-    ),
+    (layers.GRU(3, recurrent_dropout=0.5), (5, 2), cell(90, 135)),
     # 5 steps of 2 x 3, 3 x 3 and of 3 x 4, 4 x 4.
     (
         layers.RNN([layers.SimpleRNNCell(3), layers.SimpleRNNCell(4)]),
         (5, 2),
-        {
-            "cell/cells/0/kernel": 30,
-            "cell/cells/0/recurrent_kernel": 45,
-            "cell/cells/1/kernel": 60,
-            "cell/cells/1/recurrent_kernel": 80,
-        },
+        {**cell(30, 45, "cell/cells/0"), **cell(60, 80, "cell/cells/1")},
     ),
     # The GRU's numbers, each way.
     (
         layers.Bidirectional(layers.GRU(3)),
         (5, 2),
         {
-            f"forward_layer/{KERNEL}": 90,
-            f"forward_layer/{RECURRENT}": 135,
-            f"backward_layer/{KERNEL}": 90,
-            f"backward_layer/{RECURRENT}": 135,
+            **cell(90, 135, "forward_layer/cell"),
+            **cell(90, 135, "backward_layer/cell"),
         },
     ),
     # 2 steps x (4 x 3 positions, "valid") of 2 x 2 x 1 x (4 x 3) = 48 and
     # 2 x 2 x 3 x 12 = 144 entries.
-    (layers.ConvLSTM2D(3, 2), (2, 5, 4, 1), {KERNEL: 1152, RECURRENT: 3456}),
+    (layers.ConvLSTM2D(3, 2), (2, 5, 4, 1), cell(1152, 3456)),
     # 5 steps of 3 x 4.
     (layers.TimeDistributed(layers.Dense(4)), (5, 3), {"layer/kernel": 60}),
     # 5 steps x 3 x 3 positions x (2 x 2 x 1 x 3) entries.
@@ -139,20 +127,32 @@ CASES = [
     (
         layers.TimeDistributed(layers.SimpleRNN(3)),
         (4, 5, 2),
-        {"layer/cell/kernel": 120, "layer/cell/recurrent_kernel": 180},
+        cell(120, 180, "layer/cell"),
     ),
 ]
 
 
-@pytest.mark.parametrize(
-    "layer, shape, expected", CASES, ids=lambda case: getattr(case, "name", "")
+CASES = [
+    (layer, shape, {"kernel": adds} if isinstance(adds, int) else adds)
+    for layer, shape, adds in CASES
+]
+# One of each class.
+WRAPPED = {type(layer): (layer, *case) for layer, *case in CASES}.values()
+each = functools.partial(
+    pytest.mark.parametrize,
+    "layer, shape, expected",
+    ids=lambda case: getattr(case, "name", ""),
 )
-def test_multiply_adds_of_a_layer_and_a_wrapped_one(layer, shape, expected):
-    if isinstance(expected, int):
-        expected = {"kernel": expected}
-    model = build(layer, shape)
-    assert adds(model) == expected
-    assert adds(kprune.wrap(model)) == expected
+
+
+@each(CASES)
+def test_multiply_adds_of_a_layer(layer, shape, expected):
+    assert adds(build(layer, shape)) == expected
+
+
+@each(WRAPPED)
+def test_multiply_adds_of_a_wrapped_layer(layer, shape, expected):
+    assert adds(kprune.wrap(build(layer, shape))) == expected
 
 
 def test_attention_counts_its_projections():
@@ -171,36 +171,29 @@ def test_sparse_multiply_adds_count_kept_entries():
     assert (row.multiply_adds, row.sparse_multiply_adds) == (36, 27)
 
 
-def test_each_use_of_a_shared_layer_counts():
+def test_each_use_of_a_shared_layer_or_nested_model_counts():
     shared = layers.Dense(4)
     a, b = keras.Input((3,), name="a"), keras.Input((5, 3), name="b")
     # 12 entries once for `a` and for 5 vectors of `b`.
     outputs = [shared(a), shared(b)]
     assert adds(keras.Model([a, b], outputs)) == {"kernel": 72}
     assert adds(keras.Model({"a": a, "b": b}, outputs)) == {"kernel": 72}
-
-
-def test_each_use_of_a_nested_model_counts():
-    dense = layers.Dense(3, name="dense")
-    block = keras.Sequential([keras.Input((3,)), dense])
-    x = keras.Input((3,))
-    model = keras.Model(x, block(block(x)))
-    assert adds(model) == {"dense/kernel": 18}
-    assert adds(kprune.wrap(model)) == {"dense/kernel": 18}
-
-
-class Twice(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.block = layers.Dense(3)
-        self.heads = [layers.Dense(2), layers.Dense(1)]
-
-    def call(self, inputs):
-        x = self.block(self.block(inputs))
-        return self.heads[0](x)
+    block = sequential((3,), layers.Dense(3, name="dense"))
+    model = keras.Model(a, block(block(a)))
+    for one in (model, kprune.wrap(model)):
+        assert adds(one) == {"dense/kernel": 18}
 
 
 def test_subclassed_model():
+    class Twice(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.block = layers.Dense(3)
+            self.heads = [layers.Dense(2), layers.Dense(1)]
+
+        def call(self, inputs):
+            return self.heads[0](self.block(self.block(inputs)))
+
     model = Twice()
     model.heads[1].build((None, 3))
     model(np.ones((2, 3), "float32"))
@@ -217,9 +210,13 @@ def test_open_shapes_need_inputs():
     assert measured.rows[0].sparse_multiply_adds is None
     assert "(None, None, None, 1) is open" in measured.untraced
     # 4 entries, 3 x 4 positions; a batch of two counts as one example.
-    assert adds(model, inputs=np.ones((2, 4, 5, 1), "float32")) == {
-        "kernel": 48
-    }
+    inputs = np.ones((2, 4, 5, 1), "float32")
+    assert adds(model, inputs=inputs) == {"kernel": 48}
+    measured = report(model, multiply_adds=False)
+    assert (measured.untraced, measured.multiply_adds) == (
+        "not asked for",
+        None,
+    )
 
 
 def test_fixed_batch_counts_one_example():
@@ -240,9 +237,8 @@ def test_model_that_cannot_be_traced():
 
     model = Fails()
     model(np.ones((2, 3), "float32"))
-    assert report(model).untraced == (
-        "the input shape is not known, pass `inputs=`"
-    )
+    reason = "the input shape is not known, pass `inputs=`"
+    assert report(model).untraced == reason
     measured = report(model, inputs=np.ones((2, 3), "float32"))
     assert "calling Fails.call(). int() argument" in measured.untraced
     assert measured.multiply_adds is None and measured.total == 6
@@ -290,12 +286,6 @@ def test_embedding_used_backwards():
     model = keras.Model(x, embedding(embedding(x), reverse=True))
     # 5 lookups, then 5 vectors x 4 x 7.
     assert adds(model) == {"embeddings": 140}
-
-
-def test_counting_can_be_left_out():
-    measured = report(build(layers.Dense(4), (3,)), multiply_adds=False)
-    assert measured.multiply_adds is None
-    assert measured.untraced == "not asked for"
 
 
 def test_totals_of_known_networks():
