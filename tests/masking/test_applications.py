@@ -32,11 +32,9 @@ def test_transfer_learning_prunes_the_head_alone():
     features = base(inputs, training=False)
     model = keras.Model(inputs, keras.layers.Dense(3, name="head")(features))
     x, y = normal(2, 32, 32, 3), normal(2, 3)
-
     pruned = kprune.prune(model, "magnitude", 0.5)
     pruned.compile("sgd", "mse", run_eagerly=True)
     pruned.train_on_batch(x, y)
-
     assert list(kprune.get_masks(pruned)) == ["head/kernel"]
     # Batch norm included: the base was called with `training=False`.
     assert_same(pruned.layers[1].get_weights(), base.get_weights())

@@ -18,6 +18,13 @@ def layouts(model):
     }
 
 
+def cell(kernel, recurrent_kernel, outputs, inputs=0):
+    """The layouts of both kernels of a recurrent cell."""
+    axes = (outputs,), (inputs,)
+    kernels = {"kernel": kernel, "recurrent_kernel": recurrent_kernel}
+    return {f"cell/{n}": (shape, *axes) for n, shape in kernels.items()}
+
+
 # Kernels of Keras: Dense (inputs, outputs), convolutions (space, inputs,
 # outputs), transposed convolutions (space, outputs, inputs), depthwise ones
 # (space, inputs, multiplier), whose every pair of an input and a multiple is
@@ -25,42 +32,30 @@ def layouts(model):
 @pytest.mark.parametrize(
     "layer, shape, expected",
     [
-        (layers.Dense(3), (4,), {"kernel": ((4, 3), (1,), (0,))}),
-        (layers.Conv1D(3, 5), (9, 4), {"kernel": ((5, 4, 3), (2,), (1,))}),
+        (layers.Dense(3), (4,), ((4, 3), (1,), (0,))),
+        (layers.Conv1D(3, 5), (9, 4), ((5, 4, 3), (2,), (1,))),
         (
             layers.Conv2D(6, (2, 3), groups=2),
             (8, 8, 4),
-            {"kernel": ((2, 3, 2, 6), (3,), (2,))},
+            ((2, 3, 2, 6), (3,), (2,)),
         ),
-        (
-            layers.Conv3D(3, 2),
-            (4, 4, 4, 2),
-            {"kernel": ((2, 2, 2, 2, 3), (4,), (3,))},
-        ),
-        (
-            layers.Conv1DTranspose(3, 5),
-            (9, 4),
-            {"kernel": ((5, 3, 4), (1,), (2,))},
-        ),
-        (
-            layers.Conv2DTranspose(3, 2),
-            (8, 8, 4),
-            {"kernel": ((2, 2, 3, 4), (2,), (3,))},
-        ),
+        (layers.Conv3D(3, 2), (4, 4, 4, 2), ((2, 2, 2, 2, 3), (4,), (3,))),
+        (layers.Conv1DTranspose(3, 5), (9, 4), ((5, 3, 4), (1,), (2,))),
+        (layers.Conv2DTranspose(3, 2), (8, 8, 4), ((2, 2, 3, 4), (2,), (3,))),
         (
             layers.Conv3DTranspose(3, 2),
             (4, 4, 4, 2),
-            {"kernel": ((2, 2, 2, 3, 2), (3,), (4,))},
+            ((2, 2, 2, 3, 2), (3,), (4,)),
         ),
         (
             layers.DepthwiseConv1D(5, depth_multiplier=2),
             (9, 4),
-            {"kernel": ((5, 4, 2), (1, 2), (1,))},
+            ((5, 4, 2), (1, 2), (1,)),
         ),
         (
             layers.DepthwiseConv2D(3, depth_multiplier=2),
             (8, 8, 4),
-            {"kernel": ((3, 3, 4, 2), (2, 3), (2,))},
+            ((3, 3, 4, 2), (2, 3), (2,)),
         ),
         (
             layers.SeparableConv1D(3, 5),
@@ -82,53 +77,29 @@ def layouts(model):
         (
             layers.EinsumDense("ab,bcd->acd", output_shape=(3, 5)),
             (4,),
-            {"kernel": ((4, 3, 5), (1, 2), (0,))},
+            ((4, 3, 5), (1, 2), (0,)),
         ),
         # b is in input, kernel and output: a kernel for each b.
         (
             layers.EinsumDense("abc,bcd->abd", output_shape=(3, 5)),
             (3, 4),
-            {"kernel": ((3, 4, 5), (0, 2), (1,))},
+            ((3, 4, 5), (0, 2), (1,)),
         ),
         (
             layers.EinsumDense("...x,xy->...y", output_shape=(5,)),
             (3, 4),
-            {"kernel": ((4, 5), (1,), (0,))},
+            ((4, 5), (1,), (0,)),
         ),
         (layers.Embedding(11, 5), (7,), {"embeddings": ((11, 5), (1,), (0,))}),
         # Four gates side by side: input, forget, cell, output.
-        (
-            layers.LSTM(3),
-            (7, 4),
-            {
-                "cell/kernel": ((4, 4, 3), (2,), (0,)),
-                "cell/recurrent_kernel": ((3, 4, 3), (2,), (0,)),
-            },
-        ),
+        (layers.LSTM(3), (7, 4), cell((4, 4, 3), (3, 4, 3), 2)),
         # Three gates, and a bias of two dimensions that is not listed.
-        (
-            layers.GRU(5, reset_after=True),
-            (7, 4),
-            {
-                "cell/kernel": ((4, 3, 5), (2,), (0,)),
-                "cell/recurrent_kernel": ((5, 3, 5), (2,), (0,)),
-            },
-        ),
-        (
-            layers.SimpleRNN(3),
-            (7, 4),
-            {
-                "cell/kernel": ((4, 3), (1,), (0,)),
-                "cell/recurrent_kernel": ((3, 3), (1,), (0,)),
-            },
-        ),
+        (layers.GRU(5), (7, 4), cell((4, 3, 5), (5, 3, 5), 2)),
+        (layers.SimpleRNN(3), (7, 4), cell((4, 3), (3, 3), 1)),
         (
             layers.ConvLSTM2D(3, 2),
             (5, 6, 6, 4),
-            {
-                "cell/kernel": ((2, 2, 4, 4, 3), (4,), (2,)),
-                "cell/recurrent_kernel": ((2, 2, 3, 4, 3), (4,), (2,)),
-            },
+            cell((2, 2, 4, 4, 3), (2, 2, 3, 4, 3), 4, 2),
         ),
         (
             layers.TimeDistributed(layers.Dense(3)),
@@ -139,6 +110,8 @@ def layouts(model):
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_layout_of_each_layer(layer, shape, expected):
+    if isinstance(expected, tuple):
+        expected = {"kernel": expected}
     found = layouts(sequential(shape, layer))
     assert found == {f"{layer.name}/{n}": v for n, v in expected.items()}
 
@@ -188,42 +161,27 @@ class Bilinear(layers.Layer):
         return keras.ops.einsum("ni,kij,nj->nk", x, self.w, x[:, :5])
 
 
-class Registered(Bilinear):
-    pass
-
-
-class Inherited(Registered):
-    pass
-
-
 def test_registered_layer_is_prunable_and_so_are_its_subclasses():
+    Registered = type("Registered", (Bilinear,), {})
+    Inherited = type("Inherited", (Registered,), {})
     kprune.register_layer(Registered, w=((0,), (-2, -1)))
     for cls in (Registered, Inherited):
         found = layouts(sequential((6,), cls(name="own")))
         # (outputs, left inputs, right inputs) = (3, 6, 5).
         assert found == {"own/w": ((3, 6, 5), (0,), (1, 2))}
-
-
-def test_unknown_layer_is_listed_with_its_reason():
-    model = sequential((6,), Bilinear(name="own"), layers.Dense(2))
-    reasons = {w.name: w.skipped for w in weights.find(model)}
-    assert "unknown weight 'w' of layer class Bilinear" in reasons["own/w"]
-    pruned = kprune.prune(model, "magnitude", 0.5)
-    assert list(kprune.get_masks(pruned)) == [f"{model.layers[1].name}/kernel"]
-
-
-def test_register_layer_wants_a_layer_class():
     with pytest.raises(ValueError, match=r"Received: 'Dense'"):
         kprune.register_layer("Dense", kernel=((1,), (0,)))
 
 
-def test_frozen_weights_are_listed_with_their_reason():
-    model = sequential((4,), layers.Dense(3, name="a"), layers.Dense(3))
+def test_unknown_and_frozen_layers_are_listed_with_their_reason():
+    rest = layers.Dense(4, name="a"), layers.Dense(2, name="b")
+    model = sequential((6,), Bilinear(name="own"), *rest)
     model.get_layer("a").trainable = False
-    assert {w.name: w.skipped for w in weights.find(model)} == {
-        "a/kernel": "frozen",
-        f"{model.layers[1].name}/kernel": None,
-    }
+    reasons = {w.name: w.skipped for w in weights.find(model)}
+    assert "unknown weight 'w' of layer class Bilinear" in reasons["own/w"]
+    assert (reasons["a/kernel"], reasons["b/kernel"]) == ("frozen", None)
+    pruned = kprune.prune(model, "magnitude", 0.5)
+    assert list(kprune.get_masks(pruned)) == ["b/kernel"]
 
 
 def test_weights_of_a_subclassed_model_itself_are_skipped():
@@ -241,9 +199,7 @@ def test_weights_of_a_subclassed_model_itself_are_skipped():
 
     model = Net()
     model(np.ones((1, 4)))
-
-    reasons = {w.name: w.skipped for w in weights.find(model)}
-    assert reasons == {
+    assert {w.name: w.skipped for w in weights.find(model)} == {
         "kernel": "belongs to the model itself, not to a layer of it",
         "dense/kernel": None,
     }
@@ -279,8 +235,6 @@ class Pair(layers.Layer):
 
 
 def test_names_are_unique_and_tell_where():
-    model = Crowded()
-    model(np.ones((1, 4)))
     names = [
         "dense/kernel",
         "dense_1/kernel",
@@ -292,28 +246,22 @@ def test_names_are_unique_and_tell_where():
         "pair/kernel",
         "pair/kernel_1",
     ]
-
-    assert [w.name for w in weights.find(model)] == names
-    # The default names of layers count on from one copy to the next.
-    again = Crowded()
-    again(np.ones((1, 4)))
-    assert [w.name for w in weights.find(again)] == names
+    for _ in range(2):  # Default names count on from one copy to the next.
+        model = Crowded()
+        model(np.ones((1, 4)))
+        assert [w.name for w in weights.find(model)] == names
     assert list(kprune.get_masks(kprune.wrap(model))) == names
 
 
 def test_names_of_a_nested_graph_are_paths():
-    block = keras.Sequential(
-        [keras.Input((4,)), layers.Dense(4, name="fc")], name="block"
-    )
+    block = sequential((4,), layers.Dense(4, name="fc"), name="block")
     i = keras.Input((4,))
     inner = keras.Model(i, block(i), name="inner")
     i = keras.Input((4,))
     # The same layer twice is one weight with one name.
     model = keras.Model(i, layers.Dense(2, name="head")(inner(inner(i))))
-    assert [w.name for w in weights.find(model)] == [
-        "inner/block/fc/kernel",
-        "head/kernel",
-    ]
+    names = [w.name for w in weights.find(model)]
+    assert names == ["inner/block/fc/kernel", "head/kernel"]
 
 
 def test_output_layer_of_a_graph():
@@ -321,10 +269,8 @@ def test_output_layer_of_a_graph():
     x = layers.Dense(4, name="a")(i)
     p = layers.Softmax()(layers.Dense(3, name="b")(x))
     q = layers.Dense(2, name="c")(x)
-    assert weights.output_names(keras.Model(i, [p, q])) == {
-        "b/kernel",
-        "c/kernel",
-    }
+    found = weights.output_names(keras.Model(i, [p, q]))
+    assert found == {"b/kernel", "c/kernel"}
 
 
 def test_matching_takes_names_layers_and_patterns():

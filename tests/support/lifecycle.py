@@ -98,12 +98,10 @@ def live_through(model, x, y, directory, optimizer="adam", export=True):
     names = [w.name for w in weights.find(model)]
     assert [w.name for w in weights.find(wrapped)] == names
     assert len(set(names)) == len(names)
-
     with unchanged(model):
         pruned = kprune.prune(model, "magnitude", 0.8, on_collapse="ignore")
     assert all(w.mask is None for w in weights.find(model))
     assert all(v.constraint is None for v in model.trainable_variables)
-
     masks = kprune.get_masks(pruned)
     total = sum(mask.size for mask in masks.values())
     removed = sum(np.count_nonzero(~mask) for mask in masks.values())
@@ -117,18 +115,15 @@ def live_through(model, x, y, directory, optimizer="adam", export=True):
     assert pruned_values(pruned).size == removed
     assert not pruned_values(pruned).any()
     outputs = pruned(x)
-
     loaded = saved_and_loaded(pruned, directory)
     assert_same(loaded(x), outputs)
     assert_same(kprune.get_masks(loaded), masks)
     assert isinstance(loaded, type(model))
-
     stripped = kprune.strip(pruned)
     assert type(stripped) is type(model)
     assert_same(values(stripped), values(pruned))
     assert_same(stripped(x), outputs)
     assert len(stripped.variables) == len(model.variables)
-
     if export:
         kprune.export(pruned, directory / "saved")
         served = tf.saved_model.load(directory / "saved")
