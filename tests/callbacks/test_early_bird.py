@@ -3,45 +3,26 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import layers
+from networks import CE, examples, sequential
 
 import kprune
-from kprune.training import fit
+from kprune.callbacks import EarlyBird
 
-layers = keras.layers
-CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+X, Y = examples(48, 6)
 
 
-def net(width=8):
-    keras.utils.set_random_seed(3)
-    model = keras.Sequential(
-        [
-            keras.Input((6,)),
-            layers.Dense(width, name="a"),
-            layers.BatchNormalization(name="bn"),
-            layers.ReLU(name="relu"),
-            layers.Dense(3, name="b"),
-        ]
+def net(*between, width=8):
+    return sequential(
+        (6,),
+        layers.Dense(width, name="a"),
+        layers.BatchNormalization(name="bn"),
+        *between,
+        layers.Dense(3, name="b"),
+        seed=3,
+        optimizer=keras.optimizers.SGD(0.1),
+        loss=CE,
     )
-    model.compile(keras.optimizers.SGD(0.1), CE)
-    return model
-
-
-def data():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(48, 6)).astype("float32")
-    return x, x[:, :3].argmax(1)
-
-
-class SetGamma(keras.callbacks.Callback):
-    """Gives the scales the values of each epoch in turn."""
-
-    def __init__(self, values):
-        super().__init__()
-        self.values = values
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.model.get_layer("bn").gamma.assign(self.values[epoch])
 
 
 def course(*kept):
@@ -50,6 +31,34 @@ def course(*kept):
 
 
 A, B, C = {0, 1, 2, 3}, {0, 1, 2, 4}, {4, 5, 6, 7}
+
+
+def driven(early, values, model=None, first=0, state=None):
+    """Gives the scales the values of each epoch in turn, and calls the hooks
+    as `fit` does, without the training.
+
+    Returns:
+        The logs of each epoch.
+    """
+    model = model or net(layers.ReLU(name="relu"))
+    early.set_model(model)
+    early.on_train_begin()
+    if state is not None:
+        early.set_state(state)
+    found = []
+    for epoch, value in enumerate(values, first):
+        for layer in model.layers:
+            if isinstance(layer, layers.BatchNormalization):
+                layer.gamma.assign(value)
+        found.append({})
+        early.on_epoch_end(epoch, found[-1])
+        if model.stop_training:
+            break
+    return found
+
+
+def kept(early):
+    return set(np.flatnonzero(early.masks["a/kernel"].any(0)))
 
 
 @pytest.mark.parametrize(
@@ -65,98 +74,61 @@ A, B, C = {0, 1, 2, 3}, {0, 1, 2, 4}, {4, 5, 6, 7}
     ],
 )
 def test_when_it_emerges(masks, tolerance, epoch):
-    model, early = (
-        net(),
-        kprune.callbacks.EarlyBird(tolerance=tolerance, window=3),
-    )
-    history = model.fit(
-        *data(),
-        epochs=5,
-        callbacks=[SetGamma(course(*masks)), early],
-        verbose=0,
-    )
+    early = EarlyBird(tolerance=tolerance, window=3)
+    epochs = driven(early, course(*masks))
     assert early.emerged_epoch == epoch
-    assert len(history.epoch) == (epoch or 5)
+    assert len(epochs) == (epoch or 5)
     if epoch is None:
         assert early.masks is None
         return
-    kept = early.masks["a/kernel"].any(0)
-    assert set(np.flatnonzero(kept)) == masks[epoch - 1]
-    np.testing.assert_array_equal(early.masks["b/kernel"].any(1), kept)
+    assert kept(early) == masks[epoch - 1]
+    columns = early.masks["a/kernel"].any(0)
+    np.testing.assert_array_equal(early.masks["b/kernel"].any(1), columns)
 
 
 def test_distances_are_logged():
-    model, early = net(), kprune.callbacks.EarlyBird(window=3, stop=False)
-    values = course(A, A, B, C, C, C, A)
-    history = model.fit(
-        *data(), epochs=7, callbacks=[SetGamma(values), early], verbose=0
-    )
+    early = EarlyBird(window=3, stop=False)
+    first, *others = driven(early, course(A, A, B, C, C, C, A))
     # A to B: 2 of 8 channels; C to A all 8, to B 6; C to C none, to B 6. It
     # goes on once masks have emerged: A to C.
-    found = history.history["mask_distance"]
-    np.testing.assert_allclose(found, [0, 0.25, 1, 0.75, 0, 1])
-    assert early.emerged_epoch == 6 and len(history.epoch) == 7
-    assert set(np.flatnonzero(early.masks["a/kernel"].any(0))) == C
+    distances = [logs["mask_distance"] for logs in others]
+    np.testing.assert_allclose(distances, [0, 0.25, 1, 0.75, 0, 1])
+    assert first == {}
+    assert early.emerged_epoch == 6 and kept(early) == C
 
 
 def test_channels_count_not_the_entries_between_them():
-    keras.utils.set_random_seed(3)
-    model = keras.Sequential(
-        [
-            keras.Input((6,)),
-            layers.Dense(8, name="a"),
-            layers.BatchNormalization(name="bn"),
-            layers.Dense(8, name="b"),
-            layers.BatchNormalization(name="bn2"),
-            layers.Dense(3, name="c"),
-        ]
+    model = net(
+        layers.Dense(8, name="between"), layers.BatchNormalization(name="bn2")
     )
-    model.compile(keras.optimizers.SGD(0.0), CE)
+    _, logs = driven(EarlyBird(window=3), course(A, B), model)
+    # 2 of 8 channels in either layer, but 30 of 64 entries between them.
+    assert logs["mask_distance"] == 0.25
 
-    class SetBoth(SetGamma):
-        def on_epoch_end(self, epoch, logs=None):
-            for name in ("bn", "bn2"):
-                self.model.get_layer(name).gamma.assign(self.values[epoch])
 
-    early = kprune.callbacks.EarlyBird(window=3, stop=False)
-    history = model.fit(
-        *data(), epochs=2, callbacks=[SetBoth(course(A, B)), early], verbose=0
+def test_a_resumed_run_knows_the_masks_before():
+    one, other, last = (
+        EarlyBird(tolerance=0.0, window=3, stop=False) for _ in range(3)
     )
-    # 2 of 8 channels in either layer, but 30 of 64 entries of b.
-    assert history.history["mask_distance"] == [0.25]
-
-
-def test_what_does_not_fit_the_model_is_told_before_training():
-    dense = [layers.Dense(8, name="a"), layers.Dense(3, name="b")]
-    plain = keras.Sequential([keras.Input((6,)), *dense])
-    plain.compile("sgd", CE)
-    count = keras.callbacks.LambdaCallback(
-        on_train_batch_begin=lambda *_, **__: pytest.fail("trained")
-    )
-    for early, model, told in (
-        (kprune.callbacks.EarlyBird(), plain, "nothing that may go"),
-        (kprune.callbacks.EarlyBird(exclude="typo"), net(), "typo"),
-    ):
-        with pytest.raises(ValueError, match=told):
-            model.fit(*data(), callbacks=[count, early], verbose=0)
-    with pytest.raises(ValueError, match=r"more than once.*generator"):
-        kprune.callbacks.EarlyBird("snip", 0.5, data=(b for b in [data()]))
+    driven(one, course(A, B, B))
+    assert one.emerged_epoch is None
+    driven(other, course(B), first=3, state=one.get_state())
+    assert other.emerged_epoch == 4  # With the second and third of before.
+    driven(last, [], state=other.get_state())
+    assert last.emerged_epoch == 4 and kept(last) == B
 
 
 def test_a_network_that_does_not_learn_has_none():
     """All scales are one: each time other channels are drawn."""
-    model = net(width=64)
-    model.get_layer("bn").trainable = False
-    early = kprune.callbacks.EarlyBird(tolerance=0.1, window=3)
+    early = EarlyBird(tolerance=0.1, window=3)
     with pytest.warns(UserWarning, match="drawn among others"):
-        model.fit(*data(), epochs=5, callbacks=[early], verbose=0)
+        driven(early, np.ones((5, 64)), net(width=64))
     assert early.emerged_epoch is None
 
 
 def test_the_ticket_goes_on_from_the_weights_that_are_there():
-    model = net()
-    early = kprune.callbacks.EarlyBird("magnitude", 0.5, window=2)
-    model.fit(*data(), epochs=10, callbacks=[early], verbose=0)
+    model, early = net(), EarlyBird("magnitude", 0.5, window=2)
+    model.fit(X, Y, epochs=10, callbacks=[early], verbose=0)
     assert early.emerged_epoch < 10
     ticket = kprune.wrap(model)
     kprune.set_masks(ticket, early.masks)
@@ -165,27 +137,14 @@ def test_the_ticket_goes_on_from_the_weights_that_are_there():
     np.testing.assert_array_equal(ticket.get_layer("a").layer.kernel, expected)
 
 
-def test_a_resumed_run_knows_the_masks_before(tmp_path):
-    values = course(A, B, B, B, B)
-
-    def run(epochs):
-        early = kprune.callbacks.EarlyBird(tolerance=0.0, window=3, stop=False)
-        x, y = data()
-        fit(
-            net(),
-            tf.data.Dataset.from_tensor_slices((x, y)).batch(16),
-            epochs=epochs,
-            checkpoint=kprune.callbacks.Checkpoint(tmp_path / "saved"),
-            callbacks=[SetGamma(values), early],
-            verbose=0,
-        )
-        return early
-
-    assert run(3).emerged_epoch is None
-    assert run(4).emerged_epoch == 4  # With the second and third of before.
-    again = run(4)
-    assert again.emerged_epoch == 4
-    assert set(np.flatnonzero(again.masks["a/kernel"].any(0))) == B
+def test_what_does_not_fit_the_model_is_told_before_training():
+    plain = sequential((6,), layers.Dense(8), layers.Dense(3), loss=CE)
+    for early, model, told in (
+        (EarlyBird(), plain, "nothing that may go"),
+        (EarlyBird(exclude="typo"), net(), "typo"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            driven(early, course(A), model)
 
 
 @pytest.mark.parametrize(
@@ -195,8 +154,12 @@ def test_a_resumed_run_knows_the_masks_before(tmp_path):
         ({"window": 1}, "`window`"),
         ({"sparsity": 1.0}, "`sparsity`"),
         ({"method": "bn_gama"}, "Did you mean 'bn_gamma'"),
+        (
+            {"method": "snip", "data": (b for b in [(X, Y)])},
+            r"more than once.*generator",
+        ),
     ],
 )
 def test_bad_arguments(options, told):
     with pytest.raises(ValueError, match=told):
-        kprune.callbacks.EarlyBird(**options)
+        EarlyBird(**options)

@@ -1,47 +1,20 @@
-"""Gradual pruning: counts at each update, resumed, on replicas, and ASNI's."""
+"""Gradual pruning: counts at each update, weights that return, and ASNI's."""
 
 import itertools
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from interruption import Kill, assert_resumes
+from networks import CE, sequential
+from short_fits import STEPS, Stop, X, Y, data, net
 
 import kprune
 from kprune.callbacks import Checkpoint, GradualPruning
 from kprune.masking import masks
 from kprune.pruning import schedules
 
-STEPS, EPOCHS = 6, 4
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(STEPS * 8, 8)).astype("float32")
-Y = RNG.integers(0, 3, len(X))
-CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-
-def net(**compiled):
-    """200 weights: 160 in `a`, 40 in `b`."""
-    keras.utils.set_random_seed(1)
-    layers = [
-        keras.Input((8,)),
-        keras.layers.Dense(20, activation="relu", name="a"),
-        keras.layers.Dropout(0.2, name="drop"),
-        keras.layers.Dense(2, name="b"),
-    ]
-    model = kprune.wrap(keras.Sequential(layers, name="net"))
-    compiled = {"optimizer": "adam", "loss": CE, **compiled}
-    model.compile(**compiled)
-    return model
-
-
-def labels():
-    return Y % 2
-
-
-def data():
-    arrays = tf.data.Dataset.from_tensor_slices((X, labels()))
-    return arrays.shuffle(len(X), seed=3).batch(8)
+EPOCHS = 4
 
 
 def fit(*arguments, model=None, epochs=EPOCHS, fitting=None, **options):
@@ -72,7 +45,9 @@ class Drive:
         self.pruning = GradualPruning(*arguments, **options)
         self.masks, self.kept, self.logs = {}, {}, {}
 
-    def run(self, epochs=EPOCHS, steps=STEPS, first=0, execution=1):
+    def run(
+        self, epochs=EPOCHS, steps=STEPS, first=0, execution=1, after_epoch=None
+    ):
         self.pruning.set_model(self.model)
         self.pruning.set_params({"epochs": epochs, "steps": steps})
         self.pruning.on_train_begin()
@@ -87,6 +62,8 @@ class Drive:
             self.pruning.on_epoch_end(epoch, logs)
             for name, value in logs.items():
                 self.logs.setdefault(name, []).append(value)
+            if after_epoch:
+                after_epoch(epoch)
         self.pruning.on_train_end()
         return self
 
@@ -145,25 +122,22 @@ def test_the_final_sparsity_comes_at_the_end_whatever_the_steps(timing, steps):
     assert driven.logs["kept"][-1] == 20
 
 
-def test_it_begins_sparse():
-    schedule = schedules.get("cubic", initial=0.5)
-    driven = Drive("gmp", 0.9, schedule=schedule, end=12, every=6).run()
-    # 0.9 - 0.4 / 8 = 0.85 half way.
-    assert driven.kept == {0: 100, 6: 30, 12: 20}
-    assert driven.logs["mask_churn"][0] == pytest.approx(0.85)
-
-
-def test_the_exponent_of_gmp():
-    # 0.9 (1 - (1 - 1/2)^1) half way.
-    driven = Drive("gmp", 0.9, power=1, end=12, every=6).run()
-    assert driven.kept == {0: 200, 6: 110, 12: 20}
+@pytest.mark.parametrize(
+    "options, first, half",
+    [
+        # 0.9 - 0.4 / 8 = 0.85 half way.
+        ({"schedule": schedules.get("cubic", initial=0.5)}, 100, 30),
+        # 0.9 (1 - (1 - 1/2)^1) half way.
+        ({"power": 1}, 200, 110),
+    ],
+)
+def test_where_it_begins_and_the_exponent_of_gmp(options, first, half):
+    driven = Drive("gmp", 0.9, end=12, every=6, **options).run()
+    assert driven.kept == {0: first, 6: half, 12: 20}
+    assert driven.logs["mask_churn"][0] == pytest.approx(1 - half / 200)
 
 
 def test_training_that_ends_early_ends_sparse():
-    class Stop(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            self.model.stop_training = True
-
     model = net()
     with pytest.warns(UserWarning, match="ended after 6 steps, before the 18"):
         model.fit(
@@ -211,7 +185,7 @@ def test_a_pruner_that_looks_at_data_reads_it_once():
     def batches():
         for i in range(3):
             read.append(i)
-            yield X[i * 8 : i * 8 + 8], labels()[i * 8 : i * 8 + 8]
+            yield X[i * 8 : i * 8 + 8], Y[i * 8 : i * 8 + 8]
 
     scoring = kprune.ScoringConfig(batches=1)
     pruner = kprune.Pruner("snip", fresh_batches=True)
@@ -278,70 +252,43 @@ def test_an_emptied_layer_is_told():
 # Weights that return.
 
 
-def pruned_twice(**options):
-    """Of 1, 2, 3 the first is removed; then the second shrinks to 0.5.
-
-    Returns:
-        The model, its mask, what was stored when the second update was over,
-        and how much the masks changed at each.
-    """
-    layers = [keras.Input((3,)), keras.layers.Dense(1, name="a")]
-    model = kprune.wrap(keras.Sequential(layers))
-    model.compile("sgd", "mse")
+@pytest.mark.parametrize(
+    "recover, kept, values, churn",
+    [
+        (False, [False, True, True], [0, 0.5, 3], 0),
+        (True, [True, False, True], [1, 0.5, 3], 2 / 3),
+        # A zero is never among the largest.
+        ("zeros", [False, True, True], [0, 0.5, 3], 0),
+    ],
+)
+def test_a_weight_returns_with_the_value_it_had(recover, kept, values, churn):
+    # Of 1, 2, 3 the first is removed; then the second shrinks to 0.5.
+    model = kprune.wrap(sequential((3,), keras.layers.Dense(1, name="a")))
     kernel = model.get_layer("a").layer.kernel
     kernel.assign([[1.0], [2.0], [3.0]])
-    schedule = schedules.get("cubic", initial=1 / 3)
-    timing = {"begin": 1, "end": 3, "every": 2}
-    pruning = GradualPruning(
-        "gmp", 1 / 3, schedule=schedule, **timing, **options
-    )
-    pruning.set_model(model)
-    pruning.set_params({"epochs": 2, "steps": 2})
-    pruning.on_train_begin()
-    churn = []
-    for epoch in range(2):
-        logs = {}
-        pruning.on_epoch_begin(epoch)
-        pruning.on_train_batch_end(0)
-        pruning.on_train_batch_end(1)
-        pruning.on_epoch_end(epoch, logs)
-        churn.append(logs["mask_churn"])
+    stored = []
+
+    def shrink_the_second(epoch):
+        stored.append(np.ravel(kernel.numpy()))
         if epoch == 0:
             kernel.assign(kernel.numpy() * [[1], [0.25], [1]])
-    stored = np.ravel(kernel.numpy())
-    pruning.on_train_end()
-    mask = np.ravel(kprune.get_masks(model)["a/kernel"])
-    return model, mask.tolist(), stored, churn
 
-
-def test_without_recovery_nothing_returns():
-    _, mask, stored, churn = pruned_twice()
-    assert mask == [False, True, True]
-    np.testing.assert_array_equal(stored, [0, 0.5, 3])
-    assert churn == pytest.approx([1 / 3, 0])
-
-
-def test_a_weight_returns_with_the_value_it_had():
-    model, mask, stored, churn = pruned_twice(recover=True)
-    assert mask == [True, False, True]
-    np.testing.assert_array_equal(stored, [1, 0.5, 3])
-    assert churn == pytest.approx([1 / 3, 2 / 3])
+    options = {"begin": 1, "end": 3, "every": 2, "recover": recover}
+    schedule = schedules.get("cubic", initial=1 / 3)
+    driven = Drive("gmp", 1 / 3, model=model, schedule=schedule, **options)
+    driven.run(epochs=2, steps=2, after_epoch=shrink_the_second)
+    np.testing.assert_array_equal(stored[1], values)
+    assert driven.logs["mask_churn"] == pytest.approx([1 / 3, churn])
+    assert np.ravel(kprune.get_masks(model)["a/kernel"]).tolist() == kept
     # After training nothing is under the mask, and the model is as it was.
-    kernel = np.ravel(model.get_layer("a").layer.kernel.numpy())
-    np.testing.assert_array_equal(kernel, [1, 0, 3])
+    np.testing.assert_array_equal(np.ravel(kernel), np.where(kept, values, 0))
     assert not model.get_layer("a").keep_pruned_values
-
-
-def test_a_weight_returns_as_zero():
-    _, mask, stored, _ = pruned_twice(recover="zeros")
-    assert mask == [False, True, True]  # A zero is never among the largest.
-    np.testing.assert_array_equal(stored, [0, 0.5, 3])
 
 
 def test_a_model_wrapped_to_train_what_is_removed_does():
     plain = kprune.strip(net())
     model = kprune.wrap(plain, keep_pruned_values=True, dense_gradients=True)
-    model.compile("adam", CE)
+    model.compile("sgd", CE)
     start = model.get_layer("a").layer.kernel.numpy()
     fit("gmp", 0.9, model=model, recover=True, end=2, epochs=1)
     layer = model.get_layer("a")
@@ -353,80 +300,21 @@ def test_a_model_wrapped_to_train_what_is_removed_does():
     assert np.mean(stored != start[removed]) > 0.5
 
 
-# Killed and resumed, on several devices.
-
-
-METHODS = {
-    "gmp": ("gmp", {"sparsity": 0.9, "begin": 2, "every": 5}),
-    "asni": ("asni", {"gamma": 0.7}),
-    "reviving": (
-        "gmp",
-        {"sparsity": 0.9, "every": 3, "recover": True, "end": "3ep"},
-    ),
-    "snip": ("snip", {"sparsity": 0.9, "every": 4, "data": (X, Y % 2)}),
-}
-
-
-def run(directory, kill, method, **compiled):
-    name, options = METHODS[method]
-    model = net(metrics=["accuracy"], **compiled)
-    history = kprune.training.fit(
-        model,
-        data(),
-        EPOCHS,
-        checkpoint=directory and Checkpoint(directory, "1it"),
-        callbacks=[GradualPruning(name, **options), Kill(kill)],
-        verbose=0,
-    )
-    return model, history
-
-
-@pytest.mark.parametrize(
-    ("method", "steps"),
-    [
-        ("gmp", (9, 13)),
-        ("asni", (14,)),
-        *(
-            pytest.param(m, (2, 3, 6, 7, 13, 24), marks=pytest.mark.slow)
-            for m in METHODS
-        ),
-    ],
-)
-def test_killed_and_resumed_it_is_the_same_to_the_bit(tmp_path, method, steps):
-    history = assert_resumes(run, steps, tmp_path, method=method)
-    assert 0 < history["mask_churn"][1] < 1
-
-
 @pytest.mark.slow
-def test_killed_with_several_steps_per_execution(tmp_path):
-    options = {"method": "gmp", "steps_per_execution": 3}
-    assert_resumes(run, [3], tmp_path, **options)
+def test_killed_and_resumed_it_scores_the_same(tmp_path):
+    def run(directory, kill):
+        model, options = net("adam"), {"every": 4, "data": (X, Y)}
+        history = kprune.training.fit(
+            model,
+            data(),
+            EPOCHS,
+            checkpoint=Checkpoint(directory, "1it"),
+            callbacks=[GradualPruning("snip", 0.9, **options), Kill(kill)],
+            verbose=0,
+        )
+        return model, history
 
-
-@pytest.mark.parametrize(
-    "options",
-    [{}, pytest.param({"recover": True}, marks=pytest.mark.slow)],
-)
-def test_two_replicas_keep_the_same_masks(options):
-    devices = [d.name for d in tf.config.list_logical_devices("CPU")]
-    strategy = tf.distribute.MirroredStrategy(
-        devices, tf.distribute.ReductionToOneDevice()
-    )
-    with strategy.scope():
-        model = net()
-    model.fit(
-        data(),
-        epochs=2,
-        callbacks=[GradualPruning("gmp", 0.9, every=3, **options)],
-        verbose=0,
-    )
-    assert kprune.report(model).kept == 20
-    for weight in kprune.masking.weights.find(model):
-        for variable in (weight.mask, weight.variable):
-            one, two = strategy.experimental_local_results(variable.value)
-            assert one.device != two.device
-            np.testing.assert_array_equal(one.numpy(), two.numpy())
-        assert not one.numpy()[~kprune.get_masks(model)[weight.name]].any()
+    assert_resumes(run, [13], tmp_path)
 
 
 # ASNI.
@@ -466,34 +354,25 @@ def test_asni_leaves_the_nonzeros_that_the_paper_prints(
     name, shape, epochs, alpha, gamma, printed
 ):
     build = getattr(kprune.models, name)
-    model = kprune.wrap(build(classes=10, input_shape=shape, seed=0))
-    sizes = [w.mask.numpy().size for w in kprune.masking.weights.find(model)]
-    total = sum(sizes)
-    biases = sum(
-        int(np.prod(v.shape))
-        for v in model.trainable_variables
-        if v.name == "bias"
+    found = build(classes=10, input_shape=shape, seed=0).trainable_variables
+    total, biases = (
+        sum(int(np.prod(v.shape)) for v in found if v.name == one)
+        for one in ("kernel", "bias")
     )
-    formula = {
-        e: masks.count_kept(total, schedules.asni(e, epochs, alpha, 0.5, gamma))
-        for e in range(1, epochs - 1)
-    }
-    assert abs(formula[epochs - 2] + biases - printed) <= 5
-    driven = Drive("asni", model=model, alpha=alpha, beta=0.5, gamma=gamma)
-    driven.run(epochs, steps=1, first=epochs - 5)
-    # Of the last five epochs the first three prune.
-    last = range(epochs - 4, epochs - 1)
-    assert driven.kept == {epochs - 5: total} | {e: formula[e] for e in last}
+    sparsity = schedules.asni(epochs - 2, epochs, alpha, 0.5, gamma)
+    kept = masks.count_kept(total, sparsity)
+    assert abs(kept + biases - printed) <= 5
 
 
-@pytest.mark.slow
-def test_asni_follows_the_formula_over_all_epochs():
+@pytest.mark.parametrize("first", [45, pytest.param(0, marks=pytest.mark.slow)])
+def test_asni_follows_the_formula(first):
+    # Of fifty epochs all but the last two prune.
     model = kprune.wrap(kprune.models.lenet_300_100(seed=0))
     driven = Drive("asni", model=model, alpha=98, beta=0.5, gamma=5)
-    driven.run(50, steps=1)
-    assert driven.kept == {0: 266200} | {
+    driven.run(50, steps=1, first=first)
+    assert driven.kept == {first: 266200} | {
         e: masks.count_kept(266200, schedules.asni(e, 50, 98, 0.5, 5))
-        for e in range(1, 49)
+        for e in range(first + 1, 49)
     }
 
 
@@ -544,15 +423,14 @@ def test_a_weight_without_a_mask_is_told():
         fit("gmp", 0.9, model=model)
 
 
-@pytest.mark.parametrize(
-    ("method", "callback"),
-    [
+def test_prune_names_the_callback_to_use():
+    model = net()
+    for method, callback in (
         ("gmp", "GradualPruning"),
         ("asni", "GradualPruning"),
         ("rigl", "DynamicSparseTraining"),
         ("soft_deepr", "DynamicSparseTraining"),
-    ],
-)
-def test_prune_names_the_callback_to_use(method, callback):
-    with pytest.raises(ValueError, match=f'callbacks.{callback}\\("{method}"'):
-        kprune.prune(net(), method, 0.9)
+    ):
+        words = f'callbacks.{callback}\\("{method}"'
+        with pytest.raises(ValueError, match=words):
+            kprune.prune(model, method, 0.9)
