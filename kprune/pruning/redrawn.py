@@ -1,8 +1,7 @@
 """Scores of other weights than those that are trained.
 
 Released codes of SNIP and GraSP draw weights anew for scoring and set the
-masks on the weights that were there. To replicate what they report takes the
-same detour.
+masks on the weights that were there: replicating their results needs the same.
 """
 
 import keras
@@ -12,14 +11,8 @@ from kprune.runtime import seeds
 
 
 def rescored_at_fresh_init(criterion, dense_only=False):
-    """Returns a criterion that scores fresh draws of the weights.
-
-    Drawn by Glorot's normal law, from the objective's seed and the names.
-
-    Args:
-        criterion: A function of (objective, weights, masks).
-        dense_only: Whether to draw matrices only, not convolutions.
-    """
+    """Returns a criterion that scores fresh draws by Glorot's normal law, of
+    all weights or of matrices only, from the objective's seed and the names."""
 
     def scored(objective, weights, masks):
         drawn = {

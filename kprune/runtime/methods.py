@@ -29,8 +29,9 @@ class Method:
     Args:
         name: The name to call it by: what `call` is given, such as `"snip"`,
             or the function itself.
-        title: What the literature calls it.
-        call: A Python expression that uses it.
+        title: What the literature calls it. Defaults to the name.
+        call: A Python expression that uses it. Defaults to `kprune.prune` with
+            a model, the name, 0.9 and data.
         paper: Authors and year.
         link: Address of the paper, or an empty string.
         test: `"tests/FILE.py::NAME"` of the test with a number worked out.
@@ -49,9 +50,9 @@ class Method:
     """
 
     name: str
-    title: str
-    call: str
-    paper: str
+    title: str = ""
+    call: str = ""
+    paper: str = ""
     link: str = ""
     test: str = ""
     deviation: str = ""
@@ -59,6 +60,11 @@ class Method:
     channel: dict = dataclasses.field(default_factory=dict)
     channel_options: dict = dataclasses.field(default_factory=dict)
     channels_only: bool = False
+
+    def __post_init__(self):
+        call = f'kprune.prune(model, "{self.name}", 0.9, data=data)'
+        object.__setattr__(self, "title", self.title or self.name)
+        object.__setattr__(self, "call", self.call or call)
 
     @property
     def used_by(self):

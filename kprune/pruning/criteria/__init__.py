@@ -2,8 +2,9 @@
 
 A criterion is a function of (objective, weights, masks) that returns a dict
 of scores, each an array of its weight's shape; higher is kept. It may look at
-the loss through `objective.gradient` and `objective.hvp` and changes nothing.
-Beside it stands its entry in the table of methods (`METHOD`).
+the loss through `objective.gradient` and `objective.hvp` and changes nothing;
+dense weights and current masks are dicts by name. Beside it stands its entry
+in the table of methods (`METHOD`).
 """
 
 import functools
@@ -79,8 +80,7 @@ def get(identifier, **given):
     """
     criterion = identifier
     if not callable(identifier):
-        if identifier not in names():
-            raise ValueError(lookup.unknown(identifier, names(), "criterion"))
+        lookup.choose(identifier, dict.fromkeys(names()), "criterion")
         module = importlib.import_module(f"{__name__}.{identifier}")
         criterion = getattr(module, identifier)
     if not given:

@@ -1,7 +1,4 @@
-"""Scale factors of batch normalization (network slimming, Liu et al., 2017).
-
-https://arxiv.org/abs/1708.06519
-"""
+"""Scale factors of batch normalization: network slimming, Liu et al., 2017."""
 
 import numpy as np
 
@@ -18,16 +15,12 @@ def bn_gamma(objective, weights, masks):
     A channel that goes through several, such as a residual sum, has their
     mean. It tells something of a trained network, best of one that was trained
     with an L1 penalty on gamma; at initialization all are 1. Channels that go
-    through none have no score, and stay: it is for `kprune.Channel`.
+    through none have no score, and stay: it is for `kprune.Channel`. No data
+    is read.
 
     Args:
-        objective: Gives the model, a graph of layers; no data is read.
-        weights: Dict of dense weights by name.
-        masks: Dict of the current masks.
-
-    Returns:
-        Dict of scores by name, each of its weight's shape, of the weights
-        whose channels go through batch normalization. Higher is kept.
+        objective, weights, masks: As for all criteria. The model has to
+            be a graph of layers.
     """
     del masks
     model = objective.model

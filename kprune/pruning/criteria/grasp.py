@@ -1,7 +1,4 @@
-"""GraSP: gradient signal preservation (Wang et al., 2020).
-
-https://arxiv.org/abs/2002.07376
-"""
+"""GraSP: gradient signal preservation (Wang et al., 2020)."""
 
 import tensorflow as tf
 
@@ -24,17 +21,12 @@ def grasp(objective, weights, masks, temperature=None, absolute=False):
     ten examples of each class: `kprune.ScoringConfig(per_class=10)`.
 
     Args:
-        objective: The training loss as a function of the weights.
-        weights: Dict of dense weights by name.
-        masks: Dict of the current masks, one of the weight's shape each.
+        objective, weights, masks: As for all criteria (`kprune.criteria`).
         temperature: Float > 0 that logits are divided by. Defaults to the
             scoring's, else to 200, the authors' choice.
         absolute: Whether to score by |w (H g)|, another method: it keeps the
             weights whose removal changes the gradient's norm most in either
             direction (Frankle et al., 2021, https://arxiv.org/abs/2009.08576).
-
-    Returns:
-        Dict of scores by name, each of its weight's shape. Higher is kept.
     """
     if temperature is None:
         temperature = objective.scoring.temperature or TEMPERATURE
@@ -67,7 +59,6 @@ def recipe(criterion, released_code=False):
 METHOD = Method(
     "grasp",
     title="GraSP",
-    call='kprune.prune(model, "grasp", 0.9, data=data)',
     paper="Wang et al., 2020",
     link="https://arxiv.org/abs/2002.07376",
     test="tests/pruning/test_finite_differences.py::"

@@ -1,7 +1,4 @@
-"""GraSP-It: the squared gradient (de Jorge et al., 2021, appendix E).
-
-https://arxiv.org/abs/2006.09081
-"""
+"""GraSP-It: the squared gradient (de Jorge et al., 2021, appendix E)."""
 
 import tensorflow as tf
 
@@ -19,12 +16,7 @@ def grasp_it(objective, weights, masks):
     be iterated, as the method of this name does; one round is not GraSP.
 
     Args:
-        objective: The training loss as a function of the weights.
-        weights: Dict of dense weights by name.
-        masks: Dict of the current masks, one of the weight's shape each.
-
-    Returns:
-        Dict of scores by name, each of its weight's shape. Higher is kept.
+        objective, weights, masks: As for all criteria (`kprune.criteria`).
     """
     return objective.saliency(
         apply(masks, weights),
@@ -35,7 +27,6 @@ def grasp_it(objective, weights, masks):
 METHOD = Method(
     "grasp_it",
     title="GraSP-It",
-    call='kprune.prune(model, "grasp_it", 0.9, data=data)',
     paper="de Jorge et al., 2021",
     link="https://arxiv.org/abs/2006.09081",
     test="tests/pruning/test_criteria.py::test_scores_of_a_quadratic",

@@ -1,7 +1,4 @@
-"""Magnitude: small weights go first (Han et al., 2015).
-
-https://arxiv.org/abs/1506.02626
-"""
+"""Magnitude: small weights go first (Han et al., 2015)."""
 
 import tensorflow as tf
 
@@ -15,15 +12,10 @@ def magnitude(objective, weights, masks):
 
     Before training, a global ranking by magnitude is one by the standard
     deviation of each layer's initializer: wide layers lose first, and may
-    lose everything.
+    lose everything. No data is read.
 
     Args:
-        objective: Not used; no data is read.
-        weights: Dict of dense weights by name.
-        masks: Dict of the current masks.
-
-    Returns:
-        Dict of scores by name, each of its weight's shape. Higher is kept.
+        objective, weights, masks: As for all criteria (`kprune.criteria`).
     """
     del objective, masks
     return {name: tf.abs(w) for name, w in weights.items()}
@@ -31,11 +23,10 @@ def magnitude(objective, weights, masks):
 
 METHOD = Method(
     "magnitude",
-    title="magnitude",
     call='kprune.prune(model, "magnitude", 0.9)',
     paper="Han et al., 2015",
     link="https://arxiv.org/abs/1506.02626",
-    test="tests/pruning/test_criteria.py::test_magnitude_is_the_absolute_value",
+    test="tests/pruning/test_criteria.py::test_scores_of_a_quadratic",
     deviation="the whole model is ranked, not each layer",
     channel={"reduce": "l2"},
 )

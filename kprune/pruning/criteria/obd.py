@@ -1,7 +1,4 @@
-"""OBD: optimal brain damage (LeCun, Denker and Solla, 1990).
-
-https://papers.nips.cc/paper/1989/hash/6c9882bbac1c7093bd25041881277658-Abstract.html
-"""
+"""OBD: optimal brain damage (LeCun, Denker and Solla, 1990)."""
 
 import tensorflow as tf
 
@@ -22,9 +19,7 @@ def obd(objective, weights, masks, curvature="hutchinson", samples=16):
     loss, to second order.
 
     Args:
-        objective: The training loss as a function of the weights.
-        weights: Dict of dense weights by name.
-        masks: Dict of the current masks, one of the weight's shape each.
+        objective, weights, masks: As for all criteria (`kprune.criteria`).
         curvature: How to estimate h. `"hutchinson"` (default): the mean of
             v * (H v) over random signs v, unbiased, with a spread that falls
             as 1 / sqrt(samples). `"fisher"`: the mean over the examples of
@@ -32,9 +27,6 @@ def obd(objective, weights, masks, curvature="hutchinson", samples=16):
             many backward passes as there are examples and needs
             batch_norm="eval" in a network with batch normalization.
         samples: Integer >= 1, how many v to draw.
-
-    Returns:
-        Dict of scores by name, each of its weight's shape. Higher is kept.
     """
     checks.choice("curvature", curvature, _CURVATURES)
     checks.integer("samples", samples, 1)
@@ -48,17 +40,15 @@ def obd(objective, weights, masks, curvature="hutchinson", samples=16):
 
 def _hutchinson(objective, point, samples):
     objective.progress.expect(samples * objective.batch_count)
-    mean = None
+    mean = dict.fromkeys(point, 0.0)
     for number in range(samples):
         signs = {
             name: _signs(objective.seed, name, number, w)
             for name, w in point.items()
         }
         product = objective.hvp(point, signs)
-        part = {name: signs[name] * product[name] / samples for name in point}
-        if mean is not None:
-            part = {name: mean[name] + part[name] for name in part}
-        mean = part
+        for name in point:
+            mean[name] += signs[name] * product[name] / samples
     return mean
 
 
@@ -70,7 +60,6 @@ def _signs(seed, name, number, w):
 METHOD = Method(
     "obd",
     title="OBD",
-    call='kprune.prune(model, "obd", 0.9, data=data)',
     paper="LeCun et al., 1990",
     link="https://proceedings.neurips.cc/paper/1989/hash/"
     "6c9882bbac1c7093bd25041881277658-Abstract.html",

@@ -1,7 +1,4 @@
-"""OBS: optimal brain surgeon (Hassibi and Stork, 1993).
-
-https://papers.nips.cc/paper/1992/hash/303ed4c69846ab36c2904d3ba8573050-Abstract.html
-"""
+"""OBS: optimal brain surgeon (Hassibi and Stork, 1993)."""
 
 import numpy as np
 
@@ -19,22 +16,16 @@ def obs(objective, weights, masks, damping=1e-3):
 
     For small networks: the Hessian is taken whole, by as many Hessian-vector
     products as there are weights. H at w * mask is damped, H + c I with c a
-    share of its mean absolute diagonal. Only the scores are OBS's: the paper
-    also changes the weights that stay with each one it removes, which a mask
-    cannot say.
+    share of its mean absolute diagonal. Scores, in float64, are negative where
+    the loss is curved downwards. Only they are OBS's: the paper also changes
+    the weights that stay with each one it removes, which a mask cannot say.
 
     Args:
-        objective: The training loss as a function of the weights.
-        weights: Dict of dense weights by name, up to 8,192 in all.
-        masks: Dict of the current masks, one of the weight's shape each.
+        objective, weights, masks: As for all criteria (`kprune.criteria`).
         damping: Float > 0, the share c.
 
-    Returns:
-        Dict of float64 scores by name, each of its weight's shape. Higher is
-        kept. Negative where the loss is curved downwards.
-
     Raises:
-        ValueError: If there are too many weights.
+        ValueError: If there are more than 8,192 weights.
     """
     checks.number("damping", damping, "(0, inf)")
     total = sum(int(np.prod(w.shape)) for w in weights.values())

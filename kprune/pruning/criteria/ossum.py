@@ -4,8 +4,16 @@
 initialization", anonymous authors, submitted to ICLR 2022.
 """
 
+from kprune.runtime import seeds
 from kprune.runtime.methods import Method
 from kprune.scoring import neurons
+
+LAST_LAYER = {  # What its entry and those of its variants say alike.
+    "paper": "OSSuM, submitted to ICLR 2022",
+    "build": {"granularity": "channel", "allocation": "uniform"},
+    "channel": {"reduce": "sum", "side": "outgoing"},
+    "channels_only": True,
+}
 
 
 def ossum(objective, weights, masks):
@@ -23,8 +31,7 @@ def ossum(objective, weights, masks):
     Args:
         objective: The model, of dense output layer, and the data, of class
             numbers or one-hot labels. All of its batches are read.
-        weights: Dict of dense weights by name.
-        masks: Dict of the current masks, one of the weight's shape each.
+        weights, masks: As for all criteria (`kprune.criteria`).
 
     Returns:
         Dict of one array: by the name of the output layer's kernel, the signed
@@ -34,13 +41,18 @@ def ossum(objective, weights, masks):
     return {found.name: found.scores()}
 
 
+def by_ranks(objective, weights, masks, name, logarithms=False):
+    """Returns the scores of the variant `name`, of ranks or logarithms."""
+    found = neurons.class_sums(objective, weights, masks)
+    rng = seeds.stream(objective.seed, name)
+    alive = masks[found.name].any(axis=1)
+    scores = neurons.rank_scores(found.scores(), alive, rng, logarithms)
+    return {found.name: scores}
+
+
 METHOD = Method(
     "ossum",
     title="OSSuM",
-    call='kprune.prune(model, "ossum", 0.9, data=data)',
-    paper="OSSuM, submitted to ICLR 2022",
     test="tests/pruning/test_ossum.py::test_ossum_is_the_double_loop",
-    build={"granularity": "channel", "allocation": "uniform"},
-    channel={"reduce": "sum", "side": "outgoing"},
-    channels_only=True,
+    **LAST_LAYER,
 )

@@ -1,7 +1,4 @@
-"""ProsPr: prospect pruning by meta-gradients (Alizadeh et al., 2022).
-
-https://arxiv.org/abs/2202.08132
-"""
+"""ProsPr: prospect pruning by meta-gradients (Alizadeh et al., 2022)."""
 
 import functools
 
@@ -39,9 +36,7 @@ def prospr(
     the inner steps too. A weight that is pruned already stays so.
 
     Args:
-        objective: The training loss as a function of the weights.
-        weights: Dict of dense weights by name.
-        masks: Dict of the current masks, one of the weight's shape each.
+        objective, weights, masks: As for all criteria (`kprune.criteria`).
         inner_steps: Integer >= 0, M. With 0 this is SNIP. The paper takes 3.
         inner_learning_rate: Float > 0, a. The paper states none; 0.1 is its
             released code's default.
@@ -59,9 +54,6 @@ def prospr(
             the steps instead, which the adjoint is tested against. The same
             numbers in a seventh less time, as no step is computed again, with
             memory that grows by the activations of each step.
-
-    Returns:
-        Dict of scores by name, each of its weight's shape. Higher is kept.
     """
     checks.integer("inner_steps", inner_steps)
     checks.number("inner_learning_rate", inner_learning_rate, "(0, inf)")
@@ -92,8 +84,7 @@ class _Steps:
 
     def __init__(self, objectives, masks, rate, momentum, detached):
         *self.objectives, self.last = objectives
-        pruned = {n: mask for n, mask in masks.items() if not mask.all()}
-        self._pruned = pruned
+        self._pruned = {n: m for n, m in masks.items() if not m.all()}
         self._rate = rate
         self._momentum = momentum
         self._detached = detached

@@ -9,15 +9,11 @@ from kprune.runtime.methods import Method
 def random(objective, weights, masks):
     """Scores each weight by an independent draw from U(0, 1).
 
-    The draw depends on the objective's seed and the weight's name alone.
+    The draw depends on the objective's seed and the weight's name alone; no
+    data is read.
 
     Args:
-        objective: Gives the seed; no data is read.
-        weights: Dict of dense weights by name.
-        masks: Dict of the current masks.
-
-    Returns:
-        Dict of scores by name, each of its weight's shape.
+        objective, weights, masks: As for all criteria (`kprune.criteria`).
     """
     del masks
     return {
@@ -30,7 +26,6 @@ def random(objective, weights, masks):
 
 METHOD = Method(
     "random",
-    title="random",
     call='kprune.prune(model, "random", 0.9, allocation="erk")',
     paper="baseline",
     test="tests/pruning/test_criteria.py::"

@@ -1,7 +1,4 @@
-"""Skeletonization: relevance, signed (Mozer and Smolensky, 1989).
-
-https://proceedings.neurips.cc/paper/1988/hash/07e1cd7dca89a1678042477183b7ac3f-Abstract.html
-"""
+"""Skeletonization: relevance, signed (Mozer and Smolensky, 1989)."""
 
 from kprune.masking.masks import apply
 from kprune.runtime.methods import Method
@@ -20,13 +17,7 @@ def skeletonization(objective, weights, masks):
     score is zero, but for rounding: do not pool it to such channels.
 
     Args:
-        objective: The training loss as a function of the weights.
-        weights: Dict of dense weights by name.
-        masks: Dict of the current masks, one of the weight's shape each.
-
-    Returns:
-        Dict of signed scores by name, each of its weight's shape. Higher is
-        kept.
+        objective, weights, masks: As for all criteria (`kprune.criteria`).
     """
     gradient = objective.gradient(apply(masks, weights))
     return {name: -w * gradient[name] for name, w in weights.items()}
@@ -34,8 +25,6 @@ def skeletonization(objective, weights, masks):
 
 METHOD = Method(
     "skeletonization",
-    title="skeletonization",
-    call='kprune.prune(model, "skeletonization", 0.9, data=data)',
     paper="Mozer and Smolensky, 1989",
     link="https://proceedings.neurips.cc/paper/1988/hash/"
     "07e1cd7dca89a1678042477183b7ac3f-Abstract.html",

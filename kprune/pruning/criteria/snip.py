@@ -1,7 +1,4 @@
-"""SNIP: connection sensitivity (Lee et al., 2019).
-
-https://arxiv.org/abs/1810.02340
-"""
+"""SNIP: connection sensitivity (Lee et al., 2019)."""
 
 import tensorflow as tf
 
@@ -15,11 +12,9 @@ def snip(objective, weights, masks):
 
         score = |w * dL/dW|,  with dL/dW taken at W = w * mask
 
-    The gradient is averaged over all batches before the product is taken, as
-    multi-batch SNIP and FORCE do; averaging the products instead
-    (`kprune.ScoringConfig(reduce="mean_of_abs")`) gives a different ranking.
-    The scores are those of the weights that are trained afterwards, as in the
-    paper; its released code scores one set of weights and trains another.
+    The gradient is averaged over all batches before the product is taken;
+    averaging the products instead (`ScoringConfig(reduce="mean_of_abs")`)
+    gives a different ranking.
 
     Args:
         objective: The training loss as a function of the weights.
@@ -42,14 +37,14 @@ def recipe(criterion, released_code=False):
 
     Args:
         criterion: `snip`.
-        released_code: Whether to set the masks of a fresh draw of the
-            weights, by Glorot's normal law, as released codes do. The paper
-            scores what it trains.
+        released_code: Whether to score a fresh draw of the weights, by
+            Glorot's normal law, as released codes do. The paper scores the
+            weights that it trains.
     """
     if not released_code:
         return {}
-    fresh = rescored_at_fresh_init(criterion)
-    return {"criterion": fresh, "count": "floor_keep"}
+    criterion = rescored_at_fresh_init(criterion)
+    return {"criterion": criterion, "count": "floor_keep"}
 
 
 METHOD = Method(

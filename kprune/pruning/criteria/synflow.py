@@ -1,7 +1,4 @@
-"""SynFlow: synaptic flow without data (Tanaka et al., 2020).
-
-https://arxiv.org/abs/2006.05467
-"""
+"""SynFlow: synaptic flow without data (Tanaka et al., 2020)."""
 
 from kprune.runtime.methods import Method
 
@@ -13,17 +10,11 @@ def synflow(objective, weights, masks):
 
     R is the sum of outputs on an input of ones, with every parameter and
     moving statistic replaced by its absolute value. Without biases the scores
-    of each layer sum to R. Meant to be iterated, a hundred rounds: one round
-    prunes away whole layers.
+    of each layer, in float64, sum to R. No data is read. Meant to be iterated,
+    a hundred rounds: one round prunes away whole layers.
 
     Args:
-        objective: Gives `flow_scores`; no data is read.
-        weights: Dict of dense weights by name.
-        masks: Dict of the current masks, one of the weight's shape each.
-
-    Returns:
-        Dict of float64 scores by name, each of its weight's shape. Higher is
-        kept.
+        objective, weights, masks: As for all criteria (`kprune.criteria`).
     """
     return objective.flow_scores(weights, masks)
 

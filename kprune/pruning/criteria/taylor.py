@@ -1,7 +1,4 @@
-"""Taylor: first-order importance, squared (Molchanov et al., 2019).
-
-https://arxiv.org/abs/1906.10771
-"""
+"""Taylor: first-order importance, squared (Molchanov et al., 2019)."""
 
 import tensorflow as tf
 
@@ -23,12 +20,7 @@ def taylor(objective, weights, masks):
     a filter whose outputs go through batch normalization in training mode.
 
     Args:
-        objective: The training loss as a function of the weights.
-        weights: Dict of dense weights by name.
-        masks: Dict of the current masks, one of the weight's shape each.
-
-    Returns:
-        Dict of scores by name, each of its weight's shape. Higher is kept.
+        objective, weights, masks: As for all criteria (`kprune.criteria`).
     """
     return objective.saliency(
         apply(masks, weights),
@@ -41,7 +33,6 @@ def taylor(objective, weights, masks):
 METHOD = Method(
     "taylor",
     title="Taylor",
-    call='kprune.prune(model, "taylor", 0.9, data=data)',
     paper="Molchanov et al., 2019",
     link="https://arxiv.org/abs/1906.10771",
     test="tests/pruning/test_finite_differences.py::"

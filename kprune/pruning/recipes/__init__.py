@@ -104,12 +104,10 @@ def _made(method, options):
 
 
 def _of_criterion(criterion, build, options):
-    """Returns the pruner of a criterion.
+    """Returns the pruner of a criterion, a name or a function.
 
     Args:
-        criterion: A name or a function.
-        build: `None`, a dict of what the pruner has beside the criterion, or
-            a function of the criterion and options that returns one.
+        criterion, build: As of a `Method`.
         options: Dict of the options of both, and axes.
     """
     own, axes = _split(options, criteria.options(criterion))

@@ -9,10 +9,9 @@ from kprune.runtime.methods import Method
 def three_sp(reinit=False, rescale=False):
     """3SP, van Amersfoort et al., 2020: channels by sensitivity per FLOP.
 
-    The absolute gradient of the loss by a gate on each channel, behind batch
-    normalization and activation, over the multiply-adds that go with it, in
-    one round; channels that are added go together. The paper was not at hand:
-    this follows what others write of it.
+    The absolute gradient of the loss by a gate on each channel, over the
+    multiply-adds that go with it, in one round; channels that are added go
+    together. Where it may part from the paper is in its entry.
 
     Args:
         reinit: Whether to draw the kept weights anew, for the fewer inputs.

@@ -69,7 +69,6 @@ METHODS = (
     Method(  # Their baseline, SNIP on several batches.
         "snip",
         title="SNIP-MB",
-        call='kprune.prune(model, "snip", 0.9, data=data)',
         test="tests/pruning/test_criteria.py::"
         "test_the_mean_of_what_batches_give_is_not_that_of_their_mean",
         **_PAPER,

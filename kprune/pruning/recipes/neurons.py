@@ -15,10 +15,8 @@ from kprune.scoring import neurons
 
 
 def neuron_norm():
-    """All hidden neurons, by the L2 norm of what they read (Hagiwara, 1993).
-
-    Biases do not count.
-    """
+    """All hidden neurons, by the L2 norm of what they read (Hagiwara, 1993),
+    biases left out."""
     return Pruner("magnitude", Channel("l2"), "uniform")
 
 
@@ -44,22 +42,8 @@ def log_ossum_norm():
 
 
 def earlier_magnitude(objective, weights, masks):
-    """Scores weights by magnitude, but those of the last two layers.
-
-    The last hidden layer and the output layer get no scores: neurons of the
-    last hidden layer are left to another criterion.
-
-    Args:
-        objective: The model, of dense layers.
-        weights: Dict of dense weights by name.
-        masks: Dict of the current masks.
-
-    Returns:
-        Dict of scores by name, each of its weight's shape. Higher is kept.
-
-    Raises:
-        ValueError: If there is no hidden layer before the last.
-    """
+    """Scores weights by magnitude, but for the last two layers', whose neurons
+    are left to another criterion."""
     reads = [read.name for read in neurons.hidden_layers(objective.model)]
     if len(reads) < 3:
         raise ValueError(
@@ -77,12 +61,20 @@ def _after_norm(last):
     return Chain((norm, Pruner(last, "channel", "uniform")))
 
 
-_NORM_FIRST = {
-    "paper": "OSSuM, submitted to ICLR 2022",
-    "test": "tests/pruning/test_neuron_recipes.py::"
-    "test_norm_goes_first_and_ossum_sees_what_is_left",
-    "deviation": "the norm is L2, of what a neuron reads, and goes first",
-}
+def _norm_first(title, build):
+    """Returns the entry of a method that goes on after the norm."""
+    return Method(
+        build.__name__,
+        title=f"{title} + Norm",
+        call=f'kprune.prune(model, "{build.__name__}", 0.5, data=data)',
+        paper="OSSuM, submitted to ICLR 2022",
+        test="tests/pruning/test_neuron_recipes.py::"
+        "test_norm_goes_first_and_ossum_sees_what_is_left",
+        deviation="the norm is L2, of what a neuron reads, and goes first",
+        build=build,
+    )
+
+
 METHODS = (
     Method(
         "neuron_norm",
@@ -102,25 +94,7 @@ METHODS = (
         "test_random_neurons_are_others_by_seed",
         build=neuron_random,
     ),
-    Method(
-        "ossum_norm",
-        title="OSSuM + Norm",
-        call='kprune.prune(model, "ossum_norm", 0.5, data=data)',
-        build=ossum_norm,
-        **_NORM_FIRST,
-    ),
-    Method(
-        "linear_ossum_norm",
-        title="Linear OSSuM + Norm",
-        call='kprune.prune(model, "linear_ossum_norm", 0.5, data=data)',
-        build=linear_ossum_norm,
-        **_NORM_FIRST,
-    ),
-    Method(
-        "log_ossum_norm",
-        title="Log OSSuM + Norm",
-        call='kprune.prune(model, "log_ossum_norm", 0.5, data=data)',
-        build=log_ossum_norm,
-        **_NORM_FIRST,
-    ),
+    _norm_first("OSSuM", ossum_norm),
+    _norm_first("Linear OSSuM", linear_ossum_norm),
+    _norm_first("Log OSSuM", log_ossum_norm),
 )

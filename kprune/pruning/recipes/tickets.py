@@ -9,22 +9,14 @@ from kprune.runtime.methods import Method
 
 
 def random_tickets(curve="quadratic", vgg=False, linear=0.3):
-    """Random tickets, Su et al., 2020: random weights, by smart ratios.
-
-    Args:
-        curve, vgg, linear: As for `kprune.allocation.smart_ratios`.
-    """
+    """Random tickets, Su et al., 2020: random weights, by the smart ratios of
+    these arguments (`kprune.allocation.smart_ratios`)."""
     return Pruner("random", allocation=smart_ratios(curve, vgg, linear))
 
 
 def hybrid_tickets(curve="quadratic", vgg=False, linear=0.3):
     """Hybrid tickets, Su et al., 2020: the largest of each layer, of as many
-    as smart ratios say.
-
-    For a trained network, whose weights are then rewound.
-
-    Args:
-        curve, vgg, linear: As for `kprune.allocation.smart_ratios`.
+    as smart ratios say, of a trained network, whose weights are then rewound.
     """
     return Pruner("magnitude", allocation=smart_ratios(curve, vgg, linear))
 
