@@ -4,6 +4,7 @@ import copy
 import dataclasses
 
 from kprune.pruning.pruner import Pruner
+from kprune.runtime import checks
 
 _AXES = {*(field.name for field in dataclasses.fields(Pruner)), "grain"}
 
@@ -30,41 +31,23 @@ class Chain:
 
     def __post_init__(self):
         pruners = tuple(self.pruners)
-        if not pruners or not all(isinstance(p, Pruner) for p in pruners):
-            raise ValueError(
-                "Invalid value for argument `pruners`. Expected one or more "
-                f"of kprune.Pruner. Received: pruners={self.pruners!r}"
-            )
-        if len({one.exclude for one in pruners}) > 1:
-            raise ValueError(
-                "Expected pruners that exclude the same weights. Received: "
-                f"{[one.exclude for one in pruners]}"
-            )
+        fit = pruners and all(isinstance(one, Pruner) for one in pruners)
+        expected = "one or more of kprune.Pruner"
+        checks.require(fit, "pruners", self.pruners, expected)
+        same = len({one.exclude for one in pruners}) == 1
+        expected = "pruners that exclude the same weights"
+        checks.require(same, "pruners", self.pruners, expected)
         object.__setattr__(self, "pruners", pruners)
 
     def with_axes(self, **axes):
-        """Returns this method with axes replaced, of all its pruners.
-
-        Args:
-            **axes: Fields of `kprune.Pruner`.
-        """
-        changed = [dataclasses.replace(p, **axes) for p in self.pruners]
-        return Chain(tuple(changed))
+        """Returns this method with axes replaced, of all its pruners."""
+        return Chain(tuple(one.with_axes(**axes) for one in self.pruners))
 
     def masks(self, objective, sparsity, min_kept=0, verbose=0, target=None):
-        """Returns the masks that all pruners lead to. Changes nothing.
+        """Returns the masks that all pruners lead to, as of a `Pruner`.
 
-        Args:
-            objective: A `kprune.scoring.objective.Objective`.
-            sparsity: Share of the groups to remove, in [0, 1), of each
-                pruner's.
-            min_kept: Groups that each weight keeps at least.
-            verbose: 1 shows a progress bar of each pruner.
-            target: Must be `None`: what of a cost each pruner would have to
-                save is not known.
-
-        Returns:
-            Dict from weight name to boolean array.
+        A sparsity is of each pruner's groups. `target` must be `None`: what of
+        a cost each pruner would have to save is not known.
         """
         _refuse(target)
         for pruner in self.pruners:
@@ -74,15 +57,7 @@ class Chain:
         return current
 
     def step(self, objective, current, budget, number, target=None):
-        """Returns the masks that one round of all pruners leads to.
-
-        Args:
-            objective: A `kprune.scoring.objective.Objective`.
-            current: Dict of the masks before, by name.
-            budget: A `kprune.masks.Budget`.
-            number: Integer >= 1, of the round.
-            target: Must be `None`.
-        """
+        """Returns the masks that one round of all pruners leads to."""
         _refuse(target)
         for pruner in self.pruners:
             current = pruner.step(objective, current, budget, number)

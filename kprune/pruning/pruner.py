@@ -1,4 +1,9 @@
-"""The four axes composed: a pruning method as a value."""
+"""The four axes composed: a pruning method as a value.
+
+A new method is a `Pruner` of other choices, in `recipes/`, or a new criterion:
+a file of its name in `criteria/`, such as `snip.py`, of a function and the
+method's entry, `METHOD`. Either is then found by its name.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -6,7 +11,7 @@ from fractions import Fraction
 
 from kprune.masking.masks import COUNTS, Budget
 from kprune.pruning import allocation, criteria, granularity, schedules
-from kprune.pruning.ranking import rank, scores_of
+from kprune.pruning.ranking import as_arrays, rank
 from kprune.runtime import checks, lookup
 from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
@@ -14,14 +19,7 @@ from kprune.scoring import config
 from kprune.scoring.config import ScoringConfig
 
 # What a call may say in place of a method, beside the method's own options.
-AXES = (
-    "granularity",
-    "allocation",
-    "schedule",
-    "rounds",
-    "recover",
-    "exclude",
-)
+AXES = ("granularity", "allocation", "schedule", "rounds", "recover", "exclude")
 
 
 @renamed(probe=config.WAYS["probe"], survivors="`after_pruning=`")
@@ -32,10 +30,10 @@ class Pruner:
     Args:
         criterion: What to score by: a name (`kprune.criteria.names()`) or a
             function of (objective, weights, masks).
-        granularity: What is removed as one: `"weight"`, `"channel"`, `"2:4"`
-            or an object such as `kprune.NM(2, 4)` or `kprune.Block((4, 1))`.
-            `"channel"` is a `kprune.Channel` as it suits the criterion: the
-            norm of magnitudes, a gate for signed scores.
+        granularity: What is removed as one: `"weight"`, `"2:4"`, an object
+            such as `kprune.Block((4, 1))`, or `"channel"`, a `kprune.Channel`
+            as it suits the criterion: of magnitudes the norm, of signed
+            scores a gate.
         allocation: How many each weight tensor keeps: `"global"`,
             `"uniform"`, `"erk"`, `"er"`, a dict of sparsities by name or
             pattern, or a function.
@@ -45,8 +43,7 @@ class Pruner:
             Under `GradualPruning` it keeps its value meanwhile; with
             `"zeros"` it returns as zero.
         fresh_batches: Whether each round reads the next batches of the data,
-            as many as the scoring config says, instead of the same ones again.
-            After the last batch comes the first.
+            as many as `scoring` says, and after the last the first again.
         scoring: The method's own way to look at data, a
             `kprune.ScoringConfig`, a dict of its fields, or `None`.
         count: How a number of groups is made whole: `"round"`, or the rule of
@@ -60,9 +57,7 @@ class Pruner:
     Example:
 
     >>> pruner = kprune.Pruner("snip", schedule="exponential", rounds=20)
-    >>> model = kprune.prune(
-    ...     model, pruner, 0.95, data=train.take(1), verbose=0
-    ... )
+    >>> model = kprune.prune(model, pruner, 0.95, data=train, verbose=0)
     """
 
     criterion: str | Callable
@@ -79,12 +74,8 @@ class Pruner:
 
     def __post_init__(self):
         checks.integer("rounds", self.rounds, 1)
-        checks.require(
-            self.recover in (False, True, "zeros"),
-            "recover",
-            self.recover,
-            "a boolean, or 'zeros'",
-        )
+        known = self.recover in (False, True, "zeros")
+        checks.require(known, "recover", self.recover, "a boolean, or 'zeros'")
         scoring = self.scoring and config.get(self.scoring)
         object.__setattr__(self, "scoring", scoring)
         exclude = checks.patterns("exclude", self.exclude)
@@ -102,24 +93,24 @@ class Pruner:
     @property
     def grain(self):
         """The granularity, as an object."""
-        if self.granularity != "channel":
-            return granularity.get(self.granularity)
-        _, options = criteria.on_channels(self.criterion)
-        return granularity.Channel(**options)
+        return self._pair()[1]
+
+    def _pair(self):
+        """Returns the criterion, and the granularity that suits it."""
+        criterion, grain = criteria.get(self.criterion), self.granularity
+        if grain != "channel":
+            return criterion, granularity.get(grain)
+        criterion, options = criteria.on_channels(criterion)
+        return criterion, granularity.Channel(**options)
 
     def masks(self, objective, sparsity, min_kept=0, verbose=0, target=None):
-        """Returns the masks that all rounds lead to. Changes nothing.
+        """Returns all rounds' masks, booleans by weight. Changes nothing.
 
         Args:
             objective: A `kprune.scoring.objective.Objective`.
-            sparsity: Share of the groups to remove, in [0, 1).
-            min_kept: Groups that each weight keeps at least.
+            sparsity, min_kept: As for `kprune.prune`.
             verbose: 1 shows a progress bar over the rounds and batches.
-            target: A `kprune.pruning.target.Target` in place of `sparsity`, or
-                `None`.
-
-        Returns:
-            Dict from weight name to boolean array.
+            target: `None`, or a `target.Target` in place of the sparsity.
         """
         schedule = schedules.get(self.schedule)
         progress = Progress(self.rounds, verbose)
@@ -133,26 +124,16 @@ class Pruner:
         return current
 
     def ranking(self, objective, current, number):
-        """Returns the `kprune.pruning.ranking.Ranking` of a round. Changes
-        nothing.
-
-        Args:
-            objective, current, number: As for `step`.
-        """
-        layouts = objective.layouts
-        criterion = criteria.get(self.criterion)
-        if self.granularity == "channel":
-            criterion, _ = criteria.on_channels(self.criterion)
-        data = self._data_of(objective, number)
+        """Returns the scored groups of a round, a `ranking.Ranking`."""
+        criterion, grain = self._pair()
+        data, size = objective, objective.scoring.batches
+        if self.fresh_batches and size is not None:
+            data = objective.on(*range((number - 1) * size, number * size))
         scores = criterion(data, objective.weights, current)
         return rank(
-            self.grain.grouping(objective.model, layouts),
+            grain.grouping(objective.model, objective.layouts),
             allocation.get(self.allocation),
-            {
-                name: scores_of(scores, name, layout.shape)
-                for name, layout in layouts.items()
-                if name in scores
-            },
+            as_arrays(scores, objective.layouts),
             {name: mask | bool(self.recover) for name, mask in current.items()},
             objective.seed,
             number,
@@ -162,16 +143,11 @@ class Pruner:
         """Returns the masks that one round leads to. Changes nothing.
 
         Args:
-            objective: A `kprune.scoring.objective.Objective`.
+            objective, target: As for `masks`.
             current: Dict of the masks before, by name.
             budget: A `kprune.masks.Budget`, with how far pruning is.
             number: Integer >= 1, of the round: what is drawn at random, and
                 which batches are read if they are fresh ones, follows from it.
-            target: A `kprune.pruning.target.Target` in place of the budget's
-                sparsity.
-
-        Returns:
-            Dict from weight name to boolean array.
         """
         ranking = self.ranking(objective, current, number)
         if target is None:
@@ -181,10 +157,3 @@ class Pruner:
         if budget.progress >= 1:
             ranking.grouping.check(result)
         return result
-
-    def _data_of(self, objective, number):
-        """Returns the objective on the batches of a round."""
-        batches = objective.scoring.batches
-        if not self.fresh_batches or batches is None:
-            return objective
-        return objective.on(*range((number - 1) * batches, number * batches))

@@ -43,9 +43,6 @@ class Ranking:
         Args:
             budget: A `kprune.masks.Budget`.
             tell: Whether to warn where much is drawn among equal scores.
-
-        Returns:
-            Dict from weight name to boolean array.
         """
         counts = self.allocate(
             self.groups,
@@ -69,18 +66,9 @@ class Ranking:
 
 
 def rank(grouping, allocate, scores, alive, seed, number):
-    """Returns the `Ranking` that scores lead to.
-
-    Args:
-        grouping, allocate, alive, seed, number: As for `Ranking`.
-        scores: Dict from weight name to array.
-
-    Raises:
-        ValueError: If weights have no scores that need some, or one is NaN.
-    """
+    """Returns the `Ranking` that scores lead to, arrays by weight name."""
     grouping = grouping.scored_in(scores)
-    live = grouping.live(alive)
-    groups = {}
+    live, groups = grouping.live(alive), {}
 
     def rng(name):
         return seeds.stream(seed, "pool", name, number)
@@ -100,17 +88,11 @@ def rank(grouping, allocate, scores, alive, seed, number):
 
 
 def scores_by(criterion, objective):
-    """Returns the scores of all weights at their current masks, as arrays.
-
-    Raises:
-        ValueError: If the scores do not fit the weights, or one is NaN.
-    """
+    """Returns the scores of all weights at their current masks, as arrays."""
     scores = criterion(objective, objective.weights, objective.masks)
-    found = {}
-    for name, layout in objective.layouts.items():
-        if name in scores:
-            found[name] = scores_of(scores, name, layout.shape)
-            _refuse_nan(found[name], name)
+    found = as_arrays(scores, objective.layouts)
+    for name, array in found.items():
+        _refuse_nan(array, name)
     if not found:
         raise ValueError(
             "The criterion gave no scores. Expected arrays by weight name, of "
@@ -119,19 +101,19 @@ def scores_by(criterion, objective):
     return found
 
 
-def scores_of(scores, name, shape):
-    """Returns the scores of a weight as an array, or says what is wrong."""
-    array = np.asarray(scores[name])
-    if array.shape != shape:
-        raise ValueError(
-            f"The scores of {name!r} have the wrong shape. Expected {shape}. "
-            f"Received: {array.shape}"
-        )
-    return array
+def as_arrays(scores, layouts):
+    """Returns the scores of weights by name, if they fit their shapes."""
+    found = {n: np.asarray(scores[n]) for n in layouts if n in scores}
+    for name, array in found.items():
+        if array.shape != layouts[name].shape:
+            raise ValueError(
+                f"The scores of {name!r} have the wrong shape. Expected "
+                f"{layouts[name].shape}. Received: {array.shape}"
+            )
+    return found
 
 
 def _refuse_nan(array, name):
-    """Raises `ValueError` if a score is NaN."""
     if array.size and np.isnan(array.min()):  # `min` is NaN if any entry is.
         raise ValueError(
             f"The scores of {name!r} hold NaN, which cannot be ranked."
@@ -142,8 +124,7 @@ def _drawn(scores, kept):
     """Returns how many of the kept scores others had an equal claim with."""
     if not kept.any() or kept.all():
         return 0
-    lowest = scores[kept].min()
-    equal = scores == lowest
+    equal = scores == scores[kept].min()
     here = int(np.count_nonzero(equal & kept))
     return here if np.count_nonzero(equal) > here else 0
 

@@ -79,19 +79,16 @@ def _check_scores(criterion):
     model = _model(norm=True)
     first, again = _scores(criterion, model), _scores(criterion, model)
     for name, array in first.items():
-        kind = array.dtype
+        scores, kind = f"The scores of {name!r}", array.dtype
         _require(
             kind in (np.float32, np.float64),
-            f"The scores of {name!r} are {kind}. Expected float32 or float64.",
+            f"{scores} are {kind}. Expected float32 or float64.",
         )
-        _require(
-            np.isfinite(array).all(),
-            f"The scores of {name!r} are not all finite.",
-        )
+        _require(np.isfinite(array).all(), f"{scores} are not all finite.")
         _require(
             (array == again[name]).all(),
-            f"The scores of {name!r} differ from call to call. Expected the "
-            "same from the same objective and seed: draw by "
+            f"{scores} differ from call to call. Expected the same from the "
+            "same objective and seed: draw by "
             "`kprune.runtime.seeds.stream(objective.seed, ...)`.",
         )
 
@@ -109,10 +106,7 @@ def _check_nothing_changes(criterion):
             random.getstate() == python
             and (np.random.get_state()[1] == numpy).all()
         )
-    _require(
-        same,
-        "Scoring changed the global random state of Python or NumPy.",
-    )
+    _require(same, "Scoring changed Python's or NumPy's global random state.")
     for variable, value in zip(model.variables, before, strict=True):
         _require(
             (np.array(variable) == value).all(),
@@ -126,9 +120,7 @@ def _check_nothing_changes(criterion):
 
 
 def _check_counts(criterion, model, grain, sparsity, allocate):
-    pruner = Pruner(
-        criterion, grain, allocate, schedule="exponential", rounds=2
-    )
+    pruner = Pruner(criterion, grain, allocate, "exponential", rounds=2)
     grain = pruner.grain
     left = scope.left_out(model, grain, ())
     objective = _objective(model, exclude=left)
@@ -194,30 +186,27 @@ def _model(norm=False, values="normal"):
 
     def kernel(seed):
         normal = keras.initializers.HeNormal(seed=seed)
-        return {
+        law = {
             "normal": normal,
-            "equal": keras.initializers.Constant(0.5),
-            "zero": keras.initializers.Zeros(),
+            "equal": "ones",
+            "zero": "zeros",
             "half zero": lambda shape, dtype: keras.ops.relu(
                 normal(shape, dtype)
             ),
-        }[values]
+        }
+        return {"kernel_initializer": law[values]}
 
     layers = keras.layers
     return keras.Sequential(
         [
             keras.Input((5, 5, 2)),
-            layers.Conv2D(
-                4, 3, use_bias=False, kernel_initializer=kernel(1), name="conv"
-            ),
+            layers.Conv2D(4, 3, use_bias=False, name="conv", **kernel(1)),
             *([layers.BatchNormalization()] if norm else []),
             layers.ReLU(),
             layers.Dropout(0.3, seed=1),
             layers.Flatten(),
-            layers.Dense(
-                6, activation="relu", kernel_initializer=kernel(2), name="fc1"
-            ),
-            layers.Dense(3, kernel_initializer=kernel(3), name="fc2"),
+            layers.Dense(6, activation="relu", name="fc1", **kernel(2)),
+            layers.Dense(3, name="fc2", **kernel(3)),
         ]
     )
 
