@@ -24,13 +24,8 @@ __all__ = [
     "smart_ratios",
     "uniform",
 ]
-_ALL = {
-    "global": global_,
-    "uniform": uniform,
-    "erk": erk,
-    "er": er,
-    "smart_ratio": smart_ratio,
-}
+_ALL = {f.__name__: f for f in (uniform, erk, er, smart_ratio)}
+_ALL["global"] = global_
 
 
 def names():

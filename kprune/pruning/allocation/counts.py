@@ -29,18 +29,10 @@ def in_proportion(densities, groups, sizes, budget):
 
 
 def shared(total, densities, sizes, most):
-    """Shares a number out to weights by density, capped at what they have.
+    """Shares a number out to the names of `most`, in Fractions.
 
-    What a weight cannot take goes to the others.
-
-    Args:
-        total: The number to share out.
-        densities: Dict from name to a number in proportion to the density.
-        sizes: Dict from name to the number that a density of 1 stands for.
-        most: Dict from the names that share to the largest number of each.
-
-    Returns:
-        Dict from each name of `most` to a Fraction.
+    In proportion to density x size, and `most` at most. What a weight cannot
+    take goes to the others.
     """
     raw = {name: densities[name] * sizes[name] for name in most}
     dense = set()
@@ -92,16 +84,10 @@ def shares(total, weights, room):
     the others, in proportion again.
 
     Args:
-        total: Integer >= 0.
+        total: Integer >= 0, up to the sum of `room`.
         weights: Dict of finite numbers >= 0 by name. Once all that have room
             are 0, the room that is left counts in their place.
         room: Dict of the largest share by name, integers.
-
-    Returns:
-        Dict of integers by name that add up to `total`.
-
-    Raises:
-        ValueError: If there is not enough room for all.
 
     Example:
 

@@ -80,8 +80,7 @@ def smart_ratio(groups, sizes, shapes, budget, rng):
 
 
 def _of_matrices(names, density, total, sizes, most):
-    """Returns how many of each matrix are kept, or nothing if matrices share
-    as convolutions do."""
+    """Returns how many of each matrix are kept, {} if they share as others."""
     fixed = {n: min(density * sizes[n], Fraction(most[n])) for n in names}
     if len(names) == len(most) or 2 * sum(fixed.values()) > total:
         return {}

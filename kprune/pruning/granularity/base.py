@@ -1,6 +1,7 @@
 """What all granularities share, and single weights."""
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -18,26 +19,39 @@ REDUCE = {
 
 
 def matrix_axes(layout):
-    """Returns the axes of a weight's view that count the rows of its matrix,
-    and those that count columns: outputs, and the gates of a recurrent
-    kernel."""
+    """Returns the axes of a view that count the rows of a weight's matrix, and
+    the columns: outputs, and the gates of a recurrent kernel."""
     gates = [layout.outputs[0] - 1] if layout.view != layout.shape else []
     columns = gates + list(layout.outputs)
     return [a for a in range(len(layout.view)) if a not in columns], columns
 
 
+def as_matrix(array, layout):
+    """Returns a weight as the matrix of `matrix_axes`."""
+    rows, columns = matrix_axes(layout)
+    count = math.prod(layout.view[a] for a in columns)
+    moved = np.transpose(array.reshape(layout.view), rows + columns)
+    return moved.reshape(-1, count)
+
+
+def put_back(moved, layout, order=None):
+    """Returns a weight whose view's axes were put in another order, by default
+    that of `as_matrix`."""
+    rows, columns = matrix_axes(layout)
+    order = order or rows + columns
+    moved = moved.reshape([layout.view[a] for a in order])
+    return np.transpose(moved, np.argsort(order)).reshape(layout.shape)
+
+
 class Granularity:
     """Base of the granularities: all weights fit, no sparsity is fixed.
 
-    A granularity that treats each weight tensor by itself has three methods,
-    `pool(scores, alive, layout, rng)`, `live(alive, layout)` and
-    `expand(kept, layout)`.
-
-    Attributes:
-        sparsity: The sparsity that it fixes, or `None`.
+    One that treats each weight tensor by itself has three methods: `pool`, to
+    a score for each group, `live`, which groups may be kept, and `expand`, from
+    the groups kept to a mask. Here, each weight is a group.
     """
 
-    sparsity = None
+    sparsity = None  # The one that a granularity fixes.
 
     def leaves_output_layer(self, model):
         """Whether the weights of a model's output layer are left out."""
@@ -49,12 +63,7 @@ class Granularity:
         del layout
 
     def unprunable_reasons(self, model, excluded):
-        """Returns why weights have no group that could go, by name.
-
-        Args:
-            model: A built Keras model, wrapped or not.
-            excluded: Names of the weights that stay dense.
-        """
+        """Returns why weights have no group that could go, by name."""
         del model, excluded
         return {}
 
@@ -63,33 +72,25 @@ class Granularity:
         del mask, layout
 
     def grouping(self, model, layouts):
-        """Returns the groups of a model: see `ByWeight`.
-
-        Args:
-            model: A built Keras model, wrapped or not.
-            layouts: Dict from name to `Layout` of the weights to prune.
-        """
+        """Returns the groups of a model: see `ByWeight`."""
         del model
         return ByWeight(self, layouts)
+
+    def pool(self, scores, alive, layout, rng):
+        del alive, layout, rng
+        return scores
+
+    def live(self, alive, layout):
+        del layout
+        return alive
+
+    def expand(self, kept, layout):
+        return kept.reshape(layout.shape)
 
 
 @dataclasses.dataclass(frozen=True)
 class Weight(Granularity):
     """Single weights: unstructured pruning."""
-
-    def pool(self, scores, alive, layout, rng):
-        """Returns one score per weight."""
-        del alive, layout, rng
-        return scores
-
-    def live(self, alive, layout):
-        """Returns which groups may be kept: here, which weights."""
-        del layout
-        return alive
-
-    def expand(self, kept, layout):
-        """Returns the mask that keeps the weights `kept`."""
-        return kept.reshape(layout.shape)
 
 
 class ByWeight:
@@ -112,11 +113,7 @@ class ByWeight:
         return self._layouts[family].shape
 
     def scored_in(self, names):
-        """Returns the grouping for the weights that scores were given for.
-
-        Raises:
-            ValueError: If it is not all of them.
-        """
+        """Returns the grouping, if all its weights have scores."""
         for name in self._layouts:
             if name not in names:
                 raise ValueError(
@@ -145,25 +142,15 @@ class ByWeight:
         }
 
     def masks(self, kept, alive):
-        """Returns the masks that keep the groups `kept`.
-
-        Args:
-            kept: Dict from family to booleans over its groups.
-            alive: As for `pooled`.
-        """
+        """Returns the masks that keep the groups `kept`, booleans by family."""
         return {
             name: self._grain.expand(groups, self._layouts[name]) & alive[name]
             for name, groups in kept.items()
         }
 
     def removed_size(self, masks, others):
-        """Returns how many entries of other variables go with the groups that
-        are removed: here, none.
-
-        Args:
-            masks: Dict of masks by name.
-            others: Dict from the names of the other variables to their sizes.
-        """
+        """Returns how many entries of other variables, of which `others` has
+        the sizes by name, go with the groups that are removed."""
         del masks, others
         return 0
 

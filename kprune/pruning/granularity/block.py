@@ -1,11 +1,15 @@
 """Rectangles of the weight matrix."""
 
 import dataclasses
-import math
 
 import numpy as np
 
-from kprune.pruning.granularity.base import REDUCE, Granularity, matrix_axes
+from kprune.pruning.granularity.base import (
+    REDUCE,
+    Granularity,
+    as_matrix,
+    put_back,
+)
 from kprune.runtime import checks, lookup
 
 
@@ -36,7 +40,6 @@ class Block(Granularity):
         object.__setattr__(self, "shape", shape)
 
     def pool(self, scores, alive, layout, rng):
-        """Returns one score per block."""
         del rng
         blocks = self._blocks(np.where(alive, scores, 0.0), layout, 0.0)
         if self.reduce == "mean":  # Over what a block at an edge has.
@@ -49,37 +52,19 @@ class Block(Granularity):
         return REDUCE[self.reduce](blocks, axis=(1, 3))
 
     def live(self, alive, layout):
-        """Returns which blocks have a live weight."""
         return self._blocks(alive, layout, False).any(axis=(1, 3))
 
     def expand(self, kept, layout):
-        """Returns the mask that keeps whole blocks."""
-        rows, columns, order = _matrix(layout)
+        rows, columns = as_matrix(np.empty(layout.shape, bool), layout).shape
         height, width = self.shape
         full = kept.repeat(height, axis=0).repeat(width, axis=1)
-        moved = full[:rows, :columns].reshape(
-            [layout.view[axis] for axis in order]
-        )
-        return np.transpose(moved, np.argsort(order)).reshape(layout.shape)
+        return put_back(full[:rows, :columns], layout)
 
     def _blocks(self, array, layout, padding):
         """Returns the array as (rows, height, columns, width) of blocks,
         padded at the edges."""
-        rows, columns, order = _matrix(layout)
-        moved = np.transpose(array.reshape(layout.view), order)
-        matrix = moved.reshape(rows, columns)
-        height, width = self.shape
+        matrix = as_matrix(array, layout)
+        (rows, columns), (height, width) = matrix.shape, self.shape
         edge = ((0, -rows % height), (0, -columns % width))
         matrix = np.pad(matrix, edge, constant_values=padding)
-        return matrix.reshape(
-            matrix.shape[0] // height, height, matrix.shape[1] // width, width
-        )
-
-
-def _matrix(layout):
-    """Returns rows, columns and the axes of the view in that order."""
-    rows, columns = matrix_axes(layout)
-    height, width = (
-        math.prod(layout.view[a] for a in axes) for axes in (rows, columns)
-    )
-    return height, width, rows + columns
+        return matrix.reshape(-1, height, matrix.shape[1] // width, width)

@@ -90,17 +90,14 @@ class Channel(Granularity):
         return self.tied and channels.followable(model)
 
     def pool(self, scores, alive, layout, rng):
-        """Returns one score per output unit."""
         del rng
         scores = np.where(alive, scores, 0).reshape(layout.view)
         return REDUCE[self.reduce](scores, axis=self._others(layout))
 
     def live(self, alive, layout):
-        """Returns which channels have a live weight."""
         return alive.reshape(layout.view).any(axis=self._others(layout))
 
     def expand(self, kept, layout):
-        """Returns the mask that keeps whole channels."""
         kept = np.expand_dims(kept, self._others(layout))
         return np.broadcast_to(kept, layout.view).reshape(layout.shape).copy()
 

@@ -36,11 +36,7 @@ class CoupledChannels:
         return self._layouts[family].shape
 
     def scored_in(self, names):
-        """Returns the grouping without groups that have no scores: they stay.
-
-        Args:
-            names: Names of the weights that scores were given for.
-        """
+        """Returns the grouping without groups that have no scores."""
         scored = np.zeros(self._map.size, bool)
         for name in names:
             for axis in self._counted(name):
@@ -54,13 +50,7 @@ class CoupledChannels:
         return found
 
     def pooled(self, scores, alive, rng):
-        """Yields (family, array with a score for each group).
-
-        Args:
-            scores: Dict from weight name to array.
-            alive: Dict from name to booleans: which entries may be kept.
-            rng: Not used.
-        """
+        """Yields (family, array with a score for each group)."""
         pool = _Pool(self._map.size)
         for name, array in scores.items():
             for axis in self._counted(name):
@@ -79,22 +69,14 @@ class CoupledChannels:
         found = np.zeros(self._map.size, bool)
         for name in self._layouts:
             for axis in self._axes(name):
-                found[axis.groups[_any_along(alive[name], axis)]] = True
+                found[axis.groups[_rows(alive[name], axis).any(1)]] = True
         return {
             family: found[groups] for family, groups in self._families.items()
         }
 
     def masks(self, kept, alive):
-        """Returns the masks that keep the groups `kept`.
-
-        Args:
-            kept: Dict from family to booleans over its groups.
-            alive: As for `pooled`.
-        """
-        stays = np.ones(self._map.size, bool)
-        for family, chosen in kept.items():
-            stays[self._families[family]] = chosen
-        found = {}
+        """Returns the masks that keep the groups `kept`, booleans by family."""
+        stays, found = self._stays(kept), {}
         for name, layout in self._layouts.items():
             found[name] = alive[name].copy()
             for axis in self._axes(name):
@@ -106,9 +88,7 @@ class CoupledChannels:
     def removed_size(self, masks, others):
         """Returns how many entries of other variables, such as biases, go
         with the groups that are removed."""
-        stays = np.ones(self._map.size, bool)
-        for family, live in self.live(masks).items():
-            stays[self._families[family]] = live
+        stays = self._stays(self.live(masks))
         return sum(
             size
             * int(np.count_nonzero(~stays[axis.groups]))
@@ -120,6 +100,13 @@ class CoupledChannels:
     def check(self, masks):
         """All masks of this kind are as they should be."""
 
+    def _stays(self, kept):
+        """Returns booleans over all groups, from those of each family."""
+        stays = np.ones(self._map.size, bool)
+        for family, chosen in kept.items():
+            stays[self._families[family]] = chosen
+        return stays
+
     def _axes(self, name):
         return self._map.axes.get(name, ())
 
@@ -130,13 +117,7 @@ class CoupledChannels:
 
 
 def unprunable_reasons(model, excluded, output_layer):
-    """Returns why weights have no channel that could go, by name.
-
-    Args:
-        model: A model that is a graph of layers, wrapped or not.
-        excluded: Names of the weights that stay dense.
-        output_layer: Whether the channels of the model's outputs may go.
-    """
+    """Returns why weights have no channel that could go, by name."""
     found = channels.build_channel_map(model)
     names = [n for n in weights.prunable(model) if n not in excluded]
     free = may_go(found, model, names, output_layer)
@@ -224,6 +205,11 @@ def _cost_of_groups(found, model, names, kind):
     return np.maximum(total, 1)
 
 
+def _rows(array, axis):
+    """Returns a weight as a matrix, a row for each place of an axis."""
+    return np.moveaxis(array, axis.number, 0).reshape(len(axis.groups), -1)
+
+
 class _Pool:
     """Sums up scores over the groups of channels that their entries are of."""
 
@@ -235,8 +221,7 @@ class _Pool:
 
     def add(self, scores, axis):
         """Adds the scores of a weight along an axis of it."""
-        rows = np.moveaxis(scores, axis.number, 0)
-        rows = rows.reshape(len(axis.groups), -1)
+        rows = _rows(scores, axis)
         groups, places = np.unique(axis.groups, return_index=True)
         new = self.counts[groups] == 0
         self._first[groups[new]] = rows[places[new], 0]
@@ -257,8 +242,3 @@ class _Pool:
             "abs_sum": np.abs(self._sums),
         }
         return found[reduce]
-
-
-def _any_along(alive, axis):
-    others = tuple(a for a in range(alive.ndim) if a != axis.number)
-    return alive.any(axis=others)

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from kprune.pruning.granularity.base import Granularity
+from kprune.pruning.granularity.base import Granularity, put_back
 from kprune.runtime import checks
 
 
@@ -52,16 +52,7 @@ class NM(Granularity):
         ranks = np.empty_like(order)
         places = np.broadcast_to(np.arange(self.m), order.shape)
         np.put_along_axis(ranks, order, places, axis=-1)
-        return -self._back(ranks.astype(np.float32), layout)
-
-    def live(self, alive, layout):
-        """Returns which weights are live."""
-        del layout
-        return alive
-
-    def expand(self, kept, layout):
-        """Returns the mask that keeps the weights `kept`."""
-        return kept.reshape(layout.shape)
+        return -put_back(ranks.astype(np.float32), layout, _inputs_last(layout))
 
     def check(self, mask, layout):
         kept = self._runs(mask, layout).sum(axis=-1)
@@ -74,15 +65,10 @@ class NM(Granularity):
             )
 
     def _runs(self, array, layout):
-        moved = self._inputs_last(array.reshape(layout.view), layout)
+        moved = np.transpose(array.reshape(layout.view), _inputs_last(layout))
         return moved.reshape(-1, self.m)
 
-    def _back(self, runs, layout):
-        rest = [a for a in range(len(layout.view)) if a not in layout.inputs]
-        order = rest + list(layout.inputs)
-        moved = runs.reshape([layout.view[a] for a in order])
-        return np.transpose(moved, np.argsort(order)).reshape(layout.shape)
 
-    def _inputs_last(self, array, layout):
-        rest = [a for a in range(array.ndim) if a not in layout.inputs]
-        return np.transpose(array, rest + list(layout.inputs))
+def _inputs_last(layout):
+    rest = [a for a in range(len(layout.view)) if a not in layout.inputs]
+    return rest + list(layout.inputs)

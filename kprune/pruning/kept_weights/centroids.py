@@ -16,13 +16,8 @@ from kprune.runtime import files
 from kprune.runtime.methods import Method
 
 # What a network begins with beside its kernels, by the name of the variable.
-_FRESH = {
-    "bias": 0,
-    "beta": 0,
-    "gamma": 1,
-    "moving_mean": 0,
-    "moving_variance": 1,
-}
+_FRESH = {"bias": 0, "beta": 0, "moving_mean": 0}
+_FRESH |= {"gamma": 1, "moving_variance": 1}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,8 +64,7 @@ class Centroids:
         kernels = {id(weight.variable) for weight in weights.find(model)}
         for variable in model.variables:
             if id(variable) not in kernels and variable.name in _FRESH:
-                fresh = np.full(variable.shape, _FRESH[variable.name])
-                variable.assign(fresh)
+                variable.assign(np.full(variable.shape, _FRESH[variable.name]))
 
     def save(self, path):
         """Writes an `.npz` file: the numbers, a bit for each entry that says
@@ -93,18 +87,10 @@ class Centroids:
 
     @classmethod
     def load(cls, path):
-        """Reads the file that `save` wrote.
-
-        Raises:
-            ValueError: If the file is something else.
-        """
+        """Reads the file that `save` wrote."""
         with np.load(path) as file:
             arrays = dict(file)
-        names = [
-            key.removeprefix("values/")
-            for key in arrays
-            if key.startswith("values/")
-        ]
+        names = [key[7:] for key in arrays if key.startswith("values/")]
         if not names:
             raise ValueError(f"{path} holds no centroids written by kprune.")
         values, masks, signs = {}, {}, {}

@@ -2,16 +2,14 @@
 
 The variants "+rescale" and "+reinit" of 3SP, van Amersfoort et al., 2020: an
 initializer sets the variance by the number of inputs of a unit, and a pruned
-unit has fewer. `rescale` is what "OSSuM: A gradient-free approach for pruning
-neural networks at initialization" (submitted to ICLR 2022) does before
-training.
+unit has fewer. `rescale` is what OSSuM does before training.
 """
 
 import keras
 import numpy as np
 
 from kprune.masking import initializers, weights
-from kprune.pruning.granularity.base import matrix_axes
+from kprune.pruning.granularity.base import as_matrix
 
 
 def rescale_variance(model, seed=0):
@@ -34,23 +32,18 @@ def rescale_variance(model, seed=0):
     """
     del seed
     for weight, mask in _pruned(model):
-        before, after = (
-            _fan_in(weight, np.ones_like(mask)),
-            _fan_in(weight, mask),
-        )
-        if after:
-            value = np.asarray(weight.variable) * np.sqrt(before / after)
-            weight.variable.assign(value)
+        before = _fan_in(weight, np.ones_like(mask))
+        scale = np.sqrt(before / _fan_in(weight, mask))
+        weight.variable.assign(np.asarray(weight.variable) * scale)
 
 
 def reinitialize(model, seed=0):
     """Draws kept weights anew, as the initializer would for what is left.
 
-    Each kernel of which something is pruned is drawn with the shape that it
-    has once `kprune.shrink` has taken out the channels that are pruned, by
-    the initializer of its layer.
-    What lost nothing stays, and so do embeddings and biases:
-    `kprune.sanity.reinitialize` draws all.
+    Each kernel of which something is pruned is drawn, by its layer's
+    initializer, with the shape that it has once `kprune.shrink` has taken out
+    the channels that are pruned. What lost nothing stays, and so do embeddings
+    and biases: `kprune.sanity.reinitialize` draws all.
 
     Args:
         model: A wrapped model, pruned by channels, changed in place.
@@ -125,14 +118,12 @@ def _fan_in(weight, mask):
     axes = range(view.ndim)
     others = tuple(a for a in axes if a not in weight.layout.outputs)
     inputs = view.sum(axis=others)
-    return inputs[inputs > 0].mean() if inputs.any() else 0
+    return inputs[inputs > 0].mean()
 
 
 def _inputs(layout, mask):
     """Returns how many inputs a unit has, of those that any unit reads."""
-    _, units = matrix_axes(layout)
-    read = mask.reshape(layout.view).any(axis=tuple(units))
-    return int(np.count_nonzero(read))
+    return int(np.count_nonzero(as_matrix(mask, layout).any(axis=1)))
 
 
 def _redrawn(weight, mask, seed):

@@ -5,25 +5,20 @@ Initialization", Lee et al., 2020 (https://arxiv.org/abs/1906.06307).
 """
 
 import dataclasses
-import math
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.masking import weights
-from kprune.pruning.granularity.base import matrix_axes
+from kprune.masking import weights, wrapping
+from kprune.pruning.granularity.base import as_matrix, put_back
 from kprune.runtime import checks, seeds
 from kprune.runtime.methods import Method
 
 
 @dataclasses.dataclass(frozen=True)
 class Residual:
-    """How far a weight is from an isometry.
-
-    Attributes:
-        before, after: Floats, |W^T W - I| in the Frobenius norm.
-    """
+    """How far a weight is from an isometry: |W^T W - I|, Frobenius' norm."""
 
     before: float
     after: float
@@ -85,18 +80,15 @@ def isometry(
     if patience is not None:
         checks.integer("patience", patience, 1, " or None")
     seeds.check(seed)
-    masked = [w for w in weights.find(model) if w.mask is not None]
-    if not masked:
-        raise ValueError(
-            f"Model {model.name!r} has no masks. Expected a model returned by "
-            "`kprune.prune` or `kprune.wrap`."
-        )
+    wrapping.get_masks(model)  # Raises if it has none.
     found = {}
-    for weight in masked:
-        if weight.variable.name == "embeddings":
+    for weight in weights.find(model):
+        if weight.mask is None or weight.variable.name == "embeddings":
             continue
-        w = _matrix(weight.layout, weight.variable)
-        mask = _matrix(weight.layout, weight.mask)
+        w, mask = (
+            as_matrix(keras.ops.convert_to_numpy(variable), weight.layout)
+            for variable in (weight.variable, weight.mask)
+        )
         w = np.where(mask, w, 0)
         start = w
         if orthogonal_start:
@@ -106,7 +98,7 @@ def isometry(
             start, mask, steps, learning_rate, patience or steps
         )
         found[weight.name] = Residual(residual(w), float(after))
-        weight.variable.assign(_tensor(weight.layout, np.asarray(best)))
+        weight.variable.assign(put_back(np.asarray(best), weight.layout))
     return found
 
 
@@ -118,10 +110,7 @@ def residual(w):
 def descend(w, mask, steps, learning_rate, patience):
     """Returns the matrix of the least residual on the way, and that residual.
 
-    Args:
-        w: Matrix, zero where `mask` is False.
-        mask: Booleans of its shape: what may change.
-        steps, learning_rate, patience: As for `isometry`.
+    `w` is a matrix, zero where the booleans `mask` do not let it change.
     """
     dtype = tf.as_dtype(w.dtype)
     return _descend(
@@ -161,10 +150,8 @@ def _descend(w, mask, steps, learning_rate, patience):
 
 
 def _value_and_direction(w):
-    """Returns |W^T W - I| and its gradient, 2 W (W^T W - I) / |W^T W - I|.
-
-    Where the norm is 0, which has no gradient, that is 0.
-    """
+    """Returns |W^T W - I| and its gradient, 2 W (W^T W - I) / |W^T W - I|, 0
+    where the norm is."""
     gap = tf.matmul(w, w, transpose_a=True)
     gap -= tf.eye(tf.shape(w)[1], dtype=w.dtype)
     norm = tf.norm(gap)
@@ -178,22 +165,6 @@ def _orthogonal(shape, rng):
     q, r = np.linalg.qr(drawn)
     q = q * np.sign(np.diag(r))
     return (q if shape[0] >= shape[1] else q.T).astype("float32")
-
-
-def _matrix(layout, variable):
-    """Returns a weight or mask as a matrix with a column for each output."""
-    array = keras.ops.convert_to_numpy(variable).reshape(layout.view)
-    rows, columns = matrix_axes(layout)
-    count = math.prod(layout.view[a] for a in columns)
-    return array.transpose([*rows, *columns]).reshape(-1, count)
-
-
-def _tensor(layout, matrix):
-    """Returns what `_matrix` took apart, put together again."""
-    rows, columns = matrix_axes(layout)
-    order = [*rows, *columns]
-    array = matrix.reshape([layout.view[a] for a in order])
-    return array.transpose(np.argsort(order)).reshape(layout.shape)
 
 
 METHOD = Method(

@@ -30,9 +30,6 @@ def coreset(model, sparsity, data=None, *, beta=None, seed=0):
     draws is read by w_jk n / (q_j c): on the average of the draws the next
     layer is given what it was. Layers are pruned from the first on.
 
-    The released code takes a column of weights for the biases of the neurons
-    that stay; here each keeps its own.
-
     Args:
         model: A built graph of dense layers, wrapped or not. It is left as it
             was.
@@ -95,11 +92,7 @@ def coreset(model, sparsity, data=None, *, beta=None, seed=0):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Draws:
-    """How often each of d neurons was drawn.
-
-    Args:
-        counts: Integer array (d,).
-    """
+    """How often each of d neurons was drawn, an array (d,)."""
 
     counts: np.ndarray
 
@@ -120,16 +113,18 @@ def sensitivities(made, read, beta):
     Adds nodes to the graph that the layers are of.
 
     Args:
-        made: `kprune.scoring.neurons.Read`, the layer of the neurons.
-        read: `kprune.scoring.neurons.Read`, the layer that reads them.
+        made, read: `kprune.scoring.neurons.Read`: the layer of the neurons,
+            and the one that reads them.
         beta: Number > 0, a bound on the norm of what they are given.
     """
-    squares = np.square(_bias(made.layer))
     kernel = np.asarray(made.layer.kernel.value)  # No copy: it may be large.
-    squares += np.einsum("ij,ij->j", kernel, kernel, dtype=np.float64)
-    norms = np.sqrt(squares)
+    squares = np.einsum("ij,ij->j", kernel, kernel, dtype=np.float64)
+    if made.layer.use_bias:
+        squares += np.square(np.array(made.layer.bias.value, np.float64))
     value = made.layer.activation(
-        keras.ops.convert_to_tensor(beta * norms[None], made.layer.dtype)
+        keras.ops.convert_to_tensor(
+            beta * np.sqrt(squares)[None], made.layer.dtype
+        )
     )
     put_out, given = made.operation.output, read.operation.input
     if put_out is not given:  # An activation of its own, for one.
@@ -149,14 +144,9 @@ def draw(chances, size, rng):
 
     Args:
         chances: Float array (d,), of sum 1.
-        size: Integer, how many different ones to draw.
+        size: Integer, how many different ones to draw; all that can be drawn
+            if these are fewer.
         rng: A `numpy.random.Generator`.
-
-    Returns:
-        `Draws`. If fewer than `size` can be drawn at all, all of these.
-
-    Raises:
-        ValueError: If that takes more than ten million draws.
     """
     size = min(size, int(np.count_nonzero(chances)))
     counts = np.zeros(len(chances), np.int64)
@@ -181,13 +171,6 @@ def draw(chances, size, rng):
     return Draws(counts)
 
 
-def _bias(layer):
-    """Returns the bias of a layer in float64, zeros if it has none."""
-    if not layer.use_bias:
-        return np.zeros(layer.units)
-    return np.array(layer.bias.value, np.float64)
-
-
 def _bounds(reads, data, beta):
     """Returns the bound on the norm of what each layer is given."""
     if data is None:
@@ -205,7 +188,6 @@ def _bounds(reads, data, beta):
 
 METHOD = Method(
     "coreset",
-    title="coreset",
     call="kprune.kept_weights.coreset(model, 0.5, data=data)",
     paper="Mussay et al., 2019",
     link="https://arxiv.org/abs/1907.04018",

@@ -12,6 +12,7 @@ import numpy as np
 
 from kprune.masking import masks
 from kprune.pruning import criteria
+from kprune.pruning.ranking import scores_by
 from kprune.runtime import checks, seeds
 from kprune.runtime.methods import Method
 from kprune.scoring.batches import Batches
@@ -95,26 +96,15 @@ def prune_and_build(
 
 
 class _Draw:
-    """Networks of the same law; each layer has draws of its own.
-
-    Args:
-        activation, initializer, seed: As of `prune_and_build`.
-    """
+    """Networks of the same law; each layer has draws of its own."""
 
     def __init__(self, activation, initializer, seed):
         self._activation = activation
         self._seed = seed
-        self._initializer = None
-        if initializer is not None:
-            self._initializer = keras.initializers.get(initializer)
+        self._initializer = keras.initializers.get(initializer)
 
     def model(self, input_shape, units):
-        """Returns a network: hidden layers, then the logits.
-
-        Args:
-            input_shape: Shape of one example, which is flattened.
-            units: List of integers, those of the output layer last.
-        """
+        """Returns a network of layers of these units, the logits' last."""
         with seeds.untouched():
             inputs = keras.Input(input_shape, name="input")
             x = keras.layers.Flatten(name="flatten")(inputs)
@@ -134,19 +124,16 @@ class _Draw:
         """Returns the initializers of a layer's kernel and bias."""
         # An output layer shares no draws with the hidden layer to come there.
         rng = seeds.stream(self._seed, "pab", place, int(last))
-        kernel_seed, bias_seed = map(int, rng.integers(2**31, size=2))
-        if self._initializer is None:
+        drawn = [int(seed) for seed in rng.integers(2**31, size=2)]
+        law = self._initializer
+        if law is None:
             limit = fan_in**-0.5
             uniform = keras.initializers.RandomUniform
-            return (
-                uniform(-limit, limit, seed=kernel_seed),
-                uniform(-limit, limit, seed=bias_seed),
-            )
-        law = self._initializer
+            return [uniform(-limit, limit, seed=seed) for seed in drawn]
         if isinstance(law, keras.initializers.Initializer):
             config = law.get_config()
             if "seed" in config:
-                config["seed"] = kernel_seed
+                config["seed"] = drawn[0]
             law = type(law).from_config(config)
         return law, "zeros"
 
@@ -158,9 +145,7 @@ def _best(model, criterion, batches, one_hot, count, seed):
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     data = (batches.at(place) for place in range(batches.count()))
     objective = Objective(model, data, loss, seed=seed)
-    score = criteria.get(criterion)
-    found = score(objective, objective.weights, objective.masks)
-    (scores,) = found.values()
+    (scores,) = scores_by(criteria.get(criterion), objective).values()
     rng = seeds.stream(seed, "pab", "ties")
     return np.flatnonzero(masks.top_k(scores.sum(axis=1), count, rng))
 
