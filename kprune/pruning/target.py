@@ -9,7 +9,8 @@ import numpy as np
 from kprune.graph import costs
 from kprune.masking import weights
 from kprune.masking.masks import Budget
-from kprune.runtime import lookup
+from kprune.pruning import schedules
+from kprune.runtime import checks, lookup
 
 KINDS = ("flops", "parameters")
 
@@ -35,9 +36,6 @@ class Target:
             model: The model, wrapped or not.
             budget: A `kprune.masks.Budget`, whose sparsity does not count:
                 its schedule is of the share of the cost that is removed.
-
-        Raises:
-            ValueError: If pruning all that may go leaves too much.
         """
         left, minimum = self.left, budget.minimum
         if budget.progress < 1:
@@ -45,16 +43,14 @@ class Target:
             left = 1 - float(budget.schedule(progress, 1 - self.left))
         cost = _Cost(self.kind, model)
         whole = ranking.size
-        least = sum(
-            min(minimum, scores.size) for scores in ranking.groups.values()
-        )
 
         def masks(kept, tell=False):
             share = Fraction(whole - kept, whole)
-            one_shot = Budget(share, _as_it_is, Fraction(1), minimum)
+            one_shot = Budget(share, schedules.one_shot, Fraction(1), minimum)
             return ranking.masks(one_shot, tell)
 
-        low, high = least, sum(s.size for s in ranking.groups.values())
+        sizes = [scores.size for scores in ranking.groups.values()]
+        low, high = sum(min(minimum, size) for size in sizes), sum(sizes)
         lowest = cost.share(masks(low), ranking.grouping)
         if lowest > left:
             raise ValueError(
@@ -72,34 +68,18 @@ class Target:
 
 
 def get(target):
-    """Returns the `Target` that a dict such as `{"flops": 0.5}` stands for.
-
-    Raises:
-        ValueError: If it does not name one kind of cost and a share.
-    """
+    """Returns the `Target` that a dict such as `{"flops": 0.5}` stands for."""
     if isinstance(target, Target):
         return target
-    if not isinstance(target, dict) or len(target) != 1:
-        raise ValueError(
-            "Invalid value for argument `target`. Expected a dict of one "
-            'entry such as {"flops": 0.5}, the share of the cost to leave. '
-            f"Received: target={target!r}"
-        )
+    expected = 'a dict of one entry such as {"flops": 0.5}, the share to leave'
+    one = isinstance(target, dict) and len(target) == 1
+    checks.require(one, "target", target, expected)
     ((kind, left),) = target.items()
     if kind not in KINDS:
         raise ValueError(lookup.unknown(kind, KINDS, "cost in `target`"))
-    number = isinstance(left, (int, float, np.number, Fraction))
-    if not number or isinstance(left, bool) or not 0 < left < 1:
-        raise ValueError(
-            "Invalid value for argument `target`. Expected a share in (0, 1) "
-            f"to leave. Received: target={target!r}"
-        )
+    name = f"target[{kind!r}]"
+    checks.number(name, left, "(0, 1)", ", the share to leave")
     return Target(kind, left)
-
-
-def _as_it_is(progress, final):
-    del progress
-    return final
 
 
 class _Cost:
@@ -108,11 +88,10 @@ class _Cost:
     def __init__(self, kind, model):
         self._kind = kind
         self._found = {w.name: w for w in weights.find(model)}
-        self._times = {}
+        self._times = dict.fromkeys(self._found, 1)
         if kind == "flops":
             uses = costs.count_uses(model)
-            for name, weight in self._found.items():
-                self._times[name] = _known(uses, weight)
+            self._times = {n: _known(uses, w) for n, w in self._found.items()}
         self._others = {
             name: math.prod(variable.shape)
             for name, variable in weights.named(model)
@@ -122,13 +101,12 @@ class _Cost:
     def share(self, masks, grouping):
         left = total = 0
         for name, weight in self._found.items():
-            size, kept = weight.layout.size, weight.layout.size
-            if name in masks:
-                kept = int(np.count_nonzero(masks[name]))
-            elif weight.mask is not None:
-                kept = int(np.count_nonzero(np.asarray(weight.mask)))
-            times = self._times.get(name, 1)
-            left, total = left + times * kept, total + times * size
+            kept, times = weight.layout.size, self._times[name]
+            total += times * kept
+            mask = masks.get(name, weight.mask)
+            if mask is not None:
+                kept = int(np.count_nonzero(np.asarray(mask)))
+            left += times * kept
         if self._kind == "parameters":
             others = sum(self._others.values())
             gone = grouping.removed_size(masks, self._others)
@@ -137,10 +115,11 @@ class _Cost:
 
 
 def _known(uses, weight):
-    if uses.get(id(weight.variable), 0) is None:
+    times = uses.get(id(weight.variable), 0)
+    if times is None:
         raise ValueError(
             f"How often {weight.name!r} is multiplied with cannot be counted. "
             "Build the model with a fixed input shape, or pass a target of "
             '"parameters".'
         )
-    return uses.get(id(weight.variable), 0)
+    return times
