@@ -41,11 +41,8 @@ def test_an_entry_is_of_code_that_there_is(title):
     assert entry.paper and "|" not in "".join(cells)
 
 
-def test_titles_are_told_apart():
+def test_titles_are_told_apart_and_a_name_is_of_one_call():
     assert len(ENTRIES) == len(methods.entries())
-
-
-def test_a_name_is_of_one_call():
     names = {(entry.name, entry.used_by) for entry in methods.entries()}
     assert len(names) == len(kprune.methods())
 
@@ -85,9 +82,7 @@ def test_methods_are_sorted_and_chosen_by_call():
     assert set(kprune.methods("GradualPruning")) == {"asni", "gmp"}
     assert kprune.methods("imp")["imp"].link.endswith("1803.03635")
     assert kprune.methods("snip") == {}
-
-
-def test_the_first_entry_of_a_name_is_the_method():
+    # The first entry of a name is the method.
     titles = [e.title for e in methods.entries() if e.name == "snip"]
     assert titles == ["SNIP", "SNIP-MB"]
     assert kprune.methods()["snip"].title == "SNIP"

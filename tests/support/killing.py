@@ -23,10 +23,11 @@ import time
 
 import keras
 import numpy as np
-import tensorflow_datasets as tfds
+from pipelines import Cifar
 
 import kprune.cli.train  # noqa: F401  (Once, for all runs.)
 import kprune_command
+from kprune.datasets import storage
 from kprune.training.files import CheckpointFiles
 
 IMAGES = 128
@@ -46,36 +47,7 @@ STARTUP = 4.0  # Seconds in which a run is sometimes killed before it trains.
 PATIENCE = 60.0  # Seconds in which a run that waits has to be killed.
 
 
-class Cifar10(tfds.core.GeneratorBasedBuilder):
-    """A small set that lies where the real one would."""
-
-    VERSION = tfds.core.Version("3.0.2")
-
-    def _info(self):
-        features = {
-            "image": tfds.features.Image(shape=(32, 32, 3)),
-            "label": tfds.features.ClassLabel(num_classes=10),
-        }
-        return tfds.core.DatasetInfo(
-            builder=self,
-            features=tfds.features.FeaturesDict(features),
-            supervised_keys=("image", "label"),
-        )
-
-    def _split_generators(self, dl_manager):
-        return {"train": self._images(IMAGES), "test": self._images(40)}
-
-    def _generate_examples(self):
-        raise NotImplementedError
-
-    def _images(self, count):
-        draws = np.random.default_rng(count)
-        for k in range(count):
-            image = draws.integers(0, 256, (32, 32, 3), np.uint8)
-            yield k, {"image": image, "label": k % 10}
-
-
-def start(data_dir, workdir, epochs, limit=None):
+def start(workdir, epochs, limit=None):
     """Starts a run, and returns its process number.
 
     Once it has saved a step that is not below `limit`, it waits for a signal.
@@ -90,11 +62,8 @@ def start(data_dir, workdir, epochs, limit=None):
         log = os.open(f"{workdir}.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        if not data_dir.exists():
-            tfds.disable_progress_bar()
-            Cifar10(data_dir=data_dir).download_and_prepare()
-        where = [f"--data_dir={data_dir}", f"--workdir={workdir}"]
-        flags = [*SETTINGS, f"--epochs={epochs}", *where]
+        storage.builder = lambda *_: Cifar(IMAGES, 40)
+        flags = [*SETTINGS, f"--epochs={epochs}", f"--workdir={workdir}"]
         kprune_command.main(["kprune", "train", *flags])
     except SystemExit as end:
         os._exit(end.code if isinstance(end.code, int) else 1)
@@ -128,7 +97,7 @@ def finish(child, workdir):
         raise RuntimeError(f"{workdir} ended with {status}:\n{log[-3000:]}")
 
 
-def killed(data_dir, workdir, epochs, kills, draws):
+def killed(workdir, epochs, kills, draws):
     """Runs to the end, killed on the way; yields how, and what it had saved."""
     # With what a save is late, at most three steps, all kills fit before the
     # end.
@@ -136,7 +105,7 @@ def killed(data_dir, workdir, epochs, kills, draws):
     for kill in range(kills):
         how = (signal.SIGKILL, signal.SIGTERM)[kill % 2]
         before = last_step(workdir)
-        child = start(data_dir, workdir, epochs, before + longest)
+        child = start(workdir, epochs, before + longest)
         if kill > 1 and draws.random() < 0.25:
             time.sleep(draws.uniform(0, STARTUP))
         else:
@@ -147,7 +116,7 @@ def killed(data_dir, workdir, epochs, kills, draws):
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
             raise RuntimeError(f"{workdir} ended before it was killed enough.")
         yield how.name, last_step(workdir)
-    finish(start(data_dir, workdir, epochs), workdir)
+    finish(start(workdir, epochs), workdir)
 
 
 def last_step(workdir):
@@ -177,13 +146,10 @@ def contents(workdir):
 
 def main(directory, kills):
     directory = pathlib.Path(directory)
-    data_dir = directory / "data"
     whole, broken = directory / "whole", directory / "broken"
     epochs = kills + 3
-    finish(start(data_dir, whole, epochs), whole)
-    for how, step in killed(
-        data_dir, broken, epochs, kills, random.Random(kills)
-    ):
+    finish(start(whole, epochs), whole)
+    for how, step in killed(broken, epochs, kills, random.Random(kills)):
         print(f"{how} after step {step}")
     expected, found = contents(whole), contents(broken)
     if set(found) != set(expected):

@@ -12,6 +12,7 @@ import pathlib
 import keras
 import numpy as np
 import pytest
+from networks import sequential
 
 from kprune.pruning import criteria
 from kprune.pruning.pruner import Pruner
@@ -48,15 +49,12 @@ def report(case):
 
 
 def mlp():
-    layers = keras.layers
-    return keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            layers.Flatten(),
-            layers.Dense(300, activation="relu", name="fc1"),
-            layers.Dense(100, activation="relu", name="fc2"),
-            layers.Dense(10, name="fc3"),
-        ]
+    return sequential(
+        (28, 28, 1),
+        keras.layers.Flatten(),
+        keras.layers.Dense(300, activation="relu", name="fc1"),
+        keras.layers.Dense(100, activation="relu", name="fc2"),
+        keras.layers.Dense(10, name="fc3"),
     )
 
 
@@ -66,14 +64,12 @@ def resnet():
     def conv(h, filters, size, stride, name):
         if size == 3:  # The authors pad both sides by one, stride or not.
             h = layers.ZeroPadding2D(1)(h)
-        return layers.Conv2D(
-            filters, size, strides=stride, use_bias=False, name=name
-        )(h)
+        options = {"strides": stride, "use_bias": False, "name": name}
+        return layers.Conv2D(filters, size, **options)(h)
 
     def norm(h, name):
-        return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=name)(
-            h
-        )
+        constants = {"epsilon": 1e-5, "momentum": 0.9, "name": name}
+        return layers.BatchNormalization(**constants)(h)
 
     inputs = keras.Input((32, 32, 3))
     h = layers.ReLU()(norm(conv(inputs, 16, 3, 1, "conv0"), "bn0"))
@@ -140,12 +136,7 @@ def batches(case):
 
 
 # Which of these batches a test takes.
-PLACES = {
-    "0": [0],
-    "0123": [0, 1, 2, 3],
-    "_grasp": [4, 5],
-    "0[:8]": [6],
-}
+PLACES = {"0": [0], "0123": [0, 1, 2, 3], "_grasp": [4, 5], "0[:8]": [6]}
 
 
 def objective(case, batch_norm="eval", keys="0", **scoring):
@@ -163,19 +154,15 @@ def _objective(case, keys, floatx, scoring):
 @functools.cache
 def _on_all(case, floatx, scoring):
     assert floatx == keras.config.floatx()
-    return Objective(
-        load(case),
-        batches(case),
-        cross_entropy(),
-        ScoringConfig(**dict(scoring)),
-    )
+    options = ScoringConfig(**dict(scoring))
+    return Objective(load(case), batches(case), cross_entropy(), options)
 
 
 def score(objective, criterion, masks=None, **options):
     """Returns the scores of a criterion at the masks, or the dense weights."""
-    scores = criteria.get(criterion, **options)(
-        objective, objective.weights, masks or objective.masks
-    )
+    criterion = criteria.get(criterion, **options)
+    masks = masks or objective.masks
+    scores = criterion(objective, objective.weights, masks)
     return {name: np.asarray(s, "float64") for name, s in scores.items()}
 
 
@@ -198,10 +185,8 @@ def total(scores):
 def error(scores, reference):
     """Returns the largest difference, as a share of the largest score."""
     assert set(scores) == set(reference)
-    largest = max(np.abs(r).max() for r in reference.values())
-    return (
-        max(np.abs(scores[n] - r).max() for n, r in reference.items()) / largest
-    )
+    errors = [np.abs(scores[n] - r).max() for n, r in reference.items()]
+    return max(errors) / max(np.abs(r).max() for r in reference.values())
 
 
 def scaled(scores, factor):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from networks import sequential
 from searched import split
 
 import kprune
@@ -23,16 +24,14 @@ def rate(step):
 
 
 def compiled_model(learning_rate=RATES):
-    model = keras.Sequential(
-        [
-            keras.layers.Input((5,), name="x"),
-            keras.layers.Dense(1, use_bias=False, name="linear"),
-        ],
+    return sequential(
+        (5,),
+        keras.layers.Dense(1, use_bias=False, name="linear"),
+        values=[INITIAL],
         name="regression",
+        optimizer=keras.optimizers.SGD(learning_rate),
+        loss="mse",
     )
-    model.set_weights([INITIAL])
-    model.compile(keras.optimizers.SGD(learning_rate), "mse")
-    return model
 
 
 def train(step):
@@ -40,13 +39,8 @@ def train(step):
 
 
 def search(model=None, **options):
-    given = {
-        "steps_per_epoch": STEPS_PER_EPOCH,
-        "epochs": EPOCHS,
-        "verbose": 0,
-        **options,
-    }
-    training, given = split(train, given)
+    given = {"steps_per_epoch": STEPS_PER_EPOCH, "epochs": EPOCHS}
+    training, given = split(train, {**given, "verbose": 0, **options})
     return kprune.tickets.imp(model or compiled_model(), training, **given)
 
 
