@@ -5,31 +5,20 @@ otherwise, so three times that is allowed.
 """
 
 import pytest
-from reference import (
-    SPARSITY,
-    TOLERANCE,
-    dense_scores,
-    error,
-    flips,
-    masks_of,
-    needs_folder,
-    objective,
-    scaled,
-    stored_masks,
-    stored_scores,
-)
+import reference as ref
 
-pytestmark = needs_folder
+pytestmark = ref.needs_folder
 
 
-def authors_scores(case, name, mode, **scoring):
+def authors_scores(case, name, mode):
     """Returns ours in the authors' scale (see `test_reference.py`)."""
-    if name == "snip_milad":
-        return dense_scores(objective(case, mode, **scoring), "snip")
-    if name == "grasp_alec":
-        ours = objective(case, mode, "_grasp", **scoring)
-        return scaled(dense_scores(ours, "grasp"), -4)
-    return dense_scores(objective(case, mode, "0123"), "prospr", signed=True)
+    criterion, keys, factor, options = {
+        "snip_milad": ("snip", "0", 1, {}),
+        "grasp_alec": ("grasp", "_grasp", -4, {}),
+        "prospr_full_M3_mom0": ("prospr", "0123", 1, {"signed": True}),
+    }[name]
+    ours = ref.objective(case, mode, keys)
+    return ref.scaled(ref.dense_scores(ours, criterion, **options), factor)
 
 
 @pytest.mark.parametrize(
@@ -42,28 +31,20 @@ def authors_scores(case, name, mode, **scoring):
         # zero, whose sign TensorFlow's convolutions in float32 change: plain
         # gradient tapes are off by 6.3e-5 too.
         ("resnet", "snip_milad", "eval", 6.3e-5),
-        ("resnet", "grasp_alec", "eval", 3e-4),
     ],
 )
 def test_scores_are_off_by_the_noise_of_float32(case, name, mode, noise):
-    reference = stored_scores(case, f"{name}.{mode}")
-    off = error(authors_scores(case, name, mode), reference)
-    assert 1e-9 < off < 3 * noise
+    theirs = ref.stored_scores(case, f"{name}.{mode}")
+    assert (
+        1e-9 < ref.error(authors_scores(case, name, mode), theirs) < 3 * noise
+    )
 
 
-@pytest.mark.parametrize("share", SPARSITY)
+@pytest.mark.parametrize("share", ref.SPARSITY)
 @pytest.mark.parametrize("case", ["mlp_relu", "resnet"])
 def test_snip_masks_are_those_of_float64(case, share):
-    ours = objective(case)
-    scores = dense_scores(ours, "snip")
-    found = masks_of(scores, ours, SPARSITY[share], count="floor_keep")
-    reference = stored_masks(case, f"snip_milad.eval.{share}")
-    assert flips(found, reference) == 0
-
-
-def test_a_float32_model_can_be_scored_in_float64():
-    scores = authors_scores(
-        "resnet", "snip_milad", "train", precision="float64"
-    )
-    reference = stored_scores("resnet", "snip_milad.train")
-    assert error(scores, reference) < TOLERANCE["resnet"]
+    ours = ref.objective(case)
+    scores, sparsity = ref.dense_scores(ours, "snip"), ref.SPARSITY[share]
+    found = ref.masks_of(scores, ours, sparsity, count="floor_keep")
+    theirs = ref.stored_masks(case, f"snip_milad.eval.{share}")
+    assert ref.flips(found, theirs) == 0
