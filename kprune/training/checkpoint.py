@@ -6,7 +6,7 @@ import keras
 from absl import logging
 
 from kprune.masking import weights
-from kprune.runtime import distribution
+from kprune.runtime import checks, distribution
 from kprune.training import durations, state
 from kprune.training.files import CheckpointFiles
 from kprune.training.termination import Terminated, Termination
@@ -14,14 +14,9 @@ from kprune.training.termination import Terminated, Termination
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """How far a run got.
-
-    Args:
-        epoch: Integer, epochs that are over.
-        step: Integer, steps done of the epoch that is not.
-        stopped: Whether a callback ended the training there.
-        logs: List of dicts, what was measured in each epoch that is over.
-    """
+    """How far a run got: the epochs that are over, the steps done of the one
+    that is not, whether a callback ended the training there, and what was
+    measured in each epoch that is over."""
 
     epoch: int = 0
     step: int = 0
@@ -75,22 +70,11 @@ class Checkpoint(keras.callbacks.Callback):
         self._running = False
 
     def begin(self, place, saved, steps_per_epoch, epochs, others):
-        """Is told by `fit` where it starts.
-
-        Args:
-            place: `Place` that the run starts at.
-            saved: The state that was found there, or `None`.
-            steps_per_epoch: Integer.
-            epochs: Integer, of the whole run.
-            others: List of the other callbacks.
-        """
+        """Is told by `fit` at which `Place` it starts, what state was found
+        there, or `None`, and which other callbacks there are."""
         total = steps_per_epoch * epochs
         every = durations.steps(self.every, steps_per_epoch, total)
-        if every < 1:
-            raise ValueError(
-                "`every` should be at least one step. Received: "
-                f"every={self.every!r}, which is {every} steps."
-            )
+        checks.require(every >= 1, "every", self.every, "one step or more")
         self._running = True
         self._steps_per_epoch = steps_per_epoch
         self._epochs = epochs
@@ -120,8 +104,8 @@ class Checkpoint(keras.callbacks.Callback):
             state.put_back_callbacks(self._others, self._saved)
 
     def on_epoch_begin(self, epoch, logs=None):
-        done = self._place.step if epoch == self._place.epoch else 0
-        self._before = done
+        resumed = epoch == self._place.epoch
+        self._before = self._place.step if resumed else 0
 
     def on_train_batch_end(self, batch, logs=None):
         step = self._before + batch + 1
@@ -135,13 +119,11 @@ class Checkpoint(keras.callbacks.Callback):
             self._leave(place)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._place = Place(
-            epoch + 1,
-            0,
-            bool(self.model.stop_training),
-            (*self._place.logs, {k: float(v) for k, v in (logs or {}).items()}),
-        )
-        over = epoch + 1 == self._epochs or self._place.stopped
+        measured = {k: float(v) for k, v in (logs or {}).items()}
+        stopped = bool(self.model.stop_training)
+        logs = (*self._place.logs, measured)
+        self._place = Place(epoch + 1, 0, stopped, logs)
+        over = epoch + 1 == self._epochs or stopped
         ends = self._terminated()
         if ends or over or self._due(self._place):
             self._save(self._place)

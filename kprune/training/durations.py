@@ -5,6 +5,8 @@ import numbers
 import re
 from fractions import Fraction
 
+from kprune.runtime import checks
+
 _STEPS = re.compile(r"([0-9]+)\s*it", re.IGNORECASE)
 _SHARE = re.compile(r"([0-9]*\.?[0-9]+)\s*(ep|%)", re.IGNORECASE)
 
@@ -46,36 +48,18 @@ def steps(duration, steps_per_epoch=None, total_steps=None):
     if match := _STEPS.fullmatch(text):
         return int(match[1])
     match = _SHARE.fullmatch(text)
-    if not match:
-        raise ValueError(
-            'Expected a duration such as 1000 or "1000it" (steps), "8ep" or '
-            '"0.5ep" (epochs) or "75%" (of the whole training), and not below '
-            f"0. Received: {duration!r}"
-        )
+    expected = (
+        'a duration such as 1000 or "1000it" (steps), "8ep" or "0.5ep" '
+        '(epochs) or "75%" (of the whole training), and not below 0'
+    )
+    checks.require(match, "duration", duration, expected)
     # Exact: 0.29 * 100 is not 29 in floating point.
     amount = Fraction(match[1])
+    name, count = "steps_per_epoch", steps_per_epoch
     if match[2] == "%":
-        if amount > 100:
-            raise ValueError(
-                "Expected a share of the whole training from 0% to 100%. "
-                f"Received: {duration!r}"
-            )
-        total = _known(total_steps, "total_steps", duration)
-        return _nearest(amount / 100 * total)
-    per_epoch = _known(steps_per_epoch, "steps_per_epoch", duration)
-    return _nearest(amount * per_epoch)
-
-
-def _known(count, name, duration):
-    whole = isinstance(count, numbers.Integral) and not isinstance(count, bool)
-    if whole and count >= 1:
-        return int(count)
-    raise ValueError(
-        f"The duration {duration!r} is counted in `{name}`. Expected a "
-        f"positive integer. Received: {name}={count!r}. A duration in steps, "
-        'such as "1000it", does without.'
-    )
-
-
-def _nearest(exact):
-    return math.floor(exact + Fraction(1, 2))
+        expected = "a share of the whole training from 0% to 100%"
+        checks.require(amount <= 100, "duration", duration, expected)
+        name, count, amount = "total_steps", total_steps, amount / 100
+    why = f', which {duration!r} is counted in ("1000it" does without)'
+    count = int(checks.integer(name, count, 1, why))
+    return math.floor(amount * count + Fraction(1, 2))

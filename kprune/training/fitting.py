@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from kprune.runtime import distribution, keras_internals
+from kprune.runtime import checks, distribution, keras_internals
 from kprune.training import state
 from kprune.training.checkpoint import Place
 
@@ -108,11 +108,8 @@ def fit(
 
 
 class _Resumption(keras.callbacks.Callback):
-    """Ends a resumed epoch after the steps that it had left.
-
-    It stands before the other callbacks, so that one of them may still end
-    the training in that epoch.
-    """
+    """Ends a resumed epoch after the steps that it had left. It stands before
+    the other callbacks: one of them may still end the training there."""
 
     def __init__(self, place, saved, steps_per_epoch):
         super().__init__()
@@ -144,18 +141,10 @@ def _steps_per_epoch(model, train, steps_per_epoch):
             "tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), "
             f"seed=0).batch(128). Received: {type(train).__name__}"
         )
-    if steps_per_epoch is None:
-        if callable(train):
-            raise ValueError(
-                "A function as `train` gives endless data. Give the length of "
-                "an epoch as `steps_per_epoch`."
-            )
+    if steps_per_epoch is None and not callable(train):
         steps_per_epoch = int(train.cardinality())
-    if steps_per_epoch < 1:
-        raise ValueError(
-            "The length of an epoch is not known. Give `steps_per_epoch`, a "
-            f"positive integer. Received: {steps_per_epoch}"
-        )
+    why = ", which a function or an endless data set as `train` does not tell"
+    checks.integer("steps_per_epoch", steps_per_epoch, 1, why)
     at_once = model.steps_per_execution
     if steps_per_epoch % at_once:
         raise ValueError(

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kprune.runtime import checks
+
 
 @keras.saving.register_keras_serializable("kprune")
 class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
@@ -36,12 +38,7 @@ class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
         name="smoothed_crossentropy",
         dtype=None,
     ):
-        number = isinstance(label_smoothing, (int, float))
-        if not number or not 0 <= label_smoothing < 1:
-            raise ValueError(
-                "Expected `label_smoothing` to be a number in [0, 1). "
-                f"Received: label_smoothing={label_smoothing!r}"
-            )
+        checks.number("label_smoothing", label_smoothing, "[0, 1)")
         super().__init__(
             from_logits=True, reduction=reduction, name=name, dtype=dtype
         )

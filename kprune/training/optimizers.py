@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kprune.runtime import checks
 from kprune.runtime.keras_internals import GradientDecay
 
 
@@ -50,27 +51,13 @@ class TorchSGD(GradientDecay):
         weight_decay=0.0,
         **kwargs,
     ):
-        if not isinstance(momentum, (int, float)) or not 0 <= momentum <= 1:
-            raise ValueError(
-                "Expected `momentum` to be a number in [0, 1]. Received: "
-                f"momentum={momentum!r}"
-            )
-        if not isinstance(weight_decay, (int, float)) or not weight_decay >= 0:
-            raise ValueError(
-                "Expected `weight_decay` to be a number of 0 or more. "
-                f"Received: weight_decay={weight_decay!r}"
-            )
+        checks.number("momentum", momentum, "[0, 1]")
+        checks.number("weight_decay", weight_decay, "[0, inf)")
         # In PyTorch's order of arguments, the decay would come in its place.
-        if not isinstance(nesterov, bool):
-            raise ValueError(
-                "Expected `nesterov` to be True or False. Received: "
-                f"nesterov={nesterov!r}"
-            )
-        if nesterov and not momentum:
-            raise ValueError(
-                "`nesterov=True` steps along the momentum. Expected "
-                f"`momentum` above 0. Received: momentum={momentum!r}"
-            )
+        checks.instance("nesterov", nesterov, bool, "True or False")
+        steps = momentum > 0 or not nesterov
+        expected = "a number above 0, along which `nesterov=True` steps"
+        checks.require(steps, "momentum", momentum, expected)
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
         self.momentum = momentum
         self.nesterov = nesterov

@@ -12,65 +12,45 @@ import numpy as np
 from kprune.masking import weights, wrapping
 
 # What Keras' own callbacks remember from one epoch to the next.
+_BEST = ("best", "best_epoch", "best_weights")
 _REMEMBERED = {
-    keras.callbacks.EarlyStopping: (
-        "wait",
-        "stopped_epoch",
-        "best",
-        "best_epoch",
-        "best_weights",
-    ),
+    keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", *_BEST),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
     keras.callbacks.ModelCheckpoint: ("best", "epochs_since_last_save"),
 }
 
 
 def take(model, callbacks=()):
-    """Returns the state of a compiled model and of its callbacks.
+    """Returns the state of a compiled model and of its callbacks: a dict of
+    arrays and of what JSON can hold, nested.
 
-    Args:
-        model: A compiled Keras model.
-        callbacks: List of callbacks. One with `get_state()` gives what that
-            returns: arrays in dicts and lists, beside what JSON can hold.
-            Keras' `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint`
-            give what they remember; others have no state.
-
-    Returns:
-        Dict of arrays and of what JSON can hold, nested.
+    A callback with `get_state()` gives what that returns, which is of these.
+    Keras' `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint` give what
+    they remember; others have no state.
     """
     _build_optimizer(model)
     groups = {
         group: [keras.ops.convert_to_numpy(v) for v in variables]
         for group, variables in _variables(model).items()
     }
-    notes = {w.name: w.note for w in weights.find(model) if w.note}
-    remembered = [
-        [type(callback).__name__, _memory(callback)]
-        for callback in callbacks
-        if _remembers(callback)
-    ]
-    # Data that a user's generator makes may be drawn from these.
-    generators = {
-        "python": random.getstate(),
-        "numpy": np.random.get_state(),
-    }
     return {
         **groups,
-        "notes": notes,
-        "callbacks": remembered,
-        "random": generators,
+        "notes": {w.name: w.note for w in weights.find(model) if w.note},
+        "callbacks": [
+            [type(callback).__name__, _memory(callback)]
+            for callback in callbacks
+            if _remembers(callback)
+        ],
+        # Data that a user's generator makes may be drawn from these.
+        "random": {"python": random.getstate(), "numpy": np.random.get_state()},
     }
 
 
 def put_back(model, state):
-    """Sets a model and the global generators to what was taken.
+    """Sets a model, built, pruned or wrapped, and compiled as it was when the
+    state was taken, and the global generators, to what was taken.
 
     The metrics are left out: `fit` clears them when an epoch begins.
-
-    Args:
-        model: The model as it was built, pruned or wrapped, and compiled when
-            the state was taken.
-        state: From `take`.
 
     Raises:
         ValueError: If the state is that of another model. Nothing is changed.
@@ -96,17 +76,8 @@ def put_back_metrics(model, state):
 
 
 def put_back_callbacks(callbacks, state):
-    """Gives callbacks back what they remembered.
-
-    Args:
-        callbacks: List of callbacks. Those that remember anything must be of
-            the kinds that were taken.
-        state: From `take`. An object with `set_state(state)` is handed what
-            its `get_state()` returned.
-
-    Raises:
-        ValueError: If they are of other kinds.
-    """
+    """Gives callbacks back what they remembered; those that remember anything
+    must be of the kinds that were taken, or it raises `ValueError`."""
     callbacks = [callback for callback in callbacks if _remembers(callback)]
     kinds = [type(callback).__name__ for callback in callbacks]
     taken = [kind for kind, _ in state["callbacks"]]

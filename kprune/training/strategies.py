@@ -39,11 +39,6 @@ def strategy(name):
     return lookup.choose(name, _STRATEGIES, "strategy")()
 
 
-def names():
-    """Returns the names of the strategies, as a list."""
-    return list(_STRATEGIES)
-
-
 def _mirrored():
     gpus = tf.config.list_logical_devices("GPU")
     if gpus:
@@ -86,19 +81,14 @@ def _check_cluster(text):
         '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
         '"task": {"type": "worker", "index": 0}}'
     )
-    if not text:
-        raise ValueError(
-            "Strategy 'multi_worker' needs the environment variable TF_CONFIG "
-            f"on each machine, such as {example}. It is not set."
-        )
     try:
         config = json.loads(text)
-        tasks = config["cluster"]
         kind, index = config["task"]["type"], config["task"]["index"]
-        tasks[kind][index]
+        config["cluster"][kind][index]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ValueError(
-            "TF_CONFIG should hold a cluster and a task in it, such as "
+            "Strategy 'multi_worker' needs the environment variable TF_CONFIG "
+            "on each machine, with a cluster and a task in it, such as "
             f"{example}. Received: {text}"
         ) from error
 

@@ -11,10 +11,8 @@ EXIT_CODE = 143
 class Terminated(SystemExit):
     """Ends the program with the exit code 143, unless it is caught.
 
-    Raised once all is saved that a later start needs to go on.
-
-    Args:
-        message: String, what happened and where it goes on.
+    Raised once all is saved that a later start needs to go on. `message` says
+    what happened and where it goes on.
     """
 
     def __init__(self, message):
