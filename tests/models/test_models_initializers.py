@@ -1,5 +1,7 @@
 """The laws of the papers, and that every layer has draws of its own."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -7,21 +9,22 @@ import pytest
 from kprune import models
 from kprune.models import initializers
 
+VARIANCES = {
+    # A kernel of 3x3 from 20 to 80: fan_in 180, fan_out 720.
+    "kaiming_normal": 2 / 180,
+    "kaiming_normal_fan_out": 2 / 720,
+    "xavier_normal": 2 / 900,
+    "torch": 1 / 180 / 3,  # The variance of U(-r, r) is r^2 / 3.
+    "fan_in_uniform": 1 / 180 / 3,
+    "fan_in_normal": 1 / 180,
+}
 
-@pytest.mark.parametrize(
-    "name, variance",
-    [
-        # A kernel of 3x3 from 20 to 80: fan_in 180, fan_out 720.
-        ("kaiming_normal", 2 / 180),
-        ("kaiming_normal_fan_out", 2 / 720),
-        ("xavier_normal", 2 / 900),
-        ("torch", 1 / 180 / 3),  # The variance of U(-r, r) is r^2 / 3.
-        ("fan_in_uniform", 1 / 180 / 3),
-        ("fan_in_normal", 1 / 180),
-    ],
-)
-def test_variances_are_those_of_the_papers(name, variance):
+
+@pytest.mark.parametrize("name", initializers.names())
+def test_variances_are_those_of_the_papers(name):
+    variance = VARIANCES[name]
     initializer = initializers.for_kernel(name, 0, "conv1/kernel")
+    assert "kprune" not in str(keras.initializers.serialize(initializer))
     kernel = initializer((3, 3, 20, 80)).numpy()
     # The standard error of the variance of 14,400 draws is about 1.2%.
     assert np.var(kernel) == pytest.approx(variance, rel=0.04)
@@ -61,26 +64,13 @@ def test_constants_have_signs_of_their_own():
     assert model.count_params() == drawn.count_params()
 
 
-def test_names_lists_the_papers_initializers():
-    assert initializers.names() == [
-        "fan_in_normal",
-        "fan_in_uniform",
-        "kaiming_normal",
-        "kaiming_normal_fan_out",
-        "torch",
-        "xavier_normal",
-    ]
-
-
 def test_seeds_are_the_same_in_every_process():
     # CRC-32 of "0/conv1/kernel" without its highest bit. What Python's own
     # `hash` gives would differ from run to run.
     assert initializers.derived_seed(0, "conv1/kernel") == 580309175
     assert initializers.derived_seed(None, "conv1/kernel") is None
-    one, other = (
-        initializers.derived_seed(1, f"conv{i}/kernel") for i in (1, 2)
-    )
-    assert one != other
+    seeds = {initializers.derived_seed(1, f"conv{i}/kernel") for i in (1, 2)}
+    assert len(seeds) == 2
 
 
 SQUARE = {"widths": (20, 20, 20), "input_shape": (20,), "classes": 20}
@@ -106,9 +96,8 @@ def square_kernels(**options):
 )
 def test_no_two_layers_share_their_draws(initializer):
     kernels = square_kernels(initializer=initializer)
-    for index, kernel in enumerate(kernels):
-        for later in kernels[index + 1 :]:
-            assert not np.any(kernel == later)
+    for kernel, later in itertools.combinations(kernels, 2):
+        assert not np.any(kernel == later)
 
 
 def test_an_initializer_with_a_seed_keeps_to_it():
@@ -124,9 +113,7 @@ def test_a_callable_is_taken_as_it_is():
     def ramp(shape, dtype=None):
         return keras.ops.reshape(keras.ops.arange(400, dtype=dtype), shape)
 
-    kernels = square_kernels(initializer=ramp)
-
-    for kernel in kernels:
+    for kernel in square_kernels(initializer=ramp):
         np.testing.assert_array_equal(np.ravel(kernel), np.arange(400))
 
 
