@@ -11,7 +11,7 @@ import re
 import keras
 
 from kprune.masking import layouts
-from kprune.runtime import keras_internals
+from kprune.runtime import keras_internals, lookup
 
 _NEVER = ("bias", "gamma", "beta", "scale", "alpha")  # Dense by convention.
 
@@ -157,6 +157,14 @@ def matching(pattern, names):
         return [name for name in names if re.fullmatch(pattern, name)]
     except re.error:
         return []
+
+
+def matched(pattern, names, what):
+    """Returns the names of `matching`, or says which ones are near."""
+    found = matching(pattern, names)
+    if not found:
+        raise ValueError(lookup.unknown(pattern, names, what))
+    return found
 
 
 def children(layer, rebuilt=False):

@@ -3,7 +3,7 @@
 import math
 
 from kprune.masking import weights
-from kprune.runtime import checks, lookup
+from kprune.runtime import checks
 
 
 def excluded(model, exclude):
@@ -19,12 +19,7 @@ def excluded(model, exclude):
     found = weights.prunable(model)
     names = []
     for pattern in checks.patterns("exclude", exclude):
-        matched = weights.matching(pattern, found)
-        if not matched:
-            raise ValueError(
-                lookup.unknown(pattern, found, "weight in `exclude`")
-            )
-        names.extend(matched)
+        names += weights.matched(pattern, found, "weight in `exclude`")
     return names
 
 
