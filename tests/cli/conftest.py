@@ -5,10 +5,15 @@ import kprune_command
 
 @pytest.fixture
 def command():
-    """Returns a function that runs a command of `kprune` in this process."""
+    """Returns a function that runs a command of `kprune` in this process.
 
-    def call(name, *arguments):
-        kprune_command.main(["kprune", name, *map(str, arguments)])
+    `command("prune --strip", *more, out=path)` is what a shell is told by
+    `kprune prune --strip ... --out=path`.
+    """
+
+    def call(line, *more, **flags):
+        flags = [f"--{name}={value}" for name, value in flags.items()]
+        kprune_command.main(["kprune", *line.split(), *map(str, more), *flags])
 
     return call
 
@@ -17,9 +22,9 @@ def command():
 def refusal(command, capsys):
     """Returns a function to what a command says as it ends in failure."""
 
-    def call(name, *arguments):
+    def call(*arguments, **flags):
         with pytest.raises(SystemExit) as error:
-            command(name, *arguments)
+            command(*arguments, **flags)
         assert error.value.code not in (0, None)
         return f"{error.value.code} {capsys.readouterr().err}"
 

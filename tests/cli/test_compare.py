@@ -8,21 +8,21 @@ import pytest
 
 import kprune
 
-FEW = ("--batch_size=4", "--repeats=2")
+FEW = "compare --batch_size=4 --repeats=2"
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """Flags of a network of 64 x 8 + 8 x 10 weights, and one of half."""
+    """Files of a network of 64 x 8 + 8 x 10 weights, and one of half."""
     folder = tmp_path_factory.mktemp("models")
     for units in (8, 4):
         model = kprune.models.fc((units,), input_shape=(8, 8, 1), seed=0)
         model.save(folder / f"{units}.keras")
-    return f"--before={folder}/8.keras", f"--after={folder}/4.keras"
+    return {"before": folder / "8.keras", "after": folder / "4.keras"}
 
 
 def test_it_prints_the_table(command, both, capsys):
-    command("compare", *both, *FEW)
+    command(FEW, **both)
     lines = capsys.readouterr().out.splitlines()
     head = ["What", "Before", "After", "Ratio", "Middle", "half"]
     (place,) = [i for i, line in enumerate(lines) if line.split() == head]
@@ -35,7 +35,7 @@ def test_it_prints_the_table(command, both, capsys):
 
 
 def test_json_has_all_digits(command, both, capsys):
-    command("compare", *both, *FEW, "--json", "--data=digits")
+    command(f"{FEW} --json --data=digits", **both)
     found = json.loads(capsys.readouterr().out)
     rows = {row["name"]: row for row in found["rows"]}
     assert rows["parameters"]["ratio"] == 610 / 310
@@ -47,10 +47,10 @@ def test_an_open_input_shape_needs_data(command, refusal, tmp_path, capsys):
     outputs = keras.layers.Dense(3, name="fc")(inputs)
     path = tmp_path / "open.keras"
     keras.Model(inputs, outputs, name="open").save(path)
-    models = (f"--before={path}", f"--after={path}")
-    assert "of open shape" in refusal("compare", *models)
+    models = {"before": path, "after": path}
+    assert "of open shape" in refusal("compare", **models)
     np.savez(tmp_path / "d.npz", x=np.ones((6, 5, 2), "float32"), y=np.ones(6))
-    command("compare", *models, *FEW, f"--npz={tmp_path / 'd.npz'}")
+    command(FEW, **models, npz=tmp_path / "d.npz")
     # 2 x 3 at each of 5 steps.
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert any(row[3:6] == ["30", "30", "1.00"] for row in rows)
@@ -59,7 +59,7 @@ def test_an_open_input_shape_needs_data(command, refusal, tmp_path, capsys):
 def test_other_inputs_are_answered(refusal, both, tmp_path):
     five = tmp_path / "five.keras"
     kprune.models.fc((8,), input_shape=(5,)).save(five)
-    said = refusal("compare", both[0], f"--after={five}")
+    said = refusal("compare", before=both["before"], after=five)
     assert "two models that take the same" in said
-    missing = f"--after={tmp_path / 'none.keras'}"
-    assert "There is no such file" in refusal("compare", both[0], missing)
+    said = refusal("compare", before=five, after=tmp_path / "none.keras")
+    assert "There is no such file" in said

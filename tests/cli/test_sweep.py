@@ -17,19 +17,18 @@ from kprune.experiment.sweep import claims, grid
 ROOT = pathlib.Path(__file__).parents[2]
 CONFIG = "mnist_lenet:quick"
 TINY = (
-    f"--config={CONFIG}",
-    "--methods=dense,random,magnitude",
-    "--sparsities=0.5,0.9",
-    "--seeds=0,1",
+    f"sweep --config={CONFIG} --methods=dense,random,magnitude "
+    "--sparsities=0.5,0.9 --seeds=0,1"
 )
+PRUNED = ("random-0.5", "random-0.9", "magnitude-0.5", "magnitude-0.9")
 
 
 @pytest.fixture
 def planned(command, capsys, tmp_path):
     """Returns a function to the lines of a dry run."""
 
-    def lines(*flags):
-        command("sweep", "--dry_run", f"--runs={tmp_path / 'runs'}", *flags)
+    def lines(line):
+        command(f"{line} --dry_run", runs=tmp_path / "runs")
         assert not (tmp_path / "runs").exists()
         return capsys.readouterr().out.splitlines()
 
@@ -54,28 +53,22 @@ def finish(runs, cell):
 
 
 def test_the_plan_runs_dense_once_per_seed(planned):
-    lines = planned(*TINY)
+    lines = planned(TINY)
     cells = [line.split()[1].rsplit("-", 1)[0] for line in lines[:-1]]
     assert cells == [
         f"digits-lenet_300_100-{run}-seed{seed}"
         for seed in (0, 1)
-        for run in (
-            "dense-0",
-            "random-0.5",
-            "random-0.9",
-            "magnitude-0.5",
-            "magnitude-0.9",
-        )
+        for run in ("dense-0", *PRUNED)
     ]
     assert lines[-1] == "10 cells: 0 finished, 10 new."
-    assert planned(*TINY, "--shard=1/3")[:-1] == lines[1:-1:3]
-    assert planned(*TINY, "--shard=11/12") == ["0 cells: 0 finished."]
-    checked = planned(*TINY, "--checks=none,invert")
+    assert planned(f"{TINY} --shard=1/3")[:-1] == lines[1:-1:3]
+    assert planned(f"{TINY} --shard=11/12") == ["0 cells: 0 finished."]
+    checked = planned(f"{TINY} --checks=none,invert")
     assert checked[-1] == "18 cells: 0 finished, 18 new."
 
 
 def test_a_config_says_what_its_sweep_is(planned):
-    lines = planned("--config=force:imagenet_vgg19", "--seeds=5")
+    lines = planned("sweep --config=force:imagenet_vgg19 --seeds=5")
     # The dense one, and six methods of the paper at four sparsities.
     assert lines[-1] == "25 cells: 0 finished, 25 new."
     assert all("-seed5-" in line for line in lines[:-1])
@@ -84,56 +77,46 @@ def test_a_config_says_what_its_sweep_is(planned):
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        (["--methods=random,snipp"], "Did you mean 'snip'"),
-        (["--sparsities=0.5,1.5"], "in [0, 1)"),
-        (["--sparsities=half"], "Received: ['half']"),
-        (["--seeds=0.5"], "numbers in --seeds"),
-        (["--seeds=-1"], "an integer >= 0"),
-        (["--networks=lenet_300"], "Did you mean 'lenet_300_100'"),
-        (["--shard=one"], "i from 0 to n - 1"),
-        (["--jobs=0"], "--jobs=0"),
-        (["--job=2"], "Did you mean 'jobs'"),
-        (["--checks=shufle"], "Did you mean 'shuffle'"),
-        (["--checks=shuffle", "--methods=gmp"], "prunes while"),
-        (["--config.distribute=multi_worker"], "--shard=i/n splits"),
-        (["--config.dataset.name=digit"], "Did you mean 'digits'"),
-        (["--config=quickstart", "--methods="], "Expected --methods=A,B,..."),
+        ("--methods=random,snipp", "Did you mean 'snip'"),
+        ("--sparsities=0.5,1.5", "in [0, 1)"),
+        ("--sparsities=half", "Received: ['half']"),
+        ("--seeds=0.5", "numbers in --seeds"),
+        ("--seeds=-1", "an integer >= 0"),
+        ("--networks=lenet_300", "Did you mean 'lenet_300_100'"),
+        ("--shard=one", "i from 0 to n - 1"),
+        ("--jobs=0", "--jobs=0"),
+        ("--job=2", "Did you mean 'jobs'"),
+        ("--checks=shufle", "Did you mean 'shuffle'"),
+        ("--checks=shuffle --methods=gmp", "prunes while"),
+        ("--config.distribute=multi_worker", "--shard=i/n splits"),
+        ("--config.dataset.name=digit", "Did you mean 'digits'"),
+        ("--config=quickstart --methods=", "Expected --methods=A,B,..."),
+        (f"--runs={__file__}", "is not a directory"),
     ],
 )
 def test_bad_input_is_answered(flags, expected, refusal, tmp_path):
-    said = refusal("sweep", *TINY, *flags, f"--runs={tmp_path / 'runs'}")
-    assert expected in said
+    line = f"{TINY} --runs={tmp_path / 'runs'} {flags}"
+    assert expected in refusal(line)
     assert not (tmp_path / "runs").exists()
-
-
-def test_runs_in_a_file_are_refused(refusal, tmp_path):
-    (tmp_path / "runs").touch()
-    said = refusal("sweep", *TINY, f"--runs={tmp_path / 'runs'}")
-    assert "is not a directory" in said
 
 
 # The whole.
 
 
 def test_nothing_is_run_again_and_what_is_damaged_is_told(
-    command, refusal, tmp_path, capsys
+    command, tmp_path, capsys
 ):
     one, other = cells([0.5], [0, 1])
     finish(tmp_path, one)
     finish(tmp_path, other)
-    flags = (
-        *TINY,
-        "--methods=random",
-        "--sparsities=0.5",
-        f"--runs={tmp_path}",
-    )
-    command("sweep", *flags)
+    line = f"{TINY} --methods=random --sparsities=0.5"
+    command(line, runs=tmp_path)
     out = capsys.readouterr().out
     assert "2 cells: 2 finished." in out
     assert f"All is in {tmp_path}." in out
     (tmp_path / other.name / "config.json").write_text('{"config"')
     with pytest.raises(SystemExit) as error:
-        command("sweep", *flags)
+        command(line, runs=tmp_path)
     out = capsys.readouterr().out
     assert error.value.code == 1
     assert "1 finished, 1 damaged" in out
@@ -145,21 +128,15 @@ def test_nothing_is_run_again_and_what_is_damaged_is_told(
 def test_what_is_missing_is_run_and_what_fails_is_told(
     command, tmp_path, monkeypatch, capfd
 ):
-    done, missing, failing = cells(
-        [0.5, 0.6, 0.99999], [0], on_collapse="error"
-    )
+    sparsities = [0.5, 0.6, 0.99999]
+    done, missing, failing = cells(sparsities, [0], on_collapse="error")
     finish(tmp_path / "runs", done)
     (tmp_path / "keras.py").write_text("raise ImportError\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as error:
         command(
-            "sweep",
-            f"--config={CONFIG}",
-            "--config.pruner.on_collapse=error",
-            "--methods=random",
-            "--sparsities=0.5,0.6,0.99999",
-            "--seeds=0",
-            "--runs=runs",
+            f"{TINY} --config.pruner.on_collapse=error --methods=random "
+            "--sparsities=0.5,0.6,0.99999 --seeds=0 --runs=runs"
         )
     out, said = capfd.readouterr()
     runs = tmp_path / "runs"
@@ -177,20 +154,19 @@ def test_what_is_missing_is_run_and_what_fails_is_told(
 
 def sweep_of(runs, *more):
     """Starts a sweep of a dozen cells of a second or two."""
-    command = [
-        sys.executable,
-        ROOT / "tools/sweep.py",
-        "--config=quickstart",
-        "--config.model.name=lenet_300_100",
-        "--config.training.epochs=8",
-        "--methods=random,magnitude",
-        "--sparsities=0.5,0.9",
-        "--seeds=0,1,2",
-        f"--runs={runs}",
-        *more,
-    ]
+    flags = (
+        "--config=quickstart --config.model.name=lenet_300_100 "
+        "--config.training.epochs=8 --methods=random,magnitude "
+        "--sparsities=0.5,0.9 --seeds=0,1,2"
+    )
     return subprocess.Popen(
-        command,
+        [
+            sys.executable,
+            ROOT / "tools/sweep.py",
+            *flags.split(),
+            f"--runs={runs}",
+            *more,
+        ],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,

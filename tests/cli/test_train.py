@@ -22,15 +22,7 @@ TINY = (
     "--config.training.steps_per_epoch=20",
     "--epochs=2",
 )
-QUICK = "--config=quickstart:quick"
-
-
-def config_of(workdir):
-    return json.loads((workdir / "config.json").read_text())["config"]
-
-
-def snapshot(workdir):
-    return {p: p.stat().st_mtime_ns for p in workdir.rglob("*")}
+QUICK = "train --config=quickstart:quick"
 
 
 @pytest.fixture(scope="module")
@@ -90,19 +82,20 @@ def test_the_saved_models_have_the_accuracy_that_is_told(finished):
 
 def test_a_finished_run_is_left_as_it_is(finished, command, refusal, capsys):
     workdir, _ = finished
-    before = snapshot(workdir)
-    command("train", *TINY, f"--workdir={workdir}")
+    before = {p: p.stat().st_mtime_ns for p in workdir.rglob("*")}
+    command("train", *TINY, workdir=workdir)
     assert "is finished. Test accuracy" in capsys.readouterr().out
-    said = refusal("train", *TINY, f"--workdir={workdir}", "--sparsity=0.8")
+    said = refusal("train", *TINY, workdir=workdir, sparsity=0.8)
     assert "pruner.sparsity: 0.9 there, 0.8 here" in said
-    assert snapshot(workdir) == before
+    assert {p: p.stat().st_mtime_ns for p in workdir.rglob("*")} == before
 
 
 def test_an_unfinished_run_starts_over(finished, command, tmp_path, capsys):
     workdir = shutil.copytree(finished[0], tmp_path / "run")
     (workdir / "DONE").unlink()
     (workdir / "metrics.jsonl").write_text("half a run\n")
-    command("train", *TINY, f"--workdir={workdir}", "--config.artifacts=false")
+    more = (*TINY, "--config.artifacts=false")
+    command("train", *more, workdir=workdir)
     assert "unfinished. It starts over" in capsys.readouterr().out
     assert "half a run" not in (workdir / "metrics.jsonl").read_text()
     assert not (workdir / "model.keras").exists()
@@ -110,30 +103,22 @@ def test_an_unfinished_run_starts_over(finished, command, tmp_path, capsys):
 
 def test_flags_win_over_overrides_over_the_file(command, tmp_path, capsys):
     command(
-        "train",
-        QUICK,
-        f"--runs={tmp_path}",
-        "--config.pruner.sparsity=0.5",
-        "--config.dataset.batch_size=16",
-        "--config.training.learning_rate=0.01",
-        "--config.model.activation=tanh",
-        "--config.artifacts=false",
-        "--batch_size=8",
-        "--method=magnitude",
-        "--check=shuffle",
-        "--seed=4",
+        f"{QUICK} --config.pruner.sparsity=0.5 --config.dataset.batch_size=16 "
+        "--config.training.learning_rate=0.01 --config.model.activation=tanh "
+        "--config.artifacts=false --batch_size=8 --method=magnitude "
+        "--check=shuffle --seed=4",
+        runs=tmp_path,
     )
     out = capsys.readouterr().out
     assert "pruned by magnitude (sanity check: shuffle)" in out
     (workdir,) = tmp_path.iterdir()
     assert workdir.name.startswith("digits-conv2-magnitude-shuffle-0.5-seed4-")
-    config = config_of(workdir)
-    assert config["pruner"]["method"] == "magnitude"
-    assert config["pruner"]["check"] == "shuffle"
-    assert config["pruner"]["sparsity"] == 0.5
+    config = json.loads((workdir / "config.json").read_text())["config"]
+    pruner, training = config["pruner"], config["training"]
+    assert (pruner["method"], pruner["check"]) == ("magnitude", "shuffle")
+    assert pruner["sparsity"] == 0.5
     assert config["dataset"]["batch_size"] == 8
-    assert config["training"]["learning_rate"] == 0.01
-    assert config["training"]["epochs"] == 1
+    assert (training["learning_rate"], training["epochs"]) == (0.01, 1)
     assert config["model"]["activation"] == "tanh"
     assert config["seed"] == 4
     report = json.loads((workdir / "report.json").read_text())
@@ -142,7 +127,7 @@ def test_flags_win_over_overrides_over_the_file(command, tmp_path, capsys):
 
 
 def test_a_plan_is_shown_and_nothing_written(command, tmp_path, capsys):
-    command("train", QUICK, f"--runs={tmp_path}", "--dry_run", "--epochs=7")
+    command(f"{QUICK} --dry_run --epochs=7", runs=tmp_path)
     lines = capsys.readouterr().out.splitlines()
     assert "epochs: 7" in lines[0]
     assert lines[1].endswith("(new)")
@@ -154,24 +139,22 @@ def test_a_plan_is_shown_and_nothing_written(command, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        (["--config.training.epoch=3"], "Did you mean 'epochs'"),
-        (["--config.trainning.epochs=3"], 'Did you mean "training"'),
-        (["--config.training.epochs=few"], "--config.training.epochs=few"),
-        (["--sparsty=0.9"], "Did you mean 'sparsity'"),
-        (["--method=snipp"], "Did you mean 'snip'"),
-        (["--config=quikstart"], "Did you mean 'quickstart'"),
-        (["--sparsity=1.5"], "in [0, 1)"),
-        (["--runs=runs"], "Expected --workdir=DIRECTORY or --runs="),
-        (["--method=dense", "--sparsity=0.5"], "--method=dense prunes nothing"),
-        (["--method=dense", "--check=shuffle"], "prunes nothing"),
+        ("--config.training.epoch=3", "Did you mean 'epochs'"),
+        ("--config.trainning.epochs=3", 'Did you mean "training"'),
+        ("--config.training.epochs=few", "--config.training.epochs=few"),
+        ("--sparsty=0.9", "Did you mean 'sparsity'"),
+        ("--method=snipp", "Did you mean 'snip'"),
+        ("--config=quikstart", "Did you mean 'quickstart'"),
+        ("--sparsity=1.5", "in [0, 1)"),
+        ("--runs=runs", "Expected --workdir=DIRECTORY or --runs="),
+        ("--method=dense --sparsity=0.5", "--method=dense prunes nothing"),
+        ("--method=dense --check=shuffle", "prunes nothing"),
     ],
 )
 def test_bad_input_is_answered(flags, expected, refusal, tmp_path):
-    workdir = tmp_path / "run"
-    config = [] if flags[0].startswith("--config=") else [QUICK]
-    said = refusal("train", *config, *flags, f"--workdir={workdir}")
-    assert expected in said
-    assert not workdir.exists()
+    line = "train" if flags.startswith("--config=") else QUICK
+    assert expected in refusal(f"{line} {flags}", workdir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_all_start_again_if_a_worker_is_gone(command, tmp_path, monkeypatch):
@@ -183,9 +166,9 @@ def test_all_start_again_if_a_worker_is_gone(command, tmp_path, monkeypatch):
 
     monkeypatch.setattr(experiment, "train", train)
     monkeypatch.setattr(os, "_exit", leave)
-    flags = (QUICK, f"--workdir={tmp_path}", "--method=random")
+    line = f"{QUICK} --method=random"
     with pytest.raises(SystemExit) as error:
-        command("train", *flags)
+        command(line, workdir=tmp_path)
     assert error.value.code == training.EXIT_CODE
     with pytest.raises(tf.errors.UnavailableError):
-        command("train", *flags, "--verbosity=1")
+        command(f"{line} --verbosity=1", workdir=tmp_path)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import kprune
+import kprune_command
 from kprune import experiment
 
 # Not Adam: where gradients are tiny it makes differences in the last digit
@@ -29,21 +30,7 @@ SETTINGS = (
 def one_device(tmp_path_factory):
     """The directory of a run on one device."""
     workdir = tmp_path_factory.mktemp("one") / "run"
-    config = {
-        "dataset": {
-            "name": "digits",
-            "batch_size": 32,
-            "drop_remainder": True,
-        },
-        "model": {"name": "lenet_300_100"},
-        "pruner": {"method": "snip", "sparsity": 0.9},
-        "training": {
-            "optimizer": "torch_sgd",
-            "learning_rate": 0.1,
-            "epochs": 3,
-        },
-    }
-    experiment.run(config, workdir, verbose=0)
+    kprune_command.main(["kprune", "train", *SETTINGS, f"--workdir={workdir}"])
     return workdir
 
 
@@ -63,9 +50,7 @@ def assert_alike(workdir, expected):
 
 @pytest.mark.slow
 def test_two_replicas(command, tmp_path, one_device):
-    command(
-        "train", *SETTINGS, f"--workdir={tmp_path}", "--distribute=mirrored"
-    )
+    command("train", *SETTINGS, workdir=tmp_path, distribute="mirrored")
     assert_alike(tmp_path, one_device)
 
 
