@@ -8,23 +8,15 @@ from kprune.pruning import granularity
 
 
 def layout(shape, outputs=None, inputs=None, view=None):
-    axes = len(view or shape)
-    return Layout(
-        shape,
-        view or shape,
-        outputs or (axes - 1,),
-        inputs or (axes - 2,),
-    )
-
-
-def ones(shape):
-    return np.ones(shape, bool)
+    view = view or shape
+    outputs, inputs = outputs or (len(view) - 1,), inputs or (len(view) - 2,)
+    return Layout(shape, view, outputs, inputs)
 
 
 def pool(grain, scores, alive=None, grouped=None):
     """Returns the scores of the groups of a weight."""
     scores = np.array(scores, float)
-    alive = ones(scores.shape) if alive is None else np.array(alive)
+    alive = np.broadcast_to(True if alive is None else alive, scores.shape)
     grouped = grouped or layout(scores.shape)
     return grain.pool(scores, alive, grouped, np.random.default_rng(0))
 
@@ -56,9 +48,8 @@ def test_channel_reduces_over_all_inputs(reduce, expected):
 def test_channel_of_a_dead_slice_is_out_of_the_race():
     alive = np.array([[True, False], [False, False]])
     grain = granularity.Channel(reduce="sum")
-    np.testing.assert_array_equal(
-        grain.live(alive, layout((2, 2))), [True, False]
-    )
+    live = grain.live(alive, layout((2, 2)))
+    np.testing.assert_array_equal(live, [True, False])
     # What is pruned in a channel does not count for it.
     pooled = pool(grain, [[1, 2], [4, 8]], alive)
     np.testing.assert_array_equal(pooled, [1, 0])
@@ -86,14 +77,11 @@ def test_channel_of_a_depthwise_kernel_counts_channel_and_multiplier():
     assert mask.shape == scores.shape and mask.sum() == 3 * 4
 
 
-def test_nm_ranks_each_run_of_inputs_by_itself():
+def test_nm_ranks_each_run_of_inputs_by_itself_and_puts_dead_weights_last():
     # Two outputs, four inputs; columns are the runs.
     pooled = pool(granularity.NM(2, 4), [[4, 1], [3, 2], [2, 3], [1, 4]])
     expected = [[0, -3], [-1, -2], [-2, -1], [-3, 0]]
     np.testing.assert_array_equal(pooled, expected)
-
-
-def test_nm_puts_dead_weights_last():
     alive = [[False], [True], [True], [True]]
     pooled = pool(granularity.NM(2, 4), [[4], [3], [2], [1]], alive)
     np.testing.assert_array_equal(pooled, [[-3], [0], [-1], [-2]])
@@ -134,14 +122,9 @@ def test_block_takes_the_mean_and_copes_with_edges():
     # (1+2+5+6)/4, (3+7)/2, (9+10)/2, 30.
     np.testing.assert_array_equal(pooled, [[3.5, 5], [9.5, 30]])
     mask = grain.expand(np.eye(2, dtype=bool), layout((3, 3)))
-    np.testing.assert_array_equal(
-        mask, [[True, True, False], [True, True, False], [False, False, True]]
-    )
-
-
-def test_block_of_four_inputs_lies_along_the_inputs():
+    np.testing.assert_array_equal(mask, [[1, 1, 0], [1, 1, 0], [0, 0, 1]])
+    # A block of four inputs lies along them. Column 0 holds 0 2 4 6 | 8 ...
     pooled = pool(granularity.Block((4, 1)), np.arange(16.0).reshape(8, 2))
-    # Column 0 holds 0 2 4 6 | 8 10 12 14.
     np.testing.assert_array_equal(pooled, [[3, 4], [11, 12]])
 
 
