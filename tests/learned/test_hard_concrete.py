@@ -59,11 +59,12 @@ def test_probabilities_against_draws():
     # standard error of a share of 50,000 is at most 0.0023.
     shift = 2 / 3 * math.log(11)
     np.testing.assert_allclose(closed, sigmoid(starts, shift), rtol=1e-5)
-    np.testing.assert_allclose((z > 0).mean(1), closed, atol=0.01)
-    ones = sigmoid(starts, -shift)
-    np.testing.assert_allclose((z == 1).mean(1), ones, atol=0.01)
-    below = 1 - sigmoid(starts, 0)
-    np.testing.assert_allclose((z < 0.5).mean(1), below, atol=0.01)
+    for found, expected in (
+        (z > 0, closed),
+        (z == 1, sigmoid(starts, -shift)),
+        (z < 0.5, 1 - sigmoid(starts, 0)),
+    ):
+        np.testing.assert_allclose(found.mean(1), expected, atol=0.01)
     assert z.min() == 0 and z.max() == 1
 
 
@@ -134,7 +135,7 @@ def test_a_shared_layer_pays_once():
 
 def test_log_alpha_is_held_between_its_bounds():
     model = kprune.learned.hard_concrete(two_layers(), 10)
-    model.compile(keras.optimizers.SGD(1e6), "mse")
+    model.compile(keras.optimizers.SGD(1e6), "mse", run_eagerly=True)
     model.train_on_batch(normal(8, 4), normal(8, 2))
     values = np.concatenate([v.numpy() for v in gates(model)])
     bound = math.log(100)
@@ -214,11 +215,7 @@ def test_digits_become_sparse():
     model = kprune.learned.hard_concrete(
         model, 1437, strength=0.1, drop_rate=0.8
     )
-    model.compile(
-        keras.optimizers.Adam(0.03),
-        CE,
-        metrics=["accuracy"],
-    )
+    model.compile(keras.optimizers.Adam(0.03), CE, metrics=["accuracy"])
     model.fit(train, epochs=3, verbose=0)
 
     assert kprune.learned.sparsity(model) > 0.2

@@ -69,10 +69,11 @@ def pairs(count=32):
     return normal(count, 4), normal(count, 2)
 
 
-def trained(how, **compiled):
+def trained(how, run_eagerly=True, **compiled):
+    """Four steps: to trace one takes longer."""
     keras.utils.set_random_seed(1)
     model = PUT[how](two_layers())
-    model.compile(**{"optimizer": "adam", "loss": "mse", **compiled})
+    model.compile("sgd", "mse", run_eagerly=run_eagerly, **compiled)
     model.fit(*pairs(), batch_size=8, verbose=0)
     return moved(model, how)
 
@@ -89,7 +90,7 @@ def test_kind_lives_through(kind, how, tmp_path):
     model, x, y = KINDS[kind]()
     before, names = values(model), [w.name for w in weights.find(model)]
     net = PUT[how](model)
-    net.compile("sgd", "mse")
+    net.compile("sgd", "mse", run_eagerly=True)
     net.train_on_batch(x, y)
     assert_same(values(model), before)
     outputs, masks = moved(net, how)(x), learned.selected_masks(net)
@@ -146,8 +147,8 @@ def test_training_a_choice_moves_scores_and_statistics_alone(how):
     before = frozen()
     scores = [np.array(v) for v in net.trainable_variables]
     assert (len(before), len(scores)) == (7, 3)
-    net.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
-    net.fit(normal(16, 6, 6, 1), normal(16, 3), 8, epochs=2, verbose=0)
+    net.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
+    net.fit(normal(16, 6, 6, 1), normal(16, 3), 8, verbose=0)
     assert_same(frozen(), before)
     for variable, old in zip(net.trainable_variables, scores, strict=True):
         assert (np.array(variable) != old).mean() > 0.5
@@ -175,7 +176,7 @@ def test_excluded_weights_stay_dense(how):
 
 @each(PUT, fast=["hard_concrete"])
 def test_an_exported_model_computes_the_same(how, tmp_path):
-    net, x = trained(how), normal(3, 4)
+    net, x = moved(PUT[how](two_layers()), how), normal(3, 4)
     kprune.export(net, tmp_path / "saved")
     served = tf.saved_model.load(tmp_path / "saved")
     assert_same(served.serve(x), net(x), tolerance=1e-6)
@@ -204,7 +205,8 @@ def test_a_saved_model_loads_where_kprune_is_only_imported(tmp_path):
 
 @each(("soft_threshold", "hard_concrete"), fast=["hard_concrete"])
 def test_several_steps_per_execution_are_the_same_steps(how):
-    one, several = trained(how), trained(how, steps_per_execution=4)
+    one = trained(how)
+    several = trained(how, run_eagerly=False, steps_per_execution=4)
     assert_same(values(one), values(several), tolerance=1e-6)
 
 
@@ -225,12 +227,9 @@ def test_half_precision(how, tmp_path):
 
 @each(("hard_concrete", "soft_threshold", "edge_popup"), fast=["hard_concrete"])
 def test_two_replicas_train_as_one_device(how):
-    start = two_layers().get_weights()
-
     def model():
-        plain = two_layers()
-        plain.set_weights(start)
-        net = PUT[how](plain)
+        keras.utils.set_random_seed(1)
+        net = PUT[how](two_layers())
         net.compile(keras.optimizers.SGD(0.1), "mse")
         return net
 
@@ -240,7 +239,6 @@ def test_two_replicas_train_as_one_device(how):
     histories = [
         one.fit(
             batched(*pairs()),
-            epochs=2,
             verbose=0,
             callbacks=[learned.SparsityLogger()],
         ).history
@@ -262,12 +260,12 @@ def test_a_killed_run_resumes_to_the_bit(how, tmp_path):
     def run(directory, kill):
         keras.utils.set_random_seed(1)
         model = PUT[how](two_layers())
-        model.compile("adam", "mse")
+        model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
         checkpoint = directory and kprune.callbacks.Checkpoint(directory, 3)
         history = kprune.training.fit(
             model,
             batched(*pairs()),
-            3,
+            2,
             checkpoint=checkpoint,
             callbacks=[Kill(kill)],
         )
@@ -338,7 +336,7 @@ def test_models_that_do_not_fit_are_refused(how):
         (kprune.wrap(two_layers()), {}, r"has masks.*`kprune\.strip`"),
         ("model", {}, r"to be a keras\.Model"),
         (two_layers(), {"exclude": "c"}, "Unknown weight in `exclude`: 'c'"),
-        (two_layers(), {"exclude": ["a", "b"]}, "leaves no weight"),
+        (two_layers(), {"exclude": ["a", "b"]}, "leave a weight"),
     ]:
         with pytest.raises(ValueError, match=message):
             put(model, **options)

@@ -16,8 +16,8 @@ def thresholds(model):
 
 
 def test_the_layer_computes_with_shrunken_weights():
-    model = sequential((3,), keras.layers.Dense(1, use_bias=False, name="fc"))
-    model.layers[0].kernel.assign([[-2.0], [0.25], [1.0]])
+    dense = keras.layers.Dense(1, use_bias=False, name="fc")
+    model = sequential((3,), dense, values=[[[-2.0], [0.25], [1.0]]])
     model = kprune.learned.soft_threshold(model, initial=0.0)
 
     # sigmoid(0) = 1/2, so the weights are [-1.5, 0, 0.5].
@@ -66,7 +66,7 @@ def test_gradient_by_finite_differences(float64):
 def test_weight_decay_alone_raises_a_threshold_that_is_flat():
     model = kprune.learned.soft_threshold(two_layers(), initial=-3200)
     optimizer = kprune.training.TorchSGD(0.5, weight_decay=0.1)
-    model.compile(optimizer, "mse")
+    model.compile(optimizer, "mse", run_eagerly=True)
     model.fit(normal(8, 4), normal(8, 2), batch_size=4, epochs=1, verbose=0)
 
     # Two steps, each times 1 - 0.5 * 0.1.
