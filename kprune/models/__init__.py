@@ -1,8 +1,10 @@
 """The networks that the pruning papers use, built and ready to prune.
 
-All are functional Keras models of stock layers that give logits. Options are
-keyword-only: `input_shape`, `initializer`, `seed` and `name` are common to
-all. Parameter counts in the tests are those of the papers.
+All are built, functional Keras models of stock layers that give logits, and
+take keyword-only: `input_shape`, which is (height, width, channels); the
+`initializer` of the kernels, as in `initializers.get`; `seed`, an integer or
+None for weights that differ from run to run; and `name`. They raise
+`ValueError` for sizes that do not fit.
 """
 
 from kprune.models import initializers

@@ -8,31 +8,19 @@ it have 1x1 convolutions there, which is 1% more weights in ResNet-20.
 
 import keras
 
-from kprune.models.inputs import check_positive, image
+from kprune.models.inputs import check_positive, image, sized
 from kprune.models.layers import (
     Layers,
     add,
-    norm,
+    basic_branch,
+    blocks_of,
+    conv_shortcut,
     norm_relu,
     relu,
     stable_scale,
 )
+from kprune.runtime import checks
 from kprune.runtime.lookup import choose
-
-
-def resnet20(classes=10, **options):
-    """Builds ResNet-20, with the options of `resnet_cifar`."""
-    return resnet_cifar(20, classes, **options)
-
-
-def resnet32(classes=10, **options):
-    """Builds ResNet-32, with the options of `resnet_cifar`."""
-    return resnet_cifar(32, classes, **options)
-
-
-def resnet56(classes=10, **options):
-    """Builds ResNet-56, with the options of `resnet_cifar`."""
-    return resnet_cifar(56, classes, **options)
 
 
 def resnet_cifar(
@@ -55,23 +43,13 @@ def resnet_cifar(
     Args:
         depth: Integer, 6 n + 2 for n blocks in each stage.
         classes: Integer, the number of logits.
-        input_shape: Height, width and channels.
         width: Integer by which the filters are multiplied.
         shortcut: What a shortcut is where the shape changes: `"conv"` for a
             1x1 convolution with batch norm, `"pad"` for every second pixel
             with channels of zeros around the others (option A).
         stable: Boolean, whether branches are scaled as in Stable ResNet,
             https://arxiv.org/abs/2002.08797
-        initializer: Initializer of the kernels, as in `initializers.get`.
-        seed: Integer, or None for weights that differ from run to run.
-        name: String, the name of the model. Defaults to `"resnet{depth}"`.
-
-    Returns:
-        A built `keras.Model`.
-
-    Raises:
-        ValueError: If `depth` or `shortcut` is another, or a size is not
-            positive.
+        input_shape, initializer, seed, name: As for all models.
 
     Example:
 
@@ -80,46 +58,29 @@ def resnet_cifar(
     (None, 100)
     """
     check_positive(classes=classes, depth=depth, width=width)
-    if depth < 8 or depth % 6 != 2:
-        raise ValueError(
-            "`depth` must be 6 n + 2, such as 20, 32 or 56. "
-            f"Received: depth={depth!r}"
-        )
+    fits = depth >= 8 and depth % 6 == 2
+    checks.require(fits, "depth", depth, "6 n + 2, such as 20, 32 or 56")
     add_shortcut = choose(shortcut, _SHORTCUTS, "shortcut")
     blocks = (depth - 2) // 6
     layers = Layers(initializer, seed)
     scale = stable_scale(stable, 3 * blocks)
     inputs = image(input_shape)
     x = norm_relu(layers.conv(inputs, 16 * width, 3, "conv1"), "", 1)
-    for stage in (1, 2, 3):
+    for stage, block, stride in blocks_of([blocks] * 3):
         filters = 16 * width * 2 ** (stage - 1)
-        for index in range(1, blocks + 1):
-            block = f"stage{stage}_block{index}"
-            stride = 2 if stage > 1 and index == 1 else 1
-            branch = _branch(layers, x, filters, stride, block)
-            if stride > 1:
-                x = add_shortcut(layers, x, filters, f"{block}_shortcut")
-            x = relu(add(branch, x, block, scale), f"{block}_relu")
-    x = keras.layers.GlobalAveragePooling2D(name="mean")(x)
-    outputs = layers.dense(x, classes, "fc")
+        branch = basic_branch(layers, x, filters, stride, block)
+        if stride > 1:
+            x = add_shortcut(layers, x, filters, stride, block)
+        x = relu(add(branch, x, block, scale), f"{block}_relu")
+    outputs = layers.head(x, classes)
     return keras.Model(inputs, outputs, name=name or f"resnet{depth}")
 
 
-def _branch(layers, x, filters, stride, block):
-    x = layers.conv(x, filters, 3, f"{block}_conv1", stride=stride)
-    x = norm_relu(x, block, 1)
-    x = layers.conv(x, filters, 3, f"{block}_conv2")
-    return norm(x, f"{block}_bn2")
-
-
-def _conv_shortcut(layers, x, filters, name):
-    x = layers.conv(x, filters, 1, f"{name}_conv", stride=2)
-    return norm(x, f"{name}_bn")
-
-
-def _pad_shortcut(layers, x, filters, name):
+def _pad_shortcut(layers, x, filters, stride, block):
     del layers  # No weights.
-    x = keras.layers.AveragePooling2D(1, strides=2, name=f"{name}_subsample")(x)
+    name = f"{block}_shortcut"
+    pool = keras.layers.AveragePooling2D
+    x = pool(1, strides=stride, name=f"{name}_subsample")(x)
     added = filters - x.shape[-1]
     before = added // 2
     # Keras has no layer that pads channels, but told that they come first it
@@ -131,4 +92,8 @@ def _pad_shortcut(layers, x, filters, name):
     )(x)
 
 
-_SHORTCUTS = {"conv": _conv_shortcut, "pad": _pad_shortcut}
+_SHORTCUTS = {"conv": conv_shortcut, "pad": _pad_shortcut}
+
+resnet20, resnet32, resnet56 = (
+    sized(resnet_cifar, f"resnet{depth}", depth) for depth in (20, 32, 56)
+)

@@ -5,25 +5,11 @@ https://arxiv.org/abs/1803.03635
 
 import keras
 
-from kprune.models.inputs import check_positive, image
+from kprune.models.inputs import check_positive, image, sized
 from kprune.models.layers import Layers, max_pool
+from kprune.runtime import checks
 
 _PAIRS = (64, 128, 256)  # Filters of each pair of convolutions.
-
-
-def conv2(classes=10, **options):
-    """Builds Conv-2, with the options of `conv_net`."""
-    return conv_net(2, classes, **options)
-
-
-def conv4(classes=10, **options):
-    """Builds Conv-4, with the options of `conv_net`."""
-    return conv_net(4, classes, **options)
-
-
-def conv6(classes=10, **options):
-    """Builds Conv-6, with the options of `conv_net`."""
-    return conv_net(6, classes, **options)
 
 
 def conv_net(
@@ -44,19 +30,9 @@ def conv_net(
     Args:
         depth: 2, 4 or 6, the number of convolutions.
         classes: Integer, the number of logits.
-        input_shape: Height, width and channels. Pooling drops odd rows, and
-            must leave one.
         activation: Activation of the hidden layers, string or callable.
-        initializer: Initializer of the kernels, as in `initializers.get`.
-        seed: Integer, or None for weights that differ from run to run.
-        name: String, the name of the model. Defaults to `"conv{depth}"`.
-
-    Returns:
-        A built `keras.Model`.
-
-    Raises:
-        ValueError: If `depth` is another, `classes` is not positive or the
-            images are too small for the pools.
+        input_shape, initializer, seed, name: As for all models. Pooling drops
+            odd rows, and must leave one.
 
     Example:
 
@@ -64,10 +40,7 @@ def conv_net(
     1933258
     """
     check_positive(classes=classes, depth=depth)
-    if depth not in (2, 4, 6):
-        raise ValueError(
-            f"`depth` must be 2, 4 or 6. Received: depth={depth!r}"
-        )
+    checks.require(depth in (2, 4, 6), "depth", depth, "2, 4 or 6")
     layers = Layers(initializer, seed)
     pairs = depth // 2
     x = inputs = image(input_shape, smallest=2**pairs)
@@ -87,3 +60,6 @@ def conv_net(
     x = layers.dense(x, 256, "fc2", activation)
     outputs = layers.dense(x, classes, "fc3")
     return keras.Model(inputs, outputs, name=name or f"conv{depth}")
+
+
+conv2, conv4, conv6 = (sized(conv_net, f"conv{n}", n) for n in (2, 4, 6))

@@ -5,10 +5,13 @@ hidden layers of tanh, drawn from U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)).
 SET (Mocanu et al., 2018, https://arxiv.org/abs/1707.04780) has 4000-1000-4000.
 """
 
+from collections.abc import Iterable
+
 import keras
 
 from kprune.models.inputs import check_positive, vector
 from kprune.models.layers import Layers
+from kprune.runtime import checks
 
 
 def fc(
@@ -30,17 +33,9 @@ def fc(
         classes: Integer, the number of logits.
         input_shape: Shape of one example, which is flattened.
         activation: Activation of the hidden layers, string or callable.
-        initializer: Initializer of the kernels, as in `initializers.get`, or
-            `"fan_in_constant"`: 1 / sqrt(fan_in) with signs drawn at random,
-            and biases of zero.
-        seed: Integer, or None for weights that differ from run to run.
-        name: String, the name of the model.
-
-    Returns:
-        A built `keras.Model`.
-
-    Raises:
-        ValueError: If a size is not a positive integer.
+        initializer: As for all models, or `"fan_in_constant"`: 1 /
+            sqrt(fan_in) with signs drawn at random, and biases of zero.
+        seed, name: As for all models.
 
     Example:
 
@@ -51,14 +46,9 @@ def fc(
     20337010
     """
     check_positive(classes=classes)
-    try:
-        widths = tuple(widths)
-    except TypeError:
-        raise ValueError(
-            "`widths` must be a sequence of positive integers. "
-            f"Received: widths={widths!r}"
-        ) from None
-    for width in widths:
+    expected = "a sequence of positive integers"
+    checks.instance("widths", widths, Iterable, expected)
+    for width in (widths := tuple(widths)):
         check_positive(widths=width)
     constant = initializer == "fan_in_constant"
     layers = Layers("fan_in_uniform" if constant else initializer, seed)

@@ -54,12 +54,15 @@ def get(identifier):
         scale, mode, distribution = _PAPERS[identifier]
         return keras.initializers.VarianceScaling(scale, mode, distribution)
     try:
-        initializer = keras.initializers.get(identifier)
-    except (TypeError, ValueError) as error:
-        raise ValueError(_expected(identifier)) from error
-    if initializer is None:
-        raise ValueError(_expected(identifier))
-    return initializer
+        if (initializer := keras.initializers.get(identifier)) is not None:
+            return initializer
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(
+        unknown(identifier, names(), "initializer")
+        + " Initializers of Keras will do as well, by name or as objects."
+        f" Received: initializer={identifier!r}"
+    )
 
 
 def for_kernel(identifier, seed, name):
@@ -67,12 +70,7 @@ def for_kernel(identifier, seed, name):
 
     One seeded Keras initializer used for several layers would give all of
     them the same draws, so each gets a copy, seeded from `seed` and its name.
-
-    Args:
-        identifier: As in `get`.
-        seed: Integer, or None for draws that differ from run to run. An
-            initializer that came with an integer seed then keeps to that.
-        name: String, the name of the weight.
+    If `seed` is None, an initializer that came with an integer keeps to that.
     """
     initializer = get(identifier)
     if not isinstance(initializer, keras.initializers.Initializer):
@@ -80,13 +78,11 @@ def for_kernel(identifier, seed, name):
     config = initializer.get_config()
     if "seed" not in config:
         return initializer
-    if seed is None:
-        seed = config["seed"]
+    seed = config["seed"] if seed is None else seed
     if isinstance(seed, dict):  # A `SeedGenerator` moves on by itself.
         return initializer
-    return type(initializer).from_config(
-        {**config, "seed": derived_seed(seed, name)}
-    )
+    config["seed"] = derived_seed(seed, name)
+    return type(initializer).from_config(config)
 
 
 def for_bias(identifier, fan_in, seed, name):
@@ -94,12 +90,6 @@ def for_bias(identifier, fan_in, seed, name):
 
     PyTorch draws biases from the law of their kernel. The shape of a bias
     does not tell its fan-in, which is why it is asked for.
-
-    Args:
-        identifier: The initializer of the kernel, as in `get`.
-        fan_in: Integer, the number of inputs of one unit.
-        seed: Integer or None.
-        name: String, the name of the weight.
     """
     if not (isinstance(identifier, str) and identifier == "torch"):
         return keras.initializers.Zeros()
@@ -110,24 +100,9 @@ def for_bias(identifier, fan_in, seed, name):
 
 
 def derived_seed(seed, name):
-    """Returns the seed of one weight: the same one in every process.
-
-    Args:
-        seed: Integer, the seed of the model, or None.
-        name: String, the name of the weight.
-
-    Returns:
-        A non-negative integer that fits 31 bits; None if `seed` is None.
-    """
+    """Returns the seed of one weight, of 31 bits, the same one in every
+    process; None if the model's is None."""
     if seed is None:
         return None
     # Not `hash`, which Python salts anew in each process.
     return zlib.crc32(f"{seed}/{name}".encode()) & 0x7FFFFFFF
-
-
-def _expected(identifier):
-    return (
-        unknown(identifier, names(), "initializer")
-        + " Initializers of Keras will do as well, by name or as objects."
-        f" Received: initializer={identifier!r}"
-    )

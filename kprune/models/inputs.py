@@ -1,76 +1,61 @@
 """What goes into a model and into its builder, checked at the door."""
 
-import numbers
-
 import keras
+
+from kprune.runtime import checks
 
 
 def image(input_shape, smallest=1):
-    """Returns the input of a model of images.
-
-    Args:
-        input_shape: Height, width and channels.
-        smallest: Integer, the least height and width the model can take.
-
-    Raises:
-        ValueError: If `input_shape` is anything else, or too small.
-    """
+    """Returns the input of a model of images, whose height and width it takes
+    from `smallest` on."""
     shape = _sizes(input_shape)
-    if shape is None or len(shape) != 3 or min(shape[:2]) < smallest:
-        raise ValueError(
-            "`input_shape` must be (height, width, channels), with height and "
-            f"width of at least {smallest} for this model. "
-            f"Received: input_shape={input_shape!r}"
-        )
+    fits = len(shape) == 3 and min(shape[:2]) >= smallest
+    expected = "(height, width, channels), with height and width of at least "
+    expected += f"{smallest} for this model"
+    checks.require(fits, "input_shape", input_shape, expected)
     return keras.Input(shape, name="image")
 
 
 def vector(input_shape):
-    """Returns the input of a model that flattens it, and the flat tensor.
-
-    Args:
-        input_shape: Positive integers, of any number from one on.
-
-    Raises:
-        ValueError: If `input_shape` is anything else.
-    """
+    """Returns the input of a model that flattens it, and the flat tensor."""
     shape = _sizes(input_shape)
-    if not shape:
-        raise ValueError(
-            "`input_shape` must be a sequence of positive integers. "
-            f"Received: input_shape={input_shape!r}"
-        )
+    expected = "a sequence of positive integers"
+    checks.require(shape, "input_shape", input_shape, expected)
     inputs = keras.Input(shape, name="input")
     return inputs, keras.layers.Flatten(name="flatten")(inputs)
 
 
 def check_positive(**sizes):
-    """Raises a ValueError that names the argument, if one is not positive."""
+    """Raises `ValueError` if one of some arguments is no positive integer."""
     for name, size in sizes.items():
-        if not _is_integer(size) or size < 1:
-            raise ValueError(
-                f"`{name}` must be a positive integer. "
-                f"Received: {name}={size!r}"
-            )
+        checks.integer(name, size, 1)
 
 
-def check_seed(seed):
-    """Raises a ValueError if `seed` is neither None nor a whole number."""
-    if seed is not None and (not _is_integer(seed) or seed < 0):
-        raise ValueError(
-            f"`seed` must be None or an integer >= 0. Received: seed={seed!r}"
-        )
+def sized(build, name, *sizes, classes=10, **defaults):
+    """Returns the builder of one size of network, of a name of its own.
+
+    Args:
+        build: Function of (*sizes, classes, **options).
+        name: String, the builder's name and its models'.
+        sizes: What `build` is given first.
+        classes, defaults: Defaults of the other arguments.
+    """
+
+    def builder(classes=classes, **options):
+        return build(*sizes, classes, **{"name": name, **defaults, **options})
+
+    given = [*map(str, sizes), f"classes={classes}"]
+    given += [f"{key}={value!r}" for key, value in defaults.items()]
+    whole = f"`{build.__name__}({', '.join(given)})`"
+    builder.__doc__ = f"Builds {whole}, with its other options."
+    builder.__name__ = builder.__qualname__ = name
+    builder.__module__ = build.__module__
+    return builder
 
 
 def _sizes(shape):
+    """Returns positive integers as a tuple; an empty one if it is none."""
     try:
-        sizes = tuple(shape)
-    except TypeError:
-        return None
-    if not all(_is_integer(n) and n > 0 for n in sizes):
-        return None
-    return tuple(int(n) for n in sizes)
-
-
-def _is_integer(value):
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        return tuple(int(checks.integer("size", n, 1)) for n in shape)
+    except (TypeError, ValueError):
+        return ()

@@ -10,7 +10,7 @@ import typing
 import keras
 
 from kprune.models import initializers
-from kprune.models.inputs import check_seed
+from kprune.runtime import checks
 from kprune.runtime.methods import Method
 
 
@@ -28,7 +28,8 @@ class Layers:
 
     def __post_init__(self):
         initializers.get(self.initializer)
-        check_seed(self.seed)
+        if self.seed is not None:
+            checks.integer("seed", self.seed, 0, " or None")
 
     def conv(
         self,
@@ -68,6 +69,11 @@ class Layers:
             name=name,
             **self._initializers(name, x.shape[-1]),
         )(x)
+
+    def head(self, x, classes):
+        """Returns the logits of images: their mean, and a layer `fc`."""
+        x = keras.layers.GlobalAveragePooling2D(name="mean")(x)
+        return self.dense(x, classes, "fc")
 
     def _initializers(self, name, fan_in):
         return {
@@ -113,30 +119,39 @@ def max_pool(x, name):
 def add(branch, shortcut, block, scale=None):
     """Adds a residual branch to its shortcut.
 
-        out = shortcut + scale * branch
-
-    Args:
-        branch: Tensor, the output of the branch, after its last layer: before
-            a batch norm the scale would have no effect.
-        shortcut: Tensor of the same shape.
-        block: String, the name of the block.
-        scale: Float, see `stable_scale`, or None to add no layer for it.
+    out = shortcut + scale * branch,  with no layer for a scale of None
     """
-    if scale is not None:
+    if scale is not None:  # Before a batch norm it would have no effect.
         branch = keras.layers.Rescaling(scale, name=f"{block}_scale")(branch)
     return keras.layers.Add(name=f"{block}_add")([shortcut, branch])
+
+
+def blocks_of(counts):
+    """Yields stage, name and stride of each block, by how many stages have."""
+    for stage, count in enumerate(counts, start=1):
+        for index in range(1, count + 1):
+            stride = 2 if stage > 1 and index == 1 else 1
+            yield stage, f"stage{stage}_block{index}", stride
+
+
+def basic_branch(layers, x, filters, stride, block, width=1):
+    """Applies two 3x3 convolutions, the first of `width` times the filters."""
+    x = layers.conv(x, filters * width, 3, f"{block}_conv1", stride=stride)
+    x = norm_relu(x, block, 1)
+    x = layers.conv(x, filters, 3, f"{block}_conv2")
+    return norm(x, f"{block}_bn2")
+
+
+def conv_shortcut(layers, x, filters, stride, block):
+    """Applies a 1x1 convolution with batch norm."""
+    x = layers.conv(x, filters, 1, f"{block}_shortcut_conv", stride=stride)
+    return norm(x, f"{block}_shortcut_bn")
 
 
 def stable_scale(stable, blocks):
     """Returns the factor that Stable ResNet puts on every branch, or None.
 
-        scale = 1 / sqrt(number of residual blocks)
-
-    Hayou et al. (2021), https://arxiv.org/abs/2002.08797
-
-    Args:
-        stable: Boolean.
-        blocks: Integer, the number of residual blocks of the model.
+    scale = 1 / sqrt(number of residual blocks)
     """
     return 1 / math.sqrt(blocks) if stable else None
 

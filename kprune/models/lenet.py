@@ -6,49 +6,8 @@ http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf
 import keras
 
 from kprune.models.fully_connected import fc
-from kprune.models.inputs import check_positive, image
+from kprune.models.inputs import check_positive, image, sized
 from kprune.models.layers import Layers, max_pool
-
-
-def lenet_300_100(
-    classes=10,
-    *,
-    input_shape=(28, 28, 1),
-    activation="relu",
-    initializer="kaiming_normal",
-    seed=None,
-    name="lenet_300_100",
-):
-    """Builds LeNet-300-100: two hidden layers, then the logits.
-
-    Args:
-        classes: Integer, the number of logits.
-        input_shape: Shape of one example, which is flattened.
-        activation: Activation of the hidden layers, string or callable.
-        initializer: Initializer of the kernels, as in `initializers.get`.
-        seed: Integer, or None for weights that differ from run to run.
-        name: String, the name of the model.
-
-    Returns:
-        A built `keras.Model`: layers `fc1`, `fc2`, `fc3`.
-
-    Raises:
-        ValueError: If a size is not a positive integer.
-
-    Example:
-
-    >>> kprune.models.lenet_300_100().count_params()
-    266610
-    """
-    return fc(
-        (300, 100),
-        classes,
-        input_shape=input_shape,
-        activation=activation,
-        initializer=initializer,
-        seed=seed,
-        name=name,
-    )
 
 
 def lenet5(
@@ -62,22 +21,14 @@ def lenet5(
 ):
     """Builds LeNet-5-Caffe: 20 and 50 filters of 5x5, a layer of 500.
 
-    Every hidden layer is followed by `activation`; in Caffe's own definition
-    only the one of 500 is.
+    The layers are `conv1`, `conv2`, `fc1` and `fc2`. Every hidden layer is
+    followed by `activation`; in Caffe's own definition only the one of 500 is.
 
     Args:
         classes: Integer, the number of logits.
-        input_shape: Height, width and channels, from 16x16 on.
         activation: Activation of the hidden layers, string or callable.
-        initializer: Initializer of the kernels, as in `initializers.get`.
-        seed: Integer, or None for weights that differ from run to run.
-        name: String, the name of the model.
-
-    Returns:
-        A built `keras.Model`: layers `conv1`, `conv2`, `fc1`, `fc2`.
-
-    Raises:
-        ValueError: If `classes` is not positive or the images too small.
+        input_shape, initializer, seed, name: As for all models, of images from
+            16x16 on.
 
     Example:
 
@@ -103,3 +54,12 @@ def lenet5(
     x = layers.dense(x, 500, "fc1", activation)
     outputs = layers.dense(x, classes, "fc2")
     return keras.Model(inputs, outputs, name=name)
+
+
+lenet_300_100 = sized(
+    fc,
+    "lenet_300_100",
+    (300, 100),
+    activation="relu",
+    initializer="kaiming_normal",
+)

@@ -10,8 +10,9 @@ biases; GraSP and FORCE do not.
 import keras
 
 from kprune.models.initializers import derived_seed
-from kprune.models.inputs import check_positive, image
+from kprune.models.inputs import check_positive, image, sized
 from kprune.models.layers import Layers, max_pool, norm_relu
+from kprune.runtime import checks
 from kprune.runtime.lookup import choose
 
 _FILTERS = (64, 128, 256, 512, 512)  # Of the convolutions of each block.
@@ -21,47 +22,6 @@ _CONVS = {  # How many there are in each block, by depth.
     16: (2, 2, 3, 3, 3),
     19: (2, 2, 4, 4, 4),
 }
-
-
-def vgg11(classes=10, **options):
-    """Builds VGG-11, with the options of `vgg`."""
-    return vgg(11, classes, **options)
-
-
-def vgg13(classes=10, **options):
-    """Builds VGG-13, with the options of `vgg`."""
-    return vgg(13, classes, **options)
-
-
-def vgg16(classes=10, **options):
-    """Builds VGG-16, with the options of `vgg`."""
-    return vgg(16, classes, **options)
-
-
-def vgg19(classes=10, **options):
-    """Builds VGG-19, with the options of `vgg`."""
-    return vgg(19, classes, **options)
-
-
-def vgg19_bn(
-    classes=1000,
-    *,
-    input_shape=(224, 224, 3),
-    head="imagenet",
-    conv_bias=True,
-    name="vgg19_bn",
-    **options,
-):
-    """Builds the VGG-19 of torchvision, with the options of `vgg`."""
-    return vgg(
-        19,
-        classes,
-        input_shape=input_shape,
-        head=head,
-        conv_bias=conv_bias,
-        name=name,
-        **options,
-    )
 
 
 def vgg(
@@ -83,7 +43,6 @@ def vgg(
     Args:
         depth: 11, 13, 16 or 19.
         classes: Integer, the number of logits.
-        input_shape: Height, width and channels.
         head: `"cifar"` for the mean over the image and one dense layer, or
             `"imagenet"` for a fifth pool and three dense layers, 4096 units
             and a dropout of a half in the hidden ones. torchvision averages
@@ -91,16 +50,7 @@ def vgg(
             is that for 224x224.
         conv_bias: Boolean, whether convolutions have biases. The batch norm
             makes them idle, but they count.
-        initializer: Initializer of the kernels, as in `initializers.get`.
-        seed: Integer, or None for weights that differ from run to run.
-        name: String, the name of the model. Defaults to `"vgg{depth}"`.
-
-    Returns:
-        A built `keras.Model`.
-
-    Raises:
-        ValueError: If `depth` or `head` is another, `classes` is not positive
-            or the images are too small for the pools.
+        input_shape, initializer, seed, name: As for all models.
 
     Example:
 
@@ -108,11 +58,8 @@ def vgg(
     (None, 100)
     """
     check_positive(classes=classes, depth=depth)
-    if depth not in _CONVS:
-        raise ValueError(
-            f"`depth` must be one of {sorted(_CONVS)}. "
-            f"Received: depth={depth!r}"
-        )
+    expected = f"one of {sorted(_CONVS)}"
+    checks.require(depth in _CONVS, "depth", depth, expected)
     pools, add_head = choose(head, _HEADS, "head")
     layers = Layers(initializer, seed)
     x = inputs = image(input_shape, smallest=2**pools)
@@ -129,11 +76,6 @@ def vgg(
     return keras.Model(inputs, outputs, name=name or f"vgg{depth}")
 
 
-def _cifar_head(layers, x, classes):
-    x = keras.layers.GlobalAveragePooling2D(name="mean")(x)
-    return layers.dense(x, classes, "fc")
-
-
 def _imagenet_head(layers, x, classes):
     x = keras.layers.Flatten(name="flatten")(x)
     for index in (1, 2):
@@ -145,4 +87,15 @@ def _imagenet_head(layers, x, classes):
 
 
 # By name: how many of the blocks are pooled, and what follows the last.
-_HEADS = {"cifar": (4, _cifar_head), "imagenet": (5, _imagenet_head)}
+_HEADS = {"cifar": (4, Layers.head), "imagenet": (5, _imagenet_head)}
+
+vgg11, vgg13, vgg16, vgg19 = (sized(vgg, f"vgg{n}", n) for n in _CONVS)
+vgg19_bn = sized(  # As in torchvision.
+    vgg,
+    "vgg19_bn",
+    19,
+    classes=1000,
+    input_shape=(224, 224, 3),
+    head="imagenet",
+    conv_bias=True,
+)

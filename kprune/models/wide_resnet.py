@@ -8,28 +8,15 @@ for ImageNet and has them after, is in `resnet`.
 
 import keras
 
-from kprune.models.inputs import check_positive, image
+from kprune.models.inputs import check_positive, image, sized
 from kprune.models.layers import (
     Layers,
     add,
+    blocks_of,
     norm_relu,
     stable_scale,
 )
-
-
-def wrn_16_4(classes=10, **options):
-    """Builds WRN-16-4, with the options of `wrn`."""
-    return wrn(16, 4, classes, **options)
-
-
-def wrn_22_2(classes=10, **options):
-    """Builds WRN-22-2, with the options of `wrn`."""
-    return wrn(22, 2, classes, **options)
-
-
-def wrn_28_2(classes=10, **options):
-    """Builds WRN-28-2, with the options of `wrn`."""
-    return wrn(28, 2, classes, **options)
+from kprune.runtime import checks
 
 
 def wrn(
@@ -53,19 +40,9 @@ def wrn(
         depth: Integer, 6 n + 4 for n blocks in each stage.
         width: Integer by which the filters are multiplied.
         classes: Integer, the number of logits.
-        input_shape: Height, width and channels.
         stable: Boolean, whether branches are scaled as in Stable ResNet,
             https://arxiv.org/abs/2002.08797
-        initializer: Initializer of the kernels, as in `initializers.get`.
-        seed: Integer, or None for weights that differ from run to run.
-        name: String, the name of the model. Defaults to
-            `"wrn_{depth}_{width}"`.
-
-    Returns:
-        A built `keras.Model`.
-
-    Raises:
-        ValueError: If `depth` is another, or a size is not positive.
+        input_shape, initializer, seed, name: As for all models.
 
     Example:
 
@@ -73,25 +50,17 @@ def wrn(
     'wrn_10_1'
     """
     check_positive(classes=classes, depth=depth, width=width)
-    if depth < 10 or depth % 6 != 4:
-        raise ValueError(
-            "`depth` must be 6 n + 4, such as 16, 22 or 28. "
-            f"Received: depth={depth!r}"
-        )
+    fits = depth >= 10 and depth % 6 == 4
+    checks.require(fits, "depth", depth, "6 n + 4, such as 16, 22 or 28")
     blocks = (depth - 4) // 6
     layers = Layers(initializer, seed)
     scale = stable_scale(stable, 3 * blocks)
     inputs = image(input_shape)
     x = layers.conv(inputs, 16, 3, "conv1")
-    for stage in (1, 2, 3):
+    for stage, block, stride in blocks_of([blocks] * 3):
         filters = 16 * width * 2 ** (stage - 1)
-        for index in range(1, blocks + 1):
-            stride = 2 if stage > 1 and index == 1 else 1
-            block = f"stage{stage}_block{index}"
-            x = _block(layers, x, filters, stride, block, scale)
-    x = norm_relu(x, "", 1)
-    x = keras.layers.GlobalAveragePooling2D(name="mean")(x)
-    outputs = layers.dense(x, classes, "fc")
+        x = _block(layers, x, filters, stride, block, scale)
+    outputs = layers.head(norm_relu(x, "", 1), classes)
     return keras.Model(inputs, outputs, name=name or f"wrn_{depth}_{width}")
 
 
@@ -106,3 +75,9 @@ def _block(layers, x, filters, stride, block, scale):
     x = norm_relu(x, block, 2)
     x = layers.conv(x, filters, 3, f"{block}_conv2")
     return add(x, shortcut, block, scale)
+
+
+wrn_16_4, wrn_22_2, wrn_28_2 = (
+    sized(wrn, f"wrn_{depth}_{width}", depth, width)
+    for depth, width in ((16, 4), (22, 2), (28, 2))
+)
