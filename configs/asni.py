@@ -53,11 +53,8 @@ _MODELS = {
 }
 _SETTINGS = {
     "dataset": {"batch_size": 128},
-    "pruner": {
-        "method": "asni",
-        "sparsity": None,  # Follows from these.
-        "options": {"beta": 0.5},
-    },
+    # The sparsity follows from the options.
+    "pruner": {"method": "asni", "sparsity": None, "options": {"beta": 0.5}},
     "paper": {
         "source": "https://arxiv.org/abs/2202.09284, table 2",
         "metric": "test accuracy %",

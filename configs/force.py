@@ -31,25 +31,20 @@ python tools/sweep.py --config=configs/force.py:imagenet_resnet50 \\
 
 from kprune.experiment import rows
 
+_PAPER = "https://arxiv.org/abs/2006.09081v1"
 _METHODS = ["iter_snip", "force", "grasp_it"]
 _SPARSITIES = [0.9, 0.95, 0.98, 0.99, 0.995, 0.999]
 _SETTINGS = {
     "dataset": {"batch_size": 128, "validation": 0.1},
     "pruner": {"method": "iter_snip", "sparsity": 0.99, "batch_size": 128},
-    "training": rows.torch_sgd(
-        5e-4, rows.tenth_at("150ep", "250ep"), epochs=350
-    ),
+    "training": rows.torch_sgd(5e-4, rows.tenth_at("150ep", "250ep"), 350),
     "paper": {"metric": "test accuracy %"},
 }
 
 
 def _variants(batches, **options):
-    """Returns the methods of one round by what else than their name is theirs.
-
-    Args:
-        batches: Integer, as many as the methods of many rounds take in all.
-        options: What all of them have besides, of the section `pruner`.
-    """
+    """Returns the methods of one round by what else than their name is theirs,
+    on as many batches as those of many rounds take in all."""
     common = {f"pruner.{key}": value for key, value in options.items()}
     many = {**common, "pruner.batches": batches}
     return {
@@ -60,12 +55,8 @@ def _variants(batches, **options):
 
 
 def _result(label, variants, **figure):
-    return {
-        "label": label,
-        "method": label,
-        **variants.get(label, {}),
-        **figure,
-    }
+    own = {"label": label, "method": label, **variants.get(label, {})}
+    return {**own, **figure}
 
 
 def _cifar10(network, random, sparsities):
@@ -88,7 +79,7 @@ def _cifar10(network, random, sparsities):
         "model": {"name": network},
         "pruner.rounds": 300,
         "pruner.batches": 1,
-        "paper.source": "https://arxiv.org/abs/2006.09081v1, section 5.1",
+        "paper.source": f"{_PAPER}, section 5.1",
         "paper.results": [
             _result(label, variants, sparsity=sparsity, mean=mean, n=3)
             for sparsity, means in accuracy.items()
@@ -99,18 +90,14 @@ def _cifar10(network, random, sparsities):
 
 
 def _figure_3(dataset, network, batches):
-    """Returns a row of those without numbers.
-
-    Args:
-        dataset, network: Strings.
-        batches: Integer, of each of 60 rounds; one round takes those of all.
-    """
+    """Returns a row of those without numbers, by the batches of each of 60
+    rounds; one round takes those of all."""
     variants = _variants(60 * batches)
     return {
         "dataset.name": dataset,
         "model": {"name": network},
         "pruner.batches": batches,
-        "paper.source": "https://arxiv.org/abs/2006.09081v1, figure 3",
+        "paper.source": f"{_PAPER}, figure 3",
         "paper.results": [_result(label, variants) for label in variants],
         "paper.sweep": rows.sweep([*_METHODS, *variants], _SPARSITIES),
     }
@@ -137,9 +124,7 @@ def _imagenet(model, dense, top_1):
         "training.optimizer_options.weight_decay": 1e-4,
         "training.schedule": {"name": "step", "every": "30ep", "factor": 0.1},
         "training.epochs": 90,
-        "paper.source": (
-            "https://arxiv.org/abs/2006.09081v1, tables 1, 2 and 4"
-        ),
+        "paper.source": f"{_PAPER}, tables 1, 2 and 4",
         "paper.results": [
             *[
                 _result(label, variants, sparsity=sparsity, mean=mean)

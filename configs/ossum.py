@@ -74,15 +74,8 @@ _ALL = {"variants": {"all": {}}}
 
 
 def _row(where, experiment, quick, *changes, widths=(50,)):
-    """Returns a row.
-
-    Args:
-        where: String, the place in the paper.
-        experiment: Dict, `paper.experiment`.
-        quick: Dict, what changes in it for the quick form.
-        changes: Dicts of further changes.
-        widths: Those of the quick form.
-    """
+    """Returns the row of an experiment, which `quick` changes and `widths` are
+    of for its quick form, with further changes."""
     row = {key: value for change in changes for key, value in change.items()}
     return {
         **row,

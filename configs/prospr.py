@@ -28,6 +28,7 @@ python tools/sweep.py --config=configs/prospr.py:imagenet_resnet50 \\
 
 from kprune.experiment import rows
 
+_PAPER = "https://arxiv.org/abs/2202.08132"
 _ACCURACY = {  # By sparsity: mean and standard deviation of tables 3, 4, 5.
     0.2: ((92.3, 0.1), (93.7, 0.2), (51.8, 0.4)),
     0.36: ((92.1, 0.0), (93.7, 0.1), (51.4, 0.7)),
@@ -57,9 +58,7 @@ _SETTINGS = {
         "batches": 4,  # One for each inner step, one for the loss after them.
         "batch_size": 512,
     },
-    "training": rows.torch_sgd(
-        5e-4, rows.tenth_at("100ep", "150ep"), epochs=200
-    ),
+    "training": rows.torch_sgd(5e-4, rows.tenth_at("100ep", "150ep"), 200),
     "paper": {"metric": "test accuracy %"},
 }
 
@@ -85,17 +84,13 @@ _OF_CHANNELS = {  # Methods by what else than their name is theirs.
 }
 
 
-def _source(table):
-    return f"https://arxiv.org/abs/2202.08132, table {table}"
-
-
 def _weights(dataset, network, table):
     """Returns the row of table 3, 4 or 5."""
     figures = {s: of_all[table - 3] for s, of_all in _ACCURACY.items()}
     return {
         "dataset.name": dataset,
         "model": {"name": network},
-        "paper.source": _source(table),
+        "paper.source": f"{_PAPER}, table {table}",
         "paper.results": [
             {"method": "prospr", "sparsity": sparsity, "mean": mean, "std": std}
             for sparsity, (mean, std) in figures.items()
@@ -105,34 +100,22 @@ def _weights(dataset, network, table):
 
 
 def _channels(dataset, dense, accuracy):
-    """Returns the row of a data set in table 2.
-
-    Args:
-        dataset: String.
-        dense: Accuracy of the dense network.
-        accuracy: For each of `_OF_CHANNELS` and sparsity, mean and standard
-            deviation.
-    """
+    """Returns the row of a data set in table 2, from the accuracy of the dense
+    network, and mean and deviation for each of `_OF_CHANNELS` and sparsity."""
     sparsities = [0.8, 0.9, 0.95]
     results = [
-        {
-            "method": method,
-            **variant,
-            "sparsity": sparsity,
-            "mean": mean,
-            "std": std,
-        }
+        {"method": method, **variant, "sparsity": s, "mean": mean, "std": std}
         for (method, variant), figures in zip(
             _OF_CHANNELS.items(), accuracy, strict=True
         )
-        for sparsity, (mean, std) in zip(sparsities, figures, strict=True)
+        for s, (mean, std) in zip(sparsities, figures, strict=True)
     ]
     return {
         "dataset.name": dataset,
         "model": {"name": "vgg19"},
         "pruner.sparsity": 0.9,
         "pruner.options.structured": True,
-        "paper.source": _source(2),
+        "paper.source": f"{_PAPER}, table 2",
         "paper.results": [
             *results,
             {"method": "dense", "sparsity": 0.0, "mean": dense},
@@ -153,7 +136,7 @@ def _imagenet(model, inner_steps, batch_size, accuracy):
         "training.optimizer_options.weight_decay": 1e-4,
         "training.schedule.at": ["30ep", "60ep", "90ep"],
         "training.epochs": 100,
-        "paper.source": _source(1),
+        "paper.source": f"{_PAPER}, table 1",
         "paper.results": [
             {"method": "prospr", "sparsity": sparsity, "mean": mean}
             for sparsity, mean in accuracy.items()

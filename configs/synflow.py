@@ -34,9 +34,7 @@ _SETTINGS = {
         "batches": 4,
         "batch_size": 250,
     },
-    "training": rows.torch_sgd(
-        1e-4, rows.tenth_at("60ep", "120ep"), epochs=160
-    ),
+    "training": rows.torch_sgd(1e-4, rows.tenth_at("60ep", "120ep"), 160),
     "paper": {
         "source": "https://arxiv.org/abs/2006.05467",
         "metric": "test accuracy %",
