@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 
 import kprune
+import kprune_command
+from kprune.tickets import training_segment
 
 ARCHIVE = pathlib.Path(__file__).parent / "fixtures" / "saved_by_0_1.tar.xz"
 with tarfile.open(ARCHIVE) as archive:
     EXPECTED = json.load(archive.extractfile("expected.json"))
 MODELS = EXPECTED["models"]
+SLOW = pytest.mark.slow
 SOFT = ("soft_threshold", "hard_concrete")
 SELECTED = ("edge_popup", "biprop", "supermask", "selected")
 
@@ -79,6 +82,7 @@ def test_a_model_computes_as_it_did(name, saved):
             assert not value[~kprune.learned.selected_masks(found)[key]].any()
     if expected["loss_of_a_step"] is not None:
         y = building.labels(len(arrays["x"]), 7)
+        found.run_eagerly = True  # To trace the step takes longer.
         logs = found.train_on_batch(arrays["x"], y, return_dict=True)
         same(logs["loss"], expected["loss_of_a_step"])
         same(found(arrays["x"]), arrays["y_after_a_step"], 1e-5)
@@ -122,3 +126,80 @@ def test_a_killed_training_goes_on_to_the_bit(name, saved):
         flat = [np.ravel(np.asarray(v)).astype("float64") for v in variables]
         np.testing.assert_array_equal(np.concatenate(flat), arrays[key])
     assert history == EXPECTED["trainings"][name]["history"]
+
+
+@pytest.mark.parametrize(
+    "directory",
+    [
+        *(f"{name}_finished" for name in building.SEARCHES),
+        "imp_killed",
+        pytest.param("prac_killed", marks=SLOW),
+    ],
+)
+def test_a_search_goes_on_to_the_bit(directory, saved, monkeypatch):
+    path, name = saved / "searches" / directory, directory.rpartition("_")[0]
+    if directory.endswith("finished"):  # Nothing is trained again.
+        monkeypatch.setattr(training_segment, "fit", pytest.fail)
+    expected = EXPECTED["searches"][name]
+    tickets = list(building.SEARCHES[name](path))
+    assert [ticket.sparsity for ticket in tickets] == expected["sparsity"]
+    assert [ticket.history for ticket in tickets] == expected["history"]
+    done = sorted(path.glob("level-*/DONE"))
+    found = [json.loads(file.read_text())["digests"] for file in done]
+    assert found == expected["digests"]
+
+
+def config_of(path):
+    return json.loads((path / "config.json").read_text())["config"]
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["snip", *(pytest.param(name, marks=SLOW) for name in ("rigl", "gmp"))],
+)
+def test_a_killed_run_goes_on_to_the_bit(method, saved):
+    path, whole = (
+        saved / f"runs/{method}_killed",
+        saved / f"runs/{method}_whole",
+    )
+    config = config_of(path)
+    assert kprune.experiment.status(path, config) == "resumable"
+    config["artifacts"] = False
+    run = kprune.experiment.build(config, verbose=0, resumes=True)
+    kprune.experiment.train(run, path, verbose=0)
+    expected = keras.models.load_model(whole / "model.keras", compile=False)
+    stripped = kprune.strip(run.model).get_weights()
+    for found, value in zip(stripped, expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, value)
+    masks = kprune.masks.load(whole / "masks.npz")
+    equal(kprune.masks.load(path / "masks.npz"), masks)
+    lines = (path / "metrics.jsonl").read_text().splitlines()
+    metrics = EXPECTED["runs"][f"{method}_whole"]["metrics"]
+    for line, value in zip(lines, metrics, strict=True):
+        assert {**json.loads(line), "seconds": value["seconds"]} == value
+
+
+def test_runs_and_a_sweep_are_finished_and_reported(saved, capsys):
+    runs = saved / "runs"
+    finished = {file.parent for file in runs.glob("**/config.json")}
+    finished -= {runs / f"{name}_killed" for name in ("snip", "rigl", "gmp")}
+    assert len(finished) == 10
+    for path in finished:
+        result = json.loads((path / "DONE").read_text())
+        assert kprune.experiment.run(config_of(path), path) == result
+    sweep = (
+        "sweep --config=quickstart --config.model.name=fc --methods=dense,snip "
+        "--config.model.widths=(8,) --sparsities=0.5 --seeds=0 "
+        "--config.training.epochs=1 --config.training.steps_per_epoch=2"
+    )
+    for command, folder in (
+        (sweep, "sweep"),
+        ("report", "sweep"),
+        ("report", "find_ticket"),
+    ):
+        arguments = [*command.split(), f"--runs={runs / folder}"]
+        kprune_command.main(["kprune", *arguments])
+    printed = capsys.readouterr().out
+    assert "2 cells: 2 finished." in printed
+    assert EXPECTED["runs"]["sweep_report"] in printed
+    assert EXPECTED["runs"]["find_ticket_report"] in printed

@@ -1,7 +1,8 @@
-"""A user's own code of the fixtures: classes, data and trainings.
+"""A user's own code of the fixtures: what goes on from their files.
 
 Files name this module as that of the class `Subclassed` and of the function
 `flip`. Where an argument of kprune is renamed, change it here; the files stay.
+Their archive has the program that wrote them.
 """
 
 import keras
@@ -29,86 +30,19 @@ def logits_loss():
 # Models as a user has them, before kprune touches them.
 
 
-def sequential():
-    return keras.Sequential(
-        [
-            keras.Input((6,)),
-            layers.Dense(8, "relu", name="fc1"),
-            layers.BatchNormalization(name="bn1"),
-            layers.Dense(8, "relu", name="fc2"),
-            layers.Dense(CLASSES, name="fc3"),
-        ],
-        name="sequential_dense",
-    )
-
-
-def dense_chain():
+def dense_chain(*middle, name="dense_chain"):
     """No batch normalization: for methods that want dense layers alone."""
-    return keras.Sequential(
-        [
-            keras.Input((6,)),
-            layers.Dense(8, "relu", name="fc1"),
-            layers.Dense(8, "relu", name="fc2"),
-            layers.Dense(CLASSES, name="fc3"),
-        ],
-        name="dense_chain",
+    first = keras.Input((6,)), layers.Dense(8, "relu", name="fc1")
+    last = (
+        layers.Dense(8, "relu", name="fc2"),
+        layers.Dense(CLASSES, name="fc3"),
     )
+    return keras.Sequential([*first, *middle, *last], name=name)
 
 
-def residual():
-    inputs = keras.Input((6, 6, 2), name="image")
-    x = layers.Conv2D(4, 3, padding="same", use_bias=False, name="conv1")(
-        inputs
-    )
-    x = layers.BatchNormalization(name="bn1")(x)
-    shortcut = x = layers.Activation("relu", name="relu1")(x)
-    x = layers.SeparableConv2D(4, 3, padding="same", name="sep")(x)
-    x = layers.Add(name="add")([x, shortcut])
-    x = layers.DepthwiseConv2D(3, name="depthwise")(x)
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    outputs = layers.Dense(CLASSES, name="fc")(x)
-    return keras.Model(inputs, outputs, name="residual")
-
-
-def recurrent():
-    inputs = keras.Input((5,), dtype="int32", name="tokens")
-    x = layers.Embedding(11, 4, mask_zero=True, name="embed")(inputs)
-    x = layers.Bidirectional(layers.GRU(3, return_sequences=True), name="gru")(
-        x
-    )
-    x = layers.LSTM(4, name="lstm")(x)
-    return keras.Model(
-        inputs, layers.Dense(CLASSES, name="fc")(x), name="recurrent"
-    )
-
-
-def attention():
-    inputs = keras.Input((5, 4), name="sequence")
-    x = layers.MultiHeadAttention(2, 3, name="attention")(inputs, inputs)
-    x = layers.LayerNormalization(name="norm")(inputs + x)
-    x = layers.EinsumDense("abc,cd->abd", (5, 4), name="einsum")(x)
-    x = layers.Conv1D(4, 3, name="conv")(x)
-    x = layers.Flatten(name="flatten")(x)
-    return keras.Model(
-        inputs, layers.Dense(CLASSES, name="fc")(x), name="attention"
-    )
-
-
-def nested():
-    """A shared layer, a nested graph, a frozen layer, default names."""
-    block = keras.Sequential(
-        [keras.Input((6,)), layers.Dense(6, "relu"), layers.Dense(6)],
-        name="block",
-    )
-    shared = layers.Dense(6, "tanh", name="shared")
-    inputs = keras.Input((6,), name="x")
-    x = shared(shared(block(inputs)))
-    frozen = layers.Dense(6, name="frozen")
-    x = frozen(x)
-    frozen.trainable = False
-    return keras.Model(
-        inputs, layers.Dense(CLASSES, name="fc")(x), name="nested"
-    )
+def sequential():
+    norm = layers.BatchNormalization(name="bn1")
+    return dense_chain(norm, name="sequential_dense")
 
 
 @keras.saving.register_keras_serializable("fixtures")
@@ -133,12 +67,6 @@ class Subclassed(keras.Model):
         return {**super().get_config(), "width": self.width}
 
 
-def subclassed():
-    model = Subclassed()
-    model(normal(2, 6))
-    return model
-
-
 # Data that begins at any step, the same in each process.
 
 
@@ -156,7 +84,7 @@ def flip(x, seed):
 
 # Trainings that are killed and gone on with: `kprune.training.fit`.
 
-EPOCHS, STEPS_PER_EPOCH, EVERY, KILLED_AFTER = 3, 5, "4it", 9
+EPOCHS, STEPS_PER_EPOCH, EVERY = 3, 5, "4it"
 
 
 def _static(model, sparsity=0.5, **options):
@@ -174,11 +102,9 @@ def _dynamic(name, **options):
 
 
 def _gmp():
-    model = kprune.wrap(sequential())
-    callback = kprune.callbacks.GradualPruning(
-        "gmp", 0.6, begin=0, end="100%", every="3it"
-    )
-    return model, [callback]
+    when = {"begin": 0, "end": "100%", "every": "3it"}
+    callback = kprune.callbacks.GradualPruning("gmp", 0.6, **when)
+    return kprune.wrap(sequential()), [callback]
 
 
 def _greg2():
@@ -203,11 +129,10 @@ def _group_lasso():
 
 
 def _early_bird():
-    model = kprune.wrap(sequential())
-    callback = kprune.callbacks.EarlyBird(
-        "magnitude", 0.5, window=2, tolerance=0.0, stop=False
-    )
-    return model, [callback, keras.callbacks.EarlyStopping("loss", patience=9)]
+    options = {"window": 2, "tolerance": 0.0, "stop": False}
+    callback = kprune.callbacks.EarlyBird("magnitude", 0.5, **options)
+    stopping = keras.callbacks.EarlyStopping("loss", patience=9)
+    return kprune.wrap(sequential()), [callback, stopping]
 
 
 def _global_selection():
@@ -234,25 +159,8 @@ TRAININGS = {
 }
 
 
-class Killed(Exception):
-    """Stands for a SIGKILL."""
-
-
-class Kill(keras.callbacks.Callback):
-    """Ends a training after a number of batches."""
-
-    def __init__(self, batches):
-        super().__init__()
-        self.left = batches
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.left -= 1
-        if self.left == 0:
-            raise Killed
-
-
-def train(name, directory=None, killed_after=10**9):
-    """Trains as `TRAININGS` says; goes on from checkpoints in `directory`.
+def train(name, directory):
+    """Goes on with one of the `TRAININGS` from its checkpoints.
 
     Returns:
         (model, dict of lists): Keras' history of the whole run.
@@ -264,16 +172,85 @@ def train(name, directory=None, killed_after=10**9):
     if name == "dsr":
         optimizer = kprune.training.TorchSGD(0.05, momentum=0.9)
     model.compile(optimizer, logits_loss(), metrics=["accuracy"])
-    checkpoint = None
-    if directory is not None:
-        checkpoint = kprune.callbacks.Checkpoint(directory, EVERY, keep=1)
+    checkpoint = kprune.callbacks.Checkpoint(directory, EVERY, keep=1)
     history = kprune.training.fit(
         model,
         train_from,
         EPOCHS,
         steps_per_epoch=STEPS_PER_EPOCH,
         checkpoint=checkpoint,
-        callbacks=[*callbacks, Kill(killed_after)],
+        callbacks=callbacks,
         verbose=0,
     )
     return model, history.history
+
+
+# Searches for tickets, kept in a directory.
+
+
+def _search_for(directory, optimizer=None, loss=None, **training):
+    """Returns a compiled model, and what a search trains it on."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(6)
+    model = sequential()
+    if optimizer is None:
+        spec = {"name": "cosine", "warm_up": "2it"}
+        rate = kprune.training.learning_rates.get(spec, 0.01, 5, 10)
+        optimizer = keras.optimizers.Adam(rate)
+    model.compile(optimizer, loss or logits_loss(), metrics=["accuracy"])
+    given = {"data": train_from, "epochs": 1, "steps_per_epoch": 5, **training}
+    training = kprune.tickets.Training(directory=directory, verbose=0, **given)
+    return model, training
+
+
+def search_imp(directory):
+    """The usual search: names for all arguments, rewound, with a schedule."""
+    options = {"levels": 2, "fraction": 0.3, "rewind_to": "3it"}
+    given = _search_for(directory, epochs=2, checkpoint="2it")
+    return kprune.tickets.imp(*given, **options)
+
+
+def search_functions(directory):
+    """Functions and objects of kprune's: the directory names their modules."""
+    return kprune.tickets.imp(
+        *_search_for(
+            directory,
+            kprune.training.TorchSGD(0.05, momentum=0.9),
+            kprune.training.SmoothedCrossentropy(0.1),
+        ),
+        kprune.criteria.get("magnitude"),
+        levels=1,
+        fraction=0.4,
+        rewind_weights="trained",
+        learning_rate="last",
+        granularity=kprune.granularity.Weight(),
+        allocation=kprune.allocation.get("uniform"),
+        exclude=["fc3"],
+    )
+
+
+def search_by_layer(directory):
+    """Fractions by layer, which are written as texts of rational numbers."""
+    model, training = _search_for(directory, keras.optimizers.Adam(0.01))
+    fractions = kprune.tickets.layer_fractions(model)
+    how = {"rewind_weights": "init", "learning_rate": "restart"}
+    options = {"levels": 1, "fraction": fractions, **how}
+    return kprune.tickets.imp(model, training, **options)
+
+
+def search_prac(directory):
+    """PrAC: levels have arrays of their own, and stretch the schedule."""
+    data = (normal(40, 6, seed=3), labels(40, 4))
+    arrays = {"data": data, "batch_size": 8, "augment": flip}
+    how = {"epochs": 4, "steps_per_epoch": None, "checkpoint": "3it", "seed": 1}
+    options = {"levels": 1, "fraction": 0.3, "rewind_to": "1ep", "window": 2}
+    given = _search_for(directory, **arrays, **how)
+    return kprune.tickets.prac(*given, **options)
+
+
+SEARCHES = {
+    "imp": search_imp,
+    "functions": search_functions,
+    "by_layer": search_by_layer,
+    "prac": search_prac,
+}
