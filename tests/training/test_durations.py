@@ -9,11 +9,8 @@ from kprune.training import durations
 @pytest.mark.parametrize(
     "duration, expected",
     [
-        (0, 0),
-        (1000, 1000),
-        (np.int64(7), 7),
-        ("1000it", 1000),
-        ("0it", 0),
+        *((0, 0), (1000, 1000), (np.int64(7), 7)),
+        *(("1000it", 1000), ("0it", 0), (" 10 It ", 10)),
         ("8ep", 3128),  # 8 * 391.
         ("0.1ep", 39),  # 39.1.
         ("0.5ep", 196),  # 195.5: halves go up,
@@ -23,7 +20,6 @@ from kprune.training import durations
         ("0%", 0),
         ("100%", 3128),
         ("12.5 %", 391),
-        (" 10 It ", 10),
         ("10ep", 3910),  # Steps and epochs may lie past the end.
         ("99999it", 99999),
     ],
@@ -47,33 +43,21 @@ def test_only_what_it_is_counted_in_must_be_known():
     assert durations.steps("10it") == 10
     assert durations.steps("2ep", steps_per_epoch=3) == 6
     assert durations.steps("50%", total_steps=10) == 5
-    with pytest.raises(ValueError, match=r"'2ep'.*steps_per_epoch=None"):
-        durations.steps("2ep", total_steps=10)
-    with pytest.raises(ValueError, match=r"'50%'.*total_steps=None"):
-        durations.steps("50%", steps_per_epoch=3)
-    with pytest.raises(ValueError, match="steps_per_epoch=0"):
-        durations.steps("2ep", 0, 10)
-    with pytest.raises(ValueError, match=r"total_steps=2\.5"):
-        durations.steps("50%", 1, 2.5)
+    for duration, counts, message in (
+        ("2ep", (None, 10), "'2ep'.*steps_per_epoch=None"),
+        ("50%", (3, None), "'50%'.*total_steps=None"),
+        ("2ep", (0, 10), "steps_per_epoch=0"),
+        ("50%", (1, 2.5), r"total_steps=2\.5"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            durations.steps(duration, *counts)
 
 
 @pytest.mark.parametrize(
     "nonsense",
     [
-        -1,
-        "-1it",
-        "-2ep",
-        "1000",
-        "1.5it",
-        "8 epochs",
-        "ep",
-        "1e3it",
-        "1.2.3ep",
-        "",
-        None,
-        True,
-        1.5,
-        "nanep",
+        *("-1it", "-2ep", "1000", "1.5it", "8 epochs", "ep", "1e3it"),
+        *("1.2.3ep", "nanep", "", -1, None, True, 1.5),
     ],
 )
 def test_nonsense_is_answered_with_the_forms(nonsense):

@@ -42,9 +42,8 @@ class Fresh:
 
     def __call__(self):
         keras.utils.set_random_seed(1)
-        for variable, value in zip(
-            everything(self.model), self.start, strict=True
-        ):
+        variables = everything(self.model)
+        for variable, value in zip(variables, self.start, strict=True):
             variable.assign(value)
         return self.model
 
@@ -54,13 +53,15 @@ def fresh():
     return Fresh()
 
 
-def fit(network, directory=None, every="1it", callbacks=(), **kwargs):
+def fit(
+    network, directory=None, every="1it", callbacks=(), train=None, **kwargs
+):
     checkpoint = None
     if directory is not None:
         checkpoint = kprune.callbacks.Checkpoint(directory, every)
     options = {"validation_data": (X[:20], Y[:20]), "verbose": 0} | kwargs
     options |= {"checkpoint": checkpoint, "callbacks": callbacks}
-    return kprune.training.fit(network, data(), EPOCHS, **options)
+    return kprune.training.fit(network, train or data(), EPOCHS, **options)
 
 
 def killed(network, directory, batches, every="1it", callbacks=()):
@@ -86,22 +87,14 @@ def assert_resumes(network, expected, directory, every="1it", callbacks=()):
 
 
 def test_it_trains_as_keras_does(uninterrupted):
-    network = model()
-    history = network.fit(
-        data().repeat(),
-        epochs=EPOCHS,
-        steps_per_epoch=STEPS,
-        validation_data=(X[:20], Y[:20]),
-        shuffle=False,
-        verbose=0,
-    )
+    network, options = model(), {"epochs": EPOCHS, "steps_per_epoch": STEPS}
+    options |= {"validation_data": (X[:20], Y[:20]), "verbose": 0}
+    history = network.fit(data().repeat(), shuffle=False, **options)
     assert history.history == uninterrupted[1]
     assert_same(values(network), uninterrupted[0])
 
 
-@pytest.mark.parametrize(
-    "every, step", [("1it", 1), ("1it", 6), ("4it", 17), ("1ep", 5), ("1ep", 7)]
-)
+@pytest.mark.parametrize("every, step", [("1it", 6), ("4it", 17), ("1ep", 7)])
 def test_killed_and_resumed(tmp_path, fresh, uninterrupted, every, step):
     killed(fresh(), tmp_path, step, every)
     # As in a new process, in one of these: nothing is built yet.
@@ -110,7 +103,7 @@ def test_killed_and_resumed(tmp_path, fresh, uninterrupted, every, step):
 
 
 def test_killed_again_and_again(tmp_path, fresh, uninterrupted):
-    for _ in range(3):
+    for _ in range(2):
         killed(fresh(), tmp_path, 7, "2it")
     assert_resumes(fresh(), uninterrupted, tmp_path, "2it")
 
@@ -161,41 +154,35 @@ def test_steps_per_execution(tmp_path):
 
 def test_early_stopping_goes_on_counting(tmp_path, fresh):
     def stopping():
-        return keras.callbacks.EarlyStopping(
-            "val_loss", min_delta=9.0, patience=2, restore_best_weights=True
-        )
+        options = {"patience": 2, "restore_best_weights": True}
+        return keras.callbacks.EarlyStopping(min_delta=9.0, **options)
 
     history = fit(fresh(), callbacks=[stopping()]).history
     expected = values(fresh.model), history
     assert 2 <= len(history["loss"]) < EPOCHS
-    for step in (STEPS + 2, 2 * STEPS + 1):
-        directory = tmp_path / str(step)
-        killed(fresh(), directory, step, callbacks=[stopping()])
-        assert_resumes(fresh(), expected, directory, callbacks=[stopping()])
+    killed(fresh(), tmp_path, 2 * STEPS + 1, callbacks=[stopping()])
+    assert_resumes(fresh(), expected, tmp_path, callbacks=[stopping()])
     # Stopped, then killed before the best weights were back.
-    assert_resumes(fresh(), expected, directory, callbacks=[stopping()])
+    assert_resumes(fresh(), expected, tmp_path, callbacks=[stopping()])
 
 
 def test_a_callback_with_a_state_gets_it_back(tmp_path, fresh):
     class Counts(keras.callbacks.Callback):
-        seen = 0
-        last = None
+        seen = np.zeros(3)
 
         def on_train_batch_end(self, batch, logs=None):
-            self.seen += 1
-            self.last = np.full(3, self.seen)
+            self.seen = self.seen + 1
 
         def get_state(self):
-            return {"seen": self.seen, "last": self.last}
+            return {"seen": self.seen}
 
         def set_state(self, state):
-            self.seen, self.last = state["seen"], state["last"]
+            self.seen = state["seen"]
 
     killed(fresh(), tmp_path, 9, callbacks=[Counts()])
     counts = Counts()
     fit(fresh(), tmp_path, callbacks=[counts, Kill(NEVER)])
-    assert counts.seen == STEPS * EPOCHS
-    np.testing.assert_array_equal(counts.last, [STEPS * EPOCHS] * 3)
+    np.testing.assert_array_equal(counts.seen, [STEPS * EPOCHS] * 3)
 
 
 def test_a_function_of_the_step_is_asked_for_the_rest(
@@ -207,15 +194,10 @@ def test_a_function_of_the_step_is_asked_for_the_rest(
         asked.append(step)
         return data().repeat().skip(step)
 
-    def run(*callbacks):
-        checkpoint = kprune.callbacks.Checkpoint(tmp_path, "1it")
-        options = {"steps_per_epoch": STEPS, "verbose": 0}
-        options |= {"checkpoint": checkpoint, "callbacks": callbacks}
-        kprune.training.fit(fresh(), train, EPOCHS, **options)
-
+    options = {"steps_per_epoch": STEPS, "train": train}
     with pytest.raises(Killed):
-        run(Kill(9))
-    run(Kill(NEVER))
+        fit(fresh(), tmp_path, callbacks=[Kill(9)], **options)
+    fit(fresh(), tmp_path, callbacks=[Kill(NEVER)], **options)
     assert_same(values(fresh.model), uninterrupted[0])
     # Killed at the ninth step, before that was saved.
     assert asked == [0, 8]
@@ -228,19 +210,17 @@ def test_what_does_not_fit_is_said(tmp_path, fresh):
     with pytest.raises(ValueError, match="another model"):
         fit(other, tmp_path)
     assert_same(other.get_weights(), before)
-    with pytest.raises(ValueError, match="saved of another optimizer"):
-        fit(model("sgd"), tmp_path)
-    stopping = keras.callbacks.EarlyStopping()
-    with pytest.raises(ValueError, match="other callbacks"):
-        fit(fresh(), tmp_path, callbacks=[stopping])
-    with pytest.raises(ValueError, match="epochs of 6 steps"):
-        fit(fresh(), tmp_path, steps_per_epoch=5)
-    with pytest.raises(ValueError, match="`steps_per_execution` of 3"):
-        fit(model(steps_per_execution=4))
-    with pytest.raises(ValueError, match="from_tensor_slices"):
-        kprune.training.fit(fresh(), (X, Y))
-    with pytest.raises(ValueError, match="`steps_per_epoch`"):
-        kprune.training.fit(fresh(), lambda step: data())
+    stopping = {"callbacks": [keras.callbacks.EarlyStopping()]}
+    for message, network, options in (
+        ("saved of another optimizer", model("sgd"), {}),
+        ("other callbacks", fresh(), stopping),
+        ("epochs of 6 steps", fresh(), {"steps_per_epoch": 5}),
+        ("`steps_per_execution` of 3", model(steps_per_execution=4), {}),
+        ("from_tensor_slices", fresh(), {"train": (X, Y)}),
+        ("`steps_per_epoch`", fresh(), {"train": lambda step: data()}),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit(network, tmp_path, **options)
     checkpoint = kprune.callbacks.Checkpoint(tmp_path)
     with pytest.raises(RuntimeError, match=r"kprune\.training\.fit"):
         fresh().fit(data(), callbacks=[checkpoint], verbose=0)

@@ -35,14 +35,8 @@ def sparsity(network):
 
 
 def fit(network, *callbacks, epochs=4):
-    return network.fit(
-        X,
-        Y,
-        epochs=epochs,
-        validation_data=(X, Y),
-        callbacks=[PruneMore(), *callbacks],
-        verbose=0,
-    )
+    options = {"epochs": epochs, "validation_data": (X, Y), "verbose": 0}
+    return network.fit(X, Y, callbacks=[PruneMore(), *callbacks], **options)
 
 
 def test_backup_and_restore(tmp_path):
@@ -57,18 +51,13 @@ def test_backup_and_restore(tmp_path):
         fit(failed, backup, Fail())
     resumed = model()
     epochs = []
-    seen = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: epochs.append(
-            (epoch, sparsity(resumed))
-        )
-    )
-    resumed.fit(
-        X,
-        Y,
-        epochs=5,
-        callbacks=[keras.callbacks.BackupAndRestore(tmp_path), seen],
-        verbose=0,
-    )
+
+    def see(epoch, logs):
+        epochs.append((epoch, sparsity(resumed)))
+
+    seen = keras.callbacks.LambdaCallback(on_epoch_begin=see)
+    callbacks = [keras.callbacks.BackupAndRestore(tmp_path), seen]
+    resumed.fit(X, Y, epochs=5, callbacks=callbacks, verbose=0)
     # From the backup of epoch 2, at 70 %, and not the 50 of a new model.
     assert epochs == [(3, 0.7), (4, 0.7)]
 
@@ -79,11 +68,8 @@ def test_model_checkpoint(tmp_path):
     for epoch, expected in [(1, 0.5), (2, 0.6), (4, 0.8)]:
         loaded = keras.saving.load_model(tmp_path / f"{epoch}.keras")
         assert sparsity(loaded) == expected
-    weights_only = tmp_path / "{epoch}.weights.h5"
-    callback = keras.callbacks.ModelCheckpoint(
-        weights_only, save_weights_only=True
-    )
-    fit(model(), callback)
+    path, only = tmp_path / "{epoch}.weights.h5", {"save_weights_only": True}
+    fit(model(), keras.callbacks.ModelCheckpoint(path, **only))
     loaded = model()
     loaded.load_weights(tmp_path / "3.weights.h5")
     assert sparsity(loaded) == 0.7
@@ -97,9 +83,8 @@ def test_early_stopping_restores_masks_with_the_best_weights():
             logs["val_loss"] = abs(epoch - 1)
 
     network = model()
-    stopping = keras.callbacks.EarlyStopping(
-        "val_loss", patience=2, restore_best_weights=True
-    )
+    options = {"patience": 2, "restore_best_weights": True}
+    stopping = keras.callbacks.EarlyStopping("val_loss", **options)
     history = fit(network, Worse(), stopping, epochs=6)
     assert len(history.epoch) == 4
     assert sparsity(network) == 0.6

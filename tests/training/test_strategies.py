@@ -6,32 +6,24 @@ import tensorflow as tf
 import kprune
 
 
-def test_none_is_the_default():
+def test_strategies_by_name():
     assert kprune.training.strategy("none") is tf.distribute.get_strategy()
-
-
-def test_mirrored_takes_all_logical_devices():
-    strategy = kprune.training.strategy("mirrored")
-    assert isinstance(strategy, tf.distribute.MirroredStrategy)
-    assert strategy.num_replicas_in_sync == 2
+    mirrored = kprune.training.strategy("mirrored")
+    assert isinstance(mirrored, tf.distribute.MirroredStrategy)
+    assert mirrored.num_replicas_in_sync == 2  # All logical devices.
+    with pytest.raises(ValueError, match="Did you mean 'mirrored'"):
+        kprune.training.strategy("miror")
 
 
 def test_a_strategy_without_devices_is_refused(monkeypatch):
-    devices = tf.config.list_logical_devices("CPU")[:1]
+    devices = {"CPU": tf.config.list_logical_devices("CPU")[:1]}
     monkeypatch.setattr(
-        tf.config,
-        "list_logical_devices",
-        lambda kind: devices if kind == "CPU" else [],
+        tf.config, "list_logical_devices", lambda kind: devices.get(kind, [])
     )
     with pytest.raises(ValueError, match=r"several logical CPU.*CPU:0"):
         kprune.training.strategy("mirrored")
     with pytest.raises(ValueError, match="found no TPU"):
         kprune.training.strategy("tpu")
-
-
-def test_an_unknown_name_is_answered():
-    with pytest.raises(ValueError, match="Did you mean 'mirrored'"):
-        kprune.training.strategy("miror")
 
 
 @pytest.mark.parametrize(
