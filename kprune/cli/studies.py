@@ -1,4 +1,4 @@
-"""What studies and searches share: their flags, and the end of their output."""
+"""What studies, searches and sweeps share: flags, and the end of the output."""
 
 import os
 
@@ -7,12 +7,8 @@ from kprune.experiment.results import study
 
 
 def define(flags, seeds=None):
-    """Defines the flags that say what to run, and where.
-
-    Args:
-        flags: `kprune.cli.flags.Flags`.
-        seeds: Default of `--seeds`; `None` for those of the config.
-    """
+    """Defines the flags that say what to run, and where; `seeds` is the default
+    of `--seeds`, `None` for those of the config."""
     define_config(flags)
     define_data_dir(flags)
     flags.string("runs", None, "Directory of all results.")
@@ -20,21 +16,19 @@ def define(flags, seeds=None):
     flags.require("runs", "DIRECTORY")
 
 
-def define_variants(flags):
-    """Defines `--variants`."""
-    flags.list(
-        "variants", None, "Which variants to run. Default to all there are."
-    )
+def define_study(flags):
+    """Defines the flags of a study: the same, and `--variants`."""
+    define(flags)
+    text = "Which variants to run. Default to all there are."
+    flags.list("variants", None, text)
 
 
 def main(flags, kinds, example):
     """Runs the study that `--config` describes, and shows what it comes to.
 
     Args:
-        flags: Those of `define` and `define_variants`, parsed.
-        kinds: Dict from a kind's name to a `kprune.experiment.results.study`
-            `Kind`.
-        example: Path of a config that fits, for the error.
+        flags: Those of `define_study`, parsed.
+        kinds, example: As for `study.experiment_of`.
     """
     experiment = study.experiment_of(flags.config, kinds, example)
     kind = kinds[experiment["kind"]]
@@ -54,14 +48,9 @@ def main(flags, kinds, example):
 
 
 def show(text, base, draw=None):
-    """Prints a report, and writes it with its figure to files.
-
-    Args:
-        text, base, draw: As for `kprune.experiment.results.study.publish`.
-    """
+    """Prints a report, and writes it with its figure, as `study.publish`."""
     print(f"\n{text}\n")
-    for line in study.publish(text, base, draw):
-        print(line)
+    print("\n".join(study.publish(text, base, draw)))
 
 
 def _tell(name, result):

@@ -5,8 +5,6 @@ number of neurons kept is a matrix, and all of them are multiplied with the
 same activations.
 """
 
-import functools
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -23,7 +21,8 @@ _CRITERIA = ("ossum", "linear_ossum", "log_ossum")
 
 
 def curves(model, experiment, seed, data):
-    """Returns the test accuracy of each method at each number of neurons.
+    """Returns the test accuracy in percent of each method at each number of
+    neurons, lists by method.
 
     Args:
         model: A plain network of one hidden layer.
@@ -31,9 +30,6 @@ def curves(model, experiment, seed, data):
             `supermask`, options of `kprune.learned.learned_gates`.
         seed: Integer, for what methods draw.
         data: ((x, y), (x_test, y_test)).
-
-    Returns:
-        Dict from method to a list of accuracies, in percent.
     """
     train, (x_test, y_test) = data
     made, read = neurons.hidden_layers(model)
@@ -48,8 +44,9 @@ def curves(model, experiment, seed, data):
             readouts[method] = _sampled(made, read, train[0], kept, seed)
             continue
         if method == "supermask":
+            options = experiment["supermask"]
             gates = learned.learned_gates(
-                model, train, _LOSS, seed=seed, **experiment["supermask"]
+                model, train, _LOSS, seed=seed, **options
             )
             scores = gates[made.name]
         elif method == "neuron_norm":
@@ -114,14 +111,10 @@ def _right(read, stacked, x, y):
 
     def logits(batch):
         hidden = read.features(batch, training=False)
-        return (
-            tf.reshape(hidden @ stacked, [tf.shape(batch)[0], -1, len(bias)])
-            + bias
-        )
+        shape = [tf.shape(batch)[0], -1, len(bias)]
+        return tf.reshape(hidden @ stacked, shape) + bias
 
-    traced = tf.function(
-        functools.partial(logits), autograph=False, reduce_retracing=True
-    )
+    traced = tf.function(logits, autograph=False, reduce_retracing=True)
     right = 0
     for start in range(0, len(x), _BATCH):
         part = slice(start, start + _BATCH)

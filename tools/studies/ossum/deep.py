@@ -1,7 +1,9 @@
 """Networks pruned to several widths: as they are, trained, or after training.
 
-Each function returns a dict from series to a list of test accuracies in
-percent, one for each of the numbers of neurons kept per hidden layer.
+Each function takes a plain network of `kprune.models.fc`, the experiment as a
+dict, a seed for what methods draw, and ((x, y), (x_test, y_test)). It returns a
+dict from series to a list of test accuracies in percent, one for each of the
+numbers of neurons kept per hidden layer.
 """
 
 import keras
@@ -11,25 +13,14 @@ from ossum import networks
 
 
 def untrained(model, experiment, seed, data):
-    """Prunes an untrained network, and trains nothing.
-
-    Args:
-        model: A plain network of `kprune.models.fc`.
-        experiment: Dict with `kept` and `methods`.
-        seed: Integer, for what methods draw.
-        data: ((x, y), (x_test, y_test)).
-    """
+    """Prunes an untrained network, and trains nothing. Of the experiment it
+    reads `kept` and `methods`."""
     return _measured(model, experiment, seed, data, lambda small: None)
 
 
 def then_trained(model, experiment, seed, data):
-    """Prunes an untrained network, and trains what is left.
-
-    Args:
-        model, seed, data: As for `untrained`.
-        experiment: Dict with `kept`, `methods`, `phases` of training, and
-            `rescale`, whether to rescale the weights that are left.
-    """
+    """Prunes an untrained network, and trains what is left: in `phases`, and
+    with `rescale`, whether to rescale the weights that are left."""
 
     def train(small):
         if experiment["rescale"]:
@@ -40,13 +31,8 @@ def then_trained(model, experiment, seed, data):
 
 
 def after_training(model, experiment, seed, data):
-    """Prunes a trained network, measures it, and trains it on.
-
-    Args:
-        model, seed, data: As for `untrained`. The model is trained.
-        experiment: Dict with `kept`, `methods`, `phases` of training, and
-            those of the fine-tuning, `fine_tuning`.
-    """
+    """Trains a network in `phases`, prunes it, measures it, and trains it on in
+    those of `fine_tuning`."""
     training, test = data
     networks.train(model, training, experiment["phases"], seed)
     found = {}

@@ -15,16 +15,10 @@ PAB = {"pab": "ossum", "linear_pab": "linear_ossum", "log_pab": "log_ossum"}
 
 
 def pruned(model, method, width, data, seed):
-    """Returns a smaller plain network of the same kind.
+    """Returns a plain network of the same kind with so many neurons in each
+    hidden layer, which `model` has of one width, scored on arrays (x, y).
 
-    Args:
-        model: A plain network of `kprune.models.fc`, hidden layers of one
-            width.
-        method: A recipe of neurons, `"coreset"`, or prune-and-build:
-            `"pab"`, `"linear_pab"` or `"log_pab"`.
-        width: Integer, the neurons to keep in each hidden layer.
-        data: Arrays (x, y) to score on.
-        seed: Integer, for what is drawn.
+    A method is a recipe of neurons, `"coreset"`, or one of `PAB`.
     """
     if method in PAB:
         widths = [width] * len(model.layers[2:-1])
@@ -39,13 +33,8 @@ def pruned(model, method, width, data, seed):
 
 
 def built(model, method, widths, data, seed):
-    """Returns a network of these widths that prune-and-build makes.
-
-    Args:
-        model, data, seed: As for `pruned`.
-        method: One of `PAB`.
-        widths: Integers, the units of the hidden layers.
-    """
+    """Returns a network of these widths that prune-and-build makes, by one of
+    the methods in `PAB`; all else is as for `pruned`."""
     first = model.layers[2]
     return kprune.prune_and_build(
         widths,
@@ -84,14 +73,10 @@ def _with_units(config, layers, kept):
 
 
 def train(model, data, phases, seed):
-    """Trains a network.
+    """Trains a plain network on arrays (x, y), in an order of the seed.
 
-    Args:
-        model: A plain network, changed in place.
-        data: Arrays (x, y).
-        phases: List of (optimizer, learning rate, epochs), optimizer `"sgd"`
-            (momentum 0.9, kept from phase to phase) or `"adam"`.
-        seed: Integer, of the order of the data.
+    Phases are tuples (optimizer, learning rate, epochs), optimizer `"sgd"`
+    (momentum 0.9, kept from phase to phase) or `"adam"`.
     """
     x, y = data
     batches = tf.data.Dataset.from_tensor_slices((x, y))
@@ -107,8 +92,7 @@ def train(model, data, phases, seed):
 
 
 def accuracy(model, data):
-    """Returns the share of the examples that a network is right on, in
-    percent."""
+    """Returns the share of examples that a network is right on, in percent."""
     x, y = data
     logits = model.predict(x, batch_size=1000, verbose=0)
     return 100 * float(np.mean(np.argmax(logits, axis=1) == y))

@@ -38,9 +38,7 @@ NAMES = {
 }
 
 
-def define(flags):
-    studies.define(flags)
-    studies.define_variants(flags)
+define = studies.define_study
 
 
 def main(flags):
@@ -86,22 +84,14 @@ def draw_curves(experiment, found, path):
     """Draws accuracies over neurons kept, with a band of one deviation."""
     panels = []
     for label, results in found.items():
-        lines = []
+        lines, kept = [], kept_in(experiment, label)
         for method in results[0]["series"]:
             values = of_seeds(results, method)
             spread = values.std(0, ddof=min(1, len(values) - 1))
-            lines.append(
-                Line(
-                    kept_in(experiment, label),
-                    values.mean(0),
-                    name(method),
-                    spread,
-                    band=True,
-                )
-            )
-        panels.append(
-            Panel(lines, label, "neurons kept", "test accuracy in %", log="x")
-        )
+            points = kept, values.mean(0), name(method), spread
+            lines.append(Line(*points, band=True))
+        axes = label, "neurons kept", "test accuracy in %"
+        panels.append(Panel(lines, *axes, log="x"))
     plots.draw(panels, path, columns=3, size=(4.2, 3.4), legend="below")
 
 

@@ -13,19 +13,19 @@ from kprune.pruning.pruner import Pruner
 from kprune.pruning.recipes.neurons import earlier_magnitude
 from ossum import networks
 
+_OF_THE_BEST = ("widths", "removed", "validation", "test")
+
 
 def search(model, experiment, seed, data):
-    """Prunes a network to all combinations of widths.
+    """Prunes a network to all combinations of widths; arguments are as in
+    `deep`, but for the experiment.
 
     Args:
-        model: A plain network of `kprune.models.fc`, untrained.
         experiment: Dict with `widths`, a list of the widths that each hidden
             layer may have; `methods`, of a recipe that ends in `_norm` or
             prune-and-build; `validation`, how many of the last training
             images are held out; `examples`, how many of the first are scored
             on.
-        seed: Integer, for what methods draw.
-        data: ((x, y), (x_test, y_test)).
 
     Returns:
         Dict with `points`: from method to a list of (share of the parameters
@@ -40,21 +40,17 @@ def search(model, experiment, seed, data):
     grid = list(itertools.product(experiment["widths"], repeat=len(layers)))
     points, best = {}, {}
     for method in experiment["methods"]:
-        rows, chosen = [], None
+        rows, highest = [], None
         for widths in grid:
             small = _pruned(model, method, widths, scored, seed)
             removed = 100 * (1 - small.count_params() / model.count_params())
-            accuracy = networks.accuracy(small, held_out)
-            rows.append((removed, accuracy))
-            if not best.get(method) or accuracy > best[method]["validation"]:
-                best[method] = {
-                    "widths": widths,
-                    "removed": removed,
-                    "validation": accuracy,
-                }
-                chosen = small
+            row = (widths, removed, networks.accuracy(small, held_out))
+            if highest is None or row[-1] > highest[-1]:
+                highest, chosen = row, small
+            rows.append(row[1:])
         points[method] = rows
-        best[method]["test"] = networks.accuracy(chosen, test)
+        found = (*highest, networks.accuracy(chosen, test))
+        best[method] = dict(zip(_OF_THE_BEST, found, strict=True))
     return {"points": points, "best": best}
 
 
@@ -65,15 +61,9 @@ def _pruned(model, method, widths, data, seed):
     shares = {f"fc{i}": 1 - w / full for i, w in enumerate(widths, start=1)}
     last = f"fc{len(widths)}"
     before = {name: s for name, s in shares.items() if name != last}
-    pruner = Chain(
-        (
-            Pruner(earlier_magnitude, Channel("l2"), before),
-            Pruner(
-                method.removesuffix("_norm"),
-                Channel("sum", side="outgoing"),
-                {last: shares[last]},
-            ),
-        )
-    )
+    grain = Channel("sum", side="outgoing")
+    criterion, share = method.removesuffix("_norm"), {last: shares[last]}
+    earlier = Pruner(earlier_magnitude, Channel("l2"), before)
+    pruner = Chain((earlier, Pruner(criterion, grain, share)))
     objective = kprune.Objective(model, data, networks.LOSS, seed=seed)
     return networks.sliced(model, pruner.masks(objective, 0.0))

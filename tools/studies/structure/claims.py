@@ -3,8 +3,7 @@
 De Jorge et al. (2021), https://arxiv.org/abs/2006.09081v1, sections 5.1 to 5.3
 and appendix B. A claim is a function of the results and of the iterated method
 taken for the paper's FORCE; it returns whether it holds and the numbers, means
-over the seeds. Where the paper says "similar" or "no significant impact", 10 %
-is taken for it.
+over the seeds. "Similar" and "no significant impact" are taken for 10 %.
 """
 
 import dataclasses
@@ -26,7 +25,8 @@ CLAIMS = []
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """What is said and where, of which networks, and the check of it."""
+    """What the paper says and where, first letters of the networks it is said
+    of, and the check of it."""
 
     text: str
     place: str
@@ -34,17 +34,12 @@ class Claim:
     check: Callable
 
 
-def claim(text, place, family=""):
-    """Puts a check into the table.
-
-    Args:
-        text: What the paper says.
-        place: Where it does.
-        family: First letters of the networks it is said of.
-    """
+def claim(text, place, family="", **options):
+    """Puts a check into the table; of several claims, the last comes first."""
 
     def put(check):
-        CLAIMS.append(Claim(text, place, family, check))
+        checked = functools.partial(check, **options)
+        CLAIMS.append(Claim(text, place, family, checked))
         return check
 
     return put
@@ -73,18 +68,16 @@ def _answer(claim, results, ours):
     return f"**{str(bool(holds)).lower()}**: {numbers}"
 
 
-def _pairs(keys, values):
-    pairs = zip(keys, values, strict=True)
+def _pairs(pairs):
     return ", ".join(f"{key}: {number(value)}" for key, value in pairs)
 
 
 def _by_sparsity(sparsities, values):
-    return _pairs(map(percent, sparsities), values)
+    return _pairs(zip(map(percent, sparsities), values, strict=True))
 
 
 def _all(test, ratios):
-    """Returns whether all ratios pass, of those that there is something to
-    compare in."""
+    """Whether all ratios pass in which there is something to compare."""
     return all(test(ratio) for ratio in ratios if not np.isnan(ratio))
 
 
@@ -128,8 +121,20 @@ def plateau(results, ours):
     return holds, f"from {before[1]} to {last[1]} rounds, {numbers}"
 
 
-def _schedules(results, ours, place, test):
-    rounds = results.batches(ours)[place]
+@claim(
+    "In many rounds both schedules gain the same",
+    "B.1, figure 5",
+    at=-1,
+    test=lambda ratio: abs(ratio - 1) <= _NEAR,
+)
+@claim(
+    "An exponential schedule gains more than a linear one in few rounds",
+    "B.1, figure 5",
+    at=0,
+    test=lambda ratio: ratio > 1,
+)
+def schedules(results, ours, at, test):
+    rounds = results.batches(ours)[at]
     high = _high(results)
     linear = (f"{ours}_linear", rounds)
     ratios = [results.gain((ours, rounds), linear, s) for s in high]
@@ -137,24 +142,13 @@ def _schedules(results, ours, place, test):
     return _all(test, ratios), f"{rounds} rounds, {numbers}"
 
 
-claim(
-    "An exponential schedule gains more than a linear one in few rounds",
-    "B.1, figure 5",
-)(functools.partial(_schedules, place=0, test=lambda ratio: ratio > 1))
-claim("In many rounds both schedules gain the same", "B.1, figure 5")(
-    functools.partial(
-        _schedules, place=-1, test=lambda ratio: abs(ratio - 1) <= _NEAR
-    )
-)
-
-
 @claim("SNIP and GraSP keep much of the saliency, too", "B.2, figure 6a")
 def one_shot_keeps(results, ours):
     del ours
     low = results.sparsities[0]
-    methods = ("snip", "grasp", "random")
     snip, grasp, random = (
-        results.over_dense("saliency", method, low) for method in methods
+        results.over_dense("saliency", method, low)
+        for method in ("snip", "grasp", "random")
     )
     return min(snip, grasp) > random, (
         f"at {percent(low)} SNIP {number(snip)}, GraSP {number(grasp)}, random "
@@ -168,13 +162,22 @@ def falling(results, ours):
     for method in _trio(ours):
         over = [results.over_dense("saliency", method, s) for s in shares]
         holds &= all(a >= b for a, b in itertools.pairwise(over))
-        numbers.append(
-            f"{label(method)} {number(over[0])} to {number(over[-1])}"
-        )
+        ends = f"{number(over[0])} to {number(over[-1])}"
+        numbers.append(f"{label(method)} {ends}")
     return holds, ", ".join(numbers)
 
 
-def _keeps(results, ours, key):
+@claim(
+    "It keeps more of the gradient norm than GraSP and SNIP, at high sparsity",
+    "B.2, figure 6b",
+    key="gradient_norm",
+)
+@claim(
+    "It keeps more of the saliency than the one-shot methods, at high sparsity",
+    "B.2, figure 6a",
+    key="saliency",
+)
+def keeps_more(results, ours, key):
     numbers, holds = [], True
     for sparsity in _high(results):
         snip, grasp, own = (
@@ -186,16 +189,6 @@ def _keeps(results, ours, key):
             f"GraSP, {number(snip)} of SNIP"
         )
     return holds, "; ".join(numbers)
-
-
-claim(
-    "It keeps more of the saliency than the one-shot methods, at high sparsity",
-    "B.2, figure 6a",
-)(functools.partial(_keeps, key="saliency"))
-claim(
-    "It keeps more of the gradient norm than GraSP and SNIP, at high sparsity",
-    "B.2, figure 6b",
-)(functools.partial(_keeps, key="gradient_norm"))
 
 
 @claim(
@@ -216,8 +209,7 @@ def ends(results, ours):
 
 
 def _deep(results, method):
-    """Returns the share kept by the last stage of convolutions, at the highest
-    sparsity."""
+    """Returns what the last convolutions keep, at the highest sparsity."""
     chosen = np.array(results.stages) == results.stages[-2]
     kept = results.kept(method, results.sparsities[-1]).mean(0)
     return float(kept[chosen].sum() / results.sizes[chosen].sum())
@@ -241,7 +233,19 @@ def like_grasp(results, ours):
     )
 
 
-def _in_the_deep(results, ours, better):
+@claim(
+    "It keeps less of the deep layers than GraSP and SNIP",
+    "B.3",
+    "res",
+    better=operator.lt,
+)
+@claim(
+    "It keeps more of the deep layers than GraSP and SNIP",
+    "B.3",
+    "vgg",
+    better=operator.gt,
+)
+def in_the_deep(results, ours, better):
     snip, grasp, own = (_deep(results, method) for method in _trio(ours))
     return better(own, snip) and better(own, grasp), (
         f"{number(100 * own)} % of {results.stages[-2]} against "
@@ -249,18 +253,11 @@ def _in_the_deep(results, ours, better):
     )
 
 
-claim("It keeps more of the deep layers than GraSP and SNIP", "B.3", "vgg")(
-    functools.partial(_in_the_deep, better=operator.gt)
-)
-claim("It keeps less of the deep layers than GraSP and SNIP", "B.3", "res")(
-    functools.partial(_in_the_deep, better=operator.lt)
-)
-
-
 @claim("All methods empty some layers", "5.3, figure 7c", "res")
 def all_empty(results, ours):
     counts = _empty(results, ours)
-    return min(counts) > 0, _pairs(map(label, _trio(ours)), counts)
+    pairs = zip(map(label, _trio(ours)), counts, strict=True)
+    return min(counts) > 0, _pairs(pairs)
 
 
 @claim(

@@ -11,11 +11,7 @@ _SMALL = {"marker": ".", "linewidth": 1}
 
 
 def panels(results):
-    """Returns shares by layer, saliency over rounds and gradient norms.
-
-    Args:
-        results: `structure.results.Results`.
-    """
+    """Returns shares by layer, saliency over rounds and gradient norms."""
     shown = [s for s in results.sparsities if s in _EXTREMES]
     return [
         *(_layers(results, s) for s in shown or results.sparsities[-1:]),
@@ -39,24 +35,16 @@ def _layers(results, sparsity):
         height = np.full(len(empty), least / 1.6 ** (rank + 2))
         look = {"marker": "x", "linestyle": "none", "color": color}
         lines.append(Line(empty, height, look=look))
-    starts = _starts(results.stages)
+    stages = results.stages
+    starts = [i for i in places if i == 0 or stages[i - 1] != stages[i]]
     pale = {"color": "lightgray", "linewidth": 0.8}
     lines += [Rule(x=place - 0.5, look=pale) for place in starts[1:]]
     return Panel(
         lines,
         f"Share kept by layer at {percent(sparsity)} (crosses: nothing left)",
         log="y",
-        xticks={place: results.stages[place] for place in starts},
+        xticks={place: stages[place] for place in starts},
     )
-
-
-def _starts(stages):
-    """Returns where each stage begins."""
-    return [
-        place
-        for place, stage in enumerate(stages)
-        if place == 0 or stages[place - 1] != stage
-    ]
 
 
 def _rounds(results):
@@ -104,8 +92,7 @@ def _norms(results):
             results.over_dense("gradient_norm", method, sparsity)
             for sparsity in results.sparsities
         ]
-        line = Line(kept, _positive(norms), label(method), look=_SMALL)
-        lines.append(line)
+        lines.append(Line(kept, _positive(norms), label(method), look=_SMALL))
     return Panel(
         lines,
         "Gradient norm after pruning, over the dense network's",

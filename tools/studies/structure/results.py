@@ -1,6 +1,7 @@
 """What methods leave of a network: the cells of a study, read back."""
 
 import json
+import operator
 import pathlib
 
 import numpy as np
@@ -23,12 +24,8 @@ class Results:
 
     def __init__(self, paths):
         records = [json.loads(pathlib.Path(path).read_text()) for path in paths]
-        self._cells = {
-            tuple(
-                r[key] for key in ("method", "sparsity", "batches", "seed")
-            ): r
-            for r in records
-        }
+        place = operator.itemgetter("method", "sparsity", "batches", "seed")
+        self._cells = {place(record): record for record in records}
         self.layers = list(records[0]["size"])
         self.sizes = np.array(list(records[0]["size"].values()))
         self.stages = [name.split("/")[0].split("_")[0] for name in self.layers]
@@ -37,27 +34,17 @@ class Results:
         self.sparsities = sorted({r["sparsity"] for r in records} - {0.0})
 
     def batches(self, method):
-        """Returns the numbers of batches that a method saw, sorted.
-
-        Raises:
-            LookupError: If there is no cell of the method.
-        """
+        """Returns the numbers of batches that a method saw, sorted, or raises
+        `LookupError` if it has no cells."""
         found = {key[2] for key in self._cells if key[0] == method}
         if not found:
             raise LookupError(f"no cells of {method}")
         return sorted(found)
 
     def value(self, key, method, sparsity, batches=None):
-        """Returns an entry of the cells, one for each seed.
-
-        Args:
-            key: String, such as `"saliency"`.
-            method, sparsity: Of the cells.
-            batches: Of the cells. Defaults to the most.
-
-        Raises:
-            LookupError: If there is no such cell.
-        """
+        """Returns an entry of the cells, such as `"saliency"`, one for each
+        seed. Batches default to the most. Raises `LookupError` if there is no
+        such cell."""
         batches = self.batches(method)[-1] if batches is None else batches
         cells = [
             self._cells.get((method, sparsity, batches, seed))
@@ -70,9 +57,7 @@ class Results:
     def kept(self, method, sparsity):
         """Returns how many weights each layer keeps: seeds x layers."""
         found = self.value("kept", method, sparsity)
-        return np.array(
-            [[cell[name] for name in self.layers] for cell in found]
-        )
+        return np.array([[kept[n] for n in self.layers] for kept in found])
 
     def shares(self, method, sparsity):
         """Returns the share that each layer keeps, the mean over the seeds."""
@@ -95,22 +80,14 @@ class Results:
         return self.gain((method, batches), ("snip", None), sparsity)
 
     def gain(self, one, other, sparsity):
-        """Returns the saliency over that of another way to prune.
-
-        Args:
-            one, other: Tuples of method and batches, as for `value`.
-            sparsity: Of the cells.
-
-        Returns:
-            The ratio of the means over the seeds; infinite if the other way
-            leaves none, NaN if neither does.
-        """
-        return self._ratio(
-            *(
-                self.value("saliency", method, sparsity, batches)
-                for method, batches in (one, other)
-            )
-        )
+        """Returns the saliency over that of another way to prune, both (method,
+        batches): the ratio of the means over the seeds; infinite if the other
+        way leaves none, NaN if neither does."""
+        values = [
+            self.value("saliency", method, sparsity, batches)
+            for method, batches in (one, other)
+        ]
+        return self._ratio(*values)
 
     def _ratio(self, one, other):
         with np.errstate(divide="ignore", invalid="ignore"):

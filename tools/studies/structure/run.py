@@ -30,22 +30,9 @@ from kprune.runtime import checks, files, lookup
 from structure import claims, panels, tables
 from structure.results import Results
 
-_ITERATED = (
-    "iter_snip",
-    "iter_snip_linear",
-    "force",
-    "force_linear",
-    "grasp_it",
-)
-_METHODS = (
-    "random",
-    "snip",
-    "snip_mb",
-    "grasp",
-    "synflow",
-    "iter_snip",
-    "force",
-)
+_FORCE = ("iter_snip", "force")  # As the two versions of the paper have it.
+_ITERATED = (*_FORCE, "iter_snip_linear", "force_linear", "grasp_it")
+_METHODS = ("random", "snip", "snip_mb", "grasp", "synflow", *_FORCE)
 _SPARSITIES = ("0.9", "0.95", "0.98", "0.99", "0.995", "0.999")
 _MEASURED = 2  # Batches that saliency is measured on; no method sees them.
 
@@ -61,10 +48,8 @@ class Cell:
 
     @property
     def name(self):
-        return (
-            f"{self.method}-{self.sparsity:g}-batches{self.batches}"
-            f"-seed{self.seed}"
-        )
+        what = f"{self.method}-{self.sparsity:g}-batches{self.batches}"
+        return f"{what}-seed{self.seed}"
 
 
 def define(flags):
@@ -188,14 +173,11 @@ class Subject:
         self._objective = kprune.Objective(
             model, batches, loss, kprune.ScoringConfig(batches=1), seed=seed
         )
-        self._scores = {}
+        self._scored = self._scores = None
 
     def prune(self, cell, path):
-        """Finds the masks of a cell, measures and writes them to a path.
-
-        Returns:
-            How long the masks took, in seconds.
-        """
+        """Finds the masks of a cell, measures and writes them to a path, and
+        returns how many seconds they took."""
         start = time.perf_counter()
         masks = self._objective.masks
         if cell.method != "dense":
@@ -224,12 +206,12 @@ class Subject:
         if pruner.rounds > 1:
             return pruner
         # Scores of one round are the same at every sparsity.
-        if (method, batches) not in self._scores:
+        if (method, batches) != self._scored:
             criterion = kprune.criteria.get(pruner.criterion)
             data = self._objective.on(*range(batches))
-            scores = criterion(data, data.weights, data.masks)
-            self._scores = {(method, batches): scores}
-        ready = self._scores[method, batches]
+            self._scores = criterion(data, data.weights, data.masks)
+            self._scored = method, batches
+        ready = self._scores
         return dataclasses.replace(pruner, criterion=lambda *_: ready)
 
     def _measured(self, masks):

@@ -1,5 +1,8 @@
 """What methods leave of a network, as tables in Markdown."""
 
+import functools
+import itertools
+
 import numpy as np
 
 from kprune.runtime.tables import markdown
@@ -63,54 +66,38 @@ def _heads(results):
 
 
 def _empty_layers(results):
-    rows = [
-        [
-            label(method),
-            *(
-                ", ".join(map(str, results.empty(method, sparsity)))
-                for sparsity in results.sparsities
-            ),
-        ]
-        for method in results.methods
-    ]
-    return titled(
-        f"Layers of {len(results.layers)} that are left without weights, one "
-        "number for each seed:",
-        ["method", *_heads(results)],
-        rows,
-    )
+    rows = []
+    for method in results.methods:
+        counts = (results.empty(method, s) for s in results.sparsities)
+        cells = (", ".join(map(str, of_seeds)) for of_seeds in counts)
+        rows.append([label(method), *cells])
+    title = f"Layers of {len(results.layers)} that are left without weights, "
+    title += "one number for each seed:"
+    return titled(title, ["method", *_heads(results)], rows)
 
 
 def _emptied(results):
-    rows = [
-        [
-            f"{label(method)}, {percent(sparsity)}",
-            _runs(results, results.kept(method, sparsity)[0] == 0),
-        ]
-        for method in results.methods
-        for sparsity in results.sparsities
-        if sparsity >= 0.99 and results.empty(method, sparsity)[0]
-    ]
-    return titled(
-        f"Which these are, with seed {results.seeds[0]}:",
-        ["method, sparsity", "layers"],
-        rows or [["none", ""]],
-        words=2,
-    )
+    rows = []
+    high = [sparsity for sparsity in results.sparsities if sparsity >= 0.99]
+    for method, sparsity in itertools.product(results.methods, high):
+        if results.empty(method, sparsity)[0]:
+            empty = results.kept(method, sparsity)[0] == 0
+            name = f"{label(method)}, {percent(sparsity)}"
+            rows.append([name, _runs(results, empty)])
+    title = f"Which these are, with seed {results.seeds[0]}:"
+    head = ["method, sparsity", "layers"]
+    return titled(title, head, rows or [["none", ""]], words=2)
 
 
 def _runs(results, marked):
     """Returns the names of the layers that are marked; of neighbours, the
     first and the last."""
-    names = [name.split("/")[0] for name in results.layers]
-    found, start = [], None
-    for place in range(len(names) + 1):
-        if place < len(names) and marked[place]:
-            start = place if start is None else start
-        elif start is not None:
-            first, last = names[start], names[place - 1]
-            found.append(first if first == last else f"{first} to {last}")
-            start = None
+    names, found = (name.split("/")[0] for name in results.layers), []
+    pairs = zip(marked, names, strict=True)
+    for empty, run in itertools.groupby(pairs, key=lambda pair: pair[0]):
+        if empty:
+            inside = [name for _, name in run]
+            found.append(" to ".join(dict.fromkeys([inside[0], inside[-1]])))
     return ", ".join(found)
 
 
@@ -133,38 +120,30 @@ def _shares(results, sparsity):
 
 
 def _by_sparsity(results, key, what):
-    def over_dense(*cell):
-        return results.over_dense(key, *cell)
-
-    rows = _rows(results, over_dense, lambda batches: True)
-    return titled(
-        f"{what} after pruning, over that of the dense network:",
-        ["method, rounds", *_heads(results)],
-        rows,
-    )
+    title = f"{what} after pruning, over that of the dense network:"
+    ratio = functools.partial(results.over_dense, key)
+    return _ratios(results, title, ratio, least=1)
 
 
 def _gains(results):
-    rows = _rows(results, results.over_snip, lambda batches: len(batches) > 1)
-    return titled(
-        "FORCE saliency over that of SNIP, which is one round (inf: SNIP "
-        "leaves none, 0/0: neither does):",
-        ["method, rounds", *_heads(results)],
-        rows,
-    )
+    title = "FORCE saliency over that of SNIP, which is one round (inf: SNIP "
+    title += "leaves none, 0/0: neither does):"
+    return _ratios(results, title, results.over_snip, least=2)
 
 
-def _rows(results, ratio, shown):
-    """Returns a ratio at each sparsity, a row for each number of batches."""
-    return [
+def _ratios(results, title, ratio, least):
+    """Returns a ratio at each sparsity, a row for each number of batches of
+    the methods that have at least so many."""
+    rows = [
         [
             _with_batches(results, method, batches),
             *(number(ratio(method, s, batches)) for s in results.sparsities),
         ]
         for method in results.methods
         for batches in results.batches(method)
-        if shown(results.batches(method))
+        if len(results.batches(method)) >= least
     ]
+    return titled(title, ["method, rounds", *_heads(results)], rows)
 
 
 def _with_batches(results, method, batches):

@@ -17,16 +17,14 @@ from subnetworks.subnetwork import subnetwork
 from subnetworks.tasks import permuted
 
 _COLUMNS = {
-    "left out": "sparsity",
+    "sparsity": "left out",
     "untrained": "untrained",
     "test": "test",
-    "as a plain network": "plain",
+    "plain": "as a plain network",
 }
 
 
-def define(flags):
-    studies.define(flags)
-    studies.define_variants(flags)
+define = studies.define_study
 
 
 def main(flags):
@@ -38,13 +36,10 @@ def subnetworks_table(experiment, found):
     del experiment
     rows = []
     for label, results in found.items():
-        columns = {
-            key: [result[key] for result in results]
-            for key in _COLUMNS.values()
-        }
-        columns["sparsity"] = [100 * share for share in columns["sparsity"]]
-        rows.append([label, *map(_percent, columns.values())])
-    return tables.markdown(["", *_COLUMNS], rows)
+        scales = [(key, 100 if key == "sparsity" else 1) for key in _COLUMNS]
+        cells = [[scale * r[key] for r in results] for key, scale in scales]
+        rows.append([label, *map(_percent, cells)])
+    return tables.markdown(["", *_COLUMNS.values()], rows)
 
 
 def tasks_table(experiment, found):

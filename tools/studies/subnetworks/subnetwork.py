@@ -6,9 +6,10 @@ import tensorflow as tf
 
 import kprune
 from kprune import learned
-from subnetworks.training import optimizer
+from subnetworks.training import moved, optimizer, values
 
 _LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+_FROZEN = ("kernel", "bias", "gamma", "beta")
 
 
 def subnetwork(build, experiment, seed, dataset):
@@ -41,14 +42,13 @@ def subnetwork(build, experiment, seed, dataset):
     net = kprune.select(
         model, experiment["method"], sparsity, seed=seed, **options
     )
-    before = _frozen(net)
+    before = values(net, *_FROZEN)
     steps = int(train.cardinality())
     net.compile(optimizer(training, steps), _LOSS, metrics=["accuracy"])
     callbacks = []
     if "global_epochs" in training:
-        callbacks = [
-            learned.GlobalSelection(sparsity, training["global_epochs"])
-        ]
+        epochs = training["global_epochs"]
+        callbacks.append(learned.GlobalSelection(sparsity, epochs))
     history = net.fit(
         train,
         epochs=training["epochs"],
@@ -57,16 +57,13 @@ def subnetwork(build, experiment, seed, dataset):
         verbose=0,
     ).history
     draws = [accuracy(net, test) for _ in range(experiment["draws"])]
-    after = _frozen(net)
     return {
         "untrained": untrained,
         "test": float(np.mean(draws)),
         "plain": accuracy(kprune.strip(net), test),
         "epochs": [100 * share for share in history["val_accuracy"]],
         "sparsity": learned.sparsity(net),
-        "moved": sum(
-            int((a != b).sum()) for a, b in zip(before, after, strict=True)
-        ),
+        "moved": moved(before, values(net, *_FROZEN)),
     }
 
 
@@ -81,8 +78,3 @@ def accuracy(model, test):
     counts = [(int(right(x, y)), len(y)) for x, y in test]
     hits, sizes = zip(*counts, strict=True)
     return 100 * sum(hits) / sum(sizes)
-
-
-def _frozen(net):
-    names = ("kernel", "bias", "gamma", "beta")
-    return [np.array(v) for v in net.variables if v.name in names]

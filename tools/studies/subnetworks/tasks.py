@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from kprune import datasets, learned
 from kprune.runtime import seeds
-from subnetworks.training import optimizer
+from subnetworks.training import moved, optimizer, values
 
 
 def permuted(build, experiment, seed, dataset):
@@ -34,29 +34,20 @@ def permuted(build, experiment, seed, dataset):
     size = training["batch_size"]
     limit = training.get("steps_per_epoch", len(x)) * size
     stack = learned.SupermaskStack(build(), seed=seed, **experiment["options"])
-    before = _kernels(stack)
+    before = values(stack.net, "kernel")
     names = [f"task{i}" for i in range(1, experiment["tasks"] + 1)]
     for name in names:
         pairs = seen(name, x[:limit], seed), y[:limit]
         batches = tf.data.Dataset.from_tensor_slices(pairs)
         batches = batches.shuffle(len(y), seed=seed).batch(size)
-        steps = int(batches.cardinality())
-        stack.train(
-            name,
-            batches,
-            epochs=training["epochs"],
-            optimizer=optimizer(training, steps),
-        )
-    after = _kernels(stack)
-    return {
-        "tasks": [
-            _measured(stack, name, experiment, seed, test, size)
-            for name in names
-        ],
-        "moved": sum(
-            int((a != b).sum()) for a, b in zip(before, after, strict=True)
-        ),
-    }
+        by = optimizer(training, int(batches.cardinality()))
+        epochs = training["epochs"]
+        stack.train(name, batches, epochs=epochs, optimizer=by)
+    measured = [
+        _measured(stack, name, experiment, seed, test, size) for name in names
+    ]
+    unlike = moved(before, values(stack.net, "kernel"))
+    return {"tasks": measured, "moved": unlike}
 
 
 def seen(task, x, seed):
@@ -78,16 +69,11 @@ def _measured(stack, task, experiment, seed, data, size):
             np.mean(_classes(stack, name, x[i : i + size]) == y[i : i + size])
             for i, name in zip(starts, inferred, strict=True)
         ]
+        tasks = [name == task for name in inferred]
         found[rule["label"]] = 100 * float(np.mean(right))
-        found[f"{rule['label']}, tasks"] = 100 * float(
-            np.mean([name == task for name in inferred])
-        )
+        found[f"{rule['label']}, tasks"] = 100 * float(np.mean(tasks))
     return found
 
 
 def _classes(stack, task, x):
     return np.argmax(stack.use(task)(x, training=False), axis=1)
-
-
-def _kernels(stack):
-    return [np.array(v) for v in stack.net.variables if v.name == "kernel"]
