@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from networks import sequential
+from networks import CE, examples, sequential
 
 import kprune
 from kprune.masking import weights
@@ -15,26 +15,27 @@ layers = keras.layers
 
 def chain():
     """2 -> 3 -> 2."""
-    return sequential(
-        (2,), layers.Dense(3, "relu", name="a"), layers.Dense(2, name="b")
-    )
+    hidden = layers.Dense(3, "relu", name="a")
+    return sequential((2,), hidden, layers.Dense(2, name="b"))
 
 
 SCORES = {
     "a/kernel": np.array([[1.0, -2.0, 3.0], [4.0, 5.0, -6.0]]),
     "b/kernel": np.array([[1.0, -1.0], [2.0, 3.0], [-4.0, -5.0]]),
 }
-POOLED = {
-    ("sum", "incoming"): [5, 3, -3],
-    ("mean", "incoming"): [2.5, 1.5, -1.5],
-    ("max", "incoming"): [4, 5, 3],
-    ("l2", "incoming"): [17**0.5, 29**0.5, 45**0.5],
-    ("abs_sum", "incoming"): [5, 3, 3],
-    ("first", "incoming"): [1, -2, 3],
-    ("sum", "outgoing"): [0, 5, -9],
-    ("mean", "outgoing"): [0, 2.5, -4.5],
-    ("l2", "outgoing"): [2**0.5, 13**0.5, 41**0.5],
-    ("abs_sum", "outgoing"): [0, 5, 9],
+INCOMING = {
+    "sum": [5, 3, -3],
+    "mean": [2.5, 1.5, -1.5],
+    "max": [4, 5, 3],
+    "l2": [17**0.5, 29**0.5, 45**0.5],
+    "abs_sum": [5, 3, 3],
+    "first": [1, -2, 3],
+}
+OUTGOING = {
+    "sum": [0, 5, -9],
+    "mean": [0, 2.5, -4.5],
+    "l2": [2**0.5, 13**0.5, 41**0.5],
+    "abs_sum": [0, 5, 9],
 }
 
 
@@ -45,24 +46,22 @@ def pooled(model, scores, **options):
     return dict(grouping.scored_in(scores).pooled(scores, alive, None))
 
 
-@pytest.mark.parametrize("reduce, side", POOLED)
-def test_scores_of_a_chain_by_hand(reduce, side):
-    found = pooled(chain(), SCORES, reduce=reduce, side=side)
-    assert set(found) == {"a/kernel"}
-    np.testing.assert_allclose(found["a/kernel"], POOLED[reduce, side])
-
-
 @pytest.mark.parametrize(
-    "per, side, expected",
+    "side, per, expected",
     [
+        ("incoming", None, INCOMING),
+        ("outgoing", None, OUTGOING),
         # A unit of a takes 2 weights in and 2 out, each used once.
-        ("parameters", "incoming", [5 / 4, 3 / 4, -3 / 4]),
-        ("flops", "outgoing", [0, 5 / 4, -9 / 4]),
+        ("incoming", "parameters", {"sum": [5 / 4, 3 / 4, -3 / 4]}),
+        ("outgoing", "flops", {"sum": [0, 5 / 4, -9 / 4]}),
     ],
 )
-def test_scores_per_cost(per, side, expected):
-    found = pooled(chain(), SCORES, reduce="sum", side=side, per=per)
-    np.testing.assert_allclose(found["a/kernel"], expected)
+def test_scores_of_a_chain_by_hand(side, per, expected):
+    for reduce, values in expected.items():
+        options = {"reduce": reduce, "side": side, "per": per}
+        found = pooled(chain(), SCORES, **options)
+        assert set(found) == {"a/kernel"}
+        np.testing.assert_allclose(found["a/kernel"], values)
 
 
 def test_flops_count_positions():
@@ -72,14 +71,21 @@ def test_flops_count_positions():
         layers.Conv2D(1, 2, name="b"),
         layers.Flatten(name="flatten"),
     )
-    scores = {n: np.ones(w.layout.shape) for n, w in _prunable(model)}
-    found = pooled(model, scores, reduce="first", per="flops")
+    found = pooled(model, ones(model), reduce="first", per="flops")
     # 3 x 3 x 2 weights at 4 places each, and 2 x 2 at one.
     np.testing.assert_allclose(found["a/kernel"], 3 * [1 / (18 * 4 + 4)])
 
 
-def _prunable(model):
-    return weights.prunable(model).items()
+def scores_of(model, draw):
+    """Returns scores of all weights, by a function of the shape."""
+    return {
+        name: draw(weight.layout.shape)
+        for name, weight in weights.prunable(model).items()
+    }
+
+
+def ones(model):
+    return scores_of(model, np.ones)
 
 
 def block():
@@ -97,10 +103,13 @@ def block():
     return keras.Model(x, layers.Dense(3, name="fc")(h))
 
 
+CHANNELS = {"granularity": "channel", "verbose": 0, "on_collapse": "ignore"}
+
+
 def masks_of(model, method="random", sparsity=0.5, **options):
     """Returns the masks of channels of a method."""
-    options = {"granularity": "channel", "verbose": 0, **options}
-    return kprune.get_masks(kprune.prune(model, method, sparsity, **options))
+    pruned = kprune.prune(model, method, sparsity, **{**CHANNELS, **options})
+    return kprune.get_masks(pruned)
 
 
 def kept(masks):
@@ -112,9 +121,8 @@ def kept(masks):
 
 
 def test_tied_scores_are_of_all_that_makes_a_channel():
-    rng = np.random.default_rng(0)
     model = block()
-    scores = {n: rng.normal(size=w.layout.shape) for n, w in _prunable(model)}
+    scores = scores_of(model, lambda s: np.random.default_rng(0).normal(size=s))
     found = pooled(model, scores, reduce="sum")
     both = sum(scores[f"{n}/kernel"].sum((0, 1, 2)) for n in ("stem", "outer"))
     np.testing.assert_allclose(found["stem/kernel"], both)
@@ -122,10 +130,8 @@ def test_tied_scores_are_of_all_that_makes_a_channel():
     mean = pooled(model, scores, reduce="mean")["stem/kernel"]
     np.testing.assert_allclose(mean, both / (27 + 54))
     read = pooled(model, scores, reduce="sum", side="outgoing")["stem/kernel"]
-    np.testing.assert_allclose(
-        read,
-        scores["inner/kernel"].sum((0, 1, 3)) + scores["fc/kernel"].sum(1),
-    )
+    readers = scores["inner/kernel"].sum((0, 1, 3)), scores["fc/kernel"].sum(1)
+    np.testing.assert_allclose(read, sum(readers))
 
 
 def randomized(model, seed=0):
@@ -140,9 +146,8 @@ def randomized(model, seed=0):
 
 def test_what_goes_is_neither_made_nor_read():
     model = randomized(block())
-    pruned = kprune.prune(
-        model, "random", 0.5, granularity="channel", allocation="uniform"
-    )
+    uniform = {**CHANNELS, "allocation": "uniform"}
+    pruned = kprune.prune(model, "random", 0.5, **uniform)
     masks = kprune.get_masks(pruned)
     stage = masks["stem/kernel"].any((0, 1, 2))
     inner = masks["inner/kernel"].any((0, 1, 2))
@@ -165,18 +170,14 @@ def test_what_goes_is_neither_made_nor_read():
 
 def test_removing_a_channel_is_leaving_it_out_of_the_network():
     """The pruned model computes what one built without the channel does."""
-    model = chain()
-    pruned = kprune.prune(model, lambda o, w, m: SCORES, 1 / 3, granularity=SUM)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(5, 2)).astype("float32")
+    model, (x, _) = chain(), examples(5, 2)
+    grain = kprune.Channel("sum")
+    pruned = kprune.prune(model, lambda *_: SCORES, 1 / 3, granularity=grain)
     a, b = (np.array(model.get_layer(n).kernel) for n in "ab")
     bias = np.array([0.3, 0.2, 0.1], np.float32)
     pruned.get_layer("a").layer.bias.assign(bias)
     expected = np.maximum(x @ a[:, :2] + bias[:2], 0) @ b[:2]
     np.testing.assert_allclose(pruned(x), expected, rtol=1e-5, atol=1e-6)
-
-
-SUM = kprune.Channel("sum")
 
 
 def test_what_cannot_go_is_left_out_with_the_reason():
@@ -187,12 +188,10 @@ def test_what_cannot_go_is_left_out_with_the_reason():
     model = keras.Model(x, layers.Dense(2, name="c")(h))
     pruned = kprune.prune(model, "magnitude", 0.5, granularity="channel")
     rows = {row.name: row for row in kprune.report(pruned).rows}
-    assert rows["a/kernel"].skipped == (
-        "its channels have to stay: 'gru' (GRU): no rule for its class"
-    )
-    assert rows["gru/cell/kernel"].skipped == (
-        "its layer is left whole: no rule for its class"
-    )
+    reason = "its channels have to stay: 'gru' (GRU): no rule for its class"
+    assert rows["a/kernel"].skipped == reason
+    reason = "its layer is left whole: no rule for its class"
+    assert rows["gru/cell/kernel"].skipped == reason
     assert rows["b/kernel"].kept == 3 * 2
     assert rows["c/kernel"].kept == 2 * 2  # Reads what is left of b.
     # Each weight by itself, as in models that are no graph.
@@ -215,26 +214,22 @@ def transformer():
 
 def test_heads_of_attention_go_whole():
     model = randomized(transformer())
-    scores = {n: np.ones(w.layout.shape) for n, w in _prunable(model)}
+    scores = ones(model)
     found = pooled(model, scores, reduce="sum")
     assert set(found) == {"mha/query_dense/kernel", "up/kernel"}
     # Query, key and value of a head: 3 x 8 x 3 weights.
     np.testing.assert_array_equal(found["mha/query_dense/kernel"], 4 * [72])
     read = pooled(model, scores, reduce="sum", side="outgoing")
     np.testing.assert_array_equal(read["mha/query_dense/kernel"], 4 * [24])
-    pruned = kprune.prune(
-        model, "random", 0.5, granularity="channel", allocation="uniform"
-    )
+    uniform = {**CHANNELS, "allocation": "uniform"}
+    pruned = kprune.prune(model, "random", 0.5, **uniform)
     masks = kprune.get_masks(pruned)
     kept = masks["mha/query_dense/kernel"].any((0, 2))
     assert kept.sum() == 2
-    for name in ("key", "value"):
+    for name, axes in ("key", (0, 2)), ("value", (0, 2)), ("output", (1, 2)):
         mask = masks[f"mha/{name}_dense/kernel"]
-        np.testing.assert_array_equal(mask.all((0, 2)), kept)
-        np.testing.assert_array_equal(mask.any((0, 2)), kept)
-    mask = masks["mha/output_dense/kernel"]
-    np.testing.assert_array_equal(mask.all((1, 2)), kept)
-    np.testing.assert_array_equal(mask.any((1, 2)), kept)
+        np.testing.assert_array_equal(mask.all(axes), kept)
+        np.testing.assert_array_equal(mask.any(axes), kept)
     # What down makes is added to the model's input, and stays.
     assert masks["down/kernel"].any(0).all()
     assert masks["down/kernel"].any(1).sum() == 8
@@ -244,56 +239,33 @@ def test_heads_of_attention_go_whole():
 
 
 def test_channels_of_an_excluded_weight_stay():
-    pruned = kprune.prune(
-        block(), "random", 0.5, granularity="channel", exclude="outer"
-    )
+    pruned = kprune.prune(block(), "random", 0.5, exclude="outer", **CHANNELS)
     masks = kprune.get_masks(pruned)
     assert masks["stem/kernel"].all()  # Added to what outer makes.
     assert masks["outer/kernel"].all()  # Dense, as was asked for.
     assert masks["inner/kernel"].any((0, 1, 2)).sum() == 3
     reasons = {r.name: r.skipped for r in kprune.report(pruned).rows}
-    assert reasons["stem/kernel"] == (
-        "its channels are also made by weights that are left dense"
-    )
+    reason = "its channels are also made by weights that are left dense"
+    assert reasons["stem/kernel"] == reason
+    # Those that are frozen hold their channels too.
+    frozen = block()
+    frozen.get_layer("stem").trainable = False
+    assert masks_of(frozen)["outer/kernel"].any((0, 1, 2)).all()
 
 
-def test_frozen_weights_hold_their_channels():
-    model = block()
-    model.get_layer("stem").trainable = False
-    masks = masks_of(model)
-    assert masks["outer/kernel"].any((0, 1, 2)).all()
-
-
-def test_output_layer():
-    grain = kprune.Channel("l2", output_layer=True)
-    masks = masks_of(chain(), "magnitude", 0.4, granularity=grain)
-    units = [masks[f"{n}/kernel"].any(0).sum() for n in "ab"]
-    assert sum(units) == 3  # Of 3 + 2.
-
-
-@pytest.mark.parametrize("rounds, recover", [(1, False), (4, False), (4, True)])
-@pytest.mark.parametrize("allocation", ["global", "uniform", "erk", "er"])
+@pytest.mark.parametrize(
+    "allocation, rounds, recover",
+    [("global", 1, False), ("uniform", 4, True), ("erk", 4, False)],
+)
 def test_counts_are_exact(allocation, rounds, recover):
-    masks = masks_of(
-        block(),
-        sparsity=0.3,
-        allocation=allocation,
-        schedule="linear",
-        rounds=rounds,
-        recover=recover,
-        on_collapse="ignore",
-    )
+    options = {"schedule": "linear", "rounds": rounds, "recover": recover}
+    masks = masks_of(block(), "random", 0.3, allocation=allocation, **options)
     assert sum(kept(masks)) == 7  # Of 4 + 6 groups.
 
 
 def test_pruning_goes_on_from_the_masks_that_are_there():
-    once = kprune.prune(
-        block(), "random", 0.3, granularity="channel", on_collapse="ignore"
-    )
-    twice = kprune.prune(
-        once, "random", 0.6, granularity="channel", on_collapse="ignore"
-    )
-    before, after = kprune.get_masks(once), kprune.get_masks(twice)
+    once = kprune.prune(block(), "random", 0.3, **CHANNELS)
+    before, after = kprune.get_masks(once), masks_of(once, "random", 0.6)
     for name, mask in after.items():
         assert not (mask & ~before[name]).any()
     assert sum(kept(after)) == 4
@@ -310,9 +282,8 @@ def test_the_outgoing_side_is_a_gate_behind_normalization_and_activation(
     """Signed scores are the derivative of the loss by the gate, where on the
     incoming side, in front of batch normalization, they cancel."""
     model = randomized(block(), 3)
-    rng = np.random.default_rng(1)
-    x, y = rng.normal(size=(8, 6, 6, 3)), rng.integers(0, 3, 8)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    x, y = examples(8, 6, 6, 3)
+    loss = type(CE)(from_logits=True)  # Of the float type of now.
     scores = kprune.score(model, "skeletonization", data=(x, y), loss=loss)
     found = pooled(model, scores, reduce="sum", side="outgoing")
     layer = {one.name: one for one in model.layers}
@@ -323,17 +294,15 @@ def test_the_outgoing_side_is_a_gate_behind_normalization_and_activation(
         h = layer["pool"](h + layer["outer"](b * gates))
         return float(loss(y, layer["fc"](h)))
 
-    step = 1e-5 * np.eye(6)
-    for channel in range(6):
-        slope = (at(1 + step[channel]) - at(1 - step[channel])) / 2e-5
-        np.testing.assert_allclose(
-            found["inner/kernel"][channel], -slope, rtol=1e-4, atol=1e-8
-        )
+    steps = 1e-5 * np.eye(6)
+    slopes = np.array([at(1 - step) - at(1 + step) for step in steps]) / 2e-5
+    gates = found["inner/kernel"]
+    np.testing.assert_allclose(gates, slopes, rtol=1e-4, atol=1e-8)
     cancelled = pooled(model, scores, reduce="sum")["inner/kernel"]
     sizes = {n: abs(s) for n, s in scores.items()}
     sizes = pooled(model, sizes, reduce="sum")["inner/kernel"]
     assert (np.abs(cancelled) < 1e-2 * sizes).all()
-    assert (np.abs(found["inner/kernel"]) > 1e-2 * sizes).any()
+    assert (np.abs(gates) > 1e-2 * sizes).any()
 
 
 @pytest.mark.parametrize(
