@@ -22,13 +22,6 @@ def test_each_reading_of_the_key_gives_the_next_one_of_all():
     assert len({n for (k,) in passes for n in k} | {*sum(others, ())}) == 16
 
 
-def test_all_keys_are_the_same_however_often_they_are_read():
-    keys = randomness.keys_of_all_passes(seed=1).take(3)
-    first = read(keys)
-    assert read(keys) == first
-    assert read(keys) == first
-
-
 def test_permutations_are_all_as_likely():
     seen = {}
     for k in range(600):
