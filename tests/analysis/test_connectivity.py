@@ -64,11 +64,10 @@ def test_pruned_networks_are_sparse_at_their_ends():
     np.testing.assert_allclose(found.losses, [0, 20], atol=1e-5)
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.5])
-def test_statistics_are_taken_anew(dropout):
+def test_statistics_are_taken_anew():
     bare = {"center": False, "scale": False, "epsilon": 0.0}
     norm = keras.layers.BatchNormalization(**bare)
-    model = sequential((1,), keras.layers.Dropout(dropout, seed=1), norm)
+    model = sequential((1,), keras.layers.Dropout(0.5, seed=1), norm)
     # Two batches: means 2 and 6, variances 1 and 9. On average 4 and 5.
     x = np.array([[1.0], [3.0], [3.0], [9.0]], "float32")
     batches = tf.data.Dataset.from_tensor_slices((x, x)).batch(2)

@@ -184,18 +184,23 @@ def test_each_use_of_a_shared_layer_or_nested_model_counts():
         assert adds(one) == {"dense/kernel": 18}
 
 
+class Called(keras.Model):
+    """A subclassed model of some layers that computes what a function says."""
+
+    def __init__(self, function, *parts):
+        super().__init__()
+        self.function, self.parts = function, list(parts)
+
+    def call(self, inputs):
+        return self.function(inputs, *self.parts)
+
+
 def test_subclassed_model():
-    class Twice(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.block = layers.Dense(3)
-            self.heads = [layers.Dense(2), layers.Dense(1)]
-
-        def call(self, inputs):
-            return self.heads[0](self.block(self.block(inputs)))
-
-    model = Twice()
-    model.heads[1].build((None, 3))
+    block, *heads = layers.Dense(3), layers.Dense(2), layers.Dense(1)
+    model = Called(
+        lambda x, block, head, _: head(block(block(x))), block, *heads
+    )
+    heads[1].build((None, 3))
     model(np.ones((2, 3), "float32"))
     measured = report(model)
     # The second head has weights and is never called: nobody knows.
@@ -227,41 +232,27 @@ def test_fixed_batch_counts_one_example():
 
 
 def test_model_that_cannot_be_traced():
-    class Fails(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.dense = layers.Dense(2)
-
-        def call(self, inputs):
-            return self.dense(inputs[: int(inputs[0, 0])])
-
-    model = Fails()
+    dense = layers.Dense(2)
+    model = Called(lambda x, dense: dense(x[: int(x[0, 0])]), dense)
     model(np.ones((2, 3), "float32"))
     reason = "the input shape is not known, pass `inputs=`"
     assert report(model).untraced == reason
     measured = report(model, inputs=np.ones((2, 3), "float32"))
-    assert "calling Fails.call(). int() argument" in measured.untraced
+    assert "calling Called.call(). int() argument" in measured.untraced
     assert measured.multiply_adds is None and measured.total == 6
-    assert "call" not in vars(model.dense)
+    assert "call" not in vars(dense)
 
 
 def test_loop_of_the_users_own_is_not_guessed_at():
-    class Loops(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.inside = layers.Dense(3)
-            self.after = layers.Dense(2)
+    def loops(inputs, inside, after):
+        _, x = keras.ops.while_loop(
+            lambda i, x: i < 4, lambda i, x: (i + 1, inside(x)), (0, inputs)
+        )
+        return after(x)
 
-        def call(self, inputs):
-            _, x = keras.ops.while_loop(
-                lambda i, x: i < 4,
-                lambda i, x: (i + 1, self.inside(x)),
-                (0, inputs),
-            )
-            return self.after(x)
-
-    model = Loops()
-    model.inside.build((1, 3))
+    inside = layers.Dense(3)
+    model = Called(loops, inside, layers.Dense(2))
+    inside.build((1, 3))
     model(np.ones((1, 3), "float32"))
     assert [r.multiply_adds for r in report(model).rows] == [None, 6]
 

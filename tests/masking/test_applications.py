@@ -7,10 +7,9 @@ from lifecycle import assert_same, live_through, normal
 
 import kprune
 
-LARGE = pytest.mark.slow  # CI runs them.
+pytestmark = pytest.mark.slow  # CI runs them.
 
 
-@LARGE
 @pytest.mark.parametrize(
     "name", ["MobileNetV2", "ResNet50", "EfficientNetB0", "ConvNeXtTiny"]
 )
@@ -22,11 +21,9 @@ def test_application_lives_through(name, tmp_path):
     live_through(model, x, y, tmp_path, optimizer="sgd")
 
 
-@pytest.mark.slow
 def test_transfer_learning_prunes_the_head_alone():
-    base = keras.applications.MobileNetV2(
-        weights=None, input_shape=(32, 32, 3), include_top=False, pooling="avg"
-    )
+    options = {"weights": None, "input_shape": (32, 32, 3), "pooling": "avg"}
+    base = keras.applications.MobileNetV2(include_top=False, **options)
     base.trainable = False
     inputs = keras.Input((32, 32, 3))
     features = base(inputs, training=False)
