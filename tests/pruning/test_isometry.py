@@ -4,25 +4,23 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from networks import sequential
 
 import kprune
 from kprune.masking import weights
 from kprune.pruning.kept_weights import isometry
-from kprune.pruning.kept_weights.isometry import (
-    _value_and_direction as value_direction,
-)
-from kprune.pruning.kept_weights.isometry import descend
+from kprune.pruning.kept_weights.isometry import _value_and_direction, descend
 
 RNG = np.random.default_rng(0)
 
 
-def net(rows=12, units=8):
-    layers = [
-        keras.Input((rows,)),
-        keras.layers.Dense(units, bias_initializer="ones", name="a"),
-        keras.layers.Dense(3, name="b"),
-    ]
-    return keras.Sequential(layers)
+def net():
+    first = keras.layers.Dense(8, bias_initializer="ones", name="a")
+    return sequential((12,), first, keras.layers.Dense(3, name="b"))
+
+
+def kernel(model, name):
+    return model.get_layer(name).layer.kernel.numpy()
 
 
 def distance(matrix):
@@ -34,16 +32,22 @@ def distance(matrix):
 def test_the_numbers_of_a_small_matrix():
     # W^T W - I is [[0, 2], [2, 4]], of norm sqrt(24).
     w = np.array([[1.0, 2.0], [0.0, 1.0]])
-    value, direction = value_direction(tf.constant(w))
+    value, direction = _value_and_direction(tf.constant(w))
     assert float(value) == pytest.approx(24**0.5)
     # 2 W gap = 2 [[4, 10], [2, 4]].
     expected = np.array([[8.0, 20.0], [4.0, 8.0]]) / 24**0.5
     np.testing.assert_allclose(direction, expected)
+    # A step goes along it where weights are kept.
+    mask = np.array([[True, True], [False, True]])
+    best, after = descend(w, mask, 1, 0.1, 10)
+    expected = w - 0.1 * mask * expected
+    np.testing.assert_allclose(best, expected)
+    assert float(after) == pytest.approx(distance(expected))
 
 
 def test_the_gradient_is_that_of_finite_differences():
     w = RNG.normal(size=(5, 4))
-    _, direction = value_direction(tf.constant(w))
+    _, direction = _value_and_direction(tf.constant(w))
     for place in np.ndindex(w.shape):
         step = np.zeros_like(w)
         step[place] = 1e-6
@@ -54,7 +58,7 @@ def test_the_gradient_is_that_of_finite_differences():
 def test_an_isometry_stays_as_it_is():
     # The norm is 0 there, and has no gradient.
     w = np.eye(4, 3)
-    value, direction = value_direction(tf.constant(w))
+    value, direction = _value_and_direction(tf.constant(w))
     assert float(value) == 0
     np.testing.assert_array_equal(direction, np.zeros_like(w))
     best, after = descend(w, np.ones_like(w, bool), 10, 0.1, 10)
@@ -62,20 +66,9 @@ def test_an_isometry_stays_as_it_is():
     assert float(after) == 0
 
 
-def test_steps_are_the_gradient_of_kept_weights():
-    w = np.array([[1.0, 2.0], [0.0, 1.0]])
-    mask = np.array([[True, True], [False, True]])
-    best, after = descend(w, mask, 1, 0.1, 10)
-    expected = w - 0.1 * mask * np.array([[8, 20], [4, 8]]) / 24**0.5
-    np.testing.assert_allclose(best, expected)
-    assert float(after) == pytest.approx(distance(expected))
-
-
-@pytest.mark.parametrize(("rows", "columns"), [(3, 7), (4, 5)])
-def test_the_floor_where_rows_are_fewer_than_columns(rows, columns):
+def test_the_floor_where_rows_are_fewer_than_columns():
     # W^T W has `columns - rows` eigenvalues of 0, each 1 from I.
-    w = RNG.normal(size=(rows, columns))
-    floor = (columns - rows) ** 0.5
+    w, floor = RNG.normal(size=(3, 7)), 4**0.5
     best, after = descend(w, np.ones_like(w, bool), 3000, 0.01, 3000)
     assert float(after) == pytest.approx(floor, rel=1e-3)
     assert distance(w) > 2 * floor
@@ -101,10 +94,9 @@ def test_residuals_fall_and_only_kept_weights_move(orthogonal):
     assert sorted(found) == ["a/kernel", "b/kernel"]
     for weight in weights.find(model):
         residual, after = found[weight.name], weight.variable.numpy()
-        assert residual.before == pytest.approx(
-            distance(before[weight.name]), rel=1e-4
-        )
-        assert residual.after == pytest.approx(distance(after), rel=1e-4)
+        pair = residual.before, residual.after
+        expected = distance(before[weight.name]), distance(after)
+        assert pair == pytest.approx(expected, rel=1e-4)
         assert residual.after < 0.5 * residual.before
         assert not after[~masks[weight.name]].any()
     np.testing.assert_array_equal(model.get_layer("a").layer.bias, np.ones(8))
@@ -114,7 +106,7 @@ def test_the_orthogonal_start_is_drawn_by_the_seed():
     def values(seed):
         model = kprune.wrap(net())
         isometry(model, seed, orthogonal_start=True, steps=0)
-        return model.get_layer("a").layer.kernel.numpy()
+        return kernel(model, "a")
 
     np.testing.assert_array_equal(values(1), values(1))
     assert (values(1) != values(2)).any()
@@ -123,48 +115,45 @@ def test_the_orthogonal_start_is_drawn_by_the_seed():
 
 
 def test_filters_are_the_columns():
-    layers = [
-        keras.Input((6, 6, 2)),
-        keras.layers.Conv2D(4, 3, name="conv"),
-        keras.layers.Conv2DTranspose(3, 3, name="back"),
-        keras.layers.GlobalAveragePooling2D(name="mean"),
-        keras.layers.Dense(2, name="fc"),
-    ]
-    model = kprune.wrap(keras.Sequential(layers))
-    found = isometry(model)
-    conv = model.get_layer("conv").layer.kernel.numpy().reshape(-1, 4)
-    assert found["conv/kernel"].after == pytest.approx(distance(conv), rel=1e-3)
-    # A transposed convolution has its outputs before its inputs.
-    back = model.get_layer("back").layer.kernel.numpy()
-    back = np.swapaxes(back, 2, 3).reshape(-1, 3)
-    assert found["back/kernel"].after == pytest.approx(distance(back), rel=1e-3)
-
-
-def test_recurrent_kernels_keep_their_gates_in_columns():
-    layers = [keras.Input((3, 8)), keras.layers.LSTM(2, name="lstm")]
-    model = kprune.wrap(keras.Sequential(layers))
+    layers = keras.layers
+    model = sequential(
+        (6, 6, 2),
+        layers.Conv2D(4, 3, name="conv"),
+        layers.Conv2DTranspose(3, 3, name="back"),
+        layers.Reshape((36, 3)),
+        layers.LSTM(2, name="lstm"),
+    )
+    model = kprune.wrap(model)
     found = isometry(model, steps=300)
-    kernel = model.get_layer("lstm").layer.cell.kernel.numpy()
-    (name,) = [name for name in found if name.endswith("/kernel")]
-    assert found[name].after == pytest.approx(distance(kernel), rel=1e-3)
+    cell = model.get_layer("lstm").layer.cell
+    matrices = {
+        "conv/kernel": kernel(model, "conv").reshape(-1, 4),
+        # A transposed convolution has its outputs before its inputs.
+        "back/kernel": kernel(model, "back").swapaxes(2, 3).reshape(-1, 3),
+        # The gates of a recurrent kernel are columns.
+        "lstm/cell/kernel": cell.kernel.numpy(),
+    }
+    for name, matrix in matrices.items():
+        assert found[name].after == pytest.approx(distance(matrix), rel=1e-3)
 
 
 def test_it_is_patient_only_so_long():
     # Near its minimum it steps to and fro: more steps bring nothing.
     w = RNG.normal(size=(6, 4))
-    mask = np.ones_like(w, bool)
-    short = descend(w, mask, 10_000, 0.1, 50)[1]
-    assert float(short) < 0.3 * distance(w)
-    few = descend(w, mask, 2, 0.1, 50)[1]
-    assert float(few) > float(short)
+    few, short = (
+        float(descend(w, np.ones_like(w, bool), steps, 0.1, 50)[1])
+        for steps in (2, 10_000)
+    )
+    assert short < 0.3 * distance(w) and few > short
 
 
 def test_as_the_survivors_of_a_pruner():
     pruner = kprune.Pruner("random", after_pruning=isometry)
-    model = kprune.prune(net(), pruner, 0.5, seed=3)
-    plain = kprune.prune(net(), "random", 0.5, seed=3)
-    pairs = zip(weights.find(model), weights.find(plain), strict=True)
-    for weight, other in pairs:
+    model, plain = (
+        weights.find(kprune.prune(net(), method, 0.5, seed=3))
+        for method in (pruner, "random")
+    )
+    for weight, other in zip(model, plain, strict=True):
         np.testing.assert_array_equal(weight.mask, other.mask)
         before, after = (distance(w.variable.numpy()) for w in (other, weight))
         assert after < 0.7 * before
