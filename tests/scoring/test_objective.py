@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from lifecycle import assert_same, unchanged
-from networks import CE, MSE, examples, sequential
+from networks import CE, MSE, batched, examples, sequential
 
 import kprune
 from kprune.scoring.config import ScoringConfig
@@ -18,20 +18,23 @@ def linear(values):
     return sequential((len(values),), layer, values=[np.c_[values]])
 
 
-def small_net(batch_norm=True, dropout=0.5, seed=0):
+def small_net(batch_norm=False):
     return sequential(
         (6,),
         keras.layers.Dense(8, name="fc1"),
         *([keras.layers.BatchNormalization()] if batch_norm else []),
         keras.layers.ReLU(),
-        keras.layers.Dropout(dropout),
+        keras.layers.Dropout(0.5),
         keras.layers.Dense(3, name="fc2", kernel_regularizer="l2"),
-        seed=seed,
+        seed=0,
     )
 
 
-def draw(count=12):
-    return examples(count, 6)
+DATA = X, Y = examples(12, 6)
+
+
+def on(model, data=DATA, loss=CE, **scoring):
+    return Objective(model, data, loss, ScoringConfig(**scoring))
 
 
 def gradient_of(objective, name="out/kernel", at=None):
@@ -49,7 +52,7 @@ def assert_close(one, other, rtol=1e-5, atol=1e-7):
 
 def test_derivatives_of_a_linear_unit():
     model = linear([1.0, -2.0, 0.5])
-    objective = Objective(model, ([[3.0, 1.0, 0.0]], [[0.0]]), MSE)
+    objective = on(model, ([[3.0, 1.0, 0.0]], [[0.0]]), MSE)
     # w.x = 1, so dL/dw = 2 (w.x - y) x = [6, 2, 0].
     np.testing.assert_allclose(gradient_of(objective), [6, 2, 0])
     vector = {"out/kernel": tf.constant([[1.0], [0.0], [5.0]])}
@@ -59,27 +62,18 @@ def test_derivatives_of_a_linear_unit():
 
 
 def test_hvp_without_a_direction_goes_along_the_gradient():
-    model, (x, y) = small_net(), draw()
     for batch_size in (12, 4):
-        scoring = ScoringConfig(batch_size=batch_size)
-        objective = Objective(model, (x, y), CE, scoring)
+        objective = on(small_net(batch_norm=True), batch_size=batch_size)
         w = objective.weights
         one = objective.hvp(w, temperature=2.0)
         two = objective.hvp(w, objective.gradient(w, 2.0), temperature=2.0)
         assert_close(one, two, rtol=2e-4)
 
 
-def test_the_gradient_is_taken_at_the_weights_given():
-    objective = Objective(linear([1.0, 1.0]), ([[1.0, 2.0]], [[0.0]]), MSE)
-    at = {"out/kernel": tf.constant([[0.0], [3.0]])}
-    # w.x = 6, so dL/dw = 12 [1, 2], dense where the weight is zero too.
-    np.testing.assert_allclose(gradient_of(objective, at=at), [12, 24])
-
-
-def test_masks_of_a_wrapped_model_do_not_enter():
+def test_the_gradient_is_taken_at_the_weights_given_whatever_the_masks():
     model = kprune.wrap(linear([1.0, 1.0]))
     kprune.set_masks(model, {"out/kernel": np.array([[False], [True]])})
-    objective = Objective(model, ([[1.0, 2.0]], [[0.0]]), MSE)
+    objective = on(model, ([[1.0, 2.0]], [[0.0]]), MSE)
     at = {"out/kernel": tf.constant([[5.0], [3.0]])}
     # w.x = 11: the pruned entry counts with the value it is given.
     np.testing.assert_allclose(gradient_of(objective, at=at), [22, 44])
@@ -87,18 +81,16 @@ def test_masks_of_a_wrapped_model_do_not_enter():
 
 
 def test_batches_are_weighted_by_their_size():
-    model, (x, y) = small_net(batch_norm=False), draw(10)
-    whole = Objective(model, (x, y), CE, ScoringConfig(batch_size=10))
-    parts = Objective(model, (x, y), CE, ScoringConfig(batch_size=4))
+    model, data = small_net(), (X[:10], Y[:10])
+    whole, parts = (on(model, data, batch_size=size) for size in (10, 4))
     assert len(parts.batches) == 3  # 4, 4 and 2.
-    gradients = (one.gradient(whole.weights) for one in (parts, whole))
-    assert_close(*gradients)
+    assert_close(parts.gradient(whole.weights), whole.gradient(whole.weights))
 
 
 def test_sample_weights_count():
     data = (np.array([[1.0], [1.0]]), np.zeros((2, 1)), np.array([3.0, 1.0]))
     # dL/dw = mean of 3 * 2 and 1 * 2.
-    gradient = gradient_of(Objective(linear([1.0]), data, MSE))
+    gradient = gradient_of(on(linear([1.0]), data, MSE))
     np.testing.assert_allclose(gradient, [4])
 
 
@@ -122,46 +114,44 @@ def forms(x, y):
     }
 
 
-def test_every_form_of_data_gives_the_same_gradient():
-    model, (x, y) = small_net(batch_norm=False), draw()
-    whole = Objective(model, (x, y), CE, ScoringConfig(batch_size=12))
-    expected = whole.gradient(whole.weights)
-    for data in forms(x, y).values():
-        objective = Objective(model, data, CE)
-        assert_close(objective.gradient(whole.weights), expected)
+def test_every_form_of_data_is_read_as_the_same_examples():
+    model = small_net()
+    for data in forms(X, Y).values():
+        batches = on(model, data).batches
+        for place, whole in enumerate(DATA):
+            read = np.concatenate([batch[place] for batch in batches])
+            np.testing.assert_array_equal(read, whole)
 
 
 def test_a_shuffling_data_set_is_read_once():
-    model, (x, y) = small_net(batch_norm=False), draw()
-    dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(12).batch(2)
-    objective = Objective(model, dataset, CE, ScoringConfig(batches=2))
+    objective = on(small_net(), batched(*DATA, 2, shuffle=0), batches=2)
     first, again = (objective.gradient(objective.weights) for _ in range(2))
     assert_same(first, again)
 
 
 def test_batches_and_batch_size_bound_what_is_read():
-    model, (x, y) = small_net(), draw()
-    scoring = ScoringConfig(batches=2, batch_size=3)
-    objective = Objective(model, (x, y), CE, scoring)
+    model, endless = small_net(), tf.data.Dataset.from_tensors(DATA).repeat()
+    objective = on(model, batches=2, batch_size=3)
     assert [len(batch[0]) for batch in objective.batches] == [3, 3]
-    endless = tf.data.Dataset.from_tensors((x, y)).repeat()
-    objective = Objective(model, endless, CE, ScoringConfig(batches=2))
-    assert len(objective.batches) == 2
+    assert len(on(model, endless, batches=2).batches) == 2
+
+
+def inference_gradient(model, layer):
+    """Returns the gradient of a kernel, of the loss as in inference."""
+    with tf.GradientTape() as tape:
+        loss = CE(Y, model(X, training=False))  # Without the l2 penalty.
+    return np.ravel(tape.gradient(loss, model.get_layer(layer).kernel.value))
 
 
 def test_batch_norm_mode_and_dropout():
-    model, (x, y) = small_net(), draw()
+    model = small_net(batch_norm=True)
 
     def kernel(**options):
-        objective = Objective(model, (x, y), CE, ScoringConfig(**options))
-        return gradient_of(objective, "fc1/kernel")
-
-    with tf.GradientTape() as tape:
-        loss = CE(y, model(x, training=False))
-    inference = tape.gradient(loss, model.layers[0].kernel.value)
+        return gradient_of(on(model, **options), "fc1/kernel")
 
     evaluated, usual = kernel(batch_norm="eval"), kernel()
-    np.testing.assert_allclose(evaluated, np.ravel(inference), rtol=1e-5)
+    inference = inference_gradient(model, "fc1")
+    np.testing.assert_allclose(evaluated, inference, rtol=1e-5)
     np.testing.assert_array_equal(usual, kernel())  # Dropout is off.
     assert np.abs(usual - evaluated).max() > 1e-4
     assert np.abs(usual - kernel(dropout=True)).max() > 1e-4
@@ -169,71 +159,46 @@ def test_batch_norm_mode_and_dropout():
         kernel(batch_norm="test")
 
 
-def test_kernels_before_batch_norm_feel_no_change_of_scale():
-    # Sum over each output of w g is 0 if the output is normalized (eps -> 0).
-    model, (x, y) = small_net(), draw()
-    model.layers[1].epsilon = 1e-12
-    objective = Objective(model, (x, y), CE)
-    w = objective.weights
-    g = objective.gradient(w)
-    flat = np.asarray(w["fc1/kernel"] * g["fc1/kernel"])
-    assert np.abs(flat.sum(0)).max() < 1e-5 * np.abs(flat).max()
-    # And sum of -w (H g) over the layer is |g|^2.
-    h = objective.hvp(w, g)
-    inner = -np.sum(np.asarray(w["fc1/kernel"] * h["fc1/kernel"]))
-    squared = float(tf.reduce_sum(g["fc1/kernel"] ** 2))
-    np.testing.assert_allclose(inner, squared, rtol=1e-3)
-
-
 def test_regularization_is_no_part_of_the_loss():
-    model, (x, y) = small_net(batch_norm=False), draw()
-    with tf.GradientTape() as tape:
-        loss = CE(y, model(x, training=False))  # Without the l2 penalty.
-    expected = tape.gradient(loss, model.layers[-1].kernel.value)
-    gradient = gradient_of(Objective(model, (x, y), CE), "fc2/kernel")
-    np.testing.assert_allclose(gradient, np.ravel(expected), rtol=1e-5)
+    model = small_net()
+    expected = inference_gradient(model, "fc2")
+    gradient = gradient_of(on(model), "fc2/kernel")
+    np.testing.assert_allclose(gradient, expected, rtol=1e-5)
 
 
 def test_temperature_divides_logits_and_softens_probabilities_alike():
-    logits, (x, y) = small_net(batch_norm=False, seed=4), draw()
+    logits = small_net()
     softmax = keras.Sequential([logits, keras.layers.Softmax()])
-    probabilities = "sparse_categorical_crossentropy"
-
-    def gradient(model, loss, temperature):
-        objective = Objective(model, (x, y), loss)
-        result = objective.gradient(objective.weights, temperature)
-        return dict(enumerate(result.values()))
-
+    pair = on(logits), on(softmax, loss="sparse_categorical_crossentropy")
     for temperature in (1.0, 5.0):
-        one = gradient(logits, CE, temperature)
-        two = gradient(softmax, probabilities, temperature)
+        one, two = (
+            dict(enumerate(each.gradient(each.weights, temperature).values()))
+            for each in pair
+        )
         assert_close(one, two, rtol=1e-3, atol=1e-6)
     assert np.abs(one[0]).max() > 0
     # A loss without logits has no temperature.
-    model = linear([1.0, 2.0])
-    objective = Objective(model, ([[1.0, 1.0]], [[0.0]]), MSE)
+    objective = on(linear([1.0, 2.0]), ([[1.0, 1.0]], [[0.0]]), MSE)
     one = objective.gradient(objective.weights, 5.0)["out/kernel"]
     np.testing.assert_allclose(np.ravel(one), [6, 6])
 
 
 def test_nothing_of_the_model_changes():
-    model, (x, y) = small_net(), draw()
+    model = small_net(batch_norm=True)
     model.compile("adam", CE, metrics=["accuracy"], run_eagerly=True)
-    model.fit(x, y, verbose=0)
+    model.fit(X, Y, verbose=0)
     with unchanged(model):
-        scoring = ScoringConfig(dropout=True)
-        objective = Objective(model, (x, y), scoring=scoring)
+        objective = on(model, loss=None, dropout=True)
         objective.hvp(objective.weights, objective.gradient(objective.weights))
         objective.flow_scores(objective.weights, objective.masks)
     assert keras.config.dtype_policy().name == "float32"
 
 
 def test_nothing_is_traced_after_the_first_round():
-    model, (x, y) = small_net(), draw(11)
-    traces = []
+    model, traces = small_net(batch_norm=True), []
     call = model.call
     model.call = lambda *a, **k: (traces.append(1), call(*a, **k))[1]
-    objective = Objective(model, (x, y), CE, ScoringConfig(batch_size=4))
+    objective = on(model, (X[:11], Y[:11]), batch_size=4)
     criterion = kprune.criteria.get("grasp")
     criterion(objective, objective.weights, objective.masks)
     first = len(traces)
@@ -243,13 +208,13 @@ def test_nothing_is_traced_after_the_first_round():
 
 
 def test_the_compiled_loss_is_used_and_an_inferred_one_is_told():
-    model, (x, y) = small_net(batch_norm=False), draw()
-    given = gradient_of(Objective(model, (x, y), CE), "fc2/kernel")
+    model = small_net()
+    given = gradient_of(on(model), "fc2/kernel")
     with pytest.warns(UserWarning, match="No loss was given"):
-        inferred = gradient_of(Objective(model, (x, y)), "fc2/kernel")
+        inferred = gradient_of(on(model, loss=None), "fc2/kernel")
     np.testing.assert_array_equal(inferred, given)
     model.compile("sgd", CE)
-    compiled = gradient_of(Objective(model, (x, y)), "fc2/kernel")
+    compiled = gradient_of(on(model, loss=None), "fc2/kernel")
     np.testing.assert_array_equal(compiled, given)
 
 
@@ -268,7 +233,7 @@ def test_the_loss_is_inferred_from_outputs_and_labels(
 ):
     model = sequential((6,), keras.layers.Dense(units, activation=activation))
     with pytest.warns(UserWarning, match="No loss was given"):
-        loss = Objective(model, (draw(4)[0], np.array(labels))).loss
+        loss = on(model, (X[:4], np.array(labels)), loss=None).loss
     assert type(loss).__name__ == f"{expected}Crossentropy"
     assert loss.get_config()["from_logits"] is (activation is None)
 
@@ -282,7 +247,7 @@ def test_several_outputs_and_inputs():
     x = {"a": np.ones((4, 2)), "b": np.ones((4, 2))}
     y = {"one": np.zeros((4, 1)), "two": np.zeros((4, 1))}
     shares = {"one": 1.0, "two": 3.0}
-    model.compile("sgd", {"one": MSE, "two": MSE}, loss_weights=shares)
+    model.compile("sgd", dict.fromkeys(shares, MSE), loss_weights=shares)
     model.set_weights([np.full((4, 1), 0.5)] * 2)
 
     objective = Objective(model, (x, y))
@@ -292,28 +257,24 @@ def test_several_outputs_and_inputs():
         np.testing.assert_allclose(gradient, [4 * share] * 4)
 
 
-@pytest.mark.parametrize(
-    "policy, tolerance",
-    [("mixed_float16", 5e-3), ("mixed_bfloat16", 4e-2), ("float64", 1e-6)],
-)
-def test_other_precisions_score_in_float32_or_wider(policy, tolerance):
-    def build(policy):
+def test_other_precisions_score_in_float32_or_wider():
+    def scores(policy, values=None):
         hidden = keras.layers.Dense(8, activation="tanh", dtype=policy)
         head = keras.layers.Dense(3, dtype=policy)
-        return sequential((6,), hidden, head, seed=1)
+        model = sequential((6,), hidden, head, seed=1, values=values)
+        # Tiny inputs: without loss scaling float16 would flush their gradients.
+        one = on(model, (X * 1e-4, Y))
+        parts = (one.gradient, one.hvp)
+        found = [part(one.weights, temperature=50.0).values() for part in parts]
+        return model.get_weights(), [v for part in found for v in part]
 
-    reference, model, (x, y) = build("float32"), build(policy), draw()
-    model.set_weights(reference.get_weights())
-    # Tiny inputs: without loss scaling float16 would flush their gradients.
-    exact = Objective(reference, (x * 1e-4, y), CE)
-    objective = Objective(model, (x * 1e-4, y), CE)
-    for function in ("gradient", "hvp"):
-        one = getattr(objective, function)(objective.weights, temperature=50.0)
-        two = getattr(exact, function)(exact.weights, temperature=50.0)
-        for a, b in zip(one.values(), two.values(), strict=True):
+    values, exact = scores("float32")
+    policies = {"mixed_float16": 5e-3, "mixed_bfloat16": 4e-2, "float64": 1e-6}
+    for policy, tolerance in policies.items():
+        for a, b in zip(scores(policy, values)[1], exact, strict=True):
             assert a.dtype in (tf.float32, tf.float64)
-            a, b = np.asarray(a), np.asarray(b)
-            assert np.abs(a - b).max() < tolerance * np.abs(b).max()
+            gap = np.abs(np.asarray(a) - np.asarray(b)).max()
+            assert gap < tolerance * np.abs(b).max()
 
 
 def test_synthetic_batch_fits_the_model_and_warns():
@@ -335,9 +296,8 @@ def test_a_synthetic_batch_leaves_a_stateful_layer_as_it_was():
     model = keras.Model(inputs, keras.layers.Dense(3)(layer(inputs)))
     states = layer.states  # Not among `model.variables`.
     before = [np.array(state) for state in states]
-    scoring = ScoringConfig(batch_size=2)
     with pytest.warns(UserWarning, match="No data was given"):
-        objective = Objective(model, loss=CE, scoring=scoring)
+        objective = on(model, None, batch_size=2)
         objective.gradient(objective.weights)
     assert len(before) == 2
     assert_same(list(states), before)
