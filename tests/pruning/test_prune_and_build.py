@@ -9,9 +9,7 @@ import kprune
 from kprune.pruning.neurons import prune_and_build as module
 from kprune.pruning.neurons.prune_and_build import prune_and_build
 
-
-def data():
-    return examples(60, 4, 2)
+X, Y = DATA = examples(60, 4, 2)
 
 
 def dense(model):
@@ -19,7 +17,7 @@ def dense(model):
 
 
 def test_it_is_a_plain_network_of_the_widths():
-    model = prune_and_build((7, 5, 3), 40, data(), 3)
+    model = prune_and_build((7, 5, 3), 40, DATA, 3)
     shapes = [layer.kernel.shape for layer in dense(model)]
     assert shapes == [(8, 7), (7, 5), (5, 3), (3, 3)]
     names = [(one.name, one.activation.__name__) for one in dense(model)]
@@ -27,11 +25,11 @@ def test_it_is_a_plain_network_of_the_widths():
     assert names[3:] == [("fc4", "linear")]
     fc = kprune.models.fc((7, 5, 3), classes=3, input_shape=(4, 2))
     assert model.count_params() == fc.count_params()
-    assert model(data()[0]).shape == (60, 3)
+    assert model(X).shape == (60, 3)
 
 
 def test_fan_in_is_that_of_the_pruned_layers():
-    model = prune_and_build((4, 4), 900, data(), 3)
+    model = prune_and_build((4, 4), 900, DATA, 3)
     # Limits 1 / sqrt(8), 1 / sqrt(4); of the output layer, read by 900.
     for layer, fan_in in zip(dense(model), (8, 4, 900), strict=True):
         limit = fan_in**-0.5
@@ -51,11 +49,10 @@ def test_it_keeps_the_best_of_each_layer(criterion, monkeypatch):
         return kept
 
     monkeypatch.setattr(module, "_best", recorded)
-    x, y = data()
-    model = prune_and_build((6, 5), 30, (x, y), 3, criterion=criterion)
+    model = prune_and_build((6, 5), 30, DATA, 3, criterion=criterion)
     assert len(seen) == 2  # One pass for each hidden layer.
     for place, (full, kept) in enumerate(seen):
-        scores = kprune.score(full, criterion, data=(x, y), loss=CE)
+        scores = kprune.score(full, criterion, data=DATA, loss=CE)
         totals = scores[f"fc{place + 2}/kernel"].sum(axis=1)
         best_of_all = np.sort(np.argsort(-totals)[: len(kept)])
         np.testing.assert_array_equal(kept, best_of_all)
@@ -66,25 +63,23 @@ def test_it_keeps_the_best_of_each_layer(criterion, monkeypatch):
     # The second layer was built on the six neurons that are left.
     assert dense(seen[1][0])[0].units == 6
     full, kept = seen[1]
-    np.testing.assert_array_equal(
-        dense(model)[2].kernel, dense(full)[2].kernel.numpy()[kept]
-    )
+    last = dense(full)[2].kernel.numpy()[kept]
+    np.testing.assert_array_equal(dense(model)[2].kernel, last)
 
 
 def test_seeds_and_labels():
-    x, y = data()
     one, same, other = (
-        prune_and_build((5,), 20, (x, y), 3, seed=s) for s in (1, 1, 2)
+        prune_and_build((5,), 20, DATA, 3, seed=s) for s in (1, 1, 2)
     )
-    hot = prune_and_build((5,), 20, (x, np.eye(3)[y]), 3, seed=1)
-    np.testing.assert_array_equal(one(x), same(x))
-    np.testing.assert_array_equal(one(x), hot(x))
-    assert np.abs(one(x) - other(x)).max() > 0.01
+    hot = prune_and_build((5,), 20, (X, np.eye(3)[Y]), 3, seed=1)
+    np.testing.assert_array_equal(one(X), same(X))
+    np.testing.assert_array_equal(one(X), hot(X))
+    assert np.abs(one(X) - other(X)).max() > 0.01
 
 
 def test_an_initializer_of_ones_own():
     law = keras.initializers.RandomNormal(stddev=2.0, seed=3)
-    model = prune_and_build((40, 40), 50, data(), 3, "relu", law)
+    model = prune_and_build((40, 40), 50, DATA, 3, "relu", law)
     first, second, _ = dense(model)
     assert 1.5 < first.kernel.numpy().std() < 2.5
     assert not np.any(first.bias)
@@ -93,8 +88,8 @@ def test_an_initializer_of_ones_own():
 
 
 def test_it_is_better_than_chance_without_training():
-    (x, y), (x_test, y_test) = kprune.datasets.load_arrays("digits")
-    model = prune_and_build((100,), 1000, (x, y), 10)
+    train, (x_test, y_test) = kprune.datasets.load_arrays("digits")
+    model = prune_and_build((100,), 1000, train, 10)
     accuracy = np.mean(np.argmax(model(x_test), axis=1) == y_test)
     assert accuracy > 0.5
 
@@ -112,6 +107,6 @@ def test_it_is_better_than_chance_without_training():
     ],
 )
 def test_bad_arguments(arguments, message):
-    given = {"widths": (5,), "build": 50, "data": data(), "classes": 3}
+    given = {"widths": (5,), "build": 50, "data": DATA, "classes": 3}
     with pytest.raises(ValueError, match=message):
         prune_and_build(**{**given, **arguments})
