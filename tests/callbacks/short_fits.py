@@ -23,6 +23,7 @@ OPTIONS = {
     "deepr": {"temperature": 1e-3},
     "soft_deepr": {"temperature": 1e-3, "l1": 1e-2},
     "dns": {"c": 0.5, "gamma": 0.1},
+    "static": {},
     "gmp": {"sparsity": 0.9, "every": 3, "recover": True, "end": "90%"},
     "asni": {"gamma": 0.7},
     "greg1": GROWTH,

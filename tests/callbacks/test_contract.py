@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from interruption import Kill, assert_resumes
 from lifecycle import assert_same, pruned_values, saved_and_loaded
-from networks import CE, batched, dense_net, examples, two_replicas
+from networks import CE, batched, dense_net, two_replicas
+from short_fits import OPTIONS, X, Y
 
 import kprune
 from kprune.callbacks import regularization
@@ -21,25 +22,8 @@ from kprune.experiment.log import MetricsLog
 from kprune.masking import weights
 from kprune.tickets import forgetting, mask_convergence, rewinding
 
-STEPS, EPOCHS = 6, 3
-X, Y = examples(STEPS * 8, 8)
+EPOCHS = 3
 SLOW = pytest.mark.slow
-# Options with which a method does something within three epochs of six steps.
-OPTIONS = {
-    "rigl": {"every": "2it", "end": "90%", "drop_fraction": 0.5},
-    "set": {"every": "4it"},
-    "snfs": {"every": "3it"},
-    "dsr": {"every": "2it", "threshold": 0.05},
-    "deepr": {"temperature": 1e-3},
-    "soft_deepr": {"temperature": 1e-3, "l1": 1e-2},
-    "dns": {"c": 0.5, "gamma": 0.1},
-    "gmp": {"sparsity": 0.9, "every": 3, "recover": True, "end": "90%"},
-    "asni": {"gamma": 0.7},
-    "greg1": {"every": 1, "increment": 0.2, "ceiling": 0.8, "stabilize": 2},
-    "greg2": {"every": 1, "increment": 0.2, "ceiling": 0.8, "stabilize": 2}
-    | {"pick_increment": 0.1, "pick_ceiling": 0.2},
-    "dlth": {"cycles": 2, "every": 2, "increment": 0.3, "stabilize": 2},
-}
 
 
 class Judge:
@@ -69,14 +53,15 @@ def soft():
     return kprune.learned.soft_threshold(dense_net())
 
 
+def by_method(name):
+    return lambda method: getattr(kprune.callbacks, name)(
+        method, **OPTIONS.get(method, {})
+    )
+
+
 # Of each class of callbacks: a model, and what makes one.
 CASES = {
-    "DynamicSparseTraining": (
-        masked,
-        lambda method: kprune.callbacks.DynamicSparseTraining(
-            method, **OPTIONS.get(method, {})
-        ),
-    ),
+    "DynamicSparseTraining": (masked, by_method("DynamicSparseTraining")),
     "EarlyBird": (
         dense_net,
         lambda _: kprune.callbacks.EarlyBird(
@@ -91,22 +76,12 @@ CASES = {
         chosen,
         lambda _: kprune.learned.GlobalSelection(0.5, epochs=2),
     ),
-    "GradualPruning": (
-        wrapped,
-        lambda method: kprune.callbacks.GradualPruning(
-            method, **OPTIONS.get(method, {})
-        ),
-    ),
+    "GradualPruning": (wrapped, by_method("GradualPruning")),
     "GroupLasso": (
         dense_net,
         lambda _: regularization.GroupLasso(data=(X, Y)),
     ),
-    "GrowingRegularization": (
-        wrapped,
-        lambda method: kprune.callbacks.GrowingRegularization(
-            method, 0.7, **OPTIONS.get(method, {})
-        ),
-    ),
+    "GrowingRegularization": (wrapped, by_method("GrowingRegularization")),
     "MetricsLog": (masked, lambda _: MetricsLog(None)),
     "Settling": (
         dense_net,
@@ -166,12 +141,12 @@ def model_and_callback(name, method):
     return model, callback(method)
 
 
-def trained(model, callback, directory, kill):
+def trained(model, callback, directory, kill, every="1it"):
     return kprune.training.fit(
         model,
         batched(X, Y),
         EPOCHS,
-        checkpoint=kprune.callbacks.Checkpoint(directory, "1it"),
+        checkpoint=kprune.callbacks.Checkpoint(directory, every),
         callbacks=[callback, Kill(kill)],
         verbose=0,
     )
@@ -189,11 +164,11 @@ def state(callback):
 
 @pytest.mark.parametrize("name, method, steps", cases(*CASES))
 def test_killed_resumed_saved_and_loaded(name, method, steps, tmp_path):
-    ends = []
+    ends, every = [], "7it" if steps == [8] else "1it"
 
     def train(directory, kill):
         model, callback = model_and_callback(name, method)
-        history = trained(model, callback, directory, kill)
+        history = trained(model, callback, directory, kill, every)
         ends.append((model, state(callback)))
         return model, history
 

@@ -3,33 +3,34 @@
 import keras
 import numpy as np
 import pytest
+from keras import layers
+from networks import CE, sequential
 
 import kprune
 from kprune.callbacks.regularization import slim
 
 GAMMA = np.array([0.5, -0.25, 0.0, 1.0], "float32")
-CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+# Inputs and targets of which the task has no gradient.
+ZEROS = np.zeros((4, 3)), np.zeros((4, 2))
 
 
 def net(**options):
-    layers = [
-        keras.Input((3,)),
-        keras.layers.Dense(4, use_bias=False, name="a"),
-        keras.layers.BatchNormalization(name="bn", **options),
-        keras.layers.BatchNormalization(scale=False, name="plain"),
-        keras.layers.Dense(2, name="b"),
-    ]
-    return keras.Sequential(layers)
+    return sequential(
+        (3,),
+        layers.Dense(4, use_bias=False, name="a"),
+        layers.BatchNormalization(name="bn", **options),
+        layers.BatchNormalization(scale=False, name="plain"),
+        layers.Dense(2, name="b"),
+    )
 
 
 def gamma(model):
     return model.get_layer("bn").gamma
 
 
-def step(model, rate=0.1):
-    """One step on inputs and targets of zeros: the task has no gradient."""
-    model.compile(keras.optimizers.SGD(rate), "mse")
-    model.train_on_batch(np.zeros((4, 3)), np.zeros((4, 2)))
+def step(model):
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.train_on_batch(*ZEROS)
 
 
 def test_the_gradient_is_the_sign():
@@ -49,11 +50,10 @@ def test_a_strength_replaces_another_and_0_takes_it_off():
     gamma(model).assign(GAMMA)
     slim(model, 0.5)
     slim(model, 0.01)
-    x, y = np.zeros((4, 3)), np.zeros((4, 2))
-    model.train_on_batch(x, y)
+    model.train_on_batch(*ZEROS)
     np.testing.assert_allclose(gamma(model)[0], 0.499, rtol=1e-6)
     slim(model, 0)
-    model.train_on_batch(x, y)
+    model.train_on_batch(*ZEROS)
     np.testing.assert_allclose(gamma(model)[0], 0.499, rtol=1e-6)
     assert model.losses == []
 
@@ -110,9 +110,7 @@ def test_gammas_become_smaller():
 
 
 def test_what_does_not_fit_is_refused():
-    model = keras.Sequential(
-        [keras.Input((3,)), keras.layers.Dense(2, name="a")]
-    )
+    model = sequential((3,), layers.Dense(2, name="a"))
     with pytest.raises(ValueError, match="no batch normalization"):
         slim(model)
     with pytest.raises(ValueError, match="`strength`"):

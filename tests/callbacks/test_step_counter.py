@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from networks import sequential
 
 from kprune.callbacks.step_counter import StepCounter
 
@@ -105,7 +106,7 @@ def test_keras_counts_as_the_clock_does(execution, known):
             done = int(self.model.optimizer.iterations)
             self.seen.append((done, self.clock.step, due))
 
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model = sequential((1,), keras.layers.Dense(1))
     model.compile("sgd", "mse", steps_per_execution=execution)
     watch = Watch()
     x = np.ones((7, 1), "float32")

@@ -8,7 +8,7 @@ from kprune.callbacks.dynamic.train_function import TrainFunction
 class Trace:
     """Stands for Keras and for the callback, and writes down all calls."""
 
-    def __init__(self, due=(), skip=()):
+    def __init__(self, due, skip=()):
         self.calls = []
         self.coming = None
         self.skip = skip
@@ -35,33 +35,33 @@ class Trace:
         return self.function(iter(batches))
 
 
-def test_nothing_due():
-    trace = Trace(due=[7])
-    assert trace.run(range(0, 3), "abcd") == {"loss": "c"}
-    assert trace.calls == ["abc", "done"]
+@pytest.mark.parametrize(
+    "due, skip, steps, batches, loss, calls",
+    [
+        ([7], [], range(0, 3), "abcd", "c", "abc; done"),
+        # An execution is taken apart.
+        (
+            [4],
+            [],
+            range(3, 6),
+            "abcd",
+            "c",
+            "a; before 4 b; b; after 4; c; done",
+        ),
+        # An update takes the place of a step.
+        ([5], [5], range(3, 6), "abcd", "skipped", "a; b; before 5 c; done"),
+        # The data end.
+        ([3], [], range(3, 6), "ab", "b", "before 3 a; a; after 3; b; done"),
+        # A call that is not of `fit`.
+        ([0, 1, 2], [], None, "abcd", "c", "abc"),
+    ],
+)
+def test_the_order_of_calls(due, skip, steps, batches, loss, calls):
+    trace = Trace(due, skip)
+    assert trace.run(steps, batches) == {"loss": loss}
+    assert "; ".join(trace.calls) == calls
 
 
-def test_an_execution_is_taken_apart():
-    trace = Trace(due=[4])
-    assert trace.run(range(3, 6), "abcd") == {"loss": "c"}
-    assert trace.calls == ["a", "before 4 b", "b", "after 4", "c", "done"]
-
-
-def test_an_update_takes_the_place_of_a_step():
-    trace = Trace(due=[5], skip=[5])
-    assert trace.run(range(3, 6), "abcd") == {"loss": "skipped"}
-    assert trace.calls == ["a", "b", "before 5 c", "done"]
-
-
-def test_data_that_end():
-    trace = Trace(due=[3])
-    assert trace.run(range(3, 6), "ab") == {"loss": "b"}
-    assert trace.calls == ["before 3 a", "a", "after 3", "b", "done"]
+def test_data_that_have_ended():
     with pytest.raises(StopIteration):
-        trace.run(range(3, 6), "")
-
-
-def test_calls_that_are_not_of_fit():
-    trace = Trace(due=[0, 1, 2])
-    assert trace.run(None, "abcd") == {"loss": "c"}
-    assert trace.calls == ["abc"]
+        Trace(due=[3]).run(range(3, 6), "")
