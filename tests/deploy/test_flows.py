@@ -90,18 +90,13 @@ def test_depthwise_channels_go_with_their_input():
 
 
 def test_groups_go_as_a_whole():
-    model = between(layers.Conv2D(9, 3, groups=3, name="x"), gone=(0, 1, 4))
     # Inputs 0 and 1 are group 0; 4 is half of group 2.
-    small = shrunk(model)
-    assert channels(small, "a", "x") == [4, 6]
-    assert small.get_layer("x").groups == 2
-
-
-def test_normalized_groups_go_as_a_whole():
-    model = between(layers.GroupNormalization(3, name="x"), gone=(0, 1, 4))
-    small = shrunk(model)
-    assert channels(small, "a", "x") == [4, 4]
-    assert small.get_layer("x").groups == 2
+    convolved = layers.Conv2D(9, 3, groups=3, name="x"), 6
+    normalized = layers.GroupNormalization(3, name="x"), 4
+    for layer, left in (convolved, normalized):
+        small = shrunk(between(layer, gone=(0, 1, 4)))
+        assert channels(small, "a", "x") == [4, left]
+        assert small.get_layer("x").groups == 2
     model = between(layers.GroupNormalization(3, name="x"), gone=())
     zero_channels(model, "out", [1, 2, 3], axis=0)
     # Channel 1, which nobody reads, is half of group 0; 2 and 3 are group 1.

@@ -119,11 +119,9 @@ def test_a_branch_emptied_within_leaves_one_channel():
     (row,) = [row for row in plan(model).rows if row.layer == "a"]
     assert (row.before, row.after) == (6, 1)
     assert row.why.startswith("1 of constant value: for all constants into")
-
-
-def test_a_branch_emptied_at_its_end_leaves_one_channel_within():
+    # Emptied at its end: the sum goes on, so b keeps its width; it reads
+    # nothing of a.
     model = residual("b")
-    # The sum goes on, so b keeps its width; it reads nothing of a.
     assert channels(shrunk(model), "stem", "a", "b") == [4, 1, 4]
     (row,) = [row for row in plan(model).rows if row.layer == "a"]
     assert row.after == 1
