@@ -56,13 +56,8 @@ def test_a_check_is_the_same_each_time():
 
 
 def test_a_checked_run_ends_and_goes_on(tmp_path):
-    config = tiny(
-        **{
-            "pruner.method": "snip",
-            "pruner.check": "reinitialize",
-            "pruner.options": {"released_code": True},
-        }
-    )
+    changes = {"pruner.method": "snip", "pruner.check": "reinitialize"}
+    config = tiny(**changes, **{"pruner.options": {"released_code": True}})
     result = experiment.run(config, tmp_path, verbose=0)
     assert result["sparsity"] == 0.75
     assert experiment.run(config, tmp_path, verbose=0) == result

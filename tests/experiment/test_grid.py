@@ -67,14 +67,9 @@ def test_checks_are_runs_of_their_own():
     cells = grid.cells(
         base, ["dense", "snip"], [0.9], [0], checks=[None, "shuffle", "invert"]
     )
+    several = ("dense-0", "snip-0.9", "snip-shuffle-0.9", "snip-invert-0.9")
     assert [cell.name.rsplit("-", 1)[0] for cell in cells] == [
-        f"digits-lenet_300_100-{run}-seed0"
-        for run in (
-            "dense-0",
-            "snip-0.9",
-            "snip-shuffle-0.9",
-            "snip-invert-0.9",
-        )
+        f"digits-lenet_300_100-{run}-seed0" for run in several
     ]
     assert [cell.name for cell in cells[:2]] == [cell.name for cell in plain]
 

@@ -29,16 +29,12 @@ def found(arg):
 
 def test_a_row_stands_over_the_settings():
     assert found("plain") == {"seed": 0, **SETTINGS}
+    pruner = {"method": "snip", "sparsity": 0.98, "options": {"steps": [1, 2]}}
     assert found("other") == {
         "seed": 0,
-        "dataset": {"name": "mnist", "batch_size": 60},
+        **SETTINGS,
         "model": {"name": "resnet50"},
-        "pruner": {
-            "method": "snip",
-            "sparsity": 0.98,
-            "options": {"steps": [1, 2]},
-        },
-        "training": {"epochs": 50},
+        "pruner": pruner,
         "paper": {"results": [{"options": {"pruner.batches": 3}}]},
     }
 

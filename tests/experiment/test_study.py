@@ -1,5 +1,6 @@
 """Studies: variants and seeds that are computed once, and what is shown."""
 
+import itertools
 import json
 
 import numpy as np
@@ -35,34 +36,21 @@ def run(kind, runs, labels=None, seeds=None, **changes):
     found = study.experiment_of(full, {"draws": kind}, "configs/x.py")
     variants, seeds = study.chosen(found, labels, seeds)
     told = []
-    results = study.run(
-        full,
-        kind,
-        found,
-        variants,
-        seeds,
-        runs,
-        "data",
-        lambda name, result: told.append(name),
-    )
-    return results, told
+    note = lambda name, result: told.append(name)  # noqa: E731
+    what = (full, kind, found, variants, seeds)
+    return study.run(*what, runs, "data", note), told
 
 
 def test_each_variant_and_seed_is_computed_once(tmp_path):
     calls = []
     found, told = run(kind(calls), tmp_path, seeds=["1", "4"])
-    slow, fast = {"rate": 1, "epochs": 2}, {"rate": 9, "epochs": 2}
+    rates = {"fast": 9, "plain": 1}
+    cells = list(itertools.product(rates, (1, 4)))
     assert calls == [
-        (fast, 1, "data"),
-        (fast, 4, "data"),
-        (slow, 1, "data"),
-        (slow, 4, "data"),
+        ({"rate": rates[label], "epochs": 2}, seed, "data")
+        for label, seed in cells
     ]
-    assert told == [
-        f"two-{label}-seed{seed}.json"
-        for label in ("fast", "plain")
-        for seed in (1, 4)
-    ]
+    assert told == [f"two-{label}-seed{seed}.json" for label, seed in cells]
     assert [r["units"] for r in found["fast"]] == [10, 10]
     assert found["plain"][0]["seconds"] > 0
     again, _ = run(kind(calls), tmp_path, labels=["fast"], seeds=["4"])
@@ -141,10 +129,7 @@ def test_panels_have_lines_bands_rules_and_ticks(axes, tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
     ((axis, *others),) = axes
     assert len(others) == 5 and not others[-1].axison  # Two rows of three.
-    assert [text.get_text() for text in axis.get_xticklabels()] == [
-        "ten",
-        "one",
-    ]
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["ten", "one"]
     assert axis.get_xscale() == "log" and axis.get_yscale() == "linear"
     assert axis.xaxis_inverted() and axis.yaxis_inverted()
     (band,) = axis.collections
@@ -169,8 +154,6 @@ def test_histograms_bars_and_heat_maps(axes, tmp_path):
     assert [p.get_height() for p in one.patches] == [1] * 60
     assert (len(one.lines), len(two.lines)) == (2, 0)
     assert [p.get_width() for p in bars.patches] == [90, 50]
-    assert [t.get_text() for t in map_.texts] == ["1.00", "0.25"] + [
-        "0.25",
-        "1.00",
-    ]
+    overlaps = ["1.00", "0.25", "0.25", "1.00"]
+    assert [t.get_text() for t in map_.texts] == overlaps
     assert [t.get_color() for t in map_.texts][:2] == ["black", "white"]
