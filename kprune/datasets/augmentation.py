@@ -19,9 +19,6 @@ def crop_and_flip(images, seed, padding=4, shard=(0, 1)):
         padding: Integer, pixels added on each side before the crop.
         shard: `(index, count)`: the images are the `index`-th of `count`
             equal shares of a batch, and fare as they would in all of it.
-
-    Returns:
-        Tensor of the shape and dtype of `images`.
     """
     height, width, channels = images.shape[1:]
     batch = tf.shape(images)[0]
@@ -50,11 +47,9 @@ def random_resized_crop(image, size, seed):
 
     Args:
         image: Uint8 tensor `(height, width, channels)`.
-        size: Integer, height and width of the result in pixels.
+        size: Integer, height and width of the result in pixels; it is float32,
+            of values as in `image`.
         seed: Integer tensor of shape `(2,)`.
-
-    Returns:
-        Float32 tensor `(size, size, channels)`, values as in `image`.
     """
     top, left, height, width = _random_part(tf.shape(image)[:2], seed)
     part = image[top : top + height, left : left + width]
@@ -66,12 +61,8 @@ def resize_and_center_crop(image, size, shorter_side):
     """Resizes a photograph, keeping its proportions, and cuts out its middle.
 
     Args:
-        image: Uint8 tensor `(height, width, channels)`.
-        size: Integer, height and width of the result in pixels.
+        image, size: As for `random_resized_crop`.
         shorter_side: Integer, what to resize the shorter side to, in pixels.
-
-    Returns:
-        Float32 tensor `(size, size, channels)`, values as in `image`.
     """
     shape = tf.shape(image)[:2]
     resized = shorter_side * shape // tf.reduce_min(shape)

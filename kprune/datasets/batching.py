@@ -17,16 +17,8 @@ class Batching:
 
     Args:
         size: Integer, number of training images.
-        batch_size: Integer, images of a batch of all workers together.
-        seed: Integer.
-        drop_remainder: Boolean, whether to leave out the last batch of a pass
-            if it is smaller than the others.
-        start: Integer, the step of the run to begin at; the set is then
-            endless. `None` for one pass at a time.
+        batch_size, seed, drop_remainder, start: As for `load`.
         shard: `(index, count)` of the share to read.
-
-    Raises:
-        ValueError: If there is no batch, or one that cannot be shared equally.
     """
 
     size: int
@@ -70,11 +62,7 @@ class Batching:
         return tf.split(rows, count)[index]
 
     def holds(self, place):
-        """Returns whether the image at a place of the pass is in the share.
-
-        Args:
-            place: Int64 tensor, a scalar, counted from 0.
-        """
+        """Returns whether the image at a place of the pass is in the share."""
         index, count = self.shard
         row = place % self.batch_size
         batch = tf.minimum(self.size - place + row, self.batch_size)

@@ -70,9 +70,26 @@ def _variants(channels, mean, std, **others):
 
 
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_CIFAR = "Krizhevsky (2009), https://www.cs.toronto.edu/~kriz/cifar.html"
-_CIFAR_FILES = "https://www.cs.toronto.edu/~kriz"
-_NO_LICENCE = "none given by its author"
+_KRIZ = "https://www.cs.toronto.edu/~kriz"
+_MNIST = {
+    "input_shape": (28, 28, 1),
+    "classes": 10,
+    "train_size": 60_000,
+    "test_size": 10_000,
+}
+_CIFAR = {
+    "input_shape": (32, 32, 3),
+    "train_size": 50_000,
+    "test_size": 10_000,
+    "source": f"Krizhevsky (2009), {_KRIZ}/cifar.html",
+    "licence": "none given by its author",
+    "augmentation": "crop",
+}
+_PHOTOGRAPHS = {
+    "input_shape": (224, 224, 3),
+    "augmentation": "resized_crop",
+    "test_split": "validation",
+}
 
 _ALL = (
     Info(
@@ -89,10 +106,7 @@ _ALL = (
     ),
     Info(
         name="mnist",
-        input_shape=(28, 28, 1),
-        classes=10,
-        train_size=60_000,
-        test_size=10_000,
+        **_MNIST,
         source="LeCun, Cortes & Burges, http://yann.lecun.com/exdb/mnist/",
         licence="CC BY-SA 3.0",
         normalizations=_variants(
@@ -104,10 +118,7 @@ _ALL = (
     ),
     Info(
         name="fashion_mnist",
-        input_shape=(28, 28, 1),
-        classes=10,
-        train_size=60_000,
-        test_size=10_000,
+        **_MNIST,
         source="Xiao, Rasul & Vollgraf (2017), "
         "https://github.com/zalandoresearch/fashion-mnist",
         licence="MIT",
@@ -118,12 +129,8 @@ _ALL = (
     ),
     Info(
         name="cifar10",
-        input_shape=(32, 32, 3),
+        **_CIFAR,
         classes=10,
-        train_size=50_000,
-        test_size=10_000,
-        source=_CIFAR,
-        licence=_NO_LICENCE,
         normalizations=_variants(
             3,
             (0.4914, 0.4822, 0.4465),
@@ -135,18 +142,13 @@ _ALL = (
             imagenet=Standardize(*_IMAGENET),  # open_lth
             per_image=per_image,
         ),
-        augmentation="crop",
         tfds="cifar10",
-        url=f"{_CIFAR_FILES}/cifar-10-binary.tar.gz",
+        url=f"{_KRIZ}/cifar-10-binary.tar.gz",
     ),
     Info(
         name="cifar100",
-        input_shape=(32, 32, 3),
+        **_CIFAR,
         classes=100,
-        train_size=50_000,
-        test_size=10_000,
-        source=_CIFAR,
-        licence=_NO_LICENCE,
         normalizations=_variants(
             3,
             (0.5071, 0.4867, 0.4408),
@@ -154,9 +156,8 @@ _ALL = (
             imagenet=Standardize(*_IMAGENET),
             per_image=per_image,
         ),
-        augmentation="crop",
         tfds="cifar100",
-        url=f"{_CIFAR_FILES}/cifar-100-binary.tar.gz",
+        url=f"{_KRIZ}/cifar-100-binary.tar.gz",
     ),
     Info(
         name="tiny_imagenet",
@@ -180,30 +181,26 @@ _ALL = (
     ),
     Info(
         name="imagenet2012",
-        input_shape=(224, 224, 3),
+        **_PHOTOGRAPHS,
         classes=1000,
         train_size=1_281_167,
         test_size=50_000,
         source="Russakovsky et al. (2015), https://image-net.org",
         licence="non-commercial research and education, on registration",
         normalizations=_variants(3, *_IMAGENET),
-        augmentation="resized_crop",
         tfds="imagenet2012",
-        test_split="validation",
     ),
     Info(
         name="imagenette",
-        input_shape=(224, 224, 3),
+        **_PHOTOGRAPHS,
         classes=10,
         train_size=9_469,
         test_size=3_925,
         source="Howard, https://github.com/fastai/imagenette",
         licence="code Apache 2.0; images as in imagenet2012",
         normalizations=_variants(3, *_IMAGENET),
-        augmentation="resized_crop",
         # Shorter side 320: enough for crops of 224, a fifth of the bytes.
         tfds="imagenette/320px-v2",
-        test_split="validation",
         url="https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-320.tgz",
     ),
 )
@@ -216,16 +213,10 @@ def names():
 
 
 def info(name):
-    """Returns what is known of a data set, without reading it.
+    """Returns what is known of a data set, an `Info`, without reading it.
 
     Args:
         name: String, one of `names()`.
-
-    Returns:
-        An `Info`.
-
-    Raises:
-        ValueError: If there is no such data set.
 
     Example:
 

@@ -7,6 +7,7 @@ import numpy as np
 from kprune.datasets import catalogue, memory, streaming
 from kprune.datasets.batching import Batching
 from kprune.datasets.normalization import normalizer
+from kprune.runtime import checks
 
 
 def load(
@@ -28,11 +29,6 @@ def load(
     follow from `seed` and the number of passes begun: two loads with one seed
     give the same batches, whatever `tf.random.set_seed` was given.
 
-    A run that resumes after `k` steps passes `start=k`: its training set
-    begins with the batch that the run had come to, and does not end. Passes
-    that lie behind are not read. Within a pass of photographs, what lies
-    behind is read, but not decoded.
-
     Args:
         name: String, one of `kprune.datasets.names()`. All but `"digits"` are
             read by tensorflow-datasets, which downloads what is not on disk.
@@ -53,11 +49,12 @@ def load(
             before it is downloaded.
         drop_remainder: Boolean, whether to leave out the last training batch
             if it is smaller than the others.
-        start: Integer, the step to begin at: training batches counted from 0
+        start: Integer, the step to resume at: training batches counted from 0
             over all passes. The training set is then endless, begins there
             each time it is read, and holds, bit for bit, the batches that
-            one without `start` gives pass after pass. `None` for a training
-            set that ends after a pass.
+            one without `start` gives pass after pass. Passes that lie behind
+            are not read; within one, photographs are read, but not decoded.
+            `None` for a training set that ends after a pass.
         shard: Tuple `(index, count)`: of each training batch, worker `index`
             of `count` gets its rows from `index * n / count` on, for `n` rows
             in all, with the same bits. `count` must divide `batch_size`, and
@@ -93,9 +90,8 @@ def load(
     info = catalogue.info(name)
     normalize = normalizer(info, normalization)
     augment = _whether_to_augment(info, augment)
-    _check(info, batch_size, validation, seed)
     shard = (0, 1) if shard is None else shard
-    _check_position(batch_size, start, shard)
+    _check(info, batch_size, validation, seed, start, shard)
     source = _source(info)
     train, *others = source.read(info, data_dir, validation)
     batching = Batching(
@@ -136,17 +132,16 @@ def load_arrays(name, *, normalization="default", data_dir=None):
             f"{name!r} is read from disk as training goes; it is too large for "
             "arrays. Use `kprune.datasets.load`."
         )
-    parts = memory.read(info, data_dir)
+
+    def gathered(part):
+        # Batch by batch: in one piece, each step of the normalization would
+        # take the memory of all images anew.
+        batches = memory.evaluation(info, part, normalize, 1000)
+        return np.concatenate([x for x, _ in batches.as_numpy_iterator()])
+
     return tuple(
-        (_gathered(memory.evaluation(info, part, normalize, 1000)), part[1])
-        for part in parts
+        (gathered(part), part[1]) for part in memory.read(info, data_dir)
     )
-
-
-def _gathered(batches):
-    # Batch by batch: in one piece, each step of the normalization would take
-    # the memory of all images anew.
-    return np.concatenate([x for x, _ in batches.as_numpy_iterator()])
 
 
 def _source(info):
@@ -154,10 +149,8 @@ def _source(info):
 
 
 def _whether_to_augment(info, augment):
-    if augment not in (None, True, False):
-        raise ValueError(
-            f"`augment` should be True, False or None. Received: {augment!r}"
-        )
+    known = augment in (None, True, False)
+    checks.require(known, "augment", augment, "True, False or None")
     if augment and info.augmentation is None:
         raise ValueError(
             f"No augmentation is usual for {info.name!r}, so kprune has none. "
@@ -166,50 +159,23 @@ def _whether_to_augment(info, augment):
     return info.augmentation is not None if augment is None else augment
 
 
-def _check(info, batch_size, validation, seed):
-    if not _is_count(batch_size) or batch_size < 1:
-        raise ValueError(
-            "`batch_size` should be a positive integer. "
-            f"Received: {batch_size!r}"
-        )
-    if not isinstance(seed, numbers.Integral):
-        raise ValueError(f"`seed` should be an integer. Received: {seed!r}")
-    if not isinstance(validation, numbers.Real) or not 0 <= validation < 1:
-        raise ValueError(
-            "`validation` should be a fraction of the training images, in "
-            f"[0, 1). Received: {validation!r}"
-        )
-    held_out = round(validation * info.train_size)
-    if validation and not 0 < held_out < info.train_size:
-        raise ValueError(
-            f"`validation={validation!r}` leaves {held_out} of the "
-            f"{info.train_size} training images of {info.name!r} for "
-            "validation: one part would be empty."
-        )
-
-
-def _check_position(batch_size, start, shard):
-    if start is not None and not _is_count(start):
-        raise ValueError(
-            "`start` should be a step, an integer of 0 or more, or None. "
-            f"Received: {start!r}"
-        )
-    if not (
-        isinstance(shard, tuple | list)
-        and len(shard) == 2
-        and all(map(_is_count, shard))
-        and shard[0] < shard[1]
-    ):
-        raise ValueError(
-            "`shard` should be (index, count), two integers with 0 <= index "
-            f"< count, or None. Received: {shard!r}"
-        )
-    if batch_size % shard[1]:
-        raise ValueError(
-            "`batch_size` is that of all workers together and should be a "
-            f"multiple of their number, {shard[1]}. Received: {batch_size!r}"
-        )
-
-
-def _is_count(value):
-    return isinstance(value, numbers.Integral) and value >= 0
+def _check(info, batch_size, validation, seed, start, shard):
+    checks.integer("batch_size", batch_size, 1)
+    checks.instance("seed", seed, numbers.Integral, "an integer")
+    why = ", the share of the training images to hold out"
+    checks.number("validation", validation, "[0, 1)", why)
+    whole, held_out = info.train_size, round(validation * info.train_size)
+    expected = "a share of which no part is left empty; this one leaves "
+    expected += f"{held_out} of the {whole} training images for validation"
+    some = not validation or 0 < held_out < whole
+    checks.require(some, "validation", validation, expected)
+    if start is not None:
+        checks.integer("start", start, 0, ", a step, or None")
+    fits = isinstance(shard, tuple | list) and len(shard) == 2
+    fits = fits and all(isinstance(n, numbers.Integral) for n in shard)
+    fits = fits and 0 <= shard[0] < shard[1]
+    expected = "(index, count), integers with 0 <= index < count, or None"
+    checks.require(fits, "shard", shard, expected)
+    expected = "the images of all workers together, a multiple of their number"
+    even = batch_size % shard[1] == 0
+    checks.require(even, "batch_size", batch_size, f"{expected}, {shard[1]}")

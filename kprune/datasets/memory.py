@@ -16,7 +16,7 @@ _HOLD_OUT_SEED = 0
 
 
 def read(info, data_dir=None, validation=0.0):
-    """Returns the set's parts as pairs of arrays.
+    """Returns the set's parts: training, validation if that is not zero, test.
 
     Args:
         info: `Info` of the data set.
@@ -25,8 +25,7 @@ def read(info, data_dir=None, validation=0.0):
             out; they are drawn at random, once and for all.
 
     Returns:
-        List of `(images, labels)`, uint8 and int32: the training part, the
-        validation part if `validation` is not zero, and the test part.
+        List of `(images, labels)`, uint8 and int32.
     """
     if info.tfds is None:
         splits = storage.read_digits()
@@ -60,7 +59,7 @@ def training(info, part, normalize, augment, batching):
     Args:
         info: `Info` of the data set.
         part: A pair of arrays, from `read`.
-        normalize: Function from uint8 images to float32 ones.
+        normalize: Function from the stored images to the network's input.
         augment: Boolean.
         batching: `Batching` of the part.
     """
@@ -89,14 +88,7 @@ def training(info, part, normalize, augment, batching):
 
 
 def evaluation(info, part, normalize, batch_size):
-    """Returns all images in the order in which they are stored.
-
-    Args:
-        info: `Info` of the data set.
-        part: A pair of arrays, from `read`.
-        normalize: Function from uint8 images to float32 ones.
-        batch_size: Integer.
-    """
+    """Returns all images in the order in which they are stored."""
     del info
     gather = _gatherer(part)
 

@@ -37,9 +37,6 @@ def per_image(images):
 
     Args:
         images: Float32 tensor `(batch, height, width, channels)` in [0, 1].
-
-    Returns:
-        Tensor of the shape of `images`.
     """
     # The op bounds the deviation from below, in units of 0 to 255.
     return tf.image.per_image_standardization(255.0 * images)
@@ -51,13 +48,7 @@ def normalizer(info, name):
     Args:
         info: `Info` of the data set.
         name: String, one of `info.normalizations`, or `None` for the stored
-            pixel values as they are.
-
-    Returns:
-        Function from a tensor of images to a float32 tensor.
-
-    Raises:
-        ValueError: If `name` is not one of `info.normalizations`.
+            pixel values as they are, as float32.
     """
     if name is None:
         return lambda images: tf.cast(images, tf.float32)

@@ -14,15 +14,8 @@ _KEYS = 2  # The second half of the seed that the keys are drawn from.
 
 
 def key_of_the_pass(seed):
-    """Returns a data set of one key: another each time it is read.
-
-    Args:
-        seed: Integer.
-
-    Returns:
-        `tf.data.Dataset`; the `k`-th time it is read, it holds the `k`-th key
-        of `keys_of_all_passes`.
-    """
+    """Returns a data set of one key: the `k`-th time it is read, the `k`-th of
+    `keys_of_all_passes`."""
     variant = tf.raw_ops.RandomDatasetV2(
         seed=tf.constant(seed, tf.int64),
         seed2=tf.constant(_KEYS, tf.int64),
@@ -38,11 +31,7 @@ def key_of_the_pass(seed):
 
 
 def keys_of_all_passes(seed):
-    """Returns an endless data set of keys: the same each time it is read.
-
-    Args:
-        seed: Integer.
-    """
+    """Returns an endless data set of keys: the same each time it is read."""
     # Inside a function, the set that counts how often it was read is made
     # anew for each reader. To skip a key costs four microseconds.
     start = tf.data.Dataset.from_tensors(seed)
@@ -50,35 +39,22 @@ def keys_of_all_passes(seed):
 
 
 def permutation(size, key):
-    """Returns the numbers from 0 to `size - 1` in the order of a key.
-
-    Args:
-        size: Integer.
-        key: Int64 tensor of shape `(2,)`.
-    """
+    """Returns the numbers from 0 to `size - 1` in the order of a key."""
     return tf.random.experimental.stateless_shuffle(tf.range(size), key)
 
 
 def shuffled(dataset, buffer_size, key):
-    """Returns the elements of `dataset` in the order of a key.
-
-    Args:
-        dataset: `tf.data.Dataset`.
-        buffer_size: Integer, how many elements to draw the next one from.
-        key: Int64 tensor of shape `(2,)`.
-    """
+    """Returns the elements of `dataset` in the order of a key, each drawn from
+    `buffer_size` of them."""
+    specs = tf.nest.flatten(dataset.element_spec)
     variant = tf.raw_ops.ShuffleDatasetV3(
         input_dataset=tf.data.experimental.to_variant(dataset),
         buffer_size=tf.constant(buffer_size, tf.int64),
         seed=key[0],
         seed2=key[1],
         seed_generator=tf.raw_ops.DummySeedGenerator(),
-        output_types=[spec.dtype for spec in _specs(dataset)],
-        output_shapes=[spec.shape for spec in _specs(dataset)],
+        output_types=[spec.dtype for spec in specs],
+        output_shapes=[spec.shape for spec in specs],
         reshuffle_each_iteration=False,
     )
     return tf.data.experimental.from_variant(variant, dataset.element_spec)
-
-
-def _specs(dataset):
-    return tf.nest.flatten(dataset.element_spec)

@@ -23,19 +23,7 @@ def read_digits():
 
 
 def builder(info, data_dir=None):
-    """Returns the builder of a set that is on disk, downloading it if not.
-
-    Args:
-        info: `Info` of the data set.
-        data_dir: String, the folder of tensorflow-datasets. Defaults to
-            `TFDS_DATA_DIR`, or to what tensorflow-datasets defaults to.
-
-    Returns:
-        A `tfds.core.DatasetBuilder`, ready to be read from.
-
-    Raises:
-        RuntimeError: If the set is neither on disk nor to be had.
-    """
+    """Returns the builder of a set that is on disk, downloading it if not."""
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
     # A download fails in many ways: no network, no space, a checksum, an
     # archive that must be fetched by hand. All have one remedy.
@@ -74,9 +62,6 @@ def reach(url):
 
     tensorflow-datasets tries each file eleven times, over three minutes and
     more, before it says that there is no network.
-
-    Args:
-        url: String.
     """
     import requests
 

@@ -20,21 +20,10 @@ _SHORTER_SIDE = 256  # Before the centre crop of 224, as in He et al. (2016).
 
 
 def read(info, data_dir=None, validation=0.0):
-    """Returns the set's parts, none of them read yet.
+    """Returns the set's parts, of a builder and a split each, not read yet.
 
-    Args:
-        info: `Info` of the data set.
-        data_dir: String, where tensorflow-datasets keeps its files.
-        validation: Float in [0, 1), the fraction of training images to hold
-            out. They are the first on disk, which tensorflow-datasets wrote
-            in an order shuffled once and for all.
-
-    Returns:
-        List of `(builder, split)`: the training part, the validation part if
-        `validation` is not zero, and the test part.
-
-    Raises:
-        ValueError: If the files are not of the kind that is read here.
+    What is held out for validation is the first on disk, which
+    tensorflow-datasets wrote in an order shuffled once and for all.
     """
     builder = storage.builder(info, data_dir)
     stored_as = builder.info.file_format.value
@@ -47,11 +36,7 @@ def read(info, data_dir=None, validation=0.0):
     held_out = round(validation * builder.info.splits["train"].num_examples)
     parts = ["train", info.test_split]
     if validation:
-        parts = [
-            f"train[{held_out}:]",
-            f"train[:{held_out}]",
-            info.test_split,
-        ]
+        parts[:1] = [f"train[{held_out}:]", f"train[:{held_out}]"]
     return [(builder, part) for part in parts]
 
 
@@ -66,21 +51,13 @@ def training(info, part, normalize, augment, batching):
 
     Each worker reads the files of the whole set, for the order depends on all
     of them, and decodes its own share.
-
-    Args:
-        info: `Info` of the data set.
-        part: A builder and a split, from `read`.
-        normalize: Function from images of 0 to 255 to the network's input.
-        augment: Boolean.
-        batching: `Batching` of the part.
     """
     pixels = info.input_shape[0]
     parse = _parser(part)
 
     def a_pass(key, first):
         def crop(place, record):
-            encoded, label = parse(record)
-            image = tf.io.decode_jpeg(encoded, channels=3)
+            image, label = parse(record)
             if augment:
                 draw = tf.random.fold_in(key, place)
                 image = random_resized_crop(image, pixels, draw)
@@ -102,20 +79,12 @@ def training(info, part, normalize, augment, batching):
 
 
 def evaluation(info, part, normalize, batch_size):
-    """Returns all images in the order in which they are stored.
-
-    Args:
-        info: `Info` of the data set.
-        part: A builder and a split, from `read`.
-        normalize: Function from images of 0 to 255 to the network's input.
-        batch_size: Integer.
-    """
+    """Returns all images in the order in which they are stored."""
     pixels = info.input_shape[0]
     parse = _parser(part)
 
     def crop(record):
-        encoded, label = parse(record)
-        image = tf.io.decode_jpeg(encoded, channels=3)
+        image, label = parse(record)
         return resize_and_center_crop(image, pixels, _SHORTER_SIDE), label
 
     images = _records(part).apply(
@@ -157,7 +126,8 @@ def _parser(part):
 
     def parse(record):
         example = features.deserialize_example(record, decoders=decoders)
-        return example["image"], tf.cast(example["label"], tf.int32)
+        image = tf.io.decode_jpeg(example["image"], channels=3)
+        return image, tf.cast(example["label"], tf.int32)
 
     return parse
 
