@@ -1,7 +1,7 @@
 """A sparsity for each weight, said by the caller."""
 
 from kprune.masking import weights
-from kprune.runtime import checks, lookup
+from kprune.runtime import checks
 
 
 def per_layer(table):
@@ -24,10 +24,7 @@ def per_layer(table):
         del shapes, rng
         chosen = {}
         for pattern, sparsity in table.items():
-            found = weights.matching(pattern, groups)
-            if not found:
-                raise ValueError(lookup.unknown(pattern, groups, "weight"))
-            for name in found:
+            for name in weights.matched(pattern, groups, "weight"):
                 chosen.setdefault(name, sparsity)
         counts = {
             name: budget.keep(size, chosen.get(name))
