@@ -9,8 +9,9 @@ import dataclasses
 import keras
 import numpy as np
 
+from kprune.analysis.overlap import differing
 from kprune.masking import weights, wrapping
-from kprune.runtime import keras_internals
+from kprune.runtime import checks, keras_internals
 from kprune.scoring import losses
 from kprune.scoring.batches import Batches
 from kprune.scoring.exact_moments import scoring
@@ -87,17 +88,13 @@ def linear_connectivity(
 
     >>> other = kprune.models.conv2(input_shape=(8, 8, 1), seed=1)
     >>> line = kprune.analysis.linear_connectivity(
-    ...     model, other, train, points=3, loss=keras.losses
+    ...     model, other, train.take(2), points=3, loss=keras.losses
     ...     .SparseCategoricalCrossentropy(from_logits=True)
     ... )
     >>> line.shares
     (0.0, 0.5, 1.0)
     """
-    if not isinstance(points, int) or points < 2:
-        raise ValueError(
-            "Invalid value for argument `points`. Expected an integer >= 2. "
-            f"Received: points={points!r}"
-        )
+    checks.integer("points", points, 2)
     loss = losses.compiled_loss(a) if loss is None else loss
     if loss is None:
         raise ValueError(
@@ -109,31 +106,22 @@ def linear_connectivity(
     pairs = _ends(walker, other)
     walker.compile(loss=loss, metrics=["accuracy"])
     batches = None if statistics_from is None else Batches(statistics_from)
-    shares = np.linspace(0, 1, points).tolist()
-    measured = []
+    shares, measured = tuple(np.linspace(0, 1, points).tolist()), []
     for share in shares:
         for variable, start, end in pairs:
             variable.assign((1 - share) * start + share * end)
         if batches is not None:
             _take_statistics(walker, batches)
         measured.append(_evaluated(walker, data))
-    return Line(
-        tuple(shares),
-        tuple(float(one["loss"]) for one in measured),
-        tuple(float(one["accuracy"]) for one in measured),
-    )
+    found = zip(*measured, strict=True)
+    return Line(shares, *found)
 
 
 def _ends(one, other):
     """Returns (variable of `one`, value there, value in `other`) of all that
     is interpolated."""
     first, second = dict(weights.named(one)), dict(weights.named(other))
-    shapes = [
-        {name: tuple(variable.shape) for name, variable in part.items()}
-        for part in (first, second)
-    ]
-    if shapes[0] != shapes[1]:
-        differ = sorted(dict(shapes[0].items() ^ shapes[1].items()))
+    if differ := differing(first, second):
         raise ValueError(
             "Expected two models with the same variables, by name and shape "
             "(name the layers where Keras' own numbers differ). They differ "
@@ -149,11 +137,9 @@ def _ends(one, other):
 def _take_statistics(model, batches):
     """Sets the statistics of batch normalization to means over batches, in a
     model that is ours alone."""
-    layers = [
-        layer
-        for layer in keras_internals.all_layers(model)
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
+    kind = keras.layers.BatchNormalization
+    every = keras_internals.all_layers(model)
+    layers = [layer for layer in every if isinstance(layer, kind)]
     with scoring(batch_statistics=True):  # Without dropout, unlike training.
         for number in range(batches.count()):
             for layer in layers:
@@ -162,6 +148,7 @@ def _take_statistics(model, batches):
 
 
 def _evaluated(model, data):
+    """Returns the loss and the accuracy."""
     arrays = data if isinstance(data, tuple) else (data,)
     found = model.evaluate(*arrays, return_dict=True, verbose=0)
     if "accuracy" not in found:
@@ -169,4 +156,4 @@ def _evaluated(model, data):
             "Expected a model with one output, of classes. Received metrics: "
             f"{sorted(found)}"
         )
-    return found
+    return float(found["loss"]), float(found["accuracy"])

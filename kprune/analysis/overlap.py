@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from kprune.masking import masks
+from kprune.runtime import checks
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,18 +60,20 @@ def overlaps(masks_by_name):
     >>> kprune.analysis.overlaps(pruned).matrix.shape
     (2, 2)
     """
-    if not isinstance(masks_by_name, dict) or not masks_by_name:
-        raise ValueError(
-            "Expected a dict from names to dicts of masks. "
-            f"Received: {masks_by_name!r}"
-        )
+    some = isinstance(masks_by_name, dict) and masks_by_name
+    expected = "a dict from names to dicts of masks"
+    checks.require(some, "masks_by_name", masks_by_name, expected)
     found = {
         name: {n: np.asarray(m, bool) for n, m in one.items()}
         for name, one in masks_by_name.items()
     }
     first, *others = found
     for name in others:
-        _check_alike(found[first], found[name], first, name)
+        if differ := differing(found[first], found[name]):
+            raise ValueError(
+                "Expected masks of the same weights, of the same shapes. "
+                f"{first!r} and {name!r} differ in: {differ}"
+            )
     every = list(found.values())
     # What all keep whole was left out, and says nothing of the methods.
     pruned = [n for n in found[first] if not all(o[n].all() for o in every)]
@@ -87,13 +90,10 @@ def _matrix(every):
     )
 
 
-def _check_alike(one, other, first, name):
-    shapes = [
-        {n: mask.shape for n, mask in part.items()} for part in (one, other)
-    ]
-    if shapes[0] != shapes[1]:
-        differ = sorted(dict(shapes[0].items() ^ shapes[1].items()))
-        raise ValueError(
-            "Expected masks of the same weights, of the same shapes. "
-            f"{first!r} and {name!r} differ in: {differ}"
-        )
+def differing(one, other):
+    """Returns the names that two dicts do not both have, of one shape."""
+    first, second = (
+        {(name, tuple(array.shape)) for name, array in part.items()}
+        for part in (one, other)
+    )
+    return sorted({name for name, _ in first ^ second})

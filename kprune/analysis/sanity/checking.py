@@ -22,32 +22,21 @@ from kprune.runtime.methods import Method
 class Inverted(Pruner):
     """A pruner that keeps what it would remove first. See `invert`."""
 
-    @property
-    def grain(self):
-        """The granularity, whose groups have their scores negated."""
-        return _InvertedGrain(super().grain)
+    def _pair(self):
+        criterion, grain = super()._pair()
+        return criterion, _InvertedGrain(grain)
 
 
 @dataclasses.dataclass(frozen=True)
 class Shuffled(Pruner):
-    """A pruner that keeps random groups, as many of each layer as it would.
-
-    Args:
-        purpose: String, of which another one makes another draw.
-    """
+    """A pruner that keeps random groups, as many of each layer as it would;
+    another `purpose` makes another draw."""
 
     purpose: str = "shuffle"
 
     def masks(self, objective, sparsity, min_kept=0, verbose=0, target=None):
         """Returns the masks, shuffled after the last round. Changes nothing.
-
-        Args:
-            objective, sparsity, min_kept, verbose, target: As for
-                `kprune.Pruner.masks`.
-
-        Returns:
-            Dict from weight name to boolean array.
-        """
+        All is as for `kprune.Pruner.masks`."""
         plain = Pruner(**_axes(self))
         found = plain.masks(objective, sparsity, min_kept, verbose, target)
         layouts = objective.layouts
@@ -59,7 +48,9 @@ class Shuffled(Pruner):
 
         random = {n: draw(n, layout.shape) for n, layout in layouts.items()}
         if self.grain.sparsity is None:  # Else it ranks within each group.
-            grouping = _DrawnGrouping(grouping, draw)
+            grouping = _Rescored(
+                grouping, lambda family, pooled: draw(family, pooled.shape)
+            )
         counts = {
             family: int(np.count_nonzero(live))
             for family, live in grouping.scored_in(random).live(found).items()
@@ -175,19 +166,20 @@ def _then(change, pruner):
     return pruner.with_axes(after_pruning=after_pruning)
 
 
-class _DrawnGrouping:
-    """A grouping whose groups score at random, whatever their size."""
+class _Rescored:
+    """A grouping whose groups have other scores: those that `rescore` makes of
+    a family and of its own."""
 
-    def __init__(self, grouping, draw):
+    def __init__(self, grouping, rescore):
         self._grouping = grouping
-        self._draw = draw
+        self._rescore = rescore
 
     def scored_in(self, names):
-        return _DrawnGrouping(self._grouping.scored_in(names), self._draw)
+        return _Rescored(self._grouping.scored_in(names), self._rescore)
 
     def pooled(self, scores, alive, rng):
         for family, pooled in self._grouping.pooled(scores, alive, rng):
-            yield family, self._draw(family, pooled.shape)
+            yield family, self._rescore(family, pooled)
 
     def __getattr__(self, name):
         return getattr(self._grouping, name)
@@ -200,28 +192,14 @@ class _InvertedGrain:
         self._grain = grain
 
     def grouping(self, model, layouts):
-        return _InvertedGrouping(self._grain.grouping(model, layouts))
+        grouping = self._grain.grouping(model, layouts)
+        return _Rescored(grouping, lambda family, pooled: np.negative(pooled))
 
     def __getattr__(self, name):
         return getattr(self._grain, name)
 
     def __repr__(self):
         return repr(self._grain)
-
-
-class _InvertedGrouping:
-    def __init__(self, grouping):
-        self._grouping = grouping
-
-    def scored_in(self, names):
-        return _InvertedGrouping(self._grouping.scored_in(names))
-
-    def pooled(self, scores, alive, rng):
-        for family, pooled in self._grouping.pooled(scores, alive, rng):
-            yield family, np.negative(pooled)
-
-    def __getattr__(self, name):
-        return getattr(self._grouping, name)
 
 
 METHOD = Method(

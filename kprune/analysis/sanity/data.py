@@ -62,9 +62,9 @@ def corrupt(data, how, seed=0):
     if hasattr(data, "__iter__") and not isinstance(data, (np.ndarray, dict)):
         return batches(data)
     raise ValueError(
-        "Invalid value for argument `data`. Expected arrays (x, y) or (x, y, "
-        "sample_weight), a tf.data.Dataset or an iterable of batches. "
-        f"Received: {type(data).__name__}"
+        "Expected `data` to be arrays (x, y) or (x, y, sample_weight), a "
+        "tf.data.Dataset or an iterable of batches. Received: "
+        f"{type(data).__name__}"
     )
 
 

@@ -76,20 +76,19 @@ def shuffle_weights(model, seed=0):
 
 def _owners(model):
     """Returns the layer that made each variable, by the variable's id."""
-    owners = {}
-    for layer in keras_internals.all_layers(model):  # Parents come first.
-        for variable in layer.variables:
-            owners[id(variable)] = layer
-    return owners
+    return {
+        id(variable): layer
+        for layer in keras_internals.all_layers(model)  # Parents come first.
+        for variable in layer.variables
+    }
 
 
 def _assign(model, drawn):
     for variable, value in drawn:
         variable.assign(value)
-    found = weights.find(model)
-    masks = {w.name: np.asarray(w.mask) for w in found if w.mask is not None}
-    if masks:
-        wrapping.set_masks(model, masks)  # Zeroes what they prune.
+    if any(weight.mask is not None for weight in weights.find(model)):
+        # Zeroes what they prune.
+        wrapping.set_masks(model, wrapping.get_masks(model))
 
 
 METHOD = Method(

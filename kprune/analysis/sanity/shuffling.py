@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kprune.runtime import lookup, seeds
+from kprune.runtime import checks, lookup, seeds
 from kprune.runtime.methods import Method
 
 _SCOPES = ("layer", "global")
@@ -51,17 +51,7 @@ def random_same_counts(masks, seed=0):
     """Draws random masks that keep as many of each weight as others do.
 
     By its law this is `shuffle` by layer, which is all that a permutation of
-    a mask can keep; it is another draw of it.
-
-    Args:
-        masks: Dict from weight name to boolean array. It is left as it was.
-        seed: Integer >= 0.
-
-    Returns:
-        Dict like `masks`.
-
-    Raises:
-        ValueError: If an argument does not fit.
+    a mask can keep; it is another draw of it. Arguments are as for `shuffle`.
 
     Example:
 
@@ -83,18 +73,13 @@ def _permuted(masks, seed, purpose):
 def _checked(masks, seed):
     """Returns masks as boolean arrays, or raises `ValueError`."""
     seeds.check(seed)
-    if not isinstance(masks, dict) or not masks:
-        raise ValueError(
-            "Expected `masks` to be a dict of masks, as kprune.get_masks "
-            f"gives. Received: masks={masks!r}"
-        )
+    expected = "a dict of masks, as kprune.get_masks gives"
+    checks.require(isinstance(masks, dict) and masks, "masks", masks, expected)
     found = {name: np.asarray(mask) for name, mask in masks.items()}
+    expected = "boolean arrays (True = kept), or of 0 and 1 alone"
     for name, mask in found.items():
-        if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
-            raise ValueError(
-                f"The mask of {name!r} must be boolean (True = kept) or hold "
-                f"only 0 and 1. Received: dtype {mask.dtype}"
-            )
+        boolean = mask.dtype == bool or np.isin(mask, (0, 1)).all()
+        checks.require(boolean, f"masks[{name!r}]", mask, expected)
     return {name: mask.astype(bool) for name, mask in found.items()}
 
 
