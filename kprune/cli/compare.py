@@ -14,17 +14,14 @@ from kprune.deploy.comparison import compare
 
 
 def define(flags):
-    for name, text in (
-        ("before", "File to read, NAME.keras, or directory of a run."),
-        ("after", "The one to compare it with."),
-    ):
-        flags.string(name, None, text)
-        flags.require(name, "NAME.keras")
+    text = "File to read, NAME.keras, or directory of a run."
+    flags.string("before", None, text)
+    flags.require("before", "NAME.keras")
+    flags.string("after", None, "The one to compare it with.")
+    flags.require("after", "NAME.keras")
     labelled_data.define(flags, "whose test inputs to run on", batch_size=32)
+    labelled_data.define_json(flags)
     flags.integer("repeats", 11, "Alternations per ratio of times.", least=1)
-    flags.boolean(
-        "json", False, "Whether to print a line of JSON, with all digits."
-    )
 
 
 def main(flags):

@@ -18,15 +18,10 @@ def names():
 
 
 def load(text):
-    """Returns the config that a text names, complete.
+    """Returns the config that `NAME` or `NAME:ARGUMENT` names, complete.
 
-    Args:
-        text: String, `NAME` or `NAME:ARGUMENT`, with the name of a config
-            that kprune ships or the path of a Python file that has
-            `get_config(argument)`.
-
-    Raises:
-        ValueError: If there is none, or it does not take the argument.
+    The name is that of a config that kprune ships, or the path of a Python
+    file that has `get_config(argument)`.
     """
     name, *argument = text.split(":", 1)
     path = _path(name)

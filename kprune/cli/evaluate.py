@@ -27,9 +27,7 @@ from kprune.scoring import losses
 def define(flags):
     define_model(flags)
     labelled_data.define(flags, "whose test set to measure on", batch_size=128)
-    flags.boolean(
-        "json", False, "Whether to print a line of JSON, with all digits."
-    )
+    labelled_data.define_json(flags)
 
 
 def main(flags):
@@ -60,13 +58,8 @@ def test_data(flags):
 def measure(model, batches, labels):
     """Returns the loss, accuracy and sparsity of a model, as a dict.
 
-    Args:
-        model: A Keras model. It is compiled anew, with its loss if it has one.
-        batches: Data set of (x, y).
-        labels: Array of labels as in `batches`, for the check.
-
-    Raises:
-        ValueError: If the data do not fit the model.
+    It is compiled anew, with its loss if it has one. `labels` is an array of
+    labels as in `batches`, to check that they fit.
     """
     x, y = next(iter(batches))
     keras_internals.check_inputs(model, x)
@@ -81,10 +74,6 @@ def measure(model, batches, labels):
     losses.check_labels(model, loss, like, labels)
     model.compile(loss=loss, metrics=["accuracy"], jit_compile=False)
     found = model.evaluate(batches, return_dict=True, verbose=0)
-    return {
-        "loss": found["loss"],
-        "accuracy": found["accuracy"],
-        "sparsity": float(
-            report(model, multiply_adds=False, paths=False).sparsity
-        ),
-    }
+    sparsity = report(model, multiply_adds=False, paths=False).sparsity
+    measured = {name: found[name] for name in ("loss", "accuracy")}
+    return {**measured, "sparsity": float(sparsity)}

@@ -62,12 +62,8 @@ class Flags(absl_flags.FlagValues):
         absl_flags.DEFINE_list(name, default, text, flag_values=self)
 
     def require(self, name, value):
-        """Makes the command refuse to run without a flag.
-
-        Args:
-            name: String, the name of the flag.
-            value: String, what to pass, such as `"DIRECTORY"`.
-        """
+        """Makes the command refuse to run without a flag, and ask for a value
+        such as `"DIRECTORY"`."""
         absl_flags.register_validator(
             name,
             lambda found: found not in (None, []),
@@ -76,28 +72,20 @@ class Flags(absl_flags.FlagValues):
         )
 
     def allow_one(self, names, expected, required=False):
-        """Makes the command refuse more than one of some flags.
+        """Makes the command refuse more than one of some flags, or none if one
+        is `required`, and ask for `"one of --a and --b"`."""
 
-        Args:
-            names: Strings, the names of the flags.
-            expected: String, what to pass, such as `"one of --a and --b"`.
-            required: Whether to refuse none of them as well.
-        """
-        allowed = (1,) if required else (0, 1)
+        def fit(values):
+            given = sum(value is not None for value in values.values())
+            return given == 1 or (given == 0 and not required)
+
         absl_flags.register_multi_flags_validator(
-            names,
-            lambda values: (
-                sum(v is not None for v in values.values()) in allowed
-            ),
-            f"Expected {expected}",
-            flag_values=self,
+            names, fit, f"Expected {expected}", flag_values=self
         )
 
     def parse(self):
-        """Takes the values from the arguments, or ends the program.
-
-        A flag or a value that there is not is answered in a sentence.
-        """
+        """Takes the values from the arguments, or ends the program with a
+        sentence on a flag or a value that there is not."""
         try:
             _, *rest = self(["kprune", *self.arguments])
         except absl_flags.UnrecognizedFlagError as error:
@@ -116,20 +104,15 @@ class Flags(absl_flags.FlagValues):
 
     def help(self):
         """Returns the names of the flags, and what they are for."""
-        lines = self.get_help(include_special_flags=False).splitlines()
+        text = self.get_help(include_special_flags=False)
         # The lines that are not indented name modules.
-        return "\n".join(
-            line
-            for line in lines
-            if line.startswith("  ") and line != "    (default: 'None')"
-        )
+        lines = [line for line in text.splitlines() if line.startswith("  ")]
+        return "\n".join(x for x in lines if x != "    (default: 'None')")
 
     @contextlib.contextmanager
     def errors_in_words(self):
-        """Ends the program with the text of an error that the user can mend.
-
-        `--verbosity=1` shows where it was raised.
-        """
+        """Ends the program with the text of an error that the user can mend;
+        `--verbosity=1` shows where it was raised."""
         try:
             yield
         except (ValueError, RuntimeError, OSError) as error:
@@ -171,24 +154,17 @@ def define_config(flags):
 def define_model(flags):
     """Defines `--model` and `--workdir`, of which one is expected."""
     flags.string("model", None, "File to read, NAME.keras.")
-    flags.string(
-        "workdir", None, "Instead: directory of a run of kprune train."
-    )
-    flags.allow_one(
-        ["model", "workdir"],
-        "--model=NAME.keras or --workdir=DIRECTORY",
-        required=True,
-    )
+    text = "Instead: directory of a run of kprune train."
+    flags.string("workdir", None, text)
+    expected = "--model=NAME.keras or --workdir=DIRECTORY"
+    flags.allow_one(["model", "workdir"], expected, required=True)
 
 
 def define_data_dir(flags):
     """Defines `--data_dir`."""
-    flags.string(
-        "data_dir",
-        None,
-        "Where tensorflow-datasets keeps its files. Defaults to "
-        "$TFDS_DATA_DIR, or to ~/tensorflow_datasets.",
-    )
+    text = "Where tensorflow-datasets keeps its files. Defaults to "
+    text += "$TFDS_DATA_DIR, or to ~/tensorflow_datasets."
+    flags.string("data_dir", None, text)
 
 
 def environment():

@@ -8,28 +8,23 @@ from kprune.cli.flags import define_data_dir
 
 
 def define(flags, what, batch_size):
-    """Defines the flags that name data, and how to read them.
-
-    Args:
-        flags: `kprune.cli.flags.Flags`.
-        what: String, what the data are for.
-        batch_size: Integer, the default of `--batch_size`.
-    """
+    """Defines the flags that name data, what these are for, and how to read
+    them; `batch_size` is the default of `--batch_size`."""
     names = ", ".join(datasets.names())
     flags.string("data", None, f"Data set {what}: {names}.")
-    flags.string(
-        "npz",
-        None,
-        "Instead: a NumPy file with arrays x and y, as the model takes them.",
-    )
+    text = "Instead: a NumPy file with arrays x and y, as the model takes them."
+    flags.string("npz", None, text)
     flags.allow_one(["data", "npz"], "one of --data and --npz")
-    flags.string(
-        "normalization",
-        "default",
-        "The constants that --data is normalized with.",
-    )
+    text = "The constants that --data is normalized with."
+    flags.string("normalization", "default", text)
     flags.integer("batch_size", batch_size, "Examples in a batch.", least=1)
     define_data_dir(flags)
+
+
+def define_json(flags):
+    """Defines `--json`, of a command that measures on the data."""
+    text = "Whether to print a line of JSON, with all digits."
+    flags.boolean("json", False, text)
 
 
 def train(flags, seed):
@@ -71,11 +66,7 @@ def test_set(flags, name, normalization):
 
 
 def read(path):
-    """Returns the arrays x and y of a NumPy file.
-
-    Raises:
-        ValueError: If they are not there, or are of different lengths.
-    """
+    """Returns the arrays x and y of a NumPy file, of one length."""
     try:
         with np.load(path) as file:
             found = {name: file[name] for name in file.files}

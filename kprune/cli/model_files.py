@@ -10,14 +10,8 @@ from kprune.runtime import files
 
 
 def load(path):
-    """Loads a model that Keras saved, with masks or without.
-
-    Args:
-        path: Path of a `.keras` file, or of the directory of a run.
-
-    Raises:
-        ValueError: If there is none, or Keras cannot load it.
-    """
+    """Loads a model, with masks or without, from a `.keras` file or the
+    directory of a run."""
     path = pathlib.Path(path)
     if (path / directory.CONFIG).is_file():
         path = path / directory.MODEL
@@ -44,13 +38,8 @@ def load(path):
 
 
 def check_free(path, source, overwrite):
-    """Raises `ValueError` unless a model may be written to a path.
-
-    Args:
-        path: Path to write.
-        source: Path of the model that it is made of.
-        overwrite: Whether it may replace another file.
-    """
+    """Raises `ValueError` unless what is made of the model at `source` may be
+    written to a path: with `overwrite`, in place of another file."""
     path = pathlib.Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"Expected --out=NAME.keras. Received: {path}")
@@ -65,11 +54,7 @@ def check_free(path, source, overwrite):
 
 
 def save(model, path):
-    """Saves a model in a file that is whole or not there.
-
-    Raises:
-        ValueError: If it cannot be written.
-    """
+    """Saves a model in a file that is whole or not there."""
     path = pathlib.Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

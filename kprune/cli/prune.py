@@ -35,39 +35,23 @@ def define(flags):
     flags.require("out", "NAME.keras")
     flags.string("method", "grasp", f"One of {', '.join(methods('prune'))}.")
     flags.float("sparsity", None, "Share of the weights to remove, in [0, 1).")
-    flags.string(
-        "target",
-        None,
-        "In place of --sparsity, the share of the cost to leave: flops=0.5 or "
-        "parameters=0.5.",
-    )
-    flags.list(
-        "options",
-        [],
-        "Options of the method, or others of kprune.prune: "
-        "key=value,key=value.",
-    )
-    flags.string(
-        "granularity",
-        None,
-        "What goes as one: weight, channel, or N:M as in 2:4.",
-    )
+    text = "In place of --sparsity, the share of the cost to leave: flops=0.5 "
+    flags.string("target", None, f"{text}or parameters=0.5.")
+    text = "Options of the method, or others of kprune.prune: "
+    flags.list("options", [], f"{text}key=value,key=value.")
+    text = "What goes as one: weight, channel, or N:M as in 2:4."
+    flags.string("granularity", None, text)
     flags.string("allocation", None, f"One of {', '.join(allocation.names())}.")
     flags.integer("rounds", None, "Rounds of score and prune.")
-    flags.list(
-        "exclude", [], "Weights or layers to leave dense; regular expressions."
-    )
+    text = "Weights or layers to leave dense; regular expressions."
+    flags.list("exclude", [], text)
     labelled_data.define(flags, "to score on", batch_size=128)
-    flags.integer(
-        "batches", 1, "Batches to score on; in each round, for some methods."
-    )
+    text = "Batches to score on; in each round, for some methods."
+    flags.integer("batches", 1, text)
     flags.integer("seed", 0, "Of ties, random scores and batches.")
-    flags.boolean(
-        "strip", False, "Whether to write a plain model, without masks."
-    )
-    flags.boolean(
-        "shrink", False, "Whether to write a plain model that is smaller."
-    )
+    text = "Whether to write a plain model"
+    flags.boolean("strip", False, f"{text}, without masks.")
+    flags.boolean("shrink", False, f"{text} that is smaller.")
     flags.boolean("overwrite", False, "Whether to replace a file at --out.")
 
 

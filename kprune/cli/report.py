@@ -30,12 +30,10 @@ from kprune.runtime import files
 def define(flags):
     flags.string("config", None, "A config whose paper to take.")
     flags.list("runs", None, "Directories to read.")
-    flags.boolean(
-        "overlaps", False, "Whether to tell how far the runs' masks agree."
-    )
-    flags.string(
-        "out", None, "Directory to write. Without it, all is printed only."
-    )
+    text = "Whether to tell how far the runs' masks agree."
+    flags.boolean("overlaps", False, text)
+    text = "Directory to write. Without it, all is printed only."
+    flags.string("out", None, text)
     flags.require("runs", "DIRECTORY")
 
 

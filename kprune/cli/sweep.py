@@ -30,28 +30,23 @@ import time
 import tensorflow as tf
 
 from kprune import experiment
-from kprune.cli.flags import define_config, define_data_dir, environment
+from kprune.cli import studies
+from kprune.cli.flags import environment
 from kprune.experiment.sweep import claims, grid
 from kprune.experiment.sweep.pool import Pool
 from kprune.experiment.sweep.worker import LOG
 
 
 def define(flags):
-    define_config(flags)
-    define_data_dir(flags)
-    flags.string("runs", None, "Directory of all runs.")
-    flags.require("runs", "DIRECTORY")
-    flags.list("methods", None, f"Of {', '.join(experiment.methods())}.")
-    flags.list(
-        "checks",
-        ["none"],
-        f"Sanity checks of each method: none, "
-        f"{', '.join(experiment.checks())}.",
+    studies.define(flags)
+    methods, checks = map(
+        ", ".join, (experiment.methods(), experiment.checks())
     )
-    flags.list(
-        "sparsities", None, "Shares of the weights to remove, in [0, 1)."
-    )
-    flags.list("seeds", None, "Whole numbers.")
+    flags.list("methods", None, f"Of {methods}.")
+    text = f"Sanity checks of each method: none, {checks}."
+    flags.list("checks", ["none"], text)
+    text = "Shares of the weights to remove, in [0, 1)."
+    flags.list("sparsities", None, text)
     flags.list("networks", [], "Models. Defaults to the config's.")
     flags.integer("jobs", 1, "How many cells to run at a time.", least=1)
     flags.string(
@@ -112,15 +107,8 @@ def asked(flags, name, kind):
 
 
 def states_of(cells, runs):
-    """Returns how far each cell is, in a word, by name.
-
-    Args:
-        cells: List of `grid.Cell`.
-        runs: Path of the directory of their directories.
-
-    Raises:
-        ValueError: If none of the directories can be used.
-    """
+    """Returns how far each cell is, in a word, by name, or raises
+    `ValueError` if none of their directories in `runs` can be used."""
     found, errors = {}, []
     for cell in cells:
         workdir = os.path.join(runs, cell.name)
@@ -140,11 +128,10 @@ def states_of(cells, runs):
 def counted(states):
     """Returns a sentence on how many cells are how far."""
     found = list(states.values())
-    text = f"{len(found)} cells: {found.count('finished')} finished"
-    for word in ("resumable", "unfinished", "running", "damaged", "new"):
-        if word in found:
-            text += f", {found.count(word)} {word}"
-    return f"{text}."
+    parts = [f"{len(found)} cells: {found.count('finished')} finished"]
+    words = ("resumable", "unfinished", "running", "damaged", "new")
+    parts += [f"{found.count(word)} {word}" for word in words if word in found]
+    return f"{', '.join(parts)}."
 
 
 def run(left, total, flags):

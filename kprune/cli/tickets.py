@@ -26,9 +26,7 @@ from kprune.cli import studies
 from kprune.experiment.results import plots
 from kprune.experiment.tickets import tables, trainings
 
-
-def define(flags):
-    studies.define(flags)
+define = studies.define
 
 
 def main(flags):

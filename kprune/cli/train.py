@@ -65,37 +65,25 @@ def define(flags):
     define_data_dir(flags)
     flags.string("workdir", None, "Directory to write.")
     flags.string("runs", None, "Directory to write the run's own directory in.")
-    flags.allow_one(
-        ["workdir", "runs"],
-        "--workdir=DIRECTORY or --runs=DIRECTORY",
-        required=True,
-    )
+    expected = "--workdir=DIRECTORY or --runs=DIRECTORY"
+    flags.allow_one(["workdir", "runs"], expected, required=True)
     methods, checks = map(
         ", ".join, (experiment.methods(), experiment.checks())
     )
     flags.string("method", None, f"One of {methods}.")
     flags.float("sparsity", None, "Share of the weights to remove, in [0, 1).")
-    flags.string(
-        "check", None, f"Sanity check in place of the method: {checks}."
-    )
+    text = f"Sanity check in place of the method: {checks}."
+    flags.string("check", None, text)
     flags.integer("epochs", None, "Epochs to train.")
     flags.integer("batch_size", None, "Images in a batch of training.")
-    flags.integer(
-        "seed",
-        None,
-        "What the seeds of initialization, data order and pruning derive from.",
-    )
-    flags.string(
-        "distribute", None, "One of none, mirrored, multi_worker, tpu."
-    )
-    flags.string(
-        "precision", None, "One of float32, mixed_bfloat16, mixed_float16."
-    )
-    flags.boolean(
-        "dry_run",
-        False,
-        "Whether to print the plan, and train and write nothing.",
-    )
+    text = "initialization, data order and pruning"
+    flags.integer("seed", None, f"What the seeds of {text} derive from.")
+    text = "One of none, mirrored, multi_worker, tpu."
+    flags.string("distribute", None, text)
+    text = "One of float32, mixed_bfloat16, mixed_float16."
+    flags.string("precision", None, text)
+    text = "Whether to print the plan, and train and write nothing."
+    flags.boolean("dry_run", False, text)
 
 
 def main(flags):

@@ -1,13 +1,12 @@
 """`compare`: what a smaller model buys over the one it was made of."""
 
 import keras
-import numpy as np
 
 from kprune.deploy.comparison import inputs, running, sizes
 from kprune.deploy.comparison.result import Comparison, Row
 from kprune.deploy.comparison.timing import compare_times
 from kprune.masking import wrapping
-from kprune.runtime import keras_internals, seeds
+from kprune.runtime import checks, keras_internals, seeds
 from kprune.runtime.progress import Progress
 
 
@@ -66,7 +65,8 @@ def compare(
     Before: "conv2". After: "conv2".
     What ...
     """
-    _check_positive(batch_size=batch_size, repeats=repeats)
+    checks.integer("batch_size", batch_size, 1)
+    checks.integer("repeats", repeats, 1)
     if verbose == "auto":
         verbose = int(keras.config.is_interactive_logging_enabled())
     with seeds.untouched():
@@ -80,23 +80,9 @@ def compare(
     return Comparison(before.name, after.name, tuple(rows), int(repeats))
 
 
-def _check_positive(**values):
-    for name, value in values.items():
-        whole = isinstance(value, (int, np.integer))
-        if not whole or isinstance(value, bool) or value < 1:
-            raise ValueError(
-                f"Invalid value for argument `{name}`. Expected an integer "
-                f">= 1. Received: {name}={value!r}"
-            )
-
-
 def _plain(argument, model):
     """Returns a copy of a model, without masks and not compiled."""
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            f"Expected `{argument}` to be a keras.Model. Received: "
-            f"{type(model).__name__}"
-        )
+    checks.instance(argument, model, keras.Model, "a keras.Model")
     with keras_internals.not_compiled(model):
         return wrapping.strip(model)
 

@@ -28,21 +28,14 @@ def fixed_batch_size(model):
 
 
 def read(data, batch_size):
-    """Returns the inputs of the first batch of data, as tensors.
-
-    Raises:
-        ValueError: If there are none, or the parts do not fit together.
-    """
+    """Returns the inputs of the first batch of data, as tensors."""
     x, *_ = Batches(data, batch_size).at(0)
     return keras.tree.map_structure(keras.ops.convert_to_tensor, x)
 
 
 def made_up(model, batch_size):
-    """Returns a batch of the shapes that a model takes, always the same.
-
-    Raises:
-        ValueError: If these are open or not known.
-    """
+    """Returns a batch of the shapes that a model takes, always the same, or
+    raises `ValueError` if these are open or not known."""
 
     def of_size(spec):
         shape = (batch_size, *spec.shape[1:])

@@ -7,12 +7,8 @@ import tensorflow as tf
 
 
 def inference(model, x):
-    """Returns a function that runs a model on a batch, for its time.
-
-    Args:
-        model: A Keras model. It stays as it is.
-        x: Inputs, as tensors.
-    """
+    """Returns a function that runs a model on a batch of tensors, for its time.
+    The model stays as it is."""
 
     def forward(x):
         outputs, _ = model.stateless_call(*_values(model), x, training=False)
@@ -26,15 +22,8 @@ def training_step(model, x):
 
     The loss is the mean square of the outputs, which fits all models, and
     the optimizer plain SGD at a learning rate of zero: all is computed and
-    written, and each step finds the same weights.
-
-    Args:
-        model: A Keras model, of which nobody else uses the statistics and
-            random seeds: a step moves them.
-        x: Inputs, as tensors.
-
-    Returns:
-        A function, or `None` if the model has nothing to train.
+    written, and each step finds the same weights. Statistics and random seeds
+    of the model move. A model that has nothing to train gives `None`.
     """
     variables = model.trainable_variables
     if not variables:
@@ -52,9 +41,8 @@ def training_step(model, x):
             loss = tf.add_n([*_squares(outputs), *map(_float, losses)])
         gradients = tape.gradient(loss, values, unconnected_gradients="zero")
         optimizer.apply(gradients, variables)
-        for variable, value in zip(
-            model.non_trainable_variables, moved, strict=True
-        ):
+        untrained = model.non_trainable_variables
+        for variable, value in zip(untrained, moved, strict=True):
             variable.assign(value)
         return loss
 
@@ -67,13 +55,8 @@ def _values(model):
     Given to `stateless_call`, they keep a layer that draws from Keras' own
     random state from moving it.
     """
-    return tuple(
-        [tf.convert_to_tensor(v) for v in variables]
-        for variables in (
-            model.trainable_variables,
-            model.non_trainable_variables,
-        )
-    )
+    both = model.trainable_variables, model.non_trainable_variables
+    return tuple([tf.convert_to_tensor(v) for v in part] for part in both)
 
 
 def _squares(outputs):

@@ -18,14 +18,8 @@ def parameters(model):
 
 
 def multiply_adds(model, x):
-    """Returns the multiply-adds of one example, or `None` if not known.
-
-    They are those of the kernels as they are stored, zeros included.
-
-    Args:
-        model: A plain Keras model.
-        x: A batch of inputs that it takes.
-    """
+    """Returns the multiply-adds of one example of `x`, or `None` if not known.
+    They are those of the kernels as they are stored, zeros included."""
     try:
         uses = costs.count_uses(model, x)
     except Exception:  # A user's model may raise anything as it is traced.
@@ -37,11 +31,8 @@ def multiply_adds(model, x):
 
 
 def file_sizes(model):
-    """Returns how many bytes a model's `.keras` file has, and that gzipped.
-
-    Args:
-        model: A Keras model, not compiled: an optimizer would be saved too.
-    """
+    """Returns how many bytes a model's `.keras` file has, and that gzipped. The
+    model is not compiled: an optimizer would be saved too."""
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory) / "model.keras"
         model.save(path)

@@ -16,13 +16,8 @@ _LEAST = 0.03  # Seconds: what is shorter is called several times in a row.
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """What two functions took.
-
-    Attributes:
-        before, after: Medians of the seconds of one call.
-        ratio: Median, over the turns, of before / after.
-        spread: The middle half of these ratios, lowest and highest.
-    """
+    """What two functions took: medians of the seconds of one call, that of
+    before / after over the turns, and the middle half of these ratios."""
 
     before: float
     after: float
@@ -38,17 +33,11 @@ def seconds(function, clock=time.perf_counter):
 
 
 def alternate(one, other, repeats, turns=1, clock=time.perf_counter):
-    """Times two functions by turns, the other before, between and after.
+    """Times two functions that are warmed up by turns, the other before,
+    between and after: `one` as often as `repeats`, `other` `turns` times each.
 
-    Args:
-        one: Function whose time is asked for, warmed up.
-        other: Function to compare it with, warmed up.
-        repeats: How often to call `one`.
-        turns: How often to call `other` each time.
-        clock: Function that returns the time in seconds.
-
-    Returns:
-        The times of `one`, and for each the median of the other's around it.
+    Returns the times of `one`, and for each the median of the other's around
+    it, by a clock that returns seconds.
     """
 
     def others():
@@ -69,14 +58,8 @@ def middle(values):
 
 
 def compare_times(before, after, repeats, clock=time.perf_counter):
-    """Returns the `Timing` of two functions.
-
-    Both are called once first, to warm up.
-
-    Args:
-        before, after: Functions without arguments.
-        repeats: How often to time `after`, `before` once more.
-        clock: Function that returns the time in seconds.
+    """Returns the `Timing` of two functions without arguments, which are called
+    once first, to warm up: `after` as often as `repeats`, `before` once more.
     """
     (first, calls_first), (second, calls_second) = (
         _long_enough(function, clock) for function in (before, after)
