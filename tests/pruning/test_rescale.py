@@ -7,34 +7,29 @@ from networks import sequential
 import kprune
 from kprune.pruning import kept_weights
 
+A = np.arange(12.0).reshape(4, 3) - 3
+B = np.array([[1.0, -2.0], [3.0, 4.0], [5.0, 6.0]])
+
 
 def net():
-    model = sequential(
-        (4,),
-        keras.layers.Dense(3, bias_initializer="ones", name="a"),
-        keras.layers.Dense(2, name="b"),
-        keras.layers.Dense(2, kernel_initializer="zeros", name="c"),
-    )
-    model.layers[0].kernel.assign(np.arange(12.0).reshape(4, 3) - 3)
-    model.layers[1].kernel.assign([[1.0, -2.0], [3.0, 4.0], [5.0, 6.0]])
-    return model
+    dense = [keras.layers.Dense(n, name=x) for n, x in ((3, "a"), (2, "b"))]
+    zero = keras.layers.Dense(2, kernel_initializer="zeros", name="c")
+    values = [A, np.ones(3), B, np.ones(2), np.zeros((2, 2)), np.ones(2)]
+    return sequential((4,), *dense, zero, values=values)
 
 
-def kernel(model, name):
-    return kprune.masking.weights.unwrapped(
-        model.get_layer(name)
-    ).kernel.numpy()
+def assert_kernel(model, name, expected):
+    layer = kprune.masking.weights.unwrapped(model.get_layer(name))
+    np.testing.assert_allclose(layer.kernel, expected, rtol=1e-6)
 
 
 def test_a_plain_model():
     model = net()
     kept_weights.rescale(model)
     # 4 inputs, largest |w| 8: times 1 / 16. 3 inputs, largest 6.
-    expected = (np.arange(12.0).reshape(4, 3) - 3) / 16
-    np.testing.assert_allclose(kernel(model, "a"), expected, rtol=1e-6)
-    expected = np.array([[1, -2], [3, 4], [5, 6]]) / (6 * np.sqrt(3))
-    np.testing.assert_allclose(kernel(model, "b"), expected, rtol=1e-6)
-    assert not kernel(model, "c").any()
+    assert_kernel(model, "a", A / 16)
+    assert_kernel(model, "b", B / (6 * np.sqrt(3)))
+    assert_kernel(model, "c", 0)
     np.testing.assert_array_equal(model.get_layer("a").bias, np.ones(3))
 
 
@@ -59,11 +54,9 @@ def test_the_inputs_are_those_that_are_left():
     kprune.set_masks(model, masks)
     kept_weights.rescale(model)
     # Of a the largest left is 7, of 4 inputs: 0.5 / 7. Of b 4, of 2 inputs.
-    expected = (np.arange(12.0).reshape(4, 3) - 3) / 14
-    expected[:, 2] = 0
-    np.testing.assert_allclose(kernel(model, "a"), expected, rtol=1e-6)
+    assert_kernel(model, "a", np.where([True, True, False], A, 0) / 14)
     expected = np.array([[1, 0], [3, 4], [0, 0]]) / (4 * np.sqrt(2))
-    np.testing.assert_allclose(kernel(model, "b"), expected, rtol=1e-6)
+    assert_kernel(model, "b", expected)
 
 
 def test_values_under_a_mask_do_not_count():
@@ -71,31 +64,21 @@ def test_values_under_a_mask_do_not_count():
     masks = kprune.get_masks(model)
     masks["b/kernel"][2] = False  # 5 and 6 stay stored.
     kprune.set_masks(model, masks)
-    assert kernel(model, "b")[2, 1] == 6
+    assert_kernel(model, "b", B)
     kept_weights.rescale(model)
-    np.testing.assert_allclose(
-        kernel(model, "b")[1, 1], 1 / np.sqrt(2), rtol=1e-6
-    )
+    assert_kernel(model, "b", B / (4 * np.sqrt(2)))
 
 
 def test_inputs_of_convolutions_and_gates():
+    ones = {"kernel_initializer": "ones"}
     model = sequential(
         (4, 2),
-        keras.layers.Conv1D(3, 2, kernel_initializer="ones", name="conv"),
-        keras.layers.LSTM(
-            5,
-            kernel_initializer="ones",
-            recurrent_initializer="ones",
-            name="lstm",
-        ),
+        keras.layers.Conv1D(3, 2, **ones, name="conv"),
+        keras.layers.LSTM(5, **ones, recurrent_initializer="ones"),
     )
     kept_weights.rescale(model)
-    scales = {
-        w.name: np.unique(w.variable)
-        for w in kprune.masking.weights.find(model)
-    }
+    found = kprune.masking.weights.find(model)
+    scales = np.concatenate([np.unique(w.variable) for w in found])
     # 2 places of 2 channels; 3 channels; 5 units.
     expected = [4**-0.5, 3**-0.5, 5**-0.5]
-    np.testing.assert_allclose(
-        np.concatenate(list(scales.values())), expected, rtol=1e-6
-    )
+    np.testing.assert_allclose(scales, expected, rtol=1e-6)

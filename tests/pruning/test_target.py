@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from networks import sequential
 
 import kprune
 from kprune.pruning import target
@@ -12,23 +13,24 @@ layers = keras.layers
 
 def net():
     """8 x 8 x 3 -> 6 x 6 x 8 -> 4 x 4 x 8 -> 8 -> 5, with biases."""
-    keras.utils.set_random_seed(2)
-    return keras.Sequential(
-        [
-            keras.Input((8, 8, 3)),
-            layers.Conv2D(8, 3, name="a"),
-            layers.BatchNormalization(name="bn"),
-            layers.ReLU(name="relu"),
-            layers.Conv2D(8, 3, name="b"),
-            layers.GlobalAveragePooling2D(name="pool"),
-            layers.Dense(5, name="c"),
-        ]
+    return sequential(
+        (8, 8, 3),
+        layers.Conv2D(8, 3, name="a"),
+        layers.BatchNormalization(name="bn"),
+        layers.ReLU(name="relu"),
+        layers.Conv2D(8, 3, name="b"),
+        layers.GlobalAveragePooling2D(name="pool"),
+        layers.Dense(5, name="c"),
+        seed=2,
     )
 
 
-def kept(model):
-    masks = kprune.get_masks(model)
+def units(masks):
     return [masks[f"{n}/kernel"].any((0, 1, 2)).sum() for n in "ab"]
+
+
+def kept(model):
+    return units(kprune.get_masks(model))
 
 
 def multiply_adds(a, b):
@@ -45,25 +47,17 @@ COST = {"flops": multiply_adds, "parameters": parameters}
 @pytest.mark.parametrize("kind", COST)
 @pytest.mark.parametrize("left", [0.15, 0.5, 0.8])
 def test_channels(kind, left):
-    pruned = kprune.prune(
-        net(),
-        "magnitude",
-        target={kind: left},
-        granularity="channel",
-        min_kept=1,
-    )
+    options = {"granularity": "channel", "min_kept": 1}
+    pruned = kprune.prune(net(), "magnitude", target={kind: left}, **options)
     cost, budget = COST[kind], left * COST[kind](8, 8)
     a, b = kept(pruned)
     assert cost(a, b) <= budget < cost(a + 1, b + 1)
     # One group more, as the ranking has it, would be too much.
     sparsity = 1 - (a + b + 1) / 16
-    more = kprune.prune(
-        net(), "magnitude", sparsity, granularity="channel", min_kept=1
-    )
+    more = kprune.prune(net(), "magnitude", sparsity, **options)
     assert cost(*kept(more)) > budget
-    # And it is what the smaller model has.
-    small = kprune.shrink(pruned, verbose=0)
-    if kind == "parameters":
+    if kind == "parameters":  # And it is what the smaller model has.
+        small = kprune.shrink(pruned, verbose=0)
         assert small.count_params() == parameters(a, b)
 
 
@@ -86,8 +80,7 @@ def test_rounds_share_the_cost_out():
     seen = []
 
     def spy(objective, weights, masks):
-        sizes = [masks[f"{n}/kernel"].any((0, 1, 2)).sum() for n in "ab"]
-        seen.append(multiply_adds(*sizes) / multiply_adds(8, 8))
+        seen.append(multiply_adds(*units(masks)) / multiply_adds(8, 8))
         return {name: abs(np.asarray(w)) for name, w in weights.items()}
 
     pruner = kprune.Pruner(spy, "channel", schedule="linear", rounds=3)
@@ -101,8 +94,8 @@ def test_rounds_share_the_cost_out():
     [
         ({"sparsity": 0.5, "target": {"flops": 0.5}}, "place of a sparsity"),
         ({"target": {"flop": 0.5}}, "Did you mean 'flops'"),
-        ({"target": {"flops": 1.5}}, "share in"),
-        ({"target": {"flops": True}}, "share in"),
+        ({"target": {"flops": 1.5}}, "share to leave"),
+        ({"target": {"flops": True}}, "share to leave"),
         ({"target": 0.5}, "Expected a dict"),
         ({"target": {"flops": 0.5, "parameters": 0.5}}, "one entry"),
         ({"target": {"parameters": 0.01}}, "cannot be met"),

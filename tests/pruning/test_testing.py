@@ -28,31 +28,22 @@ def test_a_criterion_of_channels_alone_says_which():
     check_criterion(of_the_last_layer, channels=channels)
 
 
-def of_the_first_weight_only(objective, weights, masks):
-    scores = snip(objective, weights, masks)
-    return dict(list(scores.items())[:1])
+def changed(change):
+    """Returns SNIP with a change of each score."""
+
+    def criterion(*given):
+        return {name: change(s) for name, s in snip(*given).items()}
+
+    return criterion
 
 
-def of_another_shape(objective, weights, masks):
-    scores = snip(objective, weights, masks)
-    return {name: tf.reshape(s, [-1]) for name, s in scores.items()}
-
-
-def not_finite(objective, weights, masks):
-    scores = snip(objective, weights, masks)
-    return {name: s / 0.0 for name, s in scores.items()}
-
-
-def in_half_precision(objective, weights, masks):
-    scores = snip(objective, weights, masks)
-    return {name: tf.cast(s, tf.float16) for name, s in scores.items()}
+def of_the_first_weight_only(*given):
+    return dict(list(snip(*given).items())[:1])
 
 
 def drawn_anew(objective, weights, masks):
-    return {
-        name: np.random.default_rng().random(w.shape)
-        for name, w in weights.items()
-    }
+    rng = np.random.default_rng()
+    return {name: rng.random(w.shape) for name, w in weights.items()}
 
 
 def drawn_from_the_global_state(objective, weights, masks):
@@ -73,47 +64,41 @@ def that_moves_the_weights_given(objective, weights, masks):
     return scores
 
 
-def summed_over_batches(objective, weights, masks):
-    scores = snip(objective, weights, masks)
+def summed_over_batches(objective, *given):
+    scores = snip(objective, *given)
     return {name: objective.batch_count * s for name, s in scores.items()}
 
 
-def averaged_after_the_absolute_value(objective, weights, masks):
-    each = [
-        snip(objective.on(place), weights, masks)
-        for place in range(objective.batch_count)
-    ]
-    return {n: tf.add_n([s[n] for s in each]) / len(each) for n in weights}
+def averaged_after_the_absolute_value(objective, *given):
+    places = range(objective.batch_count)
+    each = [snip(objective.on(place), *given) for place in places]
+    return {n: tf.add_n([s[n] for s in each]) / len(each) for n in each[0]}
+
+
+def summed_over_replicas(objective, *given):
+    count = objective.strategy.num_replicas_in_sync
+    return {name: count * s for name, s in snip(objective, *given).items()}
 
 
 @pytest.mark.parametrize(
     "criterion, message",
     [
         (of_the_first_weight_only, "gave no scores"),
-        (of_another_shape, "wrong shape"),
-        (not_finite, r"not all finite|NaN"),
-        (in_half_precision, "float16"),
+        (changed(lambda score: tf.reshape(score, [-1])), "wrong shape"),
+        (changed(lambda score: score / 0.0), r"not all finite|NaN"),
+        (changed(lambda score: tf.cast(score, tf.float16)), "float16"),
         (drawn_anew, "differ from call to call"),
         (drawn_from_the_global_state, "global random state"),
         (that_moves_the_model, r"Scoring changed .*conv.kernel' of the model"),
         (that_moves_the_weights_given, r"differ from call|weights .* given"),
         (summed_over_batches, "in four parts of two"),
         (averaged_after_the_absolute_value, "in four parts of two"),
+        (summed_over_replicas, "shared by two replicas"),
     ],
 )
 def test_a_fault_is_found_and_named(criterion, message):
     with pytest.raises((AssertionError, ValueError), match=message):
         check_criterion(criterion)
-
-
-def test_a_sum_over_replicas_is_found():
-    def summed_over_replicas(objective, weights, masks):
-        scores = snip(objective, weights, masks)
-        count = objective.strategy.num_replicas_in_sync
-        return {name: count * s for name, s in scores.items()}
-
-    with pytest.raises(AssertionError, match="shared by two replicas"):
-        check_criterion(summed_over_replicas)
 
 
 def test_where_there_are_no_two_devices_it_says_so(monkeypatch):
