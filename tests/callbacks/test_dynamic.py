@@ -337,8 +337,9 @@ def test_an_updater_of_ones_own(updates):
     assert all(moved > 0 for *_, moved in updates)
 
 
-def test_it_is_off_when_training_is_over(updates):
-    model, moving = network(), callback("dns")
+@pytest.mark.parametrize("method", ["set", "dns"])
+def test_it_is_off_when_training_is_over(method, updates):
+    model, moving = network(), callback(method, every="1it")
     with pytest.raises(Killed):
         fit(model, moving, Kill(4))
     masks = kprune.get_masks(model)

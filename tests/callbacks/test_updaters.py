@@ -202,6 +202,12 @@ def test_snfs_spares_dense_layers_of_little_momentum():
     assert counts == {"a": 14, "b": 40}
 
 
+def test_snfs_without_room_takes_all_that_is_free():
+    # One of two goes, and 0.99 of the one place that is free then is none.
+    now = moment({"w": [1.0, 2.0]}, momenta={"w": [1.0, 1.0]})
+    assert dynamic.SNFS().update(now).masks["w"].all()
+
+
 def test_snfs_names_a_momentum_that_is_not_finite():
     now = moment({"w": [1.0, 0]}, momenta={"w": [math.nan, 0]})
     with pytest.raises(ValueError, match=r"'w' at step 100.*NaN"):
