@@ -24,22 +24,15 @@ def taken_from(model, ticket):
     source = {n: np.asarray(v.value) for n, v in weights.named(ticket)}
     found = {1: [], 2: [], 3: []}
     for name, variable in weights.named(model):
-        stage, block = name.split("_")[:2] if "_" in name else ("", "")
-        if not name.endswith("_conv1/kernel"):
-            continue
-        prefix, rest = stage, name.split("_", 2)[2]
-        same = [
-            k
-            for k in (1, 2, 3, 4, 5)
-            if f"{prefix}_block{k}_{rest}" in source
-            and source[f"{prefix}_block{k}_{rest}"].shape
-            == tuple(variable.shape)
-            and (
-                source[f"{prefix}_block{k}_{rest}"] == np.asarray(variable)
-            ).all()
-        ]
-        assert len(same) == 1 and block.startswith("block")
-        found[int(stage.removeprefix("stage"))] += same
+        stage, _, rest = name.partition("_block")
+        if rest.endswith("_conv1/kernel"):
+            others = {k: f"{stage}_block{k}{rest[1:]}" for k in range(1, 6)}
+            (same,) = (
+                k
+                for k, other in others.items()
+                if np.array_equal(source.get(other), variable)
+            )
+            found[int(stage.removeprefix("stage"))].append(same)
     return found
 
 

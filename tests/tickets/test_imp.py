@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import regression
+from networks import sequential
 from regression import INITIAL, STEPS, descend, pruned, rate
 
 import kprune
@@ -221,14 +222,8 @@ def test_what_does_not_fit_is_said_at_once(options, expected):
 
 def test_groups_count_where_channels_go():
     # Four units, of which less than half a one would be left.
-    model = keras.Sequential(
-        [
-            keras.layers.Input((5,), name="x"),
-            keras.layers.Dense(4, name="a"),
-            keras.layers.Dense(1, name="linear"),
-        ]
-    )
-    model.compile("sgd", "mse")
+    layers = keras.layers.Dense(4, name="a"), keras.layers.Dense(1, name="b")
+    model = sequential((5,), *layers, optimizer="sgd", loss="mse")
     options = {"granularity": "channel", "fraction": 0.5}
     regression.search(model, levels=2, **options)
     with pytest.raises(ValueError, match="none of 4 weights or groups"):

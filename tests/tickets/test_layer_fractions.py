@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from networks import sequential
 
 import kprune
 from kprune.tickets import layer_fractions
@@ -31,27 +32,21 @@ def test_convolutions_lose_less():
     }
 
 
-def three_layers():
-    model = keras.Sequential(
-        [
-            keras.layers.Input((25,), name="x"),
-            keras.layers.Dense(4, name="hidden"),
-            keras.layers.Dense(25, name="middle"),
-            keras.layers.Dense(4, name="logits"),
-        ],
-        name="three",
-    )
-    model.compile("sgd", "mse")
-    return model
-
-
 def search(**options):
+    model = sequential(
+        (25,),
+        keras.layers.Dense(4, name="hidden"),
+        keras.layers.Dense(25, name="middle"),
+        keras.layers.Dense(4, name="logits"),
+        optimizer="sgd",
+        loss="mse",
+    )
     draws = np.random.default_rng(0)
     x = draws.normal(size=(8, 25)).astype("float32")
     y = draws.normal(size=(8, 4)).astype("float32")
     train = tf.data.Dataset.from_tensor_slices((x, y)).batch(4)
     training = kprune.tickets.Training(train, verbose=0)
-    return kprune.tickets.imp(three_layers(), training, **options)
+    return kprune.tickets.imp(model, training, **options)
 
 
 def kept(ticket):

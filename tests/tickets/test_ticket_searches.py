@@ -7,6 +7,7 @@ from fractions import Fraction
 import keras
 import numpy as np
 import pytest
+from networks import CE, sequential
 from searched import assert_same, everything, kill, split
 
 import kprune
@@ -20,21 +21,19 @@ _OTHERS = sorted({*range(19)} - {4, 15})
 
 def compiled_model(seed=0):
     """A network with all that is to be rewound: biases, statistics, draws."""
-    keras.utils.set_random_seed(seed)
-    model = keras.Sequential(
-        [
-            keras.layers.Input((8, 8, 1), name="image"),
-            keras.layers.Flatten(name="flat"),
-            keras.layers.Dense(12, name="hidden"),
-            keras.layers.BatchNormalization(name="norm"),
-            keras.layers.Dropout(0.2, seed=1, name="dropout"),
-            keras.layers.Dense(10, name="logits"),
-        ],
+    return sequential(
+        (8, 8, 1),
+        keras.layers.Flatten(name="flat"),
+        keras.layers.Dense(12, name="hidden"),
+        keras.layers.BatchNormalization(name="norm"),
+        keras.layers.Dropout(0.2, seed=1, name="dropout"),
+        keras.layers.Dense(10, name="logits"),
+        seed=seed,
         name="small",
+        optimizer="adam",
+        loss=CE,
+        metrics=["accuracy"],
     )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss, metrics=["accuracy"])
-    return model
 
 
 class Digits:
@@ -144,23 +143,6 @@ def test_a_killed_search_ends_as_if_it_had_not_been(tmp_path, finished, saves):
         assert train.begun[0] >= K
 
 
-def change(path, value):
-    """Changes a stored weight, and its digest unless that is to be kept."""
-    files = CheckpointFiles(path, 1)
-    step, state = files.latest()
-    state["values"]["logits/bias"] = np.full(10, value, "float32")
-    files.save(step, state)
-    return files, step, state
-
-
-@pytest.mark.parametrize("place", ["points/4", "points/0", "level-01/weights"])
-def test_a_changed_weight_is_noticed(copied, place):
-    change(copied / place, 0.5)
-    with pytest.raises(ValueError, match="have been changed") as error:
-        list(search(copied))
-    assert place in str(error.value)
-
-
 @pytest.mark.parametrize(
     ("place", "expected"),
     [
@@ -169,8 +151,13 @@ def test_a_changed_weight_is_noticed(copied, place):
         ("level-01/weights", "the SHA-256 of its weights was"),
     ],
 )
-def test_a_changed_weight_with_a_new_digest_is_too(copied, place, expected):
-    files, step, state = change(copied / place, 0.5)
+def test_a_changed_weight_is_noticed(copied, place, expected):
+    files = CheckpointFiles(copied / place, 1)
+    step, state = files.latest()
+    state["values"]["logits/bias"] = np.full(10, 0.5, "float32")
+    files.save(step, state)
+    with pytest.raises(ValueError, match=f"{place}.*have been changed"):
+        list(search(copied))
     state["digest"] = rewinding.digest(state["values"])
     files.save(step, state)
     with pytest.raises(ValueError, match=expected):
@@ -228,12 +215,9 @@ def test_a_directory_that_kprune_0_1_wrote_is_known(tmp_path):
     there["allocation"] = there["allocation"].replace("pruning.", "")
     there["optimizer"]["module"] = "kprune.optimizers"
     path.write_text(json.dumps(there))
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match="  optimizer: ") as error:
         search(tmp_path, **options)
-    (told,) = [
-        line for line in str(error.value).splitlines() if " there" in line
-    ]
-    assert told.startswith("  optimizer: ")
+    assert str(error.value).count(" there, ") == 1
     there["optimizer"]["module"] = "keras.optimizers"
     path.write_text(json.dumps(there))
     search(tmp_path, **options)
