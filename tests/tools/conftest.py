@@ -1,3 +1,4 @@
+import importlib
 import pathlib
 
 import pytest
@@ -17,6 +18,12 @@ def study(monkeypatch):
         kprune_command.run(f"{name}.run", [*map(str, arguments)])
 
     return call
+
+
+@pytest.fixture
+def part(study):
+    """Returns a function to a module of a study, by its dotted name."""
+    return importlib.import_module
 
 
 @pytest.fixture

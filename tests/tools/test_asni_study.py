@@ -1,7 +1,5 @@
 """ASNI's study: four variants, their table, findings and figures."""
 
-import importlib
-
 import pytest
 
 from kprune.pruning import kept_weights
@@ -30,21 +28,16 @@ def test_four_variants_and_their_table(study, tmp_path, capsys, rows):
     assert "S is below C" in out
     (path,) = tmp_path.glob("runs/*asni*/centroids.npz")
     assert len(kept_weights.Centroids.load(path).values) == 3
-    drawn = sorted(p.name for p in (tmp_path / "plots").iterdir())
-    assert drawn == [
-        "sparsity.png",
-        "weights_A.png",
-        "weights_C.png",
-        "weights_S.png",
-    ]
-    assert image.imread(tmp_path / "plots" / drawn[0]).std() > 0
+    drawn = sorted(p.stem for p in (tmp_path / "plots").glob("*.png"))
+    assert drawn == ["sparsity", "weights_A", "weights_C", "weights_S"]
+    assert image.imread(tmp_path / "plots/sparsity.png").std() > 0
     study("asni", *arguments)  # Nothing is trained again.
     again = capsys.readouterr().out
     assert again.split("\n\n")[1] == out.split("\n\n")[1]
 
 
-def test_the_findings(study, monkeypatch):
-    run = importlib.import_module("asni.run")
+def test_the_findings(part, monkeypatch):
+    run = part("asni.run")
     shares = {"D": 90.0, "A": 89.71, "C": 89.6, "S": 89.7}
     monkeypatch.setattr(
         run.experiment, "result", lambda path: {"test_accuracy": path / 100}
@@ -59,8 +52,8 @@ def test_the_findings(study, monkeypatch):
     assert run.findings(found) == ""
 
 
-def test_c_and_s_are_tickets_of_a(study):
-    run = importlib.import_module("asni.run")
+def test_c_and_s_are_tickets_of_a(part):
+    run = part("asni.run")
     base = run.experiment.complete({"pruner": {"method": "asni"}})
     a, c, s = (run.config_of(base, v, 7, "runs") for v in "ACS")
     for config, weights in ((c, "centroids"), (s, "original")):

@@ -1,6 +1,5 @@
 """The benchmark and what it measures with, in the small."""
 
-import importlib
 import json
 
 import keras
@@ -10,12 +9,6 @@ import pytest
 import kprune
 
 SMALL = ("--networks=lenet_300_100", "--batch_size=8", "--repeats=2")
-
-
-@pytest.fixture
-def part(study):
-    """Returns a function to a module of the study."""
-    return lambda name: importlib.import_module(f"benchmark.{name}")
 
 
 @pytest.fixture
@@ -82,12 +75,14 @@ def test_an_unknown_row_is_answered(refused):
 
 def test_a_row_has_the_median_and_the_middle_half(part):
     # Of 0 to 4, the quartiles are 1 and 3.
-    one = part("measurements").measured("what", np.arange(5.0), "<= 3")
+    one = part("benchmark.measurements").measured(
+        "what", np.arange(5.0), "<= 3"
+    )
     assert one.cells() == ["what", "2.00 x", "1.00 to 3.00", "<= 3", ""]
 
 
 def test_the_counter_of_traces_counts(part):
-    scorings = part("scorings")
+    scorings = part("benchmark.scorings")
     layer = scorings.TracedCalls()
     before = layer.count
     layer(np.ones((1, 2)))
@@ -105,12 +100,8 @@ def test_the_row_of_shrunk_networks(measured):
     found = {row[0]: row for row in lines}
     # 784 x 300 + 300 x 100 + 100 x 10 and the biases; 150 and 50 are left.
     row = found["shrink, lenet_300_100: parameters"]
-    assert row[1:] == [
-        "2.12 x",
-        "2.12 to 2.12",
-        "reported",
-        "266,610 to 125,810",
-    ]
+    counts = "266,610 to 125,810"
+    assert row[1:] == ["2.12 x", "2.12 to 2.12", "reported", counts]
     assert list(found)[4:7] == [
         "shrink, lenet_300_100: inference, batch 1",
         "shrink, lenet_300_100: inference, batch 32",
@@ -120,7 +111,7 @@ def test_the_row_of_shrunk_networks(measured):
 
 
 def test_what_snip_cuts_off(part):
-    dense, small = part("removals").compacted()
+    dense, small = part("benchmark.removals").compacted()
     assert dense.count_params() == 266_610
     # All 784 pixels go in, and 5 % of the weights are the least that stays.
     assert small.input_shape == dense.input_shape
@@ -130,7 +121,7 @@ def test_what_snip_cuts_off(part):
 def test_lite_computes_as_the_model_does(part):
     pytest.importorskip("tensorflow.lite")
     model = kprune.models.fc((4,), input_shape=(8, 8, 1), seed=0)
-    run = part("removals").lite(model)
+    run = part("benchmark.removals").lite(model)
     interpreter = run.__self__
     (given,) = interpreter.get_input_details()
     (taken,) = interpreter.get_output_details()

@@ -1,22 +1,17 @@
 """OSSuM's study, and what its parts compute."""
 
-import importlib
 import json
 
 import keras
 import numpy as np
 import pytest
+from networks import CE
 
 import kprune
 
 
-@pytest.fixture
-def part(study):
-    """Returns a function to a module of the study."""
-    return lambda name: importlib.import_module(f"ossum.{name}")
-
-
-def data():
+@pytest.fixture(scope="module")
+def digits():
     return kprune.datasets.load_arrays("digits")
 
 
@@ -35,13 +30,9 @@ def test_a_table_and_nothing_twice(study, refused, tmp_path, capsys, rows):
     out = capsys.readouterr().out
     head, *lines = rows(out)
     assert head == ["neurons kept", "5", "25", "50", "best"]
+    methods = "OSSuM, Linear OSSuM, Log OSSuM, norm, random, coreset"
     assert [line[0] for line in lines] == [
-        "OSSuM",
-        "Linear OSSuM",
-        "Log OSSuM",
-        "norm",
-        "random",
-        "coreset",
+        *methods.split(", "),
         "gradient supermask",
     ]
     assert len({line[3] for line in lines}) == 1  # All neurons: one network.
@@ -81,10 +72,8 @@ def test_variants_are_networks_of_their_own(study, refused, tmp_path, capsys):
         json.loads((tmp_path / f"quick_ablations-{v}-seed0.json").read_text())
         for v in ("relu", "tanh")
     ]
-    assert [s["settings"]["model"]["activation"] for s in stored] == [
-        "relu",
-        "tanh",
-    ]
+    found = [record["settings"]["model"]["activation"] for record in stored]
+    assert found == ["relu", "tanh"]
     assert stored[0]["result"]["series"] != stored[1]["result"]["series"]
     assert "Did you mean 'relu'" in refused(*arguments, "--variants=rely")
 
@@ -94,53 +83,44 @@ def test_a_config_without_an_experiment(refused, tmp_path):
     assert "`paper.experiment` of the kind curves or untrained" in said
 
 
-def test_curves_are_those_of_pruned_networks(part):
-    model, (train, test) = net(40), data()
+def test_curves_are_those_of_pruned_networks(part, digits):
+    model, (train, test) = net(40), digits
     methods = ["ossum", "linear_ossum", "log_ossum", "neuron_norm"]
     kept = [4, 10]
-    found = part("curves").curves(
+    found = part("ossum.curves").curves(
         model, {"kept": kept, "methods": methods}, 0, (train, test)
     )
     for method in methods:
         for place, width in enumerate(kept):
-            pruned = kprune.prune(
-                model,
-                method,
-                1 - width / 40,
-                data=train,
-                loss=part("networks").LOSS,
-            )
-            expected = part("networks").accuracy(pruned, test)
+            sparsity = 1 - width / 40
+            pruned = kprune.prune(model, method, sparsity, data=train, loss=CE)
+            expected = part("ossum.networks").accuracy(pruned, test)
             # Equal sums of logarithms may round apart in another order.
             assert abs(found[method][place] - expected) < 0.3, (method, width)
 
 
-def test_the_supermask_curve_is_that_of_the_supermask(part):
-    model, (train, test) = net(20), data()
-    options = {"epochs": 1}
-    found = part("curves").curves(
-        model,
-        {"kept": [5], "methods": ["supermask"], "supermask": options},
-        3,
-        (train, test),
-    )
+def test_the_supermask_curve_is_that_of_the_supermask(part, digits):
+    model, (train, test) = net(20), digits
+    options = {"kept": [5], "methods": ["supermask"]}
+    options["supermask"] = {"epochs": 1}
+    found = part("ossum.curves").curves(model, options, 3, digits)
     pruned = kprune.learned.neuron_supermask(
-        model, train, part("networks").LOSS, sparsity=0.75, seed=3, epochs=1
+        model, train, CE, sparsity=0.75, seed=3, epochs=1
     )
-    expected = part("networks").accuracy(pruned, test)
+    expected = part("ossum.networks").accuracy(pruned, test)
     assert found["supermask"] == pytest.approx([expected], abs=0.3)
 
 
 @pytest.mark.parametrize(
     "method", ["ossum_norm", "neuron_random", "coreset", "pab"]
 )
-def test_a_pruned_network_is_small_and_computes_the_same(part, method):
-    model, (train, test) = net(20, 20), data()
-    small = part("networks").pruned(model, method, 5, train, seed=2)
+def test_a_pruned_network_is_small_and_computes_the_same(part, digits, method):
+    model, (train, test) = net(20, 20), digits
+    small = part("ossum.networks").pruned(model, method, 5, train, seed=2)
     assert [layer.units for layer in small.layers[2:]] == [5, 5, 10]
     if method == "pab":
         return
-    loss = part("networks").LOSS
+    loss = CE
     if method == "coreset":
         masked = kprune.kept_weights.coreset(model, 0.75, train, seed=2)
     else:
@@ -151,15 +131,15 @@ def test_a_pruned_network_is_small_and_computes_the_same(part, method):
     np.testing.assert_allclose(small(test[0]), masked(test[0]), atol=1e-5)
 
 
-def test_the_search_tests_the_one_it_chose(part):
-    model, (train, test) = net(20, 20), data()
+def test_the_search_tests_the_one_it_chose(part, digits):
+    model, (train, test) = net(20, 20), digits
     experiment = {
         "methods": ["linear_ossum_norm", "pab"],
         "widths": [4, 12],
         "validation": 300,
         "examples": 200,
     }
-    found = part("search").search(model, experiment, 0, (train, test))
+    found = part("ossum.search").search(model, experiment, 0, (train, test))
     for method in experiment["methods"]:
         points, best = found["points"][method], found["best"][method]
         assert len(points) == 4
@@ -167,24 +147,24 @@ def test_the_search_tests_the_one_it_chose(part):
         place = [accuracy for _, accuracy in points].index(best["validation"])
         grid = [(4, 4), (4, 12), (12, 4), (12, 12)]
         assert tuple(best["widths"]) == grid[place]
-        chosen = part("search")._pruned(
+        chosen = part("ossum.search")._pruned(
             model, method, best["widths"], (train[0][:200], train[1][:200]), 0
         )
-        assert best["test"] == part("networks").accuracy(chosen, test)
+        assert best["test"] == part("ossum.networks").accuracy(chosen, test)
         # 64 a + a b + 10 b weights and a + b + 10 biases of 1,930 in all.
         a, b = best["widths"]
         left = 64 * a + a * b + 10 * b + a + b + 10
         assert best["removed"] == pytest.approx(100 * (1 - left / 1930))
 
 
-def test_training_lowers_the_loss_by_phases(part):
-    model, (train, test) = net(30), data()
-    before = part("networks").accuracy(model, test)
-    part("networks").train(
+def test_training_lowers_the_loss_by_phases(part, digits):
+    model, (train, test) = net(30), digits
+    before = part("ossum.networks").accuracy(model, test)
+    part("ossum.networks").train(
         model, train, [["sgd", 0.1, 2], ["sgd", 0.01, 1], ["adam", 1e-3, 1]], 0
     )
     assert isinstance(model.optimizer, keras.optimizers.Adam)
-    assert part("networks").accuracy(model, test) > max(80, before)
+    assert part("ossum.networks").accuracy(model, test) > max(80, before)
 
 
 def test_the_table(part, rows):
@@ -193,7 +173,7 @@ def test_the_table(part, rows):
         {"series": {"ossum": [20.0, 50.0], "coreset": [60.0, 7.0]}},
     ]
     experiment = {"kept": [5, 1000], "variants": {"fc": {}}}
-    assert rows(part("run").table(experiment, {"fc": results})) == [
+    assert rows(part("ossum.run").table(experiment, {"fc": results})) == [
         ["neurons kept", "5", "1,000", "best"],
         ["OSSuM", "15.0 ± 7.1", "40.0 ± 14.1", "**40.0 ± 14.1**"],
         ["coreset", "60.0 ± 0.0", "6.0 ± 1.4", "**60.0 ± 0.0**"],

@@ -5,22 +5,23 @@ import importlib.util
 import io
 import json
 import pathlib
+import shutil
 
-import keras
 import numpy as np
 import pytest
+from networks import CE
 
 import kprune
 import kprune_command
 
 ROOT = pathlib.Path(__file__).parents[2]
-TINY = (
+TINY = [
     "--network=conv2",
     "--dataset=digits",
     "--batch_size=32",
     "--sparsities=0.99,0.9",
     "--rounds=3,2",
-)
+]
 METHODS = "--methods=snip,snip_mb,iter_snip,force,iter_snip_linear,grasp"
 
 
@@ -64,21 +65,15 @@ def test_cells_are_those_of_the_library(finished):
     )
     train, _ = kprune.datasets.load("digits", 32, seed=0, drop_remainder=True)
     batches = list(train.as_numpy_iterator())
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     # The first two batches are kept for measuring.
+    options = {"rounds": 3, "scoring": {"batches": 1}}
     pruned = kprune.prune(
-        model,
-        "iter_snip",
-        0.9,
-        rounds=3,
-        data=batches[2:],
-        loss=loss,
-        scoring={"batches": 1},
+        model, "iter_snip", 0.9, data=batches[2:], loss=CE, **options
     )
     own = kprune.get_masks(pruned)
     cells = kprune.masks.load(workdir / "iter_snip-0.9-batches3-seed0.npz")
     assert kprune.masks.overlap(own, cells) == 1
-    objective = kprune.Objective(model, batches[:2], loss)
+    objective = kprune.Objective(model, batches[:2], CE)
     gradient = objective.gradient(kprune.masks.apply(own, objective.weights))
     kept = {name: gradient[name].numpy()[mask] for name, mask in own.items()}
     norm = np.sqrt(sum(np.square(g).sum() for g in kept.values()))
@@ -126,16 +121,13 @@ def test_a_typing_error_is_answered(flag, expected, refused, tmp_path):
 
 
 def test_without_matplotlib_it_says_what_to_install(
-    study, tmp_path, monkeypatch, capsys
+    finished, study, tmp_path, monkeypatch, capsys
 ):
-    find = importlib.util.find_spec
-
-    def find_all_but_matplotlib(name, *package):
-        return None if name == "matplotlib" else find(name, *package)
-
-    monkeypatch.setattr(importlib.util, "find_spec", find_all_but_matplotlib)
-    study("structure", *TINY, "--methods=snip", f"--workdir={tmp_path}")
+    cells = shutil.ignore_patterns("*.png")
+    workdir = shutil.copytree(finished[0], tmp_path / "run", ignore=cells)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    study("structure", *TINY, METHODS, f"--workdir={workdir}")
     out = capsys.readouterr().out
     assert "kprune[plots]" in out
     assert "| SNIP |" in out
-    assert not (tmp_path / "structure.png").exists()
+    assert not (workdir / "structure.png").exists()
