@@ -13,18 +13,9 @@ from kprune.scoring.objective import Objective
 class PruningCallback(keras.callbacks.Callback):
     """Lets a pruner look at a model while it trains.
 
-    A subclass calls `find_weights` or `begin` in `on_train_begin`, and `draw`
-    whenever masks are due. Resumed runs (`kprune.training.fit`) need its
-    `get_state` and `set_state`.
-
-    Args:
-        pruner: A `kprune.Pruner`, of which each draw is a round.
-        data, loss, scoring, seed: As for `kprune.prune`.
-
-    Attributes:
-        pruner: The pruner.
-        left_out: Dict from the weights that stay dense to the reason, once
-            training has begun.
+    A subclass calls `find_weights` or `begin` in `on_train_begin`, and `draw`,
+    a round of the pruner, whenever masks are due. `left_out` then says which
+    weights stay dense, and why.
     """
 
     def __init__(self, pruner, data=None, loss=None, scoring=None, seed=0):
@@ -43,12 +34,15 @@ class PruningCallback(keras.callbacks.Callback):
         )
 
     def begin(self):
-        """Finds the weights of a model that is to be pruned, each with a mask.
-
-        Raises:
-            ValueError: If one has no mask.
-        """
-        check_masks(self.model)
+        """Finds the weights to be pruned, each of which must have a mask."""
+        wrapping.get_masks(self.model)  # Raises if there is none.
+        found = weights.prunable(self.model).items()
+        if bare := [name for name, w in found if w.mask is None]:
+            raise ValueError(
+                f"Model {self.model.name!r} has weights that can be pruned and "
+                f"have no mask: {', '.join(bare)}. They may have been frozen "
+                "before. Wrap the model again: model = kprune.wrap(model)."
+            )
         self.find_weights()
         wrapping.set_notes(self.model, self.left_out)
 
@@ -60,29 +54,17 @@ class PruningCallback(keras.callbacks.Callback):
 
     def objective(self):
         """Returns the model as it is now, as an `Objective`."""
-        return Objective(
-            self.model,
-            self.data(),
-            self._loss,
-            self._scoring,
-            seed=self._seed,
-            exclude=self.left_out,
-        )
+        how = {"seed": self._seed, "exclude": self.left_out}
+        data, loss = self.data(), self._loss
+        return Objective(self.model, data, loss, self._scoring, **how)
 
     def data(self):
         """Returns what the criterion looks at, as for `kprune.prune`."""
         return self._data
 
     def draw(self, budget, number):
-        """Returns the masks that a round of the pruner leads to.
-
-        Args:
-            budget: A `kprune.masks.Budget`.
-            number: Integer >= 1, of the round.
-
-        Returns:
-            `(before, after)`, dicts of boolean arrays. Nothing is changed.
-        """
+        """Returns the masks before a round of the pruner, numbered from 1, and
+        those that it leads to. Changes nothing."""
         objective = self.objective()
         before = objective.masks
         after = self.pruner.step(objective, before, budget, number)
@@ -95,11 +77,8 @@ class PruningCallback(keras.callbacks.Callback):
         return before, after
 
     def log_masks(self, logs):
-        """Adds `sparsity` and `kept` to Keras' `logs`.
-
-        Returns:
-            How many entries there are.
-        """
+        """Adds `sparsity` and `kept` to Keras' `logs`, and returns how many
+        entries there are."""
         masks = self.current_masks()
         total = sum(mask.size for mask in masks.values())
         kept = sum(int(np.count_nonzero(mask)) for mask in masks.values())
@@ -108,30 +87,13 @@ class PruningCallback(keras.callbacks.Callback):
         return total
 
     def ended_early(self, clock, what):
-        """Whether training ended before pruning did, with a warning if so.
-
-        Args:
-            clock: A `StepCounter`.
-            what: String, what happens at its end.
-        """
+        """Whether training ended before the clock's end, at which happens
+        `what`, with a warning if so."""
         step, end = clock.step, clock.end
-        early = step is not None and step < end
-        if early:
-            user_warnings.warn(
-                f"Training ended after {step} steps, before the {end} {what}. "
-                "The model was pruned to the final sparsity, and has not "
-                "trained since."
-            )
-        return early
-
-
-def check_masks(model):
-    """Raises `ValueError` unless all weights that can be pruned have masks."""
-    wrapping.get_masks(model)  # Raises if there is none.
-    bare = [n for n, w in weights.prunable(model).items() if w.mask is None]
-    if bare:
-        raise ValueError(
-            f"Model {model.name!r} has weights that can be pruned and have no "
-            f"mask: {', '.join(bare)}. They may have been frozen before. Wrap "
-            "the model again: model = kprune.wrap(model)."
+        if step is None or step >= end:
+            return False
+        user_warnings.warn(
+            f"Training ended after {step} steps, before the {end} {what}. The "
+            "model was pruned to the final sparsity, and has not trained since."
         )
+        return True

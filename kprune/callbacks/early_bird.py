@@ -35,12 +35,9 @@ class EarlyBird(PruningCallback):
     normalization, train with an L1 penalty on them
     (`kprune.callbacks.regularization.slim`).
 
-    Masks are drawn after epochs, never before the first, where all scales are
-    equal; of equal scores other ones are drawn each time, so that a network
-    that does not learn has no early bird.
-
-    To Keras' `logs` it adds `mask_distance`, the largest of the distances, as
-    soon as there are two masks. It goes on doing so where training does.
+    Of equal scores other ones are drawn each time, so that a network that
+    does not learn has no early bird. To Keras' `logs` it adds `mask_distance`,
+    the largest of the distances, as soon as there are two masks.
 
     Args:
         method: A name that `kprune.prune` takes, a `kprune.Pruner` or a
@@ -62,8 +59,8 @@ class EarlyBird(PruningCallback):
             being 1, or `None`.
 
     Raises:
-        ValueError: If an argument does not fit, the model's part of which is
-            told when training begins.
+        ValueError: If an argument does not fit; when training begins, if the
+            method does not fit the model.
 
     Example:
 
@@ -117,8 +114,7 @@ class EarlyBird(PruningCallback):
         """Goes on from what `get_state` returned."""
         self._before.clear()
         self._before.extend(map(_unpacked, state["before"]))
-        if state["masks"] is not None:
-            self.masks = _unpacked(state["masks"])
+        self.masks = state["masks"] and _unpacked(state["masks"])
         self.emerged_epoch = state["emerged_epoch"]
 
     def on_train_begin(self, logs=None):
@@ -126,11 +122,9 @@ class EarlyBird(PruningCallback):
         self.masks = self.emerged_epoch = None
         self.find_weights()
         # Raises now, not an epoch later, if the method does not fit the model.
-        objective = self.objective()
+        objective, grain = self.objective(), self.pruner.grain
         self.pruner.ranking(objective, objective.masks, 1)
-        self._grouping = self.pruner.grain.grouping(
-            self.model, objective.layouts
-        )
+        self._grouping = grain.grouping(self.model, objective.layouts)
 
     def on_epoch_end(self, epoch, logs=None):
         masks, new = self._draw(epoch + 1)
@@ -139,16 +133,14 @@ class EarlyBird(PruningCallback):
             logs["mask_distance"] = max(distances)
         full = len(distances) == self._before.maxlen
         self._before.append(new)
-        if self.masks is not None:
-            return
-        if full and max(distances) <= self._tolerance:
+        settled = full and max(distances) <= self._tolerance
+        if self.masks is None and settled:
             self.masks, self.emerged_epoch = masks, epoch + 1
             if self._stop:
                 self.model.stop_training = True
 
     def _draw(self, number):
-        """Returns the masks that pruning the model as it is would give, and
-        which groups are left, dicts of boolean arrays."""
+        """Returns the masks that pruning now gives, and the groups left."""
         one_shot, rule = schedules.get("one_shot"), self.pruner.count
         budget = Budget(self._sparsity, one_shot, 1, rule=rule)
         _, found = self.draw(budget, number)

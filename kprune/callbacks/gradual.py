@@ -1,23 +1,19 @@
-"""Gradual pruning: sparsity that grows while the model trains.
+"""Gradual pruning: any pruner on any schedule while the model trains.
 
-Gradual magnitude pruning of Zhu & Gupta, 2017
-(https://arxiv.org/abs/1710.01878), ASNI of Damadi et al., 2022, and any other
-pruner on any schedule.
+As in Zhu & Gupta, 2017 (https://arxiv.org/abs/1710.01878).
 """
 
 import functools
 import math
 from fractions import Fraction
 
-import numpy as np
-
 from kprune.callbacks.base import PruningCallback
 from kprune.callbacks.pruned_behavior import PrunedBehavior
 from kprune.callbacks.step_counter import StepCounter
 from kprune.masking import wrapping
-from kprune.masking.masks import Budget
+from kprune.masking.masks import Budget, hamming
 from kprune.pruning import recipes, schedules, scope
-from kprune.runtime import user_warnings
+from kprune.runtime import checks, user_warnings
 from kprune.runtime.renamed import renamed
 from kprune.scoring import config
 from kprune.scoring.batches import Batches
@@ -28,11 +24,10 @@ _DEFAULTS = {"begin": 0, "end": "75%", "every": "100it"}
 class GradualPruning(PruningCallback):
     """Prunes a wrapped model step by step while it trains.
 
-    At `begin`, then `every` so many steps, and at `end` the pruner ranks the
-    weights as they are by then and sets the masks to the sparsity that its
-    schedule has reached. The final sparsity comes at `end`, whatever `every`
-    is, or where training ends if that is earlier. Weights that stay keep
-    their values.
+    At `begin`, then `every` so many steps, and at `end`, or where training
+    ends if that is earlier, the pruner ranks the weights as they are by then
+    and sets the masks to the sparsity that its schedule has reached. Weights
+    that stay keep their values.
 
     What is removed stays away, unless the pruner says `recover=True`. Removed
     weights then keep their values under the mask, but for weight decay, to be
@@ -108,17 +103,18 @@ class GradualPruning(PruningCallback):
         by_epoch = isinstance(found, recipes.EpochSchedule)
         self._by_epoch = found if by_epoch else None
         if by_epoch:
-            given = {**timing, "sparsity": sparsity}
-            _refuse(method, {**given, "schedule": options.get("schedule")})
+            given = {**options, **timing, "sparsity": sparsity}
+            own = (*timing, "sparsity", "schedule")
+            why = f"Method {method!r} says itself when to prune, and how much: "
+            scope.refuse_axes(given, own, f"{why}set its own options instead.")
             found = found.pruner
         elif found.schedule == "one_shot" and not options.get("schedule"):
             found = found.with_axes(schedule="cubic")
-        _refuse_changes(method, found)
+        expected = "one that leaves kept weights as they are trained"
+        checks.require(found.after_pruning is None, "method", method, expected)
         super().__init__(found, data, loss, scoring, seed)
-        self._timing = {
-            name: default if timing[name] is None else timing[name]
-            for name, default in _DEFAULTS.items()
-        }
+        timing = {name: t for name, t in timing.items() if t is not None}
+        self._timing = {**_DEFAULTS, **timing}
         if not by_epoch:
             StepCounter(**self._timing)  # Raises if one cannot be read.
             self._sparsity = scope.sparsity_of(found.grain, sparsity)
@@ -204,36 +200,14 @@ class GradualPruning(PruningCallback):
     def _update(self, step):
         """Prunes as it is due after a step."""
         begin, end = self.clock.begin, self.clock.end
-        progress = Fraction(1)
-        if step < end:
-            progress = Fraction(step - begin, end - begin)
+        progress = Fraction(step - begin, end - begin) if step < end else 1
         number = 1 + math.ceil((step - begin) / self.clock.every)
-        budget = Budget(
-            self._final, self._schedule, progress, rule=self.pruner.count
-        )
+        rule = self.pruner.count
+        budget = Budget(self._final, self._schedule, progress, rule=rule)
         before, after = self.draw(budget, number)
         _warn_of_empty(before, after)
-        self._changed += sum(
-            int(np.count_nonzero(after[name] != before[name])) for name in after
-        )
+        self._changed += hamming(after, before)
         wrapping.set_masks(self.model, after)
-
-
-def _refuse(method, given):
-    given = [name for name, value in given.items() if value is not None]
-    if given:
-        raise ValueError(
-            f"Method {method!r} says itself when to prune, and how much: "
-            f"set its own options instead. Received: {', '.join(given)}."
-        )
-
-
-def _refuse_changes(method, pruner):
-    if pruner.after_pruning is not None:
-        raise ValueError(
-            "GradualPruning leaves kept weights as they are trained. "
-            f"Received a method that changes them: {method!r}"
-        )
 
 
 def _check_start(schedule, sparsity):

@@ -10,14 +10,8 @@ class PrunedBehavior:
         self._before = []
 
     def change(self, model, keep_pruned_values, dense_gradients=None):
-        """Sets the behavior for a training that begins.
-
-        Args:
-            model: A wrapped model, changed in place.
-            keep_pruned_values, dense_gradients: As for
-                `kprune.masking.wrapping.set_pruned_behavior`. `None` leaves
-                gradients as they are.
-        """
+        """Sets the behavior for a training that begins, as
+        `wrapping.set_pruned_behavior` does. `None` leaves gradients alone."""
         wrappers, before = wrapping.wrappers(model), self._before
         # What an interrupted training left is not what was before.
         if [wrapper for wrapper, *_ in before] != wrappers:

@@ -1,7 +1,6 @@
 """When callbacks act: durations as steps, and a count of steps of one's own.
 
-Keras' `batch` begins at 0 again in each epoch, and in an epoch that is resumed
-in its midst too, so that it cannot be told from it how far a training is.
+Keras' `batch` begins at 0 in each epoch, and in one resumed in its midst too.
 """
 
 from kprune.training import durations
@@ -16,46 +15,26 @@ class StepCounter:
 
     A callback calls `start` in `on_train_begin`, `begin_epoch` in
     `on_epoch_begin` and `advance` in `on_train_batch_end`, and has `state` in
-    its own `get_state` and `set_state`.
-
-    Args:
-        begin, end, every: Durations, as `kprune.training.durations.steps`
-            reads them.
-
-    Raises:
-        ValueError: If one of them cannot be read.
-
-    Attributes:
-        begin, end, every: Integers, in steps. `None` before `start`.
-        epochs: Integer, of the whole training. `None` before `start`.
-        step: Integer, how many steps are done. `None` before `begin_epoch`.
+    its own. After `start` the durations `begin`, `end` and `every` are steps;
+    after `begin_epoch`, `step` is how many are done.
     """
 
     def __init__(self, begin, end, every):
         self._durations = {"begin": begin, "end": end, "every": every}
         for duration in self._durations.values():
             durations.steps(duration, 1, 1)
-        self.begin = self.end = self.every = self.epochs = self.step = None
-        self._steps_per_epoch = None
-        self._epoch_ends = None
+        self.begin = self.end = self.every = self.step = None
+        self._steps_per_epoch = self._epoch_ends = None
         self._before = 0  # Steps that were done when this epoch began.
 
     def start(self, params, cut=False):
-        """Begins a training anew.
+        """Begins a training with the `params` of a Keras callback.
 
-        Args:
-            params: The `params` of a Keras callback. `fit` may not know the
-                `steps` of an epoch; only durations in steps can be used then.
-            cut: Whether an end that is beyond the end of the training counts
-                as the end of the training. Defaults to `False`.
-
-        Raises:
-            ValueError: If a duration is counted in what is not known,
-                nothing is between `begin` and `end`, or `every` is 0.
+        Where `fit` does not know the `steps` of an epoch, only durations in
+        steps can be used. `cut` ends no later than the training does.
         """
-        self.epochs = params["epochs"]
         self._steps_per_epoch = per_epoch = params.get("steps")
-        total = per_epoch * self.epochs if per_epoch else None
+        total = per_epoch * params["epochs"] if per_epoch else None
         self.begin, self.end, self.every = (
             durations.steps(duration, per_epoch, total)
             for duration in self._durations.values()
@@ -73,20 +52,12 @@ class StepCounter:
         self.step = None
 
     def begin_epoch(self, epoch):
-        """Sets the count at the begin of an epoch.
+        """Sets the count at the begin of an epoch, and returns the step that
+        is due now, or `None`.
 
-        It goes on where it was, or where the state that was put back says.
-        Without either the epochs before count as done.
-
-        Args:
-            epoch: Integer from 0, as Keras numbers them.
-
-        Returns:
-            The step that is due now, or `None`. It may be one at which
-            another `fit` ended, if this one has an `initial_epoch`.
-
-        Raises:
-            ValueError: If there were epochs of unknown length before.
+        It goes on where it was, or where the state that was put back says;
+        without either the epochs before count as done. What is due may be the
+        step at which another `fit` ended, if this one has an `initial_epoch`.
         """
         started = self._steps_before(epoch)
         if self.step is None:
@@ -98,14 +69,8 @@ class StepCounter:
         return due
 
     def advance(self, batch):
-        """Counts the steps of an execution.
-
-        Args:
-            batch: Integer, the number of its last batch, as Keras gives it.
-
-        Returns:
-            The last step that fell due in it, or `None`.
-        """
+        """Counts the steps of an execution up to Keras' `batch`, and returns
+        the last one that fell due in it, or `None`."""
         step = self._before + batch + 1
         if self._epoch_ends is not None:
             # Keras counts the last execution of an epoch as a whole one.
@@ -136,14 +101,10 @@ class StepCounter:
         return 0
 
     def _go_to(self, step):
+        """Sets the count, and returns the last step due since, or `None`."""
         before, self.step = self.step, step
-        due = self._last_due(step)
-        return due if due is not None and due > before else None
-
-    def _last_due(self, step):
-        """Returns the last step up to `step` that is due, or `None`."""
         if step < self.begin:
             return None
-        if step >= self.end:
-            return self.end
-        return step - (step - self.begin) % self.every
+        rest = (step - self.begin) % self.every
+        due = self.end if step >= self.end else step - rest
+        return due if due > before else None

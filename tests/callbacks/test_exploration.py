@@ -18,12 +18,13 @@ def test_by_hand():
     # Places 0 to 3 were active; now one of three is as it was; 2 + 2 changes.
     assert measured.exploration == 0.8
     assert measured.overlap == 1 / 3
-    assert measured.churn == 0.8
-    assert (measured.kept, measured.sparsity) == (2, 0.6)
+    logs = {"sparsity": 0.6, "kept": 2, "mask_churn": 0.8}
+    assert measured.logs() == {**logs, "exploration": 0.8, "overlap": 1 / 3}
     measured.begin_epoch()
-    assert measured.churn == 0
+    assert measured.logs()["mask_churn"] == 0
     measured.follow(masks("11000"))
-    assert (measured.churn, measured.exploration) == (0.4, 0.8)
+    assert measured.logs()["mask_churn"] == 0.4
+    assert measured.exploration == 0.8
 
 
 def test_it_is_put_back():
@@ -33,6 +34,5 @@ def test_it_is_put_back():
     again.set_state(measured.get_state())
     for one in (measured, again):
         one.follow(masks("00110"))
-    for name in ("exploration", "overlap", "churn", "kept", "sparsity"):
-        assert getattr(again, name) == getattr(measured, name)
+    assert again.logs() == measured.logs()
     assert measured.overlap == 0

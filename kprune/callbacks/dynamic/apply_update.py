@@ -8,48 +8,34 @@ from kprune.runtime import keras_internals
 
 
 def apply_update(model, weights, before, change, keeps_slots):
-    """Sets masks, and what goes with them: values and optimizer slots.
-
-    What is removed is set to zero, and so are its slots; what begins anew,
-    likewise.
-
-    Args:
-        model: A wrapped, compiled model with a built optimizer.
-        weights: Dict of `kprune.masking.weights.Weight` by name.
-        before: Dict of the masks that are there.
-        change: A `MaskUpdate`.
-        keeps_slots: Whether to leave all slots as they are.
-    """
+    """Sets the masks of a `MaskUpdate`, and zeroes what is removed and what
+    begins anew: values and, unless they are kept, the optimizer's slots."""
     masks = {
         name: mask
         for name, mask in change.masks.items()
         if not np.array_equal(mask, before[name])
     }
-    slots = [
-        (slot, keras.ops.convert_to_numpy(slot))
-        for name in masks
-        if keeps_slots
-        for slot in keras_internals.slots(
-            model.optimizer, weights[name].variable
-        )
-    ]
+    variables = {name: weights[name].variable for name in change.masks}
+    slots = {
+        name: keras_internals.slots(model.optimizer, variable)
+        for name, variable in variables.items()
+    }
+    held = [s for name in masks if keeps_slots for s in slots[name]]
+    held = [(slot, keras.ops.convert_to_numpy(slot)) for slot in held]
     if masks:
         wrapping.set_masks(model, masks)
-    for slot, value in slots:
+    for slot, value in held:
         slot.assign(value)
     for name, mask in change.masks.items():
         fresh = mask & ~before[name]
         if change.fresh is not None:
             fresh = change.fresh[name]
         if change.weights is not None:
-            weights[name].variable.assign(change.weights[name])
+            variables[name].assign(change.weights[name])
         elif weights[name].keep_pruned_values:
-            _zero(weights[name].variable, fresh)
-        if not keeps_slots:
-            for slot in keras_internals.slots(
-                model.optimizer, weights[name].variable
-            ):
-                _zero(slot, fresh)
+            _zero(variables[name], fresh)
+        for slot in () if keeps_slots else slots[name]:
+            _zero(slot, fresh)
 
 
 def _zero(variable, entries):

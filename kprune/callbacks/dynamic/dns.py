@@ -8,7 +8,7 @@ import numpy as np
 from kprune.callbacks.dynamic.training_state import MaskUpdate
 from kprune.callbacks.dynamic.updater import MaskUpdater
 from kprune.masking import weights as weights_
-from kprune.runtime import checks, lookup
+from kprune.runtime import checks
 from kprune.runtime.methods import Method
 
 
@@ -24,11 +24,9 @@ class DNS(MaskUpdater):
     that are not 0, when training begins, and stay. Weights under the mask
     keep their values and get the gradients that they would have if they were
     kept, which is how they come back. At a step t the mask of each weight is
-    refreshed with probability (1 + gamma t)^-power. So sparsity is what comes
-    of c, and the model need not be pruned to begin with: the paper begins with
-    a trained one. Biases are not pruned here and do not count in mu and sigma.
-
-    Each refresh reads the weights from the host.
+    refreshed, on the host, with probability (1 + gamma t)^-power. Sparsity is
+    what comes of c, and the model need not be pruned to begin with: the paper
+    begins with a trained one. Biases are not pruned here and do not count.
 
     Args:
         c: Number, or a dict of numbers by weight or layer name or pattern
@@ -42,6 +40,7 @@ class DNS(MaskUpdater):
     keep_pruned_values = True
     keeps_slots = True
     needs_pruned = False
+    remembers = ("bases",)
 
     def __init__(self, c=1.0, gamma=1e-4, power=1.0):
         super().__init__(drop_fraction=0.0, anneal="constant")
@@ -80,26 +79,14 @@ class DNS(MaskUpdater):
             return dict.fromkeys(names, self.c)
         found = {}
         for pattern, value in self.c.items():
-            matched = weights_.matching(pattern, names)
-            if not matched:
-                raise ValueError(
-                    lookup.unknown(pattern, names, "weight in `c`")
-                )
-            for name in matched:
+            for name in weights_.matched(pattern, names, "weight in `c`"):
                 found.setdefault(name, value)
-        missing = sorted(name for name in names if name not in found)
-        if missing:
+        if missing := sorted(set(names) - set(found)):
             raise ValueError(
                 "Expected `c` to have a number for each weight. Missing: "
                 f"{missing}"
             )
         return found
-
-    def get_state(self):
-        return {"bases": dict(self._bases)}
-
-    def set_state(self, state):
-        self._bases = dict(state["bases"])
 
 
 METHOD = Method(

@@ -1,17 +1,12 @@
-"""DSR: Mostafa and Wang, 2019, Parameter Efficient Training of Deep
-Convolutional Neural Networks by Dynamic Sparse Reparameterization.
+"""DSR, dynamic sparse reparameterization (Mostafa and Wang, 2019).
 
 https://arxiv.org/abs/1902.05967
 """
 
 import numpy as np
 
-from kprune.callbacks.dynamic.training_state import MaskUpdate
-from kprune.callbacks.dynamic.updater import (
-    MaskUpdater,
-    best,
-    dropped_counts,
-)
+from kprune.callbacks.dynamic.training_state import MaskUpdate, counts
+from kprune.callbacks.dynamic.updater import MaskUpdater, best, dropped
 from kprune.pruning.allocation.counts import shares
 from kprune.runtime import checks
 from kprune.runtime.methods import Method
@@ -45,6 +40,7 @@ class DSR(MaskUpdater):
     every = "100it"
     end = "95%"
     keeps_slots = True
+    remembers = ("threshold",)
 
     def __init__(self, drop_fraction=0.1, target=None, threshold=1e-3):
         super().__init__(drop_fraction, anneal="constant")
@@ -53,53 +49,44 @@ class DSR(MaskUpdater):
         checks.number("threshold", threshold, "(0, inf)")
         self.target = target
         self.threshold = threshold
-        self._now = threshold
+        self._threshold = threshold
 
     def start(self, moment):
-        self._now = self.threshold
+        self._threshold = self.threshold
 
     def update(self, moment):
         kept = self.drop(moment)
         grown = self.grow(moment, kept)
-        self._adapt(moment, sum(dropped_counts(moment, kept).values()))
+        self._adapt(moment, dropped(moment, kept))
         return MaskUpdate({name: kept[name] | grown[name] for name in kept})
 
     def drop(self, moment):
         kept = {}
         for name, mask in moment.masks.items():
             size = np.abs(moment.weights[name])
-            kept[name] = mask & (size >= self._now)
+            kept[name] = mask & (size >= self._threshold)
             if not kept[name].any() and mask.any():
                 kept[name] = best("drop", size, mask, 1, moment, name)
         return kept
 
-    def _adapt(self, moment, dropped):
+    def _adapt(self, moment, gone):
         target = self.target
         if target is None:
             target = self.drop_fraction * sum(moment.kept.values())
-        if dropped > 1.1 * target:
-            self._now /= 2
-        elif dropped < 0.9 * target:
-            self._now *= 2
+        if gone > 1.1 * target:
+            self._threshold /= 2
+        elif gone < 0.9 * target:
+            self._threshold *= 2
 
     def candidates(self, moment, kept):
-        dropped = sum(dropped_counts(moment, kept).values())
         free = {name: ~mask for name, mask in moment.masks.items()}
-        if dropped > sum(int(np.count_nonzero(f)) for f in free.values()):
+        if dropped(moment, kept) > sum(counts(free).values()):
             return super().candidates(moment, kept)
         return free
 
     def grow_counts(self, moment, kept, candidates):
-        counts = {n: int(np.count_nonzero(mask)) for n, mask in kept.items()}
-        room = {n: int(np.count_nonzero(c)) for n, c in candidates.items()}
-        total = sum(dropped_counts(moment, kept).values())
-        return shares(total, counts, room)
-
-    def get_state(self):
-        return {"threshold": self._now}
-
-    def set_state(self, state):
-        self._now = state["threshold"]
+        total = dropped(moment, kept)
+        return shares(total, counts(kept), counts(candidates))
 
 
 METHOD = Method(

@@ -2,24 +2,18 @@
 
 import numpy as np
 
+from kprune.callbacks.dynamic.training_state import counts
 from kprune.masking import masks as masks_
 
 
 class Exploration:
     """Follows the masks of a training.
 
-    Args:
-        masks: Dict of the masks to begin with, by name.
-
     Attributes:
         exploration: Share of the weights that were ever active, which Liu et
             al. (2021, https://arxiv.org/abs/2102.02887) find to go with
             accuracy (in-time over-parameterization).
         overlap: Jaccard index of the masks now and to begin with.
-        churn: Entries that changed at the updates since `begin_epoch`, as a
-            share of all entries.
-        kept: Number of active weights.
-        sparsity: Share of the weights that are not.
     """
 
     def __init__(self, masks):
@@ -34,30 +28,29 @@ class Exploration:
 
     def follow(self, masks):
         """Takes note of new masks."""
+        self._changed += masks_.hamming(masks, self._now)
         for name, mask in masks.items():
-            self._changed += int(np.count_nonzero(mask ^ self._now[name]))
             self._ever[name] |= mask
         self._now = masks
 
+    def logs(self):
+        """Returns what is logged; churn is that since `begin_epoch`."""
+        kept = sum(counts(self._now).values())
+        return {
+            "sparsity": (self._total - kept) / self._total,
+            "kept": kept,
+            "mask_churn": self._changed / self._total,
+            "exploration": self.exploration,
+            "overlap": self.overlap,
+        }
+
     @property
     def exploration(self):
-        return _count(self._ever) / self._total
+        return sum(counts(self._ever).values()) / self._total
 
     @property
     def overlap(self):
         return masks_.overlap(self._first, self._now)
-
-    @property
-    def churn(self):
-        return self._changed / self._total
-
-    @property
-    def kept(self):
-        return _count(self._now)
-
-    @property
-    def sparsity(self):
-        return (self._total - self.kept) / self._total
 
     def get_state(self):
         """Returns all of it but the masks now, which the model has."""
@@ -80,7 +73,3 @@ class Exploration:
             .reshape(mask.shape)
             for name, mask in self._now.items()
         }
-
-
-def _count(masks):
-    return sum(int(np.count_nonzero(mask)) for mask in masks.values())

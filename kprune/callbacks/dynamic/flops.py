@@ -1,9 +1,5 @@
 """What training costs, by the convention of RigL's paper (appendix H).
 
-A forward pass costs f, its multiply-adds times two. A backward pass costs 2 f:
-the gradient of the activations and that of the weights. Updates of masks and
-of weights are left out.
-
 https://arxiv.org/abs/1911.11134
 """
 
@@ -34,7 +30,9 @@ class TrainingFlops:
 def training_flops(report, method="static", every=100):
     """Returns what a training step costs, dense and sparse, on one example.
 
-    With f_D and f_S the operations of a forward pass, dense and sparse:
+    f_D and f_S are the operations of a forward pass, dense and sparse, twice
+    its multiply-adds. A backward pass, the gradients of the activations and of
+    the weights, costs 2 f. Updates of masks and weights are left out.
 
     | method | a step |
     |---|---|

@@ -17,13 +17,6 @@ class DenseGradients:
     They are those of the compiled loss, without regularization, in training
     mode (statistics of the batch, dropout), and the mean over all replicas.
     Nothing of the model changes. All is traced with the first batch.
-
-    Args:
-        model: A compiled Keras model.
-        names: Names of the weights to take gradients of.
-
-    Raises:
-        ValueError: If no loss is compiled.
     """
 
     def __init__(self, model, names):
@@ -46,31 +39,25 @@ class DenseGradients:
         )
 
     def __call__(self, values, batch):
-        """Returns the gradients at given weights.
+        """Returns the gradients at some values, zero where pruned, by name.
 
-        Args:
-            values: Dict of arrays by name, zero where pruned.
-            batch: What an iterator of training data gives, under a strategy
-                with a part for each replica.
-
-        Returns:
-            Dict of arrays by name.
+        `batch` is what an iterator of training data gives, under a strategy
+        with a part for each replica.
         """
         batch = self._whole(batch)
         if self._derivatives is None:
             self._derivatives = self._make(batch)
         given = [tf.convert_to_tensor(values[name]) for name in self._names]
         found = self._derivatives("gradient", given, batch)
-        return {
-            name: gradient.numpy()
-            for name, gradient in zip(self._names, found, strict=True)
-        }
+        found = (gradient.numpy() for gradient in found)
+        return dict(zip(self._names, found, strict=True))
 
     def _whole(self, batch):
         """Returns a batch in one piece, the same on every worker."""
         strategy = self._model.distribute_strategy
+        optional = tf.experimental.Optional
         batch = keras.tree.map_structure(
-            lambda part: None if _is_optional(part) else part, batch
+            lambda part: None if isinstance(part, optional) else part, batch
         )
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
             raise ValueError(
@@ -81,13 +68,17 @@ class DenseGradients:
             )
         if keras_internals.spans_workers(strategy):
             return self._gather(batch)
-        return keras.tree.map_structure(
-            lambda part: _joined(strategy.experimental_local_results(part)),
-            batch,
-        )
+
+        def joined(part):
+            parts = strategy.experimental_local_results(part)
+            return parts[0] if len(parts) == 1 else tf.concat(parts, axis=0)
+
+        return keras.tree.map_structure(joined, batch)
 
     def _make(self, batch):
-        network = Network(self._model, self._left_out(), "policy")
+        names = weights.prunable(self._model)
+        left_out = [name for name in names if name not in self._names]
+        network = Network(self._model, left_out, "policy")
         loss = keras_internals.training_loss(self._model, None, network.dtype)
         x, y, *weight = keras.tree.map_structure(lambda a: a[:1], batch)
         with keras.StatelessScope():
@@ -101,15 +92,3 @@ class DenseGradients:
             return loss(y_true, y_pred, sample_weight)
 
         return network.derivatives(function, ScoringConfig(dropout=True))
-
-    def _left_out(self):
-        names = weights.prunable(self._model)
-        return [name for name in names if name not in self._names]
-
-
-def _joined(parts):
-    return parts[0] if len(parts) == 1 else tf.concat(parts, axis=0)
-
-
-def _is_optional(part):
-    return isinstance(part, tf.experimental.Optional)

@@ -11,30 +11,19 @@ _ADAPTIVE = (keras.optimizers.Adam, keras.optimizers.Nadam)
 
 
 def check(optimizer, variables):
-    """Raises `ValueError` unless the optimizer has a momentum of each weight.
-
-    Args:
-        optimizer: A built Keras optimizer.
-        variables: Dict of variables by weight name.
-    """
-    for variable in variables.values():
-        if "momentum" not in _kinds(optimizer, variable):
-            raise ValueError(
-                "Sparse momentum grows weights by the optimizer's momentum, "
-                "and this one has none. Expected one such as "
-                "keras.optimizers.SGD(0.1, momentum=0.9) or Adam. Received: "
-                f"{type(optimizer).__name__}"
-            )
+    """Raises unless an optimizer has a momentum of each variable."""
+    kinds = [_kinds(optimizer, variable) for variable in variables.values()]
+    if not all("momentum" in each for each in kinds):
+        raise ValueError(
+            "Sparse momentum grows weights by the optimizer's momentum, and "
+            "this one has none. Expected one such as keras.optimizers.SGD(0.1, "
+            f"momentum=0.9) or Adam. Received: {type(optimizer).__name__}"
+        )
 
 
 def read(optimizer, variables):
-    """Returns the momentum of each weight, in float32 or wider.
-
-    Args:
-        optimizer: A built Keras optimizer: of Adam and its like m / sqrt(v),
-            of others what they keep as momentum.
-        variables: Dict of variables by weight name.
-    """
+    """Returns the momentum of each weight, in float32 or wider: of Adam and
+    its like m / sqrt(v), of others what they keep as momentum."""
     inner = getattr(optimizer, "inner_optimizer", None) or optimizer
     momenta = {}
     for name, variable in variables.items():

@@ -7,17 +7,9 @@ from kprune.masking import weights, wrapping
 
 
 def read_model(model, updater):
-    """Returns the weights of a model whose masks may move, by name.
+    """Returns the weights of a wrapped model whose masks may move, by name.
 
     Those left out of the pruning stay dense, and frozen ones as they are.
-
-    Args:
-        model: A wrapped Keras model.
-        updater: The `MaskUpdater`.
-
-    Raises:
-        ValueError: If there are none, or nothing of them is pruned and the
-            updater needs that.
     """
     wrapping.get_masks(model)  # Raises if there are none.
     found = {
@@ -42,8 +34,7 @@ def read_model(model, updater):
 
 
 def array(variable):
-    """Returns a variable as NumPy sees it, in float32 where it is of half
-    precision."""
+    """Returns a variable's array, in float32 where it is of half precision."""
     value = keras.ops.convert_to_numpy(variable)
     if value.dtype == bool or value.dtype.itemsize >= 4:
         return value

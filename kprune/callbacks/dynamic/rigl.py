@@ -19,10 +19,8 @@ class RigL(MaskUpdater):
     The gradient is that of the loss, without regularization, on the batch
     that is next, in training mode. It is taken where the network stands, and
     dense. What was dropped may grow again at once, and then keeps its value;
-    what is new begins at 0.
-
-    The released code adds noise to the scores it drops by, for ties. Here
-    ties are drawn, and nothing else is.
+    what is new begins at 0. The released code adds noise to the scores it
+    drops by, for ties. Here ties are drawn, and nothing else is.
 
     Args:
         drop_fraction: Share of the active weights of each layer to drop at

@@ -1,5 +1,4 @@
-"""SNFS, sparse momentum: Dettmers and Zettlemoyer, 2019, Sparse Networks from
-Scratch: Faster Training without Losing Performance.
+"""SNFS, sparse momentum (Dettmers and Zettlemoyer, 2019).
 
 https://arxiv.org/abs/1907.04840
 """
@@ -8,7 +7,8 @@ import math
 
 import numpy as np
 
-from kprune.callbacks.dynamic.updater import MaskUpdater, dropped_counts
+from kprune.callbacks.dynamic.training_state import counts
+from kprune.callbacks.dynamic.updater import MaskUpdater, dropped
 from kprune.pruning.allocation.counts import shares
 from kprune.runtime.methods import Method
 
@@ -46,19 +46,18 @@ class SNFS(MaskUpdater):
     def drop_counts(self, moment):
         rate, means = self.fraction(moment), _mean_momenta(moment)
         average = sum(means.values()) / len(means)
-        counts = {}
+        found = {}
         for name, kept in moment.kept.items():
             sparsity = 1 - kept / moment.masks[name].size
             own = rate
             if sparsity < 0.2 and means[name] < average:
                 own = min(sparsity, rate)
             # A hair off, as floating point may be that above a whole number.
-            counts[name] = math.ceil(own * kept - 1e-9)
-        return counts
+            found[name] = math.ceil(own * kept - 1e-9)
+        return found
 
     def grow_counts(self, moment, kept, candidates):
-        total = sum(dropped_counts(moment, kept).values())
-        free = {n: int(np.count_nonzero(c)) for n, c in candidates.items()}
+        total, free = dropped(moment, kept), counts(candidates)
         room = {name: int(_ROOM * count) for name, count in free.items()}
         if total > sum(room.values()):
             room = free

@@ -1,5 +1,4 @@
-"""SET: Mocanu et al., 2018, Scalable training of artificial neural networks
-with adaptive sparse connectivity inspired by network science.
+"""SET, sparse evolutionary training (Mocanu et al., 2018).
 
 https://arxiv.org/abs/1707.04780
 """
@@ -46,14 +45,9 @@ class SET(MaskUpdater):
             for sign in (1, -1):
                 side = mask & (sign * w > 0)
                 count = int(np.count_nonzero(side))
-                kept[name] |= best(
-                    "drop",
-                    sign * w,
-                    side,
-                    count - floor(share * count),
-                    moment,
-                    name,
-                )
+                count -= floor(share * count)
+                stay = best("drop", sign * w, side, count, moment, name)
+                kept[name] |= stay
         return kept
 
 

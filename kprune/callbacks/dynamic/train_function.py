@@ -1,8 +1,7 @@
 """A train function for Keras' `fit` that can be entered between its steps.
 
-Callbacks never see a batch, and see nothing between the steps of one
-execution. `fit` calls `model.train_function(iterator)`, whatever that is at
-the time; this one hands most calls on as they are.
+Callbacks never see a batch, nor anything between the steps of one execution.
+`fit` calls `model.train_function(iterator)`, whatever that is at the time.
 """
 
 
@@ -11,13 +10,13 @@ class TrainFunction:
 
     Args:
         original: The train function that Keras made.
-        steps: Function of no arguments to the numbers of the steps of the
-            coming execution, a range, or `None` if it is none of `fit`'s own.
+        steps: Function to the range of the steps of the coming execution, or
+            `None` if it is none of `fit`'s own.
         due: Function of a step to whether something is to be done at it.
         before: Function of (step, batch), called before a step that is due.
             It returns the logs if it took the place of the step, else `None`.
-        after: Function of (step), called after a step that is due.
-        done: Function of no arguments, called after an execution.
+        after, done: Functions, called with a step that was due, and after an
+            execution.
     """
 
     def __init__(self, original, steps, due, before, after, done):
@@ -48,13 +47,9 @@ class TrainFunction:
                 if logs is None:
                     raise
                 break  # The data ends within the execution.
-            if not self._due(step):
-                logs = self.original(iter([batch]))
-                continue
-            instead = self._before(step, batch)
-            if instead is not None:
-                logs = instead
-                continue
-            logs = self.original(iter([batch]))
-            self._after(step)
+            due = self._due(step)
+            instead = self._before(step, batch) if due else None
+            logs = self.original(iter([batch])) if instead is None else instead
+            if due and instead is None:
+                self._after(step)
         return logs

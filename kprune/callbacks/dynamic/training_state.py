@@ -19,9 +19,8 @@ class TrainingState:
         step: Integer, how many steps are done.
         progress: How much of the time between begin and end is over, in
             [0, 1].
-        weights: Dict of the stored values, zero where pruned (but for methods
-            that keep values under the mask).
-        masks: Dict of the masks.
+        weights, masks: Dicts of the stored values, zero where pruned (but for
+            methods that keep values under the mask), and of the masks.
         seed: Integer, the seed of the training.
         gradients: Dict of the gradients of the loss on the coming batch,
             dense, if the updater asks for them.
@@ -40,14 +39,19 @@ class TrainingState:
     learning_rate: float | None = None
 
     def rng(self, *names):
-        """Returns a generator that depends on the seed, these names and the
-        step alone: the same on all workers and in a resumed run."""
+        """Returns a generator of the seed, these names and the step alone: the
+        same on all workers and in a resumed run."""
         return seeds.stream(self.seed, *names, self.step)
 
     @functools.cached_property
     def kept(self):
         """Dict of how many entries each mask keeps."""
-        return {n: int(np.count_nonzero(m)) for n, m in self.masks.items()}
+        return counts(self.masks)
+
+
+def counts(masks):
+    """Returns how many entries each of some masks keeps, a dict."""
+    return {name: int(np.count_nonzero(m)) for name, m in masks.items()}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

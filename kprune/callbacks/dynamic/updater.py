@@ -7,12 +7,13 @@
 A method of the literature overrides the piece in which its paper differs.
 """
 
+import copy
 import inspect
 import math
 
 import numpy as np
 
-from kprune.callbacks.dynamic.training_state import MaskUpdate
+from kprune.callbacks.dynamic.training_state import MaskUpdate, counts
 from kprune.masking.masks import top_k
 from kprune.pruning import schedules
 from kprune.runtime import checks, lookup, methods
@@ -46,7 +47,6 @@ class MaskUpdater:
     Attributes:
         every, end: Durations, how often updates come and when they cease, by
             default.
-        needs: As in the constructor.
         skip_step: Whether an update with gradients takes the place of a step.
         keeps_slots: Whether entries that go and come keep the state that the
             optimizer has of them.
@@ -55,6 +55,8 @@ class MaskUpdater:
         acts: Whether it ever changes anything.
         acts_after_steps: Whether it acts after each step, not before some.
         needs_pruned: Whether there must be something pruned already.
+        remembers: Names of the attributes, each behind an underscore, that a
+            resumed training needs.
 
     Example:
 
@@ -74,6 +76,7 @@ class MaskUpdater:
     acts = True
     acts_after_steps = False
     needs_pruned = True
+    remembers = ()
 
     def __init__(
         self,
@@ -95,12 +98,9 @@ class MaskUpdater:
         self._schedule = None if anneal == "constant" else schedules.get(anneal)
         if needs is not None:
             self.needs = needs
-        given = {
-            "drop_scores": drop_scores,
-            "grow_scores": grow_scores,
-            "grow_counts": grow_counts,
-        }
-        for name, function in given.items():
+        names = ("drop_scores", "grow_scores", "grow_counts")
+        given = (drop_scores, grow_scores, grow_counts)
+        for name, function in zip(names, given, strict=True):
             if function is not None:
                 setattr(self, name, function)
 
@@ -120,18 +120,12 @@ class MaskUpdater:
 
     def drop(self, moment):
         """Returns which of the active entries stay, a dict of masks."""
-        counts, scores = self.drop_counts(moment), self.drop_scores(moment)
-        return {
-            name: best(
-                "drop",
-                scores[name],
-                mask,
-                moment.kept[name] - counts[name],
-                moment,
-                name,
-            )
-            for name, mask in moment.masks.items()
-        }
+        drops, scores = self.drop_counts(moment), self.drop_scores(moment)
+        kept = {}
+        for name, mask in moment.masks.items():
+            count = moment.kept[name] - drops[name]
+            kept[name] = best("drop", scores[name], mask, count, moment, name)
+        return kept
 
     def drop_counts(self, moment):
         """Returns how many entries of each weight are dropped."""
@@ -144,25 +138,18 @@ class MaskUpdater:
 
     def grow(self, moment, kept):
         """Returns which entries become active, a dict of masks."""
-        candidates = self.candidates(moment, kept)
-        counts = self.grow_counts(moment, kept, candidates)
-        dropped = sum(dropped_counts(moment, kept).values())
-        if sum(counts.values()) != dropped:
+        among = self.candidates(moment, kept)
+        grows = self.grow_counts(moment, kept, among)
+        total = dropped(moment, kept)
+        if sum(grows.values()) != total:
             raise ValueError(
-                f"Expected `grow_counts` to add up to the {dropped} entries "
-                f"that were dropped. Received: {counts}"
+                f"Expected `grow_counts` to add up to the {total} entries that "
+                f"were dropped. Received: {grows}"
             )
         scores = self.grow_scores(moment)
         return {
-            name: best(
-                "grow",
-                scores[name],
-                candidates[name],
-                counts[name],
-                moment,
-                name,
-            )
-            for name in kept
+            n: best("grow", scores[n], among[n], grows[n], moment, n)
+            for n in kept
         }
 
     def candidates(self, moment, kept):
@@ -197,12 +184,13 @@ class MaskUpdater:
         )
 
     def get_state(self):
-        """Returns what the updater remembers: arrays in dicts and lists,
-        beside what JSON can hold."""
-        return {}
+        """Returns what the updater remembers: arrays and what JSON holds."""
+        return {n: copy.copy(getattr(self, f"_{n}")) for n in self.remembers}
 
     def set_state(self, state):
         """Takes back what `get_state` returned."""
+        for name in self.remembers:
+            setattr(self, f"_{name}", copy.copy(state[name]))
 
 
 def get(method, **options):
@@ -213,8 +201,7 @@ def get(method, **options):
         **options: Options of a method given by name.
 
     Raises:
-        ValueError: If there is no such method or option, or a value does not
-            fit.
+        ValueError: If there is no such method or option, or a value is wrong.
     """
     if isinstance(method, MaskUpdater):
         checks.no_options(options, "a MaskUpdater")
@@ -227,15 +214,17 @@ def get(method, **options):
 
 def dropped_counts(moment, kept):
     """Returns how many active entries of each weight were not kept."""
-    return {
-        name: moment.kept[name] - int(np.count_nonzero(mask))
-        for name, mask in kept.items()
-    }
+    return {name: moment.kept[name] - n for name, n in counts(kept).items()}
+
+
+def dropped(moment, kept):
+    """Returns how many active entries were not kept, in all."""
+    return sum(dropped_counts(moment, kept).values())
 
 
 def floor(product):
     """Returns the floor of a product that floating point may have put a hair
-    below a whole number, as it does 0.57 * 100."""
+    below a whole number, as 0.57 * 100."""
     return math.floor(product + 1e-9)
 
 

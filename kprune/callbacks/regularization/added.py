@@ -6,13 +6,7 @@ from kprune.runtime import keras_internals
 
 
 class Added(keras.regularizers.Regularizer):
-    """Adds a penalty to the regularizer that a variable has.
-
-    A subclass defines `penalty`.
-
-    Args:
-        own: The variable's own regularizer, or `None`.
-    """
+    """Adds a `penalty`, which a subclass defines, to a variable's `own`."""
 
     def __init__(self, own=None):
         self.own = own
@@ -27,14 +21,8 @@ class Added(keras.regularizers.Regularizer):
 
 
 def attach(model, added):
-    """Adds penalties to the loss that a compiled model trains on.
-
-    What an interrupted training left of the same class is replaced.
-
-    Args:
-        model: A compiled Keras model.
-        added: List of pairs (variable of the model, `Added`).
-    """
+    """Adds pairs (variable, `Added`) to the loss that a compiled model trains
+    on. What an interrupted training left of the same class is replaced."""
     for variable, one in added:
         own = variable.regularizer
         while isinstance(own, type(one)):
@@ -61,6 +49,6 @@ def _without(regularizer, one):
 
 
 def _trace_anew(model):
-    """A step that is traced already would go on with the loss as it was."""
+    # A step that is traced already would go on with the loss as it was.
     keras_internals.forget_compiled_functions(model)
     model.make_train_function()

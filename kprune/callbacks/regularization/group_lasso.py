@@ -67,14 +67,11 @@ class GroupLasso(keras.callbacks.Callback):
                 "Expected either `strength`, or `data` to set it by. Received: "
                 f"strength={strength!r}, data={data!r}"
             )
-        if strength is not None and ratio is not None:
-            raise ValueError(
-                "`ratio` sets the strength, which is given. Received: "
-                f"strength={strength!r}, ratio={ratio!r}"
-            )
-        self.strength = strength
         if strength is not None:
+            why = "None, as `strength` is given"
+            checks.require(ratio is None, "ratio", ratio, why)
             checks.number("strength", strength, "(0, inf)")
+        self.strength = strength
         ratio = 0.2 if ratio is None else ratio
         self.ratio = checks.number("ratio", ratio, "(0, 1)")
         self.weighted = weighted
@@ -88,10 +85,8 @@ class GroupLasso(keras.callbacks.Callback):
         with self.model.distribute_strategy.scope():
             self._factor = keras.Variable(0.0, trainable=False, name="lambda")
         self._added = _penalties(self.model, self._factor, self.weighted)
-        if self.strength is None:
-            self._set(_start(self.model, self._data, self.ratio, self._norm()))
-        else:
-            self._set(self.strength)
+        strength = self.strength
+        self._set(self._start() if strength is None else strength)
         attach(self.model, self._added)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -114,18 +109,22 @@ class GroupLasso(keras.callbacks.Callback):
         self.strength = float(strength)
         self._factor.assign(self.strength)
 
+    def _start(self):
+        scoring = ScoringConfig(batches=1)
+        objective = Objective(self.model, self._data, scoring=scoring)
+        loss = float(objective.value(objective.weights))
+        return self.ratio * loss / ((1 - self.ratio) * self._norm())
+
     def _norm(self):
         """Returns R, the sum of the norms of all groups."""
         return sum(float(one.norms(v.value)) for v, one in self._added)
 
 
 class _Lasso(Added):
-    """The norms of the groups along some axes of a kernel.
+    """Lambda, a variable, times the norms of the groups along axes of a kernel.
 
-    Args:
-        factor: Scalar variable, lambda.
-        axes: List of (axis, array of the group at each place or -1, how many
-            groups there are, array of their weights).
+    Each is (axis, the group at each place or -1, how many groups there are,
+    their weights).
     """
 
     def __init__(self, factor, axes):
@@ -184,9 +183,3 @@ def _groups(axis, free, entries, weighted):
         places = np.bincount(numbers[numbers >= 0], minlength=len(there))
         importance = np.sqrt(places * entries)
     return axis.number, numbers, len(there), importance
-
-
-def _start(model, data, ratio, norm):
-    objective = Objective(model, data, scoring=ScoringConfig(batches=1))
-    loss = float(objective.value(objective.weights))
-    return ratio * loss / ((1 - ratio) * norm)

@@ -37,20 +37,18 @@ class GrowingRegularization(PruningCallback):
     Lambda of the picked weights grows by `increment` every `every` steps up
     to `ceiling` and stays for `stabilize` steps. Then they are removed, by
     masks, and training goes on sparse. Before `"greg2"` picks, lambda of all
-    weights grows by `pick_increment` every `every` steps up to
-    `pick_ceiling`, from where that of the picked ones goes on; that of the
-    others is `on_others` from then on, below 0 to let them recover.
+    weights grows by `pick_increment` up to `pick_ceiling`, and that of those
+    not picked is `on_others` from then on, below 0 to let them recover.
 
     As published, growth takes 10,000 updates and a learning rate of 1e-3, and
     what follows is a training of its own, from the rate it usually starts at:
-    a schedule has to know `course.end`. The loss that `fit` shows is without
-    the penalty. Where the paper's code removes filters, it ends a layer's
-    growth early once the picked ones are a thousandth of the others; here all
-    layers grow to the end.
+    a schedule has to know `course.end`. Where the paper's code removes
+    filters, it ends a layer's growth early once the picked ones are a
+    thousandth of the others; here all layers grow to the end.
 
-    To Keras' `logs` it adds, after each epoch, `sparsity` and `kept`, of the
-    weights that it prunes, and `penalty`, lambda of the picked ones. It can be
-    resumed (`kprune.training.fit`), to the bit.
+    The loss that `fit` shows is without the penalty. To Keras' `logs` it adds,
+    after each epoch, `sparsity` and `kept`, of the weights that it prunes, and
+    `penalty`, lambda of the picked ones. It can be resumed to the bit.
 
     Args:
         method: One of these names.
@@ -60,8 +58,7 @@ class GrowingRegularization(PruningCallback):
             granularity.
         allocation: How many each weight tensor keeps, as for `kprune.prune`.
             Defaults to `"uniform"`. Each keeps one group at least.
-        begin: When it begins: `"200it"` or 200 (steps), `"8ep"` (epochs) or
-            `"75%"` (of the whole training). Defaults to 0.
+        begin: Duration such as `"200it"`, `"8ep"` or `"75%"`. Defaults to 0.
         every: Duration from one growth of lambda to the next. Defaults to 5
             steps; GReg has 10 on CIFAR. With several steps per execution,
             lambda changes between executions only.
@@ -125,24 +122,16 @@ class GrowingRegularization(PruningCallback):
         pruner = Pruner(criterion, granularity, allocation, exclude=exclude)
         super().__init__(pruner, seed=seed)
         self._sparsity = scope.sparsity_of(pruner.grain, sparsity)
-        given = {
-            "pick_increment": pick_increment,
-            "pick_ceiling": pick_ceiling,
-            "on_others": on_others,
-        }
-        given = {name: v for name, v in given.items() if v is not None}
+        own = ("pick_increment", "pick_ceiling", "on_others")
+        given = zip(own, (pick_increment, pick_ceiling, on_others), strict=True)
+        given = {name: v for name, v in given if v is not None}
         if given and not course:
             raise ValueError(
                 f"Only method 'greg2' has {', '.join(given)}. "
                 f"Received: method={method!r}"
             )
-        self._course_options = {
-            "increment": increment,
-            "ceiling": ceiling,
-            "cycles": cycles,
-            **course,
-            **given,
-        }
+        rising = {"increment": increment, "ceiling": ceiling, "cycles": cycles}
+        self._course_options = {**rising, **course, **given}
         # Raises if one does not fit.
         PenaltySchedule(0, 1, 0, **self._course_options)
         self._timing = {"begin": begin, "every": every, "stabilize": stabilize}
@@ -181,14 +170,10 @@ class GrowingRegularization(PruningCallback):
 
     def get_state(self):
         """Returns what a resumed run needs: how far it is, and the picks."""
-        return {
-            **self._clock.state,
-            "happened": self._happened,
-            "picked": {
-                name: keras.ops.convert_to_numpy(picked)
-                for name, picked in self._picked.items()
-            },
-        }
+        numpy = keras.ops.convert_to_numpy
+        picked = {name: numpy(v) for name, v in self._picked.items()}
+        state = {"happened": self._happened, "picked": picked}
+        return {**self._clock.state, **state}
 
     def set_state(self, state):
         """Goes on from what `get_state` returned, once training has begun."""
@@ -210,8 +195,7 @@ class GrowingRegularization(PruningCallback):
         return course
 
     def _put_on(self):
-        found = weights.prunable(self.model)
-        names = [name for name in found if name not in self.left_out]
+        masks, found = self.current_masks(), weights.prunable(self.model)
         with self.model.distribute_strategy.scope():
             self._penalties = [
                 keras.Variable(0.0, trainable=False, name=name)
@@ -219,20 +203,17 @@ class GrowingRegularization(PruningCallback):
             ]
             self._picked = {
                 name: keras.Variable(
-                    np.zeros(found[name].layout.shape, bool),
+                    np.zeros_like(mask),
                     dtype="bool",
                     trainable=False,
                     name=f"{name.replace('/', '_')}_picked",
                 )
-                for name in names
+                for name, mask in masks.items()
             }
         take_off(self.model, self._added)
         self._added = [
-            (
-                found[name].variable,
-                GrowingPenalty(self._picked[name], *self._penalties),
-            )
-            for name in names
+            (found[name].variable, GrowingPenalty(picked, *self._penalties))
+            for name, picked in self._picked.items()
         ]
         attach(self.model, self._added)
 
@@ -254,7 +235,6 @@ class GrowingRegularization(PruningCallback):
             self._happened += 1
 
     def _pick(self, cycle):
-        """Picks what goes in a cycle, numbered from 1."""
         share = Fraction(cycle, self.course.cycles)
         budget = Budget(self._sparsity, schedules.linear, share, minimum=1)
         before, after = self.draw(budget, cycle)

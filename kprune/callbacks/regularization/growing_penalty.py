@@ -1,7 +1,6 @@
-"""A quadratic penalty whose strength differs by weight and grows.
+"""GReg's quadratic penalty, which differs by weight (Wang et al., 2021).
 
-"Neural Pruning via Growing Regularization", Wang et al., 2021
-(https://arxiv.org/abs/2012.09243).
+https://arxiv.org/abs/2012.09243
 """
 
 import keras
@@ -14,14 +13,13 @@ class GrowingPenalty(Added):
 
         gradient of w  +=  lambda w
 
-    with one lambda for the picked entries and one for the others. Both are
-    variables, so that a traced step follows them. The penalty is
-    lambda w^2 / 2, of which only the gradient enters: the loss that `fit`
-    shows stays that of the task.
+    Of the penalty, lambda w^2 / 2, only the gradient enters: the loss that
+    `fit` shows stays that of the task.
 
     Args:
         picked: Boolean variable of the weight's shape.
-        on_picked, on_others: Scalar variables, the lambdas.
+        on_picked, on_others: Scalar variables, lambda of the picked entries
+            and of the others, which a traced step follows.
         own: The variable's own regularizer, or `None`.
     """
 

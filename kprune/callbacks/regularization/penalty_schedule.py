@@ -87,11 +87,7 @@ class PenaltySchedule:
         return self.begin + self.cycles * self.length
 
     def check_fits(self, total):
-        """Raises `ValueError` if a training is too short for it.
-
-        Args:
-            total: Integer, how many steps the training has, or `None`.
-        """
+        """Raises `ValueError` if a training of so many steps is too short."""
         if total is not None and self.end > total:
             raise ValueError(
                 f"Training has {total} steps. Expected at least {self.end}, "
@@ -103,8 +99,8 @@ class PenaltySchedule:
             )
 
     def events(self):
-        """Returns the steps (done) at which weights are picked and removed,
-        a list of pairs: the step, and `"pick"` or `"remove"`."""
+        """Returns what happens after which steps, a list of pairs: the step,
+        and `"pick"` or `"remove"`."""
         found = []
         for cycle in range(self.cycles):
             start = self.begin + cycle * self.length
@@ -113,11 +109,8 @@ class PenaltySchedule:
         return found
 
     def penalties(self, step):
-        """Returns the penalties of the picked weights and of the others.
-
-        Args:
-            step: Integer, how many steps are done.
-        """
+        """Returns the penalties of the picked weights and of the others after
+        so many steps."""
         if not self.begin <= step < self.end:
             return 0.0, 0.0
         done = (step - self.begin) % self.length

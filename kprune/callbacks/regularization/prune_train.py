@@ -73,7 +73,6 @@ def prune_train(
 
     Example:
 
-    >>> model = kprune.models.resnet_cifar(8, input_shape=(8, 8, 1))
     >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     >>> model.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss)
     >>> small, history = kprune.callbacks.regularization.prune_train(
@@ -82,12 +81,11 @@ def prune_train(
     True
     """
     _check(model, train, epochs, every, threshold, steps_per_epoch)
-    lasso = GroupLasso(
-        strength,
-        ratio=ratio if strength is None else None,
-        data=None if strength is not None else _first(train),
-        weighted=weighted,
-    )
+    first = None
+    if strength is None:
+        first = (train(0) if callable(train) else train).take(1)
+    ratio = ratio if strength is None else None
+    lasso = GroupLasso(strength, ratio=ratio, data=first, weighted=weighted)
     history = {}
     for start in range(0, epochs, every):
         end = min(start + every, epochs)
@@ -114,17 +112,10 @@ def prune_train(
 
 
 def sparse_channels(model, threshold):
-    """Returns which groups of channels are near zero throughout.
+    """Returns which groups of channels are below a threshold throughout.
 
-    Args:
-        model: A model that is a graph of layers.
-        threshold: Number: all entries of all kernels that make or read the
-            channels of a group are smaller.
-
-    Returns:
-        Booleans over the groups of
-        `kprune.graph.channels.build_channel_map(model)`, among them not the
-        last group of any kernel's inputs or outputs.
+    Booleans over the groups of `channels.build_channel_map(model)`, among them
+    not the last group of any kernel's inputs or outputs.
     """
     found, kernels = channels.build_channel_map(model), weights.prunable(model)
     largest = np.zeros(found.size)
@@ -179,11 +170,6 @@ def _extend(history, more):
         history.setdefault(name, []).extend(values)
 
 
-def _first(train):
-    """Returns data that begin with the first batch."""
-    return (train(0) if callable(train) else train).take(1)
-
-
 def _check(model, train, epochs, every, threshold, steps_per_epoch):
     optimizer_state.check(model)
     if any(weight.mask is not None for weight in weights.find(model)):
@@ -192,12 +178,9 @@ def _check(model, train, epochs, every, threshold, steps_per_epoch):
             "channels that are taken out. Expected one without: see "
             "`kprune.strip`."
         )
-    checks.require(
-        callable(train) or isinstance(train, tf.data.Dataset),
-        "train",
-        type(train).__name__,
-        "a tf.data.Dataset of batches, or a function from a step to one",
-    )
+    known = callable(train) or isinstance(train, tf.data.Dataset)
+    expected = "a tf.data.Dataset of batches, or a function from a step to one"
+    checks.require(known, "train", type(train).__name__, expected)
     if callable(train):
         why = ", the length of an epoch, as a function gives endless data"
         checks.integer("steps_per_epoch", steps_per_epoch, 1, why)

@@ -1,4 +1,4 @@
-"""Network slimming's sparsity-inducing penalty (Liu et al., 2017).
+"""Network slimming's penalty (Liu et al., 2017).
 
 https://arxiv.org/abs/1708.06519
 """
@@ -18,8 +18,7 @@ def slim(model, strength=1e-4):
     training, channels of small gamma may go:
     `kprune.prune(model, "bn_gamma", 0.5, granularity="channel")`. The penalty
     is the layers' own `gamma_regularizer`: it is in the loss that `fit` shows,
-    and stays when the model is saved, copied or wrapped. Called again, it sets
-    another strength; 0 takes the penalty off.
+    and stays when the model is saved, copied or wrapped. 0 takes it off.
 
     Args:
         model: A built Keras model, changed in place. It may be compiled.
@@ -60,19 +59,17 @@ def slim(model, strength=1e-4):
 
 def _regularizer(layer, strength):
     """Returns an L1 regularizer, with the layer's own L2."""
-    own = layer.gamma_regularizer
-    known = (keras.regularizers.L1, keras.regularizers.L2)
-    if own is not None and not isinstance(
-        own, (*known, keras.regularizers.L1L2)
-    ):
+    own, kinds = layer.gamma_regularizer, keras.regularizers
+    known = (type(None), kinds.L1, kinds.L2, kinds.L1L2)
+    if not isinstance(own, known):
         raise ValueError(
             f"The gamma of layer {layer.name!r} has a regularizer already. "
             f"Expected none, or L1 or L2. Received: {own!r}"
         )
     l2 = float(getattr(own, "l2", 0.0))
     if l2:
-        return keras.regularizers.L1L2(float(strength), l2)
-    return keras.regularizers.L1(float(strength)) if strength else None
+        return kinds.L1L2(float(strength), l2)
+    return kinds.L1(float(strength)) if strength else None
 
 
 METHOD = Method(
