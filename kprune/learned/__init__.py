@@ -2,7 +2,7 @@
 
 Reparametrized weights (STR, L0) are trained together with their sparsity;
 selected ones (supermasks, edge-popup, biprop) keep their values, and which of
-them count is learned. Imports `runtime`, `masking`, `scoring` and `pruning`.
+them count is learned.
 """
 
 from kprune.learned.biprop import Biprop, biprop

@@ -11,13 +11,7 @@ from kprune.runtime.methods import Method
 
 
 def biprop(
-    model,
-    sparsity,
-    *,
-    weights="keep",
-    biases="keep",
-    exclude=(),
-    seed=0,
+    model, sparsity, *, weights="keep", biases="keep", exclude=(), seed=0
 ):
     """Returns the model with a trained choice of binary weights (biprop).
 
@@ -27,9 +21,7 @@ def biprop(
     This is the paper's ticket of binary weights and real activations
     (MPT-1/32). The paper ranks within a weight, or, with
     `kprune.learned.GlobalSelection`, all weights against one another. For
-    Conv-4 on CIFAR-10 its code trains the scores with SGD (momentum 0.9,
-    weight decay 1e-4, learning rate 0.1 along a cosine, 100 epochs in batches
-    of 128).
+    Conv-4 on CIFAR-10 its code trains the scores as edge-popup's does.
 
     Args:
         model, sparsity, weights, biases, exclude, seed: As for
@@ -48,16 +40,8 @@ def biprop(
     >>> len(set(kprune.strip(net).get_layer("fc3").kernel.numpy().ravel()))
     3
     """
-    return frozen_top_k(
-        Biprop,
-        model,
-        sparsity,
-        weights,
-        False,
-        seed=seed,
-        biases=biases,
-        exclude=exclude,
-    )
+    given = {"seed": seed, "biases": biases, "exclude": exclude}
+    return frozen_top_k(Biprop, model, sparsity, weights, False, **given)
 
 
 @keras.saving.register_keras_serializable("kprune")
@@ -67,7 +51,7 @@ class Biprop(TopK):
         a sign(w) * mask,  a = mean of |w| over what is kept
 
     Args:
-        kept, fan_in, seed: As for `EdgePopup`.
+        kept, fan_in, seed: As for `TopK`.
 
     Example:
 

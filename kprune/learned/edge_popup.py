@@ -66,27 +66,13 @@ def edge_popup(
     >>> kprune.learned.sparsity(net)
     0.5
     """
-    return frozen_top_k(
-        EdgePopup,
-        model,
-        sparsity,
-        weights,
-        scale_fan,
-        seed=seed,
-        biases=biases,
-        exclude=exclude,
-    )
+    given = {"seed": seed, "biases": biases, "exclude": exclude}
+    return frozen_top_k(EdgePopup, model, sparsity, weights, scale_fan, **given)
 
 
 def frozen_top_k(kind, model, sparsity, law, scale_fan, **options):
-    """Returns the model with a `TopK` of a kind on each of its weights.
-
-    Args:
-        kind: Subclass of `TopK`.
-        model, sparsity, scale_fan: As for `edge_popup`.
-        law: Its `weights`.
-        **options: Its `biases`, `exclude` and `seed`.
-    """
+    """Returns the model with a `TopK` of a kind on each of its weights, which
+    follow a `law`; the other arguments are those of `edge_popup`."""
     checks.sparsity(sparsity)
     seeds.check(options["seed"])
 
@@ -104,8 +90,7 @@ class EdgePopup(TopK):
     """Keeps the entries of a weight that have the highest |score|.
 
     Args:
-        kept, fan_in, seed: As of `TopK`: how many entries are kept, the
-            inputs of a unit, and the seed of the first scores.
+        kept, fan_in, seed: As for `TopK`.
 
     Example:
 

@@ -11,32 +11,20 @@ def exact_top_k(scores, k):
     The k-th highest is found by bisection over the bits of the numbers, which
     of those >= 0 are in the numbers' order. It counts the scores some thirty
     times, which is faster than to sort them. Among equal scores the first win:
-    of scores that are trained hardly two are.
-
-    Args:
-        scores: float32 or float64 tensor of any shape, of numbers >= 0.
-        k: Integer tensor, from 0 to the number of scores.
+    of scores that are trained hardly two are. Scores are float32 or float64.
     """
     bits = tf.bitcast(scores, _BITS[scores.dtype])
     flat = tf.reshape(bits, [-1])
-    k = tf.cast(k, tf.int64)
-
-    def count(marked):
-        return tf.math.count_nonzero(marked)
+    k, count = tf.cast(k, tf.int64), tf.math.count_nonzero
 
     def halve(low, high):
         middle = low + (high - low + 1) // 2
         enough = count(flat >= middle) >= k
-        return (
-            tf.where(enough, middle, low),
-            tf.where(enough, high, middle - 1),
-        )
+        low = tf.where(enough, middle, low)
+        return low, tf.where(enough, high, middle - 1)
 
-    low, _ = tf.while_loop(
-        lambda low, high: low < high,
-        halve,
-        (tf.zeros([], flat.dtype), tf.reduce_max(flat)),
-    )
+    ends = tf.zeros([], flat.dtype), tf.reduce_max(flat)
+    low, _ = tf.while_loop(lambda low, high: low < high, halve, ends)
     above, equal = flat > low, flat == low
     place = tf.cumsum(tf.cast(equal, tf.int64))
     kept = above | (equal & (place <= k - count(above)))

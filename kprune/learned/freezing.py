@@ -2,45 +2,34 @@
 
 import keras
 
+from kprune.learned import selected
 from kprune.learned.frozen_values import frozen_values
 from kprune.learned.reparametrize import choose, put_parts
-from kprune.learned.selected import Selected, SelectedModel, wrappers
 from kprune.masking import cloning, weights
 from kprune.runtime import checks
-
-BIASES = ("keep", "zero")
 
 
 def freeze(model, make, values, *, seed, biases, exclude):
     """Returns a copy of the model with choices on weights, all else frozen.
 
-    Args:
-        model: A built Keras model without masks. It is left as it was.
-        make: As for `reparametrize`, the parts being choices of entries.
-        values: Tuple (law, share) for `frozen_values`.
-        seed: Integer >= 0.
-        biases: `"keep"` or `"zero"`.
-        exclude: Names of weights or layers, or regular expressions, to leave
-            dense.
-
-    Raises:
-        ValueError: If an argument does not fit, or the model itself, not a
-            layer of it, holds what it trains.
+    `make` is as for `put_parts`, `values` a tuple (law, share) for
+    `frozen_values`. What the model itself trains, not a layer of it, is an
+    error.
     """
-    checks.choice("biases", biases, BIASES)
-    names = choose(model, exclude)
+    checks.choice("biases", biases, ("keep", "zero"))
+    names, (law, share) = choose(model, exclude), values
     with cloning.strategy_scope(model):
         new = cloning.plain_copy(model)
         found = weights.prunable(new)
         for weight in (found[name] for name in names):
-            law, share = values
             weight.variable.assign(frozen_values(weight, law, seed, share))
         if biases == "zero":
             for variable in new.trainable_variables:
                 if variable.name == "bias":
                     variable.assign(keras.ops.zeros_like(variable))
-        new = put_parts(new, names, make, "choice", Selected, SelectedModel)
-        for wrapper in wrappers(new):
+        kinds = selected.Selected, selected.SelectedModel
+        new = put_parts(new, names, make, "choice", *kinds)
+        for wrapper in selected.wrappers(new):
             wrapper.freeze()
         _check_frozen(new)
         cloning.carry_compile(model, new)
@@ -49,13 +38,9 @@ def freeze(model, make, values, *, seed, biases, exclude):
 
 def _check_frozen(model):
     """Raises if something besides choices would be trained."""
-    choices = {
-        id(variable)
-        for wrapper in wrappers(model)
-        for _, _, part in wrapper.choices()
-        for variable in part.variables
-    }
-    left = [v for v in model.trainable_variables if id(v) not in choices]
+    parts = [part for *_, part in selected.choices(model)]
+    chosen = {id(v) for part in parts for v in part.variables}
+    left = [v for v in model.trainable_variables if id(v) not in chosen]
     if left:
         raise ValueError(
             f"Model {model.name!r} trains variables of its own: "

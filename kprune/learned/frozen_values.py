@@ -37,21 +37,8 @@ LAWS = {
 
 
 def frozen_values(weight, law, seed, share=1.0):
-    """Returns the values to freeze a weight at.
-
-    Args:
-        weight: A `kprune.masking.weights.Weight`.
-        law: `"keep"`, `"kaiming_normal"`, `"signed_constant"` or
-            `"signed_std"`.
-        seed: Integer >= 0.
-        share: The share of a unit's inputs to reckon with.
-
-    Returns:
-        A float64 array of the weight's shape.
-
-    Raises:
-        ValueError: If there is no such law.
-    """
+    """Returns the values, in float64, to freeze a weight at by a law of `LAWS`,
+    which reckons with a share of a unit's inputs."""
     draw = lookup.choose(law, LAWS, "value of `weights`")
     rng = seeds.stream(seed, "frozen", weight.name)
     array = np.array(weight.variable.value, np.float64)
@@ -59,19 +46,14 @@ def frozen_values(weight, law, seed, share=1.0):
 
 
 def fan_in(weight):
-    """Returns how many entries of a weight a unit sums over, an integer.
-
-    Of embeddings, which are looked up, it is the length of one.
-    """
+    """Returns how many entries of a weight a unit sums over, an integer."""
     layout = weight.layout
-    if weight.variable.name == "embeddings":
+    if weight.variable.name == "embeddings":  # Which are looked up.
         return layout.shape[-1]
     _, units = matrix_axes(layout)
     return layout.size // math.prod(layout.view[axis] for axis in units)
 
 
 def _signs(array, rng):
-    # A weight of zero has no sign: one is drawn.
-    return np.where(
-        array == 0, rng.choice((-1, 1), array.shape), np.sign(array)
-    )
+    drawn = rng.choice((-1, 1), array.shape)  # A weight of 0 has no sign.
+    return np.where(array == 0, drawn, np.sign(array))

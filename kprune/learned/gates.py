@@ -14,11 +14,7 @@ from kprune.scoring.batches import DEFAULT_BATCH_SIZE
 
 @keras.saving.register_keras_serializable("kprune")
 class Gated(keras.layers.Wrapper):
-    """Multiplies each input of a layer by a weight of its own.
-
-    Args:
-        layer: A dense layer.
-    """
+    """Multiplies each input of a dense layer by a weight of its own."""
 
     def build(self, input_shape=None):
         if not self.layer.built:
@@ -48,9 +44,8 @@ def learned_gates(
 
         h <- h * gate,  gate drawn from U(0, 1)
 
-    with h what the next dense layer reads, behind the activation.
-    The learning rate is a tenth in the last third of the epochs. Everything
-    else of the model is frozen.
+    with h what the next dense layer reads, behind the activation. The learning
+    rate is a tenth in the last third of the epochs. All else is frozen.
 
     Args:
         model: A built graph of dense layers, wrapped or not. It is left as it
@@ -74,7 +69,14 @@ def learned_gates(
     Raises:
         ValueError: If an argument does not fit, or there is no hidden layer.
     """
-    _check(model, epochs, learning_rate, momentum)
+    if not keras_internals.is_graph(model):
+        raise ValueError(
+            "Expected a Sequential or Functional model of dense layers. "
+            f"Received: {type(model).__name__} {model.name!r}"
+        )
+    checks.integer("epochs", epochs, 1)
+    checks.number("learning_rate", learning_rate, "(0, inf)")
+    checks.number("momentum", momentum, "[0, 1)")
     seeds.check(seed)
     reads = neurons.hidden_layers(model)
     if len(reads) < 2:
@@ -85,12 +87,9 @@ def learned_gates(
     made = {r.layer.name: m for m, r in itertools.pairwise(reads)}
     batches, steps = _batches(data, batch_size or DEFAULT_BATCH_SIZE, seed)
     gated = _gated(model, made, seed)
-    gated.compile(
-        keras.optimizers.SGD(
-            _rate(learning_rate, steps, epochs), momentum=momentum
-        ),
-        _loss(model, loss, batches),
-    )
+    rate = _rate(learning_rate, steps, epochs)
+    optimizer = keras.optimizers.SGD(rate, momentum=momentum)
+    gated.compile(optimizer, _loss(model, loss, batches))
     gated.fit(batches, epochs=epochs, steps_per_epoch=steps, verbose=verbose)
     return {
         made[layer.layer.name].name: np.asarray(layer.gates)
@@ -101,11 +100,7 @@ def learned_gates(
 
 def _gated(model, made, seed):
     """Returns a copy of a model with gates before layers, all else frozen.
-
-    Args:
-        made: Dict from the name of a layer to the `Read` of what it reads.
-    """
-    plain = wrapping.strip(model)
+    `made` has the `Read` of what a layer reads, by the layer's name."""
 
     def gate(layer):
         if getattr(layer, "name", None) not in made:
@@ -113,11 +108,11 @@ def _gated(model, made, seed):
         return Gated(layer, name=f"{layer.name}_gated")
 
     with seeds.untouched():
-        new = cloning.replace_layers(plain, gate)
+        new = cloning.replace_layers(wrapping.strip(model), gate)
     for layer in new.layers:
         if isinstance(layer, Gated):
-            maker = made[layer.layer.name].layer
-            rng = seeds.stream(seed, "gates", maker.name)
+            maker = made[layer.layer.name].layer.name
+            rng = seeds.stream(seed, "gates", maker)
             layer.gates.assign(rng.random(layer.gates.shape))
             layer.layer.trainable = False
         else:
@@ -127,9 +122,8 @@ def _gated(model, made, seed):
 
 def _rate(learning_rate, steps, epochs):
     last = steps * (epochs - epochs // 3) - 1  # Keras counts steps from 0.
-    return keras.optimizers.schedules.PiecewiseConstantDecay(
-        [last], [learning_rate, learning_rate / 10]
-    )
+    decay = keras.optimizers.schedules.PiecewiseConstantDecay
+    return decay([last], [learning_rate, learning_rate / 10])
 
 
 def _batches(data, batch_size, seed):
@@ -169,18 +163,6 @@ def _loss(model, loss, batches):
     x, y, *_ = next(iter(batches))
     outputs = np.asarray(model(x, training=False))
     loss = losses.resolve(model, loss, outputs, np.asarray(y))
-    if loss is None:
-        loss = losses.compiled_loss(model)
+    loss = losses.compiled_loss(model) if loss is None else loss
     losses.check_labels(model, loss, outputs, np.asarray(y))
     return loss
-
-
-def _check(model, epochs, learning_rate, momentum):
-    if not keras_internals.is_graph(model):
-        raise ValueError(
-            "Expected a Sequential or Functional model of dense layers. "
-            f"Received: {type(model).__name__} {model.name!r}"
-        )
-    checks.integer("epochs", epochs, 1)
-    checks.number("learning_rate", learning_rate, "(0, inf)")
-    checks.number("momentum", momentum, "[0, 1)")

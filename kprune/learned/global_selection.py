@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kprune.learned.learned_mask import TopK
-from kprune.learned.selected import wrappers
+from kprune.learned.selected import choices
 from kprune.masking import masks
 from kprune.pruning import schedules
 from kprune.runtime import checks, seeds
@@ -69,11 +69,7 @@ class GlobalSelection(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == self._counted:  # Resumed in its midst.
             return
-        parts = [
-            part
-            for wrapper in wrappers(self.model)
-            for _, _, part in wrapper.choices()
-        ]
+        parts = [part for *_, part in choices(self.model)]
         if not parts or not all(isinstance(part, TopK) for part in parts):
             raise ValueError(
                 "Expected a model of `edge_popup` or `biprop`, which keep a "
@@ -85,11 +81,9 @@ class GlobalSelection(keras.callbacks.Callback):
         scores = [np.abs(part.scores.numpy()).ravel() for part in parts]
         ends = np.cumsum([len(one) for one in scores])
         joined = np.concatenate(scores)
-        kept = masks.top_k(
-            joined,
-            masks.count_kept(joined.size, sparsity),
-            seeds.stream(0, "global_selection", epoch),
-        )
+        count = masks.count_kept(joined.size, sparsity)
+        rng = seeds.stream(0, "global_selection", epoch)
+        kept = masks.top_k(joined, count, rng)
         for part, mask in zip(parts, np.split(kept, ends[:-1]), strict=True):
             part.count.assign(np.count_nonzero(mask))
         self._counted = epoch

@@ -1,10 +1,6 @@
 """L0 regularization by hard-concrete gates (Louizos et al., 2018).
 
 https://arxiv.org/abs/1712.01312
-
-A group of weights, all that leave an input unit or that make a feature map,
-has one random gate that is exactly zero with a learned probability. The
-expected number of weights whose gate is open is part of the loss.
 """
 
 import math
@@ -15,11 +11,17 @@ from keras import ops
 from kprune.learned.reparametrize import choose, reparametrize
 from kprune.learned.reparametrized import Reparametrization
 from kprune.masking import weights
-from kprune.runtime import checks, lookup, seeds
+from kprune.runtime import checks, seeds
 from kprune.runtime.methods import Method
 
 _EPSILON = 1e-6  # As far as noise and probabilities stay from 0 and 1.
 _BOUNDS = (math.log(1e-2), math.log(1e2))  # Of log(alpha), as in the code.
+_RANGES = {
+    "strength": "[0, inf)",
+    "drop_rate": "(0, 1)",
+    "prior_precision": "[0, inf)",
+    "temperature": "(0, inf)",
+}
 
 
 def hard_concrete(
@@ -43,7 +45,8 @@ def hard_concrete(
     clip(sigmoid(ln a) (h - l) + l, 0, 1). The layer computes with z w. A
     layer has a gate per input unit, a convolution one per feature map that it
     makes. Biases have none: the authors' code gates those of a convolution at
-    test time and leaves them out in training. What is added to the loss is
+    test time and leaves them out in training. Added to the loss is what the
+    weights of open gates are expected to cost,
 
         sum over groups of P(z > 0) (strength n + prior_precision |w|^2 / 2)
         / examples,  P(z > 0) = sigmoid(ln a - b ln(-l / h)),
@@ -51,7 +54,7 @@ def hard_concrete(
     with n the number of weights in the group and w these. The ln a are
     trainable variables like any other, and held in [ln 0.01, ln 100]; the
     optimizer should not decay them (`exclude_from_weight_decay` with
-    `var_names=["log_alpha"]`). The sparsity is an outcome, not an argument.
+    `var_names=["log_alpha"]`).
 
     Defaults are those of the authors' code, but for `prior_precision`, which
     is 5e-4 in its LeNet-5, and the decay of biases, which is left to
@@ -142,6 +145,8 @@ class HardConcrete(Reparametrization):
     TensorShape([300, 100])
     """
 
+    options = ("examples", *_RANGES, "limits", "axes", "view", "seed")
+
     def __init__(
         self,
         examples,
@@ -156,16 +161,10 @@ class HardConcrete(Reparametrization):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        checks.integer("examples", examples, 1)
-        checks.number("strength", strength, "[0, inf)")
-        checks.number("drop_rate", drop_rate, "(0, 1)")
-        checks.number("prior_precision", prior_precision, "[0, inf)")
-        checks.number("temperature", temperature, "(0, inf)")
-        self.examples = examples
-        self.strength = strength
-        self.drop_rate = drop_rate
-        self.prior_precision = prior_precision
-        self.temperature = temperature
+        self.examples = checks.integer("examples", examples, 1)
+        numbers = (strength, drop_rate, prior_precision, temperature)
+        for (name, interval), n in zip(_RANGES.items(), numbers, strict=True):
+            setattr(self, name, checks.number(name, n, interval))
         self.limits = _checked_limits(limits)
         self.axes = tuple(axes)
         self.view = None if view is None else tuple(view)
@@ -183,14 +182,13 @@ class HardConcrete(Reparametrization):
         groups = [n if i in self.axes else 1 for i, n in enumerate(view)]
         self.__dict__["_shapes"] = view, groups
         mean = math.log((1 - self.drop_rate) / self.drop_rate)
-        noise = seeds.stream(self.seed, "log_alpha").normal(
-            0, 1e-2, math.prod(groups)
-        )
+        rng = seeds.stream(self.seed, "log_alpha")
+        noise = rng.normal(0, 1e-2, math.prod(groups))
         self.log_alpha = self.add_weight(
             shape=noise.shape,
             initializer=lambda shape, dtype: ops.cast(mean + noise, dtype),
             regularizer=lambda log_alpha: self.penalty(),
-            constraint=_clamp,
+            constraint=lambda log_alpha: ops.clip(log_alpha, *_BOUNDS),
             name="log_alpha",
         )
         self.noise = keras.random.SeedGenerator(self.seed)
@@ -199,13 +197,9 @@ class HardConcrete(Reparametrization):
         low, high = self.limits
         logits = ops.convert_to_tensor(self.log_alpha)
         if training:
-            u = keras.random.uniform(
-                logits.shape,
-                _EPSILON,
-                1 - _EPSILON,
-                dtype=self.variable_dtype,
-                seed=self.noise,
-            )
+            made = {"dtype": self.variable_dtype, "seed": self.noise}
+            inside = (_EPSILON, 1 - _EPSILON)
+            u = keras.random.uniform(logits.shape, *inside, **made)
             logits = ops.log(u) - ops.log(1 - u) + logits
             logits = logits / self.temperature
         z = ops.clip(ops.sigmoid(logits) * (high - low) + low, 0, 1)
@@ -231,24 +225,6 @@ class HardConcrete(Reparametrization):
         cost = cost + 0.5 * self.prior_precision * ops.reshape(squares, [-1])
         return ops.sum(self.open_probability() * cost) / self.examples
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "examples": self.examples,
-            "strength": self.strength,
-            "drop_rate": self.drop_rate,
-            "prior_precision": self.prior_precision,
-            "temperature": self.temperature,
-            "limits": self.limits,
-            "axes": self.axes,
-            "view": self.view,
-            "seed": self.seed,
-        }
-
-
-def _clamp(log_alpha):
-    return ops.clip(log_alpha, *_BOUNDS)
-
 
 def _by_weight(value, names, argument):
     """Returns the number of each weight by name."""
@@ -256,11 +232,8 @@ def _by_weight(value, names, argument):
         return dict.fromkeys(names, value)
     found = {}
     for pattern, number in value.items():
-        matched = weights.matching(pattern, names)
-        if not matched:
-            raise ValueError(
-                lookup.unknown(pattern, names, f"weight in `{argument}`")
-            )
+        what = f"weight in `{argument}`"
+        matched = weights.matched(pattern, names, what)
         found.update(dict.fromkeys(matched, number))
     if missing := [name for name in names if name not in found]:
         raise ValueError(

@@ -18,20 +18,12 @@ class LearnedMask(Reparametrization):
     """
 
     def values(self, w, mask):
-        """Returns what the layer computes with, zeros included.
-
-        Args:
-            w: The stored weight, a tensor.
-            mask: Tensor of 0 and 1 of its shape and type.
-        """
+        """Returns what the layer computes with, zeros included, of a weight
+        and a mask of 0 and 1, tensors."""
         return w * mask
 
     def kept_mask(self, rng=None):
-        """Returns what is kept, a boolean array.
-
-        Args:
-            rng: A `numpy.random.Generator`, where it is drawn and not fixed.
-        """
+        """Returns what is kept, a boolean array, drawn by `rng` if at all."""
         raise NotImplementedError
 
     def expected_kept(self):
@@ -58,6 +50,8 @@ class TopK(LearnedMask):
         seed: Integer >= 0, for these.
     """
 
+    options = ("kept", "fan_in", "seed")
+
     def __init__(self, kept, fan_in, seed=0, **kwargs):
         super().__init__(**kwargs)
         self.kept = int(kept)
@@ -72,11 +66,10 @@ class TopK(LearnedMask):
                 f"and `fan_in` of 1 or more. Received: kept={self.kept}, "
                 f"fan_in={self.fan_in}"
             )
+        cast = keras.ops.cast
         self.scores = self.add_weight(
             shape=input_shape,
-            initializer=lambda shape, dtype: keras.ops.cast(
-                self.draw(shape), dtype
-            ),
+            initializer=lambda shape, dtype: cast(self.draw(shape), dtype),
             name="scores",
         )
         self.count = self.add_weight(
@@ -109,11 +102,3 @@ class TopK(LearnedMask):
 
     def expected_kept(self):
         return int(self.count.numpy())
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "kept": self.kept,
-            "fan_in": self.fan_in,
-            "seed": self.seed,
-        }

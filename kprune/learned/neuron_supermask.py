@@ -23,9 +23,6 @@ def neuron_supermask(model, data, loss=None, *, sparsity, seed=0, **training):
     weights as they are. Of each layer the neurons of the smallest gates (not
     their absolute values) are removed; on the others there is no gate.
 
-    The paper leaves open how gates begin, the momentum and the batch size:
-    here U(0, 1), 0.9 and 128.
-
     Args:
         model: A built graph of dense layers, wrapped or not. It is left as it
             was.

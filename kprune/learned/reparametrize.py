@@ -5,22 +5,17 @@ import keras
 from kprune.learned.reparametrized import Reparametrized, SoftModel, wrappers
 from kprune.masking import cloning, weights, wrapping
 from kprune.masking.subclassed_models import replace_layers
-from kprune.runtime import lookup
+from kprune.runtime import checks
 
 
 def choose(model, exclude):
-    """Returns the names of the weights to put parts on.
-
-    Args:
-        model: A built Keras model without masks.
-        exclude: Names of weights or layers, or regular expressions, to leave
-            out.
-
-    Raises:
-        ValueError: If the model is not built, has no prunable weight, has
-            masks or parts, or if `exclude` fits no weight or leaves none.
-    """
-    _check_plain(model)
+    """Returns the names of the weights to put parts on; raises if the model has
+    masks or parts, or `exclude` fits no weight or leaves none."""
+    if isinstance(model, keras.Model) and wrappers(model):
+        raise ValueError(
+            f"Model {model.name!r} has thresholds, gates or choices of its "
+            "weights already. Expected a plain Keras model: see `kprune.strip`."
+        )
     wrapping.check_model(model)
     if any(w.mask is not None for w in weights.find(model)):
         raise ValueError(
@@ -30,27 +25,15 @@ def choose(model, exclude):
     found = [w.name for w in weights.find(model)]
     left = list(weights.prunable(model))
     for pattern in [exclude] if isinstance(exclude, str) else exclude:
-        matched = weights.matching(pattern, found)
-        if not matched:
-            raise ValueError(
-                lookup.unknown(pattern, found, "weight in `exclude`")
-            )
+        matched = weights.matched(pattern, found, "weight in `exclude`")
         left = [name for name in left if name not in matched]
-    if not left:
-        raise ValueError(
-            "`exclude` leaves no weight to work on. "
-            f"Received: exclude={exclude!r}"
-        )
+    checks.require(left, "exclude", exclude, "names that leave a weight")
     return left
 
 
 def reparametrize(model, names, make, suffix):
-    """Returns a copy of the model with a part on each of some weights.
-
-    Args:
-        model: A built Keras model without masks. It is left as it was.
-        names, make, suffix: As for `put_parts`.
-    """
+    """Returns a copy of the model, compiled alike, with parts on weights; the
+    arguments are those of `put_parts`."""
     with cloning.strategy_scope(model):
         new = put_parts(cloning.plain_copy(model), names, make, suffix)
         cloning.carry_compile(model, new)
@@ -65,9 +48,8 @@ def put_parts(
     Args:
         model: A model without wrappers that nobody else uses.
         names: Names of weights, as `choose` gives.
-        make: Function of such a name, the `kprune.masking.weights.Weight` and
-            `dtype` and `name` of the part to the part.
-        suffix: String that ends the part's name.
+        make: Function of such a name, the `Weight` and `dtype` and `name` of
+            the part, which ends in `suffix`, to the part.
         wrapper: The class of the wrappers. `Selected` wraps all that trains.
         mixin: The class that goes with it, as for `replace_layers`.
     """
@@ -85,24 +67,12 @@ def put_parts(
         if not own and not (wrapper.freezes and layer.trainable_variables):
             return None
         in_model = {name: chosen[id(w.variable)] for name, w in own.items()}
-        parts = {
-            name: make(
-                in_model[name],
-                w,
-                # Or float64 where the weight is.
-                dtype=keras.backend.result_type(w.variable.dtype, "float32"),
-                name=f"{name.replace('/', '_')}_{suffix}",
-            )
-            for name, w in own.items()
-        }
+        parts = {}
+        for name, w in own.items():
+            # Or float64 where the weight is.
+            dtype = keras.backend.result_type(w.variable.dtype, "float32")
+            own_name = f"{name.replace('/', '_')}_{suffix}"
+            parts[name] = make(in_model[name], w, dtype=dtype, name=own_name)
         return wrapper(layer, parts, in_model)
 
     return replace_layers(model, wrapped, mixin)
-
-
-def _check_plain(model):
-    if isinstance(model, keras.Model) and wrappers(model):
-        raise ValueError(
-            f"Model {model.name!r} has thresholds, gates or choices of its "
-            "weights already. Expected a plain Keras model: see `kprune.strip`."
-        )

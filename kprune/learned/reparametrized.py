@@ -1,9 +1,4 @@
-"""The layer wrapper that computes with functions of the weights.
-
-Where `kprune.Masked` shows a layer `where(mask, w, 0)`, `Reparametrized`
-shows it `part(w)`: a part is a small layer with variables of its own, such as
-a soft threshold or a gate.
-"""
+"""The layer wrapper that computes with functions of the weights."""
 
 import keras
 
@@ -15,8 +10,11 @@ class Reparametrization(keras.layers.Layer):
     """A differentiable function of one weight of a layer.
 
     A subclass makes its variables in `build`, from the weight's shape, and
-    returns a tensor of that shape from `call`.
+    returns a tensor of that shape from `call`. `options` names the attributes
+    that its config has.
     """
+
+    options = ()
 
     def __init__(self, **kwargs):
         # Whatever half precision the layer computes in, thresholds and gates
@@ -28,19 +26,24 @@ class Reparametrization(keras.layers.Layer):
         """Tells the part whose function it is: it does not own the weight."""
         self.__dict__["weight"] = weight
 
+    def get_config(self):
+        own = {name: getattr(self, name) for name in self.options}
+        return {**super().get_config(), **own}
+
 
 @keras.saving.register_keras_serializable("kprune")
 class Reparametrized(weight_wrapper.WeightWrapper):
     """Wraps a layer so that it computes with functions of its weights.
 
-    The layer runs with `part(w)` in place of a weight `w`. Both `w` and the
-    variables of the part are trained.
+    The layer runs with `part(w)`, not, as in `kprune.Masked`, with
+    `where(mask, w, 0)`, in place of a weight `w`. A part is a small layer; both
+    `w` and the variables of the part are trained.
 
     Args:
         layer: A Keras layer, a whole model included.
         parts: Dict from the name of a weight, relative to the layer, to its
             part: a `kprune.learned.SoftThreshold` or
-                `kprune.learned.HardConcrete`.
+            `kprune.learned.HardConcrete`.
         names: Dict from such a name to the weight's name in the model.
             Defaults to the name of the layer before it.
 
@@ -84,10 +87,9 @@ class Reparametrized(weight_wrapper.WeightWrapper):
 
     def _assigned(self, variable, part, value):
         raise ValueError(
-            f"A layer assigns its weight {variable.name!r} as it runs, and "
-            "so would store a function of the weight in place of it. "
-            "Expected a layer that does not; leave this one out by "
-            "`exclude=`."
+            f"A layer assigns its weight {variable.name!r} as it runs, and so "
+            "would store a function of the weight in place of it. Expected a "
+            "layer that does not; leave this one out by `exclude=`."
         )
 
     def _options(self):
@@ -95,11 +97,8 @@ class Reparametrized(weight_wrapper.WeightWrapper):
             name: keras.saving.serialize_keras_object(part)
             for name, part in self.parts.items()
         }
-        return {
-            "parts": parts,
-            "names": self.names,
-            "trainable": self.trainable,
-        }
+        own = {"names": self.names, "trainable": self.trainable}
+        return {"parts": parts, **own}
 
     @classmethod
     def _around(cls, layer, options, custom_objects=None):
@@ -110,28 +109,18 @@ class Reparametrized(weight_wrapper.WeightWrapper):
         return cls(layer, **{**options, "parts": parts})
 
     def effective_weights(self):
-        """Returns what the layer computes with at test time.
-
-        Returns:
-            Dict from each weight's name in the model to a tensor.
-        """
+        """Returns what the layer computes with at test time, a dict of tensors
+        by the weights' names in the model."""
+        pairs = zip(self.parts, self._pairs, strict=True)
         return {
             self.names[name]: part(variable.value, training=False)
-            for name, (variable, part) in zip(
-                self.parts, self._pairs, strict=True
-            )
+            for name, (variable, part) in pairs
         }
 
     def results(self, seed=None):
-        """Returns what is left of the weights.
-
-        Args:
-            seed: Integer to draw by, where a choice is random.
-
-        Returns:
-            Dict from a weight's name in the model to the values, a tensor,
-            and the boolean mask of those that are not zero, an array.
-        """
+        """Returns what is left of the weights, a dict from a weight's name in
+        the model to the values, a tensor, and the mask, an array, of those
+        that are not zero. Random choices are drawn by the seed."""
         del seed
         return {
             name: (value, keras.ops.convert_to_numpy(value) != 0)
@@ -144,11 +133,8 @@ class Reparametrized(weight_wrapper.WeightWrapper):
             yield mask.size - int(mask.sum()), mask.size
 
     def fold(self):
-        """Stores what the layer computes with at test time as its weights.
-
-        Returns:
-            List of the variables that it stored.
-        """
+        """Stores what the layer computes with at test time as its weights, and
+        returns these variables."""
         for variable, part in self._pairs:
             variable.assign(part(variable.value, training=False))
         return [variable for variable, _ in self._pairs]

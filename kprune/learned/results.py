@@ -52,16 +52,13 @@ def zeros(model):
 
 
 def sparsity(model):
-    """Returns the share of the entries that is left out, of all together.
+    """Returns the share of the entries that is left out, in [0, 1].
 
     Of soft thresholds and gates, those exactly zero at test time. Of a
     supermask that is drawn, the expected share, 1 - mean of sigmoid(a).
 
     Args:
-        model: As for `effective_weights`.
-
-    Returns:
-        A number in [0, 1], over all weights that `effective_weights` returns.
+        model: As for `effective_weights`, whose weights count together.
 
     Raises:
         ValueError: As `effective_weights`.
@@ -106,8 +103,7 @@ def to_masked(model, seed=None):
     """Returns a model with masks of what was learned, its weights to train on.
 
     The weights are those that `model` computes with at test time. The result
-    is a model as `kprune.prune` returns it: to train on with fixed masks,
-    report, strip and export.
+    is a model as `kprune.prune` returns it.
 
     Args:
         model: As for `effective_weights`. It is not modified.

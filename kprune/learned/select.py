@@ -2,13 +2,12 @@
 
 import inspect
 
-from kprune.runtime import lookup, methods
+from kprune.runtime import checks, lookup, methods
 
 
 def select(model, method, sparsity=None, *, seed=0, **options):
-    """Returns a model whose weights are frozen and whose topology is trained.
+    """Returns a model whose weights are frozen, and a score of each is trained.
 
-    What is trained, by `compile` and `fit` as ever, is a score of each weight.
     `kprune.strip` gives the plain network of what was chosen,
     `kprune.learned.to_masked` one with masks, to train its weights.
 
@@ -42,10 +41,7 @@ def select(model, method, sparsity=None, *, seed=0, **options):
     lookup.check_options(options, taken, method)
     if "sparsity" in known:
         return function(model, sparsity, seed=seed, **options)
-    if sparsity is not None:
-        raise ValueError(
-            "How sparse a supermask becomes is an outcome: "
-            "`kprune.learned.sparsity` tells it. Expected sparsity=None. "
-            f"Received: sparsity={sparsity!r}"
-        )
+    why = "None: of a supermask it is an outcome that "
+    why += "`kprune.learned.sparsity` tells"
+    checks.require(sparsity is None, "sparsity", sparsity, why)
     return function(model, seed=seed, **options)

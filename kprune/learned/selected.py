@@ -17,12 +17,8 @@ class Selected(Reparametrized):
     with the statistics of the batch and gathers moving ones.
 
     Args:
-        layer: A Keras layer, a whole model included.
-        parts: Dict from the name of a weight, relative to the layer, to the
-            choice of its entries, such as `kprune.learned.EdgePopup`. May
-            be empty.
-        names: Dict from such a name to the weight's name in the model.
-            Defaults to the name of the layer before it.
+        layer, parts, names: As for `kprune.learned.Reparametrized`. The parts
+            are choices of entries, such as `kprune.learned.EdgePopup`, if any.
 
     Example:
 
@@ -94,14 +90,12 @@ class Selected(Reparametrized):
         return {name: value for name, (value, _) in self.results().items()}
 
     def fold(self):
-        values = self.effective_weights()
-        stored = []
-        for name, variable, _ in self.choices():
+        values, stored = self.effective_weights(), list(self.choices())
+        for name, variable, _ in stored:
             variable.assign(values[name])
-            stored.append(variable)
         for variable in self._frozen:
             variable.trainable = True
-        return stored
+        return [variable for _, variable, _ in stored]
 
 
 @keras.saving.register_keras_serializable("kprune")
@@ -114,3 +108,8 @@ class SelectedModel(SoftModel):
 def wrappers(model):
     """Returns the `Selected` layers of a model."""
     return weight_wrapper.wrappers(model, Selected)
+
+
+def choices(model):
+    """Returns the (name in the model, variable, part) of a model's choices."""
+    return [one for wrapper in wrappers(model) for one in wrapper.choices()]

@@ -1,9 +1,6 @@
 """STR: soft threshold reparametrization (Kusupati et al., 2020).
 
 https://arxiv.org/abs/2002.03231
-
-How sparse each weight becomes is learned: of one threshold per weight, by the
-optimizer and the weight decay that train the weights.
 """
 
 import keras
@@ -25,7 +22,7 @@ def soft_threshold(model, initial=-5.0, *, exclude=()):
     `kprune.training.TorchSGD(weight_decay=...)`. The decay draws w towards 0
     and a negative s up towards 0 (a threshold of 1/2), the loss draws s down
     again where weights are needed. The sparsity is thus an outcome, of the
-    decay, of `initial` and of how long the model trains, not an argument.
+    decay, of `initial` and of how long the model trains.
 
     Where |s| is so large that the sigmoid is flat, s feels the decay alone:
     plain SGD takes it to `initial * exp(-decay * sum of learning rates)`. The
@@ -84,6 +81,8 @@ class SoftThreshold(Reparametrization):
     [-1.5, 0.0, 0.5]
     """
 
+    options = ("initial",)
+
     def __init__(self, initial=-5.0, **kwargs):
         super().__init__(**kwargs)
         self.initial = float(checks.number("initial", initial))
@@ -98,9 +97,6 @@ class SoftThreshold(Reparametrization):
     def call(self, w):
         w = ops.cast(w, self.variable_dtype)
         return ops.sign(w) * ops.relu(ops.abs(w) - ops.sigmoid(self.threshold))
-
-    def get_config(self):
-        return {**super().get_config(), "initial": self.initial}
 
 
 METHOD = Method(

@@ -53,8 +53,7 @@ def supermask(
         optimizer if `model` is compiled.
 
     Raises:
-        ValueError: If an argument does not fit, the model is not built, has
-            masks or no prunable weight, or `exclude` fits none.
+        ValueError: As `kprune.learned.edge_popup`.
 
     Example:
 
@@ -91,6 +90,8 @@ class Supermask(LearnedMask):
     [0.0, 4.0, 6.0, 0.0]
     """
 
+    options = ("rescale", "round_mask", "seed")
+
     def __init__(self, rescale=True, round_mask=False, seed=0, **kwargs):
         super().__init__(**kwargs)
         self.rescale = bool(rescale)
@@ -109,9 +110,8 @@ class Supermask(LearnedMask):
         if self.round_mask:
             mask = chance >= 0.5
         else:
-            mask = chance > keras.random.uniform(
-                self.logits.shape, dtype=self.variable_dtype, seed=self.noise
-            )
+            made = {"dtype": self.variable_dtype, "seed": self.noise}
+            mask = chance > keras.random.uniform(self.logits.shape, **made)
         # The second term is 0, and carries the gradient.
         m = tf.cast(mask, w.dtype) + (chance - tf.stop_gradient(chance))
         return self.values(tf.stop_gradient(w), m)
@@ -124,9 +124,9 @@ class Supermask(LearnedMask):
 
     def kept_mask(self, rng=None):
         chance = self._chance()
-        return (
-            chance >= 0.5 if rng is None else chance > rng.random(chance.shape)
-        )
+        if rng is None:
+            return chance >= 0.5
+        return chance > rng.random(chance.shape)
 
     def expected_kept(self):
         kept = self.kept_mask() if self.round_mask else self._chance()
@@ -134,14 +134,6 @@ class Supermask(LearnedMask):
 
     def _chance(self):
         return tf.sigmoid(tf.convert_to_tensor(self.logits)).numpy()
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "rescale": self.rescale,
-            "round_mask": self.round_mask,
-            "seed": self.seed,
-        }
 
 
 METHOD = Method(

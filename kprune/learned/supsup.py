@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from kprune.learned import task_inference
 from kprune.learned.edge_popup import edge_popup
-from kprune.learned.selected import wrappers
+from kprune.learned.selected import choices, wrappers
 from kprune.masking import cloning, weights, wrapping
 from kprune.runtime import checks, files, lookup
 from kprune.runtime.methods import Method
@@ -28,8 +28,7 @@ class SupermaskStack:
 
     A task is trained as edge-popup is: by scores of its own, which begin anew
     for each. What a task adds to the network is its mask, and the statistics
-    of batch normalization if there is any. Whose task a batch is of can be
-    inferred: see `infer`.
+    of batch normalization if there is any.
 
     Args:
         model: A built Keras model that gives logits, without masks. It is
@@ -68,21 +67,15 @@ class SupermaskStack:
         exclude=(),
         seed=0,
     ):
-        net = edge_popup(
-            model,
-            sparsity,
-            weights=weights,
-            scale_fan=scale_fan,
-            biases=biases,
-            exclude=exclude,
-            seed=seed,
-        )
-        self._begin(net, {}, _statistics(net))
+        values = {"weights": weights, "scale_fan": scale_fan, "biases": biases}
+        net = edge_popup(model, sparsity, exclude=exclude, seed=seed, **values)
+        self._begin(net, {})
 
-    def _begin(self, net, states, fresh):
+    def _begin(self, net, states):
         self.net = net
         self._states = states
-        self._fresh = fresh  # Statistics before any task.
+        # Statistics before any task.
+        self._fresh = {key: np.array(v) for key, v in _moving(net).items()}
         self._superposed = None
 
     @property
@@ -106,16 +99,11 @@ class SupermaskStack:
             verbose: As of `fit`.
         """
         checks.require(isinstance(task, str) and task, "task", task, "a name")
-        checks.require(
-            isinstance(data, tf.data.Dataset),
-            "data",
-            type(data).__name__,
-            "a tf.data.Dataset of batches (x, y)",
-        )
-        if task in self._states:
-            self._set(self._states[task])
-        else:
-            self._set({**self._draw(task), **self._fresh})
+        batched = isinstance(data, tf.data.Dataset)
+        expected = "a tf.data.Dataset of batches (x, y)"
+        checks.require(batched, "data", type(data).__name__, expected)
+        new = {**self._draw(task), **self._fresh}
+        self._set(self._states.get(task, new))
         if loss is None:
             x, y, *_ = next(iter(data))
             loss = losses.infer(self.net, self.net(x), np.asarray(y))
@@ -140,11 +128,7 @@ class SupermaskStack:
         """Returns what a task keeps, a dict of boolean arrays by name."""
         with self._away():
             net = self.use(task)
-            return {
-                name: part.kept_mask()
-                for wrapper in wrappers(net)
-                for name, _, part in wrapper.choices()
-            }
+            return {name: part.kept_mask() for name, _, part in choices(net)}
 
     def infer(self, x, rule="one_shot", *, classes=None):
         """Returns the name of the task that a batch is of.
@@ -204,10 +188,8 @@ class SupermaskStack:
     @classmethod
     def load(cls, directory):
         """Returns the stack that `save` wrote into a directory."""
-        net = keras.models.load_model(
-            os.path.join(directory, _MODEL), compile=False
-        )
-        stack = cls.__new__(cls)
+        path = os.path.join(directory, _MODEL)
+        net = keras.models.load_model(path, compile=False)
         with np.load(os.path.join(directory, _TASKS)) as file:
             names = json.loads(str(file["names"]))
             states = {name: {} for name in names}
@@ -215,11 +197,14 @@ class SupermaskStack:
                 place, _, name = key.partition("/")
                 if name:
                     states[names[int(place)]][name] = file[key]
-        stack._begin(net, states, _statistics(net))
+        stack = cls.__new__(cls)
+        stack._begin(net, states)
         return stack
 
     def _variables(self):
-        return {**_scores(self.net), **dict(_moving(self.net))}
+        chosen = choices(self.net)
+        scores = {f"scores/{name}": part.scores for name, _, part in chosen}
+        return {**scores, **_moving(self.net)}
 
     def _get(self):
         return {k: np.array(v) for k, v in self._variables().items()}
@@ -241,8 +226,7 @@ class SupermaskStack:
     def _draw(self, task):
         return {
             f"scores/{name}": part.draw(part.scores.shape, task)
-            for wrapper in wrappers(self.net)
-            for name, _, part in wrapper.choices()
+            for name, _, part in choices(self.net)
         }
 
     def _superpose(self):
@@ -259,21 +243,9 @@ class SupermaskStack:
         )
 
 
-def _scores(net):
-    return {
-        f"scores/{name}": part.scores
-        for wrapper in wrappers(net)
-        for name, _, part in wrapper.choices()
-    }
-
-
 def _moving(net):
     moving = [v for v in net.variables if v.name in _STATISTICS]
-    return [(f"statistics/{i}", v) for i, v in enumerate(moving)]
-
-
-def _statistics(net):
-    return {key: np.array(v) for key, v in _moving(net)}
+    return {f"statistics/{i}": v for i, v in enumerate(moving)}
 
 
 METHOD = Method(

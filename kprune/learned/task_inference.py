@@ -36,21 +36,13 @@ def superfluous(classes):
 
 
 def one_shot(gradient, count):
-    """Returns the place of the task after one gradient.
-
-    Args:
-        gradient: Function of weights alpha, an array, to the gradient.
-        count: Integer, the number of tasks.
-    """
+    """Returns the place, among `count`, of the task after one gradient, a
+    function of the weights alpha."""
     return int(np.argmin(gradient(np.full(count, 1 / count))))
 
 
 def binary(gradient, count):
-    """Returns the place of the task, halving the candidates each time.
-
-    Args:
-        gradient, count: As for `one_shot`.
-    """
+    """Returns the place of the task, halving the candidates each time."""
     left = np.arange(count)
     while len(left) > 1:
         alpha = np.zeros(count)
@@ -64,15 +56,11 @@ RULES = {"one_shot": one_shot, "binary": binary}
 
 
 class Superposition:
-    """A plain network that computes with a mixture of weights.
+    """A plain network that computes with a mixture of weights: pairs of a
+    variable and the values that the tasks have of it.
 
     Batch normalization takes the statistics of the batch: those of a task are
     not known yet.
-
-    Args:
-        model: A plain Keras model that gives logits.
-        weights: List of pairs: a variable of the model, and the values that
-            the tasks have of it, a list.
     """
 
     def __init__(self, model, weights):
