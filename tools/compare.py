@@ -1,7 +1,5 @@
 """Tells what a smaller model buys: sizes and times, before and after.
 
-  python tools/compare.py --before=dense.keras --after=small.keras
-
 The same as `kprune compare`; --help shows its flags.
 """
 

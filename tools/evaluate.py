@@ -1,7 +1,5 @@
 """Measures a saved model: loss, accuracy and sparsity on test data.
 
-  python tools/evaluate.py --workdir=runs/quickstart
-
 The same as `kprune evaluate`; --help shows its flags.
 """
 

@@ -1,7 +1,5 @@
 """Exports a saved model as a SavedModel that TensorFlow alone can serve.
 
-  python tools/export.py --workdir=runs/quickstart --out=served
-
 The same as `kprune export`; --help shows its flags.
 """
 

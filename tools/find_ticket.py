@@ -1,8 +1,5 @@
 """Searches for lottery tickets, and sees whether they are any.
 
-  python tools/find_ticket.py --config=configs/lottery_ticket.py \\
-      --runs=runs/tickets
-
 The same as `kprune tickets`; --help shows its flags.
 """
 

@@ -1,7 +1,5 @@
 """Prunes a saved Keras model: a .keras file in, a .keras file out.
 
-  python tools/prune.py --model=in.keras --out=out.keras --sparsity=0.9
-
 The same as `kprune prune`; --help shows its flags.
 """
 

@@ -1,7 +1,5 @@
 """Tabulates finished runs, and draws accuracy over sparsity.
 
-  python tools/report.py --runs=runs/mnist --out=runs/mnist_report
-
 The same as `kprune report`; --help shows its flags.
 """
 

@@ -1,7 +1,5 @@
 """Runs a config over methods, sparsities and seeds, as far as it is not done.
 
-  python tools/sweep.py --config=configs/mnist_lenet.py --runs=runs/mnist
-
 The same as `kprune sweep`; --help shows its flags.
 """
 

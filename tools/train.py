@@ -1,7 +1,5 @@
 """Prunes a model at initialization, trains it, and writes what is to keep.
 
-  python tools/train.py --config=configs/quickstart.py --workdir=runs/quickstart
-
 The same as `kprune train`; --help shows its flags.
 """
 

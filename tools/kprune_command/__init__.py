@@ -28,12 +28,8 @@ _HELP = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
 
 
 def main(argv=None):
-    """Runs the command that the arguments name.
-
-    Args:
-        argv: Strings as in `sys.argv`, which is the default: the name of the
-            program, that of the command, and its flags.
-    """
+    """Runs the command that the arguments name: as in `sys.argv`, which is the
+    default, the name of the program, that of the command, and its flags."""
     _, *arguments = sys.argv if argv is None else argv
     name = arguments[0] if arguments else "--help"
     if name in {*_HELP, "help"}:
@@ -50,23 +46,14 @@ def main(argv=None):
 def usage():
     """Returns the text that lists the commands."""
     lines = [f"  kprune {name:9} {what}" for name, what in COMMANDS.items()]
-    return "\n".join(
-        [
-            "kprune prunes Keras models.\n",
-            *lines,
-            "\nkprune COMMAND --help shows a command's flags, with examples.",
-            "kprune --version shows what it runs with.",
-        ]
-    )
+    more = "\nkprune COMMAND --help shows a command's flags, with examples."
+    last = "kprune --version shows what it runs with."
+    return "\n".join(["kprune prunes Keras models.\n", *lines, more, last])
 
 
 def run(module, arguments=None):
-    """Runs a module that is a command, as `kprune.cli` describes one.
-
-    Args:
-        module: String, its dotted name.
-        arguments: Strings, its flags. Default to those of this process.
-    """
+    """Runs a module that is a command, as `kprune.cli` describes one, with
+    flags that default to those of this process."""
     command = _imported(module)
     flags = _imported("kprune.cli.flags").Flags(
         sys.argv[1:] if arguments is None else arguments

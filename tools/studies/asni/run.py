@@ -64,12 +64,10 @@ def main(flags):
                 keras.backend.clear_session()
                 keras.utils.set_random_seed(seed)
                 result = experiment.run(config, path, flags.data_dir, verbose=0)
-                print(
-                    f"{variant}, seed {seed}: "
-                    f"{100 * result['test_accuracy']:.2f} %, "
-                    f"{result['seconds']:.0f} s, {path}",
-                    flush=True,
-                )
+                share = f"{100 * result['test_accuracy']:.2f} %"
+                took = f"{result['seconds']:.0f} s"
+                line = f"{variant}, seed {seed}: {share}, {took}, {path}"
+                print(line, flush=True)
         if "A" in variants:
             save_centroids(found["A", seed])
     print(f"\n{table(found, base.paper.to_dict())}\n\n{findings(found)}")
@@ -81,12 +79,9 @@ def main(flags):
 
 def check(base, variants):
     """Raises before the first run if the config or a flag does not fit."""
-    checks.require(
-        base.pruner.method == "asni",
-        "config",
-        base.pruner.method,
-        "a config of the method 'asni', such as configs/asni.py:mnist_fc",
-    )
+    method = base.pruner.method
+    expected = "a config of the method 'asni', such as configs/asni.py:mnist_fc"
+    checks.require(method == "asni", "config", method, expected)
     fit = set(variants) <= set(NAMES)
     checks.require(fit, "variants", variants, "some of D, A, C, S")
     if {"C", "S"} & set(variants) and "A" not in variants:
@@ -117,12 +112,11 @@ def path_of(config, runs):
 def trained(workdir):
     """Returns the trained model of a run, with its masks if it has any."""
     workdir = pathlib.Path(workdir)
-    path = workdir / directory.MODEL
+    path, masks = workdir / directory.MODEL, workdir / directory.MASKS
     model = keras.saving.load_model(path, compile=False)
-    if not (workdir / directory.MASKS).exists():
-        return model
-    model = kprune.wrap(model)
-    kprune.set_masks(model, kprune.masks.load(workdir / directory.MASKS))
+    if masks.exists():
+        model = kprune.wrap(model)
+        kprune.set_masks(model, kprune.masks.load(masks))
     return model
 
 
@@ -143,26 +137,17 @@ def accuracies(found):
 
 
 def table(found, paper):
-    """Returns the variants as a Markdown table.
-
-    Args:
-        found: Dict from (variant, seed) to the directory of a finished run.
-        paper: Dict of a config, with the paper's figures.
-    """
+    """Returns the variants, directories of runs by (variant, seed), as a
+    Markdown table beside the paper's figures."""
     rows = []
     for variant, shares in accuracies(found).items():
         first = next(w for (which, _), w in found.items() if which == variant)
         left = kprune.report(trained(first), multiply_adds=False, paths=False)
         said = paper.get("variants", {}).get(variant)
-        rows.append(
-            [
-                variant,
-                NAMES[variant],
-                f"{tables.mean(shares)} (n = {len(shares)})",
-                "" if said is None else f"{said:.2f}",
-                f"{left.model_kept:,} of {left.model_total:,}",
-            ]
-        )
+        printed = "" if said is None else f"{said:.2f}"
+        measured = f"{tables.mean(shares)} (n = {len(shares)})"
+        kept = f"{left.model_kept:,} of {left.model_total:,}"
+        rows.append([variant, NAMES[variant], measured, printed, kept])
     if "nonzeros" in paper:
         rows.append(["", "the paper's A", "", "", f"{paper['nonzeros']:,}"])
     measured = ["test accuracy in %", "the paper's", "parameters left"]
@@ -185,13 +170,12 @@ def draw(found, folder):
     """Draws the figures of the first seed, and returns the files' paths."""
     os.makedirs(folder, exist_ok=True)
     seed, paths = min(seed for _, seed in found), []
-    for variant in ("A", "C", "S"):
-        if (variant, seed) in found:
-            model = trained(found[variant, seed])
-            paths.append(os.path.join(folder, f"weights_{variant}.png"))
-            _draw_weights(model, variant, paths[-1])
-    if ("A", seed) in found:
-        pruned = _pruned(trained(found["A", seed]))
+    models = {v: trained(found[v, seed]) for v in "ACS" if (v, seed) in found}
+    for variant, model in models.items():
+        paths.append(os.path.join(folder, f"weights_{variant}.png"))
+        _draw_weights(model, variant, paths[-1])
+    if "A" in models:
+        pruned = _pruned(models["A"])
         shares = {w.name: 100 * (1 - w.mask.numpy().mean()) for w in pruned}
         paths.append(os.path.join(folder, "sparsity.png"))
         plots.bars(shares, paths[-1], "removed, in % of the layer's weights")

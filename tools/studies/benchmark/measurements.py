@@ -19,14 +19,9 @@ class Measurement:
     unit: str = "x"
 
     def cells(self):
-        low, high = self.spread
-        return [
-            self.what,
-            f"{self.median:.2f} {self.unit}",
-            f"{low:.2f} to {high:.2f}",
-            self.target,
-            self.note,
-        ]
+        figures = f"{self.median:.2f} {self.unit}"
+        spread = "{:.2f} to {:.2f}".format(*self.spread)
+        return [self.what, figures, spread, self.target, self.note]
 
 
 def measured(what, values, target="reported", **options):

@@ -45,12 +45,10 @@ def training_step(flags):
 
 def pruning_while_training(flags):
     """A hundred steps with one update of the masks, over fixed masks."""
-    when = {"every": "100it", "end": "1000it"}
+    when, known = {"every": "100it", "end": "1000it"}, kprune.callbacks
     updates = {
-        "RigL": lambda: [
-            kprune.callbacks.DynamicSparseTraining("rigl", **when)
-        ],
-        "GMP": lambda: [kprune.callbacks.GradualPruning("gmp", 0.9, **when)],
+        "RigL": lambda: [known.DynamicSparseTraining("rigl", **when)],
+        "GMP": lambda: [known.GradualPruning("gmp", 0.9, **when)],
         "static": list,
     }
     for name in flags.networks:
@@ -60,9 +58,8 @@ def pruning_while_training(flags):
         for callbacks in updates.values():
             model = kprune.prune(dense, "random", 0.5)
             model.compile(keras.optimizers.SGD(0.01, momentum=0.9), loss)
-            runs.append(
-                functools.partial(_hundred_steps, model, batches, callbacks)
-            )
+            run = functools.partial(_hundred_steps, model, batches, callbacks)
+            runs.append(run)
         repeats = min(flags.repeats, flags.long_repeats)
         found = np.array([[run() for run in runs] for _ in range(repeats)])
         *pruned, static = found.T
@@ -111,11 +108,8 @@ def compact(flags):
 
 def _bought(what, dense, small, batch_size, repeats):
     """Yields what a smaller model takes of the dense one's size and time."""
-    found = [
-        *kprune.compare(
-            dense, small, batch_size=batch_size, repeats=repeats, verbose=0
-        ).rows
-    ]
+    options = {"batch_size": batch_size, "repeats": repeats, "verbose": 0}
+    found = [*kprune.compare(dense, small, **options).rows]
     lite = [removals.lite(model) for model in (dense, small)]
     if None not in lite:
         found.append(removals.lite_row(compare_times(*lite, repeats)))
@@ -166,36 +160,25 @@ def _overhead(layers):
         return result
 
     model = timed("building", _deep, layers)
-    pruned = timed("prune", kprune.prune, model, "magnitude", 0.5, verbose=0)
+    how = {"method": "magnitude", "sparsity": 0.5, "verbose": 0}
+    pruned = timed("prune", kprune.prune, model, **how)
     timed("strip", kprune.strip, pruned)
     timed("report", kprune.report, pruned)
-    channels = kprune.prune(
-        model, "magnitude", 0.5, granularity="channel", verbose=0
-    )
+    channels = kprune.prune(model, **how, granularity="channel")
     timed("shrink", kprune.shrink, channels, verbose=0)
     return times
 
 
 def _deep(layers):
-    return keras.Sequential(
-        [
-            keras.Input((_UNITS,)),
-            *(keras.layers.Dense(_UNITS) for _ in range(layers)),
-        ]
-    )
+    dense = [keras.layers.Dense(_UNITS) for _ in range(layers)]
+    return keras.Sequential([keras.Input((_UNITS,)), *dense])
 
 
 def import_time(flags):
     """Importing kprune beyond importing TensorFlow and Keras."""
+    command = [sys.executable, "-c", _IMPORT]
     times = [
-        float(
-            subprocess.run(
-                [sys.executable, "-c", _IMPORT],
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
-        )
+        float(subprocess.check_output(command, stderr=subprocess.PIPE))
         for _ in range(min(flags.repeats, 3))
     ]
     name = "import kprune beyond TensorFlow"

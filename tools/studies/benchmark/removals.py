@@ -31,20 +31,11 @@ TARGETS = {
 
 
 def shrunk(network):
-    """Returns a network, and without a random half of each layer's channels.
-
-    Args:
-        network: Name in kprune.models.
-    """
+    """Returns a network of kprune.models, and without a random half of each
+    layer's channels."""
     dense = kprune.models.get(network, classes=10)
-    pruned = kprune.prune(
-        dense,
-        "random",
-        0.5,
-        granularity="channel",
-        allocation="uniform",
-        verbose=0,
-    )
+    how = {"granularity": "channel", "allocation": "uniform", "verbose": 0}
+    pruned = kprune.prune(dense, "random", 0.5, **how)
     return dense, kprune.shrink(pruned, verbose=0)
 
 
@@ -55,19 +46,13 @@ def compacted():
     initializer. Their background is zero, so that much of the border goes: of
     images that are centred, no pixel is zero, and less goes.
     """
-    dense = kprune.models.get(
-        "lenet_300_100", initializer="glorot_uniform", seed=0
-    )
+    how = {"initializer": "glorot_uniform", "seed": 0}
+    dense = kprune.models.get("lenet_300_100", **how)
     (x, y), _ = kprune.datasets.load_arrays("digits", normalization=None)
     x = tf.image.resize(x[:128] / x.max(), (28, 28)).numpy()
-    pruned = kprune.prune(
-        dense,
-        "snip",
-        0.95,
-        data=(x, y[:128]),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        verbose=0,
-    )
+    data = (x, y[:128])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    pruned = kprune.prune(dense, "snip", 0.95, data=data, loss=loss, verbose=0)
     return dense, kprune.compact(pruned, verbose=0)
 
 
@@ -78,12 +63,10 @@ def lite(model):
         return None
     with contextlib.redirect_stdout(io.StringIO()):  # Keras lists variables.
         converter = tf.lite.TFLiteConverter.from_keras_model(model)
-        converted = converter.convert()
+        made = converter.convert()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # It will be a package of its own.
-        interpreter = tf.lite.Interpreter(
-            model_content=converted, num_threads=1
-        )
+        interpreter = tf.lite.Interpreter(model_content=made, num_threads=1)
     interpreter.allocate_tensors()
     (given,) = interpreter.get_input_details()
     noise = np.random.default_rng(0).normal(size=given["shape"])
@@ -92,10 +75,6 @@ def lite(model):
 
 
 def lite_row(found):
-    """Returns what LiteRT took as a row of a comparison.
-
-    Args:
-        found: `kprune.deploy.comparison.timing.Timing`.
-    """
+    """Returns what LiteRT took, a `Timing`, as a row of a comparison."""
     before, after = 1000 * found.before, 1000 * found.after
     return Row(LITE, before, after, found.ratio, found.spread, "ms")

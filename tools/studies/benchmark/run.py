@@ -29,9 +29,7 @@ ROWS = {
     "snip": in_gradients("snip", "snip scores", "<= 1.15"),
     "grasp": in_gradients("grasp", "grasp scores", "<= 3.5"),
     "force": in_gradients("force", "FORCE T = 60, all", "<= 66", "snip"),
-    "synflow": in_gradients(
-        "synflow", "SynFlow T = 100, all", "reported", "flow"
-    ),
+    "synflow": in_gradients("synflow", "SynFlow T = 100, all", warm_up="flow"),
     "synflow_round": score_rows.synflow_round,
     "prospr": score_rows.prospr,
     "prospr_memory": score_rows.prospr_memory,
@@ -47,35 +45,23 @@ ROWS = {
 
 def define(flags):
     flags.list("rows", list(ROWS), "Rows to measure. Defaults to all.")
-    flags.list(
-        "networks",
-        ["resnet20", "vgg16"],
-        "Networks, by name in kprune.models.",
-    )
-    flags.list(
-        "shrunk_networks",
-        ["resnet18", "vgg16"],
-        "Networks of the row `shrink`, by name in kprune.models.",
-    )
+    text = "Networks, by name in kprune.models."
+    flags.list("networks", ["resnet20", "vgg16"], text)
+    text = "Networks of the row `shrink`, by name in kprune.models."
+    flags.list("shrunk_networks", ["resnet18", "vgg16"], text)
     flags.integer("layers", 400, "Layers of the row `overhead`.", least=1)
     flags.integer("repeats", 21, "Alternations per ratio.", least=1)
-    flags.integer(
-        "long_repeats",
-        5,
-        "Alternations, at most, per ratio of what takes ten gradients or more.",
-        least=1,
-    )
+    text = "Alternations, at most, per ratio of what takes ten gradients or "
+    flags.integer("long_repeats", 5, f"{text}more.", least=1)
     flags.integer("batch_size", 128, "Examples.", least=1)
-    flags.boolean(
-        "memory", True, "Whether to add the peak memory of each scoring."
-    )
-    flags.string(
-        "memory_of",
-        None,
+    text = "Whether to add the peak memory of each scoring."
+    flags.boolean("memory", True, text)
+    text = (
         "Runs this scoring alone, once, on the network given, and prints as "
         "JSON the most memory held before it and in all, in bytes. The rows "
-        "start themselves so, each time in a fresh process.",
+        "start themselves so, each time in a fresh process."
     )
+    flags.string("memory_of", None, text)
 
 
 def main(flags):

@@ -25,27 +25,19 @@ _BINARY = pathlib.Path(__file__).parents[1] / "run.py"
 def memory_of(name, network, batch_size):
     """Returns the memory, in GB, that a fresh process held before it scored
     and at most."""
-    command = [
-        sys.executable,
-        str(_BINARY),
-        "benchmark",
-        f"--memory_of={name}",
-        f"--networks={network}",
-        f"--batch_size={batch_size}",
-    ]
-    found = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    return [number / 1e9 for number in json.loads(found.stdout)]
+    what = f"--memory_of={name}", f"--networks={network}"
+    size = f"--batch_size={batch_size}"
+    command = [sys.executable, str(_BINARY), "benchmark", *what, size]
+    found = json.loads(subprocess.check_output(command))
+    return [number / 1e9 for number in found]
 
 
-def in_gradients(scoring, what, target, warm_up=None):
+def in_gradients(scoring, what, target="reported", warm_up=None):
     """Returns the row of what a scoring takes in gradients of the same batch.
 
-    Args:
-        scoring: Name in `SCORINGS`.
-        what: What the table calls it.
-        target: What the table says it should be.
-        warm_up: Name of a scoring that traces the same in less time, for one
-            that takes ten gradients or more.
+    The table calls it `what`, and says that it should be `target`. `warm_up` is
+    a scoring that traces the same in less time, for one that takes ten
+    gradients or more.
     """
 
     def row(flags):
@@ -72,15 +64,11 @@ def in_gradients(scoring, what, target, warm_up=None):
     return row
 
 
+_UNROLLED = "prospr_3_unrolled"
 _PROSPR = (
     in_gradients("prospr_3", "ProsPr M = 3", "<= 11", "prospr_1"),
-    in_gradients(
-        "prospr_3_unrolled",
-        "ProsPr M = 3, unrolled",
-        "reported",
-        "prospr_3_unrolled",
-    ),
-    in_gradients("prospr_16", "ProsPr M = 16", "reported", "prospr_1"),
+    in_gradients(_UNROLLED, "ProsPr M = 3, unrolled", warm_up=_UNROLLED),
+    in_gradients("prospr_16", "ProsPr M = 16", warm_up="prospr_1"),
 )
 
 
@@ -171,5 +159,5 @@ def top_k(flags):
     for kind, array in kinds.items():
         select = functools.partial(kprune.masks.top_k, array, 2_500_000, rng)
         times = [seconds(select) for _ in range(flags.repeats)]
-        name = f"top-k of 25 million scores, {kind}"
-        yield measured(name, times, "<= 1.5 s", unit="s")
+        what = f"top-k of 25 million scores, {kind}"
+        yield measured(what, times, "<= 1.5 s", unit="s")

@@ -75,13 +75,8 @@ def stock_gradient(model, x, y, loss):
 
 
 def memory_of(name, network, batch_size):
-    """Runs one scoring, or the gradient, and returns what memory it took.
-
-    Meant for a process that has done nothing else.
-
-    Returns:
-        The most that the process held before it and in all, in bytes.
-    """
+    """Runs one scoring, or the gradient, in a process that has done nothing
+    else, and returns the most bytes that it held before it and in all."""
     lookup.choose(name, {GRADIENT: None, **SCORINGS}, "scoring")
     given = setting(network, batch_size)
     if name == GRADIENT:
@@ -119,13 +114,8 @@ class TracedCalls(keras.layers.Layer):
 
 
 def traces_by_round(method, network, batch_size):
-    """Returns how often the network has been traced after each round.
-
-    Args:
-        method: A method of several rounds, by name.
-        network: Name in kprune.models.
-        batch_size: Examples; how many does not matter here.
-    """
+    """Returns how often the network has been traced after each round of a
+    method that has several."""
     model, x, y, loss = setting(network, batch_size)
     model = keras.Model(model.input, TracedCalls()(model.output))
     pruner = kprune.recipes.get(method)
