@@ -2,16 +2,9 @@
 
 import numpy as np
 import pytest
-from reference import (
-    arrays,
-    in_float64,
-    needs_folder,
-    objective,
-    score,
-    stored_scores,
-)
+import reference as ref
 
-pytestmark = [needs_folder, in_float64]
+pytestmark = [ref.needs_folder, ref.in_float64]
 
 
 def diagonal(objective, name, place):
@@ -24,8 +17,8 @@ def diagonal(objective, name, place):
 @pytest.mark.parametrize("layer", ["fc1", "fc2", "fc3"])
 def test_hvp_gives_the_diagonal_of_the_mlp(layer):
     name = f"{layer}/kernel"
-    exact = stored_scores("mlp_relu", "hess_diag.eval")[name]
-    ours = objective("mlp_relu")
+    exact = ref.stored_scores("mlp_relu", "hess_diag.eval")[name]
+    ours = ref.objective("mlp_relu")
     rng = np.random.default_rng(0)
     for place in rng.choice(np.flatnonzero(exact), 10, replace=False):
         expected = exact.flat[place]  # Stored in float32, rounded by 6e-8.
@@ -38,11 +31,11 @@ def test_hvp_gives_the_diagonal_of_the_mlp(layer):
     "mode", [pytest.param("eval", marks=pytest.mark.slow), "train"]
 )
 def test_hvp_gives_the_diagonal_of_the_resnet(mode):
-    ours = objective("resnet", mode, "0[:8]")
+    ours = ref.objective("resnet", mode, "0[:8]")
     for name in ours.weights:
         key = f"a.hess_diag.{mode}.{name.removesuffix('/kernel')}"
-        places = arrays("resnet", "scores")[f"{key}.flat_index"]
-        exact = arrays("resnet", "scores")[f"{key}.value"]
+        places = ref.arrays("resnet", "scores")[f"{key}.flat_index"]
+        exact = ref.arrays("resnet", "scores")[f"{key}.value"]
         # Three of the forty, as each is a product with the whole Hessian.
         found = [diagonal(ours, name, place) for place in places[:3]]
         largest = np.abs(exact).max()
@@ -53,15 +46,15 @@ def test_hvp_gives_the_diagonal_of_the_resnet(mode):
 
 def estimate(seed, samples):
     """Returns the diagonal that OBD's scores h w^2 / 2 are made of."""
-    view = objective("mlp_relu").on(0)
+    view = ref.objective("mlp_relu").on(0)
     view.seed = seed
-    scores = score(view, "obd", samples=samples)
+    scores = ref.score(view, "obd", samples=samples)
     return {n: 2 * s / view.weights[n].numpy() ** 2 for n, s in scores.items()}
 
 
 @pytest.mark.slow
 def test_hutchinson_is_within_its_standard_error():
-    exact = stored_scores("mlp_relu", "hess_diag.eval")
+    exact = ref.stored_scores("mlp_relu", "hess_diag.eval")
     count, sums, squares = 100, {}, {}
     traces = {name: [] for name in exact}
     for seed in range(count):
