@@ -1,5 +1,7 @@
 """Two replicas and two workers score as one device does."""
 
+import contextlib
+
 import cluster
 import numpy as np
 import pytest
@@ -26,21 +28,21 @@ def assert_alike(found, expected):
         np.testing.assert_array_equal(found[name], expected[name], name)
 
 
+@pytest.fixture(scope="module")
+def expected():
+    """What one device finds on the halves."""
+    return measure(model(batch_norm=True), halves(), *ON_WORKERS)
+
+
 @pytest.mark.parametrize(
-    "batch_norm, methods", [(False, (["grasp"], [])), (True, ())]
+    "inside", [False, pytest.param(True, marks=pytest.mark.slow)]
 )
-def test_two_replicas_score_as_one_device_on_the_halves(batch_norm, methods):
-    expected = measure(model(batch_norm), halves(), *methods)
-    with two_replicas().scope():
-        network = model(batch_norm)
-    assert_alike(measure(network, whole(), *methods), expected)
-
-
-@pytest.mark.slow
-def test_inside_the_scope_it_is_the_same():
-    expected = measure(model(True), halves())
-    with two_replicas().scope():
-        found = measure(model(True), whole())
+def test_two_replicas_score_as_one_device_on_the_halves(inside, expected):
+    strategy = two_replicas()
+    with strategy.scope():
+        network = model(batch_norm=True)
+    with strategy.scope() if inside else contextlib.nullcontext():
+        found = measure(network, whole(), *ON_WORKERS)
     assert_alike(found, expected)
 
 
@@ -60,11 +62,11 @@ def test_shares_count_by_their_size():
 def test_a_pruned_model_of_two_replicas_has_the_same_masks_on_both():
     strategy = two_replicas()
     with strategy.scope():
-        mirrored = model(True)
+        mirrored = model(False)
     pruned = kprune.prune(mirrored, "snip", 0.9, data=whole(), loss=CE)
     with strategy.scope():
         pruned.compile("adam", CE)
-    pruned.fit(*whole()[0], epochs=2, batch_size=8, verbose=0)
+    pruned.fit(*whole()[0], batch_size=8, verbose=0)
     for weight in kprune.masking.weights.find(pruned):
         masks = [v.numpy() for v in weight.mask.value.values]
         values = [v.numpy() for v in weight.variable.value.values]
@@ -97,19 +99,12 @@ def test_checksums_tell_arrays_apart():
 def run_two_workers(tmp_path, seeds):
     """Runs two processes as workers and returns what each wrote."""
     paths = [tmp_path / f"worker{index}.npz" for index in range(2)]
-    cluster.run(
-        "tests/support/scored_on_replicas.py",
-        *([path, seeds] for path in paths),
-    )
-    found = []
-    for path in paths:
-        with np.load(path) as file:
-            found.append(dict(file))
-    return found
+    given = [(path, seeds) for path in paths]
+    cluster.run("tests/support/scored_on_replicas.py", *given)
+    return [dict(np.load(path)) for path in paths]
 
 
-def test_two_workers_score_as_one_device_on_the_halves(tmp_path):
-    expected = measure(model(batch_norm=True), halves(), *ON_WORKERS)
+def test_two_workers_score_as_one_device_on_the_halves(tmp_path, expected):
     for found in run_two_workers(tmp_path, "same"):
         assert_alike(found, expected)
 
