@@ -6,11 +6,12 @@ Each section holds the arguments of a call: `dataset` those of
 `kprune.callbacks.Checkpoint`. `None` leaves an argument to its own default.
 """
 
+import copy
 import json
 
 from ml_collections import ConfigDict, config_dict
 
-from kprune.runtime import lookup, seeds
+from kprune.runtime import checks, lookup, seeds
 
 DENSE = "dense"  # The method that prunes nothing.
 TICKET = "ticket"  # The method that takes the masks of a finished run.
@@ -91,6 +92,16 @@ def default():
     return complete({})
 
 
+def put(config, changes):
+    """Sets values in nested dicts by dotted key, copies of those given."""
+    for key, value in changes.items():
+        *path, last = key.split(".")
+        section = config
+        for part in path:
+            section = section.setdefault(part, {})
+        section[last] = copy.deepcopy(value)
+
+
 def complete(config):
     """Returns a config with the defaults filled in.
 
@@ -165,12 +176,9 @@ def _checked(value, default, path):
     whole = isinstance(value, int) and not isinstance(value, bool)
     if isinstance(default, float) and whole:
         return float(value)
-    if type(value) is not type(default):
-        raise ValueError(
-            f"Invalid value for `config.{path}`. Expected "
-            f"{type(default).__name__}, as in {default!r}. Received: {value!r}"
-        )
-    return value
+    same = type(value) is type(default)
+    expected = f"{type(default).__name__}, as in {default!r}"
+    return checks.require(same, f"config.{path}", value, expected)
 
 
 def _dotted(path):

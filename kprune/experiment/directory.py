@@ -27,18 +27,9 @@ REPORT, MASKS = "report.json", "masks.npz"
 MODEL, SAVED_MODEL = "model.keras", "saved_model"
 TENSORBOARD, CHECKPOINTS = "tensorboard", "checkpoints"
 
+_BETWEEN = (METRICS, REPORT, MASKS, MODEL, SAVED_MODEL, TENSORBOARD)
 # `DONE` goes first when a directory is cleared, the config last.
-_ALL = (
-    DONE,
-    METRICS,
-    REPORT,
-    MASKS,
-    MODEL,
-    SAVED_MODEL,
-    TENSORBOARD,
-    CHECKPOINTS,
-    CONFIG,
-)
+_ALL = (DONE, *_BETWEEN, CHECKPOINTS, CONFIG)
 
 
 def status(workdir, config, leaves=identity.leaves):
@@ -101,12 +92,8 @@ def differences(workdir, config, leaves=identity.leaves):
 
 
 def start(workdir, record):
-    """Makes a directory ready: clears what an unfinished run left.
-
-    Args:
-        workdir: Path of a directory that is `"new"` or `"unfinished"`.
-        record: Dict to write as `config.json`, the config at `"config"`.
-    """
+    """Makes a directory ready: clears what an unfinished run left, and writes
+    `record`, with the config at `"config"`, as `config.json`."""
     workdir = pathlib.Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     for name in _ALL:

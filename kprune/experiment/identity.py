@@ -21,10 +21,9 @@ def name(config):
 
     It is made of the data set, the model, the method, its sanity check if it
     has one, the sparsity (left out where the granularity fixes it) and the
-    seed, and ends in eight hexadecimal digits: the beginning of the SHA-256 of
-    what `settings` returns, as JSON
-    without spaces. A key that kprune gains, with a default that does what was
-    done before, leaves the names of older configs as they are.
+    seed, and ends in the first eight hexadecimal digits of the SHA-256 of what
+    `settings` returns, as JSON without spaces. A key that kprune gains, with a
+    default that does what was done before, leaves older names as they are.
 
     Args:
         config: `ConfigDict` or dict, complete or not.
@@ -42,8 +41,8 @@ def name(config):
     'digits-lenet_300_100-snip-0.98-seed0-dc45573e'
     """
     found = leaves(config)
-    parts = [found[f"{key}.name"] for key in ("dataset", "model")]
-    parts += [found["pruner.method"], found["pruner.check"] or ""]
+    keys = ("dataset.name", "model.name", "pruner.method", "pruner.check")
+    parts = [found[key] for key in keys]
     if found["pruner.sparsity"] is not None:
         parts.append(f"{found['pruner.sparsity']:g}")
     parts += [f"seed{found['seed']}", _digest(_unusual(found))]
@@ -70,17 +69,8 @@ def settings(config):
 
 
 def leaves(config):
-    """Returns all that a run is, by dotted key, sorted.
-
-    Args:
-        config: `ConfigDict` or dict, complete or not.
-
-    Returns:
-        Dict, without the keys that say where and how a run is executed.
-
-    Raises:
-        ValueError: As in `complete`.
-    """
+    """Returns all that a run is, a dict by dotted key, sorted, without the keys
+    that say where and how it is executed."""
     # By way of JSON, so that a tuple is the list that `config.json` holds.
     whole = json.loads(json.dumps(filled(config)))
     return {

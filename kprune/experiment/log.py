@@ -14,11 +14,8 @@ class MetricsLog(keras.callbacks.Callback):
 
     To Keras' `logs` it adds `epoch` (how many are done), `seconds` (of this
     epoch) and `sparsity`. A resumed run goes on with the lines that its
-    checkpoint remembers.
-
-    Args:
-        path: Path of the file. It is replaced whole after each epoch. `None`
-            on the workers that write nothing.
+    checkpoint remembers. The file is replaced whole after each epoch; its path
+    is `None` on the workers that write nothing.
     """
 
     def __init__(self, path):
@@ -54,13 +51,10 @@ class MetricsLog(keras.callbacks.Callback):
     def _write(self, line, values, seconds):
         # Seven digits are what a float32 holds.
         line.update((k, float(f"{v:.7g}")) for k, v in values.items())
-        line["sparsity"] = _sparsity(self.model)
+        found = report(self.model, multiply_adds=False, paths=False)
+        line["sparsity"] = float(found.sparsity)
         line["seconds"] = round(seconds, 3)
         self._lines.append(json.dumps(line) + "\n")
         if self.path is not None:
             files.write_text(self.path, "".join(self._lines))
         return line
-
-
-def _sparsity(model):
-    return float(report(model, multiply_adds=False, paths=False).sparsity)

@@ -29,12 +29,8 @@ from kprune.runtime import methods as table
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """A model that is ready to be compiled and trained.
-
-    Args:
-        model: Keras model, with masks unless the method is `"dense"`.
-        callbacks: List of the callbacks that prune while it trains.
-    """
+    """A model that is ready to be compiled, with masks unless it is dense, and
+    the callbacks that prune while it trains."""
 
     model: keras.Model
     callbacks: list = dataclasses.field(default_factory=list)
@@ -42,65 +38,44 @@ class Prepared:
 
 def methods():
     """Returns the names that `config.pruner.method` takes, sorted."""
-    return sorted(
-        {
-            DENSE,
-            TICKET,
-            *table.methods("prune"),
-            *table.methods("GradualPruning"),
-            *table.methods("DynamicSparseTraining"),
-        }
-    )
+    entries = ("prune", "GradualPruning", "DynamicSparseTraining")
+    return sorted({DENSE, TICKET}.union(*map(table.methods, entries)))
 
 
 def prepare(model, method, arguments, data, loss, resumes):
-    """Returns the model with masks, and the callbacks that change them.
+    """Returns a model as it was initialized with masks, as a `Prepared`.
 
     Args:
-        model: Keras model, as it was initialized.
+        model, data, loss: As for `kprune.prune`.
         method: String, one of `methods()`.
         arguments: Dict of the arguments and options of the method.
-        data: Iterable of batches to score on.
-        loss: Loss to score by.
         resumes: Whether a checkpoint will give the masks, so that they need
             not be found here.
-
-    Returns:
-        A `Prepared`.
-
-    Raises:
-        ValueError: If there is no such method, or an argument does not fit.
     """
     lookup.choose(method, dict.fromkeys(methods()), "method")
     check = arguments.get("check")
     checking.refuse_unfit(method, check)
-    scoring = _scoring(arguments)
+    # What is said of how scores look at data.
+    names = [n for n in ("batches", "batch_norm") if n in arguments]
+    scoring = {name: arguments.pop(name) for name in names}
+    verbose = arguments.pop("verbose")
     if method == DENSE:
         return Prepared(model)
     if method in table.methods("GradualPruning"):
-        del arguments["verbose"]
         callback = _gradual(method, arguments)
         return Prepared(wrapping.wrap(model), [callback])
     if method in table.methods("DynamicSparseTraining"):
-        del arguments["verbose"]
         return _dynamic(model, method, arguments, resumes)
     if resumes:
         return Prepared(wrapping.wrap(model))
     if method == TICKET:
-        del arguments["verbose"]
         known = list(inspect.signature(_from_run).parameters)[1:]
         lookup.check_options(arguments, known, "the method 'ticket'")
         return Prepared(_from_run(model, **arguments))
-    arguments.update(data=data, loss=loss, scoring=scoring)
+    arguments.update(data=data, loss=loss, scoring=scoring, verbose=verbose)
     if check is None:
         return Prepared(prune(model, method, **arguments))
     return Prepared(checking.prune_checked(model, method, **arguments))
-
-
-def _scoring(arguments):
-    """Takes out what a config says of how scores look at data."""
-    names = [n for n in ("batches", "batch_norm") if n in arguments]
-    return {name: arguments.pop(name) for name in names}
 
 
 def _gradual(method, arguments):
@@ -135,9 +110,8 @@ _OF_THE_START = (
 def _dynamic(model, method, arguments, resumes):
     """Returns the model with random masks, and what rewires them."""
     start = {"allocation": "erk", "seed": arguments["seed"]}
-    for name in _OF_THE_START:
-        if name in arguments:
-            start[name] = arguments.pop(name)
+    given = [name for name in _OF_THE_START if name in arguments]
+    start.update((name, arguments.pop(name)) for name in given)
     callback = DynamicSparseTraining(method, **arguments)
     if resumes:
         return Prepared(wrapping.wrap(model), [callback])
@@ -145,16 +119,11 @@ def _dynamic(model, method, arguments, resumes):
 
 
 def _from_run(model, run, weights="original", seed=0, check=None):
-    """Returns the model with the masks of a finished run.
+    """Returns the model with the masks of a finished run, and a sanity check.
 
-    Args:
-        model: Keras model.
-        run: Path of the run's directory.
-        weights: `"original"` leaves those of the model, `"centroids"` sets
-            them to the two values per layer that the run came to, `"trained"`
-            takes those it ended with.
-        seed: Integer >= 0, of what a sanity check draws.
-        check: A sanity check, or `None`.
+    `weights="original"` leaves those of the model, `"centroids"` sets them to
+    the two values per layer that the run came to, `"trained"` takes those it
+    ended with.
     """
     run = pathlib.Path(run)
     ways = dict.fromkeys(("original", "centroids", "trained"))

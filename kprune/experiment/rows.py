@@ -11,6 +11,7 @@ import copy
 
 from ml_collections import ConfigDict
 
+from kprune.experiment.config import put
 from kprune.runtime import lookup
 
 # Changes of a quick form that also scores and trains on small batches.
@@ -61,21 +62,17 @@ def config(arg, rows, settings, quick=None):
     found = copy.deepcopy({"seed": 0, **settings})
     changes = dict(rows[name])
     changes_if_quick = changes.pop(_QUICK, {})
-    _change(found, changes)
+    put(found, changes)
     if is_quick:
         _shorten(found)
-        _change(found, quick or {})
-        _change(found, changes_if_quick)
+        put(found, quick or {})
+        put(found, changes_if_quick)
     return ConfigDict(found)
 
 
 def sweep(methods, sparsities):
-    """Returns `paper.sweep`: the dense network and methods, with three seeds.
-
-    Args:
-        methods: Names of methods, or labels of the paper's results.
-        sparsities: Numbers in (0, 1).
-    """
+    """Returns `paper.sweep`: the dense network and methods (by name, or by
+    label of the paper's results), with three seeds."""
     return {
         "methods": ["dense", *methods],
         "sparsities": list(sparsities),
@@ -84,13 +81,8 @@ def sweep(methods, sparsities):
 
 
 def torch_sgd(weight_decay, schedule, epochs):
-    """Returns a section `training`: SGD as of PyTorch, at a rate of 0.1.
-
-    Args:
-        weight_decay: Number.
-        schedule: Dict, how the rate goes on.
-        epochs: Integer.
-    """
+    """Returns a section `training`: SGD as of PyTorch, at a rate of 0.1 that
+    goes on as the dict `schedule` says."""
     return {
         "optimizer": "torch_sgd",
         "optimizer_options": {"momentum": 0.9, "weight_decay": weight_decay},
@@ -114,16 +106,6 @@ def _split(arg, rows):
         known = [*rows, _QUICK]
         raise ValueError(lookup.unknown(name, known, "row of this config"))
     return name, is_quick
-
-
-def _change(found, changes):
-    """Sets values in nested dicts by dotted key."""
-    for key, value in changes.items():
-        *path, last = key.split(".")
-        section = found
-        for part in path:
-            section = section.setdefault(part, {})
-        section[last] = copy.deepcopy(value)
 
 
 def _shorten(found):

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from kprune import datasets, models, training
 from kprune.experiment.config import DENSE, complete
 from kprune.experiment.preparation import prepare
-from kprune.runtime import distribution, lookup, seeds
+from kprune.runtime import checks, distribution, lookup, seeds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Run:
 
 
 def build(config, data_dir=None, verbose="auto", resumes=False):
-    """Loads the data, builds the model, prunes and compiles it.
+    """Loads the data, builds the model, prunes and compiles it: a `Run`.
 
     Nothing is written, but for data sets that are downloaded. With
     `config.distribute="multi_worker"` it comes before TensorFlow computes
@@ -60,9 +60,6 @@ def build(config, data_dir=None, verbose="auto", resumes=False):
         verbose: As for `fit`.
         resumes: Whether a checkpoint will give the masks, so that nothing is
             scored here.
-
-    Returns:
-        A `Run`.
 
     Raises:
         ValueError: If the config asks for something there is not.
@@ -105,13 +102,8 @@ def build_complete(config, data_dir, verbose, resumes):
 
 
 def network(config):
-    """Returns the model of a config as it is initialized, not pruned.
-
-    Args:
-        config: Config, complete or not.
-
-    Returns:
-        A Keras model, not compiled.
+    """Returns the model of a config as it is initialized: neither pruned nor
+    compiled.
 
     Raises:
         ValueError: If there is no such model, or it does not fit the labels.
@@ -127,12 +119,10 @@ def _network(config):
         **_given(config.model),
         "seed": derived_seeds(config)["initialization"],
     }
-    if options["classes"] < info.classes:
-        raise ValueError(
-            f"The labels of {info.name!r} do not fit the network. Expected "
-            f"`config.model.classes` to be {info.classes} or more. Received: "
-            f"{options['classes']}"
-        )
+    classes = options["classes"]
+    expected = f"{info.classes} or more, for the labels of {info.name!r}"
+    fit = classes >= info.classes
+    checks.require(fit, "config.model.classes", classes, expected)
     with _precision(config.precision):
         try:
             return models.get(**options)
@@ -144,21 +134,18 @@ def _network(config):
 
 
 def derived_seeds(config):
-    """Returns the seeds of a config, by what they are for.
-
-    They are derived from `config.seed`, unless a section has its own.
-    """
-    own = {
+    """Returns the seeds of a config, by what they are for: derived from
+    `config.seed`, unless a section has its own."""
+    found = {
         "initialization": config.model.seed,
         "data order": config.dataset.seed,
         "pruning": config.pruner.seed,
     }
-    return {
-        purpose: int(seeds.stream(config.seed, purpose).integers(2**31))
-        if seed is None
-        else seed
-        for purpose, seed in own.items()
-    }
+    for purpose, seed in found.items():
+        if seed is None:
+            stream = seeds.stream(config.seed, purpose)
+            found[purpose] = int(stream.integers(2**31))
+    return found
 
 
 def _load(config, data_dir, purpose="data order", **changes):
@@ -175,14 +162,11 @@ def _training_set(config, data_dir, strategy):
 
     def train(step):
         def share(context):
-            index = context.input_pipeline_id
-            batches = _load(
-                config, data_dir, start=step, shard=(index, workers)
-            )[0]
+            shard = (context.input_pipeline_id, workers)
+            batches, *_ = _load(config, data_dir, start=step, shard=shard)
+            size = config.dataset.batch_size
             # One after the other they go to the replicas of this worker.
-            return batches.rebatch(
-                context.get_per_replica_batch_size(config.dataset.batch_size)
-            )
+            return batches.rebatch(context.get_per_replica_batch_size(size))
 
         return strategy.distribute_datasets_from_function(share)
 
@@ -201,17 +185,12 @@ def _check_shares(config, replicas):
     """Raises unless each batch can be cut into equal shares."""
     if replicas == 1:
         return
-    size = config.dataset.batch_size
-    if size % replicas:
-        raise ValueError(
-            "Expected `config.dataset.batch_size`, of all replicas together, "
-            f"to be a multiple of their number, {replicas}. Received: {size}"
-        )
-    if not config.dataset.drop_remainder:
-        raise ValueError(
-            f"The last batch of an epoch may not divide among {replicas} "
-            "replicas. Leave it out with `config.dataset.drop_remainder=True`."
-        )
+    size, dropped = config.dataset.batch_size, config.dataset.drop_remainder
+    expected = f"a multiple of {replicas}, the replicas that share a batch"
+    whole = size % replicas == 0
+    checks.require(whole, "config.dataset.batch_size", size, expected)
+    expected = f"True: the last batch may not divide among {replicas} replicas"
+    checks.require(dropped, "config.dataset.drop_remainder", dropped, expected)
 
 
 def _steps_per_execution(config, strategy, steps):
@@ -232,10 +211,9 @@ _PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 @contextlib.contextmanager
 def _precision(name):
     """Lets layers be made with a dtype policy."""
-    policies = {policy: policy for policy in _PRECISIONS}
-    policy = lookup.choose(name, policies, "precision")
+    lookup.choose(name, dict.fromkeys(_PRECISIONS), "precision")
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
+    keras.config.set_dtype_policy(name)
     try:
         yield
     finally:
@@ -270,10 +248,8 @@ def _optimizer(config, steps_per_epoch):
             choices[name.lower()] = value
     optimizer = lookup.choose(config.optimizer, choices, "optimizer")
     options = config.optimizer_options.to_dict()
-    for name in options:
-        if name not in _arguments(optimizer):
-            what = f"option of optimizer {config.optimizer!r}"
-            raise ValueError(lookup.unknown(name, _arguments(optimizer), what))
+    of = f"optimizer {config.optimizer!r}"
+    lookup.check_options(options, _arguments(optimizer), of)
     rate = training.learning_rates.get(
         config.schedule.to_dict(),
         config.learning_rate,

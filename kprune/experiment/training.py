@@ -130,18 +130,17 @@ def _tensorboard(run, workdir):
 
 
 def _record(config):
-    versions = {
-        "kprune": __version__,
-        "keras": keras.__version__,
-        "tensorflow": tf.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
     return {
         "config": config.to_dict(),
         "seed": config.seed,
         "seeds": derived_seeds(config),
-        "versions": versions,
+        "versions": {
+            "kprune": __version__,
+            "keras": keras.__version__,
+            "tensorflow": tf.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
         "host": platform.node(),
     }
 

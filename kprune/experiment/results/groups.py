@@ -8,27 +8,15 @@ from kprune.experiment import identity
 from kprune.experiment.config import DENSE
 from kprune.experiment.sweep import grid
 
-# What the place in a table says, or what is averaged over.
-_PLACES = (
-    "seed",
-    "dataset.name",
-    "model.name",
-    "pruner.method",
-    "pruner.check",
-    "pruner.sparsity",
-)
+_OF_PRUNER = ("pruner.method", "pruner.check", "pruner.sparsity")
+# What the place in a table says.
+_PLACES = ("dataset.name", "model.name", *_OF_PRUNER)
 
 
 @dataclasses.dataclass(frozen=True)
 class Accuracy:
-    """A mean accuracy in percent, measured or published.
-
-    Args:
-        mean: Float.
-        std: Float, the standard deviation (n - 1), or `None`.
-        n: Integer, how many runs, or `None` if a paper does not say.
-        values: Tuple of the accuracies, of runs that are at hand.
-    """
+    """A mean accuracy in percent, measured or published: with the standard
+    deviation (n - 1), how many runs it is of, and those that are at hand."""
 
     mean: float
     std: float | None = None
@@ -41,10 +29,9 @@ class Group:
     """Runs of one configuration.
 
     Args:
-        dataset, network: Strings.
+        dataset, network, sparsity: Where it stands.
         method: Name of the method, or its label in the paper.
         check: Name of the sanity check that was run in its place, or `None`.
-        sparsity: Float.
         settings: Dict of what else differs from the defaults, by dotted key.
         seeds: Tuple of the seeds, sorted.
         measured: An `Accuracy`.
@@ -65,13 +52,9 @@ class Group:
 def groups(runs, paper=None):
     """Gathers runs that differ in nothing but the seed.
 
-    Args:
-        runs: List of `runs.Run`.
-        paper: Dict that replaces the runs' own `config.paper`.
-
     Returns:
         (list of `Group`, list of runs left out because another one of the
-        same config and seed is there).
+        same config and seed is there). `paper` replaces the runs' own.
     """
     gathered, doubles = {}, []
     for run in runs:
@@ -84,12 +67,8 @@ def groups(runs, paper=None):
 
 
 def published(paper, label):
-    """Returns the accuracies that a paper has of a label, by sparsity.
-
-    Args:
-        paper: Dict, as in a config. Rows without a mean only name a method.
-        label: String.
-    """
+    """Returns the accuracies that a paper has of a label, by sparsity. Rows
+    without a mean only name a method."""
     found = {}
     for row in paper.get("results", []):
         if "mean" in row and row.get("label", row["method"]) == label:
@@ -124,16 +103,17 @@ def _group(seeds, paper):
 
 def _key(config):
     """Returns a text that is the same for runs of one group."""
-    place = [_value(config, key) for key in _PLACES if key != "seed"]
+    place = [_value(config, key) for key in _PLACES]
     return json.dumps([place, _settings(config)], sort_keys=True)
 
 
 def _settings(config):
+    told = ("seed", *_PLACES)
     dense = config.pruner.method == DENSE
     return {
         key: value
         for key, value in identity.settings(config).items()
-        if key not in _PLACES and not (dense and key.startswith("pruner."))
+        if key not in told and not (dense and key.startswith("pruner."))
     }
 
 

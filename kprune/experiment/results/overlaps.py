@@ -1,22 +1,15 @@
 """How far the masks of runs agree, by data set and network."""
 
+import itertools
+
 from kprune.analysis.overlap import overlaps
 from kprune.experiment import directory
 from kprune.masking import masks
 
 
 def overlaps_of(runs):
-    """Returns the overlaps of the masks of runs, by data set and network.
-
-    Args:
-        runs: List of `runs.Run`. Those without masks are left out.
-
-    Returns:
-        Dict from (data set, network) to a `kprune.analysis.Overlaps`.
-
-    Raises:
-        ValueError: If masks of one network are of other shapes.
-    """
+    """Returns a `kprune.analysis.Overlaps` of the runs that have masks, by
+    (data set, network)."""
     found = {}
     for run in runs:
         path = run.path / directory.MASKS
@@ -28,12 +21,7 @@ def overlaps_of(runs):
 
 
 def markdown(place, found):
-    """Returns a heading and a table.
-
-    Args:
-        place: Tuple of the data set and the network.
-        found: A `kprune.analysis.Overlaps`.
-    """
+    """Returns a heading and a table of what `overlaps_of` has at a place."""
     dataset, network = place
     return (
         f"## Overlap of masks, {network} on {dataset}\n\n"
@@ -47,8 +35,5 @@ def _name(config, taken):
     pruner = config.pruner
     parts = [pruner.method, pruner.check, pruner.sparsity, config.seed]
     name = " ".join(str(part) for part in parts if part is not None)
-    number, free = 1, name
-    while free in taken:
-        number += 1
-        free = f"{name} ({number})"
-    return free
+    names = (f"{name} ({n})" if n > 1 else name for n in itertools.count(1))
+    return next(free for free in names if free not in taken)

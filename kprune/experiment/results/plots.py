@@ -10,15 +10,8 @@ import importlib.util
 import numpy as np
 
 # Okabe and Ito's colours, which the colour-blind tell apart, without yellow.
-COLORS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#444444",
-)
+BLUE, RED, SKY = "#0072B2", "#D55E00", "#56B4E9"
+COLORS = (BLUE, RED, "#009E73", "#CC79A7", "#E69F00", SKY, "#444444")
 _HOLLOW = {"linestyle": "none", "mfc": "white", "zorder": 3}
 
 
@@ -57,13 +50,8 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """A straight line through a whole panel, at an x or a y.
-
-    Args:
-        y, x: Number, of which one is given.
-        label: String for the legend, or `None`.
-        spread: Pair of numbers between which there is a band, or `None`.
-        look: Dict of matplotlib's options of a line.
+    """A straight line through a whole panel, at an x or a y, with a band
+    between the pair of numbers `spread`. `label` and `look` are as a `Line`'s.
     """
 
     y: float | None = None
@@ -125,19 +113,13 @@ def draw(panels, path, *, columns=2, size=(6.4, 4.2), title="", legend=None):
 
 
 def histograms(values, marks, path, title=""):
-    """Draws a histogram for each of several arrays.
-
-    Args:
-        values: Dict from a title to an array.
-        marks: Dict from the same titles to places to mark.
-        path: Path of the PNG file.
-        title: String above them all.
-    """
+    """Draws a histogram of each of several arrays by title, with places to
+    mark by the same titles."""
     with _figure(path, len(values), 4, (3.2, 2.4)) as (figure, axes):
         for axis, (name, array) in zip(axes, values.items(), strict=True):
-            axis.hist(array, bins=60, color=COLORS[5])
+            axis.hist(array, bins=60, color=SKY)
             for place in marks[name]:
-                axis.axvline(place, color=COLORS[1], linewidth=1.5)
+                axis.axvline(place, color=RED, linewidth=1.5)
             axis.set_title(name, fontsize=9)
             axis.tick_params(labelsize=7)
             axis.set_yticks([])
@@ -145,16 +127,11 @@ def histograms(values, marks, path, title=""):
 
 
 def bars(values, path, xlabel):
-    """Draws horizontal bars, each with its number.
-
-    Args:
-        values: Dict from a name to a number in percent.
-        path: Path of the PNG file.
-        xlabel: String under the bars.
-    """
+    """Draws horizontal bars of numbers in percent by name, each with its
+    number."""
     size = (7, 0.35 * len(values) + 1.2)
     with _figure(path, 1, 1, size) as (_, (axis,)):
-        drawn = axis.barh(list(values), list(values.values()), color=COLORS[5])
+        drawn = axis.barh(list(values), list(values.values()), color=SKY)
         axis.bar_label(drawn, fmt="%.2f", fontsize=8, padding=2)
         axis.invert_yaxis()
         axis.set_xlim(0, 109)
@@ -162,27 +139,17 @@ def bars(values, path, xlabel):
 
 
 def heat_map(names, matrix, path, title):
-    """Draws a square matrix of numbers in [0, 1], with the numbers.
-
-    Args:
-        names: Names of the rows and columns.
-        matrix: Array of shape (names, names).
-        path: Path of the PNG file.
-        title: String above it.
-    """
+    """Draws a square matrix of numbers in [0, 1], with the numbers, and the
+    names of its rows and columns."""
     side = 3 + 0.45 * len(names)
     with _figure(path, 1, 1, (side, side)) as (_, (axis,)):
         axis.imshow(matrix, vmin=0, vmax=1, cmap="viridis")
         axis.set_xticks(range(len(names)), names, rotation=90)
         axis.set_yticks(range(len(names)), names)
+        look = {"ha": "center", "va": "center", "fontsize": 8}
         for (row, column), value in np.ndenumerate(matrix):
             color = "black" if value > 0.6 else "white"
-            axis.text(
-                column,
-                row,
-                f"{value:.2f}",
-                {"ha": "center", "va": "center", "fontsize": 8, "color": color},
-            )
+            axis.text(column, row, f"{value:.2f}", look, color=color)
         axis.set_title(title, loc="left", weight="bold")
 
 
@@ -240,16 +207,9 @@ def _draw(axis, panel):
 def _draw_line(axis, line):
     look = {"marker": "o", "markersize": 4, "linewidth": 1.4, **line.look}
     look |= _HOLLOW if line.hollow else {}
+    look |= {"label": line.label, "elinewidth": 0.9, "capsize": 2}
     bars = None if line.band else line.spread
-    drawn, *_ = axis.errorbar(
-        line.x,
-        line.y,
-        bars,
-        label=line.label,
-        elinewidth=0.9,
-        capsize=2,
-        **look,
-    )
+    drawn, *_ = axis.errorbar(line.x, line.y, bars, **look)
     if line.band:
         y, spread = np.asarray(line.y), np.asarray(line.spread)
         color = drawn.get_color()

@@ -10,18 +10,8 @@ from kprune.analysis import sanity
 from kprune.experiment.results.plots import COLORS, Line, Panel, Rule
 from kprune.runtime import tables
 
-_COLUMNS = (
-    "dataset",
-    "network",
-    "method",
-    "sparsity",
-    "n",
-    "mean",
-    "std",
-    "paper_mean",
-    "paper_std",
-    "paper_n",
-)
+_PLACE = ("dataset", "network", "method", "sparsity")
+_COLUMNS = (*_PLACE, "n", "mean", "std", "paper_mean", "paper_std", "paper_n")
 _MARKERS = ("o", "s", "^", "D", "v", "P")  # Six: no pair comes again soon.
 # Accuracies to label, those first that are to stay where it gets crowded.
 _TICKS = (90, 99, 50, 80, 95, 98, 97, 70, 60, 40, 20, 0, 96, 94, 85, 92, 99.5)
@@ -29,11 +19,7 @@ _LEAST = 0.05  # Percent of errors; fewer are drawn here.
 
 
 def markdown(section):
-    """Returns a section as a heading, a sentence, a table and verdicts.
-
-    Args:
-        section: A `sections.Section`.
-    """
+    """Returns a section as a heading, a sentence, a table and verdicts."""
     sparsities = section.sparsities
     tell = len(section.counts) > 1
     rows = []
@@ -61,20 +47,17 @@ def verdicts(section):
     for row in section.rows:
         if row.check is None or row.method not in plain:
             continue
+        of_method = plain[row.method].measured
         for sparsity, checked in sorted(row.measured.items()):
-            against = plain[row.method].measured.get(sparsity)
-            if against is not None:
-                found = sanity.verdict(
-                    against.values, checked.values, row.method, row.check
-                )
+            if sparsity in of_method:
+                sides = of_method[sparsity].values, checked.values
+                found = sanity.verdict(*sides, row.method, row.check)
                 yield f"At {percent(sparsity)}, {found}."
 
 
 def comma_separated(sections):
-    """Returns all sections as one CSV, a line for each accuracy.
-
-    Accuracies are in percent. What is not known is empty.
-    """
+    """Returns all sections as one CSV, a line for each accuracy, in percent.
+    What is not known is empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)

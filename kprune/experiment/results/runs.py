@@ -19,10 +19,8 @@ _SEARCH = "search.json"  # Of a search for tickets that none is trained of yet.
 class Run:
     """A finished run, or a ticket that was found and trained.
 
-    Args:
-        path: Path of its directory, which tickets of a search share.
-        config: `ConfigDict`, complete.
-        result: Dict with `test_accuracy`, in [0, 1].
+    Tickets of a search share a directory. The config is complete, and the
+    result a dict with `test_accuracy`, in [0, 1].
     """
 
     path: pathlib.Path
@@ -32,13 +30,8 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What there is in some directories.
-
-    Args:
-        finished: List of `Run`, by path.
-        unfinished: List of the paths of runs that are not finished.
-        skipped: Dict from a path to the reason why it could not be read.
-    """
+    """What there is in some directories: the finished `Run`s by path, the paths
+    of those that are not, and why others could not be read, by path."""
 
     finished: list
     unfinished: list
@@ -46,18 +39,7 @@ class Found:
 
 
 def find(roots, but=None):
-    """Reads all runs in and below some directories.
-
-    Args:
-        roots: Paths.
-        but: Path of a directory to leave out.
-
-    Returns:
-        A `Found`.
-
-    Raises:
-        ValueError: If a root is not a directory.
-    """
+    """Returns what is `Found` in and below some directories, but for one."""
     found = Found([], [], {})
     but = None if but is None else pathlib.Path(but).resolve()
     for root in roots:
@@ -85,13 +67,7 @@ def find(roots, but=None):
 
 
 def read(path):
-    """Reads a directory.
-
-    Args:
-        path: Path of a directory.
-
-    Returns:
-        A `Run`, or `None` if it is not finished.
+    """Returns the `Run` in a directory, or `None` if it is not finished.
 
     Raises:
         ValueError: If it is not the directory of a run, or damaged.
@@ -108,11 +84,7 @@ def read(path):
 
 
 def config_of(path):
-    """Returns the config of a run's directory, complete.
-
-    Raises:
-        ValueError: If it is not the directory of a run, or damaged.
-    """
+    """Returns the config of a run's directory, complete; raises as `read`."""
     record = _json(pathlib.Path(path) / directory.CONFIG)
     if not isinstance(record.get("config"), dict):
         raise ValueError(f"{directory.CONFIG} was not written by kprune")

@@ -17,8 +17,7 @@ class MethodRow:
         method: The same, without its sanity check.
         check: Name of the sanity check that was run in its place, or `None`.
         dense: Whether it is the network without pruning.
-        measured: Dict from a sparsity to an `Accuracy`.
-        paper: Dict from a sparsity to the paper's `Accuracy`.
+        measured, paper: Dicts from a sparsity to an `Accuracy`.
     """
 
     name: str
@@ -31,15 +30,8 @@ class MethodRow:
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """All runs on one data set and network.
-
-    Args:
-        dataset, network: Strings.
-        rows: List of `MethodRow`.
-        settings: Dict of all settings, by dotted key, that the runs share.
-        seeds: Tuple of the seeds of all runs together.
-        sources: Tuple of what the papers' figures are from.
-    """
+    """All runs on one data set and network: rows, the settings that they share,
+    by dotted key, all seeds, and what the papers' figures are from."""
 
     dataset: str
     network: str
@@ -60,14 +52,7 @@ class Section:
 
 
 def sections(groups):
-    """Arranges groups, the sections sorted by name.
-
-    Args:
-        groups: List of `groups.Group`.
-
-    Returns:
-        List of `Section`.
-    """
+    """Returns groups arranged in a list of `Section`, sorted by name."""
     found = {}
     for group in groups:
         found.setdefault((group.dataset, group.network), []).append(group)
@@ -78,11 +63,7 @@ def _section(dataset, network, groups):
     usual = identity.leaves(default())
     full = [{**usual, **group.settings} for group in groups]
     keys = sorted(set().union(*full))
-    varied = [
-        key
-        for key in keys
-        if not key.startswith("pruner.") and len(_values(key, full)) > 1
-    ]
+    varied = [key for key in _varied(full) if not key.startswith("pruner.")]
     rows = {}
     for group in groups:
         name = _name(group, groups, varied, usual)
@@ -123,18 +104,16 @@ def _name(group, groups, varied, usual):
         for other in groups
         if other.method == group.method
     ]
-    own = [
-        key
-        for key in sorted(set().union(*alike))
-        if key.startswith("pruner.") and len(_values(key, alike)) > 1
-    ]
+    own = [key for key in _varied(alike) if key.startswith("pruner.")]
     mine = {**usual, **group.settings}
     found = [f"{key}={_brief(mine.get(key))}" for key in [*varied, *own]]
     return f"{group.method} ({', '.join(found)})" if found else group.method
 
 
-def _values(key, settings):
-    return {repr(found.get(key)) for found in settings}
+def _varied(settings):
+    """Returns the keys that some dicts have different values of, sorted."""
+    keys = sorted(set().union(*settings))
+    return [k for k in keys if len({repr(s.get(k)) for s in settings}) > 1]
 
 
 def _brief(value):

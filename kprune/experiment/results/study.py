@@ -29,9 +29,8 @@ class Kind:
             result: `build` returns the model, `setting` is what `settings`
             returns, `dataset` the arguments that load the data.
         report: Function of (experiment, found) to Markdown, where `found` is
-            a dict from a variant to the list of its results, by seed.
-        draw: Function of (experiment, found, path) that draws a PNG file, or
-            `None`.
+            what `run` returns.
+        draw: Function of (experiment, found, path of a PNG file), or `None`.
         dataset: Keys of `config.dataset` that the result follows from.
     """
 
@@ -42,15 +41,13 @@ class Kind:
 
 
 def experiment_of(config, kinds, example):
-    """Returns the experiment of a config, as a dict.
+    """Returns the experiment of a complete config, as a dict.
 
     Args:
         config: `ConfigDict`, complete.
-        kinds: Dict from the name of a kind to a `Kind`.
+        kinds: Dict from the name of a kind to a `Kind`; the experiment is of
+            one of them.
         example: Path of a config that has one, for the error.
-
-    Raises:
-        ValueError: If it has none of these kinds.
     """
     experiment = config.paper.to_dict().get("experiment", {})
     if experiment.get("kind") not in kinds:
@@ -63,16 +60,8 @@ def experiment_of(config, kinds, example):
 
 
 def chosen(experiment, labels, seeds):
-    """Returns the variants by label and the seeds that are to be run.
-
-    Args:
-        experiment: Dict with `variants` and `seeds`.
-        labels: Strings, which variants; `None` for all.
-        seeds: Strings, whole numbers; `None` for those of the experiment.
-
-    Raises:
-        ValueError: If there is no such variant.
-    """
+    """Returns the variants by label and the seeds that are to be run: those
+    given as strings, or all of the experiment."""
     variants = experiment["variants"]
     for label in labels or []:
         lookup.choose(label, variants, "variant")
@@ -88,28 +77,22 @@ def settings(config, experiment, variant, seed, keys):
     if "training" in experiment:
         changed = variant.get("training", {})
         found["training"] = {**experiment["training"], **changed}
-    found["model"] = {
-        **config.model.to_dict(),
-        **variant.get("model", {}),
-        "seed": seed,
-    }
+    changed = {**variant.get("model", {}), "seed": seed}
+    found["model"] = {**config.model.to_dict(), **changed}
     found["dataset"] = {key: config.dataset[key] for key in keys}
     return found
 
 
 def run(config, kind, experiment, variants, seeds, runs, data_dir, tell):
-    """Computes what there is no file of yet, and returns all results.
+    """Computes what there is no file of yet, and returns all results: a dict
+    from a variant to the list of its results, by seed.
 
     Args:
-        config: `ConfigDict`, complete.
-        kind: A `Kind`.
+        config, kind: Complete `ConfigDict` and a `Kind`.
         experiment, variants, seeds: As `experiment_of` and `chosen` return.
         runs: Path of the directory of all results.
         data_dir: As for `kprune.datasets.load`.
         tell: Function of (file name, result), called for each.
-
-    Returns:
-        Dict from a variant to the list of its results, by seed.
     """
     found = {}
     for label, variant in variants.items():
@@ -128,19 +111,12 @@ def run(config, kind, experiment, variants, seeds, runs, data_dir, tell):
 
 
 def stored(path, settings, compute):
-    """Returns the result in a file, computed and written if there is none.
+    """Returns the result in a JSON file, computed and written if there is none.
 
     Args:
-        path: Path of a JSON file.
-        settings: Dict, what the result follows from.
-        compute: Function without arguments to a dict.
-
-    Returns:
-        Dict with what `compute` gives, `seconds` and `peak_gigabytes`, those
-        of the whole process until then.
-
-    Raises:
-        ValueError: If the file is of other settings.
+        settings: Dict, what the result follows from; that of the file is equal.
+        compute: Function without arguments to a dict, which gains `seconds`
+            and `peak_gigabytes`, those of the whole process until then.
     """
     path, settings = pathlib.Path(path), json.loads(json.dumps(settings))
     if path.exists():
@@ -164,15 +140,11 @@ def stored(path, settings, compute):
 
 
 def publish(text, base, draw=None):
-    """Writes a report, and the figure to it if that is possible.
+    """Writes a report in Markdown, and the figure to it if that is possible,
+    and returns a sentence on each file.
 
-    Args:
-        text: String, Markdown.
-        base: Path of the files without their suffix.
-        draw: Function of the path of a PNG file that draws it, or `None`.
-
-    Returns:
-        List of strings, a sentence on each file.
+    `base` is their path without the suffix; `draw` draws a PNG file at a path,
+    or is `None`.
     """
     os.makedirs(os.path.dirname(base), exist_ok=True)
     files.write_text(f"{base}.md", f"{text}\n")

@@ -24,14 +24,8 @@ STALE = 120.0  # Seconds without one, after which a host is taken for dead.
 
 @contextlib.contextmanager
 def claim(directory):
-    """Claims a directory for the length of a block.
-
-    Args:
-        directory: Path of a directory that is there.
-
-    Yields:
-        `True`, or `False` if another process has it.
-    """
+    """Claims a directory for the length of a block. Yields `True`, or `False`
+    if another process has it."""
     directory = pathlib.Path(directory)
     path = _claimed(directory)
     if path is None:

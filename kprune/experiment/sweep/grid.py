@@ -8,37 +8,27 @@ from ml_collections import ConfigDict
 
 from kprune import datasets, experiment, models
 from kprune.experiment import checking
-from kprune.experiment.config import DENSE
+from kprune.experiment.config import DENSE, put
 from kprune.pruning import granularity, recipes, scope
 from kprune.runtime import lookup
 from kprune.runtime import methods as method_table
+from kprune.runtime.checks import require
 
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One run.
-
-    Args:
-        config: `ConfigDict`, complete.
-        name: The name of its directory.
-    """
+    """One run: its config, complete, and the name of its directory."""
 
     config: ConfigDict
     name: str
 
 
 def variants(paper):
-    """Returns what a config's paper compares, by the label it has there.
+    """Returns what a config's paper compares: (method, options) by label.
 
     A row of `paper["results"]` is of a `"method"`, with the `"options"` that
     are its own there, if any: values by dotted key of the config. It goes by
     its `"label"`, or by the method's name if it has none.
-
-    Args:
-        paper: Dict, as in a config.
-
-    Returns:
-        Dict from a label to (method, options).
     """
     return {
         row.get("label", row["method"]): (row["method"], row.get("options", {}))
@@ -47,27 +37,17 @@ def variants(paper):
 
 
 def cells(base, methods, sparsities, seeds, networks=(), checks=(None,)):
-    """Returns the runs of a sweep: seed by seed, the dense one once in each.
-
-    They are without saved models.
+    """Returns the cells of a sweep: seed by seed, the dense one once in each,
+    without saved models and without duplicates.
 
     Args:
         base: Config of all runs, complete.
         methods: Strings: `"dense"`, labels of `variants(base.paper)`, or
             names of methods.
-        sparsities: Floats.
-        seeds: Integers.
+        sparsities, seeds: Floats and integers.
         networks: Names of models. Defaults to that of `base`.
         checks: Names of sanity checks to run each method with, and `None` for
             the method itself. The dense run has none.
-
-    Returns:
-        List of `Cell`, without duplicates.
-
-    Raises:
-        ValueError: If there is no such method, check, network or data set, a
-            sparsity or a seed is out of range, or a method cannot have a
-            check.
     """
     known = {
         **{name: (name, {}) for name in experiment.methods()},
@@ -104,22 +84,12 @@ def cells(base, methods, sparsities, seeds, networks=(), checks=(None,)):
 
 
 def shard(cells, text):
-    """Returns one host's share of the cells.
-
-    Args:
-        cells: List, the same on all hosts.
-        text: `"i/n"`: share `i` of `n`, counted from 0.
-
-    Raises:
-        ValueError: If it is anything else.
-    """
+    """Returns one host's share of the cells: `"i/n"`, share `i` of `n`, counted
+    from 0."""
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     index, count = map(int, match.groups()) if match else (0, 0)
-    if index >= count:
-        raise ValueError(
-            "Expected --shard=i/n with i from 0 to n - 1, such as 0/4, 1/4, "
-            f"2/4 and 3/4 on four hosts. Received: --shard={text}"
-        )
+    expected = "i/n with i from 0 to n - 1, such as 0/2 and 1/2 on two hosts"
+    require(index < count, "shard", text, expected)
     return cells[index::count]
 
 
@@ -131,12 +101,10 @@ def _check(base, sparsities, networks):
     grain = granularity.get(base.pruner.granularity or "weight")
     for sparsity in sparsities:
         scope.sparsity_of(grain, sparsity)
-    if base.distribute == "multi_worker":
-        raise ValueError(
-            "A sweep runs each cell on one host. Expected "
-            "config.distribute of none, mirrored or tpu; --shard=i/n splits "
-            "the cells over hosts. Received: multi_worker"
-        )
+    one_host = base.distribute != "multi_worker"
+    expected = "none, mirrored or tpu, as a sweep runs each cell on one host "
+    expected += "(--shard=i/n splits the cells over hosts)"
+    require(one_host, "config.distribute", base.distribute, expected)
 
 
 def _of_no_network(paper):
@@ -159,10 +127,5 @@ def _changed(base, changes):
         config["pruner"] = {}
     if changes["model.name"] != base.model.name:
         config["paper"] = _of_no_network(config["paper"])
-    for key, value in changes.items():
-        *sections, last = key.split(".")
-        inner = config
-        for section in sections:
-            inner = inner.setdefault(section, {})
-        inner[last] = value
+    put(config, changes)
     return experiment.complete(config)

@@ -1,6 +1,7 @@
 """Several worker processes that share out the cells of a sweep."""
 
 import collections
+import contextlib
 import json
 import os
 import pathlib
@@ -22,15 +23,8 @@ _GRACE = 60.0  # Seconds for a worker to save what its run goes on from.
 
 
 class Pool:
-    """Runs cells on worker processes, and tells of each when it is over.
-
-    Args:
-        cells: List of `grid.Cell`.
-        runs: Path of the directory of their directories.
-        jobs: Integer, how many to run at a time.
-        data_dir: As for `kprune.datasets.load`.
-        gpus: Integer, how many GPUs the workers share.
-    """
+    """Runs cells, `jobs` at a time, on worker processes that share `gpus` GPUs,
+    in directories below `runs`, and tells of each when it is over."""
 
     def __init__(self, cells, runs, jobs, data_dir=None, gpus=0):
         self._todo = collections.deque(cells)
@@ -52,12 +46,10 @@ class Pool:
         ]
 
     def outcomes(self):
-        """Starts the workers and yields what becomes of the cells.
+        """Starts the workers and yields (cell, outcome), as they come.
 
-        Yields:
-            (cell, outcome), as they come: a dict with `result` or `error`, or
-            with `held`, who runs a cell elsewhere. Such a cell is waited for,
-            and comes again.
+        An outcome is a dict with `result` or `error`, or with `held`, who runs
+        a cell elsewhere. Such a cell is waited for, and comes again.
         """
         threads = [
             threading.Thread(target=self._work, args=(i,), daemon=True)
@@ -70,10 +62,11 @@ class Pool:
             cell, outcome = self._outcomes.get()
             if "held" not in outcome:
                 self._open -= 1
-                yield cell, outcome
-            elif cell.name not in told:
+            elif cell.name in told:
+                continue
+            else:
                 told.add(cell.name)
-                yield cell, outcome
+            yield cell, outcome
         for thread in threads:
             thread.join()
 
@@ -180,24 +173,17 @@ class Pool:
     def _send_home(self, index):
         process = self._processes.get(index)
         if process is not None and process.poll() is None:
-            try:
+            with contextlib.suppress(OSError):
                 process.stdin.write("null\n")
                 process.stdin.close()
-            except OSError:
-                pass
             process.wait()
 
 
 def environment(index, jobs, gpus=0):
-    """Returns the environment variables of one worker of several.
+    """Returns the environment variables of one worker of `jobs`.
 
     The processor's cores are shared out, and the GPUs, unless the user's own
     environment says otherwise.
-
-    Args:
-        index: Integer, which worker.
-        jobs: Integer, how many there are.
-        gpus: Integer, how many GPUs there are.
     """
     found = dict(os.environ)
     if (_ROOT / "setup.py").exists():  # A checkout need not be installed.

@@ -38,14 +38,8 @@ def main():
 
 
 def perform(task):
-    """Runs a cell unless it is finished or another process runs it.
-
-    Args:
-        task: Dict: `config` (a dict), `workdir`, `data_dir`.
-
-    Returns:
-        Dict with `result`, `held` or `error`.
-    """
+    """Runs a cell unless it is finished or another process runs it, and returns
+    the answer."""
     workdir = pathlib.Path(task["workdir"])
     try:
         workdir.mkdir(parents=True, exist_ok=True)

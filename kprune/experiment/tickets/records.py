@@ -17,14 +17,8 @@ CHECKS = {
 
 
 def write(directory, config, wanted, found):
-    """Writes the results that are there so far, beside those in the file.
-
-    Args:
-        directory: Path of the seed's results.
-        config: Config of the dense network, with the seed.
-        wanted: Dict, `config.paper.tickets`.
-        found: Dict from (level, variant) to a result.
-    """
+    """Writes the results that are there so far, beside those in the file; all
+    arguments are as in `trainings.all_of`, which returns `found`."""
     path = pathlib.Path(directory) / RECORDS
     before = json.loads(path.read_text())["results"] if path.exists() else []
     shown = wanted.get("report_at")
@@ -38,27 +32,17 @@ def write(directory, config, wanted, found):
         for result in before
         if (result["level"], result["variant"]) not in found
     ]
-    record = {
-        "name": wanted["name"],
-        "config": config.to_dict(),
-        "results": results,
-    }
-    files.write_text(path, json.dumps(record, indent=1))
+    record = {"name": wanted["name"], "config": config.to_dict()}
+    text = json.dumps({**record, "results": results}, indent=1)
+    files.write_text(path, text)
 
 
 def read(record):
-    """Returns the results as those of runs of a method of that name, whose
-    options are how it searched.
+    """Returns what the file holds as (config, result) of runs of a method of
+    that name, whose options are how it searched.
 
-    Args:
-        record: Dict, what the file holds.
-
-    Returns:
-        List of (config, result), `ConfigDict` and dict. Sparsities are rounded
-        to a tenth of a percent, so that they stand beside those of a sweep.
-
-    Raises:
-        ValueError: If the file was not written by kprune.
+    Sparsities are rounded to a tenth of a percent, so that they stand beside
+    those of a sweep.
     """
     found = []
     try:

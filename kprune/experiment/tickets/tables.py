@@ -11,21 +11,13 @@ _TICKS = (100, 50, 20, 10, 5, 2, 1)  # Weights left in %.
 
 
 def report(found):
-    """Returns the results as Markdown.
-
-    Args:
-        found: Dict from seed to a dict from (level, variant) to a result.
-    """
+    """Returns the results as Markdown; `found` is a dict from seed to a dict
+    from (level, variant) to a result."""
     rows = []
     for level in _levels(found):
         cells = [_accuracies(found, level, variant) for variant in CHECKS]
-        rows.append(
-            [
-                level,
-                f"{100 * _sparsity(found, level):.2f}",
-                *(tables.mean(cell) if cell else "" for cell in cells),
-            ]
-        )
+        means = [tables.mean(cell) if cell else "" for cell in cells]
+        rows.append([level, f"{100 * _sparsity(found, level):.2f}", *means])
     table = tables.markdown(["level", "pruned in %", *CHECKS], rows, words=0)
     return "\n".join([table, "", *_verdicts(found)])
 

@@ -17,7 +17,8 @@ from kprune.tickets.training_segment import TrainingSegment
 
 
 def all_of(config, wanted, directory, data_dir, tell):
-    """Returns the results of a seed, trained unless they are there.
+    """Returns the results of a seed, trained unless they are there: a dict from
+    (level, variant) to one with `accuracy`, `sparsity` and `seconds`.
 
     Args:
         config: Config of the dense network, with the seed.
@@ -25,10 +26,6 @@ def all_of(config, wanted, directory, data_dir, tell):
         directory: Path of the seed's results.
         data_dir: As for `kprune.datasets.load`.
         tell: Function of (seed, level, variant, result), called for each.
-
-    Returns:
-        Dict from (level, variant) to a dict with `accuracy`, `sparsity` and
-        `seconds`.
     """
     directory = pathlib.Path(directory)
     # Each level has a model of its own, and TensorFlow warns of the tracing.
