@@ -12,8 +12,8 @@ import kprune
 
 STEPS = 6  # Of an epoch.
 X, Y = examples(STEPS * 8, 8, classes=2)
-GROWTH = {"sparsity": 0.7, "every": 1, "increment": 0.2, "stabilize": 2}
-GROWTH["ceiling"] = 0.8
+GROWTH = {"sparsity": 0.7, "stabilize": 2, "ceiling": 0.8}
+FAST = GROWTH | {"every": 1, "increment": 0.2}
 # Options with which a method does something within three epochs.
 OPTIONS = {
     "rigl": {"every": "2it", "end": "90%", "drop_fraction": 0.5},
@@ -26,10 +26,9 @@ OPTIONS = {
     "static": {},
     "gmp": {"sparsity": 0.9, "every": 3, "recover": True, "end": "90%"},
     "asni": {"gamma": 0.7},
-    "greg1": GROWTH,
-    "greg2": GROWTH | {"pick_increment": 0.1, "pick_ceiling": 0.2},
-    "dlth": {"sparsity": 0.7, "cycles": 2, "every": 2, "increment": 0.3}
-    | {"stabilize": 2},
+    "greg1": FAST,
+    "greg2": FAST | {"pick_increment": 0.1, "pick_ceiling": 0.2},
+    "dlth": GROWTH | {"every": 2, "increment": 0.3, "cycles": 2},
 }
 
 
