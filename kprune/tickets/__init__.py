@@ -1,17 +1,12 @@
 """Lottery tickets: subnetworks found by training, pruning and rewinding.
 
-    Training(data, epochs=10)        what each level goes through
-    imp(model, training, levels=10)  a ticket after each level of pruning
-    prac(model, training, levels=16) the same, on fewer and fewer examples
-    after_training(model, training, s)  the one that a single pruning gives
-    elastic(ticket, model)           one of another depth
-    transfer(ticket, model)          one for another task
-    zhou_masks(initial, final)       masks by both ends of a training
-
-The Lottery Ticket Hypothesis, Frankle & Carbin, 2019,
-https://arxiv.org/abs/1803.03635; rewinding to a later step, Frankle et al.,
-2020, https://arxiv.org/abs/1912.05671; of the learning rate, or not at all,
-Renda et al., 2020, https://arxiv.org/abs/2003.02389.
+Training(data, epochs=10)        what each level goes through
+imp(model, training, levels=10)  a ticket after each level of pruning
+prac(model, training, levels=16) the same, on fewer and fewer examples
+after_training(model, training, s)  the one that a single pruning gives
+elastic(ticket, model)           one of another depth
+transfer(ticket, model)          one for another task
+zhou_masks(initial, final)       masks by both ends of a training
 """
 
 from kprune.tickets.elastic import elastic

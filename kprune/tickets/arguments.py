@@ -59,8 +59,8 @@ def template(model):
             f"Model {model.name!r} is compiled with something that cannot be "
             "rebuilt from its config, so no level could be compiled alike."
         )
-    pruned = [n for n, m in wrapping.get_masks(copy).items() if not m.all()]
-    if pruned:
+    masks = wrapping.get_masks(copy)
+    if pruned := [name for name, mask in masks.items() if not mask.all()]:
         raise ValueError(
             "Expected a model that is not pruned yet: fractions are counted "
             f"from the dense network. Received one with pruned: {pruned}"
@@ -81,46 +81,30 @@ def pruner(method, options, plan):
             "`allocation`, or as `allocation` a name or a function. Received: "
             f"fraction={plan.fraction!r}, allocation={found.allocation!r}"
         )
-    if found.grain.sparsity is not None:
-        raise ValueError(
-            "Expected a granularity of which any share can be removed. "
-            f"Received: {found.grain}, whose sparsity is fixed."
-        )
-    if found.after_pruning is not None:
-        raise ValueError(
-            "What becomes of kept weights is said by `rewind_weights`. "
-            f"Received a method that changes them: {method!r}"
-        )
+    free, kept = found.grain.sparsity is None, found.after_pruning is None
+    expected = "one of which any share goes, not one whose sparsity is fixed"
+    checks.require(free, "granularity", found.grain, expected)
+    expected = "one that changes no kept weights, said by `rewind_weights`"
+    checks.require(kept, "method", method, expected)
     return found
 
 
 def rewinding_step(model, course, rewind_to):
     """Returns the step to rewind to, or raises `ValueError`."""
     step = durations.steps(rewind_to, course.steps_per_epoch, course.steps)
-    if step >= course.steps:
-        raise ValueError(
-            "Expected `rewind_to` to lie before the end of the training, which "
-            f"has {course.steps} steps. Received: rewind_to={rewind_to!r}"
-        )
+    end = f"a step before the end of the training, which has {course.steps}"
+    checks.require(step < course.steps, "rewind_to", rewind_to, end)
     at_once = model.steps_per_execution
-    if step % course.steps_per_epoch % at_once:
-        raise ValueError(
-            f"The model is compiled with steps_per_execution={at_once}. "
-            "Expected `rewind_to` to be a multiple of it, counted from the "
-            f"beginning of an epoch. Received: rewind_to={rewind_to!r}, which "
-            f"is step {step}"
-        )
+    whole = step % course.steps_per_epoch % at_once == 0
+    expected = "a step that, from the beginning of its epoch, is a multiple "
+    expected += f"of it, the model's steps_per_execution={at_once}"
+    checks.require(whole, "rewind_to", rewind_to, expected)
     return step
 
 
 def check_levels(plan, sizes, total):
-    """Raises `ValueError` unless the last level has something left.
-
-    Args:
-        plan: A `Plan`.
-        sizes: Dict of the numbers of entries that take part, by weight.
-        total: Integer, how many groups are ranked together.
-    """
+    """Raises `ValueError` unless the last level has something left, of the
+    entries of each weight and of `total` groups that are ranked together."""
     if not sizes:
         raise ValueError(
             "Nothing is left to prune. Expected `exclude` to leave a weight."
@@ -138,8 +122,8 @@ def check_levels(plan, sizes, total):
 
 
 def settings(model, course, step, plan, seed):
-    """Returns what a search follows from, for JSON, but for its length and
-    what it prunes."""
+    """Returns what a search follows from, for JSON, but for its length and what
+    it prunes."""
     return {
         "survivors": plan.rewind_weights,  # What 0.1 called it.
         "learning_rate": plan.learning_rate,
@@ -155,17 +139,17 @@ def settings(model, course, step, plan, seed):
 
 def pruner_settings(method, options, pruner, sizes):
     """Returns what a search prunes, and how, for JSON."""
-    given = isinstance(method, str) and set(options) <= set(AXES)
     parts = getattr(pruner, "pruners", (pruner,))
+    criterion = ", ".join(named(part.criterion) for part in parts)
+    if isinstance(method, str) and set(options) <= set(AXES):
+        criterion = method
     found = {
-        "criterion": ", ".join(named(part.criterion) for part in parts),
+        "criterion": criterion,
         "granularity": named(pruner.granularity),
         "allocation": named(pruner.allocation),
         "exclude": list(pruner.exclude),
         "sizes": sizes,
     }
-    if given:
-        found["criterion"] = method
     usual = Pruner("magnitude")
     for name in ("count", "scoring", "fresh_batches"):
         if getattr(pruner, name) != getattr(usual, name):

@@ -3,25 +3,16 @@
 import keras
 import numpy as np
 
-from kprune.runtime import keras_internals
+from kprune.runtime import checks, keras_internals
 from kprune.scoring import losses
 
 
 class Classifier:
-    """Reads the predictions of models of one kind on the same examples.
+    """Reads the predictions of copies of a compiled model on some `Examples`.
 
     The class is the largest output. Of a single output it is 1 above the
-    border: 0 for logits, 0.5 for probabilities, as the loss says.
-
-    Args:
-        model: A compiled model, of which all others are copies.
-        examples: `Examples`.
-
-    Attributes:
-        classes: Array of integers, the labels of all examples.
-
-    Raises:
-        ValueError: If this is no classifier, or the labels are none of it.
+    border: 0 for logits, 0.5 for probabilities, as the loss says. `classes`
+    are the labels of all examples.
     """
 
     def __init__(self, model, examples):
@@ -34,18 +25,8 @@ class Classifier:
         self.classes = class_numbers(examples.y, columns)
 
     def predictions(self, model, places=None):
-        """Returns the classes that a model takes examples for.
-
-        The model is in inference mode, the examples are as they are: without
-        dropout, batch statistics and augmentation.
-
-        Args:
-            model: A model like the first one.
-            places: Array of integers. Defaults to all examples.
-
-        Returns:
-            Array of integers.
-        """
+        """Returns the classes that a model takes examples for, by default all:
+        in inference mode, without augmentation."""
         if places is None:
             places = np.arange(len(self._examples))
         found = model.predict(self._examples.inputs(places), verbose=0)
@@ -60,34 +41,17 @@ class Classifier:
 
 
 def class_numbers(y, columns):
-    """Returns labels as class numbers.
-
-    Args:
-        y: Array of class numbers, of shape `(n,)` or `(n, 1)`, or of one-hot
-            rows of shape `(n, columns)`.
-        columns: Integer, how many outputs the classifier has. Of one output
-            the classes are 0 and 1.
-
-    Returns:
-        Array of integers of shape `(n,)`.
-
-    Raises:
-        ValueError: If they are neither, or a number is out of range.
-    """
+    """Returns labels, numbers or one-hot rows of so many columns, as class
+    numbers of shape `(n,)`. Of one output the classes are 0 and 1."""
     if columns > 1 and y.shape[1:] == (columns,):
         ties = (y == y.max(axis=1, keepdims=True)).sum(axis=1) > 1
-        if ties.any():
-            raise ValueError(
-                "Expected one class for each example. Received labels with "
-                f"several largest entries, as of example {ties.argmax()}: "
-                f"{y[ties.argmax()]}"
-            )
+        first = ties.argmax()
+        expected = "one class for each example, not several largest entries, "
+        expected += f"as of example {first}"
+        checks.require(not ties.any(), "y", y[first], expected)
         return y.argmax(axis=1)
-    if y.shape[1:] not in ((), (1,)):
-        raise ValueError(
-            "Expected labels to be class numbers, or one-hot rows of "
-            f"{columns}, one for each example. Received: shape {y.shape}"
-        )
+    expected = f"class numbers, or one-hot rows of {columns}, by their shape"
+    checks.require(y.shape[1:] in ((), (1,)), "y.shape", y.shape, expected)
     numbers = y.reshape(len(y))
     last = max(columns, 2) - 1
     if not np.isin(numbers, np.arange(last + 1)).all():
@@ -99,7 +63,6 @@ def class_numbers(y, columns):
 
 
 def _outputs(model, examples):
-    """Returns what a model makes of one example, an array of one row."""
     first = keras.tree.map_structure(lambda a: a[:1], examples.x)
     with keras.StatelessScope():  # A stateful layer stays as it is.
         outputs = model(first, training=False)
@@ -116,8 +79,7 @@ def _outputs(model, examples):
 
 def _border(model):
     """Returns from which output on the class is 1."""
-    loss = losses.compiled_loss(model)
-    logits = None
+    loss, logits = losses.compiled_loss(model), None
     if not keras.tree.is_nested(loss) and keras_internals.is_keras_loss(loss):
         logits = keras_internals.reads_logits(loss)
     if logits is None:

@@ -1,7 +1,6 @@
 """Elastic tickets: a ticket of one depth made one of another.
 
-Chen et al., 2021, "The Elastic Lottery Ticket Hypothesis",
-https://arxiv.org/abs/2103.16547.
+Chen et al., 2021, https://arxiv.org/abs/2103.16547
 """
 
 import collections
@@ -61,10 +60,8 @@ def elastic(ticket, model, blocks=None, pattern=_BLOCK):
         _check_fit(name, variables[name], source, values)
     for name, source in taken.items():
         variables[name].assign(values[source])
-    wrapping.set_masks(
-        result,
-        {n: masks[taken[n]] for n in variables if taken[n] in masks},
-    )
+    masks = {n: masks[source] for n, source in taken.items() if source in masks}
+    wrapping.set_masks(result, masks)
     return result
 
 
@@ -80,9 +77,7 @@ class _Places:
                 f"of stages {sorted(there)} and a model of {sorted(wanted)}, "
                 f"by the pattern {pattern!r}."
             )
-        self._of = {
-            stage: _evenly(there[stage], wanted[stage]) for stage in wanted
-        }
+        self._of = {s: _evenly(there[s], count) for s, count in wanted.items()}
         for stage, chosen in (blocks or {}).items():
             _check_blocks(stage, list(chosen), there, wanted)
             self._of[stage] = list(chosen)
@@ -91,8 +86,7 @@ class _Places:
         """Returns how many blocks each stage has."""
         found = collections.defaultdict(int)
         for name in names:
-            match = self._pattern.search(name)
-            if match:
+            if match := self._pattern.search(name):
                 stage, block = map(int, match.groups())
                 found[stage] = max(found[stage], block)
         return dict(found)
@@ -110,18 +104,13 @@ class _Places:
 def _evenly(there, wanted):
     if there == 1 or wanted == 1:
         return [1] * wanted
-    return [1] + [
-        2 + i * (there - 1) // (wanted - 1) for i in range(wanted - 1)
-    ]
+    others = wanted - 1
+    return [1] + [2 + i * (there - 1) // others for i in range(others)]
 
 
 def _check_blocks(stage, chosen, there, wanted):
-    fits = (
-        stage in wanted
-        and len(chosen) == wanted[stage]
-        and all(1 <= block <= there[stage] for block in chosen)
-    )
-    if not fits:
+    full = len(chosen) == wanted.get(stage)
+    if not full or not all(1 <= block <= there[stage] for block in chosen):
         raise ValueError(
             f"`blocks` does not fit stage {stage!r}. Expected stages "
             f"{sorted(wanted)}, each with as many numbers as the model has "

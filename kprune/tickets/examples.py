@@ -3,26 +3,15 @@
 import keras
 import tensorflow as tf
 
-from kprune.runtime import seeds
+from kprune.runtime import checks, seeds
 from kprune.scoring import batches
 
 
 class Examples:
     """Arrays of examples, some of which are read in batches.
 
-    Args:
-        data: Arrays `(x, y)`; `x` may be a dict or list of arrays.
-        batch_size: Integer > 0.
-        augment: Function of a batch of inputs and a seed, an int64 tensor of
-            shape `(2,)`, that returns what to train on in their place. Or
-            `None`.
-        seed: Integer >= 0, of the orders and of what `augment` is given.
-
-    Attributes:
-        x, y: The arrays, with tuples for lists.
-
-    Raises:
-        ValueError: If these are no arrays of one length.
+    The arguments are those of `kprune.tickets.Training`. `x` and `y` are the
+    arrays, with tuples for lists.
     """
 
     def __init__(self, data, batch_size, augment=None, seed=0):
@@ -31,13 +20,12 @@ class Examples:
                 "Expected arrays (x, y): an example is known by its place in "
                 f"them. Received: {type(data).__name__}"
             )
-        if augment is not None and not callable(augment):
-            raise ValueError(
-                "Expected `augment` to be a function of a batch of inputs and "
-                f"a seed. Received: augment={augment!r}"
-            )
+        known = augment is None or callable(augment)
+        expected = "a function of a batch of inputs and a seed"
+        checks.require(known, "augment", augment, expected)
         (self.x, self.y), self._count = batches.arrays_of(data)
-        self.x = _with_tuples(self.x)
+        # To `tf.data`, lists are tensors.
+        self.x = keras.tree.lists_to_tuples(self.x)
         self._batch_size = batch_size
         self._augment = augment
         self._seed = seed
@@ -50,11 +38,7 @@ class Examples:
         return -(-len(places) // self._batch_size)
 
     def inputs(self, places):
-        """Returns the inputs of some examples in this order, for `predict`.
-
-        Args:
-            places: Array of integers.
-        """
+        """Returns the inputs of some examples in this order, for `predict`."""
 
         def generate():
             for part in self._parts(places):
@@ -64,17 +48,10 @@ class Examples:
         return _dataset(generate, (_specs(self.x),)).apply(length)
 
     def training(self, places, level):
-        """Returns the batches to train on, as a function from a step.
+        """Returns a function from a step to an endless data set to train on.
 
         Each epoch is a pass over the examples in an order of its own, which
         follows from the seed, the level and the epoch.
-
-        Args:
-            places: Array of integers.
-            level: Integer >= 0.
-
-        Returns:
-            Function from a step to an endless `tf.data.Dataset` from there on.
         """
         steps = self.steps(places)
 
@@ -117,13 +94,3 @@ def _specs(arrays):
     return keras.tree.map_structure(
         lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), arrays
     )
-
-
-def _with_tuples(x):
-    """Returns a structure with tuples for lists, which are tensors to
-    `tf.data`."""
-    if isinstance(x, dict):
-        return {name: _with_tuples(value) for name, value in x.items()}
-    if isinstance(x, (list, tuple)):
-        return tuple(map(_with_tuples, x))
-    return x

@@ -10,14 +10,10 @@ import numpy as np
 
 
 class Forgetting(keras.callbacks.Callback):
-    """Counts how often each example is forgotten during a training.
+    """Counts how often each of some examples is forgotten during a training.
 
-    After each epoch all examples are judged. One that was right after the
+    After each epoch a `Classifier` judges them. One that was right after the
     epoch before, and no longer is, has been forgotten.
-
-    Args:
-        judge: A `Classifier`.
-        places: Array of integers, the examples that are trained on.
     """
 
     def __init__(self, judge, places):
@@ -30,8 +26,7 @@ class Forgetting(keras.callbacks.Callback):
 
     @property
     def events(self):
-        """Array of floats: how often each example was forgotten, infinity of
-        one that never was right."""
+        """How often each was forgotten, infinity of one never right."""
         return np.where(self._learned, self._counts, np.inf)
 
     def get_state(self):
@@ -50,32 +45,17 @@ class Forgetting(keras.callbacks.Callback):
         self.note(self._judge.right(self.model, self._places))
 
     def note(self, right):
-        """Takes note of which examples are right after an epoch.
-
-        Args:
-            right: Boolean array, in the order of the places.
-        """
+        """Takes note of which examples are right after an epoch."""
         self._counts = self._counts + (self._right & ~right)
         self._learned = self._learned | right
         self._right = right
 
 
 def critical(places, events, dense, pruned):
-    """Returns the examples that the next level trains on.
+    """Returns the examples that the next level trains on, in rising order.
 
-    Those that were forgotten, or never learned, of the ones that were trained
-    on; and of all examples those that the pruned network takes for something
-    else than the dense one does (Hooker et al., 2019,
-    https://arxiv.org/abs/1911.05248).
-
-    Args:
-        places: Array of integers, the examples that were trained on.
-        events: Array of their forgetting events (see `Forgetting.events`).
-        dense: Array of the classes that the dense network takes all examples
-            for.
-        pruned: Array of those that the pruned network takes them for.
-
-    Returns:
-        Array of integers in rising order, without repetition.
+    Those with forgetting `events` of the `places` that were trained on; and of
+    all examples those that the pruned network takes for something else than
+    the dense one does (Hooker et al., 2019, https://arxiv.org/abs/1911.05248).
     """
     return np.union1d(places[events > 0], np.flatnonzero(dense != pruned))

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kprune.masking import weights
-from kprune.runtime import checks, lookup
+from kprune.runtime import checks
 
 _CONVOLUTIONS = (
     keras.layers.Conv1D,
@@ -61,45 +61,26 @@ def check(fraction, name="fraction"):
 
 
 def check_table(table, names):
-    """Raises `ValueError` unless a dict gives fractions to weights.
-
-    Args:
-        table: Dict from a weight's name, a layer's name or a regular
-            expression to a fraction.
-        names: The names of the weights that there are.
-    """
+    """Raises `ValueError` unless a dict from weights, layers or patterns, of
+    the names that there are, gives fractions."""
     if not table:
         raise ValueError("Expected `fraction` to name weights. Received: {}")
     for pattern, fraction in table.items():
-        if not weights.matching(pattern, names):
-            raise ValueError(lookup.unknown(pattern, names, "weight"))
+        weights.matched(pattern, names, "weight")
         check(fraction, f"fraction[{pattern!r}]")
 
 
 def sparsity(fraction, level):
-    """Returns the share that is gone after some levels, 1 - (1 - p)^r.
-
-    Args:
-        fraction: Number, p. A float stands for the decimal that it prints as.
-        level: Integer, r.
-
-    Returns:
-        A `fractions.Fraction`.
-    """
+    """Returns the exact share that is gone after r levels, 1 - (1 - p)^r. A
+    float stands for the decimal that it prints as."""
     if isinstance(fraction, float | np.floating):
         fraction = Fraction(repr(float(fraction)))
     return 1 - (1 - Fraction(fraction)) ** level
 
 
 def axes(fraction, allocation, level):
-    """Returns the sparsity and the allocation that a level prunes with.
-
-    Args:
-        fraction: A number, or a dict as in `check_table`: weights that it
-            does not name stay whole.
-        allocation: As for `kprune.Pruner`, where `fraction` is a number.
-        level: Integer.
-    """
+    """Returns the sparsity and the allocation that a level prunes with. Weights
+    that a dict of fractions does not name stay whole."""
     if not isinstance(fraction, dict):
         return sparsity(fraction, level), allocation
     table = {name: sparsity(p, level) for name, p in fraction.items()}

@@ -112,10 +112,9 @@ def after_training(
 ):
     """Prunes once, after training, and trains what is left.
 
-    This is `imp` with one level. By default the weights go on from where they
-    are, at the last rate of their training (fine-tuning), for as long as it
-    took; with `rewind_to=`, for the steps from there on. With
-    `rewind_weights="rewind", learning_rate="rewind"` they are rewound.
+    This is `imp` with one level, which by default fine-tunes: the weights go
+    on from where they are, at the last rate of their training, for as long as
+    it took; with `rewind_to=`, for the steps from there on.
 
     Args:
         sparsity: Float in (0, 1), the share of the weights to remove.
@@ -139,18 +138,9 @@ def after_training(
     >>> round(ticket.sparsity, 4)
     0.9
     """
-    *_, ticket = imp(
-        model,
-        training,
-        method,
-        levels=1,
-        fraction=sparsity,
-        rewind_to=rewind_to,
-        rewind_weights=rewind_weights,
-        learning_rate=learning_rate,
-        data=data,
-        **options,
-    )
+    plan = Plan(1, sparsity, rewind_to, rewind_weights, learning_rate)
+    training = trainings.get(training)
+    *_, ticket = Search(model, training, method, plan, data, options).tickets()
     return ticket
 
 

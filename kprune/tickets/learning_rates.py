@@ -6,12 +6,8 @@ from keras.optimizers import schedules
 
 
 class _Changed(schedules.LearningRateSchedule):
-    """A schedule that reads another one, saved with it.
-
-    Args:
-        schedule: A `keras.optimizers.schedules.LearningRateSchedule`.
-        **own: What the subclass is made of beside it.
-    """
+    """A schedule that reads another one, saved with it and with what else the
+    subclass is made of."""
 
     def __init__(self, schedule, **own):
         super().__init__()
@@ -32,11 +28,6 @@ class FromStep(_Changed):
     """A schedule from one of its steps on, or as it was at that step.
 
     The optimizer counts its own updates from 0, as its moments start anew.
-
-    Args:
-        schedule: A `keras.optimizers.schedules.LearningRateSchedule`.
-        step: Integer, at which it begins.
-        held: Whether it stays as it is at that step. Defaults to `False`.
     """
 
     def __init__(self, schedule, step, held=False):
@@ -51,14 +42,9 @@ class FromStep(_Changed):
 
 @keras.saving.register_keras_serializable("kprune")
 class Stretched(_Changed):
-    """A schedule that is gone through in another number of steps.
+    """A schedule made for `whole` steps that is gone through in `steps`.
 
-        rate = schedule(floor(step * whole / steps))
-
-    Args:
-        schedule: A `keras.optimizers.schedules.LearningRateSchedule`.
-        whole: Integer > 0, the steps that it was made for.
-        steps: Integer > 0, the steps that it is gone through in.
+    rate = schedule(floor(step * whole / steps))
     """
 
     def __init__(self, schedule, whole, steps):
@@ -79,26 +65,13 @@ def schedule_of(optimizer):
 
 
 def take_up(optimizer, step, held=False):
-    """Lets a fresh optimizer take up its schedule at a step.
-
-    Args:
-        optimizer: A Keras optimizer that has made no update. A constant rate
-            stays as it is.
-        step: Integer.
-        held: As for `FromStep`.
-    """
+    """Lets a fresh optimizer take up its schedule, if any, at a step."""
     schedule = schedule_of(optimizer)
     if schedule is not None and (step > 0 or held):
         optimizer.learning_rate = FromStep(schedule, step, held)
 
 
 def stretch(optimizer, schedule, whole, steps):
-    """Lets a fresh optimizer go through all of a schedule in some steps.
-
-    Args:
-        optimizer: A Keras optimizer that has made no update.
-        schedule: From `schedule_of`. `None` lets the rate be.
-        whole, steps: As for `Stretched`.
-    """
+    """Lets a fresh optimizer go through a schedule, if any, in `steps`."""
     if schedule is not None:
         optimizer.learning_rate = Stretched(schedule, whole, steps)

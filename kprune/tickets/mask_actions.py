@@ -2,9 +2,8 @@
 
 https://arxiv.org/abs/1905.01067
 
-The paper's 1-actions set what a mask keeps, its 0-actions what it removes.
-Actions are functions of (initial, final, mask, rng) arrays to an array of
-values; only its entries of the side that it is for are used.
+1-actions set what a mask keeps, 0-actions what it removes. Both are functions
+of (initial, final, mask, rng) arrays to values; only those of their side count.
 """
 
 import numpy as np
@@ -60,42 +59,20 @@ def zero(initial, final, mask, rng):
     return np.zeros_like(initial)
 
 
-def freeze_init(initial, final, mask, rng):
-    """w_i."""
-    return rewind(initial, final, mask, rng)
-
-
 def freeze_init_zero_mask(initial, final, mask, rng):
     """w_i where training moved it away from 0, else 0."""
     del mask, rng
     return np.where(_grew(initial, final), initial, 0)
 
 
-def freeze_init_zero_all(initial, final, mask, rng):
-    """As `freeze_init_zero_mask`; what is kept and shrank starts at 0 too."""
-    return freeze_init_zero_mask(initial, final, mask, rng)
-
-
-ONE_ACTIONS = {
-    action.__name__: action
-    for action in (
-        rewind,
-        stay,
-        reinitialize,
-        reshuffle,
-        signed_reinitialize,
-        signed_reshuffle,
-        signed_constant,
-    )
-}
+_SIGNED = (signed_reinitialize, signed_reshuffle, signed_constant)
+_ONE = (rewind, stay, reinitialize, reshuffle, *_SIGNED)
+ONE_ACTIONS = {action.__name__: action for action in _ONE}
 ZERO_ACTIONS = {
-    action.__name__: action
-    for action in (
-        zero,
-        freeze_init,
-        freeze_init_zero_mask,
-        freeze_init_zero_all,
-    )
+    "zero": zero,
+    "freeze_init": rewind,
+    "freeze_init_zero_mask": freeze_init_zero_mask,
+    "freeze_init_zero_all": freeze_init_zero_mask,  # Of what is kept as well.
 }
 
 
@@ -140,7 +117,7 @@ def zhou_values(
         mask = np.asarray(mask, bool)
         rng = seeds.stream(seed, "zhou_values", name)
         values = one(start, end, mask, rng)
-        if other is freeze_init_zero_all:
+        if removed == "freeze_init_zero_all":
             values = np.where(_grew(start, end), values, 0)
         values = np.where(mask, values, other(start, end, mask, rng))
         found[name] = values.astype(start.dtype)

@@ -13,13 +13,8 @@ class Settling(keras.callbacks.Callback):
     """Ends a training once the masks that pruning would draw have settled.
 
     To Keras' `logs` it adds `mask_distance`, how many entries differ from
-    those of the epoch before, by the number of weights that remain.
-
-    Args:
-        draw: Function from the model to a dict of masks.
-        remaining: Integer, how many weights the network has.
-        tolerance, window: As for `settled`.
-        least: Integer, epochs before which it does not end.
+    those of the epoch before, by the number of weights that remain. `draw` is a
+    function from the model to masks. It ends after `least` epochs at least.
     """
 
     def __init__(self, draw, remaining, tolerance, window, least=0):
@@ -59,11 +54,6 @@ def mask_convergence(distances, tolerance, window):
     They do not from the beginning, while the learning rate warms up. So the
     last `window` distances must be below the tolerance, and one before them
     above it.
-
-    Args:
-        distances: List of floats, one for each epoch but the first.
-        tolerance: Float.
-        window: Integer >= 1.
     """
     last, earlier = distances[-window:], distances[:-window]
     return (

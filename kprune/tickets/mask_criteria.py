@@ -69,20 +69,13 @@ def large_final_different_sign(initial, final):
     return _only(np.sign(initial) != np.sign(final), final)
 
 
+_BY_ONE = (large_final, small_final, large_init, small_init)
+_BY_BOTH = (large_init_large_final, small_init_small_final)
+_BY_CHANGE = (magnitude_increase, movement)
+_BY_SIGN = (large_final_same_sign, large_final_different_sign)
 CRITERIA = {
     criterion.__name__: criterion
-    for criterion in (
-        large_final,
-        small_final,
-        large_init,
-        small_init,
-        large_init_large_final,
-        small_init_small_final,
-        magnitude_increase,
-        movement,
-        large_final_same_sign,
-        large_final_different_sign,
-    )
+    for criterion in (*_BY_ONE, *_BY_BOTH, *_BY_CHANGE, *_BY_SIGN)
 }
 
 
@@ -123,9 +116,8 @@ def zhou_masks(initial, final, criterion, sparsity, *, seed=0, **options):
     _check_shares(shares, initial)
     found = {}
     for name in initial:
-        scores = criterion(
-            np.asarray(initial[name]), np.asarray(final[name]), **options
-        )
+        both = np.asarray(initial[name]), np.asarray(final[name])
+        scores = criterion(*both, **options)
         kept = masks.count_kept(scores.size, shares[name])
         rng = seeds.stream(seed, "zhou_masks", name)
         found[name] = masks.top_k(scores, kept, rng)

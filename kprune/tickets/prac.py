@@ -36,10 +36,10 @@ def prac(
                          than by the dense network
             prune a fraction of what is left, and rewind the rest to step k
 
-    As `imp`, with single weights ranked by magnitude over the whole model, but
-    each level trains on less (a pruning-aware critical set, PrAC). An example
-    is forgotten when it is right at the end of an epoch and wrong at the end
-    of the next. A level whose share of all N examples is |set| / N has
+    As `imp`, by magnitude, but each level trains on less (a pruning-aware
+    critical set, PrAC). An example is forgotten when it is right at the end of
+    an epoch and wrong at the end of the next. A level on a set of the N
+    examples has
 
         ceil(epochs |set| / N)  epochs of  ceil(|set| / batch_size)  steps
 
@@ -52,12 +52,10 @@ def prac(
     at step k of the whole training. `ticket.model` is what the chosen ones,
     `ticket.examples`, made of it.
 
-    The released code judges examples as they pass, augmented, in training
-    mode and while the weights move; here they are judged unchanged, in
-    inference mode, at the end of each epoch. It compares the networks that
-    were best on validation data, here those that a level ends with. It rounds
-    the number of epochs down. And it prunes convolutions only, here `exclude`
-    says what is left out.
+    The released code judges examples as they pass, augmented and in training
+    mode; here they are judged unchanged, in inference mode, at the end of each
+    epoch. It compares the networks that were best on validation data, here
+    those that a level ends with. It rounds the number of epochs down.
 
     Args:
         model: A built and compiled Keras classifier, not pruned, with one
@@ -66,9 +64,8 @@ def prac(
         training: A `kprune.tickets.Training` on all examples, or its data
             alone: arrays `(x, y)`, of which `x` may be a dict or list of
             arrays, and `y` has class numbers or one-hot rows. Their order
-            must stay: an example is known by its place. What a directory has
-            of a level includes the examples; one that was under way goes on
-            to the bit.
+            must stay: an example is known by its place. In a directory, a
+            level that was under way goes on to the bit.
         levels: Integer > 0, how often to prune.
         fraction: As for `imp`.
         rewind_to: Duration, such as `"500it"` or `"2ep"`, the paper's: the
@@ -100,14 +97,9 @@ def prac(
     0 False
     1 True
     """
-    return PracSearch(
-        model,
-        trainings.get(training),
-        Plan(levels, fraction, rewind_to),
-        exclude,
-        tolerance,
-        window,
-    ).tickets()
+    plan, training = Plan(levels, fraction, rewind_to), trainings.get(training)
+    search = PracSearch(model, training, plan, exclude, tolerance, window)
+    return search.tickets()
 
 
 METHOD = Method(

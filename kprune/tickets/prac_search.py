@@ -24,7 +24,9 @@ class PracSearch(Search):
             why = ", or None for levels that do not end early"
             checks.number("tolerance", tolerance, "(0, 1]", why)
         checks.integer("window", window, 1)
-        _check_executions(model)
+        at_once = getattr(model, "steps_per_execution", 1)
+        why = "1: the steps of an epoch follow from the examples chosen"
+        checks.require(at_once == 1, "steps_per_execution", at_once, why)
         self._tolerance, self._window = tolerance, window
         self._examples = Examples(
             training.data, training.batch_size, training.augment, training.seed
@@ -64,18 +66,16 @@ class PracSearch(Search):
             )
         if level == 0:
             self._dense = arrays["predictions"]
-        self._places = critical(
-            self._places, arrays["events"], self._dense, arrays["predictions"]
-        )
+        both = self._dense, arrays["predictions"]
+        self._places = critical(self._places, arrays["events"], *both)
         return model, found
 
     def _train(self, model, level, first, points):
         del first  # Each level goes through the whole schedule.
         course = self._course_of(level)
         schedule = learning_rates.schedule_of(self._template.optimizer)
-        learning_rates.stretch(
-            model.optimizer, schedule, self._course.steps, course.steps
-        )
+        lengths = self._course.steps, course.steps
+        learning_rates.stretch(model.optimizer, schedule, *lengths)
         forgetting = Forgetting(self._judge, self._places)
         callbacks = [forgetting]
         if level == 0 and self._k > 0:
@@ -116,14 +116,9 @@ class PracSearch(Search):
         """Returns what ends a level early, but none before step k."""
         masks = wrapping.get_masks(model)
         kept = sum(int(np.count_nonzero(masks[n])) for n in self._counted)
-        least = -(-self._k // self._course.steps_per_epoch)
-        return Settling(
-            functools.partial(self._pruned, level + 1),
-            kept,
-            self._tolerance,
-            self._window,
-            least if level == 0 else 0,
-        )
+        least = -(-self._k // self._course.steps_per_epoch) if level == 0 else 0
+        draw = functools.partial(self._pruned, level + 1)
+        return Settling(draw, kept, self._tolerance, self._window, least)
 
     def _passed_point(self):
         """Returns the point that a resumed dense network took before."""
@@ -135,13 +130,3 @@ class PracSearch(Search):
                 "train the dense network again."
             )
         return point
-
-
-def _check_executions(model):
-    at_once = getattr(model, "steps_per_execution", 1)
-    if at_once != 1:
-        raise ValueError(
-            "The number of steps of an epoch follows from the examples that "
-            "are chosen. Expected a model compiled with steps_per_execution=1. "
-            f"Received: {at_once}"
-        )

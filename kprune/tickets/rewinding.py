@@ -12,14 +12,8 @@ from kprune.runtime import lookup
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Point:
-    """All values of a model at a step of its training.
-
-    Args:
-        step: Integer, how many steps it was trained before.
-        values: Dict of arrays by name: weights, biases, the statistics of
-            batch normalization, the states of random layers.
-        digest: String, the `digest` of the values as they were taken.
-    """
+    """All values of a model, by name, after some steps of its training, with
+    the `digest` that they had when they were taken."""
 
     step: int
     values: dict
@@ -42,12 +36,7 @@ def point(model, step):
 
 
 class TakePoint(keras.callbacks.Callback):
-    """Takes the point that a model is at after some steps of its training.
-
-    Args:
-        step: Integer > 0.
-        take: Function that is given the model then.
-    """
+    """Calls a function with the model after some steps of its training."""
 
     def __init__(self, step, take):
         super().__init__()
@@ -86,18 +75,8 @@ def digest(arrays):
 
 
 def rewind(model, start, masks):
-    """Sets a model to the values of a point, with masks.
-
-    Args:
-        model: A wrapped model, changed in place.
-        start: A `Point`.
-        masks: Dict of boolean arrays by name.
-
-    Raises:
-        ValueError: If the point's values have been changed since they were
-            taken, or are those of another model.
-        RuntimeError: If the weights that survive are not those of the point.
-    """
+    """Sets a wrapped model to the values of a `Point`, with masks, and raises
+    `RuntimeError` if the weights that survive are not those of the point."""
     start.check()
     variables = dict(weights.named(model))
     if set(variables) != set(start.values):

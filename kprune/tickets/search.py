@@ -17,16 +17,10 @@ from kprune.tickets.ticket import Start, Ticket, sparsity
 
 
 class Search:
-    """A search for tickets, made ready.
+    """A search for tickets, made ready; the arguments are those of `imp`.
 
     What another search does in its own way is `_settings`, `_level` and
     `_train`.
-
-    Args:
-        model, method, data: As for `imp`.
-        training: A `Training`.
-        plan: An `arguments.Plan`.
-        options: Dict of the options of `imp`.
     """
 
     def __init__(self, model, training, method, plan, data=None, options=None):
@@ -41,13 +35,10 @@ class Search:
         self._notes = scope.left_out(
             template, self._pruner.grain, self._pruner.exclude
         )
-        self._counted = sorted(
-            set(weights.prunable(template)) - set(self._notes)
-        )
-        self._course = training.segment()
-        self._k = arguments.rewinding_step(
-            template, self._course, plan.rewind_to
-        )
+        prunable = weights.prunable(template)
+        self._counted = sorted(set(prunable) - set(self._notes))
+        self._course = course = training.segment()
+        self._k = arguments.rewinding_step(template, course, plan.rewind_to)
         arguments.check_levels(plan, self._sizes(), self._groups())
         self._open(training.directory)
 
@@ -83,10 +74,7 @@ class Search:
         """Returns what the search follows from, for its directory."""
         how = (self._template, self._course, self._k, self._plan, self._seed)
         what = (self._method, self._options, self._pruner, self._sizes())
-        return {
-            **arguments.settings(*how),
-            **arguments.pruner_settings(*what),
-        }
+        return arguments.settings(*how) | arguments.pruner_settings(*what)
 
     def _level(self, level, start, masks, points):
         """Returns the model of a level, trained, and its `Level`."""
@@ -123,9 +111,8 @@ class Search:
     def _train(self, model, level, first, points):
         """Trains a level; the dense network leaves the point to rewind to.
 
-        Returns:
-            `(history, steps, arrays)`: a dict of lists; up to which step it
-            was trained; a dict of what else is to be kept of the level.
+        Returns the history, up to which step it was trained, and a dict of
+        arrays, what else is to be kept of the level.
         """
         stops = [self._course.steps]
         if level == 0 and self._k > 0:
@@ -187,30 +174,25 @@ class Search:
         return {**wrapping.get_masks(model), **found}
 
     def _pruned(self, level, model):
-        """Returns the masks that pruning a model down to a level gives, of
-        the weights that take part."""
+        """Returns the masks of pruning a model down to a level, of the weights
+        that take part."""
         pruner = self._pruner
         share, allocation = fractions.axes(
             self._plan.fraction, pruner.allocation, level
         )
         budget = Budget(share, schedules.one_shot, Fraction(1), 0, pruner.count)
-        objective = Objective(
-            model,
-            self._data,
-            scoring=pruner.scoring,
-            seed=self._seed,
-            exclude=self._notes,
-        )
+        given = {"seed": self._seed, "exclude": self._notes}
+        scoring = pruner.scoring
+        objective = Objective(model, self._data, scoring=scoring, **given)
         pruner = pruner.with_axes(allocation=allocation)
         return pruner.step(objective, objective.masks, budget, level)
 
     def _groups(self):
         """Returns how many groups take part, as many as are removed singly."""
-        objective = Objective(self._template, exclude=self._notes)
-        grain = self._pruner.grain
-        grouping = grain.grouping(self._template, objective.layouts)
-        live = grouping.live(objective.masks)
-        return sum(groups.size for groups in live.values())
+        template, grain = self._template, self._pruner.grain
+        objective = Objective(template, exclude=self._notes)
+        grouping = grain.grouping(template, objective.layouts)
+        return sum(g.size for g in grouping.live(objective.masks).values())
 
     def _sizes(self):
         masks = wrapping.get_masks(self._template)

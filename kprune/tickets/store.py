@@ -32,14 +32,8 @@ _ARRAYS = "arrays.npz"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Level:
-    """What a finished level leaves.
-
-    Args:
-        trained: The `Point` that it ended with.
-        masks: Dict of boolean arrays.
-        history: Dict of lists, by epoch.
-        arrays: Dict of what else is known of it.
-    """
+    """What a finished level leaves: the `Point` that it ended with, its masks,
+    its history, and arrays of what else is known of it."""
 
     trained: Point
     masks: dict
@@ -50,12 +44,8 @@ class Level:
 class Store:
     """Finished levels and points to rewind to, in a directory.
 
-    Args:
-        directory: Path. It is made if it is not there.
-        settings: Dict of what the search follows from, for JSON.
-
-    Raises:
-        ValueError: If the directory holds another search.
+    The settings, for JSON, are what the search follows from: a directory that
+    holds another one is refused.
     """
 
     def __init__(self, directory, settings):
@@ -71,11 +61,7 @@ class Store:
         directories.refuse(self.directory, "search", found)
 
     def point(self, step):
-        """Returns the point of a step, or `None` if it is not there.
-
-        Raises:
-            ValueError: If its values are not those that were stored.
-        """
+        """Returns the point of a step, or `None` if it is not there."""
         return _point(self._files(step))
 
     def save_point(self, point):
@@ -99,20 +85,8 @@ class Store:
         return (self._level(level) / _DONE).exists()
 
     def load(self, level, points):
-        """Returns a finished level.
-
-        Args:
-            level: Integer.
-            points: Dict of the `Point`s it must have come from, by what they
-                were to it.
-
-        Returns:
-            A `Level`.
-
-        Raises:
-            ValueError: If a file is not what was stored, or the level came
-                from other weights.
-        """
+        """Returns a finished `Level`, which must be as it was stored and have
+        come from these points, a dict by what they were to it."""
         directory = self._level(level)
         done = _read(directory / _DONE)
         trained = _point(CheckpointFiles(directory / "weights", 1))
@@ -129,14 +103,7 @@ class Store:
         return Level(trained, masks, done["history"], arrays or {})
 
     def save(self, level, points, found, sparsity):
-        """Writes a finished level.
-
-        Args:
-            level: Integer.
-            points: As for `load`.
-            found: The `Level`.
-            sparsity: Float, to be read beside it.
-        """
+        """Writes a finished `Level`, with the sparsity to be read beside it."""
         directory = self._level(level)
         directory.mkdir(exist_ok=True)
         _save_point(CheckpointFiles(directory / "weights", 1), found.trained)
@@ -200,11 +167,9 @@ def _read(path):
 
 
 def _comparable(value):
-    """Returns settings as they are compared, whichever kprune wrote them.
-
-    Where in kprune a function or a class stands does not count, and a single
-    name to exclude is a list of one.
-    """
+    """Returns settings as they are compared, whichever kprune wrote them: where
+    in kprune a function or a class stands does not count, and a single name to
+    exclude is a list of one."""
     if isinstance(value, dict):
         found = {key: _comparable(below) for key, below in value.items()}
         if isinstance(value.get("exclude"), str):

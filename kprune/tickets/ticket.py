@@ -12,13 +12,11 @@ from kprune.tickets.rewinding import Point, rewind
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Start:
-    """Where the training of a level begins.
+    """Where the training of a level begins: with the values of a `Point`, in
+    copies of a wrapped and compiled template.
 
     Args:
-        template: A wrapped and compiled model, which is copied.
-        values: The `Point` whose values the model gets.
-        step: Integer, the step of the whole training that comes first: it
-            decides on the data and the learning rate.
+        step: Integer, the step of the whole training that comes first.
         rate: Integer, the step whose learning rate comes first.
         held: Whether the learning rate stays as it is then.
         kept: Dict of masks, outside of which the values have lost what was
@@ -98,12 +96,7 @@ class Ticket:
                 rewind to have lost, or these have been changed since they
                 were stored.
         """
-        self._check_kept(masks or {})
-        chosen = {**self.masks, **(masks or {})}
-        return self.start.model(chosen)
-
-    def _check_kept(self, masks):
-        kept = self.start.kept or {}
+        masks, kept = masks or {}, self.start.kept or {}
         lost = [n for n in masks if n in kept and (masks[n] & ~kept[n]).any()]
         if lost:
             raise ValueError(
@@ -112,6 +105,7 @@ class Ticket:
                 "within those, or a search that rewinds (`rewind_weights` of "
                 "'rewind' or 'init')."
             )
+        return self.start.model({**self.masks, **masks})
 
 
 def sparsity(masks, counted):

@@ -10,22 +10,6 @@ from kprune.runtime import checks, seeds
 from kprune.tickets.training_segment import TrainingSegment
 from kprune.training import durations
 
-# What to write for arguments of 0.1, for `runtime.renamed`.
-WAYS = {
-    name: f"`kprune.tickets.Training(..., {name}=...)` in place of the data"
-    for name in (
-        "epochs",
-        "steps_per_epoch",
-        "validation_data",
-        "batch_size",
-        "augment",
-        "directory",
-        "checkpoint",
-        "seed",
-        "verbose",
-    )
-}
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Training:
@@ -84,43 +68,34 @@ class Training:
         seeds.check(self.seed)
 
     def segment(self):
-        """Returns the `TrainingSegment` of all steps.
-
-        Raises:
-            ValueError: If this is no training on batches, or its length is
-                not known.
-        """
+        """Returns the `TrainingSegment` of all steps."""
+        data, length, epochs = self.data, self.steps_per_epoch, self.epochs
         expected = "a tf.data.Dataset of batches, or a function from a step"
-        kind = type(self.data).__name__
-        known = callable(self.data) or isinstance(self.data, tf.data.Dataset)
+        known = callable(data) or isinstance(data, tf.data.Dataset)
+        kind = type(data).__name__
         checks.require(known, "data", kind, f"{expected} to one")
         why = "None, as it is of arrays (x, y)"
         checks.require(self.augment is None, "augment", self.augment, why)
-        length = self._steps_per_epoch()
-        every = durations.steps(self.checkpoint, length, length * self.epochs)
+        if length is None and not callable(data):
+            length = int(data.cardinality())
+        why = ", as the length of an epoch is not known"
+        checks.integer("steps_per_epoch", length, 1, why)
+        every = durations.steps(self.checkpoint, length, length * epochs)
         least = "a step at least"
         checks.require(every >= 1, "checkpoint", self.checkpoint, least)
-        return TrainingSegment(
-            self._from_step(),
-            length,
-            self.epochs,
-            self.validation_data,
-            self.checkpoint,
-            self.verbose,
-        )
+        train = data if callable(data) else self._from_step
+        how = self.validation_data, self.checkpoint, self.verbose
+        return TrainingSegment(train, length, epochs, *how)
 
-    def _steps_per_epoch(self):
-        length = self.steps_per_epoch
-        if length is None and not callable(self.data):
-            length = int(self.data.cardinality())
-        why = ", as the length of an epoch is not known"
-        return checks.integer("steps_per_epoch", length, 1, why)
+    def _from_step(self, step):
+        return self.data.repeat().skip(step)
 
-    def _from_step(self):
-        """Returns the data as a function from a step."""
-        if callable(self.data):
-            return self.data
-        return lambda step: self.data.repeat().skip(step)
+
+# What to write for arguments of 0.1, for `runtime.renamed`.
+WAYS = {
+    name: f"`kprune.tickets.Training(..., {name}=...)` in place of the data"
+    for name in [field.name for field in dataclasses.fields(Training)][1:]
+}
 
 
 def get(training):

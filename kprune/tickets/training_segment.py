@@ -8,16 +8,8 @@ from kprune.training import Checkpoint, durations, fit
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSegment:
-    """The training that every level goes through, or the end of it.
-
-    Args:
-        train: Function from a step to an endless data set from there on.
-        steps_per_epoch: Integer.
-        epochs: Integer.
-        validation_data: As for `model.fit`.
-        every: How often to save, as for `kprune.callbacks.Checkpoint`.
-        verbose: As for `model.fit`.
-    """
+    """The training that every level goes through, or the end of it: `train` is
+    a function from a step, `every` how often to save, as for `Checkpoint`."""
 
     train: Callable
     steps_per_epoch: int
@@ -32,19 +24,11 @@ class TrainingSegment:
         return self.steps_per_epoch * self.epochs
 
     def run(self, model, start, stop, directory=None, callbacks=()):
-        """Trains a model from step `start` to step `stop`.
+        """Trains a model from step `start` to step `stop`, each of the `parts`
+        a training of its own to the callbacks.
 
-        Args:
-            model: A compiled model, as it is at step `start`.
-            start, stop: Integers.
-            directory: Path to save checkpoints in and to go on from, or
-                `None`.
-            callbacks: As for `kprune.training.fit`. Each of the `parts` is a
-                training of its own to them.
-
-        Returns:
-            Dict of lists, what was measured at the end of each epoch. In an
-            epoch that was begun before, over the steps from `start` on.
+        Returns what was measured at the end of each epoch, a dict of lists: in
+        one that was begun before, over the steps from `start` on.
         """
         history = {}
         for first, length, epochs in parts(start, stop, self.steps_per_epoch):
@@ -74,9 +58,8 @@ class TrainingSegment:
 def parts(start, stop, steps_per_epoch):
     """Returns the steps from `start` to `stop`, cut where an epoch ends.
 
-    Returns:
-        List of `(first step, length, number)`: whole epochs in one, `number`
-        of them; before and after, what is left of an epoch.
+    A list of `(first step, length, number)`: whole epochs in one, `number` of
+    them; before and after, what is left of an epoch.
     """
     found = []
     if start % steps_per_epoch:

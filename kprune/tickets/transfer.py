@@ -1,7 +1,6 @@
 """A ticket found on one task, for another.
 
-Morcos et al., 2019, "One ticket to win them all",
-https://arxiv.org/abs/1906.02773.
+Morcos et al., 2019, https://arxiv.org/abs/1906.02773
 """
 
 import numpy as np
@@ -40,12 +39,12 @@ def transfer(ticket, model, values=False):
     1.0
     """
     result = wrapping.wrap(model)
-    if not all(mask.all() for mask in wrapping.get_masks(result).values()):
+    here, there = wrapping.get_masks(result), wrapping.get_masks(ticket)
+    if not all(mask.all() for mask in here.values()):
         raise ValueError(
             f"Model {model.name!r} is pruned already. Expected one to take a "
             "ticket's masks that is not."
         )
-    here, there = wrapping.get_masks(result), wrapping.get_masks(ticket)
     masks = {
         name: mask
         for name, mask in there.items()
@@ -57,8 +56,7 @@ def transfer(ticket, model, values=False):
             f"same names and shapes as {sorted(there)}. Received: "
             f"{sorted(here)}"
         )
-    left = sorted(set(here) - set(masks))
-    if left:
+    if left := sorted(set(here) - set(masks)):
         user_warnings.warn(
             f"These weights stay dense, for the ticket has no mask of their "
             f"name and shape: {', '.join(left)}."
