@@ -5,6 +5,7 @@ a shared layer has several. A nested model appears as the call that enters it,
 the calls within and the call that leaves it.
 """
 
+import collections
 import contextlib
 import dataclasses
 import functools
@@ -13,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kprune.masking import weights
 from kprune.runtime import keras_internals
 
 
@@ -79,7 +81,8 @@ class Call:
         args, kwargs = keras.tree.map_structure(
             lambda x: given.get(id(x), x), self.arguments
         )
-        outputs = keras.tree.flatten(self.operation(*args, **kwargs))
+        with keras.StatelessScope():
+            outputs = keras.tree.flatten(self.operation(*args, **kwargs))
         return keras.ops.convert_to_numpy(outputs[0])[0].astype("float64")
 
 
@@ -106,6 +109,25 @@ class Graph:
         """How many channels there are in all."""
         return sum(signal.channels for signal in self.signals)
 
+    @functools.cached_property
+    def calls_of(self):
+        """Dict from operation to its calls, nested models' crossings left
+        out."""
+        found = collections.defaultdict(list)
+        for call in self.calls:
+            if not call.crossing:
+                found[call.operation].append(call)
+        return found
+
+    @functools.cached_property
+    def users_of(self):
+        """Dict from signal to the calls that it goes into."""
+        found = collections.defaultdict(list)
+        for call in self.calls:
+            for signal in dict.fromkeys(call.inputs):
+                found[signal].append(call)
+        return found
+
 
 def followable(layer):
     """Whether a layer is a model that is made of a graph of layers."""
@@ -117,85 +139,73 @@ def followable(layer):
 
 
 def record(model):
-    """Returns the `Graph` of a model.
+    """Returns the `Graph` of a model, in which wrappers are looked through.
+
+    Nothing of the model changes: its calls are read, not made again.
 
     Args:
-        model: A model that is `followable` and ours alone: its layers are
-            called once more, on symbolic tensors.
+        model: A model that is `followable`, wrapped or not.
     """
     recorder = _Recorder()
     inputs, outputs = recorder.run(model)
     return Graph(
         tuple(recorder.calls),
-        tuple(recorder.signals.values()),
-        tuple(map(recorder.signal, inputs)),
-        tuple(map(recorder.signal, outputs)),
+        tuple(recorder.signals),
+        inputs,
+        outputs,
         recorder.entries,
     )
 
 
 class _Recorder:
     def __init__(self):
-        self.calls, self.signals, self.entries = [], {}, {}
-        self._tensors = []  # Alive, so that no id is given twice.
+        self.calls, self.signals, self.entries = [], [], {}
         self._next = 0
-
-    def signal(self, tensor):
-        """Returns the signal that stands for a symbolic tensor."""
-        if id(tensor) not in self.signals:
-            signal = Signal(tuple(tensor.shape), self._next)
-            self.signals[id(tensor)] = signal
-            self._tensors.append(tensor)
-            self._next += signal.channels
-        return self.signals[id(tensor)]
-
-    def inner(self, operation):
-        """Returns the signals within a layer, new ones for each call."""
-        if type(operation) is not keras.layers.MultiHeadAttention:
-            return ()
-        heads = keras.KerasTensor((None, operation.num_heads))
-        return (self.signal(heads),)
 
     def run(self, model):
         """Records the calls of a graph; returns its inputs and outputs."""
-        if isinstance(model, keras.Sequential):
-            (given,) = model.inputs
-            x = first = keras.Input(batch_shape=given.shape, dtype=given.dtype)
-            for layer in model.layers:
-                x = self._call(layer, x)
-            return [first], [x]
-        with keras_internals.not_compiled(model):
-            twin = keras.models.clone_model(
-                model,
-                clone_function=lambda operation: operation,
-                call_function=self._call,
+        known = {}  # By the id of a tensor. A model called twice has two each.
+
+        def signal(x):
+            if not isinstance(x, keras.KerasTensor):
+                return x
+            if id(x) not in known:
+                known[id(x)] = self._signal(x.shape)
+            return known[id(x)]
+
+        for operation, arguments, outputs in keras_internals.nodes(model):
+            operation = weights.unwrapped(operation)
+            call = Call(
+                operation,
+                keras.tree.map_structure(signal, arguments),
+                tuple(map(signal, outputs)),
+                inner=self._inner(operation),
             )
-        return twin.inputs, twin.outputs
-
-    def _call(self, operation, *args, **kwargs):
-        outputs = operation(*args, **kwargs)
-        call = Call(
-            operation,
-            keras.tree.map_structure(self._replaced, (args, kwargs)),
-            tuple(map(self.signal, keras.tree.flatten(outputs))),
-            inner=self.inner(operation),
+            nested = followable(operation) and runs_as_inference(call)
+            if nested and len(call.inputs) == len(operation.inputs):
+                self._go_into(call)
+            else:
+                self.calls.append(call)
+        return tuple(map(signal, model.inputs)), tuple(
+            map(signal, model.outputs)
         )
-        nested = followable(operation) and runs_as_inference(call)
-        if nested and len(call.inputs) == len(operation.inputs):
-            self._go_into(call)
-        else:
-            self.calls.append(call)
-        return outputs
 
-    def _replaced(self, x):
-        return self.signal(x) if isinstance(x, keras.KerasTensor) else x
+    def _signal(self, shape):
+        signal = Signal(tuple(shape), self._next)
+        self.signals.append(signal)
+        self._next += signal.channels
+        return signal
+
+    def _inner(self, operation):
+        """Returns the signals within a layer, new ones for each call."""
+        if type(operation) is not keras.layers.MultiHeadAttention:
+            return ()
+        return (self._signal((None, operation.num_heads)),)
 
     def _go_into(self, call):
         model, before = call.operation, self.calls
         self.calls = []
-        inputs, outputs = (
-            tuple(map(self.signal, tensors)) for tensors in self.run(model)
-        )
+        inputs, outputs = self.run(model)
         within, self.calls = self.calls, before
         self.entries.setdefault(id(model), []).append(inputs)
         for source, target in zip(call.inputs, inputs, strict=True):

@@ -7,7 +7,7 @@ import numpy as np
 
 from kprune.graph import calls as graph_calls
 from kprune.graph import flows, groups
-from kprune.masking import weights, wrapping
+from kprune.masking import weights
 from kprune.runtime import keras_internals
 
 _known = weakref.WeakKeyDictionary()
@@ -68,13 +68,13 @@ def build_channel_map(model):
     layers = [x for x in keras_internals.all_layers(model) if x is not model]
     before, found = _known.get(model, (None, None))
     if before is None or list(map(id, before)) != list(map(id, layers)):
-        found = _made(wrapping.strip(model))
+        found = _made(model)
         _known[model] = layers, found
     return found
 
 
-def _made(plain):
-    recorded = graph_calls.record(plain)
+def _made(model):
+    recorded = graph_calls.record(model)
     flow, unfit = flows.of_all(recorded)
     group = groups.of(recorded, flow)
     why = {}
@@ -82,18 +82,18 @@ def _made(plain):
         for number in np.unique(group[numbers]).tolist():
             why.setdefault(number, reason)
     outputs = [signal.numbers for signal in recorded.outputs]
+    names = {id(v): name for name, v in weights.named(model)}
     return ChannelMap(
         int(group.max(initial=-1)) + 1,
-        _axes(plain, flow, group),
+        _axes(names, flow, group),
         why,
         np.unique(group[np.concatenate(outputs)]),
-        _left_whole(plain, flow, unfit),
+        _left_whole(names, flow, unfit),
     )
 
 
-def _axes(plain, flow, group):
+def _axes(names, flow, group):
     """Returns the axes of all variables of layers that are followed."""
-    names = {id(v): name for name, v in weights.named(plain)}
     found = {}
     for call, its_flow in flow.items():
         if its_flow is None or not its_flow.owns or call.crossing:
@@ -111,12 +111,11 @@ def _axes(plain, flow, group):
     return found
 
 
-def _left_whole(plain, flow, unfit):
-    names = {id(v): name for name, v in weights.named(plain)}
-    found = {}
-    for call, its_flow in flow.items():
-        if its_flow is None and hasattr(call.operation, "variables"):
-            for variable in call.operation.variables:
-                if id(variable) in names:
-                    found[names[id(variable)]] = unfit[call]
-    return found
+def _left_whole(names, flow, unfit):
+    return {
+        names[id(variable)]: unfit[call]
+        for call, its_flow in flow.items()
+        if its_flow is None
+        for variable in getattr(call.operation, "variables", ())
+        if id(variable) in names
+    }

@@ -6,27 +6,19 @@ state), subclassed models are copied too, and kprune's wrappers are looked
 through: a copy is always a plain Keras model.
 """
 
-import collections
 import contextlib
-import functools
-import inspect
-import warnings
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.masking import weights
+from kprune.masking import layer_copies, weights
 from kprune.runtime import keras_internals, seeds, user_warnings
 
 _no_scope = contextlib.nullcontext()
 
 
-def _unchanged(config):
-    return config
-
-
-def plain_copy(model, change_config=_unchanged, dress=None):
+def plain_copy(model, change_config=layer_copies.unchanged, dress=None):
     """Returns a copy of a model without kprune's wrappers, values included.
 
     Args:
@@ -43,15 +35,16 @@ def plain_copy(model, change_config=_unchanged, dress=None):
         ValueError: If the model, or a layer of it, cannot be rebuilt from its
             config.
     """
-    with _copying(model, change_config is _unchanged):
+    with _copying(model, change_config is layer_copies.unchanged):
         if keras_internals.lists_layers(model):
             new = _copy_graph(model, change_config, dress)
         else:
             new = _copy_constructed(model, change_config)
-    if len(values(new)) != len(values(model)):
+    sizes = [len(layer_copies.values(one)) for one in (model, new)]
+    if sizes[0] != sizes[1]:
         raise ValueError(
-            f"Model {model.name!r} cannot be copied: it has "
-            f"{len(values(model))} variables, its copy {len(values(new))}. "
+            f"Model {model.name!r} cannot be copied: it has {sizes[0]} "
+            f"variables, its copy {sizes[1]}. "
             "Expected layers that share weights only by being called twice, "
             "not by being held by two other layers."
         )
@@ -145,7 +138,7 @@ def _copy_graph(model, change_config, dress):
             return new
         if not weights.children(inner):
             with scope:  # Of which variables have their paths.
-                _build_alike(inner, new)
+                layer_copies.build_alike(inner, new)
         return dress(inner, new) or new
 
     new = _clone_graph(model, clone, {})
@@ -156,14 +149,14 @@ def _copy_graph(model, change_config, dress):
 class _Copies:
     """Copies of the layers of a graph, to be filled when it stands."""
 
-    def __init__(self, change_config=_unchanged):
+    def __init__(self, change_config=layer_copies.unchanged):
         self._change_config = change_config
         self._made = []
 
     def add(self, layer):
         """Returns a copy of a layer, which the graph is yet to build."""
-        new = _from_config(layer, self._change_config)
-        begun = _begin_as(layer, new)
+        new = layer_copies.from_config(layer, self._change_config)
+        begun = layer_copies.begin_as(layer, new)
         self._made.append((layer, new, begun))
         return new
 
@@ -171,61 +164,7 @@ class _Copies:
         """Gives the copies the values of what they are copies of."""
         for old, new, begun in self._made:
             vars(new).pop("add_weight", None)
-            _copy_values(old, new, begun)
-
-
-def _begin_as(old, new):
-    """Lets the variables that a copy is yet to make begin with their values.
-
-    To draw values first that are then replaced would take longer than all
-    else of a copy.
-
-    Returns:
-        A set that will hold the ids of these variables.
-    """
-    begun = set()
-    if not isinstance(old, keras.layers.Layer) or weights.children(old):
-        return begun
-    names = collections.Counter(v.name for v in old.variables)
-    sources = {v.name: v for v in old.variables if names[v.name] == 1}
-    make = new.add_weight
-
-    def add_weight(*args, **kwargs):
-        source = sources.get(kwargs.get("name"))
-        if source is None or args or kwargs.get("shape", ()) != source.shape:
-            return make(*args, **kwargs)
-        value = keras.ops.convert_to_tensor(source)
-        kwargs["initializer"] = lambda _, dtype: keras.ops.cast(value, dtype)
-        variable = make(**kwargs)
-        begun.add(id(variable))
-        return variable
-
-    vars(new)["add_weight"] = add_weight
-    return begun
-
-
-def _from_config(layer, change_config=_unchanged):
-    config = _without_wrappers(change_config(constructor_config(layer)))
-    try:
-        new = type(layer).from_config(config)
-    except Exception as error:
-        raise _cannot_copy(layer, error) from error
-    # A layer that does not define `get_config` forgets its name.
-    new.name = layer.name
-    return new
-
-
-def _cannot_copy(layer, error):
-    subclassed = isinstance(layer, keras.Model) and not (
-        keras_internals.is_graph(layer)
-    )
-    hint = ", or pass `inplace=True` to change the model itself"
-    return ValueError(
-        f"{layer.name!r} of class {plain_class(layer).__name__} cannot be "
-        "copied from its config. Expected `get_config` and `from_config` to "
-        f"rebuild it{hint if subclassed else ''}. Received: "
-        f"{type(error).__name__}: {error}"
-    )
+            layer_copies.copy_values(old, new, begun)
 
 
 def _clone_graph(model, clone, done):
@@ -253,47 +192,24 @@ def _clone_graph(model, clone, done):
             new = keras.models.clone_model(model, clone_function=one)
     new.built = model.built
     new.trainable = model.trainable
-    _copy_trainable(model, new)
+    layer_copies.copy_trainable(model, new)
     return new
-
-
-def _copy_trainable(old, new):
-    """Setting `trainable` on a layer sets it on all below: set them back."""
-    pairs = zip(weights.children(old), weights.children(new), strict=False)
-    for (_, old_child), (_, new_child) in pairs:
-        old_child = weights.unwrapped(old_child)
-        new_child = weights.unwrapped(new_child)
-        new_child.trainable = old_child.trainable
-        _copy_trainable(old_child, new_child)
 
 
 def _copy_constructed(model, change_config):
     """Copies a model whose layers are made by its constructor."""
-    config = _without_wrappers(change_config(constructor_config(model)))
+    plain = layer_copies.plain_class(model)
+    config = change_config(layer_copies.constructor_config(model))
     try:
-        new = plain_class(model).from_config(config)
-        _build_alike(model, new)
-        _copy_values(model, new)
+        new = plain.from_config(layer_copies.without_wrappers(config))
+        layer_copies.copy_values(model, new)
         new.trainable = model.trainable
-        _copy_trainable(model, new)
-        if change_config is _unchanged and plain_class(model) is type(model):
+        layer_copies.copy_trainable(model, new)
+        if change_config is layer_copies.unchanged and plain is type(model):
             _check_outputs(model, new)
     except Exception as error:
-        raise _cannot_copy(model, error) from error
+        raise layer_copies.cannot_copy(model, error) from error
     return new
-
-
-def _build_alike(old, new):
-    """Builds a layer as another one is, and all layers below."""
-    if old.built and not new.built:
-        with warnings.catch_warnings():
-            # What Keras cannot build as a whole is built in parts.
-            warnings.simplefilter("ignore")
-            new.build_from_config(old.get_build_config() or {})
-        new.built = True
-    pairs = zip(weights.children(old), weights.children(new), strict=False)
-    for (_, old_child), (_, new_child) in pairs:
-        _build_alike(weights.unwrapped(old_child), new_child)
 
 
 def _check_outputs(model, new):
@@ -329,75 +245,3 @@ def _check_outputs(model, new):
                 "The copy has other outputs. Its class may lack a "
                 "`get_config` that returns the constructor's arguments."
             )
-
-
-def plain_class(model):
-    """Returns the class that the user gave a model."""
-    return getattr(type(model), "plain_class", type(model))
-
-
-def constructor_config(layer):
-    """Returns the config that rebuilds a layer or subclassed model.
-
-    Keras adds `name`, `trainable` and `dtype` to it whether or not the
-    constructor takes them, so that a class written without `**kwargs` could
-    not be rebuilt.
-    """
-    wrapped, plain = type(layer), plain_class(layer)
-    try:
-        if wrapped is not plain:
-            # Keras looks at the class to see whether it has a `get_config`.
-            layer.__class__ = plain
-        config = layer.get_config()
-    except NotImplementedError as error:
-        raise _cannot_copy(layer, error) from error
-    finally:
-        if wrapped is not plain:
-            layer.__class__ = wrapped
-    extra = _not_taken(plain)
-    return {k: v for k, v in config.items() if k not in extra}
-
-
-@functools.cache
-def _not_taken(cls):
-    """Returns which of the arguments that Keras adds a constructor lacks."""
-    taken = inspect.signature(cls.__init__).parameters.values()
-    if any(p.kind is p.VAR_KEYWORD for p in taken):
-        return set()
-    return {"name", "trainable", "dtype"} - {p.name for p in taken}
-
-
-def _without_wrappers(config):
-    """Replaces each (nested) config of a wrapper by that of its layer."""
-    if isinstance(config, dict):
-        if config.get("registered_name") == "kprune>Masked":
-            return _without_wrappers(config["config"]["layer"])
-        return {k: _without_wrappers(v) for k, v in config.items()}
-    if isinstance(config, list):
-        return [_without_wrappers(item) for item in config]
-    return config
-
-
-def values(layer):
-    """Returns the variables of a layer, in order, without kprune's masks."""
-    masks = set()
-    for one in keras_internals.all_layers(layer):
-        if weights.is_wrapper(one):
-            masks.update(id(mask) for mask, *_ in one.mask_of().values())
-    return [v for v in layer.variables if id(v) not in masks]
-
-
-def _copy_values(old, new, begun=()):
-    if not isinstance(old, keras.layers.Layer):
-        return  # An operation such as `a + b` holds nothing.
-    _build_alike(old, new)
-    sources, targets = values(old), values(new)
-    if [tuple(v.shape) for v in sources] != [tuple(v.shape) for v in targets]:
-        raise ValueError(
-            f"The copy of {old.name!r} made from its config has "
-            f"{len(targets)} variables. Expected {len(sources)} of the same "
-            "shapes: its `get_config` does not describe it in full."
-        )
-    for source, target in zip(sources, targets, strict=True):
-        if id(target) not in begun:
-            target.assign(source)

@@ -2,12 +2,13 @@
 
 import dataclasses
 import math
-import os
 from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 import tensorflow as tf
+
+from kprune.runtime import files
 
 COUNTS = {
     "round": lambda kept, total: round(kept),
@@ -173,10 +174,7 @@ def save(masks, path):
     for name, mask in masks.items():
         arrays[f"bits/{name}"] = np.packbits(np.asarray(mask, bool))
         arrays[f"shape/{name}"] = np.asarray(np.shape(mask), np.int64)
-    half = f"{path}.part"
-    with open(half, "wb") as file:
-        np.savez_compressed(file, **arrays)
-    os.replace(half, path)
+    files.write_arrays(path, arrays)
 
 
 def load(path):

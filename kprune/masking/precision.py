@@ -2,7 +2,7 @@
 
 import keras
 
-from kprune.masking import cloning
+from kprune.masking import cloning, layer_copies
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -24,8 +24,8 @@ def copy_in(model, dtype):
         twin = cloning.plain_copy(model, lambda config: _in(dtype, config))
     finally:
         keras.config.set_dtype_policy(policy)
-    places = {id(v): i for i, v in enumerate(cloning.values(model))}
-    own = cloning.values(twin)
+    places = {id(v): i for i, v in enumerate(layer_copies.values(model))}
+    own = layer_copies.values(twin)
     return twin, lambda variable: own[places[id(variable)]]
 
 

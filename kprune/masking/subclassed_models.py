@@ -8,7 +8,7 @@ import functools
 
 import keras
 
-from kprune.masking import cloning, weights
+from kprune.masking import cloning, layer_copies, weights
 from kprune.masking.masked import Masked
 from kprune.runtime import keras_internals
 
@@ -41,7 +41,7 @@ class ConstructedModel:
                 "module": plain.__module__,
                 "class_name": plain.__name__,
                 "registered_name": keras.saving.get_registered_name(plain),
-                "config": cloning.constructor_config(self),
+                "config": layer_copies.constructor_config(self),
                 "build_config": self.get_build_config(),
             },
             "wrappers": {
@@ -86,7 +86,7 @@ def replace_layers(model, replace, mixin):
     """
     new = cloning.replace_layers(model, replace)
     if not keras_internals.lists_layers(new):
-        new.__class__ = _wrapped_class(cloning.plain_class(new), mixin)
+        new.__class__ = _wrapped_class(layer_copies.plain_class(new), mixin)
     return new
 
 

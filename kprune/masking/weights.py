@@ -117,6 +117,13 @@ def named(model):
                 yield _unique(f"{prefix}{variable.name}", taken), variable
 
 
+def parameters(model):
+    """Returns the variables that `count_params` counts, without masks."""
+    found = find(model)
+    masks = {id(w.mask) for w in found}
+    return [v for v in found.model.weights if id(v) not in masks]
+
+
 def prunable(model):
     """Returns the weights of `find` that nothing speaks against, by name."""
     return {w.name: w for w in find(model) if w.skipped is None}

@@ -3,12 +3,13 @@
 Nobody else writes masks.
 """
 
+import contextlib
 import functools
 
 import keras
 import numpy as np
 
-from kprune.masking import cloning, weight_wrapper, weights
+from kprune.masking import cloning, layer_copies, weight_wrapper, weights
 from kprune.masking.masked import Masked, where
 from kprune.masking.subclassed_models import WrappedModel, replace_layers
 from kprune.runtime import keras_internals, lookup
@@ -95,12 +96,7 @@ def strip(model):
         A Keras model with the same outputs, compiled alike with a fresh
         optimizer if `model` is compiled.
     """
-    _check_built(model)
-    if any(
-        map(
-            _folds, weight_wrapper.wrappers(model, weight_wrapper.WeightWrapper)
-        )
-    ):
+    if folds(model):
         return _folded(model)
     new = cloning.plain_copy(model)
     names = {w.name: w for w in weights.find(new)}
@@ -110,6 +106,31 @@ def strip(model):
             target.assign(where(weight.mask, target.value))
     cloning.carry_compile(model, new)
     return new
+
+
+def folds(model):
+    """Whether a model computes with functions of its weights, of which
+    `strip` stores the values."""
+    _check_built(model)
+    kind = weight_wrapper.WeightWrapper
+    return any(map(_folds, weight_wrapper.wrappers(model, kind)))
+
+
+@contextlib.contextmanager
+def masked(model):
+    """Shows the weights of a model as its masks leave them. In reading only:
+    within it, nothing can be made or assigned.
+
+    Args:
+        model: A Keras model, wrapped or not, or a `weights.View` of it.
+    """
+    shown = [
+        (w.variable, where(w.mask, w.variable.value))
+        for w in weights.find(model)
+        if w.mask is not None
+    ]
+    with keras.StatelessScope(shown):
+        yield
 
 
 def _folds(layer):
@@ -131,7 +152,7 @@ def _folded(model):
         return layer.layer
 
     plain = cloning.replace_layers(copy, unwrapped)
-    plain.__class__ = cloning.plain_class(plain)
+    plain.__class__ = layer_copies.plain_class(plain)
     cloning.carry_compile(model, plain)
     return plain
 
@@ -140,15 +161,7 @@ def _copy_of_constructed(model):
     """Returns a copy of a model whose constructor makes the layers, with its
     wrappers and all values."""
     new = type(model).from_config(model.get_config())
-    sources, targets = cloning.values(model), cloning.values(new)
-    if [tuple(v.shape) for v in sources] != [tuple(v.shape) for v in targets]:
-        raise ValueError(
-            f"Model {model.name!r} cannot be copied: built from its config it "
-            f"has {len(targets)} variables. Expected {len(sources)} of the "
-            "same shapes."
-        )
-    for source, target in zip(sources, targets, strict=True):
-        target.assign(source)
+    layer_copies.copy_values(model, new)
     return new
 
 
@@ -165,15 +178,16 @@ def get_masks(model):
     Raises:
         ValueError: If the model has no masks.
     """
+    view = weights.find(model)
     masks = {
         w.name: keras.ops.convert_to_numpy(w.mask).astype(bool)
-        for w in weights.find(model)
+        for w in view
         if w.mask is not None
     }
     if not masks:
         raise ValueError(
-            f"Model {model.name!r} has no masks. Expected a model returned by "
-            "`kprune.prune` or `kprune.wrap`."
+            f"Model {view.model.name!r} has no masks. Expected a model "
+            "returned by `kprune.prune` or `kprune.wrap`."
         )
     return masks
 
@@ -184,7 +198,7 @@ def set_masks(model, masks, optimizer=None):
     All is checked before anything is changed.
 
     Args:
-        model: A wrapped model, changed in place.
+        model: A wrapped model, changed in place, or a `weights.View` of it.
         masks: Dict from weight name to a boolean array of the weight's shape.
             Weights that are not named keep their masks.
         optimizer: The optimizer whose slots to zero at removed weights, in a
@@ -194,36 +208,39 @@ def set_masks(model, masks, optimizer=None):
         ValueError: If the model has no masks, or a name, shape or value does
             not fit.
     """
-    found = {w.name: w for w in weights.find(model) if w.mask is not None}
+    view = weights.find(model)
+    found = {w.name: w for w in view if w.mask is not None}
     if not found:
-        get_masks(model)  # Raises, saying what was expected.
+        get_masks(view)  # Raises, saying what was expected.
     checked = {
         name: _checked_mask(
             mask, lookup.choose(name, found, "weight with a mask")
         )
         for name, mask in masks.items()
     }
-    optimizer = optimizer or getattr(model, "optimizer", None)
+    optimizer = optimizer or getattr(view.model, "optimizer", None)
     for name, mask in checked.items():
         weight = found[name]
-        removed = keras.ops.convert_to_numpy(weight.mask) & ~mask
+        if optimizer is not None:
+            kept = mask | ~keras.ops.convert_to_numpy(weight.mask)
+            slots = keras_internals.slots(optimizer, weight.variable)
+            for slot in slots if not kept.all() else ():
+                slot.assign(where(kept, slot.value))
         weight.mask.assign(mask)
         if not weight.keep_pruned_values:
             weight.variable.assign(where(mask, weight.variable.value))
-        if optimizer is not None and removed.any():
-            for slot in keras_internals.slots(optimizer, weight.variable):
-                slot.assign(where(~removed, slot.value))
 
 
 def set_notes(model, notes):
     """Records in a wrapped model why weights were left out of a pruning.
 
     Args:
-        model: A wrapped model, changed in place.
+        model: A wrapped model, changed in place, or a `weights.View` of it.
         notes: Dict from weight name to a few words. Earlier notes go.
     """
-    by_mask = {id(w.mask): notes.get(w.name) for w in weights.find(model)}
-    for wrapper in wrappers(model):
+    view = weights.find(model)
+    by_mask = {id(w.mask): notes.get(w.name) for w in view}
+    for wrapper in wrappers(view.model):
         wrapper.notes.clear()
         pairs = zip(wrapper.masked, wrapper.mask_of().values(), strict=True)
         for name, (mask, *_) in pairs:

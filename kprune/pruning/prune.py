@@ -2,7 +2,7 @@
 
 import keras
 
-from kprune.masking import wrapping
+from kprune.masking import weights, wrapping
 from kprune.pruning import criteria, recipes, scope
 from kprune.pruning import target as targets
 from kprune.pruning.ranking import scores_by
@@ -88,10 +88,10 @@ def prune(
         sparsity = scope.sparsity_of(grain, sparsity)
     checks.integer("min_kept", min_kept)
     checks.choice("on_collapse", on_collapse, ("warn", "error", "ignore"))
-    wrapping.check_model(model)
-    notes = scope.left_out(model, grain, pruner.exclude)
+    view = wrapping.check_model(model)
+    notes = scope.left_out(view, grain, pruner.exclude)
     scoring = config.get(scoring, pruner.scoring)
-    objective = Objective(model, data, loss, scoring, seed=seed, exclude=notes)
+    objective = Objective(view, data, loss, scoring, seed=seed, exclude=notes)
     if not objective.weights:
         raise ValueError(
             "Nothing is left to prune. Expected at least one weight that is "
@@ -108,9 +108,10 @@ def prune(
     )
     asked = f"target {target}" if target else f"sparsity {sparsity}"
     _answer_collapse(masks, asked, on_collapse)
-    wrapped = wrapping.wrap(model, inplace=inplace)
-    wrapping.set_masks(wrapped, masks)
-    wrapping.set_notes(wrapped, notes)
+    wrapped = wrapping.wrap(view, inplace=inplace)
+    view = weights.find(wrapped)
+    wrapping.set_masks(view, masks)
+    wrapping.set_notes(view, notes)
     if pruner.after_pruning is not None:
         pruner.after_pruning(wrapped, seed)
     return wrapped
@@ -140,16 +141,16 @@ def score(
         Dict from weight name, such as `"conv1/kernel"`, to a NumPy array of
         the weight's shape, float32 or wider. Higher is kept.
     """
-    wrapping.check_model(model)
+    view = wrapping.check_model(model)
     pruner = recipes.get(method, **options)
     criterion = criteria.get(pruner.criterion)
     objective = Objective(
-        model,
+        view,
         data,
         loss,
         config.get(scoring, pruner.scoring),
         seed=seed,
-        exclude=scope.excluded(model, pruner.exclude),
+        exclude=scope.excluded(view, pruner.exclude),
     )
     return scores_by(criterion, objective)
 

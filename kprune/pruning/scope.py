@@ -6,28 +6,28 @@ from kprune.masking import weights
 from kprune.runtime import checks
 
 
-def excluded(model, exclude):
+def excluded(view, exclude):
     """Returns the names of the weights that patterns exclude.
 
     Args:
-        model: A Keras model.
+        view: A `weights.View` of a Keras model, or the model.
         exclude: Names of weights or layers, or regular expressions.
 
     Raises:
         ValueError: If nothing is named like one of `exclude`.
     """
-    found = weights.prunable(model)
+    found = weights.prunable(view)
     names = []
     for pattern in checks.patterns("exclude", exclude):
         names += weights.matched(pattern, found, "weight in `exclude`")
     return names
 
 
-def left_out(model, grain, exclude):
+def left_out(view, grain, exclude):
     """Returns why prunable weights are left out.
 
     Args:
-        model, exclude: As for `excluded`.
+        view, exclude: As for `excluded`.
         grain: A granularity, an object.
 
     Returns:
@@ -36,10 +36,11 @@ def left_out(model, grain, exclude):
     Raises:
         ValueError: If nothing is named like one of `exclude`.
     """
-    found = weights.prunable(model)
-    notes = dict.fromkeys(excluded(model, exclude), "excluded")
+    view = weights.find(view)
+    model, found = view.model, weights.prunable(view)
+    notes = dict.fromkeys(excluded(view, exclude), "excluded")
     if grain.leaves_output_layer(model):
-        outputs = weights.output_names(model)
+        outputs = weights.output_names(view)
         notes.update({n: "output layer" for n in found if n in outputs})
     for name, weight in found.items():
         reason = grain.unfit(weight.layout)

@@ -6,6 +6,8 @@ import zlib
 
 import numpy as np
 
+from kprune.runtime import checks
+
 
 def stream(seed, *names):
     """Returns a NumPy generator that depends on the seed and the names alone.
@@ -32,12 +34,7 @@ def stream(seed, *names):
 
 def check(seed):
     """Raises `ValueError` unless `seed` is a non-negative integer."""
-    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-    if not whole or seed < 0:
-        raise ValueError(
-            "Invalid value for argument `seed`. Expected an integer >= 0. "
-            f"Received: seed={seed!r}"
-        )
+    checks.integer("seed", seed)
 
 
 @contextlib.contextmanager

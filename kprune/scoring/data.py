@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.runtime import keras_internals
+from kprune.runtime import distribution, keras_internals
 from kprune.scoring import batches as reader
 from kprune.scoring import losses
 
@@ -70,6 +70,15 @@ def read(model, data, loss, scoring, seed=0, dtype="float32"):
         function(y, keras.tree.map_structure(tf.convert_to_tensor, outputs))
     except Exception as error:
         raise ValueError(f"The labels do not fit the loss: {error}") from error
+    found.check(
+        lambda batch: distribution.check_agreement(
+            model.distribute_strategy,
+            batch,
+            "The workers read different batches. Expected the same data on "
+            "every worker, in the same order and not sharded: each replica "
+            "takes its share of each batch by itself.",
+        )
+    )
     return ScoringData(found, stated, function)
 
 

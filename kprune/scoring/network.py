@@ -13,7 +13,7 @@ class Network:
     """The weights of a model, and the network that is computed with them.
 
     Args:
-        model: A built Keras model, wrapped or not.
+        model: A built Keras model, wrapped or not, or a `weights.View` of it.
         exclude: Names of prunable weights to leave out.
         precision: As of `kprune.ScoringConfig`.
 
@@ -28,9 +28,11 @@ class Network:
     """
 
     def __init__(self, model, exclude, precision):
+        view = weights.find(model)
+        model = view.model
         found = {
             name: w
-            for name, w in weights.prunable(model).items()
+            for name, w in weights.prunable(view).items()
             if name not in exclude
         }
         computes_in = {
@@ -105,3 +107,16 @@ def _others(model, variables):
                 name += "'"
             found[name] = variable
     return found
+
+
+def check_finite(values, what):
+    """Raises `ValueError` unless tensors by name are finite."""
+    for name, value in values.items():
+        array = np.asarray(value)
+        # A finite sum has finite terms, and is quicker than a look at each.
+        if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+            raise ValueError(
+                f"The {what} of {name!r} hold NaN or infinite values. "
+                "Expected finite numbers: check the weights, the data "
+                "and the loss."
+            )

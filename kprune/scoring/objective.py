@@ -10,14 +10,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.runtime import distribution, keras_internals, seeds
+from kprune.masking import weights
+from kprune.runtime import keras_internals, seeds
 from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
 from kprune.scoring import data as scoring_data
 from kprune.scoring import synaptic_flow
 from kprune.scoring.batches import size
 from kprune.scoring.config import WAYS, ScoringConfig
-from kprune.scoring.network import Network
+from kprune.scoring.network import Network, check_finite
 
 
 @renamed(probe=WAYS["probe"])
@@ -31,9 +32,9 @@ class Objective:
     data.
 
     Args:
-        model: A built Keras model, wrapped or not. Masks it has are reported
-            in `masks` and do not enter the functions: they compute with the
-            weights they are given.
+        model: A built Keras model, wrapped or not, or a `weights.View` of it.
+            Masks it has are reported in `masks` and do not enter the
+            functions: they compute with the weights they are given.
         data: What `fit` takes: a `tf.data.Dataset`, arrays `(x, y)` or
             `(x, y, sample_weight)`, a `keras.utils.PyDataset` or a generator
             of batches. `None` makes a synthetic batch, with a warning.
@@ -58,7 +59,8 @@ class Objective:
         self, model, data=None, loss=None, scoring=None, *, seed=0, exclude=()
     ):
         seeds.check(seed)
-        self.model = model
+        view = weights.find(model)
+        self.model = view.model
         self.seed = seed
         self.scoring = scoring or ScoringConfig()
         self.progress = Progress()
@@ -66,12 +68,12 @@ class Objective:
         self._loss_argument = loss
         self._places = None
         self._shared = {}
-        self._network = Network(model, exclude, self.scoring.precision)
+        self._network = Network(view, exclude, self.scoring.precision)
         self.layouts = self._network.layouts
         self.weights = self._network.weights
         self.others = self._network.others
         self.masks = self._network.masks
-        _check_finite(self.weights, "weights")
+        check_finite(self.weights, "weights")
 
     def on(self, *places):
         """Returns this objective on some of its batches alone.
@@ -130,7 +132,9 @@ class Objective:
         for place, share in zip(self._numbers, shares, strict=True):
             part = function(self.on(place).gradient(weights, temperature))
             part = {name: share * value for name, value in part.items()}
-            scores = part if scores is None else _sum(scores, part)
+            for name, value in (scores or {}).items():
+                part[name] = value + part[name]
+            scores = part
         return scores
 
     def hvp(self, weights, vector=None, temperature=None):
@@ -200,10 +204,7 @@ class Objective:
         return np.concatenate([np.asarray(p) for p in parts], axis=1)
 
     def flow_scores(self, weights, masks):
-        """Returns SynFlow's scores, which need no data.
-
-        See `kprune.scoring.synaptic_flow.Flow.scores`.
-        """
+        """Returns SynFlow's scores (`synaptic_flow.Flow.scores`)."""
         return self._flow.scores(weights, masks)
 
     @property
@@ -241,18 +242,16 @@ class Objective:
             part = self._derivatives(kind, values, batch, temperature, vectors)
             if share < 1:
                 part = [share * p for p in part]
-            mean = (
-                part
-                if mean is None
-                else [a + b for a, b in zip(mean, part, strict=True)]
-            )
+            if mean is not None:
+                part = [a + b for a, b in zip(mean, part, strict=True)]
+            mean = part
             self.progress.batch_done()
         return mean
 
     def _named(self, kind, weights, temperature, vector=None):
         mean = self._mean(kind, weights, temperature, vector)
         result = dict(zip(self._names_of(weights), mean, strict=True))
-        _check_finite(result, "gradients")
+        check_finite(result, "gradients")
         return result
 
     def _names_of(self, weights):
@@ -287,16 +286,13 @@ class Objective:
     def _scoring(self):
         return self._share(
             "scoring",
-            lambda: _same_on_all_workers(
-                self.strategy,
-                scoring_data.read(
-                    self.model,
-                    self._data,
-                    self._loss_argument,
-                    self.scoring,
-                    self.seed,
-                    self._network.dtype,
-                ),
+            lambda: scoring_data.read(
+                self.model,
+                self._data,
+                self._loss_argument,
+                self.scoring,
+                self.seed,
+                self._network.dtype,
             ),
         )
 
@@ -320,33 +316,3 @@ class Objective:
         if name not in self._shared:
             self._shared[name] = make()
         return self._shared[name]
-
-
-def _sum(one, other):
-    return {name: value + other[name] for name, value in one.items()}
-
-
-def _check_finite(values, what):
-    for name, value in values.items():
-        array = np.asarray(value)
-        # A finite sum has finite terms, and is quicker than a look at each.
-        if not np.isfinite(array.sum()) and not np.isfinite(array).all():
-            raise ValueError(
-                f"The {what} of {name!r} hold NaN or infinite values. "
-                "Expected finite numbers: check the weights, the data "
-                "and the loss."
-            )
-
-
-def _same_on_all_workers(strategy, data):
-    """Lets each batch that is read be compared with the other workers'."""
-    data.batches.check(
-        lambda batch: distribution.check_agreement(
-            strategy,
-            batch,
-            "The workers read different batches. Expected the same data on "
-            "every worker, in the same order and not sharded: each replica "
-            "takes its share of each batch by itself.",
-        )
-    )
-    return data

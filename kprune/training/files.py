@@ -16,6 +16,8 @@ import zipfile
 import ml_dtypes
 import numpy as np
 
+from kprune.runtime import checks, files
+
 _NAME = re.compile(r"step-(\d+)\.npz")
 _STATE = "state.json"
 _ARRAY = "array of"  # Stands in the JSON where an array was.
@@ -31,11 +33,7 @@ class CheckpointFiles:
     """
 
     def __init__(self, directory, keep=2):
-        if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
-            raise ValueError(
-                "`keep` should be a positive integer, how many checkpoints to "
-                f"keep. Received: keep={keep!r}"
-            )
+        checks.integer("keep", keep, 1, ", how many checkpoints to keep")
         self.directory = pathlib.Path(directory)
         self.keep = keep
 
@@ -63,17 +61,15 @@ class CheckpointFiles:
         arrays = {}
         text = json.dumps(_packed(state, arrays))
         arrays[_STATE] = np.frombuffer(text.encode(), np.uint8)
-        half = self.directory / f".step-{step}.part"
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            with open(half, "wb") as file:
+            place = self.path(step)
+            with files.replaced(place) as half, open(half, "wb") as file:
                 np.savez(file, **arrays)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(half, self.path(step))
             _flush_directory(self.directory)
         except OSError as error:
-            half.unlink(missing_ok=True)
             kept = [str(self.path(there)) for there in self.steps()[-1:]]
             raise OSError(
                 f"Could not save the checkpoint of step {step}: {error}. "

@@ -7,13 +7,12 @@ schedule is asked for is the number of updates made so far: 0 for the first.
 
 import inspect
 import math
-import numbers
 
 import keras
 from keras import ops
 from keras.optimizers import schedules
 
-from kprune.runtime import lookup
+from kprune.runtime import checks, lookup
 from kprune.training import durations
 
 _CURVES = {
@@ -45,9 +44,9 @@ def step(learning_rate, steps_per_epoch, total_steps, *, every, factor):
             "Expected `every` of the schedule 'step' to be at least one step. "
             f"Received: every={every!r}"
         )
-    factor = _positive(factor, "factor")
+    checks.number("factor", factor, "(0, inf)")
     return schedules.ExponentialDecay(
-        learning_rate, length, factor, staircase=True
+        learning_rate, length, float(factor), staircase=True
     )
 
 
@@ -75,11 +74,12 @@ def multi_step(
         factors: List of floats > 0, one for each point: the rate from there
             on, relative to `learning_rate`.
     """
-    if not isinstance(at, (list, tuple)) or not at:
-        raise ValueError(
-            "Expected `at` of the schedule 'multi_step' to be a list of "
-            f"durations, such as ['150ep', '250ep']. Received: at={at!r}"
-        )
+    checks.require(
+        isinstance(at, list | tuple) and at,
+        "at",
+        at,
+        "a list of durations, such as ['150ep', '250ep']",
+    )
     starts = [durations.steps(one, steps_per_epoch, total_steps) for one in at]
     if starts != sorted(set(starts)):
         raise ValueError(
@@ -121,11 +121,7 @@ def cosine(
             f"the training, which has {total_steps} steps. Received: "
             f"warm_up={warm_up!r}, which is {rise} steps"
         )
-    if not _is_number(floor) or not 0 <= floor <= 1:
-        raise ValueError(
-            "Expected `floor` of the schedule 'cosine' to be a share of the "
-            f"learning rate, in [0, 1]. Received: floor={floor!r}"
-        )
+    checks.number("floor", floor, "[0, 1]", ", a share of the peak")
     if not rise:
         return schedules.CosineDecay(learning_rate, fall, alpha=float(floor))
     return schedules.CosineDecay(
@@ -184,11 +180,7 @@ class AsniCosine(schedules.LearningRateSchedule):
         self, learning_rate, steps_per_epoch, epochs, delta=0.06, curve="half"
     ):
         super().__init__()
-        if not _is_number(delta) or delta < 0:
-            raise ValueError(
-                "Expected `delta` of the schedule 'asni_cosine' to be a "
-                f"number of 0 or more. Received: delta={delta!r}"
-            )
+        checks.number("delta", delta, "[0, inf)")
         lookup.choose(curve, _CURVES, "curve of the schedule 'asni_cosine'")
         self.learning_rate = learning_rate
         self.steps_per_epoch = steps_per_epoch
@@ -258,7 +250,8 @@ def get(spec, learning_rate, steps_per_epoch, total_steps):
     schedule = lookup.choose(name, _ALL, "learning-rate schedule")
     options = {k: v for k, v in spec.items() if k != "name" and v is not None}
     _check_options(name, schedule, options)
-    rate = _positive(learning_rate, "learning_rate")
+    checks.number("learning_rate", learning_rate, "(0, inf)")
+    rate = float(learning_rate)
     return schedule(rate, steps_per_epoch, total_steps, **options)
 
 
@@ -268,18 +261,7 @@ def _check_options(name, schedule, options):
         for p in inspect.signature(schedule).parameters.values()
         if p.kind is p.KEYWORD_ONLY
     }
-    for option in options:
-        if not known:
-            raise ValueError(
-                f"The learning-rate schedule {name!r} has no options. "
-                f"Received: {option!r}"
-            )
-        if option not in known:
-            raise ValueError(
-                lookup.unknown(
-                    option, known, f"option of the schedule {name!r}"
-                )
-            )
+    lookup.check_options(options, known, f"the schedule {name!r}")
     missing = [
         option
         for option, parameter in known.items()
@@ -301,24 +283,9 @@ def _factors(count, factor, factors):
             f"factors={factors!r}"
         )
     if factors is None:
-        factor = _positive(factor, "factor")
-        return [factor ** (i + 1) for i in range(count)]
-    if not isinstance(factors, (list, tuple)) or len(factors) != count:
-        raise ValueError(
-            f"Expected `factors` to be a list of {count} numbers, one for "
-            f"each of `at`. Received: factors={factors!r}"
-        )
-    return [_positive(each, "factors") for each in factors]
-
-
-def _positive(value, name):
-    if _is_number(value) and value > 0:
-        return float(value)
-    raise ValueError(
-        f"Expected `{name}` to be a number above 0. Received: {value!r}"
-    )
-
-
-def _is_number(value):
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return real and math.isfinite(value)
+        checks.number("factor", factor, "(0, inf)")
+        return [float(factor) ** (i + 1) for i in range(count)]
+    expected = f"a list of {count} numbers, one for each of `at`"
+    fits = isinstance(factors, list | tuple) and len(factors) == count
+    checks.require(fits, "factors", factors, expected)
+    return [float(checks.number("factors", f, "(0, inf)")) for f in factors]

@@ -9,7 +9,7 @@ import tensorflow as tf
 from networks import sequential
 
 import kprune
-from kprune.masking import cloning, weights
+from kprune.masking import layer_copies, weights
 
 
 def normal(*shape):
@@ -30,7 +30,7 @@ def checkerboard(*shape):
 
 def values(model):
     """Values of a model's variables, kprune's masks left out."""
-    return [v.numpy() for v in cloning.values(model)]
+    return [v.numpy() for v in layer_copies.values(model)]
 
 
 def assert_same(one, other, tolerance=0.0):

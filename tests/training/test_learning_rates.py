@@ -178,19 +178,19 @@ def test_names_are_those_that_are_tried_here():
         ({"at": [1]}, "a dict with the name of a learning-rate schedule"),
         ("cosine", "Expected a dict .*Received: 'cosine'"),
         ({"name": "cosine", "warmup": 1}, "'warmup'. Did you mean 'warm_up'"),
-        ({"name": "constant", "floor": 1}, "no options. Received: 'floor'"),
+        ({"name": "constant", "floor": 1}, "no options of .*constant.*floor"),
         ({"name": "step", "every": 1}, "'step' needs 'factor'"),
         ({"name": "step"}, "needs 'every' and 'factor'"),
         ({**STEP, "every": 0}, "at least one step"),
         ({**STEP, "every": "1x"}, "a duration such as"),
-        ({**STEP, "factor": 0}, "`factor`.*above 0"),
-        ({**STEP, "factor": "x"}, "`factor`.*above 0"),
+        ({**STEP, "factor": 0}, "`factor`.*> 0"),
+        ({**STEP, "factor": "x"}, "`factor`.*> 0"),
         ({**MULTI, "at": "2ep", "factor": 1.0}, "list of durations"),
         ({**MULTI, "at": [], "factor": 1.0}, "list of durations"),
         (MULTI, "either `factor`"),
         ({**MULTI, "factor": 1.0, "factors": [1.0]}, "either `factor`"),
         ({**MULTI, "at": [1, 2], "factors": [0.1]}, "list of 2 numbers"),
-        ({**MULTI, "factors": [-1]}, "`factors`.*above 0"),
+        ({**MULTI, "factors": [-1]}, "`factors`.*> 0"),
         (
             {**MULTI, "at": ["8it", "2ep"], "factor": 0.1},
             r"after the one before.*steps \[8, 8\]",
@@ -200,7 +200,7 @@ def test_names_are_those_that_are_tried_here():
             "shorter than the training, which has 20 steps.*is 20 steps",
         ),
         ({"name": "cosine", "floor": 1.5}, r"`floor`.*in \[0, 1\]"),
-        ({"name": "asni_cosine", "delta": -0.1}, "`delta`.*0 or more"),
+        ({"name": "asni_cosine", "delta": -0.1}, "`delta`.*>= 0"),
         (
             {"name": "asni_cosine", "curve": "hafl"},
             "'hafl'. Did you mean 'half",
@@ -214,7 +214,7 @@ def test_bad_specs(spec, message):
 
 @pytest.mark.parametrize("rate", [0, -0.1, "0.1", None, float("nan"), True])
 def test_bad_rates(rate):
-    with pytest.raises(ValueError, match=r"`learning_rate`.*above 0"):
+    with pytest.raises(ValueError, match=r"`learning_rate`.*> 0"):
         learning_rates.get({"name": "constant"}, rate, 4, 20)
 
 

@@ -88,12 +88,10 @@ def report(
     on_path, unfollowed = _tried(
         paths, following.find, model, variables, kept, inputs
     )
-    masks = {id(w.mask) for w in found}
-    parameters = [v for v in model.weights if id(v) not in masks]
     measured = Report(
         model=model.name,
         rows=tuple(_row(w, kept[w.name], uses, on_path) for w in found),
-        model_total=sum(math.prod(v.shape) for v in parameters),
+        model_total=sum(math.prod(v.shape) for v in weights.parameters(found)),
         untraced=untraced,
         unfollowed=unfollowed,
     )

@@ -29,14 +29,6 @@ class Analysis:
     values: np.ndarray
     readers: list
 
-    def calls_of(self, layer):
-        """Returns the calls of a layer, nested models' crossings left out."""
-        return [
-            call
-            for call in self.graph.calls
-            if call.operation is layer and not call.crossing
-        ]
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Reader:

@@ -99,17 +99,18 @@ def taker_of_bias(analysis, layer):
     into one batch normalization: the mean of that may take it. So the layer
     needs no bias, and trains as before.
     """
-    (call, *more), graph = analysis.calls_of(layer), analysis.graph
+    graph = analysis.graph
+    call, *more = graph.calls_of[layer]
     if layer.use_bias or more or layer.activation is not linear:
         return layer
     signal = call.outputs[0]
-    users = [c for c in graph.calls if signal in c.inputs]
+    users = graph.users_of[signal]
     if len(users) != 1 or signal in graph.outputs:
         return layer
     next_layer = users[0].operation
     normalizes = (
         type(next_layer) is BatchNormalization
         and analysis.flow[users[0]] is not None
-        and len(analysis.calls_of(next_layer)) == 1
+        and len(graph.calls_of[next_layer]) == 1
     )
     return next_layer if normalizes else layer

@@ -3,7 +3,7 @@
 import keras
 
 from kprune.deploy.shrink import sizes
-from kprune.masking import cloning
+from kprune.masking import layer_copies
 from kprune.runtime import keras_internals
 
 
@@ -24,21 +24,21 @@ def check(model):
         )
 
 
-def carry(model, plain, small, pairs):
+def carry(model, source, small, pairs):
     """Gives a smaller model's optimizer the state of the model's.
 
     Args:
         model: The compiled model.
-        plain: Its stripped copy.
+        source: What `pairs` tell of: the model, or a stripped copy of it.
         small: The smaller model, compiled alike.
-        pairs: From `rebuild`: variables of `plain` and `small`, and cuts.
+        pairs: From `rebuild`: variables of `source` and `small`, and cuts.
     """
     old, new = model.optimizer, small.optimizer
     if not old.built:
         return
     new.build(small.trainable_variables)
-    places = map(id, plain.variables)
-    source_of = dict(zip(places, cloning.values(model), strict=True))
+    places = map(id, layer_copies.values(source))
+    source_of = dict(zip(places, layer_copies.values(model), strict=True))
     for variable, target, kept in pairs:
         slots = zip(
             keras_internals.slots(old, source_of[id(variable)]),

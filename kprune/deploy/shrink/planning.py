@@ -11,24 +11,24 @@ from kprune.graph import costs
 from kprune.masking import weights
 
 
-def describe(model, decision):
+def describe(view, decision):
     """Returns the `Plan` of a decision.
 
     Args:
-        model: The model that `decision` is about.
+        view: A `weights.View` of the model that `decision` is about.
         decision: A `Decision`, or `None` for a model left whole.
     """
-    found = weights.find(model)
+    model = view.model
     cuts = sizes.cuts(decision) if decision else {}
     rows = {}
-    for weight in found:
+    for weight in view:
         name = weight.name.rpartition("/")[0] or weight.name
         rows.setdefault(name, _row(name, weight, decision, model))
     return Plan(
         model.name,
         tuple(rows.values()),
-        _parameters(model, decision, cuts),
-        _multiply_adds(model, found, cuts),
+        _parameters(view, decision, cuts),
+        _multiply_adds(view, cuts),
     )
 
 
@@ -38,7 +38,7 @@ def _row(name, weight, decision, model):
     if decision is None:
         kind = type(model).__name__
         return Row(name, units, units, f"{kind} is no graph of layers")
-    calls = decision.analysis.calls_of(weight.layer)
+    calls = decision.analysis.graph.calls_of[weight.layer]
     if not calls:
         return _row_of_part(name, weight, decision, units)
     signal = calls[0].outputs[0]
@@ -75,17 +75,18 @@ def _stuck(signal, decision):
 def _selected(layer, decision):
     part = decision.parts.get(layer)
     if part is not None:
-        (call,) = decision.analysis.calls_of(layer)
+        (call,) = decision.analysis.graph.calls_of[layer]
         given = len(decision.kept(call.inputs[0]))
         yield f"reads {len(part)} of {given} inputs"
 
 
-def _parameters(model, decision, cuts):
-    def size(variable):
-        return sizes.entries(variable, cuts.get(id(variable), []))
-
-    before = sum(math.prod(v.shape) for v in model.weights)
-    after = sum(map(size, model.weights))
+def _parameters(view, decision, cuts):
+    parameters = weights.parameters(view)
+    before = sum(math.prod(v.shape) for v in parameters)
+    after = sum(
+        sizes.entries(variable, cuts.get(id(variable), []))
+        for variable in parameters
+    )
     if decision is not None:
         after += _new_biases(decision)
     return before, after
@@ -97,18 +98,18 @@ def _new_biases(decision):
     for layer, fold in decision.folds.items():
         taker = folding.taker_of_bias(decision.analysis, layer)
         if fold.bias is not None and taker is layer and not layer.use_bias:
-            (call, *_) = decision.analysis.calls_of(layer)
+            call, *_ = decision.analysis.graph.calls_of[layer]
             total += len(decision.kept(call.outputs[0]))
     return total
 
 
-def _multiply_adds(model, found, cuts):
+def _multiply_adds(view, cuts):
     try:
-        uses = costs.count_uses(model)
+        uses = costs.count_uses(view.model)
     except Exception:  # Open input shapes, or a user's model.
         return None
     before = after = 0
-    for weight in found:
+    for weight in view:
         variable = weight.variable
         times = uses.get(id(variable)) or 0
         before += times * math.prod(variable.shape)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kprune.masking import precision
+from kprune.masking import precision, wrapping
 from kprune.runtime import keras_internals, seeds
 
 _TOLERANCE = 1e-5
@@ -11,16 +11,15 @@ _EXAMPLES = 4
 _OPEN = (64, 128, 256)  # Sizes to try for open dimensions.
 
 
-def check(model, plain, small):
+def check(model, small):
     """Raises unless a smaller model has the outputs of the model it is of.
 
     Rounding is told from error: where the outputs differ by more than 1e-5 of
-    the largest, plain and smaller model are computed in float64 too.
+    the largest, both are computed in float64 too.
 
     Args:
         model: A Keras model, wrapped or not.
-        plain: Its stripped copy.
-        small: The smaller model made of that.
+        small: The smaller model made of it.
 
     Raises:
         RuntimeError: If outputs differ, or are not finite, or if the model
@@ -29,7 +28,10 @@ def check(model, plain, small):
     x = _inputs(model)
     if _error(model, small, x) <= _TOLERANCE:
         return
-    models = [precision.copy_in(one, "float64")[0] for one in (plain, small)]
+    models = [
+        precision.copy_in(one, "float64")[0]
+        for one in (wrapping.strip(model), small)
+    ]
     x = keras.tree.map_structure(_widened, x)
     error = _error(*models, x)
     if not (error <= _TOLERANCE):  # False for NaN too.

@@ -1,34 +1,39 @@
 """The smaller model, made from what has been decided."""
 
 import collections
+import functools
 
 import keras
 
 from kprune.deploy.shrink import folding, sizes
 from kprune.graph import calls as graph_calls
-from kprune.masking import cloning, weights
+from kprune.masking import cloning, layer_copies, weights, wrapping
 from kprune.runtime import keras_internals, seeds
 
 
-def rebuild(model, decision):
+def rebuild(view, decision):
     """Returns a smaller model and where its variables come from.
 
     Args:
-        model: The model that `decision` is about.
+        view: A `weights.View` of the model that `decision` is about.
         decision: A `Decision`.
 
     Returns:
-        A model that is not compiled, and a list of (variable of `model`,
+        A model that is not compiled, and a list of (variable of the model,
         variable in its place, (axis, indices) pairs of what is kept).
     """
+    model = view.model
     known = keras_internals.known_objects(keras_internals.all_layers(model))
     builder = _Builder(decision)
     with seeds.untouched(), known:
         new = builder.graph(model)
     pairs = builder.pairs()
-    for old, variable, kept in pairs:
-        value = builder.folded(old)
-        variable.assign(sizes.cut(value, kept))
+    with wrapping.masked(view):
+        values = [
+            sizes.cut(builder.folded(old), kept) for old, _, kept in pairs
+        ]
+    for (_, variable, _), value in zip(pairs, values, strict=True):
+        variable.assign(value)
     builder.add_biases()
     _carry_trainable(model, new)
     return new, pairs
@@ -39,6 +44,7 @@ class _Builder:
         self.decision = decision
         self.cuts = sizes.cuts(decision)
         self.new = {}  # Old and new layer, by the id of the old.
+        self.parts = {}  # What a new layer reads of its input, by its id.
         self.calls = {}  # First call and flow of each layer that is followed.
         self.biases = {}  # By the layer that takes it: (its reader, values).
         for call, flow in decision.analysis.flow.items():
@@ -51,9 +57,9 @@ class _Builder:
 
     def graph(self, model):
         """Returns a graph of layers anew, smaller."""
-        parts = self.decision.parts
         chain = isinstance(model, keras.Sequential)
-        if chain and not any(layer in parts for layer in model.layers):
+        own = map(weights.unwrapped, model.layers)
+        if chain and self.decision.parts.keys().isdisjoint(own):
             # Unlike `Sequential.layers`, this has the input layer too.
             first, *_ = super(keras.Sequential, model).layers
             (given,) = self._inputs(model, [first.name])
@@ -94,8 +100,11 @@ class _Builder:
 
     def layer(self, old):
         """Returns what takes the place of a layer or operation."""
+        old = weights.unwrapped(old)
         if id(old) not in self.new:
-            self.new[id(old)] = old, self._made(old)
+            new = self._made(old)
+            self.new[id(old)] = old, new
+            self.parts[id(new)] = self.decision.parts.get(old)
         return self.new[id(old)][1]
 
     def _made(self, old):
@@ -105,28 +114,35 @@ class _Builder:
             new = cloning.plain_copy(old)
             new.name = old.name
             return new
-        config = cloning.constructor_config(old)
+        new = layer_copies.from_config(
+            old, lambda config: {**config, **self._changes(old)}
+        )
+        layer_copies.begin_as(old, new)
+        return new
+
+    def _changes(self, old):
+        """Returns what changes in the config of a layer."""
+        changes = {}
         if old in self.calls:
             call, flow = self.calls[old]
-            config.update(flow.config(call, self.decision.kept_by(call)))
+            changes.update(flow.config(call, self.decision.kept_by(call)))
         if old in self.biases and hasattr(old, "use_bias"):
-            config["use_bias"] = True
-        new = type(old).from_config(config)
-        new.name = old.name
-        return new
+            changes["use_bias"] = True
+        return changes
 
     def _call(self, layer, *args, **kwargs):
         """Calls a new layer, on a part of its input if it reads no more."""
-        for old, part in self.decision.parts.items():
-            if self.new.get(id(old), (None, None))[1] is layer:
-                (x,) = args
-                args = (keras.ops.take(x, part.tolist(), axis=-1),)
+        part = self.parts.get(id(layer))
+        if part is not None:
+            (x,) = args
+            args = (keras.ops.take(x, part.tolist(), axis=-1),)
         return layer(*args, **kwargs)
 
     def pairs(self):
         """Returns (old variable, new variable, cuts) of all layers."""
         found = []
         for old, new in self.new.values():
+            vars(new).pop("add_weight", None)
             if old in self.calls and isinstance(old, keras.layers.Layer):
                 by_place = dict(_placed(new))
                 for place, variable in _placed(old):
@@ -136,7 +152,7 @@ class _Builder:
                 id(old) in self.decision.analysis.graph.entries
                 or graph_calls.followable(old)
             ):
-                own = zip(old.variables, new.variables, strict=True)
+                own = zip(layer_copies.values(old), new.variables, strict=True)
                 found += [(a, b, []) for a, b in own]
         return found
 
@@ -149,7 +165,7 @@ class _Builder:
         flow, merged = owner
         return flow.merged(value, *merged)
 
-    @property
+    @functools.cached_property
     def _merging(self):
         """Kernels that take over others: flow and what to merge, by id."""
         return {
@@ -184,5 +200,6 @@ def _carry_trainable(old, new):
     new.trainable = old.trainable
     places = {child.name: child for _, child in weights.children(new)}
     for _, child in weights.children(old):
+        child = weights.unwrapped(child)
         if child.name in places:
             _carry_trainable(child, places[child.name])

@@ -9,7 +9,7 @@ from kprune.deploy.shrink.analysis import analyse
 from kprune.deploy.shrink.rebuild import rebuild
 from kprune.deploy.shrink.search import decide
 from kprune.graph import calls as graph_calls
-from kprune.masking import cloning, wrapping
+from kprune.masking import cloning, weights, wrapping
 from kprune.runtime import keras_internals
 
 
@@ -107,37 +107,47 @@ def plan(model, compact=False):
     Raises:
         ValueError: If the model is not built or cannot be copied.
     """
-    plain = wrapping.strip(model)
-    return planning.describe(plain, _decision(plain, compact))
+    view = _view(model)
+    return planning.describe(view, _decision(view, compact))
 
 
 def _smaller(model, compact, carry_optimizer, verbose):
-    plain = wrapping.strip(model)
+    view = _view(model)
     if carry_optimizer:
         optimizer_state.check(model)
     if verbose == "auto":
         verbose = int(keras.config.is_interactive_logging_enabled())
-    decision = _decision(plain, compact)
+    decision = _decision(view, compact)
     if verbose:
-        sys.stdout.write(f"{planning.describe(plain, decision)}\n")
+        sys.stdout.write(f"{planning.describe(view, decision)}\n")
     if decision is None:
-        return plain
-    small, pairs = rebuild(plain, decision)
-    proof.check(model, plain, small)
-    cloning.carry_compile(plain, small)
+        return wrapping.strip(model)
+    small, pairs = rebuild(view, decision)
+    proof.check(model, small)
+    cloning.carry_compile(model, small)
     if carry_optimizer:
-        optimizer_state.carry(model, plain, small, pairs)
+        optimizer_state.carry(model, view.model, small, pairs)
     return small
 
 
-def _decision(plain, compact):
-    if not graph_calls.followable(plain):
+def _view(model):
+    """Returns the view of a model that computes with what it stores, as its
+    masks leave it: the model itself, or a stripped copy."""
+    return weights.find(
+        wrapping.strip(model) if wrapping.folds(model) else model
+    )
+
+
+def _decision(view, compact):
+    model = view.model
+    if not graph_calls.followable(model):
         return None
     # What a Functional model takes the place of must be no class of its own.
     chains = [
         layer
-        for layer in keras_internals.all_layers(plain)
+        for layer in keras_internals.all_layers(model)
         if isinstance(layer, keras.Sequential)
     ]
     partly = compact and all(type(c) is keras.Sequential for c in chains)
-    return decide(analyse(graph_calls.record(plain)), partly)
+    with wrapping.masked(view):
+        return decide(analyse(graph_calls.record(model)), partly)

@@ -1,8 +1,8 @@
 """How often a forward pass multiplies with each weight.
 
-The model is traced once. Each call of a layer of a known class leaves its
-shapes, and from them follows the number of uses: how many times each entry of
-the weight is multiplied for one example. So
+Each call of a layer of a known class leaves its shapes, and from them follows
+the number of uses: how many times each entry of the weight is multiplied for
+one example. So
 
     multiply-adds of a weight = entries kept x uses
 
@@ -10,6 +10,9 @@ summed over all calls of a shared layer. As is the habit, positions where a
 convolution's window hangs over the edge count like any other. Products without
 a weight (attention scores, activations, batch normalization) are not counted,
 nor is a weight that something else than its own layer computes with.
+
+Through a graph the shapes are followed layer by layer. What else holds weights
+is traced, a subclassed model as a whole.
 """
 
 import contextlib
@@ -22,9 +25,11 @@ import threading
 import keras
 import tensorflow as tf
 
+from kprune.graph.calls import followable
 from kprune.graph.costs import uses
 from kprune.graph.costs.inputs import specs
 from kprune.masking import weights
+from kprune.runtime import keras_internals
 
 _lock = threading.RLock()
 _METHODS = ("call", "quantized_call")
@@ -51,19 +56,81 @@ def count_uses(model, inputs=None):
     """
     structure, batch = specs(model, inputs)
     recorder = _Recorder()
-
-    def forward(inputs):
-        recorder.start()
-        return model(inputs, training=False)
-
-    trace = tf.function(forward, autograph=False)
-    scope = keras.StatelessScope(collect_losses=True)
-    with _watched(_layers(model, {}), recorder), scope:
-        trace.get_concrete_function(structure)
+    if followable(model):
+        given = keras.tree.map_structure(_symbolic, structure)
+        _follow(model, keras.tree.flatten(given), recorder)
+    else:
+        _trace(model, (structure,), {}, recorder)
     return {
         key: None if total is None else total // batch
         for key, total in recorder.uses.items()
     }
+
+
+def _follow(model, inputs, recorder):
+    """Follows shapes through a graph; returns those of its outputs."""
+    specs = dict(zip(map(id, model.inputs), inputs, strict=True))
+    for operation, arguments, outputs in keras_internals.nodes(model):
+        args, kwargs = keras.tree.map_structure(
+            lambda x: specs.get(id(x), x), arguments
+        )
+        found = _called(weights.unwrapped(operation), args, kwargs, recorder)
+        found = keras.tree.flatten(found)
+        specs.update(zip(map(id, outputs), found, strict=True))
+    return [specs[id(x)] for x in model.outputs]
+
+
+def _called(layer, args, kwargs, recorder):
+    """Returns the shapes that a call gives, and records what it uses."""
+    if followable(layer):
+        inputs = keras.tree.flatten((args, kwargs))
+        inputs = [x for x in inputs if isinstance(x, keras.KerasTensor)]
+        if len(inputs) == len(layer.inputs):
+            return _follow(layer, inputs, recorder)
+    held = bool(getattr(layer, "weights", None))
+    stock = type(layer).call.__module__.startswith("keras.")
+    if held and not (stock and uses.knows(layer)):
+        return _trace(layer, args, kwargs, recorder)
+    outputs = keras.tree.flatten(layer.compute_output_spec(*args, **kwargs))
+    if any(None in x.shape for x in outputs):  # As `EinsumDense` may tell it.
+        return _trace(layer, args, kwargs, recorder)
+    if held:
+        first = _first_argument(layer.call, args, kwargs)
+        recorder.add(layer, first.shape, outputs[0].shape)
+    return outputs
+
+
+def _trace(layer, args, kwargs, recorder):
+    """Does so for anything, in a traced graph."""
+    kwargs = {"training": False, **kwargs}
+    within = _Recorder()
+
+    def forward(*tensors):
+        within.start()
+        flat = keras.tree.flatten((args, kwargs))
+        found = iter(tensors)
+        flat = [next(found) if _is_spec(x) else x for x in flat]
+        args_, kwargs_ = keras.tree.pack_sequence_as((args, kwargs), flat)
+        return layer(*args_, **kwargs_)
+
+    given = filter(_is_spec, keras.tree.flatten((args, kwargs)))
+    given = [tf.TensorSpec(x.shape, x.dtype) for x in given]
+    trace = tf.function(forward, autograph=False)
+    scope = keras.StatelessScope(collect_losses=True)
+    with _watched(_layers(layer, {}), within), scope:
+        traced = trace.get_concrete_function(*given)
+    for key, total in within.uses.items():
+        recorder.count(key, total)
+    return keras.tree.map_structure(_symbolic, traced.structured_outputs)
+
+
+def _is_spec(x):
+    return isinstance(x, keras.KerasTensor | tf.TensorSpec)
+
+
+def _symbolic(spec):
+    dtype = keras.backend.standardize_dtype(spec.dtype)
+    return keras.KerasTensor(spec.shape, dtype)
 
 
 def _layers(layer, found):
@@ -129,6 +196,7 @@ class _Recorder:
     def __init__(self):
         self.uses = {}
         self._thread = None
+        self._times = 1  # How often the code being traced runs.
 
     def start(self):
         """Begins a trace of the model, in the graph that is current."""
@@ -137,7 +205,7 @@ class _Recorder:
         self._graph = tf.compat.v1.get_default_graph()
         self._active = set()
         self._loops = []
-        self._times = 1  # How often the code being traced runs.
+        self._times = 1
 
     def watch(self, layer, call):
         """Returns `call`, made to record what comes in and goes out."""
@@ -155,7 +223,7 @@ class _Recorder:
                     return self._recur(layer, first, call, args, kwargs)
                 outputs = call(*args, **kwargs)
                 shapes = first.shape, keras.tree.flatten(outputs)[0].shape
-                self._add(layer, *shapes)
+                self.add(layer, *shapes)
                 return outputs
             finally:
                 self._times = before
@@ -174,7 +242,7 @@ class _Recorder:
             # On a GPU one fused operation stands for all calls of the cell.
             self._times = _product(self._times, loop.steps)
             batch, _, *shape = sequence.shape
-            self._add(layer.cell, (batch, *shape), (batch, layer.units))
+            self.add(layer.cell, (batch, *shape), (batch, layer.units))
         return outputs
 
     def _times_called(self, layer):
@@ -191,15 +259,19 @@ class _Recorder:
         known = tf.compat.v1.get_default_graph() is self._graph
         return self._times if known else None
 
-    def _add(self, layer, inputs, outputs):
+    def add(self, layer, inputs, outputs):
+        """Adds the uses of a call to those of the layer's weights."""
         if self._times == 0 or not uses.knows(layer):
             return
         for variable in layer.weights:
             once = uses.of_call(layer, variable, tuple(inputs), tuple(outputs))
-            now = _product(self._times, once)
-            total = self.uses.get(id(variable), 0)
-            known = total is not None and now is not None
-            self.uses[id(variable)] = total + now if known else None
+            self.count(id(variable), _product(self._times, once))
+
+    def count(self, key, times):
+        """Adds a number of uses, `None` if it is not known."""
+        total = self.uses.get(key, 0)
+        known = total is not None and times is not None
+        self.uses[key] = total + times if known else None
 
 
 def _first_argument(call, args, kwargs):

@@ -12,6 +12,7 @@ from kprune.runtime.keras_internals.graphs import (
     is_graph,
     last_layers,
     lists_layers,
+    nodes,
     not_compiled,
     output_layers,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "lists_layers",
     "make_linear",
     "mend_multi_worker_fit",
+    "nodes",
     "not_compiled",
     "output_layers",
     "reads_logits",

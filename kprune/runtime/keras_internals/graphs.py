@@ -101,6 +101,30 @@ def output_layers(model):
     return found
 
 
+def nodes(model):
+    """Yields the calls in a graph of layers, in the order of computation.
+
+    Keras keeps them in lists by depth. A Sequential model passes nothing on
+    but what a layer returns: arguments that Keras adds are left out.
+
+    Args:
+        model: A built Sequential or Functional model.
+
+    Yields:
+        (operation, (args, kwargs), list of outputs), with symbolic tensors.
+    """
+    chain = isinstance(model, keras.Sequential)
+    by_depth = (model._functional if chain else model)._nodes_by_depth
+    for depth in sorted(by_depth, reverse=True):
+        for node in by_depth[depth]:
+            if node.is_input:
+                continue
+            arguments = node.arguments.args, node.arguments.kwargs
+            if chain:
+                arguments = node.arguments.args, {}
+            yield node.operation, arguments, node.outputs
+
+
 def calls(layer):
     """Returns how often a layer is called in graphs of layers."""
     return len(layer._inbound_nodes)

@@ -1,0 +1,187 @@
+"""Copies of single layers: config, build, values, what trains."""
+
+import collections
+import functools
+import inspect
+import warnings
+
+import keras
+
+from kprune.masking import weights
+from kprune.runtime import keras_internals
+
+
+def unchanged(config):
+    """Returns a config as it is."""
+    return config
+
+
+def from_config(layer, change_config=unchanged):
+    """Returns a layer made from the config of another one, of its name.
+
+    Args:
+        layer: A layer, or an operation of a graph.
+        change_config: Function from its config to the config to use.
+
+    Raises:
+        ValueError: If it cannot be rebuilt so.
+    """
+    config = without_wrappers(change_config(constructor_config(layer)))
+    try:
+        new = type(layer).from_config(config)
+    except Exception as error:
+        raise cannot_copy(layer, error) from error
+    # A layer that does not define `get_config` forgets its name.
+    new.name = layer.name
+    return new
+
+
+def cannot_copy(layer, error):
+    """Returns the `ValueError` for a layer that raises as it is rebuilt."""
+    subclassed = isinstance(layer, keras.Model) and not (
+        keras_internals.is_graph(layer)
+    )
+    hint = ", or pass `inplace=True` to change the model itself"
+    return ValueError(
+        f"{layer.name!r} of class {plain_class(layer).__name__} cannot be "
+        "copied from its config. Expected `get_config` and `from_config` to "
+        f"rebuild it{hint if subclassed else ''}. Received: "
+        f"{type(error).__name__}: {error}"
+    )
+
+
+def begin_as(old, new):
+    """Lets the variables that a copy is yet to make begin with their values.
+
+    To draw values first that are then replaced would take longer than all
+    else of a copy. Variables of other shapes, as in a smaller layer, begin
+    with zeros, and what has layers below makes its variables as it may.
+
+    Returns:
+        A set that will hold the ids of the variables that have their values.
+    """
+    begun = set()
+    if not isinstance(old, keras.layers.Layer) or weights.children(old):
+        return begun
+    names = collections.Counter(v.name for v in old.variables)
+    sources = {v.name: v for v in old.variables if names[v.name] == 1}
+    make = new.add_weight
+
+    def add_weight(*args, **kwargs):
+        source = sources.get(kwargs.get("name"))
+        if args or source is None:
+            return make(*args, **kwargs)
+        if tuple(source.shape) != tuple(kwargs.get("shape") or ()):
+            return make(**{**kwargs, "initializer": "zeros"})
+        value = keras.ops.convert_to_tensor(source)
+        kwargs["initializer"] = lambda _, dtype: keras.ops.cast(value, dtype)
+        variable = make(**kwargs)
+        begun.add(id(variable))
+        return variable
+
+    vars(new)["add_weight"] = add_weight
+    return begun
+
+
+def build_alike(old, new):
+    """Builds a layer as another one is, and all layers below."""
+    if old.built and not new.built:
+        with warnings.catch_warnings():
+            # What Keras cannot build as a whole is built in parts.
+            warnings.simplefilter("ignore")
+            new.build_from_config(old.get_build_config() or {})
+        new.built = True
+    pairs = zip(weights.children(old), weights.children(new), strict=False)
+    for (_, old_child), (_, new_child) in pairs:
+        build_alike(weights.unwrapped(old_child), new_child)
+
+
+def copy_trainable(old, new):
+    """Setting `trainable` on a layer sets it on all below: set them back."""
+    pairs = zip(weights.children(old), weights.children(new), strict=False)
+    for (_, old_child), (_, new_child) in pairs:
+        old_child = weights.unwrapped(old_child)
+        new_child = weights.unwrapped(new_child)
+        new_child.trainable = old_child.trainable
+        copy_trainable(old_child, new_child)
+
+
+def plain_class(model):
+    """Returns the class that the user gave a model."""
+    return getattr(type(model), "plain_class", type(model))
+
+
+def constructor_config(layer):
+    """Returns the config that rebuilds a layer or subclassed model.
+
+    Keras adds `name`, `trainable` and `dtype` to it whether or not the
+    constructor takes them, so that a class written without `**kwargs` could
+    not be rebuilt.
+    """
+    wrapped, plain = type(layer), plain_class(layer)
+    try:
+        if wrapped is not plain:
+            # Keras looks at the class to see whether it has a `get_config`.
+            layer.__class__ = plain
+        config = layer.get_config()
+    except NotImplementedError as error:
+        raise cannot_copy(layer, error) from error
+    finally:
+        if wrapped is not plain:
+            layer.__class__ = wrapped
+    extra = _not_taken(plain)
+    return {k: v for k, v in config.items() if k not in extra}
+
+
+@functools.cache
+def _not_taken(cls):
+    """Returns which of the arguments that Keras adds a constructor lacks."""
+    taken = inspect.signature(cls.__init__).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in taken):
+        return set()
+    return {"name", "trainable", "dtype"} - {p.name for p in taken}
+
+
+def without_wrappers(config):
+    """Replaces each (nested) config of a wrapper by that of its layer."""
+    if isinstance(config, dict):
+        if config.get("registered_name") == "kprune>Masked":
+            return without_wrappers(config["config"]["layer"])
+        return {k: without_wrappers(v) for k, v in config.items()}
+    if isinstance(config, list):
+        return [without_wrappers(item) for item in config]
+    return config
+
+
+def values(layer):
+    """Returns the variables of a layer, in order, without kprune's masks."""
+    masks = set()
+    for one in keras_internals.all_layers(layer):
+        if weights.is_wrapper(one):
+            masks.update(id(mask) for mask, *_ in one.mask_of().values())
+    return [v for v in layer.variables if id(v) not in masks]
+
+
+def copy_values(old, new, begun=()):
+    """Gives a layer, built as another one is, the values of that.
+
+    Args:
+        old, new: The layer and its copy; operations hold nothing.
+        begun: Ids of variables that have them already.
+
+    Raises:
+        ValueError: If they differ in their variables.
+    """
+    if not isinstance(old, keras.layers.Layer):
+        return
+    build_alike(old, new)
+    sources, targets = values(old), values(new)
+    if [tuple(v.shape) for v in sources] != [tuple(v.shape) for v in targets]:
+        raise ValueError(
+            f"The copy of {old.name!r} made from its config has "
+            f"{len(targets)} variables. Expected {len(sources)} of the same "
+            "shapes: its `get_config` does not describe it in full."
+        )
+    for source, target in zip(sources, targets, strict=True):
+        if id(target) not in begun:
+            target.assign(source)
