@@ -67,7 +67,10 @@ def replace_layers(model, replace):
         A new graph, or `model`.
     """
     if not keras_internals.is_graph(model):
-        keras_internals.swap_children(model, lambda x: replace(x) or x)
+        keras_internals.swap_children(
+            model,
+            lambda x: (isinstance(x, keras.layers.Layer) and replace(x)) or x,
+        )
         return model
     done, copies = {}, _Copies()
     with _copying(model):
@@ -88,6 +91,12 @@ def carry_compile(model, copy):
     compiled, with a warning.
     """
     if not model.compiled:
+        return
+    if keras_internals.compiles_by_itself(model):
+        user_warnings.warn(
+            f"Model {model.name!r} is of a class with a `compile` of its own, "
+            "whose arguments are not known: call `compile` again."
+        )
         return
     known = keras_internals.known_objects(
         keras_internals.compile_arguments(model)
@@ -169,7 +178,8 @@ class _Copies:
 
 def _clone_graph(model, clone, done):
     """Returns the graph anew: its class stays if its config lists its layers,
-    and what `done` holds by the id of the old layer is taken from there."""
+    and what `done` holds by the id of the old layer is taken from there.
+    Tensors of a Functional graph are put there too."""
     constructed = not keras_internals.lists_layers(model)
     chain = isinstance(model, keras.Sequential)
 
@@ -188,8 +198,7 @@ def _clone_graph(model, clone, done):
         layers = super(keras.Sequential, model).layers
         new = cls([one(layer) for layer in layers], name=model.name)
     else:
-        with keras_internals.not_compiled(model):
-            new = keras.models.clone_model(model, clone_function=one)
+        new = keras_internals.clone_graph(model, one, done)
     new.built = model.built
     new.trainable = model.trainable
     layer_copies.copy_trainable(model, new)
@@ -202,9 +211,10 @@ def _copy_constructed(model, change_config):
     config = change_config(layer_copies.constructor_config(model))
     try:
         new = plain.from_config(layer_copies.without_wrappers(config))
-        layer_copies.copy_values(model, new)
+        layer_copies.build_alike(model, new)
         new.trainable = model.trainable
         layer_copies.copy_trainable(model, new)
+        layer_copies.copy_values(model, new)
         if change_config is layer_copies.unchanged and plain is type(model):
             _check_outputs(model, new)
     except Exception as error:

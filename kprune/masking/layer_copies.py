@@ -3,12 +3,20 @@
 import collections
 import functools
 import inspect
+import tempfile
 import warnings
 
 import keras
 
 from kprune.masking import weights
 from kprune.runtime import keras_internals
+
+_PLAIN = (
+    keras.layers.Dense,
+    keras.layers.EinsumDense,
+    keras.layers.Embedding,
+    keras.layers.Conv2D,
+)
 
 
 def unchanged(config):
@@ -91,19 +99,15 @@ def build_alike(old, new):
             warnings.simplefilter("ignore")
             new.build_from_config(old.get_build_config() or {})
         new.built = True
-    pairs = zip(weights.children(old), weights.children(new), strict=False)
-    for (_, old_child), (_, new_child) in pairs:
-        build_alike(weights.unwrapped(old_child), new_child)
+    for one, other in _paired_children(old, new):
+        build_alike(one, other)
 
 
 def copy_trainable(old, new):
     """Setting `trainable` on a layer sets it on all below: set them back."""
-    pairs = zip(weights.children(old), weights.children(new), strict=False)
-    for (_, old_child), (_, new_child) in pairs:
-        old_child = weights.unwrapped(old_child)
-        new_child = weights.unwrapped(new_child)
-        new_child.trainable = old_child.trainable
-        copy_trainable(old_child, new_child)
+    for one, other in _paired_children(old, new):
+        other.trainable = one.trainable
+        copy_trainable(one, other)
 
 
 def plain_class(model):
@@ -163,11 +167,15 @@ def values(layer):
 
 
 def copy_values(old, new, begun=()):
-    """Gives a layer, built as another one is, the values of that.
+    """Gives a layer, built as another one is, the state of that.
+
+    What a layer saves in a way of its own (a vocabulary, statistics that it
+    computes other tensors of, quantized weights) goes through that way. Then
+    every variable is assigned: in saving, Keras merges what LoRA has learned.
 
     Args:
         old, new: The layer and its copy; operations hold nothing.
-        begun: Ids of variables that have them already.
+        begun: Ids of variables that have their values already.
 
     Raises:
         ValueError: If they differ in their variables.
@@ -175,13 +183,63 @@ def copy_values(old, new, begun=()):
     if not isinstance(old, keras.layers.Layer):
         return
     build_alike(old, new)
+    _carry_own_state(old, new)
+    for source, target in _paired_variables(old, new):
+        if id(target) not in begun:
+            target.assign(source)
+        if target.trainable != source.trainable:
+            target.trainable = source.trainable
+
+
+def _carry_own_state(old, new):
+    if _saves_by_itself(old):
+        store = {}
+        old.save_own_variables(store)
+        new.load_own_variables(
+            {key: keras.ops.convert_to_numpy(v) for key, v in store.items()}
+        )
+    if hasattr(old, "save_assets"):
+        with tempfile.TemporaryDirectory() as directory:
+            old.save_assets(directory)
+            new.load_assets(directory)
+    for one, other in _paired_children(old, new):
+        _carry_own_state(one, other)
+
+
+def _saves_by_itself(layer):
+    """Whether a layer's state is more than the values of its variables."""
+    own = type(layer).load_own_variables
+    if own is keras.layers.Layer.load_own_variables:
+        return False
+    # These do so for the sake of quantized weights alone.
+    plain = layer.dtype_policy.quantization_mode is None
+    return not (plain and own in (one.load_own_variables for one in _PLAIN))
+
+
+def _paired_variables(old, new):
+    """Returns (variable, variable in its place): in order, or by name if a
+    copy makes them in another order, as quantized layers do."""
     sources, targets = values(old), values(new)
+    if list(map(_told, sources)) == list(map(_told, targets)):
+        return list(zip(sources, targets, strict=True))
+    one, other = dict(weights.named(old)), dict(weights.named(new))
+    if len(one) == len(sources) and one.keys() == other.keys():
+        sources, targets = list(one.values()), [other[name] for name in one]
     if [tuple(v.shape) for v in sources] != [tuple(v.shape) for v in targets]:
         raise ValueError(
             f"The copy of {old.name!r} made from its config has "
             f"{len(targets)} variables. Expected {len(sources)} of the same "
             "shapes: its `get_config` does not describe it in full."
         )
-    for source, target in zip(sources, targets, strict=True):
-        if id(target) not in begun:
-            target.assign(source)
+    return list(zip(sources, targets, strict=True))
+
+
+def _told(variable):
+    return variable.name, tuple(variable.shape)
+
+
+def _paired_children(old, new):
+    pairs = zip(weights.children(old), weights.children(new), strict=False)
+    return [
+        (weights.unwrapped(a), weights.unwrapped(b)) for (_, a), (_, b) in pairs
+    ]

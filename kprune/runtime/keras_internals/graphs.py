@@ -55,6 +55,39 @@ def not_compiled(model):
         model.compiled = compiled
 
 
+def clone_graph(model, clone, replaced):
+    """Returns a Functional model anew, with inputs of the same kind: optional
+    and sparse ones too, which `clone_model` makes plain.
+
+    Args:
+        model: A Functional model.
+        clone: Function from a layer or operation to what takes its place.
+        replaced: Dict to add the new symbolic tensors to, by the id of the old.
+    """
+    walk = nodes(model)
+
+    def again(x):
+        layer = x._keras_history.operation
+        new = type(layer).from_config(layer.get_config()).output
+        replaced[id(x)] = new
+        return new
+
+    def call(operation, *args, **kwargs):
+        outputs = operation(*args, **kwargs)
+        _, _, old = next(walk)
+        pairs = zip(old, keras.tree.flatten(outputs), strict=False)
+        replaced.update((id(x), new) for x, new in pairs)
+        return outputs
+
+    with not_compiled(model):
+        return keras.models.clone_model(
+            model,
+            input_tensors=keras.tree.map_structure(again, model.input),
+            clone_function=clone,
+            call_function=call,
+        )
+
+
 def adopt_graph(model, graph, replaced):
     """Makes a model compute by another graph and stay what else it is.
 
@@ -63,10 +96,10 @@ def adopt_graph(model, graph, replaced):
             a constructor of its own.
         graph: A plain Sequential or Functional model: the same graph with
             layers replaced.
-        replaced: Dict from the id of each layer of `model` to the layer of
-            `graph` in its place. Attributes of `model` follow.
+        replaced: Dict from the id of each layer and symbolic tensor of `model`
+            to that of `graph` in its place. Attributes of `model` follow.
     """
-    swap_children(model, lambda layer: replaced.get(id(layer), layer))
+    swap_children(model, lambda x: replaced.get(id(x), x))
     track_anew(model, replaced)
     if isinstance(model, keras.Sequential):
         model.add(model.pop(rebuild=False))  # Connects the layers again.

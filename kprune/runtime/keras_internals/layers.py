@@ -15,6 +15,7 @@ _BOOKKEEPING = {
     "_operations_by_depth",
     "_nodes_by_depth",
 }
+_HELD = (keras.layers.Layer, keras.KerasTensor)
 
 
 def default_name(layer):
@@ -30,7 +31,8 @@ def all_layers(model):
 
 
 def attributes(layer):
-    """Returns the (name, value) pairs of a layer that may hold sub-layers.
+    """Returns the (name, value) pairs of a layer that may hold sub-layers, or
+    symbolic tensors of its graph.
 
     Keras' and TensorFlow's own bookkeeping (lists of all sub-layers, nodes,
     checkpoint dependencies) is left out.
@@ -43,7 +45,7 @@ def attributes(layer):
         if not name.startswith("_self_")
         and name not in _BOOKKEEPING
         and not name.endswith("bound_nodes")
-        and isinstance(value, (keras.layers.Layer, list, tuple, dict))
+        and isinstance(value, (*_HELD, list, tuple, dict))
     ]
 
 
@@ -56,13 +58,13 @@ def swap_children(parent, replace):
 
     Args:
         parent: A built layer or model.
-        replace: Function from a sub-layer to the layer to put in its place
-            (itself, to keep it).
+        replace: Function from a sub-layer or symbolic tensor to what to put in
+            its place (itself, to keep it).
     """
     swapped = {}
 
     def new(value):
-        if isinstance(value, keras.layers.Layer):
+        if isinstance(value, _HELD):
             if id(value) not in swapped:
                 swapped[id(value)] = replace(value)
             return swapped[id(value)]
@@ -150,6 +152,8 @@ def known_objects(holders):
             name = value.__name__
             registered = keras.saving.get_registered_name(value) != name
             builtin = (value.__module__ or "").startswith("keras.")
+            # Keras finds its own by name, but not `keras.ops` in a `Lambda`.
+            builtin = builtin and not isinstance(holder, keras.layers.Lambda)
             if name in known or registered or builtin:
                 continue
             if isinstance(value, types.FunctionType):

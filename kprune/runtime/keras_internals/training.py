@@ -14,6 +14,16 @@ def compile_arguments(model):
     )
 
 
+def compiles_by_itself(model):
+    """Whether a class has a `compile` of its own, and no
+    `compile_from_config` to do the same by a config."""
+    cls = type(model)
+    return (
+        cls.compile is not keras.Model.compile
+        and cls.compile_from_config is keras.Model.compile_from_config
+    )
+
+
 def compiled_loss(model):
     """Returns the loss of the last `compile`, `None` if it had none.
 
