@@ -64,12 +64,11 @@ def check_criterion(
     # Some that score channels alone need normalization.
     norm = channels is not None
     for grain, sparsity in [(channels, 0.5)] if norm else _GRAINS:
-        _check_counts(criterion, _model(norm), grain, sparsity, "global")
+        _check_counts(criterion, _model(norm), grain, sparsity, ["global"])
     grain, sparsity = (channels, 0.5) if norm else ("weight", 0.875)
     for kind in ("equal", "zero", "half zero"):
-        for name in allocation.names():
-            model = _model(norm, kind)
-            _check_counts(criterion, model, grain, sparsity, name)
+        model, names = _model(norm, kind), allocation.names()
+        _check_counts(criterion, model, grain, sparsity, names)
     if microbatches:
         _check_microbatches(criterion, tolerance, norm)
     _check_replicas(criterion, tolerance, norm)
@@ -119,16 +118,24 @@ def _check_nothing_changes(criterion):
         )
 
 
-def _check_counts(criterion, model, grain, sparsity, allocate):
-    pruner = Pruner(criterion, grain, allocate, "exponential", rounds=2)
-    grain = pruner.grain
-    left = scope.left_out(model, grain, ())
-    objective = _objective(model, exclude=left)
-    found = pruner.masks(objective, sparsity)
+def _check_counts(criterion, model, grain, sparsity, allocations):
+    pruners = [
+        Pruner(criterion, grain, name, "exponential", rounds=2)
+        for name in allocations
+    ]
+    grain = pruners[0].grain
+    objective = _objective(model, exclude=scope.left_out(model, grain, ()))
     grouping = grain.grouping(model, objective.layouts)
     grouping = grouping.scored_in(
         criterion(objective, objective.weights, objective.masks)
     )
+    for pruner in pruners:
+        _check_count(
+            pruner, pruner.masks(objective, sparsity), grouping, sparsity
+        )
+
+
+def _check_count(pruner, found, grouping, sparsity):
     live = grouping.live(found)
     total = sum(groups.size for groups in live.values())
     kept = sum(int(np.count_nonzero(groups)) for groups in live.values())
@@ -136,13 +143,14 @@ def _check_counts(criterion, model, grain, sparsity, allocate):
     for name, mask in grouping.masks(live, whole).items():
         _require(
             (mask == found[name]).all(),
-            f"The mask of {name!r} cuts through groups of {grain}.",
+            f"The mask of {name!r} cuts through groups of {pruner.grain}.",
         )
     expected = masks.count_kept(total, sparsity)
     _require(
         kept == expected,
-        f"Of {total} groups of {grain}, {kept} were kept at sparsity "
-        f"{sparsity} by {allocate!r} allocation. Expected {expected}.",
+        f"Of {total} groups of {pruner.grain}, {kept} were kept at sparsity "
+        f"{sparsity} by {pruner.allocation!r} allocation. Expected "
+        f"{expected}.",
     )
 
 
