@@ -13,12 +13,8 @@ class Batching:
 
     The order and the augmentation of a pass follow from a key, which is a
     function of the seed and the number of the pass. So a run can begin at any
-    step, and every worker can know what the whole batch is.
-
-    Args:
-        size: Integer, number of training images.
-        batch_size, seed, drop_remainder, start: As for `load`.
-        shard: `(index, count)` of the share to read.
+    step, and every worker can know what the whole batch is. `shard` is `(index,
+    count)` of the share to read.
     """
 
     size: int
@@ -72,15 +68,9 @@ class Batching:
         """Returns the batches of a pass, or of all passes from `start` on.
 
         The data set of one pass is another each time it is read. The endless
-        one begins at `start` whenever it is read.
-
-        Args:
-            batches: Function from an int64 key of shape `(2,)` and an int64
-                scalar `first` to the `tf.data.Dataset` of a pass, without its
-                first `first` batches.
-
-        Returns:
-            `tf.data.Dataset` of a known length.
+        one begins at `start` whenever it is read. `batches` is a function from
+        a key, int64 of shape `(2,)`, and a scalar `first` to the
+        `tf.data.Dataset` of a pass without its first `first` batches.
         """
         if self.start is None:
             done, first, length = 0, 0, self.steps

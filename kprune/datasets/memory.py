@@ -16,16 +16,10 @@ _HOLD_OUT_SEED = 0
 
 
 def read(info, data_dir=None, validation=0.0):
-    """Returns the set's parts: training, validation if that is not zero, test.
+    """Returns the set's parts, `(images, labels)` in uint8 and int32: training,
+    validation if that fraction is not zero, test.
 
-    Args:
-        info: `Info` of the data set.
-        data_dir: String, where tensorflow-datasets keeps its files.
-        validation: Float in [0, 1), the fraction of training images to hold
-            out; they are drawn at random, once and for all.
-
-    Returns:
-        List of `(images, labels)`, uint8 and int32.
+    Held-out images are drawn at random, once and for all.
     """
     if info.tfds is None:
         splits = storage.read_digits()

@@ -33,16 +33,9 @@ _ALL = (DONE, *_BETWEEN, CHECKPOINTS, CONFIG)
 
 
 def status(workdir, config, leaves=identity.leaves):
-    """Returns how far the run of a config got in a directory.
-
-    Args:
-        workdir: Path of the directory. It need not exist.
-        config: Config of the run, from `complete`.
-        leaves: As in `differences`.
-
-    Returns:
-        `"new"`, `"unfinished"` (it starts over), `"resumable"` (it goes on
-        from a checkpoint) or `"finished"`.
+    """Returns how far the run of a complete config got in a directory: `"new"`,
+    `"unfinished"` (it starts over), `"resumable"` (it goes on from a
+    checkpoint) or `"finished"`.
 
     Raises:
         ValueError: If the directory cannot be written to, or holds another
@@ -67,18 +60,12 @@ def status(workdir, config, leaves=identity.leaves):
 
 
 def differences(workdir, config, leaves=identity.leaves):
-    """Returns in which keys a directory's config differs from another.
+    """Returns in which keys a directory's config differs from another, complete
+    one: (key, value there, value in config), such as `("training.epochs", 5,
+    10)`.
 
-    Args:
-        workdir: Path of a directory with a `config.json`.
-        config: Config, from `complete`.
-        leaves: Function from a config to a dict of what counts in it, by
-            dotted key.
-
-    Returns:
-        List of `(key, value there, value in config)`, such as
-        `("training.epochs", 5, 10)`. A value is `None` where there is no key.
-        Where and how a run is executed does not count.
+    A value is `None` where there is no key. What counts is what `leaves` gives,
+    a dict by dotted key: not where and how a run is executed.
     """
     path = pathlib.Path(workdir) / CONFIG
     try:

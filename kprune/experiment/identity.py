@@ -17,22 +17,14 @@ _OF_NO_ACCOUNT = (
 
 
 def name(config):
-    """Returns a name for the directory of a run.
+    """Returns a name for the directory of a run: letters, digits, `.`, `_`,
+    `-`.
 
     It is made of the data set, the model, the method, its sanity check if it
     has one, the sparsity (left out where the granularity fixes it) and the
     seed, and ends in the first eight hexadecimal digits of the SHA-256 of what
     `settings` returns, as JSON without spaces. A key that kprune gains, with a
     default that does what was done before, leaves older names as they are.
-
-    Args:
-        config: `ConfigDict` or dict, complete or not.
-
-    Returns:
-        String of letters, digits, `.`, `_` and `-`.
-
-    Raises:
-        ValueError: As in `complete`.
 
     Example:
 
@@ -50,20 +42,11 @@ def name(config):
 
 
 def settings(config):
-    """Returns in what a run differs from the defaults.
+    """Returns in what a run differs from the defaults: a dict by dotted key,
+    sorted, such as `{"pruner.sparsity": 0.98, "seed": 1}`.
 
     Where and how it is executed does not count: `artifacts`, `checkpoint`,
     `distribute`, `paper` and `tensorboard`.
-
-    Args:
-        config: `ConfigDict` or dict, complete or not.
-
-    Returns:
-        Dict of values by dotted key, sorted, such as
-        `{"pruner.sparsity": 0.98, "seed": 1}`.
-
-    Raises:
-        ValueError: As in `complete`.
     """
     return _unusual(leaves(config))
 

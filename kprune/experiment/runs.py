@@ -26,15 +26,14 @@ class Run:
             `"dense"`.
         train: Function from a step, counted over all epochs, to an endless
             `tf.data.Dataset` of batches that begins there, as
-            `kprune.training.fit` takes it. Under a strategy of several
-            workers the data set is distributed.
+            `kprune.training.fit` takes it; under several workers distributed.
         steps_per_epoch: Integer.
         validation: `tf.data.Dataset`, measured after each epoch: the images
             held out by `config.dataset.validation`, else the test set.
         test: `tf.data.Dataset`.
         callbacks: List of the callbacks that prune while it trains.
-        pruned: Whether the masks are those of the method. Otherwise they are
-            to come from a checkpoint.
+        pruned: Whether the masks are those of the method, or are to come from a
+            checkpoint.
     """
 
     config: ConfigDict
@@ -56,8 +55,7 @@ def build(config, data_dir=None, verbose="auto", resumes=False):
 
     Args:
         config: Config, complete or not.
-        data_dir: As for `kprune.datasets.load`.
-        verbose: As for `fit`.
+        data_dir, verbose: As for `kprune.datasets.load`, and as for `fit`.
         resumes: Whether a checkpoint will give the masks, so that nothing is
             scored here.
 

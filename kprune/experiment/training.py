@@ -81,19 +81,8 @@ def run(config, workdir, data_dir=None, verbose="auto"):
     """Builds and trains, or returns the result of a run that is finished.
 
     An unfinished one goes on from its last checkpoint, and ends as if it had
-    never been interrupted.
-
-    Args:
-        config: Config, complete or not.
-        workdir: Path of the directory.
-        data_dir: As for `kprune.datasets.load`.
-        verbose: As for `fit`.
-
-    Returns:
-        The result, as from `train`.
-
-    Raises:
-        ValueError: If the directory holds another run, or as in `build`.
+    never been interrupted. Arguments and errors are those of `build` and
+    `train`.
 
     Example:
 

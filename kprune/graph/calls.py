@@ -46,14 +46,10 @@ class Signal:
 class Call:
     """One call of a layer, or of an operation such as `a + b`.
 
-    Attributes:
-        operation: The layer or operation.
-        arguments: Its (args, kwargs) with signals in place of tensors.
-        outputs: Tuple of signals.
-        crossing: Whether this is a nested model being entered or left, which
-            changes nothing.
-        inner: Tuple of signals within the layer that count as channels: the
-            heads of attention.
+    `arguments` are its (args, kwargs) with signals in place of tensors, and
+    `inner` the signals within the layer that count as channels: the heads of
+    attention. A `crossing` is a nested model being entered or left, which
+    changes nothing.
     """
 
     operation: keras.Operation
@@ -88,14 +84,10 @@ class Call:
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
-    """All calls of a model, in the order of computation.
+    """All calls of a model, in the order of computation, and its signals.
 
-    Attributes:
-        calls: Tuple of `Call`.
-        signals: Tuple of `Signal`.
-        inputs, outputs: Tuples of signals: the model's.
-        entries: Dict from the id of a nested model to the input signals of
-            each call of it, a list of tuples.
+    `entries` is a dict from the id of a nested model to the input signals of
+    each call of it, a list of tuples.
     """
 
     calls: tuple

@@ -15,13 +15,10 @@ _known = weakref.WeakKeyDictionary()
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Axis:
-    """An axis of a variable that counts channels.
+    """An axis of a variable, its `number`, that counts channels.
 
-    Attributes:
-        number: Which axis of the variable.
-        groups: Array, the group of the channel at each place along it.
-        reads: Whether the entries read the channel, which ends there, rather
-            than make it or pass it on.
+    `groups` is an array of the group of the channel at each place along it. If
+    it `reads`, the channel ends there, else it is made or passed on.
     """
 
     number: int

@@ -50,8 +50,8 @@ def put_parts(
         names: Names of weights, as `choose` gives.
         make: Function of such a name, the `Weight` and `dtype` and `name` of
             the part, which ends in `suffix`, to the part.
-        wrapper: The class of the wrappers. `Selected` wraps all that trains.
-        mixin: The class that goes with it, as for `replace_layers`.
+        wrapper, mixin: The class of the wrappers, and what goes with it, as for
+            `replace_layers`. `Selected` wraps all that trains.
     """
     found = weights.prunable(model)
     chosen = {id(found[name].variable): name for name in names}

@@ -21,15 +21,13 @@ _no_scope = contextlib.nullcontext()
 def plain_copy(model, change_config=layer_copies.unchanged, dress=None):
     """Returns a copy of a model without kprune's wrappers, values included.
 
+    It is not compiled: see `carry_compile`.
+
     Args:
         model: A built Keras model.
-        change_config: Optional function from a layer's config to the config
-            to build its copy from.
-        dress: Optional function from (layer, its copy) to a wrapper to put in
-            the copy's place, or `None`. For graphs that list their layers.
-
-    Returns:
-        A new model. It is not compiled: see `carry_compile`.
+        change_config: Function from a layer's config to that of its copy.
+        dress: Function from (layer, its copy) to a wrapper to put in the copy's
+            place, or `None`. For graphs that list their layers.
 
     Raises:
         ValueError: If the model, or a layer of it, cannot be rebuilt from its
@@ -60,11 +58,8 @@ def replace_layers(model, replace):
             config lists its layers.
         replace: Function from a layer to the layer to put in its place, or
             `None` to leave it as it is. Nested graphs are gone into, but not
-            those that a constructor makes: layers in these are only
-            found again as a whole.
-
-    Returns:
-        A new graph, or `model`.
+            those that a constructor makes: layers in these are only found again
+            as a whole.
     """
     if not keras_internals.is_graph(model):
         keras_internals.swap_children(

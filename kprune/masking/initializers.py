@@ -25,19 +25,8 @@ def initializer(layer, role):
 
 
 def draw(layer, role, shape, seed, name):
-    """Returns values as the layer would start from, of another draw.
-
-    Args:
-        layer, role: As for `initializer`.
-        shape: The shape to draw.
-        seed: Integer >= 0.
-        name: The variable's name in the model, on which the draw depends.
-
-    Returns:
-        A float32 array.
-
-    Raises:
-        ValueError: If the layer does not tell its initializer.
+    """Returns values as the layer would start from, of another draw, which
+    depends on the seed and the variable's name in the model: a float32 array.
     """
     found = initializer(layer, role)
     if found is None:

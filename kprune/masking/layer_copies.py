@@ -25,15 +25,8 @@ def unchanged(config):
 
 
 def from_config(layer, change_config=unchanged):
-    """Returns a layer made from the config of another one, of its name.
-
-    Args:
-        layer: A layer, or an operation of a graph.
-        change_config: Function from its config to the config to use.
-
-    Raises:
-        ValueError: If it cannot be rebuilt so.
-    """
+    """Returns a layer, or an operation of a graph, made from the config of
+    another one, which may be changed, and of its name."""
     config = without_wrappers(change_config(constructor_config(layer)))
     try:
         new = type(layer).from_config(config)
@@ -59,14 +52,12 @@ def cannot_copy(layer, error):
 
 
 def begin_as(old, new):
-    """Lets the variables that a copy is yet to make begin with their values.
+    """Lets the variables that a copy is yet to make begin with their values,
+    and returns the set that will hold the ids of those that do.
 
     To draw values first that are then replaced would take longer than all
     else of a copy. Variables of other shapes, as in a smaller layer, begin
     with zeros, and what has layers below makes its variables as it may.
-
-    Returns:
-        A set that will hold the ids of the variables that have their values.
     """
     begun = set()
     if not isinstance(old, keras.layers.Layer) or weights.children(old):
@@ -171,14 +162,8 @@ def copy_values(old, new, begun=()):
 
     What a layer saves in a way of its own (a vocabulary, statistics that it
     computes other tensors of, quantized weights) goes through that way. Then
-    every variable is assigned: in saving, Keras merges what LoRA has learned.
-
-    Args:
-        old, new: The layer and its copy; operations hold nothing.
-        begun: Ids of variables that have their values already.
-
-    Raises:
-        ValueError: If they differ in their variables.
+    every variable is assigned, but those in `begun`, which have their values:
+    in saving, Keras merges what LoRA has learned. Operations hold nothing.
     """
     if not isinstance(old, keras.layers.Layer):
         return

@@ -100,15 +100,8 @@ def top_k(scores, k, rng):
 
 
 def kth_largest(parts, k):
-    """Returns the k-th largest of the scores in several flat arrays.
-
-    Args:
-        parts: List of flat arrays.
-        k: Integer from 1 to the number of scores.
-
-    Raises:
-        ValueError: If a score is NaN.
-    """
+    """Returns the k-th largest of the scores in several flat arrays, k >= 1;
+    none may be NaN."""
     lows = [part.min() for part in parts if part.size]
     if np.isnan(lows).any():  # `min` is NaN if any entry is.
         raise ValueError("Scores hold NaN, which cannot be ranked.")
@@ -126,15 +119,7 @@ def kth_largest(parts, k):
 
 
 def apply(masks, weights):
-    """Returns the weights with pruned entries at zero.
-
-    Args:
-        masks: Dict of boolean arrays by name.
-        weights: Dict of tensors by name.
-
-    Returns:
-        Dict of tensors by name.
-    """
+    """Returns the weights, a dict of tensors, with pruned entries at zero."""
     return {
         name: w
         if masks[name].all()

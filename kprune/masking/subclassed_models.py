@@ -78,11 +78,8 @@ class WrappedModel(ConstructedModel):
 def replace_layers(model, replace, mixin):
     """Returns a model with layers replaced, ready to be saved and loaded.
 
-    Args:
-        model: A model without wrappers that nobody else uses.
-        replace: Function from a layer to what to put in its place, or `None`.
-        mixin: Subclass of `ConstructedModel` for the class of a model whose
-            constructor makes the layers.
+    As of `cloning.replace_layers`. `mixin` is a subclass of `ConstructedModel`
+    for the class of a model whose constructor makes the layers.
     """
     new = cloning.replace_layers(model, replace)
     if not keras_internals.lists_layers(new):

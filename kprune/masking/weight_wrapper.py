@@ -16,9 +16,6 @@ class WeightWrapper(keras.layers.Wrapper):
 
     A subclass defines `_names`, `_attach`, `_shown`, `_assigned` and
     `_options`, and ends its constructor with `_build_if_made`.
-
-    Args:
-        layer: A Keras layer, a whole model included.
     """
 
     def __init__(self, layer, **kwargs):

@@ -43,13 +43,10 @@ class Weight:
 
 
 class View(tuple):
-    """The weights of a model, in its order: what `find` returns.
+    """The weights of a `model`, in its order: what `find` returns.
 
     What looks for the weights of a model takes a view of it as well, and does
     not walk through the model again. A view tells of the model as it was.
-
-    Attributes:
-        model: The model.
     """
 
     def __new__(cls, model, found):
@@ -177,13 +174,10 @@ def matched(pattern, names, what):
 def children(layer, rebuilt=False):
     """Returns the (name, sub-layer) pairs of a layer.
 
-    The name is the layer's own in a graph, else the attribute that holds it.
-
-    Args:
-        layer: A Keras layer.
-        rebuilt: Whether a constructor, not a config, makes the layer anew on
-            loading. Default names such as `dense_17` then change with every
-            copy, and are counted from the start of each graph instead.
+    The name is the layer's own in a graph, else the attribute that holds it. If
+    a constructor, not a config, makes the layer anew on loading, it is
+    `rebuilt`: default names such as `dense_17` then change with every copy, and
+    are counted from the start of each graph instead.
     """
     if keras_internals.is_graph(layer):
         names = [child.name for child in layer.layers]

@@ -113,17 +113,14 @@ def folds(model):
     `strip` stores the values."""
     _check_built(model)
     kind = weight_wrapper.WeightWrapper
-    return any(map(_folds, weight_wrapper.wrappers(model, kind)))
+    found = weight_wrapper.wrappers(model, kind)
+    return any(hasattr(type(wrapper), "fold") for wrapper in found)
 
 
 @contextlib.contextmanager
 def masked(model):
-    """Shows the weights of a model as its masks leave them. In reading only:
-    within it, nothing can be made or assigned.
-
-    Args:
-        model: A Keras model, wrapped or not, or a `weights.View` of it.
-    """
+    """Shows the weights of a model, or of a `weights.View` of it, as its masks
+    leave them. In reading only: within it, nothing can be made or assigned."""
     shown = [
         (w.variable, where(w.mask, w.variable.value))
         for w in weights.find(model)
@@ -131,11 +128,6 @@ def masked(model):
     ]
     with keras.StatelessScope(shown):
         yield
-
-
-def _folds(layer):
-    """Whether a layer is a wrapper that can store what it computes with."""
-    return hasattr(type(layer), "fold")
 
 
 def _folded(model):
@@ -146,7 +138,7 @@ def _folded(model):
         copy = _copy_of_constructed(model)
 
     def unwrapped(layer):
-        if not _folds(layer):
+        if not hasattr(type(layer), "fold"):
             return None
         layer.fold()
         return layer.layer
@@ -249,13 +241,9 @@ def set_notes(model, notes):
 
 
 def set_pruned_behavior(model, keep_pruned_values, dense_gradients):
-    """Sets what happens to the pruned entries of a wrapped model.
-
-    Args:
-        model: A wrapped model, changed in place. If it is compiled, its
-            training step will be traced anew.
-        keep_pruned_values, dense_gradients: Whether pruned entries keep their
-            stored values and get gradients (see `Masked`).
+    """Sets whether pruned entries of a wrapped model keep their stored values
+    and get gradients (see `Masked`). A compiled one's training step is
+    traced anew.
     """
     for wrapper in wrappers(model):
         wrapper.set_pruned_behavior(keep_pruned_values, dense_gradients)

@@ -18,10 +18,8 @@ class Ranking:
         allocate: An allocation, a function (see `kprune.allocation`).
         alive: Dict from weight name to booleans: entries that may be kept.
         groups: Dict from family to the scores of the groups that may be kept.
-        live: Dict from family to booleans over all its groups: which ones
-            may be kept.
-        seed: Integer, for ties.
-        number: Integer, of the round.
+        live: Dict from family to booleans, which of all its groups these are.
+        seed, number: Integers, for ties, and of the round.
     """
 
     grouping: object

@@ -2,15 +2,8 @@
 
 
 def differences(there, here):
-    """Returns in which keys two dicts differ, sorted.
-
-    Args:
-        there, here: Dicts.
-
-    Returns:
-        List of `(key, value there, value here)`. A value is `None` where
-        there is no key.
-    """
+    """Returns where two dicts differ, sorted: (key, value there, value here),
+    with `None` where there is no key."""
     keys = sorted({**there, **here})
     pairs = [(key, there.get(key), here.get(key)) for key in keys]
     return [(key, a, b) for key, a, b in pairs if a != b]

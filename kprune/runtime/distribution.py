@@ -51,16 +51,9 @@ def scope(strategy):
 def mean_over_shares(strategy, function, batch):
     """Returns the mean over a batch of what its shares give, weighted by size.
 
-    To be called in a `tf.function`, within the strategy's scope.
-
-    Args:
-        strategy: A `tf.distribute.Strategy` of several replicas.
-        function: Function of a part of the batch to a list of tensors, each a
-            mean over its examples. It runs once on each replica.
-        batch: A structure of tensors, the same on every worker.
-
-    Returns:
-        List of tensors, the same on every replica.
+    To be called in a `tf.function`, within the strategy's scope. `function`
+    takes a part of the batch, gives a list of means over its examples, and runs
+    once on each replica. The batch is the same on every worker.
     """
 
     def on_replica():
@@ -157,16 +150,9 @@ def _total(strategy, values):
 
 
 def check_in_step(strategy, variables):
-    """Raises unless all replicas, here and elsewhere, hold the same values.
-
-    Args:
-        strategy: A `tf.distribute.Strategy`.
-        variables: List of Keras variables of one copy per replica, such as
-            the weights that train. (Of batch normalization's statistics each
-            replica has its own.)
-
-    Raises:
-        RuntimeError: If they differ.
+    """Raises `RuntimeError` unless all replicas, here and elsewhere, hold the
+    same values of Keras variables of one copy per replica. (Of batch
+    normalization's statistics each replica has its own.)
     """
     if replicas(strategy) == 1:
         return

@@ -6,13 +6,7 @@ import difflib
 def choose(name, choices, what):
     """Returns `choices[name]`, or says which names are near.
 
-    Args:
-        name: String.
-        choices: Dict by name.
-        what: String, what the name is a name of, for the error.
-
-    Raises:
-        ValueError: If `name` is not one of `choices`.
+    `what` says what the name is a name of, for the `ValueError`.
     """
     if isinstance(name, str) and name in choices:
         return choices[name]
@@ -30,16 +24,7 @@ def unknown(name, names, what):
 
 
 def check_options(options, known, of):
-    """Raises unless all options are known.
-
-    Args:
-        options: Iterable of names.
-        known: Names of the options that there are.
-        of: String, what they are options of, for the error.
-
-    Raises:
-        ValueError: If one of `options` is not one of `known`.
-    """
+    """Raises `ValueError` unless all options `of` something are known."""
     for name in options:
         if name in known:
             continue

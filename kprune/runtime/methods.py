@@ -115,16 +115,8 @@ def of_module(module):
 
 
 def find(name, *used_by):
-    """Returns the method that a call is given by name.
-
-    Args:
-        name: String.
-        *used_by: The call, and others whose methods it takes.
-
-    Raises:
-        ValueError: If there is none; the error says which are near, or which
-            call takes it.
-    """
+    """Returns the method of a name that one of some calls takes; the
+    `ValueError` says which are near, or which call takes it."""
     known = methods()
     found = known.get(name) if isinstance(name, str) else None
     if found is None:

@@ -7,11 +7,7 @@ class Progress:
     """Shows how far scoring is, in batches, or in rounds if it reads no data.
 
     How many batches there will be is known as passes over them begin, and
-    taken to be the same in each round.
-
-    Args:
-        rounds: How many rounds there will be.
-        verbose: 0 shows nothing.
+    taken to be the same in each round. A `verbose` of 0 shows nothing.
     """
 
     def __init__(self, rounds=1, verbose=0):

@@ -12,16 +12,9 @@ from kprune.runtime import checks
 def stream(seed, *names):
     """Returns a NumPy generator that depends on the seed and the names alone.
 
-    The names are hashed with CRC-32, which unlike Python's `hash` is the same
-    in every process.
-
-    Args:
-        seed: Non-negative integer.
-        names: Strings or non-negative integers, for example a purpose and a
-            weight's name.
-
-    Returns:
-        A `numpy.random.Generator`.
+    Names are strings and integers >= 0, such as a purpose and a weight's name.
+    They are hashed with CRC-32, which unlike Python's `hash` is the same in
+    every process.
     """
     # The count first: NumPy takes a sequence that ends in 0 for one without.
     entropy = [seed, len(names)]

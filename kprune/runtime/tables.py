@@ -16,14 +16,8 @@ _LEAST = 16  # Characters that a column of words keeps when room is short.
 
 
 def markdown(head, rows, words=1):
-    """Returns a table in Markdown, without a line break at its end.
-
-    Args:
-        head: List of strings, the names of the columns.
-        rows: Lists of cells, which are written as `str` writes them.
-        words: How many columns hold words. Those after them hold numbers,
-            which are aligned to the right.
-    """
+    """Returns a table in Markdown, without a line break at its end. The columns
+    behind the first `words` hold numbers, aligned to the right."""
     rule = ["---" if i < words else "---:" for i in range(len(head))]
     return "\n".join(map(markdown_row, [head, rule, *rows]))
 
@@ -36,13 +30,8 @@ def markdown_row(cells):
 def terminal(head, rows, words=(0,), width=100):
     """Returns a table as plain text between rules, without colours.
 
-    Args:
-        head: List of strings, the names of the columns.
-        rows: Lists of strings, a cell for each column.
-        words: Which columns hold words, by number. They are aligned to the
-            left and fold where the table is wider than `width`; the others
-            hold numbers, which stay whole.
-        width: Characters to fit the table in.
+    Columns of `words` are aligned to the left and fold where the table is wider
+    than `width` characters; the others hold numbers, which stay whole.
     """
     table = Table(
         box=_RULE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)

@@ -88,16 +88,13 @@ def size(batch):
 
 
 def class_balanced(data, per_class, seed=0):
-    """Draws the same number of examples of each class.
+    """Draws `per_class` examples of each class without replacement, shuffled.
 
     Args:
-        data: Arrays `(x, y)` with class numbers `y`, or a data set of them.
-        per_class: How many examples to draw per class, without replacement.
+        data: Arrays `(x, y)` or `(x, y, sample_weight)` with class numbers
+            `y`, or a data set of them. Several inputs come back as they are.
+        per_class: Integer.
         seed: Integer >= 0.
-
-    Returns:
-        Arrays `(x, y)`, or `(x, y, sample_weight)` if the data has weights,
-        shuffled. A model's several inputs come as they are in the data.
 
     Raises:
         ValueError: If a class has fewer examples than asked for, or the
@@ -193,13 +190,7 @@ def refuse_what_is_read_once(data):
 
 
 def arrays_of(data):
-    """Returns arrays, or structures of them, that have one length.
-
-    Args:
-        data: Tuple of what can be made arrays, or dicts or lists of them.
-
-    Returns:
-        `(parts, length)`, a tuple and an integer > 0.
+    """Returns arrays, or structures of them, and the one length that they have.
 
     Raises:
         ValueError: If they have several lengths, or none.
@@ -249,7 +240,7 @@ def _checked(element, place):
 
 
 def synthetic(model, loss, batch_size=None, seed=0):
-    """Makes one batch of Gaussian inputs and uniformly drawn labels.
+    """Makes one batch (x, y) of Gaussian inputs and uniformly drawn labels.
 
     Masks from corrupted data were found as good as from the real (Su et al.,
     2020, https://arxiv.org/abs/2009.11094), which makes this a usable start.
@@ -259,9 +250,6 @@ def synthetic(model, loss, batch_size=None, seed=0):
         loss: The loss to make labels for, or `None` for an inferred one.
         batch_size: Number of examples. Defaults to 128.
         seed: Integer >= 0.
-
-    Returns:
-        One batch (x, y).
     """
     user_warnings.warn(
         "No data was given, so scores are taken on one synthetic batch "

@@ -14,13 +14,9 @@ from kprune.scoring import losses
 
 @dataclasses.dataclass(frozen=True)
 class ScoringData:
-    """Batches and loss, checked against each other and the model.
-
-    Args:
-        batches: A `kprune.scoring.batches.Batches`.
-        loss: The loss, as `compile` takes it.
-        function: Function of (y_true, y_pred, temperature, sample_weight) to
-            a scalar, the mean over the examples.
+    """Batches and loss, as `compile` takes it, checked against each other and
+    the model. `function` of (y_true, y_pred, temperature, sample_weight)
+    gives a scalar, the mean over the examples.
     """
 
     batches: reader.Batches
@@ -29,19 +25,10 @@ class ScoringData:
 
 
 def read(model, data, loss, scoring, seed=0, dtype="float32"):
-    """Opens the data, settles the loss, and checks that all fits.
+    """Opens the data, settles the loss, and checks that all fits the model.
 
-    Args:
-        model: A built Keras model. It is left as it was.
-        data: As `fit` takes it, or `None` for a synthetic batch.
-        loss: As `compile` takes it, or `None` for the compiled or an inferred
-            one.
-        scoring: A `kprune.ScoringConfig`: which batches, and which objective.
-        seed: Integer >= 0, for drawing examples and the synthetic batch.
-        dtype: What the loss is computed in.
-
-    Returns:
-        A `ScoringData`.
+    `data`, `loss`, `scoring` and `seed` are those of `kprune.prune`; the loss
+    is computed in `dtype`.
 
     Raises:
         ValueError: If inputs, labels, loss and model do not fit together.

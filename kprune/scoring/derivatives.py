@@ -22,13 +22,11 @@ class Derivatives:
 
     Args:
         network: Function of (inputs, training) to outputs: a Keras model.
-        variables: List of the variables that are replaced by given values.
-        masks: List of mask variables, which are replaced by True.
+        variables, masks: Variables that are replaced by given values, by True.
         loss: Function of (y_true, y_pred, temperature, sample_weight) to a
             scalar.
         batch_statistics: Whether batch normalization uses the batch's own.
-        dropout: Whether dropout is on.
-        half: Whether part of the network computes in float16.
+        dropout, half: Whether dropout is on, and float16 in use.
         strategy: A `tf.distribute.Strategy`.
     """
 
@@ -60,7 +58,7 @@ class Derivatives:
         return not self._half and distribution.replicas(self._strategy) == 1
 
     def __call__(self, kind, values, batch, temperature=1.0, vectors=()):
-        """Computes one kind of derivative.
+        """Returns one kind of derivative, a list of tensors.
 
         Args:
             kind: `"value"`, `"gradient"`, `"hvp"`, `"gradient_hvp"` (along
@@ -70,9 +68,6 @@ class Derivatives:
             batch: (x, y) or (x, y, sample_weight).
             temperature: Logits are divided by it.
             vectors: List of tensors, the direction of an hvp.
-
-        Returns:
-            List of tensors.
         """
         compute = self._function(kind, values, batch, temperature)
         if not self._half:

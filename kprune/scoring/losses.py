@@ -10,16 +10,8 @@ _SPARSE = ("SparseCategoricalCrossentropy", "sparse_categorical_crossentropy")
 
 
 def resolve(model, loss, outputs, labels):
-    """Returns the loss to use: the given, the compiled, or an inferred one.
-
-    Args:
-        model: A Keras model.
-        loss: As `compile` takes it, or `None`.
-        outputs: The model's outputs on one batch.
-        labels: The labels of that batch.
-
-    Returns:
-        A loss as `compile` takes it, or `None` for the compiled one.
+    """Returns the loss to use, as `compile` takes it: the given, the compiled
+    (`None`), or one inferred from a batch of the model's outputs and labels.
     """
     if loss is not None:
         try:
@@ -130,11 +122,6 @@ def soften(loss, outputs, temperature):
     Probabilities are softened through their logarithms, which differ from the
     logits by a constant per example only. Outputs of a loss that is no
     cross-entropy have no temperature and stay as they are.
-
-    Args:
-        loss: One loss, or a list or dict of them.
-        outputs: Tensor, or a structure of them.
-        temperature: Float > 0.
     """
     if temperature == 1.0:
         return outputs
@@ -171,14 +158,8 @@ def neg_logit(loss):
     """Returns minus the mean logit of the true class, as a loss.
 
     FORCE's released code differentiates this when it scores, though its
-    networks are trained on the cross-entropy of the same logits.
-
-    Args:
-        loss: The cross-entropy of logits that the model is trained with,
-            which tells whether labels are class numbers or one-hot.
-
-    Returns:
-        Function of (y_true, y_pred, sample_weight) to a scalar.
+    networks are trained on the cross-entropy of the same logits: `loss`, which
+    tells whether labels are class numbers or one-hot.
     """
     if keras.tree.is_nested(loss) or not keras_internals.reads_logits(loss):
         raise ValueError(

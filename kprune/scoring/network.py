@@ -12,19 +12,15 @@ from kprune.scoring.derivatives import Derivatives, at_least_float32
 class Network:
     """The weights of a model, and the network that is computed with them.
 
+    `weights` (float32 or wider), `masks`, `variables` and `layouts` are dicts
+    by name of the prunable weights but those excluded, `others` one by path of
+    the values of all other trainable variables. The loss is computed in
+    `dtype`; `half` says whether part of the network computes in float16.
+
     Args:
         model: A built Keras model, wrapped or not, or a `weights.View` of it.
         exclude: Names of prunable weights to leave out.
         precision: As of `kprune.ScoringConfig`.
-
-    Attributes:
-        layouts: Dict from name to the `Layout` of each prunable weight.
-        weights: Dict from name to its values, float32 or wider.
-        others: Dict from path to the values of all other trainable variables.
-        masks: Dict from name to its current mask.
-        variables: Dict from name to its variable.
-        dtype: What the loss is computed in.
-        half: Whether part of the network computes in float16.
     """
 
     def __init__(self, model, exclude, precision):

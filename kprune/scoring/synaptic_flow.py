@@ -18,10 +18,6 @@ class Flow:
     Every parameter and moving statistic enters by its absolute value, batch
     normalization is in inference mode, and the softmax or sigmoid that a
     Sequential or Functional model ends in is left out: its sum is constant.
-
-    Args:
-        model: A built Keras model.
-        variables: Dict from weight name to the model's variable.
     """
 
     def __init__(self, model, variables):
@@ -37,15 +33,10 @@ class Flow:
         self._checked = False
 
     def scores(self, weights, masks):
-        """Returns |w| dR / d|w|, with R of the weights that are kept.
+        """Returns |w| dR / d|w|, with R of the weights that are kept, float64
+        >= 0.
 
-        Args:
-            weights: Dict of tensors by name; their signs do not matter.
-            masks: Dict of boolean arrays by name. What is pruned counts as
-                zero in R and is scored by what it would carry.
-
-        Returns:
-            Dict of float64 tensors by name, all >= 0.
+        What is pruned counts as zero in R and is scored by what it would carry.
 
         Raises:
             ValueError: If the flow is not finite, or does not depend on the

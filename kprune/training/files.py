@@ -79,15 +79,10 @@ class CheckpointFiles:
             self.path(old).unlink(missing_ok=True)
 
     def latest(self):
-        """Returns the last checkpoint that is whole.
+        """Returns `(step, state)` of the last checkpoint that is whole, if any.
 
-        Damaged ones are named in a warning and passed over.
-
-        Returns:
-            `(step, state)`, or `None` if there is no checkpoint.
-
-        Raises:
-            ValueError: If there are checkpoints, and all are damaged.
+        Damaged ones are named in a warning and passed over; if all are, that is
+        a `ValueError`.
         """
         damaged = []
         for step in reversed(self.steps()):

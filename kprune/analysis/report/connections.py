@@ -22,15 +22,10 @@ layers = keras.layers
 
 
 def of(layer):
-    """Returns the call of a layer that carries paths, and nothing else.
+    """Returns the call of a layer that carries paths, and nothing else, or
+    `None` if its class is not known: a subclass may compute otherwise.
 
-    Args:
-        layer: A layer of a copy that is ours alone, which loses its
-            activation, or an operation such as `a * b` of its graph.
-
-    Returns:
-        A function in place of `layer.call`, or `None` if the class is not
-        known. A subclass of a known class is not: it may compute otherwise.
+    The layer is of a copy that is ours alone, and loses its activation.
     """
     rule = _rule(layer)
     return None if rule is None else rule(layer)

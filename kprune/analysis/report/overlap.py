@@ -12,13 +12,11 @@ def with_overlap(report, kept, against):
 
         overlap = |both keep| / |either keeps|
 
-    Args:
-        report: A `Report`. The rows that count are compared.
-        kept: Dict from weight name to a boolean array, for all rows.
-        against: Dict of masks, as `kprune.get_masks` gives.
+    `kept` is a dict of boolean arrays for all rows; those that count are
+    compared.
 
     Raises:
-        ValueError: If `against` is something else, or of other weights.
+        ValueError: If `against` is no dict of masks, or of other weights.
     """
     own = {row.name: kept[row.name] for row in report.rows if row.counts}
     _check(own, against, kept)

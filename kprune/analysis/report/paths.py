@@ -27,23 +27,16 @@ from kprune.runtime import keras_internals
 def find(model, variables, kept, inputs=None):
     """Returns which kept entries of each weight lie on a path.
 
-    Nothing of the model changes.
-
     Args:
-        model: A built Keras model, wrapped or not.
+        model: A built Keras model, left as it is.
         variables: Dict from weight name to the model's variable. All other
             parameters take no part.
-        kept: Dict from weight name to a boolean array of the weight's shape.
-        inputs: A batch as the model takes it, of which only shapes and dtypes
-            count. Defaults to what the model was built for.
-
-    Returns:
-        Dict from weight name to a boolean array.
+        kept: Dict from weight name to a boolean array.
+        inputs: A batch, of which only shapes and dtypes count.
 
     Raises:
         Exception: What the model raises, if it cannot be copied or traced.
-        ValueError: If the paths through a layer are not known, or the input
-            shapes are open.
+        ValueError: If paths through a layer, or input shapes, are not known.
     """
     for weight, variable in variables.items():
         if not keras.backend.is_float_dtype(variable.dtype):
@@ -110,14 +103,8 @@ def _traced(compute, ones, masks):
 
 
 def _carry_paths(model):
-    """Makes a copy that is ours alone carry paths, and nothing else.
-
-    Returns:
-        A `CallLog` of its layers.
-
-    Raises:
-        ValueError: If a layer of a class that is not known has weights.
-    """
+    """Makes a copy that is ours alone carry paths, and nothing else, and
+    returns a `CallLog` of its layers."""
     log, known = CallLog(), set()
     found = keras_internals.all_layers(model)
     for one in [*found, *_operations(found)]:

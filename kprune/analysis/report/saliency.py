@@ -20,14 +20,7 @@ def with_saliency(report, model, kept, data, loss=None, batches=None):
         gradient norm = sqrt(sum (dL/dw)^2)
 
     over the kept entries w of the weights that count, with dL/dw taken in the
-    pruned network.
-
-    Args:
-        report: A `Report`.
-        model: Its model.
-        kept: Dict from weight name to a boolean array, for all rows.
-        data, loss: As for `kprune.prune`.
-        batches: How many batches of `data` to read. Defaults to all.
+    pruned network. `kept` is a dict of boolean arrays for all rows.
     """
     objective = Objective(model, data, loss, ScoringConfig(batches=batches))
     sparse = masks.apply(

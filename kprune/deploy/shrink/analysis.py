@@ -13,14 +13,9 @@ from kprune.graph.calls import Graph
 class Analysis:
     """A graph, the rule for each call, and the channels that are constant.
 
-    Attributes:
-        graph: A `Graph`.
-        flow: Dict from call to its `Flow`, or `None` where there is none.
-        unfit: Dict from call to why there is none.
-        values: Array over all channels: the value of a channel that is the
-            same for all of the model's inputs, everywhere in its map, and
-            NaN of one that is not.
-        readers: List of `Reader`.
+    `flow` has the `Flow` of each call, or `None`, and `unfit` then the reason.
+    `values` is an array over all channels: the value of one that is the same
+    for all of the model's inputs, everywhere in its map, and NaN of others.
     """
 
     graph: Graph
@@ -32,16 +27,12 @@ class Analysis:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Reader:
-    """A layer where input channels end.
+    """A layer with a kernel, where input channels end.
 
-    Attributes:
-        layer: A layer with a kernel.
-        flow: Its `Linear`.
-        inputs, outputs: Numbers of its channels, in its first call.
-        values: Values of the inputs that are constant and the same in all
-            calls, and NaN for the others.
-        links: (inputs, outputs) booleans, True where the kernel is not zero.
-        calls: Its calls.
+    `inputs` and `outputs` are the numbers of its channels in its first call,
+    `values` those of the inputs that are constant and the same in all calls,
+    NaN for others, and `links` is (inputs, outputs), True where the kernel is
+    not 0.
     """
 
     layer: object

@@ -20,11 +20,8 @@ _WORTHWHILE = 7 / 8
 class Fold:
     """What a layer takes over from input channels that it loses.
 
-    Attributes:
-        bias: What to add to its output channels, those that go included, or
-            `None`.
-        merged: `None`, or (input that takes over, inputs that it takes over,
-            how many times each).
+    `bias` is what to add to its output channels, those that go included, and
+    `merged` (input that takes over, inputs it takes over, how many times each).
     """
 
     bias: np.ndarray | None = None

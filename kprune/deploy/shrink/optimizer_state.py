@@ -27,11 +27,8 @@ def check(model):
 def carry(model, source, small, pairs):
     """Gives a smaller model's optimizer the state of the model's.
 
-    Args:
-        model: The compiled model.
-        source: What `pairs` tell of: the model, or a stripped copy of it.
-        small: The smaller model, compiled alike.
-        pairs: From `rebuild`: variables of `source` and `small`, and cuts.
+    `pairs` come from `rebuild` and tell of `source`: the model, or a stripped
+    copy of it.
     """
     old, new = model.optimizer, small.optimizer
     if not old.built:

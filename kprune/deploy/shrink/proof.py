@@ -12,18 +12,10 @@ _OPEN = (64, 128, 256)  # Sizes to try for open dimensions.
 
 
 def check(model, small):
-    """Raises unless a smaller model has the outputs of the model it is of.
+    """Raises `RuntimeError` unless a smaller model has the model's outputs.
 
     Rounding is told from error: where the outputs differ by more than 1e-5 of
     the largest, both are computed in float64 too.
-
-    Args:
-        model: A Keras model, wrapped or not.
-        small: The smaller model made of it.
-
-    Raises:
-        RuntimeError: If outputs differ, or are not finite, or if the model
-            does not take random inputs.
     """
     x = _inputs(model)
     if _error(model, small, x) <= _TOLERANCE:

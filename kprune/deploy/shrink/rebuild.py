@@ -12,15 +12,9 @@ from kprune.runtime import keras_internals, seeds
 
 
 def rebuild(view, decision):
-    """Returns a smaller model and where its variables come from.
-
-    Args:
-        view: A `weights.View` of the model that `decision` is about.
-        decision: A `Decision`.
-
-    Returns:
-        A model that is not compiled, and a list of (variable of the model,
-        variable in its place, (axis, indices) pairs of what is kept).
+    """Returns a smaller model, not compiled, and where its variables come from:
+    (variable of the model, variable in its place, (axis, indices) of what is
+    kept).
     """
     model = view.model
     known = keras_internals.known_objects(keras_internals.all_layers(model))

@@ -18,16 +18,11 @@ from kprune.graph import groups
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Decision:
-    """What goes and what stays.
+    """What goes and what `stays`, booleans over all channels.
 
-    Attributes:
-        analysis: The `Analysis` it was drawn from.
-        stays: Booleans over all channels.
-        why: Function from a channel's number to why it stays, or `None` if
-            it has to because it varies.
-        folds: Dict from layer to its `Fold`, for layers that lose inputs.
-        parts: Dict from layer to the indices, among the channels that its
-            input keeps, of those that it reads.
+    `why` is a function from a channel's number to why it stays, or `None` if it
+    has to because it varies. `parts` is a dict from layer to the indices, among
+    the channels that its input keeps, of those that it reads.
     """
 
     analysis: Analysis

@@ -6,15 +6,8 @@ import numpy as np
 
 
 def cuts(decision):
-    """Returns what is kept of the variables of each layer that is followed.
-
-    Args:
-        decision: A `Decision`.
-
-    Returns:
-        Dict from the id of a variable to (axis, indices) pairs. A variable
-        that is kept whole is not in it.
-    """
+    """Returns what is kept of the variables of layers that are followed: (axis,
+    indices) pairs by the id of each that is not kept whole."""
     found = {}
     for call, flow in decision.analysis.flow.items():
         if flow is None or not flow.owns or call.crossing:

@@ -33,8 +33,7 @@ class Group:
         method: Name of the method, or its label in the paper.
         check: Name of the sanity check that was run in its place, or `None`.
         settings: Dict of what else differs from the defaults, by dotted key.
-        seeds: Tuple of the seeds, sorted.
-        measured: An `Accuracy`.
+        seeds, measured: Sorted tuple of the seeds, and an `Accuracy`.
         paper: Dict, what the runs' configs say of a paper.
     """
 

@@ -87,12 +87,8 @@ def run(config, kind, experiment, variants, seeds, runs, data_dir, tell):
     """Computes what there is no file of yet, and returns all results: a dict
     from a variant to the list of its results, by seed.
 
-    Args:
-        config, kind: Complete `ConfigDict` and a `Kind`.
-        experiment, variants, seeds: As `experiment_of` and `chosen` return.
-        runs: Path of the directory of all results.
-        data_dir: As for `kprune.datasets.load`.
-        tell: Function of (file name, result), called for each.
+    `runs` is the directory of all results; `tell` is called with (file name,
+    result) for each.
     """
     found = {}
     for label, variant in variants.items():

@@ -40,14 +40,9 @@ def cells(base, methods, sparsities, seeds, networks=(), checks=(None,)):
     """Returns the cells of a sweep: seed by seed, the dense one once in each,
     without saved models and without duplicates.
 
-    Args:
-        base: Config of all runs, complete.
-        methods: Strings: `"dense"`, labels of `variants(base.paper)`, or
-            names of methods.
-        sparsities, seeds: Floats and integers.
-        networks: Names of models. Defaults to that of `base`.
-        checks: Names of sanity checks to run each method with, and `None` for
-            the method itself. The dense run has none.
+    Methods are `"dense"`, labels of `variants(base.paper)` or names of methods;
+    networks default to that of `base`; checks are names of sanity checks to run
+    each method with, and `None` for the method itself.
     """
     known = {
         **{name: (name, {}) for name in experiment.methods()},

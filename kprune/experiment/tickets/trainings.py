@@ -20,12 +20,8 @@ def all_of(config, wanted, directory, data_dir, tell):
     """Returns the results of a seed, trained unless they are there: a dict from
     (level, variant) to one with `accuracy`, `sparsity` and `seconds`.
 
-    Args:
-        config: Config of the dense network, with the seed.
-        wanted: Dict, `config.paper.tickets`.
-        directory: Path of the seed's results.
-        data_dir: As for `kprune.datasets.load`.
-        tell: Function of (seed, level, variant, result), called for each.
+    `wanted` is `config.paper.tickets`; `tell` is called with (seed, level,
+    variant, result) for each.
     """
     directory = pathlib.Path(directory)
     # Each level has a model of its own, and TensorFlow warns of the tracing.

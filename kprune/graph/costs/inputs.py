@@ -7,16 +7,8 @@ from kprune.runtime import keras_internals
 
 
 def specs(model, inputs=None):
-    """Returns the inputs' structure of `tf.TensorSpec` and the batch size.
-
-    Args:
-        model: A built Keras model.
-        inputs: A batch as the model takes it, of which only shapes and dtypes
-            count. Defaults to one example of what the model was built for.
-
-    Raises:
-        ValueError: If the input shapes are open or not known.
-    """
+    """Returns the inputs' structure of `tf.TensorSpec` and the batch size, of a
+    batch or of one example of what the model was built for."""
     if inputs is None:
         try:
             inputs = keras_internals.input_specs(model)

@@ -38,10 +38,8 @@ _METHODS = ("call", "quantized_call")
 def count_uses(model, inputs=None):
     """Returns how often each entry of each weight is used on one example.
 
-    Nothing of the model changes.
-
     Args:
-        model: A built Keras model.
+        model: A built Keras model, left as it is.
         inputs: A batch as the model takes it, of which only shapes and dtypes
             count. Defaults to what the model was built for.
 

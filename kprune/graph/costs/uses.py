@@ -13,17 +13,10 @@ def knows(layer):
 
 
 def of_call(layer, variable, inputs, outputs):
-    """Returns how often an entry of a weight is used in one call.
+    """Returns how often an entry of a weight is used in one call, over the
+    whole batch, by the shapes of the first input and output.
 
-    Args:
-        layer: A layer of a class that is known.
-        variable: A weight of it.
-        inputs: Shape of the first input, batch included.
-        outputs: Shape of the first output, batch included.
-
-    Returns:
-        Integer over the whole batch, or `None` if the shapes are open or the
-        role of the weight is not known.
+    It is `None` if they are open or the role of the weight is not known.
     """
     known = variable.name in (*ROLES, "reverse_embeddings")
     if not known or None in inputs or None in outputs:

@@ -10,15 +10,8 @@ from kprune.graph.calls import Signal, runs_as_inference
 
 @dataclasses.dataclass(frozen=True)
 class Slices:
-    """An axis of a variable along which each channel has its entries.
-
-    Attributes:
-        axis: Which axis.
-        signal: The `Signal` whose channels it counts.
-        times: How many entries each channel has there.
-        reads: Whether they read the channel, which ends there, rather than
-            make it or pass it on.
-    """
+    """An axis of a variable along which each channel of `signal` has its
+    entries, `times` each. If it `reads`, the channel ends there."""
 
     axis: int
     signal: Signal
@@ -87,14 +80,8 @@ class Flow:
         raise NotImplementedError
 
     def axes(self, call):
-        """Returns which axes of the layer's variables count channels.
-
-        Args:
-            call: A `Call` that is followed.
-
-        Returns:
-            Dict from the name of a variable to a list of `Slices`.
-        """
+        """Returns a dict from the names of the layer's variables to lists of
+        `Slices`: which axes count channels in a `Call`."""
         del call
         return {}
 

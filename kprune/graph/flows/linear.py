@@ -49,14 +49,9 @@ class Weighted(Flow):
 class Linear(Weighted):
     """A kernel that joins any input channel with any output channel.
 
-    Args:
-        size: Name of the config's entry for the number of outputs.
-        in_axis, out_axis: Axes of the kernel.
-
-    Attributes:
-        merges: Whether one input channel can take over the kernel of another.
-        may_select: Whether it may be given a selection of the channels of its
-            input.
+    `size` names the config's entry for the number of outputs. If it `merges`,
+    one input channel can take over the kernel of another; if it `may_select`,
+    it may be given a selection of the channels of its input.
     """
 
     reads = True

@@ -10,15 +10,11 @@ from kprune.masking import weights
 
 
 class CoupledChannels:
-    """Groups of channels of a model, each with all that belongs to it.
+    """Groups of channels of a graph of layers, each with all that belongs to
+    it.
 
     A family is what the same weights make: the channels of a layer, or of all
     layers of a residual stage. It has the name of the first of these weights.
-
-    Args:
-        grain: A `kprune.Channel`.
-        model: A model that is a graph of layers, wrapped or not.
-        layouts: Dict from name to `Layout` of the weights to prune.
     """
 
     def __init__(self, grain, model, layouts):

@@ -57,12 +57,8 @@ def not_compiled(model):
 
 def clone_graph(model, clone, replaced):
     """Returns a Functional model anew, with inputs of the same kind: optional
-    and sparse ones too, which `clone_model` makes plain.
-
-    Args:
-        model: A Functional model.
-        clone: Function from a layer or operation to what takes its place.
-        replaced: Dict to add the new symbolic tensors to, by the id of the old.
+    and sparse ones too, which `clone_model` makes plain. The new symbolic
+    tensors are put into `replaced`, by the id of the old.
     """
     walk = nodes(model)
 
@@ -92,10 +88,8 @@ def adopt_graph(model, graph, replaced):
     """Makes a model compute by another graph and stay what else it is.
 
     Args:
-        model: A Sequential or Functional model, not compiled, of a class with
-            a constructor of its own.
-        graph: A plain Sequential or Functional model: the same graph with
-            layers replaced.
+        model: A graph of a class with a constructor of its own, not compiled.
+        graph: The same graph with layers replaced, a plain model.
         replaced: Dict from the id of each layer and symbolic tensor of `model`
             to that of `graph` in its place. Attributes of `model` follow.
     """
@@ -135,16 +129,11 @@ def output_layers(model):
 
 
 def nodes(model):
-    """Yields the calls in a graph of layers, in the order of computation.
+    """Yields the calls in a graph of layers, in the order of computation:
+    (operation, (args, kwargs), list of outputs), with symbolic tensors.
 
     Keras keeps them in lists by depth. A Sequential model passes nothing on
     but what a layer returns: arguments that Keras adds are left out.
-
-    Args:
-        model: A built Sequential or Functional model.
-
-    Yields:
-        (operation, (args, kwargs), list of outputs), with symbolic tensors.
     """
     chain = isinstance(model, keras.Sequential)
     by_depth = (model._functional if chain else model)._nodes_by_depth

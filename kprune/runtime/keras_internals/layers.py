@@ -50,16 +50,11 @@ def attributes(layer):
 
 
 def swap_children(parent, replace):
-    """Replaces sub-layers held in the attributes of a built layer.
+    """Replaces sub-layers and symbolic tensors in a built layer's attributes.
 
     A built layer refuses new state, and setting an attribute does not take
     the old value off Keras' list of sub-layers. So both the attribute and
     that list are rewritten in place, which keeps the order of the variables.
-
-    Args:
-        parent: A built layer or model.
-        replace: Function from a sub-layer or symbolic tensor to what to put in
-            its place (itself, to keep it).
     """
     swapped = {}
 
@@ -136,11 +131,8 @@ def known_objects(holders):
     """Lets configs name the functions and classes of the user's own.
 
     A copy goes through configs, which hold names. For Keras a lambda, a local
-    function or a class that nobody registered has none to be found by.
-
-    Args:
-        holders: Layers, losses, metrics ... They, and the functions and
-            objects in their attributes, are made known.
+    function or a class that nobody registered has none to be found by. Those of
+    the `holders` (layers, losses, metrics) and their attributes are made known.
     """
     known, renamed = {}, []
     for holder in holders:

@@ -31,9 +31,6 @@ def mend_multi_worker_fit(strategy):
 
     All workers must call it at the same place of the program. It does nothing
     for a strategy of one process, nor a second time.
-
-    Args:
-        strategy: A `tf.distribute.Strategy`.
     """
     if not spans_workers(strategy):
         return

@@ -42,33 +42,23 @@ def forget_compiled_functions(model):
 
 
 def build_training(model, batch):
-    """Makes the variables of a compiled model's optimizer and metrics.
-
-    `fit` makes them with its first step.
-
-    Args:
-        model: A compiled Keras model.
-        batch: What the data set gives, or its `element_spec`. Only shapes and
-            types are looked at.
+    """Makes the variables of a compiled model's optimizer and metrics, as `fit`
+    does with its first step, for what a data set gives, or its `element_spec`.
     """
     with model.distribute_strategy.scope():
         model._symbolic_build(data_batch=batch)
 
 
 def training_loss(model, loss=None, dtype=None):
-    """Returns the loss as `fit` computes it, without regularization.
+    """Returns the loss as `fit` computes it, without regularization: a function
+    of (y_true, y_pred, sample_weight), of its own state, built by its first
+    call.
 
     Args:
         model: A Keras model, compiled unless `loss` is given.
-        loss: As `compile` takes it: a name, a `keras.losses.Loss`, a function,
-            or a list or dict of these. Defaults to the compiled one.
+        loss: As `compile` takes it. Defaults to the compiled one.
         dtype: What to compute it in. Defaults to that of each loss, which is
             what `keras.config.floatx()` was when the loss was made.
-
-    Returns:
-        Function of (y_true, y_pred, sample_weight) that returns a scalar, of
-        its own state: the compiled one's trackers are not touched. The first
-        call builds it.
     """
     from keras.src.trainers.compile_utils import CompileLoss
 
@@ -113,16 +103,11 @@ def _loss_in(loss, dtype):
 
 
 def set_loss_scaling(function):
-    """Replaces how Keras' losses are divided among replicas.
+    """Replaces how Keras' losses are divided among replicas, and returns the
+    function from a loss value to a loss value that was there.
 
     Every mean that a Keras loss takes is divided by the number of replicas,
     through a function of one module. A release without it divides nothing.
-
-    Args:
-        function: Function from a loss value to a loss value.
-
-    Returns:
-        The function that was there.
     """
     from keras.src.losses import loss as module
 
@@ -161,17 +146,10 @@ def slots(optimizer, variable):
     """Returns the optimizer's variables that follow `variable` entry by entry.
 
     Keras keeps one list per kind of slot (momentum, second moment, moving
-    average ...), in the order of the trainable variables. Statistics of
-    another shape, such as Adafactor's row and column sums, have no entry of
-    their own for a weight and are left out.
-
-    Args:
-        optimizer: A built Keras optimizer. A loss-scaling or multi-optimizer
-            is looked into.
-        variable: A trainable variable of the model.
-
-    Returns:
-        A list of variables, each of the shape of `variable`.
+    average ...), in the order of the trainable variables. Statistics of another
+    shape, such as Adafactor's row and column sums, have no entry of their own
+    for a weight and are left out. A loss-scaling or multi-optimizer is looked
+    into.
     """
     inner = [getattr(optimizer, "inner_optimizer", None)]
     inner += list(getattr(optimizer, "_inner_optimizers", None) or [])
@@ -199,17 +177,12 @@ def slots(optimizer, variable):
 
 
 def averages(variable):
-    """Returns the moving averages (EMA) of a variable about to be constrained.
+    """Returns the moving average (EMA) of what Keras has handed to a
+    constraint, a list of one variable or none.
 
     Keras takes the average of weights before it applies their constraint,
     and `fit` ends by assigning the average. The optimizer that is at work is
     known by the name scope it has opened.
-
-    Args:
-        variable: What Keras has handed to a constraint.
-
-    Returns:
-        A list of one variable, or of none.
     """
     try:
         from keras.src.backend.common import global_state

@@ -22,11 +22,9 @@ from kprune.scoring.neurons import stack
 class ClassSums:
     """Sums of activations by class, and the weights that read them.
 
-    Args:
-        name: Name of the output layer's kernel.
-        sums: Float64 array (K, d): of K classes, the sum over the examples of
-            each class of what each of d neurons puts out.
-        kernel: Float64 array (d, K), the output layer's kernel.
+    `sums` is a float64 array (K, d): of K classes, the sum over the examples of
+    each class of what each of d neurons puts out. `kernel` (d, K) is the output
+    layer's, `name` its name.
     """
 
     name: str
@@ -49,14 +47,6 @@ def class_sums(objective, weights, masks):
     The network runs as in inference, with the weights given where the masks
     are True. Sample weights multiply their examples. Under a `tf.distribute`
     strategy each replica takes its share of each batch.
-
-    Args:
-        objective: A `kprune.Objective`, for the model and the data.
-        weights: Dict of dense weights by name.
-        masks: Dict of the current masks.
-
-    Returns:
-        `ClassSums`.
 
     Raises:
         ValueError: If the network has no dense output layer over several

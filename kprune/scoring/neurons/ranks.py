@@ -4,16 +4,8 @@ import numpy as np
 
 
 def places(scores, second, rng):
-    """Returns the place of each score in descending order, from 1 on.
-
-    Args:
-        scores: Float array (d,).
-        second: Float array (d,), decides among equal scores.
-        rng: A `numpy.random.Generator`, for what is equal in both.
-
-    Returns:
-        Integer array (d,), a permutation of 1 .. d.
-    """
+    """Returns the place of each score in descending order, a permutation of
+    1 .. d. Among equals `second` decides, then a draw."""
     order = np.lexsort((rng.random(len(scores)), -second, -scores))
     found = np.empty(len(scores), np.int64)
     found[order] = np.arange(1, len(scores) + 1)
@@ -21,17 +13,10 @@ def places(scores, second, rng):
 
 
 def class_ranks(scores, alive, rng):
-    """Returns the rank of each neuron for each class: the best is 1.
+    """Returns the rank of each neuron for each class, (d, K): the best is 1.
 
     Among equals the one with the larger sum over the classes comes first.
-
-    Args:
-        scores: Float array (d, K) of class-wise scores.
-        alive: Boolean array (d,). Neurons that are gone share the rank d.
-        rng: A `numpy.random.Generator`.
-
-    Returns:
-        Integer array (d, K).
+    Neurons that are not `alive` share the rank d.
     """
     found = np.full(scores.shape, len(scores), np.int64)
     total = scores.sum(axis=1)
@@ -41,17 +26,11 @@ def class_ranks(scores, alive, rng):
 
 
 def break_ties(totals, second, gap, rng):
-    """Returns what to take off totals so that equal ones fall apart.
+    """Returns what to take off totals, in [0, gap), so that equal ones fall
+    apart.
 
-    Args:
-        totals: Float array (d,). What lies within `gap` of the next smaller
-            counts as equal.
-        second: Float array (d,): among equals the largest loses nothing.
-        gap: Float > 0. What is taken off is less.
-        rng: A `numpy.random.Generator`, for what is equal in both.
-
-    Returns:
-        Float array (d,), in [0, gap).
+    What lies within `gap` of the next smaller counts as equal. Among equals the
+    largest in `second` loses nothing; what is equal in both is drawn.
     """
     order = np.argsort(-totals, kind="stable")
     opens = np.diff(-totals[order], prepend=-np.inf) > gap
@@ -67,23 +46,14 @@ def break_ties(totals, second, gap, rng):
 
 
 def rank_scores(scores, alive, rng, logarithms=False):
-    """Returns Linear or Log OSSuM's scores, class by class.
+    """Returns Linear or Log OSSuM's scores, class by class, float64 (d, K):
 
         - rank_c(j),  or  - ln rank_c(j)
 
     less what decides between neurons of equal sum: the larger sum of the
     scores given, then a draw. Of the ranks that is less than a half, of the
     logarithms less than 1e-9, to which sums of logarithms of equal products
-    are equal.
-
-    Args:
-        scores: Float array (d, K) of class-wise scores.
-        alive: Boolean array (d,), which neurons are not gone.
-        rng: A `numpy.random.Generator`.
-        logarithms: Whether to take those of the ranks.
-
-    Returns:
-        Float64 array (d, K). Higher is kept.
+    are equal. `alive` says which of the d neurons are not gone.
     """
     ranks = class_ranks(scores, alive, rng).astype(np.float64)
     gap = 0.5

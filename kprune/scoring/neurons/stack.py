@@ -12,11 +12,8 @@ from kprune.runtime import keras_internals, seeds, user_warnings
 class Read:
     """A dense layer and what it reads.
 
-    Args:
-        name: Name of its kernel, as `kprune.masking.weights.find` has it.
-        layer: The `Dense` layer.
-        operation: The layer in the graph: the same, or its wrapper.
-        features: Model from the network's inputs to what the layer is given.
+    `name` is its kernel's, `operation` the layer in the graph (it, or its
+    wrapper), `features` a model from the network's inputs to what it is given.
     """
 
     name: str
@@ -26,10 +23,7 @@ class Read:
 
 
 def output_layer(model):
-    """Returns the output layer of a network, as a `Read`.
-
-    Args:
-        model: A built graph of layers, wrapped or not.
+    """Returns the output layer of a graph of layers, as a `Read`.
 
     Raises:
         ValueError: Unless it is one dense layer of several units.
@@ -50,17 +44,11 @@ def output_layer(model):
 
 
 def hidden_layers(model):
-    """Returns the dense layers below the output layer, in order of the model.
+    """Returns the dense layers below the output layer, each a `Read`, and it
+    last.
 
     Goes back from the output layer through what has no weights, for as long
     as there is one dense layer before, each of whose units is one input.
-
-    Args:
-        model: As for `output_layer`.
-
-    Returns:
-        List of `Read`, with the output layer last: each reads the one before
-        it. Of a network without hidden dense layers, the output layer alone.
     """
     found = [output_layer(model)]
     while True:
@@ -71,14 +59,8 @@ def hidden_layers(model):
 
 
 def masks_of(model, reads):
-    """Returns the masks of dense layers that are to lose neurons.
-
-    Args:
-        model: A wrapped model.
-        reads: List of `Read`, of the model or of another one of its layers.
-
-    Returns:
-        Dict from the name of each kernel to a boolean array of its own.
+    """Returns the masks of dense layers that are to lose neurons, boolean
+    arrays by the name of the kernel.
 
     Raises:
         ValueError: If one of them has no mask.

@@ -24,12 +24,8 @@ def curves(model, experiment, seed, data):
     """Returns the test accuracy in percent of each method at each number of
     neurons, lists by method.
 
-    Args:
-        model: A plain network of one hidden layer.
-        experiment: Dict with `kept`, the numbers of neurons, `methods`, and
-            `supermask`, options of `kprune.learned.learned_gates`.
-        seed: Integer, for what methods draw.
-        data: ((x, y), (x_test, y_test)).
+    `experiment` is a dict with `kept`, the numbers of neurons, `methods`, and
+    `supermask`, options of `kprune.learned.learned_gates`.
     """
     train, (x_test, y_test) = data
     made, read = neurons.hidden_layers(model)

@@ -18,14 +18,12 @@ _OF_THE_BEST = ("widths", "removed", "validation", "test")
 
 def search(model, experiment, seed, data):
     """Prunes a network to all combinations of widths; arguments are as in
-    `deep`, but for the experiment.
+    `deep`.
 
-    Args:
-        experiment: Dict with `widths`, a list of the widths that each hidden
-            layer may have; `methods`, of a recipe that ends in `_norm` or
-            prune-and-build; `validation`, how many of the last training
-            images are held out; `examples`, how many of the first are scored
-            on.
+    `experiment` is a dict with `widths`, those that each hidden layer may have,
+    `methods`, of a recipe that ends in `_norm` or prune-and-build,
+    `validation`, how many of the last training images are held out, and
+    `examples`, how many of the first are scored on.
 
     Returns:
         Dict with `points`: from method to a list of (share of the parameters

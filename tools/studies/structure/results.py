@@ -10,16 +10,9 @@ import numpy as np
 class Results:
     """Cells, by what they are of. Values are arrays over the seeds.
 
-    Args:
-        paths: Paths of the cells' JSON files.
-
-    Attributes:
-        layers: Names of the weights, in the order of the network.
-        sizes: Array of their numbers of entries.
-        stages: The stage of each layer: its name up to the first underscore,
-            such as `"block5"`.
-        seeds, sparsities: Sorted lists.
-        methods: List of those that prune, in the order of the paths.
+    `layers` are the names of the weights, in the order of the network, `sizes`
+    their numbers of entries, and `stages` their names up to the first
+    underscore, such as `"block5"`.
     """
 
     def __init__(self, paths):

@@ -18,17 +18,15 @@ def subnetwork(build, experiment, seed, dataset):
     Args:
         build: Function that returns a plain network of logits.
         experiment: Dict with `method`, `sparsity` and `options` of
-            `kprune.select`, `training` (as for `training.optimizer`, with
-            `batch_size`, and `global_epochs` for one ranking of all weights),
-            and `draws`, how many times it is tested.
+            `kprune.select`, `training` (with `batch_size`, and `global_epochs`
+            for one ranking of all weights), and `draws`, its tests.
         seed: Integer, of the scores and the order of the data.
-        dataset: Dict of arguments of `kprune.datasets.load`.
+        dataset: Arguments of `kprune.datasets.load`.
 
     Returns:
-        Dict with `untrained` (the accuracy that the weights have), `test`
-        (the mean of the draws), `plain` (of the network that `kprune.strip`
-        returns), `epochs` (the accuracy after each), all in percent, with
-        `sparsity` and `moved`, how many weights have another value.
+        Dict with the accuracies in percent, `untrained` (that the weights
+        have), `test` (the mean of the draws), `plain` (once stripped) and
+        `epochs`, with `sparsity` and `moved`, how many weights moved.
     """
     model = build()
     training, sparsity = experiment["training"], experiment.get("sparsity")

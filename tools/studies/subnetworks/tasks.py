@@ -14,19 +14,16 @@ def permuted(build, experiment, seed, dataset):
     Args:
         build: Function that returns a plain network of logits.
         experiment: Dict with `tasks`, their number, `options` of
-            `kprune.learned.SupermaskStack`, `training` (as for
-            `training.optimizer`, with `batch_size`), and `inference`: a list
-            of dicts of options of `infer`, each with a `label`.
+            `kprune.learned.SupermaskStack`, `training` (with `batch_size`), and
+            `inference`: dicts of options of `infer`, each with a `label`.
         seed: Integer, of scores, orders and permutations.
-        dataset: Dict of arguments of `kprune.datasets.load_arrays`, and
-            `augment`, which it does not take.
+        dataset: Arguments of `kprune.datasets.load_arrays`, and `augment`.
 
     Returns:
-        Dict with `tasks`, a list of dicts: the accuracy with the task `given`
-        and, for each label, that with the task inferred for each batch of the
-        test set, and `LABEL, tasks`, the share of batches of which it was
-        inferred right, all in percent; and with `moved`, how many weights have
-        another value after the last task.
+        Dict with `tasks`, dicts in percent: the accuracy with the task `given`
+        and, for each label, that with the task inferred for each batch, and
+        `LABEL, tasks`, the share of batches of which it was inferred right; and
+        with `moved`, how many weights have another value after the last task.
     """
     training = experiment["training"]
     arguments = {k: v for k, v in dataset.items() if k != "augment"}
