@@ -77,6 +77,8 @@ class CheckpointFiles:
             ) from error
         for old in self.steps()[: -self.keep]:
             self.path(old).unlink(missing_ok=True)
+        for half in self.directory.glob(".step-*"):  # Of a killed process.
+            half.unlink(missing_ok=True)
 
     def latest(self):
         """Returns `(step, state)` of the last checkpoint that is whole, if any.

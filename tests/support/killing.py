@@ -120,7 +120,9 @@ def killed(workdir, epochs, kills, draws):
 
 
 def last_step(workdir):
-    names = [p.stem for p in pathlib.Path(workdir).glob("checkpoints/*.npz")]
+    names = [
+        p.stem for p in pathlib.Path(workdir).glob("checkpoints/step-*.npz")
+    ]
     return max((int(name.removeprefix("step-")) for name in names), default=-1)
 
 

@@ -42,13 +42,18 @@ def test_a_state_comes_back_as_it_was(tmp_path):
 def test_the_last_ones_are_kept(tmp_path):
     files = CheckpointFiles(tmp_path, keep=2)
     (tmp_path / "mine.npz").touch()
+    (tmp_path / ".step-3.npz").touch()  # As a killed process leaves it.
     for step in (5, 10, 100, 1000000000):
         files.save(step, STATE)
     assert files.steps() == [100, 1000000000]
     assert files.latest()[0] == 1000000000
-    assert (tmp_path / "mine.npz").exists()
+    assert sorted(os.listdir(tmp_path)) == [
+        "mine.npz",
+        "step-000000100.npz",
+        "step-1000000000.npz",
+    ]
     for keep in (0, -1, 1.5, True):
-        with pytest.raises(ValueError, match="positive integer"):
+        with pytest.raises(ValueError, match="an integer >= 1, how many"):
             CheckpointFiles(tmp_path, keep=keep)
 
 
