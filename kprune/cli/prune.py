@@ -33,7 +33,9 @@ def define(flags):
     flags.require("model", "NAME.keras")
     flags.string("out", None, "File to write, NAME.keras.")
     flags.require("out", "NAME.keras")
-    flags.string("method", "grasp", f"One of {', '.join(methods('prune'))}.")
+    flags.string(
+        "method", "magnitude", f"One of {', '.join(methods('prune'))}."
+    )
     flags.float("sparsity", None, "Share of the weights to remove, in [0, 1).")
     text = "In place of --sparsity, the share of the cost to leave: flops=0.5 "
     flags.string("target", None, f"{text}or parameters=0.5.")

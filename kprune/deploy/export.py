@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.masking import wrapping
+from kprune.masking import made_up, wrapping
 from kprune.runtime import keras_internals
 
 
@@ -35,9 +35,7 @@ def export(model, path):
     path = pathlib.Path(path)
     check_free(path)
     plain = wrapping.strip(model)
-    arguments = keras_internals.call_arguments(plain)
-    x = keras_internals.example_inputs(arguments)
-    expected = _outputs(plain, x) if x else None
+    x, expected = _example(plain)
     with _written_as_a_whole(path) as directory:
         plain.export(directory, verbose=False)
         return None if expected is None else _difference(directory, x, expected)
@@ -77,19 +75,21 @@ def check_free(path):
         )
 
 
-def _outputs(model, x):
+def _example(model):
+    """Returns made-up inputs and the outputs for them, or `None` twice."""
     try:
-        with keras.StatelessScope():  # The state of an RNN stays.
-            return model(*x, training=False)
-    except Exception as error:
-        if keras_internals.is_graph(model):
-            return None  # An open dimension that needs more than 64, say.
-        shapes = keras.tree.map_structure(lambda a: tuple(a.shape), x)
+        return made_up.taken(model)
+    except ValueError as error:
+        known = keras_internals.call_arguments(model)
+        if keras_internals.is_graph(model) or not known:
+            return None, None
+        shapes = keras.tree.map_structure(lambda a: tuple(a.shape), known)
         raise ValueError(
             f"Model {model.name!r} cannot be exported: it does not take the "
             "inputs that Keras has recorded of it. Expected one argument (a "
             "tensor, or a list or dict of tensors), or a `build` with an "
-            f"argument for each. Received: inputs of shape {shapes}: {error}"
+            f"argument for each. Received: inputs of shape {shapes}: "
+            f"{error.__cause__}"
         ) from error
 
 
@@ -97,7 +97,7 @@ def _difference(directory, x, expected):
     """Returns how far outputs differ, or raises if it is more than computing
     in another order may explain."""
     loaded = tf.saved_model.load(directory)  # Holds the variables.
-    served = tf.nest.flatten(loaded.serve(*x))
+    served = tf.nest.flatten(loaded.serve(*keras.tree.map_structure(_dense, x)))
     worst = 0.0
     for one, other in zip(served, tf.nest.flatten(expected), strict=True):
         one, other = np.asarray(one, "float64"), np.asarray(other, "float64")
@@ -109,3 +109,8 @@ def _difference(directory, x, expected):
             )
         worst = max(worst, np.abs(np.nan_to_num(one - other)).max(initial=0))
     return worst
+
+
+def _dense(x):
+    """Returns what Keras serves in place of sparse inputs."""
+    return tf.sparse.to_dense(x) if isinstance(x, tf.SparseTensor) else x

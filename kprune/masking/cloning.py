@@ -9,10 +9,9 @@ through: a copy is always a plain Keras model.
 import contextlib
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from kprune.masking import layer_copies, weights
+from kprune.masking import layer_copies, made_up, weights
 from kprune.runtime import keras_internals, seeds, user_warnings
 
 _no_scope = contextlib.nullcontext()
@@ -211,42 +210,9 @@ def _copy_constructed(model, change_config):
         layer_copies.copy_trainable(model, new)
         layer_copies.copy_values(model, new)
         if change_config is layer_copies.unchanged and plain is type(model):
-            _check_outputs(model, new)
+            # Keras records a constructor's arguments only if the class defines
+            # `get_config`. Else the copy has another rate of dropout, say.
+            made_up.prove(model, new, (False, True))
     except Exception as error:
         raise layer_copies.cannot_copy(model, error) from error
     return new
-
-
-def _check_outputs(model, new):
-    """Raises if a copy computes something else.
-
-    Keras records the arguments of a model's constructor only if the class
-    defines `get_config`. The copy has their defaults otherwise, another rate
-    of dropout, say.
-    """
-    x = keras_internals.example_inputs(keras_internals.call_arguments(model))
-
-    def outputs(one, training):
-        with keras.StatelessScope():
-            flat = keras.tree.flatten(one(*x, training=training))
-        return [np.asarray(z, "float64") for z in flat]
-
-    def same(first, second):
-        return all(
-            np.allclose(a, b, 0, 1e-2 * np.abs(a).max(initial=0), True)
-            for a, b in zip(first, second, strict=True)
-        )
-
-    for training in (False, True):
-        try:
-            one, again, other = (
-                outputs(m, training) for m in (model, model, new)
-            )
-        except Exception:
-            return  # It takes other inputs than Keras has recorded.
-        # Else it draws from a random state that is not its own.
-        if same(one, again) and not same(one, other):
-            raise ValueError(
-                "The copy has other outputs. Its class may lack a "
-                "`get_config` that returns the constructor's arguments."
-            )

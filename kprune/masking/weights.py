@@ -98,6 +98,21 @@ def find(model, inside_wrapper=False):
     return View(model, found)
 
 
+def check_built(model):
+    """Raises `ValueError` unless it is a Keras model that has its weights."""
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "Expected `model` to be a keras.Model. "
+            f"Received: {type(model).__name__}"
+        )
+    unbuilt = any(not layer.built for layer in model.layers)
+    if not model.built or (unbuilt and not model.variables):
+        raise ValueError(
+            f"Model {model.name!r} is not built, so it has no weights yet. "
+            "Call it on data once, or give it an `keras.Input`, first."
+        )
+
+
 def named(model):
     """Yields (name, variable) for every variable that a layer of a model owns.
 

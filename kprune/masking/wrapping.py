@@ -9,13 +9,27 @@ import functools
 import keras
 import numpy as np
 
-from kprune.masking import cloning, layer_copies, weight_wrapper, weights
+from kprune.masking import (
+    cloning,
+    folding,
+    made_up,
+    weight_wrapper,
+    weights,
+)
 from kprune.masking.masked import Masked, where
 from kprune.masking.subclassed_models import WrappedModel, replace_layers
 from kprune.runtime import keras_internals, lookup
+from kprune.runtime.renamed import taken_as
 
 
-def wrap(model, inplace=False, keep_pruned_values=False, dense_gradients=False):
+@taken_as(live="keep_pruned_values")
+def wrap(
+    model,
+    inplace=False,
+    keep_pruned_values=False,
+    dense_gradients=False,
+    prove=True,
+):
     """Returns the model with an all-True mask on each prunable weight.
 
     Sequential and Functional models are rebuilt, nested ones too, with the
@@ -29,6 +43,9 @@ def wrap(model, inplace=False, keep_pruned_values=False, dense_gradients=False):
             the model itself instead of a copy. Defaults to `False`.
         keep_pruned_values, dense_gradients: Whether pruned entries keep their
             stored values and get gradients (see `Masked`).
+        prove: Whether to compare the outputs of the copy with the model's, on
+            made-up inputs, a forward pass of each. A model whose inputs are
+            not known is not compared.
 
     Returns:
         A Keras model with the same outputs.
@@ -76,10 +93,12 @@ def wrap(model, inplace=False, keep_pruned_values=False, dense_gradients=False):
             set_masks(new, get_masks(model))
             set_notes(new, {name: w.note for name, w in before.items()})
         cloning.carry_compile(model, new)
+    if prove:
+        made_up.prove(model, new)
     return new
 
 
-def strip(model):
+def strip(model, prove=True):
     """Returns a plain Keras model with the masks folded into the weights.
 
     The result knows nothing of kprune and loads where it is not installed.
@@ -91,30 +110,31 @@ def strip(model):
 
     Args:
         model: A Keras model, wrapped or not. It is left as it was.
+        prove: As of `wrap`. Where values are folded in, nothing is compared.
 
     Returns:
         A Keras model with the same outputs, compiled alike with a fresh
         optimizer if `model` is compiled.
+
+    Raises:
+        ValueError: If the model cannot be copied.
     """
-    if folds(model):
-        return _folded(model)
+    folded = folding.folds(model)  # A choice may be drawn anew with each call.
+    new = folding.folded(model) if folded else _plain(model)
+    cloning.carry_compile(model, new)
+    if prove and not folded:
+        made_up.prove(model, new)
+    return new
+
+
+def _plain(model):
     new = cloning.plain_copy(model)
     names = {w.name: w for w in weights.find(new)}
     for weight in weights.find(model):
         if weight.mask is not None:
             target = names[weight.name].variable
             target.assign(where(weight.mask, target.value))
-    cloning.carry_compile(model, new)
     return new
-
-
-def folds(model):
-    """Whether a model computes with functions of its weights, of which
-    `strip` stores the values."""
-    _check_built(model)
-    kind = weight_wrapper.WeightWrapper
-    found = weight_wrapper.wrappers(model, kind)
-    return any(hasattr(type(wrapper), "fold") for wrapper in found)
 
 
 @contextlib.contextmanager
@@ -128,33 +148,6 @@ def masked(model):
     ]
     with keras.StatelessScope(shown):
         yield
-
-
-def _folded(model):
-    """Returns a plain model with the weights that wrappers compute with."""
-    if keras_internals.lists_layers(model):
-        copy = cloning.plain_copy(model)
-    else:
-        copy = _copy_of_constructed(model)
-
-    def unwrapped(layer):
-        if not hasattr(type(layer), "fold"):
-            return None
-        layer.fold()
-        return layer.layer
-
-    plain = cloning.replace_layers(copy, unwrapped)
-    plain.__class__ = layer_copies.plain_class(plain)
-    cloning.carry_compile(model, plain)
-    return plain
-
-
-def _copy_of_constructed(model):
-    """Returns a copy of a model whose constructor makes the layers, with its
-    wrappers and all values."""
-    new = type(model).from_config(model.get_config())
-    layer_copies.copy_values(model, new)
-    return new
 
 
 def get_masks(model):
@@ -260,7 +253,7 @@ def check_model(model):
     """Returns the `weights.View` of a model, or of the view that is given;
     raises unless the model is built and has a prunable weight."""
     if not isinstance(model, weights.View):
-        _check_built(model)
+        weights.check_built(model)
     found = weights.find(model)
     if any(w.skipped is None or w.mask is not None for w in found):
         return found
@@ -270,20 +263,6 @@ def check_model(model):
         "least one trainable kernel or embedding. "
         + (f"Skipped: {reasons}." if found else "It has no kernels at all.")
     )
-
-
-def _check_built(model):
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            "Expected `model` to be a keras.Model. "
-            f"Received: {type(model).__name__}"
-        )
-    unbuilt = any(not layer.built for layer in model.layers)
-    if not model.built or (unbuilt and not model.variables):
-        raise ValueError(
-            f"Model {model.name!r} is not built, so it has no weights yet. "
-            "Call it on data once, or give it an `keras.Input`, first."
-        )
 
 
 def _checked_mask(mask, weight):

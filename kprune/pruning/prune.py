@@ -15,7 +15,7 @@ from kprune.scoring.objective import Objective
 @renamed(**config.WAYS)
 def prune(
     model,
-    method="grasp",
+    method="magnitude",
     sparsity=None,
     *,
     target=None,
@@ -26,6 +26,7 @@ def prune(
     on_collapse="warn",
     seed=0,
     inplace=False,
+    prove=True,
     verbose="auto",
     **options,
 ):
@@ -35,7 +36,8 @@ def prune(
         model: A built Keras model: Sequential, Functional, nested or
             subclassed; wrapped or not. It is left as it was.
         method: A name (`kprune.methods("prune")`), a `kprune.Pruner`, or a
-            criterion function of (objective, weights, masks).
+            criterion function of (objective, weights, masks). Defaults to
+            `"magnitude"`, which looks at no data.
         sparsity: Share of the groups to remove, in [0, 1). A group is what
             the granularity removes as one: a weight, unless said otherwise.
             Shares count prunable weights that are not excluded. May be left
@@ -59,6 +61,8 @@ def prune(
             `"warn"` (default), `"error"` or `"ignore"`.
         seed: Integer >= 0, for ties, random scores and synthetic data.
         inplace: For subclassed models only: change the model itself.
+        prove: Whether to prove the copy, before it is pruned, by a forward
+            pass on made-up inputs (see `kprune.wrap`).
         verbose: `"auto"`, 0 or 1. 1 shows progress over rounds and batches.
         **options: Axes that replace those of the method, `granularity`,
             `allocation`, `schedule`, `rounds`, `recover` and `exclude` (see
@@ -108,7 +112,7 @@ def prune(
     )
     asked = f"target {target}" if target else f"sparsity {sparsity}"
     _answer_collapse(masks, asked, on_collapse)
-    wrapped = wrapping.wrap(view, inplace=inplace)
+    wrapped = wrapping.wrap(view, inplace=inplace, prove=prove)
     view = weights.find(wrapped)
     wrapping.set_masks(view, masks)
     wrapping.set_notes(view, notes)
@@ -120,7 +124,7 @@ def prune(
 @renamed(**config.WAYS)
 def score(
     model,
-    method="grasp",
+    method="magnitude",
     *,
     data=None,
     loss=None,

@@ -1,6 +1,7 @@
 """Arguments that had another name in 0.1, and what to write now."""
 
 import functools
+import warnings
 
 
 def renamed(**ways):
@@ -35,5 +36,30 @@ def renamed(**ways):
             return call(*args, **kwargs)
 
         return checked
+
+    return decorate
+
+
+def taken_as(**names):
+    """Lets a call take arguments by former names too, with a
+    `DeprecationWarning`.
+
+    Args:
+        **names: By former name, the present one.
+    """
+
+    def decorate(call):
+        @functools.wraps(call)
+        def translated(*args, **kwargs):
+            for name in sorted(kwargs.keys() & names.keys()):
+                warnings.warn(
+                    f"`{name}` is now called `{names[name]}`.",
+                    DeprecationWarning,
+                    stacklevel=2,
+                )
+                kwargs[names[name]] = kwargs.pop(name)
+            return call(*args, **kwargs)
+
+        return translated
 
     return decorate

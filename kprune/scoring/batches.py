@@ -270,6 +270,9 @@ def synthetic(model, loss, batch_size=None, seed=0):
                 f"Model {model.name!r} takes inputs of open shape {shape}, so "
                 "no synthetic batch can be made. Pass `data=`."
             )
+        if dtype == "string":
+            words = keras_internals.vocabulary(model)
+            return rng.choice(words, (count, *shape))
         if "int" in dtype:
             return rng.integers(0, limit, (count, *shape)).astype(dtype)
         return rng.normal(size=(count, *shape)).astype(dtype)
@@ -279,7 +282,8 @@ def synthetic(model, loss, batch_size=None, seed=0):
 
     def labels(one, z):
         z = np.asarray(z, "float32")
-        one = losses.infer(model, z) if one is None else keras.losses.get(one)
+        if one is None:  # Among others.
+            return z
         classes = z.shape[-1]
         if losses.wants_integers(one):
             return rng.integers(0, classes, z.shape[:-1]).astype("int32")
@@ -295,12 +299,9 @@ def synthetic(model, loss, batch_size=None, seed=0):
     outputs = keras.tree.map_structure(
         lambda z: np.zeros((count, *z.shape[1:]), "float32") + z[:1], outputs
     )
-    if keras.tree.is_nested(loss) and len(loss) == len(
-        keras.tree.flatten(outputs)
-    ):
-        each = loss.values() if isinstance(loss, dict) else loss
-        flat = keras.tree.flatten(outputs)
-        y = [labels(one, z) for one, z in zip(each, flat, strict=True)]
-        return x, keras.tree.pack_sequence_as(outputs, y)
-    y = keras.tree.map_structure(lambda z: labels(loss, z), outputs)
-    return x, y
+    if loss is None:
+        loss = losses.infer(model, outputs)
+    each = losses.by_output(model, loss, outputs)
+    pairs = zip(each, keras.tree.flatten(outputs), strict=True)
+    y = [labels(keras.losses.get(one), z) for one, z in pairs]
+    return x, keras.tree.pack_sequence_as(outputs, y)

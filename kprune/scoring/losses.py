@@ -84,20 +84,47 @@ def wants_integers(loss):
     return name in _SPARSE or type(loss).__name__ in _SPARSE
 
 
+def by_output(model, loss, outputs):
+    """Returns the loss of each output, in their flat order, as Keras pairs
+    them: one for all, by place, or by name in any order; `None` where there is
+    none."""
+
+    def at(path):
+        found = loss
+        for step in path:
+            if isinstance(found, dict):
+                # Outputs in a list go by the names of their layers.
+                key = step if step in found else names.get(step)
+                found = found.get(key)
+            elif keras.tree.is_nested(found):
+                found = found[step]
+        if isinstance(found, dict) and not path:
+            (found,) = found.values()
+        return found
+
+    names = dict(enumerate(getattr(model, "output_names", None) or ()))
+    return [at(path) for path, _ in keras.tree.flatten_with_path(outputs)]
+
+
 def check_labels(model, loss, outputs, labels):
-    """Raises `ValueError` if the labels cannot belong to outputs and loss."""
+    """Raises `ValueError` if the labels cannot belong to outputs and loss.
+
+    Labels may be of another size than the outputs where Keras takes them.
+    """
     loss = compiled_loss(model) if loss is None else loss
     if keras.tree.is_nested(outputs) or keras.tree.is_nested(loss):
         return  # Keras' own check of the structure is as good.
     outputs, labels = np.asarray(outputs), np.asarray(labels)
     if wants_integers(loss):
         classes = outputs.shape[-1]
-        whole = np.equal(np.mod(labels, 1), 0).all()
-        if not whole or labels.min() < 0 or labels.max() >= classes:
+        given = labels[labels != getattr(loss, "ignore_class", None)]
+        whole = np.equal(np.mod(given, 1), 0).all()
+        below, above = given.min(initial=0) < 0, given.max(initial=0) >= classes
+        if not whole or below or above:
             raise ValueError(
                 "The labels do not fit the loss. Expected integers from 0 to "
                 f"{classes - 1}, for the {classes} outputs of the model. "
-                f"Received: values from {labels.min()} to {labels.max()}"
+                f"Received: values from {given.min()} to {given.max()}"
                 + ("" if whole else ", not all whole")
             )
         if labels.size * classes != outputs.size:
@@ -108,41 +135,39 @@ def check_labels(model, loss, outputs, labels):
                 "CategoricalCrossentropy)"
             )
     elif labels.size != outputs.size and keras_internals.is_keras_loss(loss):
-        raise ValueError(
-            "The labels do not fit the loss. Expected the shape of the "
-            f"outputs, {outputs.shape}. Received: labels of shape "
-            f"{labels.shape} (class numbers go with "
-            "SparseCategoricalCrossentropy)"
-        )
+        try:
+            keras.losses.get(loss)(labels, outputs)
+        except Exception as error:
+            raise ValueError(
+                "The labels do not fit the loss. Expected the shape of the "
+                f"outputs, {outputs.shape}. Received: labels of shape "
+                f"{labels.shape} (class numbers go with "
+                f"SparseCategoricalCrossentropy): {error}"
+            ) from error
 
 
-def soften(loss, outputs, temperature):
+def soften(losses, outputs, temperature):
     """Returns the outputs as they would be with logits / temperature.
 
     Probabilities are softened through their logarithms, which differ from the
     logits by a constant per example only. Outputs of a loss that is no
     cross-entropy have no temperature and stay as they are.
+
+    Args:
+        losses: List of the loss of each output, as `by_output` gives.
+        outputs: Tensor, or a structure of them.
+        temperature: Float > 0.
     """
     if temperature == 1.0:
         return outputs
-    if not keras.tree.is_nested(loss):
-        return keras.tree.map_structure(
-            lambda z: _soften(loss, z, temperature), outputs
-        )
-    if isinstance(loss, dict) and isinstance(outputs, dict):
-        return {
-            k: _soften(loss[k], z, temperature) if loss.get(k) else z
-            for k, z in outputs.items()
-        }
-    each = loss.values() if isinstance(loss, dict) else loss
-    return [
-        _soften(one, z, temperature)
-        for one, z in zip(each, outputs, strict=True)
-    ]
+    flat = keras.tree.flatten(outputs)
+    pairs = zip(losses, flat, strict=True)
+    found = [_soften(loss, z, temperature) for loss, z in pairs]
+    return keras.tree.pack_sequence_as(outputs, found)
 
 
 def _soften(loss, z, temperature):
-    logits = keras_internals.reads_logits(loss)
+    logits = loss and keras_internals.reads_logits(loss)
     if logits is None:
         return z
     if logits:

@@ -125,7 +125,7 @@ def test_prune_takes_arrays_and_options(written, digits):
 
 def test_prune_without_data_warns(written):
     with pytest.warns(UserWarning, match="one synthetic batch"):
-        written("--sparsity=0.5")
+        written("--method=snip --sparsity=0.5")
 
 
 def test_options_are_values():
@@ -142,7 +142,7 @@ def test_options_are_values():
     [
         ("--method=snipp", "Did you mean 'snip'"),
         ("--sparsity=1", "in [0, 1)"),
-        ("--options=temprature=3", "Did you mean 'temperature'"),
+        ("--method=grasp --options=temprature=3", "Did you mean 'temperature'"),
         ("--options=3", "key=value"),
         ("--options=rounds=3", "Expected --rounds="),
         ("--granularity=chanel", "Did you mean 'channel'"),
@@ -160,7 +160,12 @@ def test_prune_answers_bad_input(
 ):
     monkeypatch.chdir(saved.parent)
     out = tmp_path / "out.keras"
-    flags = (f"--model={saved}", f"--out={out}", "--sparsity=0.5", flag)
+    flags = (
+        f"--model={saved}",
+        f"--out={out}",
+        "--sparsity=0.5",
+        *flag.split(),
+    )
     assert expected in refusal("prune", *flags)
     assert list(tmp_path.iterdir()) == []
 

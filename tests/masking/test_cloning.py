@@ -329,7 +329,7 @@ def test_model_whose_config_lacks_its_arguments_is_refused():
     # Keras would save and copy it as one of less dropout.
     model = Forgetful(0.5)
     model(x)
-    with pytest.raises(ValueError, match="The copy has other outputs"):
+    with pytest.raises(ValueError, match="has other outputs"):
         kprune.wrap(model)
     assert kprune.wrap(model, inplace=True) is model
 
@@ -524,3 +524,62 @@ def test_weights_without_a_name_are_copied():
     model.layers[0].set_weights(normal(2, 3))
     x = normal(2, 3)
     np.testing.assert_array_equal(kprune.wrap(model)(x), model(x))
+
+
+def test_an_input_may_still_be_left_out():
+    @serializable
+    class Sum(layers.Layer):
+        def call(self, x, y=None):
+            return x if y is None else x + y
+
+        def compute_output_shape(self, x_shape, y_shape=None):
+            return x_shape
+
+    a, b = keras.Input((4,)), keras.Input((4,), optional=True)
+    model = keras.Model([a, b], layers.Dense(2)(Sum()(a, b)))
+    for x in ([normal(3, 4), None], [normal(3, 4), normal(3, 4)]):
+        assert_same(pruned(model)(x).shape, model(x).shape)
+        assert_same(kprune.wrap(model)(x), model(x))
+
+
+def test_tensors_that_a_class_keeps_belong_to_its_graph():
+    @serializable
+    class Pyramid(keras.Model):
+        def __init__(self, filters=4, **kwargs):
+            inputs = keras.Input((8, 8, 3))
+            first = layers.Conv2D(filters, 3)(inputs)
+            second = layers.Conv2D(filters, 3)(first)
+            super().__init__(inputs=inputs, outputs=second, **kwargs)
+            self.filters, self.levels = filters, {"1": first, "2": [second]}
+
+        def get_config(self):
+            return {"filters": self.filters, "name": self.name}
+
+    masked, x = pruned(Pyramid()), normal(2, 8, 8, 3)
+    levels = keras.Model(masked.inputs, masked.levels)(x)
+    assert_same(levels["2"][0], masked(x))
+
+
+def test_a_compile_of_its_own_is_not_guessed():
+    @serializable
+    class Own(keras.Sequential):
+        def compile(self, optimizer="sgd", loss=None, weight=1.0, **kwargs):
+            super().compile(optimizer, loss or "mse", **kwargs)
+
+    model = Own([keras.Input((4,)), layers.Dense(2)])
+    model.compile(weight=2.0)
+    with pytest.warns(UserWarning, match="call `compile` again"):
+        masked = pruned(model)
+    assert not masked.compiled
+
+
+def test_a_variable_frozen_by_itself_stays_frozen():
+    model = sequential((6,), layers.Dense(8), layers.Dense(3))
+    first, second = model.layers
+    first.kernel.trainable = second.bias.trainable = False
+    masked = pruned(model, prove=False)
+    assert [w.name for w in weights.find(masked) if w.mask is not None] == [
+        f"{second.name}/kernel"
+    ]
+    trained = [v.name for v in kprune.strip(masked).trainable_variables]
+    assert trained == ["bias", "kernel"]

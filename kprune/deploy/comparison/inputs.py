@@ -2,7 +2,7 @@
 
 import keras
 
-from kprune.runtime import keras_internals
+from kprune.runtime import keras_internals, seeds
 from kprune.scoring.batches import Batches
 
 
@@ -47,7 +47,8 @@ def made_up(model, batch_size):
         return keras.KerasTensor(shape, spec.dtype)
 
     specs = keras.tree.map_structure(of_size, _specs(model))
-    return keras_internals.example_inputs(specs)
+    rng = seeds.stream(0, "made-up inputs")
+    return keras_internals.random_inputs(model, specs, rng, batch_size, None)
 
 
 def check_taken(model, x):

@@ -9,7 +9,7 @@ from kprune.deploy.shrink.analysis import analyse
 from kprune.deploy.shrink.rebuild import rebuild
 from kprune.deploy.shrink.search import decide
 from kprune.graph import calls as graph_calls
-from kprune.masking import cloning, weights, wrapping
+from kprune.masking import cloning, folding, weights, wrapping
 from kprune.runtime import keras_internals
 
 
@@ -134,7 +134,7 @@ def _view(model):
     """Returns the view of a model that computes with what it stores, as its
     masks leave it: the model itself, or a stripped copy."""
     return weights.find(
-        wrapping.strip(model) if wrapping.folds(model) else model
+        wrapping.strip(model) if folding.folds(model) else model
     )
 
 

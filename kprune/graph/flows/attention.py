@@ -14,7 +14,6 @@ _MAKERS = ("query_dense", "key_dense", "value_dense")
 class Attention(Flow):
     owns = True
     reads = True
-    merges = False
 
     def unfit(self, call):
         if getattr(call.operation, "use_gate", False):

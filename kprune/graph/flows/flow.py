@@ -27,10 +27,15 @@ class Flow:
             its calls must keep the same channels.
         reads: Whether channels end here: outputs are sums over them, and the
             layer can do without one. See `linear.Linear`.
+        merges: Whether one input channel can take over the kernel of another.
+        may_select: Whether the layer may be given a selection of the channels
+            of its input.
     """
 
     owns = False
     reads = False
+    merges = False
+    may_select = False
 
     def of(self, layer):
         """Returns the flow of this very layer, by its options."""

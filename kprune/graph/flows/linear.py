@@ -49,14 +49,11 @@ class Weighted(Flow):
 class Linear(Weighted):
     """A kernel that joins any input channel with any output channel.
 
-    `size` names the config's entry for the number of outputs. If it `merges`,
-    one input channel can take over the kernel of another; if it `may_select`,
-    it may be given a selection of the channels of its input.
+    `size` names the config's entry for the number of outputs.
     """
 
     reads = True
     merges = True
-    may_select = False
 
     def __init__(self, size, in_axis=-2, out_axis=-1):
         self.size, self.in_axis, self.out_axis = size, in_axis, out_axis

@@ -20,8 +20,8 @@ from kprune.runtime.keras_internals.graphs import (
 from kprune.runtime.keras_internals.inputs import (
     call_arguments,
     check_inputs,
-    example_inputs,
     input_specs,
+    random_inputs,
 )
 from kprune.runtime.keras_internals.layers import (
     activation_name,
@@ -34,6 +34,7 @@ from kprune.runtime.keras_internals.layers import (
     swap_children,
     take_call_signature,
     take_rematerialization,
+    vocabulary,
 )
 from kprune.runtime.keras_internals.multi_worker import (
     mend_multi_worker_fit,
@@ -70,7 +71,6 @@ __all__ = [
     "compiled_loss",
     "compiles_by_itself",
     "default_name",
-    "example_inputs",
     "fed_arguments",
     "forget_compiled_functions",
     "functional_class",
@@ -85,6 +85,7 @@ __all__ = [
     "nodes",
     "not_compiled",
     "output_layers",
+    "random_inputs",
     "reads_logits",
     "set_loss_scaling",
     "slots",
@@ -94,4 +95,5 @@ __all__ = [
     "take_call_signature",
     "take_rematerialization",
     "training_loss",
+    "vocabulary",
 ]

@@ -1,11 +1,13 @@
 """What a model takes: specs of its inputs, and examples of them."""
 
-import math
-
 import keras
-import numpy as np
+import tensorflow as tf
 
 from kprune.runtime.keras_internals.graphs import is_graph
+from kprune.runtime.keras_internals.layers import (
+    smallest_vocabulary,
+    vocabulary,
+)
 
 
 def input_specs(model):
@@ -16,7 +18,8 @@ def input_specs(model):
         if structure is None:
             structure = inputs[0] if len(inputs) == 1 else inputs
         return keras.tree.map_structure(
-            lambda t: keras.KerasTensor(t.shape, t.dtype), structure
+            lambda t: keras.KerasTensor(t.shape, t.dtype, sparse=t.sparse),
+            structure,
         )
     arguments = call_arguments(model)
     if len(arguments) != 1:
@@ -50,19 +53,32 @@ def call_arguments(model):
     return [spec(shape) for shape in shapes if shape is not None]
 
 
-def example_inputs(specs):
-    """Returns a batch of two for a structure of input specs: waves, or zeros
-    and ones for integers, with an open dimension taken as 64."""
+def random_inputs(model, specs, rng, examples, size):
+    """Returns inputs for a structure of specs of a model.
 
-    def example(spec):
+    Args:
+        model: Keras model, whose vocabularies words and numbers come from.
+        specs: Structure of symbolic tensors.
+        rng: A `numpy.random.Generator`.
+        examples, size: What to take for an open batch and other dimension.
+    """
+    words = vocabulary(model)
+    top = smallest_vocabulary(model)
+
+    def draw(spec):
         batch, *rest = spec.shape
-        shape = [batch or 2] + [64 if n is None else n for n in rest]
+        shape = [batch or examples, *(size if n is None else n for n in rest)]
         dtype = keras.backend.standardize_dtype(spec.dtype)
-        places = np.arange(math.prod(shape)).reshape(shape)
-        waves = np.sin(places) if "float" in dtype else places % 2
-        return keras.ops.convert_to_tensor(waves, dtype)
+        if dtype == "string":
+            x = tf.constant(rng.choice(words, shape))
+        elif keras.backend.is_float_dtype(dtype):
+            x = keras.ops.cast(rng.normal(size=shape), dtype)
+        else:
+            top_here = 2 if dtype == "bool" else top
+            x = keras.ops.cast(rng.integers(0, top_here, shape), dtype)
+        return tf.sparse.from_dense(x) if spec.sparse else x
 
-    return keras.tree.map_structure(example, specs)
+    return keras.tree.map_structure(draw, specs)
 
 
 def check_inputs(model, x):
@@ -72,9 +88,7 @@ def check_inputs(model, x):
     expected = keras.tree.flatten(input_specs(model))
     received = keras.tree.flatten(x)
     fits = len(expected) == len(received) and all(
-        len(e.shape) == a.ndim
-        and all(n in (None, m) for n, m in zip(e.shape, a.shape, strict=True))
-        for e, a in zip(expected, received, strict=True)
+        map(_fits, expected, received)
     )
     if not fits:
         raise ValueError(
@@ -82,3 +96,16 @@ def check_inputs(model, x):
             f"shape {[tuple(e.shape) for e in expected]}. Received: "
             f"{[a.shape for a in received]}"
         )
+
+
+def _fits(spec, x):
+    """Whether an array is what is expected, or lacks or has a last axis of one,
+    which Keras adds or drops."""
+    expected, received = list(spec.shape), list(x.shape)
+    if len(expected) == len(received) + 1 and expected[-1] == 1:
+        received.append(1)
+    elif len(received) == len(expected) + 1 and received[-1] == 1:
+        received.pop()
+    return len(expected) == len(received) and all(
+        n in (None, m) for n, m in zip(expected, received, strict=True)
+    )

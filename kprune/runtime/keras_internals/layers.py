@@ -15,6 +15,7 @@ _BOOKKEEPING = {
     "_operations_by_depth",
     "_nodes_by_depth",
 }
+_OF_WORDS = (keras.layers.StringLookup, keras.layers.TextVectorization)
 _HELD = (keras.layers.Layer, keras.KerasTensor)
 
 
@@ -183,3 +184,15 @@ def smallest_vocabulary(model):
         x.input_dim for x in layers if isinstance(x, keras.layers.Embedding)
     ]
     return min(sizes, default=2)
+
+
+def vocabulary(model):
+    """Returns the words that the lookups of a model know, or a few others."""
+    words = {
+        word
+        for layer in model._flatten_layers()
+        if isinstance(layer, _OF_WORDS)
+        for word in layer.get_vocabulary()
+        if isinstance(word, str)
+    }
+    return sorted(words) or ["a", "b", "c"]

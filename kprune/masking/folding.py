@@ -1,0 +1,39 @@
+"""Models that compute with functions of their weights, and their values."""
+
+from kprune.masking import cloning, layer_copies, weight_wrapper, weights
+from kprune.runtime import keras_internals
+
+
+def folds(model):
+    """Whether a model computes with functions of its weights, of which
+    `strip` stores the values."""
+    weights.check_built(model)
+    kind = weight_wrapper.WeightWrapper
+    found = weight_wrapper.wrappers(model, kind)
+    return any(hasattr(type(wrapper), "fold") for wrapper in found)
+
+
+def folded(model):
+    """Returns a plain model with the weights that wrappers compute with."""
+    if keras_internals.lists_layers(model):
+        copy = cloning.plain_copy(model)
+    else:
+        copy = _copy_of_constructed(model)
+
+    def unwrapped(layer):
+        if not hasattr(type(layer), "fold"):
+            return None
+        layer.fold()
+        return layer.layer
+
+    plain = cloning.replace_layers(copy, unwrapped)
+    plain.__class__ = layer_copies.plain_class(plain)
+    return plain
+
+
+def _copy_of_constructed(model):
+    """Returns a copy of a model whose constructor makes the layers, with its
+    wrappers and all values."""
+    new = type(model).from_config(model.get_config())
+    layer_copies.copy_values(model, new)
+    return new
