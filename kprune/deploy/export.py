@@ -1,6 +1,7 @@
 """Writes a model as a SavedModel that TensorFlow alone can serve."""
 
 import contextlib
+import functools
 import pathlib
 import shutil
 import tempfile
@@ -37,8 +38,19 @@ def export(model, path):
     plain = wrapping.strip(model)
     x, expected = _example(plain)
     with _written_as_a_whole(path) as directory:
-        plain.export(directory, verbose=False)
+        _write(plain, directory)
         return None if expected is None else _difference(directory, x, expected)
+
+
+def _write(model, directory):
+    """Writes what `Model.export` does, but served as in inference."""
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    serve = functools.partial(keras_internals.infer, model)
+    archive.add_endpoint(
+        "serve", serve, keras_internals.serving_signature(model)
+    )
+    archive.write_out(directory, verbose=False)
 
 
 @contextlib.contextmanager

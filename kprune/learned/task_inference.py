@@ -8,10 +8,10 @@ is the one that, given more weight, makes the outputs surest:
     argmax -dH/d alpha_i,  H the mean entropy of softmax(f(x; sum alpha_i W_i))
 """
 
-import keras
 import numpy as np
 import tensorflow as tf
 
+from kprune.runtime import keras_internals
 from kprune.scoring import exact_moments
 
 
@@ -86,6 +86,6 @@ class Superposition:
         ]
         with (
             exact_moments.scoring(batch_statistics=True),
-            keras.StatelessScope(mixed),
+            keras_internals.stateless(self._model, mixed),
         ):
             return self._model(x, training=False)

@@ -46,8 +46,8 @@ def taken(model, examples=2):
 def outputs(model, x, training=False):
     """Returns what a model gives for the arguments `x`, a list of arrays. Its
     state stays, random state too."""
-    with keras.StatelessScope():
-        found = model(*x, training=training)
+    with keras_internals.stateless(model):
+        found = keras_internals.infer(model, *x, training=training)
     found = [keras.ops.convert_to_numpy(z) for z in keras.tree.flatten(found)]
     return [z.astype("float64") if z.dtype.kind in "fV" else z for z in found]
 

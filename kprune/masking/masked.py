@@ -88,7 +88,7 @@ class Masked(WeightWrapper):
         return self.masked
 
     def _attach(self, found):
-        pairs = []
+        pairs, owners = [], []
         for weight in found:
             if self.masked is None:
                 wanted = weight.skipped is None
@@ -96,6 +96,7 @@ class Masked(WeightWrapper):
                 wanted = weight.name in self.masked
             if not wanted:
                 continue
+            owners.append(weight.layer)
             own = weight.variable.constraint
             if isinstance(own, MaskConstraint):
                 # A layer that is held by two others, wrapped both.
@@ -118,7 +119,23 @@ class Masked(WeightWrapper):
         self.__dict__["masked"] = [
             w.name for w in found if id(w.variable) in masked
         ]
+        self.__dict__["_owners"] = owners
         return pairs
+
+    def call(self, *args, **kwargs):
+        self._check_no_lora()
+        return super().call(*args, **kwargs)
+
+    def _check_no_lora(self):
+        """Raises if LoRA adds to a weight what no mask removes, and what Keras
+        merges into the weight as it saves it."""
+        for layer in self.__dict__.get("_owners", ()):
+            if getattr(layer, "lora_enabled", False):
+                raise ValueError(
+                    f"LoRA was enabled on {layer.name!r}, which has a mask: "
+                    "what it adds would not be pruned. Expected LoRA on a "
+                    "model without masks: take `kprune.strip(model)` first."
+                )
 
     def _shown(self, variable, mask):
         show = _straight_through if self.dense_gradients else where
@@ -129,6 +146,7 @@ class Masked(WeightWrapper):
         return shown, value if variable.constraint.keep_pruned_values else shown
 
     def _options(self):
+        self._check_no_lora()
         return {
             "keep_pruned_values": self.keep_pruned_values,
             "dense_gradients": self.dense_gradients,

@@ -84,6 +84,7 @@ def replace_layers(model, replace, mixin):
     new = cloning.replace_layers(model, replace)
     if not keras_internals.lists_layers(new):
         new.__class__ = _wrapped_class(layer_copies.plain_class(new), mixin)
+        keras_internals.forget_traces(keras_internals.traced_layers(new))
     return new
 
 

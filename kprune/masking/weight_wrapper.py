@@ -88,9 +88,11 @@ class WeightWrapper(keras.layers.Wrapper):
         super().build(input_shape)
         found = weights.find(self.layer, inside_wrapper=True)
         self.__dict__["_pairs"] = self._attach(found)
+        self.__dict__["_traced"] = keras_internals.traced_layers(self.layer)
 
     def call(self, *args, **kwargs):
-        with _Scope(self) as scope:
+        traced = keras_internals.traced_anew(self.__dict__["_traced"])
+        with traced, _Scope(self) as scope:
             outputs = self.layer(*args, **kwargs)
         for loss in scope.losses:
             self.add_loss(loss)

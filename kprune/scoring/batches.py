@@ -294,7 +294,7 @@ def synthetic(model, loss, batch_size=None, seed=0):
         chosen = rng.integers(0, classes, z.shape[:-1])
         return np.eye(classes, dtype="float32")[chosen]
 
-    with keras.StatelessScope():  # A stateful layer stays as it is.
+    with keras_internals.stateless(model):  # A stateful layer stays as it is.
         outputs = model(keras.tree.map_structure(lambda a: a[:2], x))
     outputs = keras.tree.map_structure(
         lambda z: np.zeros((count, *z.shape[1:]), "float32") + z[:1], outputs

@@ -85,7 +85,7 @@ def _batches(model, data, loss, scoring, seed):
 def _outputs_on(model, x):
     """Runs the model on the first inputs, to see that they fit."""
     try:
-        with keras.StatelessScope():
+        with keras_internals.stateless(model):
             outputs = model(x, training=False)
     except Exception as error:
         shapes = keras.tree.map_structure(np.shape, x)

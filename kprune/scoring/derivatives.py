@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.runtime import distribution
+from kprune.runtime import distribution, keras_internals
 from kprune.scoring import exact_moments
 
 # What adds up over the parts of a batch.
@@ -184,7 +184,7 @@ class Derivatives:
         mapping += [(m, tf.ones(m.shape, tf.bool)) for m in self._masks]
         with (
             exact_moments.scoring(self._batch_statistics),
-            keras.StatelessScope(mapping),
+            keras_internals.stateless(self._network, mapping),
         ):
             outputs = self._network(x, training=self._dropout)
             outputs = keras.tree.map_structure(at_least_float32, outputs)

@@ -76,7 +76,7 @@ class Flow:
         mapping = list(zip(self._variables.values(), kept, strict=True))
         with tf.GradientTape() as tape:
             tape.watch(kept)
-            with keras.StatelessScope(mapping):
+            with keras_internals.stateless(self._twin, mapping):
                 outputs = self._twin(self._ones, training=False)
             total = tf.add_n(
                 [tf.reduce_sum(z) for z in keras.tree.flatten(outputs)]

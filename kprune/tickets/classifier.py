@@ -64,7 +64,7 @@ def class_numbers(y, columns):
 
 def _outputs(model, examples):
     first = keras.tree.map_structure(lambda a: a[:1], examples.x)
-    with keras.StatelessScope():  # A stateful layer stays as it is.
+    with keras_internals.stateless(model):  # A stateful layer stays as it is.
         outputs = model(first, training=False)
     several = keras.tree.is_nested(outputs)
     if several or keras.tree.is_nested(examples.y) or outputs.ndim != 2:

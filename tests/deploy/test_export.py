@@ -75,7 +75,8 @@ def test_a_failure_on_the_way_leaves_nothing(error, tmp_path, monkeypatch):
         (pathlib.Path(path) / "half.pb").write_text("")
         raise error
 
-    monkeypatch.setattr(keras.Model, "export", fail)
+    archive = type(keras.export.ExportArchive())
+    monkeypatch.setattr(archive, "write_out", fail)
     expected = ValueError if isinstance(error, OSError) else type(error)
     with pytest.raises(expected):
         kprune.export(pruned(), tmp_path / "a" / "model")
@@ -283,3 +284,12 @@ def test_another_process_loads_what_was_stripped_or_has_masks(first, tmp_path):
         model.save(tmp_path / f"{name}.keras")
     np.savez(tmp_path / "data.npz", **data)
     assert "the same" in run(first + CLASSES + COMPARE, tmp_path)
+
+
+def test_augmentation_is_not_served(tmp_path):
+    flat = layers.Flatten()
+    model = sequential((4, 4, 3), layers.RandomFlip(), flat, layers.Dense(3))
+    x = normal(8, 4, 4, 3)
+    kprune.export(kprune.wrap(model), tmp_path / "served")
+    loaded = tf.saved_model.load(tmp_path / "served")
+    assert_same(loaded.serve(x), model(x, training=False), 1e-5)

@@ -424,3 +424,17 @@ def test_dense_gradients_reach_what_is_pruned(keep_pruned_values):
     np.testing.assert_allclose(
         wrapped(x), x @ (moved * mask) - 0.1 * (outputs - y), rtol=1e-4
     )
+
+
+def test_lora_is_for_models_without_masks(tmp_path):
+    masked = kprune.prune(two_layers(), "magnitude", 0.5)
+    masked.layers[0].layer.enable_lora(2)
+    for use in (
+        lambda: masked(normal(2, 4)),
+        lambda: masked.save(tmp_path / "model.keras"),
+    ):
+        with pytest.raises(ValueError, match=r"take `kprune\.strip\(model\)`"):
+            use()
+    stripped = kprune.strip(kprune.prune(two_layers(), "magnitude", 0.5))
+    stripped.layers[0].enable_lora(2)
+    stripped(normal(2, 4))

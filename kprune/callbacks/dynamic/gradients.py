@@ -81,7 +81,7 @@ class DenseGradients:
         network = Network(self._model, left_out, "policy")
         loss = keras_internals.training_loss(self._model, None, network.dtype)
         x, y, *weight = keras.tree.map_structure(lambda a: a[:1], batch)
-        with keras.StatelessScope():
+        with keras_internals.stateless(self._model):
             outputs = self._model(x, training=False)
         outputs = keras.tree.map_structure(at_least_float32, outputs)
         # Builds its trackers, which cannot be done while tracing.

@@ -55,7 +55,7 @@ def check_taken(model, x):
     """Raises `ValueError` if a model does not take these inputs."""
     keras_internals.check_inputs(model, x)
     try:
-        with keras.StatelessScope():
+        with keras_internals.stateless(model):
             model(x, training=False)
     except Exception as error:
         shapes = keras.tree.map_structure(lambda a: tuple(a.shape), x)

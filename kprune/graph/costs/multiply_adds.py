@@ -114,8 +114,8 @@ def _trace(layer, args, kwargs, recorder):
     given = filter(_is_spec, keras.tree.flatten((args, kwargs)))
     given = [tf.TensorSpec(x.shape, x.dtype) for x in given]
     trace = tf.function(forward, autograph=False)
-    scope = keras.StatelessScope(collect_losses=True)
-    with _watched(_layers(layer, {}), within), scope:
+    scope = keras_internals.stateless(layer, collect_losses=True)
+    with scope, _watched(_layers(layer, {}), within):
         traced = trace.get_concrete_function(*given)
     for key, total in within.uses.items():
         recorder.count(key, total)

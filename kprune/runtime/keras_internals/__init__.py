@@ -20,8 +20,10 @@ from kprune.runtime.keras_internals.graphs import (
 from kprune.runtime.keras_internals.inputs import (
     call_arguments,
     check_inputs,
+    infer,
     input_specs,
     random_inputs,
+    serving_signature,
 )
 from kprune.runtime.keras_internals.layers import (
     activation_name,
@@ -41,6 +43,12 @@ from kprune.runtime.keras_internals.multi_worker import (
     spans_workers,
 )
 from kprune.runtime.keras_internals.optimizers import GradientDecay
+from kprune.runtime.keras_internals.traces import (
+    forget_traces,
+    stateless,
+    traced_anew,
+    traced_layers,
+)
 from kprune.runtime.keras_internals.training import (
     averages,
     build_training,
@@ -73,7 +81,9 @@ __all__ = [
     "default_name",
     "fed_arguments",
     "forget_compiled_functions",
+    "forget_traces",
     "functional_class",
+    "infer",
     "input_specs",
     "is_graph",
     "is_keras_loss",
@@ -87,13 +97,17 @@ __all__ = [
     "output_layers",
     "random_inputs",
     "reads_logits",
+    "serving_signature",
     "set_loss_scaling",
     "slots",
     "smallest_vocabulary",
     "spans_workers",
+    "stateless",
     "swap_children",
     "take_call_signature",
     "take_rematerialization",
+    "traced_anew",
+    "traced_layers",
     "training_loss",
     "vocabulary",
 ]

@@ -53,6 +53,21 @@ def call_arguments(model):
     return [spec(shape) for shape in shapes if shape is not None]
 
 
+def infer(model, *arguments, training=False):
+    """Calls a model as in inference, whether or not its `call` takes
+    `training`: without, layers that augment images do so."""
+    if model._call_has_training_arg:
+        return model(*arguments, training=training)
+    return model(*arguments)
+
+
+def serving_signature(model):
+    """Returns the specs of the arguments that Keras serves a model with."""
+    from keras.src.export.export_utils import get_input_signature
+
+    return get_input_signature(model)
+
+
 def random_inputs(model, specs, rng, examples, size):
     """Returns inputs for a structure of specs of a model.
 

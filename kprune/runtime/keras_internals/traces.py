@@ -1,0 +1,50 @@
+"""Calls that are `tf.function`s, whose traces hold what they were made with."""
+
+import contextlib
+
+import keras
+import tensorflow as tf
+
+
+def traced_layers(layer):
+    """Returns the layers of a model, or of a layer, whose `call` is one."""
+    kind = tf.types.experimental.PolymorphicFunction
+    return [x for x in layer._flatten_layers() if isinstance(x.call, kind)]
+
+
+def forget_traces(layers):
+    """Lets the calls of layers be traced anew, from now on."""
+    for layer in layers:
+        vars(layer)["call"] = _fresh(layer.call)
+
+
+@contextlib.contextmanager
+def traced_anew(layers):
+    """Lets the calls of layers be traced anew within the block.
+
+    A trace holds the tensors that a `StatelessScope` showed in place of
+    variables, and has none of the updates that it held back.
+    """
+    before = [vars(layer).get("call") for layer in layers]
+    try:
+        forget_traces(layers)
+        yield
+    finally:
+        for layer, call in zip(layers, before, strict=True):
+            if call is None:
+                vars(layer).pop("call", None)
+            else:
+                vars(layer)["call"] = call
+
+
+@contextlib.contextmanager
+def stateless(model, shown=(), collect_losses=False):
+    """Runs a model whose variables have other values, or that keeps its state:
+    a `keras.StatelessScope` for calls that may be `tf.function`s."""
+    scope = keras.StatelessScope(shown, collect_losses=collect_losses)
+    with traced_anew(traced_layers(model)), scope:
+        yield
+
+
+def _fresh(call):
+    return tf.function(call.python_function)
