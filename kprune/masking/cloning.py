@@ -17,7 +17,9 @@ from kprune.runtime import keras_internals, seeds, user_warnings
 _no_scope = contextlib.nullcontext()
 
 
-def plain_copy(model, change_config=layer_copies.unchanged, dress=None):
+def plain_copy(
+    model, change_config=layer_copies.unchanged, dress=None, prove=True
+):
     """Returns a copy of a model without kprune's wrappers, values included.
 
     It is not compiled: see `carry_compile`.
@@ -27,6 +29,7 @@ def plain_copy(model, change_config=layer_copies.unchanged, dress=None):
         change_config: Function from a layer's config to that of its copy.
         dress: Function from (layer, its copy) to a wrapper to put in the copy's
             place, or `None`. For graphs that list their layers.
+        prove: Whether to compare the outputs of what a constructor makes.
 
     Raises:
         ValueError: If the model, or a layer of it, cannot be rebuilt from its
@@ -36,7 +39,7 @@ def plain_copy(model, change_config=layer_copies.unchanged, dress=None):
         if keras_internals.lists_layers(model):
             new = _copy_graph(model, change_config, dress)
         else:
-            new = _copy_constructed(model, change_config)
+            new = _copy_constructed(model, change_config, prove)
     sizes = [len(layer_copies.values(one)) for one in (model, new)]
     if sizes[0] != sizes[1]:
         raise ValueError(
@@ -199,7 +202,7 @@ def _clone_graph(model, clone, done):
     return new
 
 
-def _copy_constructed(model, change_config):
+def _copy_constructed(model, change_config, prove):
     """Copies a model whose layers are made by its constructor."""
     plain = layer_copies.plain_class(model)
     config = change_config(layer_copies.constructor_config(model))
@@ -209,7 +212,8 @@ def _copy_constructed(model, change_config):
         new.trainable = model.trainable
         layer_copies.copy_trainable(model, new)
         layer_copies.copy_values(model, new)
-        if change_config is layer_copies.unchanged and plain is type(model):
+        prove = prove and change_config is layer_copies.unchanged
+        if prove and plain is type(model):
             # Keras records a constructor's arguments only if the class defines
             # `get_config`. Else the copy has another rate of dropout, say.
             made_up.prove(model, new, (False, True))

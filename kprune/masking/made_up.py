@@ -55,18 +55,24 @@ def outputs(model, x, training=False):
 def difference(ones, others):
     """Returns how far outputs differ at most, as a share of the largest of
     each; of what is no number, whether."""
-    worst = 0.0
-    for one, other in zip(ones, others, strict=True):
-        if one.dtype.kind not in "fiub":
-            error = float(not np.array_equal(one, other))
-        else:
-            one, other = one.astype("float64"), other.astype("float64")
-            same = (one == other) | (np.isnan(one) & np.isnan(other))
-            apart = np.abs(one - other)[~same]
-            scale = np.abs(np.nan_to_num(one)).max(initial=0)
-            error = apart.max(initial=0) / (scale or 1.0)
-        worst = error if not error <= worst else worst
-    return worst
+    if len(ones) != len(others):
+        return np.inf
+    errors = map(_difference, ones, others)
+    return float(np.max([0.0, *errors]))  # NaN if one of them is.
+
+
+def _difference(one, other):
+    if one.shape != other.shape:
+        return np.inf
+    if one.dtype.kind not in "fiub":
+        return float(not np.array_equal(one, other))
+    one, other = one.astype("float64"), other.astype("float64")
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    if same.all():
+        return 0.0
+    scale = np.abs(np.nan_to_num(one)).max()
+    largest = np.abs(one - other)[~same].max()
+    return largest / scale if scale else np.inf
 
 
 def prove(model, copy, training=(False,)):
@@ -80,7 +86,8 @@ def prove(model, copy, training=(False,)):
         training: Which values of `training` to compare them with.
 
     Raises:
-        ValueError: If the outputs differ by more than 1e-5 of the largest.
+        ValueError: If the outputs differ by more than 1e-5 of the largest, or
+            the copy has none.
     """
     try:
         x, expected = taken(model)
@@ -91,7 +98,14 @@ def prove(model, copy, training=(False,)):
             expected = outputs(model, x, mode) if mode else expected
         except Exception:
             continue  # It trains on nothing like these.
-        error = difference(expected, outputs(copy, x, mode))
+        try:
+            found = outputs(copy, x, mode)
+        except Exception as raised:
+            raise ValueError(
+                f"The copy of {model.name!r} does not take what the model "
+                f"takes: {raised}"
+            ) from raised
+        error = difference(expected, found)
         if error <= TOLERANCE:
             continue
         if difference(expected, outputs(model, x, mode)) <= TOLERANCE:

@@ -73,7 +73,9 @@ def wrap(
     listed = keras_internals.lists_layers(model)
     with cloning.strategy_scope(model):
         # What lists its layers is copied and wrapped in one go.
-        new = model if listed or inplace else cloning.plain_copy(model)
+        new = model
+        if not listed and not inplace:
+            new = cloning.plain_copy(model, prove=prove)
         # A weight that has a mask keeps it, though it may be frozen by now.
         own = weights.find(found if new is model else new)
         wrapped = functools.partial(
@@ -120,15 +122,15 @@ def strip(model, prove=True):
         ValueError: If the model cannot be copied.
     """
     folded = folding.folds(model)  # A choice may be drawn anew with each call.
-    new = folding.folded(model) if folded else _plain(model)
+    new = folding.folded(model) if folded else _plain(model, prove)
     cloning.carry_compile(model, new)
     if prove and not folded:
         made_up.prove(model, new)
     return new
 
 
-def _plain(model):
-    new = cloning.plain_copy(model)
+def _plain(model, prove):
+    new = cloning.plain_copy(model, prove=prove)
     names = {w.name: w for w in weights.find(new)}
     for weight in weights.find(model):
         if weight.mask is not None:

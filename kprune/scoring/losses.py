@@ -103,7 +103,14 @@ def by_output(model, loss, outputs):
         return found
 
     names = dict(enumerate(getattr(model, "output_names", None) or ()))
-    return [at(path) for path, _ in keras.tree.flatten_with_path(outputs)]
+    paths = [path for path, _ in keras.tree.flatten_with_path(outputs)]
+    try:
+        return [at(path) for path in paths]
+    except (IndexError, KeyError, ValueError) as error:
+        raise ValueError(
+            f"Expected one loss for all {len(paths)} outputs, or one for each, "
+            f"by place or name. Received: loss={loss!r}"
+        ) from error
 
 
 def check_labels(model, loss, outputs, labels):

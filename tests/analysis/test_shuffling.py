@@ -67,7 +67,10 @@ def test_each_place_is_as_likely():
     [
         (({}, 0), "`masks`. Expected a dict"),
         (([], 0), "`masks`. Expected a dict"),
-        (({"a": np.array([0.5])}, 0), r"`masks\['a'\]`. Expected boolean"),
+        (
+            ({"a": np.array([0.5])}, 0),
+            r"`masks\['a'\].dtype`. Expected boolean",
+        ),
         ((masks(), -1), "`seed`"),
         ((masks(), 0, "layers"), "Did you mean 'layer'"),
     ],

@@ -55,7 +55,8 @@ def test_inputs_are_taken_compared_shrunk_and_exported(build, tmp_path):
     assert kprune.compact(pruned, verbose=0).output_shape == model.output_shape
     assert kprune.export(pruned, tmp_path / "served") < 1e-5
     if build is not of_few_places:
-        assert kprune.compare(model, pruned, repeats=1)
+        row = kprune.compare(model, pruned, repeats=1)["parameters"]
+        assert row.before == row.after == model.count_params()
 
 
 def test_difference_is_a_share_of_the_largest():
@@ -63,6 +64,12 @@ def test_difference_is_a_share_of_the_largest():
     assert made_up.difference([one], [other]) == 0.5
     assert made_up.difference([one, one], [one, one]) == 0
     assert np.isnan(made_up.difference([one], [np.array([np.nan, 1, 0])]))
+    zeros = np.zeros(3)
+    assert np.isinf(made_up.difference([zeros], [zeros + 1e-9]))
+    assert np.isinf(made_up.difference([zeros, zeros], [zeros]))
+    assert np.isinf(made_up.difference([zeros], [np.zeros(2)]))
+    nan, fine = [one * np.nan, zeros], [one, zeros]
+    assert np.isnan(made_up.difference(fine, nan))  # Whatever comes behind.
     words = np.array([b"a", b"b"])
     assert made_up.difference([words], [words[::-1]]) == 1
 
@@ -102,3 +109,38 @@ def test_nothing_is_said_of_what_cannot_be_tried():
     with pytest.raises(ValueError, match="does not take made-up inputs"):
         made_up.taken(model)
     assert kprune.get_masks(kprune.wrap(model))
+
+
+def test_a_copy_that_does_not_run_is_not_handed_out():
+    class Locked(layers.Dense):
+        key = None
+
+        def call(self, x):
+            if self.key is None and keras.ops.shape(x)[0] == 2:
+                raise TypeError("locked")
+            return super().call(x)
+
+    model = sequential((3,), Locked(2))
+    model.layers[0].key = 1
+    with pytest.raises(ValueError, match="does not take what the model takes"):
+        kprune.strip(model)
+
+
+def test_a_copy_of_what_a_constructor_makes_may_go_unproved():
+    class Forgetful(keras.Model):
+        def __init__(self, factor=1.0):
+            super().__init__()
+            self.dense, self.factor = layers.Dense(2), factor
+
+        def call(self, x):
+            return self.factor * self.dense(x)
+
+        def get_config(self):
+            return {}
+
+    model = Forgetful(2.0)
+    model(np.ones((2, 3), "float32"))
+    for make in (kprune.wrap, kprune.strip):
+        with pytest.raises(ValueError, match="has other outputs"):
+            make(model)
+        assert make(model, prove=False).factor == 1.0

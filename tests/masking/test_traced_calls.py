@@ -9,6 +9,7 @@ from lifecycle import assert_same, normal
 from networks import CE
 
 import kprune
+from kprune.runtime import keras_internals
 
 
 @keras.saving.register_keras_serializable("traced_calls")
@@ -87,3 +88,18 @@ def test_a_layer_with_such_a_call(training):
     assert np.abs(masked(X, training=training)).max() > 0
     kprune.set_masks(masked, {"double/kernel": np.zeros((6, 3), bool)})
     assert not np.abs(masked(X, training=training)).max()
+
+
+def test_what_is_traced_anew_keeps_its_options():
+    class Told(layers.Layer):
+        @tf.function(input_signature=[tf.TensorSpec([None, 6])])
+        def call(self, x):
+            return x + self.add
+
+    layer = Told()
+    layer.add = 1.0
+    before = layer.call
+    keras_internals.forget_traces(keras_internals.traced_layers(layer))
+    assert layer.call is not before
+    assert layer.call.input_signature == before.input_signature
+    assert_same(layer(X), X + 1)

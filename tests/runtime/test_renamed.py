@@ -6,6 +6,7 @@ import pytest
 
 import kprune
 from kprune.callbacks import EarlyBird, GradualPruning
+from kprune.masking import wrapping
 from kprune.runtime.renamed import renamed
 from kprune.tickets import after_training, imp, prac
 
@@ -78,3 +79,10 @@ def test_other_arguments_pass():
     assert str(inspect.signature(call)) == "(new, *, other=2)"
     with pytest.raises(TypeError, match="unexpected keyword argument 'odd'"):
         call(1, odd=2)
+
+
+def test_a_name_that_is_still_taken_is_told_as_the_old_one():
+    model = kprune.models.lenet_300_100(input_shape=(8, 8, 1))
+    with pytest.warns(DeprecationWarning, match="now called `keep_pruned_val"):
+        wrapped = kprune.wrap(model, live=True)
+    assert all(layer.keep_pruned_values for layer in wrapping.wrappers(wrapped))

@@ -116,3 +116,6 @@ def test_losses_by_name_come_in_any_order():
         for loss in ({"size": "mse", "kinds": CE}, one):
             with pytest.warns(UserWarning, match="synthetic batch"):
                 kprune.score(model, "snip", loss=loss)
+    for loss in ([CE], {"kinds": CE, "size": "mse", "other": "mse"}):
+        with pytest.raises(ValueError, match="loss"):
+            kprune.score(by_list, "grasp", data=data, loss=loss)

@@ -79,7 +79,7 @@ def _checked(masks, seed):
     expected = "boolean arrays (True = kept), or of 0 and 1 alone"
     for name, mask in found.items():
         boolean = mask.dtype == bool or np.isin(mask, (0, 1)).all()
-        checks.require(boolean, f"masks[{name!r}]", mask, expected)
+        checks.require(boolean, f"masks[{name!r}].dtype", mask.dtype, expected)
     return {name: mask.astype(bool) for name, mask in found.items()}
 
 

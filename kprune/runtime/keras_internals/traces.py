@@ -47,4 +47,4 @@ def stateless(model, shown=(), collect_losses=False):
 
 
 def _fresh(call):
-    return tf.function(call.python_function)
+    return call._clone(None)  # With its options.
