@@ -1,9 +1,12 @@
 """A list of arrays that goes to disk when it becomes long."""
 
+import itertools
 import pickle
 import tempfile
 
 import keras
+
+from kprune.runtime import examples
 
 IN_MEMORY = 2**28  # Bytes. What comes after goes to a temporary file.
 
@@ -22,8 +25,9 @@ class Spool:
         self._file = None
 
     def append(self, element):
-        """Adds an element, a structure of NumPy arrays."""
-        self._room -= sum(a.nbytes for a in keras.tree.flatten(element))
+        """Adds an element, a structure of arrays."""
+        flat = map(examples.components, keras.tree.flatten(element))
+        self._room -= sum(a.nbytes for a in itertools.chain(*flat))
         if self._room >= 0:
             self._places.append(element)
             return

@@ -6,12 +6,15 @@ shares give is summed over all replicas, so that everybody has the same scores.
 """
 
 import contextlib
+import itertools
 import weakref
 import zlib
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from kprune.runtime import examples
 
 
 def replicas(strategy):
@@ -59,7 +62,7 @@ def mean_over_shares(strategy, function, batch):
     def on_replica():
         context = tf.distribute.get_replica_context()
         number = tf.cast(context.replica_id_in_sync_group, tf.int32)
-        total = tf.shape(keras.tree.flatten(batch)[0])[0]
+        total = examples.count(keras.tree.flatten(batch)[0])
         count = context.num_replicas_in_sync
         start, end = number * total // count, (number + 1) * total // count
         # A replica too many computes on one example, which counts nothing.
@@ -81,7 +84,8 @@ def mean_over_shares(strategy, function, batch):
 def checksum(arrays):
     """Returns a number that changes if a structure of arrays does."""
     total = 0
-    for array in keras.tree.flatten(arrays):
+    flat = map(examples.components, keras.tree.flatten(arrays))
+    for array in itertools.chain(*flat):
         array = np.ascontiguousarray(array)
         total = zlib.crc32(f"{array.shape}{array.dtype}".encode(), total)
         total = zlib.crc32(array.view(np.uint8).reshape(-1), total)

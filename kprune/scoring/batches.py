@@ -12,7 +12,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.runtime import disk_list, keras_internals, seeds, user_warnings
+from kprune.runtime import (
+    disk_list,
+    examples,
+    keras_internals,
+    seeds,
+    user_warnings,
+)
 from kprune.scoring import losses
 
 DEFAULT_BATCH_SIZE = 128
@@ -24,7 +30,8 @@ class Batches:
 
     Args:
         data: A `tf.data.Dataset`, arrays `(x, y)` or `(x, y, sample_weight)`,
-            a `keras.utils.PyDataset`, or any iterable of batches.
+            a `keras.utils.PyDataset`, or any iterable of batches. Sparse ones
+            are made dense, batch by batch; ragged ones stay.
         batch_size: Size to cut arrays, or to re-batch a data set, into.
             Defaults to 128 for arrays and to the data set's own.
 
@@ -84,7 +91,7 @@ class Batches:
 
 def size(batch):
     """Returns the number of examples of a batch."""
-    return len(keras.tree.flatten(batch[0])[0])
+    return examples.count(keras.tree.flatten(batch[0])[0])
 
 
 def class_balanced(data, per_class, seed=0):
@@ -120,10 +127,12 @@ def class_balanced(data, per_class, seed=0):
     for owner in np.unique(owners):  # One batch in memory at a time.
         batch = source.at(owner)
         rows = order[owners == owner] - (ends[owner] - size(batch))
-        parts.append(keras.tree.map_structure(lambda a, r=rows: a[r], batch))
+        parts.append(
+            keras.tree.map_structure(lambda a, r=rows: examples.at(a, r), batch)
+        )
     shuffled = rng.permutation(len(order))
     return keras.tree.map_structure(
-        lambda *arrays: np.concatenate(arrays)[shuffled], *parts
+        lambda *arrays: examples.at(examples.joined(*arrays), shuffled), *parts
     )
 
 
@@ -189,14 +198,15 @@ def refuse_what_is_read_once(data):
         )
 
 
-def arrays_of(data):
+def arrays_of(data, convert=examples.as_array):
     """Returns arrays, or structures of them, and the one length that they have.
 
     Raises:
         ValueError: If they have several lengths, or none.
     """
-    parts = tuple(_as_arrays(part) for part in data)
-    lengths = [len(a) if a.ndim else 0 for a in keras.tree.flatten(parts)]
+    data = _stated(data)
+    parts = tuple(_converted(part, convert) for part in data)
+    lengths = [examples.count(a) for a in keras.tree.flatten(parts)]
     if len(set(lengths)) != 1 or lengths[0] == 0:
         raise ValueError(
             "The arrays in `data` must have the same number of examples, at "
@@ -206,20 +216,26 @@ def arrays_of(data):
 
 
 def _slices(data, batch_size):
-    arrays, length = arrays_of(data)
+    arrays, length = arrays_of(data, examples.sliceable)
     for start in range(0, length, batch_size):
         part = slice(start, start + batch_size)
         yield keras.tree.map_structure(lambda a, part=part: a[part], arrays)
 
 
-def _as_arrays(part):
+def _stated(element):
+    """Returns the parts of data or of a batch; weights may be `None`."""
+    *parts, last = element
+    return parts if len(parts) == 2 and last is None else element
+
+
+def _converted(part, convert=examples.as_array):
     """Returns an array, or a dict or list of them for several inputs."""
     if isinstance(part, dict):
-        return {name: _as_arrays(value) for name, value in part.items()}
+        return {name: _converted(one, convert) for name, one in part.items()}
     several = isinstance(part, (list, tuple)) and all(
         hasattr(value, "shape") for value in part
     )
-    return [np.asarray(v) for v in part] if several else np.asarray(part)
+    return list(map(convert, part)) if several else convert(part)
 
 
 def _checked(element, place):
@@ -229,8 +245,9 @@ def _checked(element, place):
             f"sample_weight). Received: {type(element).__name__}"
             + (f" of {len(element)}" if hasattr(element, "__len__") else "")
         )
-    x, y, *rest = (_as_arrays(part) for part in element)
-    for array in keras.tree.flatten((x, y, *rest)):
+    x, y, *rest = map(_converted, _stated(element))
+    flat = keras.tree.flatten((x, y, *rest))
+    for array in itertools.chain(*map(examples.components, flat)):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(
                 f"Batch {place} of `data` holds NaN or infinite values. "

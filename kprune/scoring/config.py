@@ -47,6 +47,10 @@ class ScoringConfig:
             `"float32"` (default; wider if the model is), on a copy of a model
             of half precision; `"float64"`, on a copy; or `"policy"`, as the
             model computes, with loss scaling in float16.
+        added_losses: Whether what layers add by `add_loss` as they run, such
+            as the divergence of a variational layer or the regularization of
+            activities, is part of the loss. Defaults to `False`: scores are
+            of the loss that is compiled. Regularizers of weights never are.
 
     Example:
 
@@ -63,8 +67,10 @@ class ScoringConfig:
     objective: str = "loss"
     temperature: float | None = None
     precision: str = "float32"
+    added_losses: bool = False
 
     def __post_init__(self):
+        checks.instance("added_losses", self.added_losses, bool, "a boolean")
         for name, choices in _CHOICES.items():
             checks.choice(name, getattr(self, name), choices)
         for name in ("batches", "batch_size", "per_class"):
@@ -77,6 +83,15 @@ class ScoringConfig:
             )
         if self.temperature is not None:
             checks.number("temperature", self.temperature, "(0, inf)")
+
+    def __repr__(self):
+        # What is newer than 0.1 shows where it is set: what 0.1 wrote down of
+        # a search is compared with this.
+        fields = dataclasses.asdict(self)
+        if not self.added_losses:
+            del fields["added_losses"]
+        fields = [f"{name}={value!r}" for name, value in fields.items()]
+        return f"ScoringConfig({', '.join(fields)})"
 
     def merge(self, base):
         """Returns `base` with this config's fields that are not default."""

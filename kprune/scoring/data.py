@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.runtime import distribution, keras_internals
+from kprune.runtime import distribution, examples, keras_internals
 from kprune.scoring import batches as reader
 from kprune.scoring import losses
 
@@ -88,7 +88,7 @@ def _outputs_on(model, x):
         with keras_internals.stateless(model):
             outputs = model(x, training=False)
     except Exception as error:
-        shapes = keras.tree.map_structure(np.shape, x)
+        shapes = keras.tree.map_structure(examples.shape, x)
         raise ValueError(
             f"`data` does not fit model {model.name!r}. Received inputs of "
             f"shape {shapes}: {error}"
@@ -100,7 +100,7 @@ def _outputs_on(model, x):
 
 def _like(outputs, labels):
     """Outputs with as many examples as the labels, for a check of shapes."""
-    count = np.shape(keras.tree.flatten(labels)[0])[0]
+    count = examples.count(keras.tree.flatten(labels)[0])
     return keras.tree.map_structure(
         lambda z: np.broadcast_to(z[:1], (count, *z.shape[1:])), outputs
     )

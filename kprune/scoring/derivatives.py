@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.runtime import distribution, keras_internals
+from kprune.runtime import distribution, examples, keras_internals
 from kprune.scoring import exact_moments
 
 # What adds up over the parts of a batch.
@@ -26,7 +26,8 @@ class Derivatives:
         loss: Function of (y_true, y_pred, temperature, sample_weight) to a
             scalar.
         batch_statistics: Whether batch normalization uses the batch's own.
-        dropout, half: Whether dropout is on, and float16 in use.
+        dropout, added_losses, half: Whether dropout is on, what layers add to
+            the loss counts, and float16 is in use.
         strategy: A `tf.distribute.Strategy`.
     """
 
@@ -38,6 +39,7 @@ class Derivatives:
         loss,
         batch_statistics,
         dropout,
+        added_losses,
         half,
         strategy,
     ):
@@ -47,6 +49,7 @@ class Derivatives:
         self._loss_function = loss
         self._batch_statistics = batch_statistics
         self._dropout = dropout
+        self._added_losses = added_losses
         self._half = half
         self._strategy = strategy
         self._compiled = {}
@@ -142,7 +145,7 @@ class Derivatives:
 
     def _squares(self, temperature, values, vectors, batch, scale):
         del vectors
-        total = tf.shape(keras.tree.flatten(batch)[0])[0]
+        total = examples.count(keras.tree.flatten(batch)[0])
 
         def add_example(place, sums):
             one = keras.tree.map_structure(
@@ -184,11 +187,15 @@ class Derivatives:
         mapping += [(m, tf.ones(m.shape, tf.bool)) for m in self._masks]
         with (
             exact_moments.scoring(self._batch_statistics),
-            keras_internals.stateless(self._network, mapping),
+            keras_internals.stateless(
+                self._network, mapping, collect_losses=self._added_losses
+            ) as scope,
         ):
             outputs = self._network(x, training=self._dropout)
             outputs = keras.tree.map_structure(at_least_float32, outputs)
             value = self._loss_function(y, outputs, temperature, *sample_weight)
+            for added in scope.losses if self._added_losses else ():
+                value += tf.cast(added, value.dtype)
         return value * tf.cast(scale, value.dtype)
 
 
@@ -209,6 +216,4 @@ def _gradient_of(tape, loss, values):
 
 def _batch_spec(batch):
     """The signature of all batches: sizes vary in the first axis only."""
-    return keras.tree.map_structure(
-        lambda a: tf.TensorSpec([None, *np.shape(a)[1:]], a.dtype), batch
-    )
+    return keras.tree.map_structure(examples.spec, batch)

@@ -72,6 +72,7 @@ class Network:
             loss,
             batch_statistics=scoring.batch_norm == "train",
             dropout=scoring.dropout,
+            added_losses=scoring.added_losses,
             half=self.half,
             strategy=self._model.distribute_strategy,
         )

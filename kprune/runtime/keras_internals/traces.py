@@ -43,7 +43,7 @@ def stateless(model, shown=(), collect_losses=False):
     a `keras.StatelessScope` for calls that may be `tf.function`s."""
     scope = keras.StatelessScope(shown, collect_losses=collect_losses)
     with traced_anew(traced_layers(model)), scope:
-        yield
+        yield scope
 
 
 def _fresh(call):
