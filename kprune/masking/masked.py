@@ -119,23 +119,9 @@ class Masked(WeightWrapper):
         self.__dict__["masked"] = [
             w.name for w in found if id(w.variable) in masked
         ]
-        self.__dict__["_owners"] = owners
+        for owner in owners:
+            _refuse_other_weights(owner)
         return pairs
-
-    def call(self, *args, **kwargs):
-        self._check_no_lora()
-        return super().call(*args, **kwargs)
-
-    def _check_no_lora(self):
-        """Raises if LoRA adds to a weight what no mask removes, and what Keras
-        merges into the weight as it saves it."""
-        for layer in self.__dict__.get("_owners", ()):
-            if getattr(layer, "lora_enabled", False):
-                raise ValueError(
-                    f"LoRA was enabled on {layer.name!r}, which has a mask: "
-                    "what it adds would not be pruned. Expected LoRA on a "
-                    "model without masks: take `kprune.strip(model)` first."
-                )
 
     def _shown(self, variable, mask):
         show = _straight_through if self.dense_gradients else where
@@ -146,7 +132,6 @@ class Masked(WeightWrapper):
         return shown, value if variable.constraint.keep_pruned_values else shown
 
     def _options(self):
-        self._check_no_lora()
         return {
             "keep_pruned_values": self.keep_pruned_values,
             "dense_gradients": self.dense_gradients,
@@ -181,6 +166,36 @@ class Masked(WeightWrapper):
                 self.masked, self._pairs, strict=True
             )
         }
+
+
+def _refuse_other_weights(layer):
+    """Lets a layer with a mask refuse what would put other variables in the
+    place of its weights, before anything is changed."""
+    to_float8 = getattr(layer, "quantize", None)
+
+    def enable_lora(*args, **kwargs):
+        del args, kwargs
+        raise ValueError(
+            f"LoRA cannot be enabled on {layer.name!r}, which has a mask: what "
+            f"it adds would not be pruned. {_STRIP}"
+        )
+
+    def quantize(mode=None, type_check=True, config=None):
+        if mode != "float8":  # Which trains on with the weights as they are.
+            raise ValueError(
+                f"{layer.name!r} has a mask and cannot be quantized: integers "
+                f"would take the place of the weights. {_STRIP} Received: "
+                f"mode={mode!r}"
+            )
+        return to_float8(mode, type_check=type_check, config=config)
+
+    # In `__dict__`, past Keras' tracking, and left behind by every copy.
+    for refusing in (enable_lora, quantize):
+        if hasattr(type(layer), refusing.__name__):
+            layer.__dict__[refusing.__name__] = refusing
+
+
+_STRIP = "Expected a model without masks: take `kprune.strip(model)` first."
 
 
 def where(mask, w):

@@ -426,15 +426,37 @@ def test_dense_gradients_reach_what_is_pruned(keep_pruned_values):
     )
 
 
-def test_lora_is_for_models_without_masks(tmp_path):
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: model.layers[0].enable_lora(2),
+        lambda model: model.quantize("int8"),
+        lambda model: model.quantize("int4"),
+    ],
+)
+def test_other_weights_are_for_models_without_masks(change):
     masked = kprune.prune(two_layers(), "magnitude", 0.5)
-    masked.layers[0].layer.enable_lora(2)
-    for use in (
-        lambda: masked(normal(2, 4)),
-        lambda: masked.save(tmp_path / "model.keras"),
-    ):
-        with pytest.raises(ValueError, match=r"take `kprune\.strip\(model\)`"):
-            use()
-    stripped = kprune.strip(kprune.prune(two_layers(), "magnitude", 0.5))
-    stripped.layers[0].enable_lora(2)
-    stripped(normal(2, 4))
+    x = normal(2, 4)
+    outputs = masked(x)
+    with pytest.raises(ValueError, match=r"take `kprune\.strip\(model\)`"):
+        change(masked)
+    np.testing.assert_array_equal(masked(x), outputs)
+    stripped = kprune.strip(masked)
+    change(stripped)
+    np.testing.assert_allclose(stripped(x), outputs, atol=0.3)
+    stripped.layers[0].get_config()
+
+
+def test_float8_trains_on_with_masks(tmp_path):
+    masked = kprune.prune(two_layers(), "magnitude", 0.5)
+    masked.quantize("float8")
+    masked.compile("sgd", "mse")
+    masked.fit(normal(8, 4), normal(8, 2), verbose=0)
+    for weight in weights.find(masked):
+        pruned = ~np.asarray(weight.mask)
+        assert pruned.any() and not np.asarray(weight.variable)[pruned].any()
+    masked.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    x = normal(2, 4)
+    np.testing.assert_array_equal(loaded(x), masked(x))
+    np.testing.assert_array_equal(kprune.strip(masked)(x), masked(x))
