@@ -277,7 +277,14 @@ def _own_variables(variables, below):
 
 
 def _why_skipped(root, layer, variable, layout):
+    if getattr(layer, "lora_enabled", False) and len(variable.shape) > 1:
+        own = variable.name.startswith("lora_")
+        return "belongs to LoRA" if own else "LoRA adds to it"
     if layout is None:
+        helps = variable.name.endswith(("_zero", "_scale"))
+        whole = len(variable.shape) > 1 and not helps
+        if whole and is_quantized(layer, variable):
+            return f"stored as {variable.dtype}"
         kernel_like = len(variable.shape) > 1 and _trains(layer, variable)
         if kernel_like and variable.name not in _NEVER:
             return (
@@ -285,13 +292,20 @@ def _why_skipped(root, layer, variable, layout):
                 f"{type(layer).__name__} (see kprune.register_layer)"
             )
         return None
-    if not keras.backend.is_float_dtype(variable.dtype):
+    if is_quantized(layer, variable):
         return f"stored as {variable.dtype}"
     if layer is root:
         return "belongs to the model itself, not to a layer of it"
     if not _trains(layer, variable):
         return "frozen"
     return None
+
+
+def is_quantized(layer, variable):
+    """Whether a variable of a layer stores a weight in integers."""
+    mode = getattr(layer, "quantization_mode", None)
+    stored_in_floats = keras.backend.is_float_dtype(variable.dtype)
+    return mode is not None and not stored_in_floats
 
 
 def _trains(layer, variable):

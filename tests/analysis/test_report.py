@@ -390,3 +390,54 @@ def test_summary_goes_to_the_terminal_or_the_log(capsys):
 def test_not_a_model_or_not_built(model, message):
     with pytest.raises(ValueError, match=message):
         report(model)
+
+
+def zeroed(model, share=0.5):
+    """Zeroes a share of each kernel by rank, without a mask."""
+    return kprune.strip(kprune.prune(model, "magnitude", share))
+
+
+@pytest.mark.parametrize(
+    "learn",
+    [
+        lambda model: kprune.learned.soft_threshold(model, initial=-1.0),
+        lambda model: kprune.select(model, "edge_popup", 0.75),
+        lambda model: kprune.select(model, "biprop", 0.75),
+    ],
+    ids=["soft_threshold", "edge_popup", "biprop"],
+)
+def test_what_a_model_computes_with_counts_not_what_it_stores(learn):
+    learned = learn(mlp())
+    found = report(learned)
+    zeros = kprune.learned.zeros(learned)
+    assert {r.name: r.total - r.kept for r in found.rows} == zeros
+    assert found.sparsity == kprune.learned.sparsity(learned) > 0.1
+    assert found.unfollowed is None and found.model == "mlp"
+
+
+def test_what_lora_adds_counts():
+    model = zeroed(mlp())
+    layer = model.get_layer("a")
+    assert report(model).rows[0].kept < layer.kernel.shape[0] * 4
+    layer.enable_lora(1)
+    layer.lora_kernel_b.assign(np.ones((1, 4)))  # So that A B has no zero.
+    first, *own = report(model).rows[:3]
+    assert first.skipped == "LoRA adds to it" and first.kept == 24
+    assert {row.skipped for row in own} == {"belongs to LoRA"}
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+@pytest.mark.filterwarnings("ignore:Layer InputLayer does not have")
+def test_zeros_of_quantized_weights_count_where_they_are_seen(mode):
+    model = zeroed(mlp())
+    kept = [row.kept for row in report(model).rows]
+    model.quantize(mode)
+    rows = report(model).rows
+    assert [row.name for row in rows] == ["a/kernel", "b/kernel", "c/kernel"]
+    if mode == "int8":
+        assert [row.kept for row in rows] == kept
+        assert {row.skipped for row in rows} == {"stored as int8"}
+    else:
+        assert all(row.kept == row.total for row in rows)
+        assert all("packed: zeros are not seen" in row.skipped for row in rows)
+        assert {row.multiply_adds for row in rows} == {None}

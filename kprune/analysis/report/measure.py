@@ -13,7 +13,7 @@ from kprune.analysis.report.result import Report
 from kprune.analysis.report.row import Row
 from kprune.analysis.report.saliency import with_saliency
 from kprune.graph import costs
-from kprune.masking import weights, wrapping
+from kprune.masking import folding, weights, wrapping
 
 
 def report(
@@ -31,7 +31,12 @@ def report(
 
     A weight with a mask counts as its mask says. One without, as in a plain
     or stripped model, is kept where it is not zero; a stripped model also no
-    longer knows which weights were left out of the pruning.
+    longer knows which weights were left out of the pruning. Where the model
+    computes with something else than what it stores, that counts: what is
+    selected, thresholded or gated (of `kprune.select` and its like, at test
+    time), and a weight with what LoRA adds to it. Weights that are quantized
+    to integers are skipped; of those packed in fewer than eight bits, such as
+    `"int4"`, zeros are not seen.
 
     Args:
         model: A built Keras model, wrapped or not. It is left as it was.
@@ -77,6 +82,9 @@ def report(
     found = weights.find(model) if isinstance(model, keras.Model) else []
     if not found:
         wrapping.check_model(model)  # Raises, saying what was expected.
+    if folding.folds(model):
+        model = wrapping.strip(model)
+        found = weights.find(model)
     if data is None and (loss is not None or batches is not None):
         raise ValueError(
             "`loss` and `batches` say how the saliency is taken of `data`. "
@@ -128,10 +136,26 @@ def _kept(found):
     for weight in found:
         if weight.mask is not None:
             kept[weight.name] = keras.ops.convert_to_numpy(weight.mask)
+        elif _packed(weight):
+            kept[weight.name] = np.ones(weight.variable.shape, bool)
         else:
-            stored = keras.ops.convert_to_tensor(weight.variable)
-            kept[weight.name] = np.asarray(stored) != 0
+            value = keras.ops.convert_to_tensor(_computed_with(weight))
+            kept[weight.name] = np.asarray(value) != 0
     return kept
+
+
+def _computed_with(weight):
+    """Returns what the layer computes with: what LoRA adds included."""
+    layer, name = weight.layer, weight.variable.name
+    adapted = getattr(layer, "lora_enabled", False)
+    return getattr(layer, name, weight.variable) if adapted else weight.variable
+
+
+def _packed(weight):
+    """Whether an entry of a variable stores several of the weight."""
+    mode = getattr(weight.layer, "quantization_mode", None)
+    integers = weights.is_quantized(weight.layer, weight.variable)
+    return integers and mode != "int8"
 
 
 def _row(weight, kept, uses, on_path):
@@ -143,6 +167,8 @@ def _row(weight, kept, uses, on_path):
     # A mask outlives its weight's freezing, and was part of the pruning.
     unmasked = weight.skipped if weight.mask is None else None
     uses = uses.get(id(weight.variable))
+    if _packed(weight):
+        unmasked, uses = f"{unmasked}, packed: zeros are not seen", None
     return Row(
         name=weight.name,
         shape=layout.shape,
