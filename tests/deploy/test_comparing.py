@@ -366,3 +366,16 @@ def test_as_a_dict_and_by_name():
     assert compared()["parameters"].after == 1000
     with pytest.raises(ValueError, match="Did you mean 'parameters'"):
         compared()["parameter"]
+
+
+def test_outputs_that_do_not_depend_on_inputs_are_told_of(timed):
+    before, after = dense(), dense(name="cut")
+    after.layers[-1].kernel.assign(np.zeros((4, 2)))
+    found = compare(before, after, repeats=1)
+    assert found.cut_off == ("after",) == tuple(found.to_dict()["cut_off"])
+    assert 'The outputs of "cut" (after) do not depend on' in str(found)
+    assert compare(before, before, repeats=1).cut_off == ()
+    # Of equal examples nothing is told.
+    assert (
+        compare(before, after, data=(np.ones((4, 3)), np.ones(4))).cut_off == ()
+    )

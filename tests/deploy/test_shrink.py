@@ -159,3 +159,11 @@ def test_long_names_and_reasons_are_folded():
     assert table.count("reason") == 20
     assert table.count("stage/") == 12
     assert table.endswith("Multiply-adds per example: n/a.")
+
+
+@pytest.mark.parametrize("smaller", [kprune.shrink, kprune.compact])
+def test_a_model_that_is_cut_off_is_refused(smaller):
+    model = dense()
+    model.get_layer("b").kernel.assign(np.zeros((6, 2)))
+    with pytest.raises(ValueError, match="is cut off: an output of shape"):
+        smaller(model, verbose=0)

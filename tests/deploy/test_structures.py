@@ -129,6 +129,9 @@ def test_a_branch_emptied_within_leaves_one_channel():
 
 def test_a_model_emptied_throughout_keeps_one_channel_each():
     model = residual("stem", "a", "b")
+    beside = layers.GlobalAveragePooling2D(name="beside")(model.input)
+    joined = layers.Concatenate(name="joined")([model.output, beside])
+    model = keras.Model(model.input, joined)
     small = kprune.shrink(model, verbose=0)
     assert channels(small, "stem", "a", "b", "out") == [1, 1, 1, 2]
     x = np.ones((1, 5, 5, 2), "float32")

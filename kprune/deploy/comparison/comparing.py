@@ -32,6 +32,9 @@ def compare(
     masked takes its full time and size; multiply-adds, too, are those of the
     kernels as they are stored, zeros included.
 
+    A model whose outputs are the same for all examples of the batch is told
+    of in `cut_off`: nothing flows through it any more.
+
     Args:
         before, after: Built Keras models that take the same inputs. Wrapped
             ones are taken as `kprune.strip` gives them. They are left as they
@@ -71,13 +74,15 @@ def compare(
         verbose = int(keras.config.is_interactive_logging_enabled())
     with seeds.untouched():
         models = [_plain("before", before), _plain("after", after)]
-        batches = _batches(models, data, batch_size)
+        batches, cut_off = _batches(models, data, batch_size)
         measurements = _measurements(models, batches, repeats)
         progress, rows = Progress(len(batches) + 3, verbose), []
         for found in measurements:
             rows += found
             progress.round_done()
-    return Comparison(before.name, after.name, tuple(rows), int(repeats))
+    return Comparison(
+        before.name, after.name, tuple(rows), int(repeats), cut_off
+    )
 
 
 def _plain(argument, model):
@@ -88,7 +93,8 @@ def _plain(argument, model):
 
 
 def _batches(models, data, batch_size):
-    """Returns the inputs of each model, a pair for each batch size."""
+    """Returns the inputs of each model, a pair for each batch size, and which
+    of "before" and "after" do not depend on them."""
     if data is None:
         inputs.check_same(*models)
     fixed = inputs.fixed_batch_size(models[0])
@@ -98,13 +104,18 @@ def _batches(models, data, batch_size):
     else:
         x = inputs.read(data, fixed or batch_size)
         size, pair = len(keras.tree.flatten(x)[0]), [x, x]
-    for model, x in zip(models, pair, strict=True):
-        inputs.check_taken(model, x)
+    cut_off = tuple(
+        which
+        for which, model, x in zip(
+            ("before", "after"), models, pair, strict=True
+        )
+        if inputs.is_cut_off(x, inputs.outputs(model, x))
+    )
     found = {size: pair}
     if not fixed and size > 1:
         ones = keras.tree.map_structure(lambda a: a[:1], pair)
         found = {1: ones, **found}
-    return found
+    return found, cut_off
 
 
 def _measurements(models, batches, repeats):

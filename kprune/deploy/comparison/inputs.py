@@ -51,18 +51,30 @@ def made_up(model, batch_size):
     return keras_internals.random_inputs(model, specs, rng, batch_size, None)
 
 
-def check_taken(model, x):
-    """Raises `ValueError` if a model does not take these inputs."""
+def outputs(model, x):
+    """Returns what a model makes of inputs, or raises `ValueError` if it does
+    not take them."""
     keras_internals.check_inputs(model, x)
     try:
         with keras_internals.stateless(model):
-            model(x, training=False)
+            return model(x, training=False)
     except Exception as error:
         shapes = keras.tree.map_structure(lambda a: tuple(a.shape), x)
         raise ValueError(
             f"Model {model.name!r} does not take inputs of shape {shapes}: "
             f"{error}"
         ) from error
+
+
+def is_cut_off(x, outputs):
+    """Whether different examples of a batch all have the same outputs."""
+    return _differ(x) and not _differ(outputs)
+
+
+def _differ(batch):
+    """Whether any example of a batch differs from its first one."""
+    arrays = map(keras.ops.convert_to_numpy, keras.tree.flatten(batch))
+    return any((array != array[:1]).any() for array in arrays)
 
 
 def _specs(model):

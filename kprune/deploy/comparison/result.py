@@ -39,12 +39,15 @@ class Comparison:
         before, after: Names of the models.
         rows: Tuple of `Row`.
         repeats: How many alternations a ratio of times is the median of.
+        cut_off: Those of `"before"` and `"after"` whose outputs do not depend
+            on the inputs.
     """
 
     before: str
     after: str
     rows: tuple
     repeats: int
+    cut_off: tuple = ()
 
     def __getitem__(self, name):
         rows = {row.name: row for row in self.rows}
@@ -56,6 +59,7 @@ class Comparison:
             "before": self.before,
             "after": self.after,
             "repeats": self.repeats,
+            "cut_off": list(self.cut_off),
             "rows": [_as_dict(row) for row in self.rows],
         }
 
@@ -76,6 +80,12 @@ def _lines(comparison):
         f"Those of times are medians of {comparison.repeats}, taken by turns "
         "in one process."
     )
+    for which in comparison.cut_off:
+        name = getattr(comparison, which)
+        yield (
+            f'The outputs of "{name}" ({which}) do not depend on its inputs: '
+            "nothing flows through it."
+        )
 
 
 def _cells(row):

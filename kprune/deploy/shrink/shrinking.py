@@ -3,6 +3,7 @@
 import sys
 
 import keras
+import numpy as np
 
 from kprune.deploy.shrink import optimizer_state, planning, proof
 from kprune.deploy.shrink.analysis import analyse
@@ -46,7 +47,8 @@ def shrink(model, *, carry_optimizer=False, verbose="auto"):
         that is no graph of layers (subclassed) comes back whole.
 
     Raises:
-        ValueError: If the model is not built or cannot be copied, or has no
+        ValueError: If the model is not built or cannot be copied, if an
+            output no longer depends on the inputs, or if there is no
             optimizer state that can be carried over.
         RuntimeError: If the smaller model does not compute the same.
 
@@ -122,12 +124,27 @@ def _smaller(model, compact, carry_optimizer, verbose):
         sys.stdout.write(f"{planning.describe(view, decision)}\n")
     if decision is None:
         return wrapping.strip(model)
+    _refuse_cut_off(model, decision.analysis)
     small, pairs = rebuild(view, decision)
     proof.check(model, small)
     cloning.carry_compile(model, small)
     if carry_optimizer:
         optimizer_state.carry(model, view.model, small, pairs)
     return small
+
+
+def _refuse_cut_off(model, analysis):
+    """Raises `ValueError` if an output is the same for all inputs."""
+    for signal in analysis.graph.outputs:
+        numbers = signal.numbers
+        if len(numbers) and not np.isnan(analysis.values[numbers]).any():
+            raise ValueError(
+                f"Model {model.name!r} is cut off: an output of shape "
+                f"{signal.shape} no longer depends on the inputs, so that "
+                "nothing is left to make smaller. Expected weights on a way "
+                "from input to output: prune less, with `min_kept=1`, or by "
+                'an allocation such as "lamp" or "uniform".'
+            )
 
 
 def _view(model):
