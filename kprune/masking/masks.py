@@ -45,14 +45,15 @@ class Budget:
         sparsity: The final sparsity asked for.
         schedule: Function of (progress, final) to the sparsity now.
         progress: Share of the rounds done, a Fraction in (0, 1].
-        minimum: Groups that each weight keeps at least.
+        minimum: Groups that each weight keeps at least. `None` for what the
+            granularity says, as far as so many are kept.
         rule: How a count is made whole (see `count_kept`).
     """
 
     sparsity: float
     schedule: Callable
     progress: Fraction
-    minimum: int = 0
+    minimum: int | None = None
     rule: str = "round"
 
     def keep(self, total, sparsity=None):

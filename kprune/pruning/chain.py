@@ -6,7 +6,11 @@ import dataclasses
 from kprune.pruning.pruner import Pruner
 from kprune.runtime import checks
 
-_AXES = {*(field.name for field in dataclasses.fields(Pruner)), "grain"}
+_AXES = {
+    *(field.name for field in dataclasses.fields(Pruner)),
+    "grain",
+    "allocation_used",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Chain:
         """Returns this method with axes replaced, of all its pruners."""
         return Chain(tuple(one.with_axes(**axes) for one in self.pruners))
 
-    def masks(self, objective, sparsity, min_kept=0, verbose=0, target=None):
+    def masks(self, objective, sparsity, min_kept=None, verbose=0, target=None):
         """Returns the masks that all pruners lead to, as of a `Pruner`.
 
         A sparsity is of each pruner's groups. `target` must be `None`: what of

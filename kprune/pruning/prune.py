@@ -22,7 +22,7 @@ def prune(
     data=None,
     loss=None,
     scoring=None,
-    min_kept=0,
+    min_kept=None,
     on_collapse="warn",
     seed=0,
     inplace=False,
@@ -56,7 +56,8 @@ def prune(
             the cross-entropy that fits the outputs, with a warning.
         scoring: How scores look at the data: a `kprune.ScoringConfig`, or a
             dict of its fields such as `{"batches": 1, "batch_size": 256}`.
-        min_kept: Groups that each weight keeps at least. Defaults to 0.
+        min_kept: Groups that each weight keeps at least. Defaults to 0, and
+            to 1 for channels, as far as so many are kept.
         on_collapse: What to do if a weight would lose all its groups:
             `"warn"` (default), `"error"` or `"ignore"`.
         seed: Integer >= 0, for ties, random scores and synthetic data.
@@ -90,7 +91,8 @@ def prune(
         target = _check_target(target, sparsity, grain)
     else:
         sparsity = scope.sparsity_of(grain, sparsity)
-    checks.integer("min_kept", min_kept)
+    if min_kept is not None:
+        checks.integer("min_kept", min_kept)
     checks.choice("on_collapse", on_collapse, ("warn", "error", "ignore"))
     view = wrapping.check_model(model)
     notes = scope.left_out(view, grain, pruner.exclude)
@@ -176,7 +178,8 @@ def _answer_collapse(masks, asked, on_collapse):
         return
     message = (
         f"{empty} Lower `sparsity`, raise `rounds`, set `min_kept=1`, or use "
-        'allocation="erk", which keeps some of every layer.'
+        "an allocation that does not go by the scale of a layer's scores: "
+        '"erk", "uniform" or "lamp".'
     )
     if on_collapse == "error":
         raise ValueError(message)

@@ -35,8 +35,10 @@ class Pruner:
             as it suits the criterion: of magnitudes the norm, of signed
             scores a gate.
         allocation: How many each weight tensor keeps: `"global"`,
-            `"uniform"`, `"erk"`, `"er"`, a dict of sparsities by name or
-            pattern, or a function.
+            `"normalized"`, `"lamp"`, `"uniform"`, `"erk"`, `"er"`, a dict of
+            sparsities by name or pattern, or a function. Defaults to what
+            suits the granularity: `"global"`, and for channels what suits the
+            criterion, `"lamp"` for magnitudes.
         schedule: How sparsity grows over the rounds (`kprune.schedules`).
         rounds: How often to score and prune.
         recover: Whether a weight pruned in one round may return in a later.
@@ -62,7 +64,7 @@ class Pruner:
 
     criterion: str | Callable
     granularity: str | object = "weight"
-    allocation: str | dict | Callable = "global"
+    allocation: str | dict | Callable | None = None
     schedule: str | Callable = "one_shot"
     rounds: int = 1
     recover: bool | str = False
@@ -83,7 +85,8 @@ class Pruner:
         lookup.choose(self.count, COUNTS, "rule for counts")
         criteria.get(self.criterion)
         granularity.get(self.granularity)
-        allocation.get(self.allocation)
+        if self.allocation is not None:
+            allocation.get(self.allocation)
         schedules.get(self.schedule)
 
     def with_axes(self, **axes):
@@ -95,6 +98,13 @@ class Pruner:
         """The granularity, as an object."""
         return self._pair()[1]
 
+    @property
+    def allocation_used(self):
+        """The allocation, or the one that suits the granularity."""
+        if self.allocation is not None:
+            return self.allocation
+        return self.grain.allocation(criteria.entry(self.criterion))
+
     def _pair(self):
         """Returns the criterion, and the granularity that suits it."""
         criterion, grain = criteria.get(self.criterion), self.granularity
@@ -103,7 +113,7 @@ class Pruner:
         criterion, options = criteria.on_channels(criterion)
         return criterion, granularity.Channel(**options)
 
-    def masks(self, objective, sparsity, min_kept=0, verbose=0, target=None):
+    def masks(self, objective, sparsity, min_kept=None, verbose=0, target=None):
         """Returns all rounds' masks, booleans by weight. Changes nothing.
 
         Args:
@@ -132,7 +142,7 @@ class Pruner:
         scores = criterion(data, objective.weights, current)
         return rank(
             grain.grouping(objective.model, objective.layouts),
-            allocation.get(self.allocation),
+            allocation.get(self.allocation_used),
             as_arrays(scores, objective.layouts),
             {name: mask | bool(self.recover) for name, mask in current.items()},
             objective.seed,

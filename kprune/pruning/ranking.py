@@ -35,6 +35,19 @@ class Ranking:
         """How many groups there are, with those that are pruned already."""
         return sum(live.size for live in self.live.values())
 
+    def with_minimum(self, budget):
+        """Returns a budget that says what each family keeps at least.
+
+        If it says nothing, that is what the granularity says; and nothing
+        once fewer groups are kept than there are families.
+        """
+        if budget.minimum is not None:
+            return budget
+        least = self.grouping.least
+        asked = sum(min(least, s.size) for s in self.groups.values())
+        fits = asked <= budget.keep(self.size)
+        return dataclasses.replace(budget, minimum=least if fits else 0)
+
     def masks(self, budget, tell=True):
         """Returns the masks that keep as many groups as a budget says.
 
@@ -42,6 +55,7 @@ class Ranking:
             budget: A `kprune.masks.Budget`.
             tell: Whether to warn where much is drawn among equal scores.
         """
+        budget = self.with_minimum(budget)
         counts = self.allocate(
             self.groups,
             {name: live.size for name, live in self.live.items()},

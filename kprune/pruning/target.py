@@ -38,6 +38,8 @@ class Target:
                 its schedule is of the share of the cost that is removed.
         """
         left, minimum = self.left, budget.minimum
+        if minimum is None:
+            minimum = ranking.grouping.least
         if budget.progress < 1:
             progress = float(budget.progress)
             left = 1 - float(budget.schedule(progress, 1 - self.left))
@@ -56,7 +58,8 @@ class Target:
             raise ValueError(
                 f"target={{{self.kind!r}: {self.left}}} cannot be met: with "
                 "everything removed that may go, "
-                f"{lowest:.4g} of the {self.kind} are left."
+                f"{lowest:.4g} of the {self.kind} are left "
+                f"(min_kept={minimum})."
             )
         while low < high:  # `low` is always within the target.
             middle = (low + high + 1) // 2

@@ -149,7 +149,7 @@ def _check_count(pruner, found, grouping, sparsity):
     _require(
         kept == expected,
         f"Of {total} groups of {pruner.grain}, {kept} were kept at sparsity "
-        f"{sparsity} by {pruner.allocation!r} allocation. Expected "
+        f"{sparsity} by {pruner.allocation_used!r} allocation. Expected "
         f"{expected}.",
     )
 

@@ -43,6 +43,9 @@ class Method:
             By default that is one round, ranked over the whole model.
         channel: Of a criterion, what `granularity="channel"` stands for: a
             dict of arguments of `kprune.Channel`.
+        channel_allocation: Of a criterion, how channels are shared out among
+            layers, unless that is said. Scores that are no change of the loss
+            have no common scale: `"global"` empties layers by it.
         channel_options: Of a criterion, options of its own that it takes
             there.
         channels_only: Whether a criterion scores channels alone, and may
@@ -58,6 +61,7 @@ class Method:
     deviation: str = ""
     build: object = None
     channel: dict = dataclasses.field(default_factory=dict)
+    channel_allocation: str = "global"
     channel_options: dict = dataclasses.field(default_factory=dict)
     channels_only: bool = False
 

@@ -74,7 +74,7 @@ def pruner(method, options, plan):
     scope.refuse_axes(options, ("schedule", "rounds", "recover"), once)
     found = recipes.get(method, **options).with_axes(recover=False)
     by_layer = isinstance(plan.fraction, dict)
-    usual = found.allocation == "global"
+    usual = found.allocation in (None, "global")
     if isinstance(found.allocation, dict) or (by_layer and not usual):
         raise ValueError(
             "Expected fractions by weight as `fraction`, and then no "
@@ -146,7 +146,7 @@ def pruner_settings(method, options, pruner, sizes):
     found = {
         "criterion": criterion,
         "granularity": named(pruner.granularity),
-        "allocation": named(pruner.allocation),
+        "allocation": named(pruner.allocation_used),
         "exclude": list(pruner.exclude),
         "sizes": sizes,
     }

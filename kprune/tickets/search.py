@@ -178,9 +178,11 @@ class Search:
         that take part."""
         pruner = self._pruner
         share, allocation = fractions.axes(
-            self._plan.fraction, pruner.allocation, level
+            self._plan.fraction, pruner.allocation_used, level
         )
-        budget = Budget(share, schedules.one_shot, Fraction(1), 0, pruner.count)
+        budget = Budget(
+            share, schedules.one_shot, Fraction(1), rule=pruner.count
+        )
         given = {"seed": self._seed, "exclude": self._notes}
         scoring = pruner.scoring
         objective = Objective(model, self._data, scoring=scoring, **given)

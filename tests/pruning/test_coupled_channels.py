@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from lifecycle import assert_same
 from networks import CE, examples, sequential
 
 import kprune
@@ -271,9 +272,47 @@ def test_pruning_goes_on_from_the_masks_that_are_there():
     assert sum(kept(after)) == 4
 
 
+def faint(model=None):
+    """A block whose inner channels have small weights."""
+    model = model or block()
+    inner = model.get_layer("inner").kernel
+    inner.assign(1e-3 * inner)
+    return model
+
+
+def by_size(objective, weights, masks):
+    del objective, masks
+    return {name: abs(w) for name, w in weights.items()}
+
+
+@pytest.mark.parametrize(
+    ("method", "allocation"), [("magnitude", "lamp"), (by_size, "normalized")]
+)
+def test_no_layer_is_emptied_for_its_scale(method, allocation):
+    assert kept(
+        masks_of(faint(), method, 0.6, allocation="global", min_kept=0)
+    ) == [4, 0]
+    model = block()
+    expected = masks_of(model, method, 0.6, allocation=allocation)
+    found = masks_of(faint(model), method, 0.6)
+    assert_same(found, expected)
+    assert sum(kept(found)) == 4 and min(kept(found)) >= 1
+
+
 def test_minimum_per_family():
-    masks = masks_of(block(), "magnitude", 0.8, min_kept=1)
-    assert sum(kept(masks)) == 2 and min(kept(masks)) == 1
+    # One by default, as far as so many are kept.
+    for sparsity, counts in ((0.6, [3, 1]), (0.8, [1, 1]), (0.9, [1, 0])):
+        masks = masks_of(faint(), "magnitude", sparsity, allocation="global")
+        assert kept(masks) == counts
+    with pytest.raises(ValueError, match="min_kept=1"):
+        masks_of(faint(), "magnitude", 0.9, min_kept=1)
+    # Changes of the loss are ranked over all layers.
+    assert (
+        kprune.recipes.get("snip")
+        .with_axes(granularity="channel")
+        .allocation_used
+        == "global"
+    )
 
 
 def test_the_outgoing_side_is_a_gate_behind_normalization_and_activation(

@@ -34,7 +34,7 @@ class Shuffled(Pruner):
 
     purpose: str = "shuffle"
 
-    def masks(self, objective, sparsity, min_kept=0, verbose=0, target=None):
+    def masks(self, objective, sparsity, min_kept=None, verbose=0, target=None):
         """Returns the masks, shuffled after the last round. Changes nothing.
         All is as for `kprune.Pruner.masks`."""
         plain = Pruner(**_axes(self))
@@ -194,6 +194,11 @@ class _InvertedGrain:
     def grouping(self, model, layouts):
         grouping = self._grain.grouping(model, layouts)
         return _Rescored(grouping, lambda family, pooled: np.negative(pooled))
+
+    def allocation(self, entry):
+        """As of the granularity; LAMP knows no negative scores."""
+        found = self._grain.allocation(entry)
+        return "normalized" if found == "lamp" else found
 
     def __getattr__(self, name):
         return getattr(self._grain, name)

@@ -7,7 +7,7 @@ are with those that are pruned already; and the weights' shapes. Further, a
 name, whose sum is exact.
 """
 
-from kprune.pruning.allocation.ranked import global_
+from kprune.pruning.allocation.ranked import global_, lamp, normalized
 from kprune.pruning.allocation.shares import er, erk, uniform
 from kprune.pruning.allocation.smart_ratio import smart_ratio, smart_ratios
 from kprune.pruning.allocation.table import per_layer
@@ -18,13 +18,17 @@ __all__ = [
     "erk",
     "get",
     "global_",
+    "lamp",
     "names",
+    "normalized",
     "per_layer",
     "smart_ratio",
     "smart_ratios",
     "uniform",
 ]
-_ALL = {f.__name__: f for f in (uniform, erk, er, smart_ratio)}
+_ALL = {
+    f.__name__: f for f in (uniform, erk, er, smart_ratio, normalized, lamp)
+}
 _ALL["global"] = global_
 
 

@@ -29,6 +29,53 @@ def global_(groups, sizes, shapes, budget, rng):
     }
 
 
+def normalized(groups, sizes, shapes, budget, rng):
+    """Ranks all groups together, each score over its weight's mean |score|.
+
+    No weight is emptied for its scale alone: a layer with many inputs, or
+    with small weights, has small scores throughout.
+    """
+    return global_(
+        {name: _over_mean(scores) for name, scores in groups.items()},
+        sizes,
+        shapes,
+        budget,
+        rng,
+    )
+
+
+def lamp(groups, sizes, shapes, budget, rng):
+    """Ranks all groups together, by what share of its weight each would take.
+
+        score of u = s_u^2 / sum of s_v^2 over the groups v with s_v >= s_u
+
+    So the best group of each weight scores 1, and no weight is emptied before
+    all have one group left. LAMP of Lee et al., 2021,
+    https://arxiv.org/abs/2010.07611, where s is the magnitude. Of scores with
+    a sign, those below zero count as zero.
+    """
+    return global_(
+        {name: _lamp(scores) for name, scores in groups.items()},
+        sizes,
+        shapes,
+        budget,
+        rng,
+    )
+
+
+def _over_mean(scores):
+    """Returns scores over their mean size; zeros stay."""
+    whole = np.abs(scores).sum(dtype=np.float64)
+    return scores * (scores.size / whole) if whole else scores
+
+
+def _lamp(scores):
+    """Returns the LAMP scores of a weight, sorted."""
+    squares = np.sort(np.square(np.maximum(scores, 0), dtype=np.float64))
+    left = np.cumsum(squares[::-1])[::-1]
+    return np.divide(squares, left, out=np.zeros_like(left), where=left > 0)
+
+
 def _with_minimum_first(scores, minimum, rng):
     """Lifts the best `minimum` groups above all others."""
     if minimum == 0:

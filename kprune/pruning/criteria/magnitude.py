@@ -29,4 +29,5 @@ METHOD = Method(
     test="tests/pruning/test_criteria.py::test_scores_of_a_quadratic",
     deviation="the whole model is ranked, not each layer",
     channel={"reduce": "l2"},
+    channel_allocation="lamp",
 )

@@ -52,6 +52,16 @@ class Granularity:
     """
 
     sparsity = None  # The one that a granularity fixes.
+    min_kept = 0  # Groups that each weight keeps at least, unless one is said.
+
+    def allocation(self, entry):
+        """Returns how groups are shared out, unless that is said.
+
+        Args:
+            entry: The criterion's entry in the table of methods, or `None`.
+        """
+        del entry
+        return "global"
 
     def leaves_output_layer(self, model):
         """Whether the weights of a model's output layer are left out."""
@@ -107,6 +117,11 @@ class ByWeight:
     def __init__(self, grain, layouts):
         self._grain = grain
         self._layouts = layouts
+
+    @property
+    def least(self):
+        """Groups that each family keeps at least, unless a number is said."""
+        return self._grain.min_kept
 
     def shape(self, family):
         """Returns the shape of the weight that stands for a family."""

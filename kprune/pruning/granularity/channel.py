@@ -55,6 +55,8 @@ class Channel(Granularity):
     per: str | None = None
     tied: bool = True
 
+    min_kept = 1
+
     def __post_init__(self):
         lookup.choose(self.reduce, REDUCE, "reduction")
         checks.choice("side", self.side, _SIDES)
@@ -64,6 +66,9 @@ class Channel(Granularity):
                 'side="outgoing" and `per` need `tied=True`: without, only '
                 "the entries that make a channel belong to it."
             )
+
+    def allocation(self, entry):
+        return "normalized" if entry is None else entry.channel_allocation
 
     def leaves_output_layer(self, model):
         return not self.output_layer and not self._follows(model)

@@ -27,6 +27,11 @@ class CoupledChannels:
         if grain.per is not None:
             self._cost = _cost_of_groups(self._map, model, layouts, grain.per)
 
+    @property
+    def least(self):
+        """Groups that each family keeps at least, unless a number is said."""
+        return self._grain.min_kept
+
     def shape(self, family):
         """Returns the shape of the weight that stands for a family."""
         return self._layouts[family].shape

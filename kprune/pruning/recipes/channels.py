@@ -24,6 +24,7 @@ def three_sp(reinit=False, rescale=False):
     return Pruner(
         "skeletonization",
         granularity=Channel("abs_sum", side="outgoing", per="flops"),
+        allocation="global",
         after_pruning=kept_weights.rescale_variance if rescale else after,
     )
 
