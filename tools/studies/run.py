@@ -7,6 +7,7 @@ import kprune_command
 STUDIES = {
     "asni": "ASNI's four variants of a network, beside the paper's figures",
     "benchmark": "what kprune costs, as ratios",
+    "channels": "how channels are shared out among the layers",
     "ossum": "OSSuM: networks that classify without a trained weight",
     "structure": "what methods leave of a network, layer by layer",
     "subnetworks": "networks of which only the masks are trained",

@@ -1,0 +1,206 @@
+"""Shares channels out among layers in several ways, and tests what is left.
+
+  python tools/studies/run.py channels --workdir=runs/channels
+
+Networks are trained, then lose channels by each criterion and allocation, and
+are tested at once and after training on. Each cell (network, seed) is written
+to the directory and not computed again: stop it and start it again as you
+like. What is printed at the end is Markdown: means over the seeds with their
+deviation, and how many layers all seeds together left without a channel.
+"""
+
+import itertools
+import json
+import os
+
+import keras
+import numpy as np
+
+import kprune
+from kprune.cli.flags import define_data_dir
+from kprune.experiment import directory
+from kprune.runtime import files, lookup, tables
+
+_MNIST, _CIFAR = (28, 28, 1), (32, 32, 3)
+
+
+def _mobilenet(seed):
+    keras.utils.set_random_seed(seed)
+    return keras.applications.MobileNetV2(
+        _CIFAR, alpha=0.5, weights=None, classes=10, classifier_activation=None
+    )
+
+
+# By name: the data set, passes over it, and what builds the network.
+NETWORKS = {
+    "lenet5": ("mnist", 1, lambda s: kprune.models.lenet5(seed=s)),
+    "resnet20": ("cifar10", 1, lambda s: kprune.models.resnet20(seed=s)),
+    "vgg16": ("cifar10", 1, lambda s: kprune.models.vgg16(seed=s)),
+    "mobilenet_v2": ("cifar10", 2, _mobilenet),
+}
+
+
+def define(flags):
+    flags.list("networks", list(NETWORKS), f"Of {', '.join(NETWORKS)}.")
+    define_data_dir(flags)
+    flags.string("workdir", None, "Directory of all cells.")
+    flags.require("workdir", "DIRECTORY")
+    flags.list("methods", ["magnitude"], "Criteria.")
+    allocations = ["global", "normalized", "lamp", "uniform"]
+    flags.list("allocations", allocations, "How channels are shared out.")
+    text = "Shares of the channels to remove."
+    flags.list("sparsities", ["0.3", "0.5", "0.7"], text)
+    flags.list("seeds", ["0", "1", "2"], "Of weights and order of the data.")
+    flags.integer("images", 5000, "Images to train on.", least=1)
+    flags.integer("tests", 2000, "Images to test on.", least=1)
+    flags.integer("epochs", 6, "Passes over them; MobileNetV2 makes twice.")
+    text = "Shares at which to train on, for one pass."
+    flags.list("tuned", ["0.5"], text)
+    flags.integer("batch_size", 64, "Images in a batch.", least=1)
+
+
+def main(flags):
+    for name in flags.networks:
+        lookup.choose(name, NETWORKS, "network")
+    keys = ("images", "tests", "epochs", "batch_size")
+    config = {key: flags[key].value for key in keys}
+    if directory.status(flags.workdir, config, leaves=dict) == "new":
+        directory.start(flags.workdir, {"config": config})
+    for name, seed in itertools.product(flags.networks, map(int, flags.seeds)):
+        _measure(flags, name, seed)
+    for name in flags.networks:
+        print(f"\n{_table(flags, name)}", flush=True)
+
+
+def _measure(flags, name, seed):
+    """Completes the cells of one network: a dict from what was done to the
+    accuracy and the layers that lost all channels."""
+    base = os.path.join(flags.workdir, f"{name}-seed{seed}")
+    found = _read(base)
+    ways = [way for way in _ways(flags) if _key(*way) not in found]
+    if "dense" in found and not ways:
+        return
+    keras.backend.clear_session()
+    train, test = _data(flags, name, seed)
+    if os.path.exists(f"{base}.keras"):
+        model = keras.models.load_model(f"{base}.keras")
+    else:
+        model = _trained(flags, name, seed, train)
+        model.save(f"{base}.keras")
+        found["dense"] = {"accuracy": _accuracy(model, test), "empty": 0}
+        files.write_json(f"{base}.json", found)
+    subject = _Subject(model, train, test)
+    for way in ways:
+        found[_key(*way)] = cell = subject.cell(flags.batch_size, seed, *way)
+        print(f"{name}, seed {seed}, {_key(*way)}: {cell}", flush=True)
+        files.write_json(f"{base}.json", found)
+
+
+class _Subject:
+    """A trained network, whose masks come and go: all is traced once."""
+
+    def __init__(self, model, train, test):
+        self._model, self._train, self._test = model, train, test
+        self._objective = kprune.Objective(
+            model, train, scoring=kprune.ScoringConfig(8, 64)
+        )
+        self._wrapped = kprune.wrap(model, keep_pruned_values=True)
+
+    def cell(self, batch_size, seed, method, allocation, sparsity, tuned):
+        """Returns the accuracy, in percent, and how many layers are empty."""
+        axes = {"granularity": "channel", "allocation": allocation}
+        pruner = kprune.recipes.get(method, **axes)
+        masks = pruner.masks(self._objective, sparsity, min_kept=0)
+        model = self._wrapped
+        if tuned:
+            model = kprune.wrap(self._model)
+        kprune.set_masks(model, masks)
+        if tuned:
+            keras.utils.set_random_seed(seed)
+            model.fit(*self._train, batch_size, verbose=0)
+        empty = sum(not mask.any() for mask in masks.values())
+        return {"accuracy": _accuracy(model, self._test), "empty": empty}
+
+
+def _ways(flags):
+    """Yields (method, allocation, sparsity, whether to train on)."""
+    sparsities = list(map(float, flags.sparsities))
+    for method, allocation in itertools.product(
+        flags.methods, flags.allocations
+    ):
+        for sparsity in sparsities:
+            yield method, allocation, sparsity, False
+        for sparsity in map(float, flags.tuned):
+            yield method, allocation, sparsity, True
+
+
+def _key(method, allocation, sparsity, tuned):
+    return f"{method}, {allocation}, {sparsity:g}" + ", tuned" * tuned
+
+
+def _read(base):
+    if not os.path.exists(f"{base}.json"):
+        return {}
+    with open(f"{base}.json") as file:
+        return json.load(file)
+
+
+def _data(flags, name, seed):
+    """Returns (x, y) to train on, in an order of the seed's, and to test."""
+    (x, y), test = kprune.datasets.load_arrays(
+        NETWORKS[name][0], data_dir=flags.data_dir
+    )
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(len(x))[: flags.images]
+    return (x[chosen], y[chosen]), tuple(a[: flags.tests] for a in test)
+
+
+def _trained(flags, name, seed, train):
+    _, passes, build = NETWORKS[name]
+    model = build(seed)
+    epochs = passes * flags.epochs
+    steps = epochs * -(-len(train[0]) // flags.batch_size)
+    keras.utils.set_random_seed(seed)
+    model.compile(
+        keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(2e-3, steps)
+        ),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    model.fit(*train, flags.batch_size, epochs, verbose=0)
+    model.compile(keras.optimizers.Adam(5e-4), model.loss, metrics=["accuracy"])
+    return model
+
+
+def _accuracy(model, test):
+    return 100 * model.evaluate(*test, 500, verbose=0)[1]
+
+
+def _table(flags, name):
+    """Returns a row for each criterion and allocation."""
+    bases = [
+        os.path.join(flags.workdir, f"{name}-seed{s}") for s in flags.seeds
+    ]
+    found = [_read(base) for base in bases]
+    dense = tables.mean([cells["dense"]["accuracy"] for cells in found], 1)
+    columns = [(float(s), False) for s in flags.sparsities]
+    columns += [(float(s), True) for s in flags.tuned]
+    head = ["criterion", "allocation"]
+    for sparsity, tuned in columns:
+        head.append(f"{100 * sparsity:g} %" + ", trained on" * tuned)
+    rows = []
+    for method, allocation in itertools.product(
+        flags.methods, flags.allocations
+    ):
+        row = [method, allocation]
+        for column in columns:
+            cells = [c[_key(method, allocation, *column)] for c in found]
+            text = tables.mean([c["accuracy"] for c in cells], 1)
+            empty = sum(c["empty"] for c in cells)
+            row.append(f"{text} ({empty} empty)" if empty else text)
+        rows.append(row)
+    table = tables.markdown(head, rows, words=2)
+    return (
+        f"**{name}**, dense {dense} %, by share of channels removed\n\n{table}"
+    )
