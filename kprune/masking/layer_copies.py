@@ -157,6 +157,17 @@ def values(layer):
     return [v for v in layer.variables if id(v) not in masks]
 
 
+def states(layer):
+    """Returns the states that recurrent layers keep from batch to batch, which
+    Keras does not list among their variables."""
+    return [
+        state
+        for one in keras_internals.all_layers(layer)
+        if isinstance(one, keras.layers.RNN) and one.stateful
+        for state in keras.tree.flatten(one.states or [])
+    ]
+
+
 def copy_values(old, new, begun=()):
     """Gives a layer, built as another one is, the state of that.
 
@@ -174,6 +185,8 @@ def copy_values(old, new, begun=()):
             target.assign(source)
         if target.trainable != source.trainable:
             target.trainable = source.trainable
+    for source, target in zip(states(old), states(new), strict=True):
+        target.assign(source)
 
 
 def _carry_own_state(old, new):

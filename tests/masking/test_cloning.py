@@ -583,3 +583,23 @@ def test_a_variable_frozen_by_itself_stays_frozen():
     ]
     trained = [v.name for v in kprune.strip(masked).trainable_variables]
     assert trained == ["bias", "kernel"]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.LSTM(3, stateful=True, name="rnn"),
+        layers.Bidirectional(layers.GRU(3, stateful=True), name="rnn"),
+    ],
+)
+def test_what_a_recurrent_layer_remembers_goes_with_it(layer):
+    given = keras.Input(batch_shape=(2, 4, 3))
+    model = keras.Model(given, layers.Dense(2, name="out")(layer(given)))
+    x = normal(2, 4, 3)
+    model(x)
+    wrapped = kprune.wrap(model)
+    stripped = kprune.strip(wrapped)
+    for _ in range(2):  # From batch to batch.
+        expected = model(x)
+        assert_same(wrapped(x), expected)
+        assert_same(stripped(x), expected)
