@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kprune.graph import cells
 from kprune.masking import weights
 from kprune.runtime import keras_internals
 
@@ -48,8 +49,8 @@ class Call:
 
     `arguments` are its (args, kwargs) with signals in place of tensors, and
     `inner` the signals within the layer that count as channels: the heads of
-    attention. A `crossing` is a nested model being entered or left, which
-    changes nothing.
+    attention, the units of recurrent cells. A `crossing` is a nested model
+    being entered or left, which changes nothing.
     """
 
     operation: keras.Operation
@@ -60,9 +61,15 @@ class Call:
 
     @functools.cached_property
     def inputs(self):
-        """Tuple of the signals among the arguments."""
-        flat = keras.tree.flatten(self.arguments)
-        return tuple(x for x in flat if isinstance(x, Signal))
+        """Tuple of the signals among the arguments, masks left out."""
+        args, options = self.arguments
+        return _signals(args, {k: v for k, v in options.items() if k != "mask"})
+
+    @property
+    def masks(self):
+        """Tuple of the signals that tell which places to leave out."""
+        _, options = self.arguments
+        return _signals(options.get("mask"))
 
     def run(self, values):
         """Returns what the operation makes of one vector per input.
@@ -116,7 +123,7 @@ class Graph:
         """Dict from signal to the calls that it goes into."""
         found = collections.defaultdict(list)
         for call in self.calls:
-            for signal in dict.fromkeys(call.inputs):
+            for signal in dict.fromkeys((*call.inputs, *call.masks)):
                 found[signal].append(call)
         return found
 
@@ -190,9 +197,8 @@ class _Recorder:
 
     def _inner(self, operation):
         """Returns the signals within a layer, new ones for each call."""
-        if type(operation) is not keras.layers.MultiHeadAttention:
-            return ()
-        return (self._signal((None, operation.num_heads)),)
+        sizes = cells.sizes(operation)
+        return tuple(self._signal((None, size)) for size in sizes)
 
     def _go_into(self, call):
         model, before = call.operation, self.calls
@@ -211,7 +217,19 @@ def _crossing(model, source, target):
     return Call(model, ((source,), {}), (target,), crossing=True)
 
 
-def runs_as_inference(call):
-    """Whether a call runs as in inference unless the model is training."""
+def _signals(*structure):
+    flat = keras.tree.flatten(structure)
+    return tuple(x for x in flat if isinstance(x, Signal))
+
+
+def trains(call):
+    """Whether a call runs as in training, whatever the model does."""
     _, options = call.arguments
-    return not options.get("training") and options.get("mask") is None
+    return bool(options.get("training"))
+
+
+def runs_as_inference(call):
+    """Whether a call runs as in inference unless the model is training, at all
+    places."""
+    _, options = call.arguments
+    return not trains(call) and options.get("mask") is None

@@ -100,7 +100,7 @@ def _axes(names, flow, group):
                 found[names[id(variable)]] = tuple(
                     Axis(
                         one.axis % len(variable.shape),
-                        group[one.signal.numbers].repeat(one.times),
+                        one.spread(group[one.signal.numbers]),
                         one.reads,
                     )
                     for one in slices

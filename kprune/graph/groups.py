@@ -34,10 +34,12 @@ def pinned(graph, flow, unfit):
     for signal in graph.inputs:
         yield signal.numbers, "the model's input keeps its shape"
     for call, its_flow in flow.items():
+        operation = call.operation
+        for signal in call.masks:
+            yield signal.numbers, f"{operation.name!r} takes it for a mask"
         if its_flow is not None:
             yield from its_flow.whole(call)
             continue
-        operation = call.operation
         kind = type(operation).__name__
         reason = f"{operation.name!r} ({kind}): {unfit[call]}"
         for signal in (*call.inputs, *call.outputs):
@@ -53,11 +55,8 @@ def _shared(graph, flow):
             calls[call.operation].append(call)
     for first, *others in calls.values():
         for other in others:
-            for a, b in zip(
-                (*first.inputs, *first.inner, *first.outputs),
-                (*other.inputs, *other.inner, *other.outputs),
-                strict=True,
-            ):
+            sides = [(*flow[c].counted(c), *c.inner) for c in (first, other)]
+            for a, b in zip(*sides, strict=True):
                 yield a.numbers, b.numbers
     for first, *others in graph.entries.values():
         for other in others:

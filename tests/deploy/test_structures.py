@@ -149,8 +149,7 @@ class Doubled(layers.Layer):
     [
         (Doubled(name="x"), "Doubled"),
         (layers.Lambda(lambda x: x[..., ::-1], name="x"), "Lambda"),
-        (layers.LSTM(4, return_sequences=True, name="x"), "LSTM"),
-        (layers.TimeDistributed(layers.Dense(3), name="x"), "TimeDistributed"),
+        (layers.EinsumDense("abc,cd->abd", (None, 3), name="x"), "EinsumDense"),
     ],
 )
 def test_what_is_not_known_is_left_whole(layer, kind):

@@ -78,14 +78,14 @@ def test_a_layer_without_a_rule_holds_its_channels():
     model = sequential(
         (5, 4),
         layers.Dense(6, name="a"),
-        layers.GRU(3, name="gru"),
+        layers.EinsumDense("abc,cd->abd", (None, 3), name="x"),
         layers.Dense(4, name="b"),
         layers.Dense(2, name="c"),
     )
     found = channels.build_channel_map(model)
     reasons = {found.why[g] for g in groups(found, "a/kernel", 1)}
-    assert reasons == {"'gru' (GRU): no rule for its class"}
-    assert found.unfit["gru/cell/kernel"] == "no rule for its class"
+    assert reasons == {"'x' (EinsumDense): no rule for its class"}
+    assert found.unfit["x/kernel"] == "no rule for its class"
     assert not set(groups(found, "b/kernel", 1)) & set(found.why)
 
 
@@ -126,3 +126,14 @@ def test_a_model_that_was_given_other_layers_has_another_map():
     assert len(groups(after, "b/kernel", 1)) == 5
     assert groups(after, "c/kernel", 0) == groups(after, "b/kernel", 1)
     assert not set(groups(after, "b/kernel", 1)) & set(after.outputs.tolist())
+
+
+def test_attention_may_be_called_with_one_tensor_or_two():
+    x, y = keras.Input((4, 6)), keras.Input((5, 6))
+    attention = layers.MultiHeadAttention(2, 3, name="mha")
+    h = layers.Add(name="sum")([attention(x, x), attention(x, y)])
+    model = keras.Model([x, y], layers.Dense(2, name="out")(h))
+    heads = groups(
+        channels.build_channel_map(model), "mha/query_dense/kernel", 1
+    )
+    assert len(set(heads)) == 2

@@ -27,21 +27,33 @@ class Analysis:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Reader:
-    """A layer with a kernel, where input channels end.
+    """A kernel, where input channels end.
 
-    `inputs` and `outputs` are the numbers of its channels in its first call,
-    `values` those of the inputs that are constant and the same in all calls,
-    NaN for others, and `links` is (inputs, outputs), True where the kernel is
-    not 0.
+    Attributes:
+        operation: The layer that is called.
+        layer: The one that holds the kernel: the same, or one within it.
+        kernel: The `Kernel` that knows it.
+        made: Signal of its output channels in the first call.
+        inputs: Numbers of its input channels there.
+        values: The value of inputs that are constant and the same in all
+            calls, NaN for others.
+        links: (inputs, outputs), True where the kernel is not 0.
+        calls: All calls of `operation`.
     """
 
+    operation: object
     layer: object
-    flow: object
+    kernel: object
+    made: object
     inputs: np.ndarray
-    outputs: np.ndarray
     values: np.ndarray
     links: np.ndarray
     calls: tuple
+
+    @property
+    def outputs(self):
+        """Numbers of its output channels in the first call."""
+        return self.made.numbers
 
 
 def analyse(graph):
@@ -56,38 +68,37 @@ def _constants(graph, flow):
     for call in graph.calls:
         if flow[call] is None:
             continue
-        for signal, value in zip(
-            call.inner, flow[call].inner(call), strict=True
-        ):
-            values[signal.numbers] = value
         given = [values[signal.numbers] for signal in call.inputs]
         with np.errstate(all="ignore"):
-            found = flow[call].constants(call, given)
-        found = np.where(np.isfinite(found), found, np.nan)
-        values[call.outputs[0].numbers] = found
+            found = flow[call].values(call, given)
+        made = (*call.inner, *call.outputs)
+        for signal, value in zip(made, found, strict=True):
+            value = np.where(np.isfinite(value), value, np.nan)
+            values[signal.numbers] = value
     return values
 
 
 def _readers(graph, flow, values):
     calls = collections.defaultdict(list)
     for call in graph.calls:
-        if flow[call] is not None and flow[call].reads:
+        if flow[call] is not None:
             calls[call.operation].append(call)
     readers = []
-    for layer, its_calls in calls.items():
-        first = its_calls[0]
-        read = flow[first].read(first)
-        given = [values[flow[c].read(c).numbers] for c in its_calls]
-        same = np.all([value == given[0] for value in given], 0)
-        readers.append(
-            Reader(
-                layer,
-                flow[first],
-                read.numbers,
-                first.outputs[0].numbers,
-                np.where(same, given[0], np.nan),
-                flow[first].links(layer),
-                tuple(its_calls),
+    for operation, its_calls in calls.items():
+        readings = [flow[call].readings(call) for call in its_calls]
+        for first, *others in zip(*readings, strict=True):
+            given = [values[x.given.numbers] for x in (first, *others)]
+            same = np.all([value == given[0] for value in given], 0)
+            readers.append(
+                Reader(
+                    operation,
+                    first.layer,
+                    first.kernel,
+                    first.made,
+                    first.given.numbers,
+                    np.where(same, given[0], np.nan),
+                    first.kernel.links(first.layer),
+                    tuple(its_calls),
+                )
             )
-        )
     return readers

@@ -9,6 +9,8 @@ import numpy as np
 from keras.activations import linear
 from keras.layers import BatchNormalization
 
+from kprune.graph.flows.flow import Slices
+
 # A constant may carry others that are at most so many times as large:
 # rounding grows with the ratio.
 _LARGER = 10
@@ -20,8 +22,8 @@ _WORTHWHILE = 7 / 8
 class Fold:
     """What a layer takes over from input channels that it loses.
 
-    `bias` is what to add to its output channels, those that go included, and
-    `merged` (input that takes over, inputs it takes over, how many times each).
+    `bias` is what to add to its sums, those that go included, and `merged`
+    (input that takes over, inputs it takes over, how many times each).
     """
 
     bias: np.ndarray | None = None
@@ -41,8 +43,9 @@ def fold(reader, lost, stays):
         return Fold()
     others = np.flatnonzero(lost)
     values = reader.values[others]
-    if not reader.flow.pads(reader.layer):
-        return Fold(bias=values @ reader.flow.response(reader.layer, others))
+    if not reader.kernel.pads(reader.layer):
+        response = reader.kernel.response(reader.layer, others)
+        return Fold(bias=values @ response)
     channel = carrier(reader, lost, stays)
     return Fold(merged=(channel, others, values / reader.values[channel]))
 
@@ -74,7 +77,7 @@ def needed_part(reader, stays):
         reader: A `Reader`.
         stays: Booleans over all channels.
     """
-    if not reader.flow.may_select or len(reader.calls) > 1:
+    if not reader.kernel.may_select or len(reader.calls) > 1:
         return None
     given = stays[reader.inputs]
     needed = given & _seen(reader, stays) & np.isnan(reader.values)
@@ -89,20 +92,20 @@ def _seen(reader, stays):
     return reader.links[:, stays[reader.outputs]].any(1)
 
 
-def taker_of_bias(analysis, layer):
-    """Returns the layer that takes what is to be added to a layer's outputs.
+def taker_of_bias(analysis, reader):
+    """Returns the layer that takes what is to be added to the sums of a kernel.
 
-    It is the layer itself, unless it has no bias and all that it gives goes
-    into one batch normalization: the mean of that may take it. So the layer
-    needs no bias, and trains as before.
+    It is the layer that holds it, unless that has no bias and all that it gives
+    goes into one batch normalization: the mean of that may take it. So the
+    layer needs no bias, and trains as before.
     """
-    graph = analysis.graph
-    call, *more = graph.calls_of[layer]
-    if layer.use_bias or more or layer.activation is not linear:
+    graph, layer = analysis.graph, reader.layer
+    if layer is not reader.operation or layer.use_bias:
+        return layer  # The outputs of one within another are not these sums.
+    if len(reader.calls) > 1 or layer.activation is not linear:
         return layer
-    signal = call.outputs[0]
-    users = graph.users_of[signal]
-    if len(users) != 1 or signal in graph.outputs:
+    users = graph.users_of[reader.made]
+    if len(users) != 1 or reader.made in graph.outputs:
         return layer
     next_layer = users[0].operation
     normalizes = (
@@ -111,3 +114,25 @@ def taker_of_bias(analysis, layer):
         and len(graph.calls_of[next_layer]) == 1
     )
     return next_layer if normalizes else layer
+
+
+def additions(decision):
+    """Returns what is made of constants: a dict from the id of a variable to
+    what to add to it, and one from a layer that has no bias to the one that
+    its smaller layer has.
+    """
+    added, new = {}, {}
+    for reader, fold in decision.folds.items():
+        if fold.bias is None:
+            continue
+        taker, kernel = taker_of_bias(decision.analysis, reader), reader.kernel
+        value = kernel.as_bias(reader.layer, fold.bias)
+        if taker is not reader.layer:  # A batch normalization takes it off.
+            added[id(taker.moving_mean)] = -value
+        elif taker.use_bias:
+            added[id(taker.bias)] = value
+        else:
+            slices = Slices(-1, reader.made, gates=kernel.gates)
+            kept = slices.places(decision.kept(reader.made))
+            new[taker] = np.take(value, kept, -1)
+    return added, new

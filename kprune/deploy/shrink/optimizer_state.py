@@ -37,6 +37,8 @@ def carry(model, source, small, pairs):
     places = map(id, layer_copies.values(source))
     source_of = dict(zip(places, layer_copies.values(model), strict=True))
     for variable, target, kept in pairs:
+        if id(variable) not in source_of:
+            continue  # A state of a recurrent layer.
         slots = zip(
             keras_internals.slots(old, source_of[id(variable)]),
             keras_internals.slots(new, target),

@@ -53,13 +53,21 @@ def _row(name, weight, decision, model):
 def _row_of_part(name, weight, decision, units):
     """The row of a layer within a layer, such as a part of attention."""
     for call, flow in decision.analysis.flow.items():
-        for variable, slices in flow.variables(call) if flow else ():
+        if flow is None:
+            held = getattr(call.operation, "variables", ())
+            if any(variable is weight.variable for variable in held):
+                why = f"left whole: {decision.analysis.unfit[call]}"
+                return Row(name, units, units, why)
+            continue
+        for variable, slices in flow.variables(call):
             if variable is weight.variable:
                 made = [one.signal for one in slices if not one.reads]
                 if not made:
                     return Row(name, units, units, "its channels stay")
+                notes = [f"counted in {flow.unit}"] if flow.unit else []
+                notes += _stuck(made[0], decision)
                 kept = len(decision.kept(made[0]))
-                return Row(name, made[0].channels, kept, "counted in heads")
+                return Row(name, made[0].channels, kept, "; ".join(notes))
     return Row(name, units, units, "within a layer that is left whole")
 
 
@@ -88,19 +96,9 @@ def _parameters(view, decision, cuts):
         for variable in parameters
     )
     if decision is not None:
-        after += _new_biases(decision)
+        _, new = folding.additions(decision)
+        after += sum(bias.size for bias in new.values())
     return before, after
-
-
-def _new_biases(decision):
-    """Returns how many entries the biases have that layers are given."""
-    total = 0
-    for layer, fold in decision.folds.items():
-        taker = folding.taker_of_bias(decision.analysis, layer)
-        if fold.bias is not None and taker is layer and not layer.use_bias:
-            call, *_ = decision.analysis.graph.calls_of[layer]
-            total += len(decision.kept(call.outputs[0]))
-    return total
 
 
 def _multiply_adds(view, cuts):

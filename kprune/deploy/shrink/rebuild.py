@@ -1,6 +1,5 @@
 """The smaller model, made from what has been decided."""
 
-import collections
 import functools
 
 import keras
@@ -28,7 +27,7 @@ def rebuild(view, decision):
         ]
     for (_, variable, _), value in zip(pairs, values, strict=True):
         variable.assign(value)
-    builder.add_biases()
+    builder.set_new_biases()
     _carry_trainable(model, new)
     return new, pairs
 
@@ -39,15 +38,13 @@ class _Builder:
         self.cuts = sizes.cuts(decision)
         self.new = {}  # Old and new layer, by the id of the old.
         self.parts = {}  # What a new layer reads of its input, by its id.
+        self.places = {}  # New variables by name, and a name, by the id of old.
         self.calls = {}  # First call and flow of each layer that is followed.
-        self.biases = {}  # By the layer that takes it: (its reader, values).
         for call, flow in decision.analysis.flow.items():
             if flow is not None and not call.crossing:
                 self.calls.setdefault(call.operation, (call, flow))
-        for layer, fold in decision.folds.items():
-            if fold.bias is not None:
-                taker = folding.taker_of_bias(decision.analysis, layer)
-                self.biases[taker] = (layer, fold.bias)
+        # What to add to variables, by id, and new biases, by their layer.
+        self.added, self.biases = folding.additions(decision)
 
     def graph(self, model):
         """Returns a graph of layers anew, smaller."""
@@ -116,13 +113,10 @@ class _Builder:
 
     def _changes(self, old):
         """Returns what changes in the config of a layer."""
-        changes = {}
-        if old in self.calls:
-            call, flow = self.calls[old]
-            changes.update(flow.config(call, self.decision.kept_by(call)))
-        if old in self.biases and hasattr(old, "use_bias"):
-            changes["use_bias"] = True
-        return changes
+        if old not in self.calls:
+            return {}
+        call, flow = self.calls[old]
+        return flow.config(call, self.decision.kept_by(call), self.biases)
 
     def _call(self, layer, *args, **kwargs):
         """Calls a new layer, on a part of its input if it reads no more."""
@@ -138,10 +132,11 @@ class _Builder:
         for old, new in self.new.values():
             vars(new).pop("add_weight", None)
             if old in self.calls and isinstance(old, keras.layers.Layer):
-                by_place = dict(_placed(new))
-                for place, variable in _placed(old):
+                by_name = _named(new)
+                for name, variable in _named(old).items():
+                    self.places[id(variable)] = by_name, name
                     kept = self.cuts.get(id(variable), [])
-                    found.append((variable, by_place[place], kept))
+                    found.append((variable, by_name[name], kept))
             elif isinstance(old, keras.layers.Layer) and not (
                 id(old) in self.decision.analysis.graph.entries
                 or graph_calls.followable(old)
@@ -153,40 +148,34 @@ class _Builder:
     def folded(self, variable):
         """Returns the value of a variable with what its layer takes over."""
         value = keras.ops.convert_to_numpy(variable)
-        owner = self._merging.get(id(variable))
-        if owner is None:
-            return value
-        flow, merged = owner
-        return flow.merged(value, *merged)
+        if id(variable) in self.added:
+            value = value + self.added[id(variable)]
+        if id(variable) in self._merging:
+            kernel, merged = self._merging[id(variable)]
+            value = kernel.merged(value, *merged)
+        return value
 
     @functools.cached_property
     def _merging(self):
-        """Kernels that take over others: flow and what to merge, by id."""
+        """Kernels that take over others, and what to merge, by id."""
         return {
-            id(layer.kernel): (self.calls[layer][1], fold.merged)
-            for layer, fold in self.decision.folds.items()
+            id(reader.layer.kernel): (reader.kernel, fold.merged)
+            for reader, fold in self.decision.folds.items()
             if fold.merged is not None
         }
 
-    def add_biases(self):
-        """Adds what is left of constants, in the new layers."""
-        for taker, (reader, values) in self.biases.items():
-            call, _ = self.calls[reader]
-            values = values[self.decision.kept(call.outputs[0])]
-            new = self.layer(taker)
-            if taker is reader:
-                new.bias.assign_add(values)
-            else:  # A batch normalization takes its mean off.
-                new.moving_mean.assign_sub(values)
+    def set_new_biases(self):
+        """Gives new layers the biases that those in their place do not have."""
+        for layer, bias in self.biases.items():
+            by_name, name = self.places[id(layer.variables[0])]
+            path = name.rpartition("/")[0]
+            by_name[f"{path}/bias".lstrip("/")].assign(bias)
 
 
-def _placed(layer):
-    """Yields (place, variable) of a layer: names within it, and how many of
-    the same came before. A layer that is given a bias has one place more."""
-    before = collections.Counter()
-    for variable in layer.variables:
-        yield (variable.name, before[variable.name]), variable
-        before[variable.name] += 1
+def _named(layer):
+    """Returns all that a layer holds, by names that a smaller one has too."""
+    states = enumerate(layer_copies.states(layer))
+    return dict(weights.named(layer)) | {f"state {i}": v for i, v in states}
 
 
 def _carry_trainable(old, new):

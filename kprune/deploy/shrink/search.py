@@ -21,8 +21,9 @@ class Decision:
     """What goes and what `stays`, booleans over all channels.
 
     `why` is a function from a channel's number to why it stays, or `None` if it
-    has to because it varies. `parts` is a dict from layer to the indices, among
-    the channels that its input keeps, of those that it reads.
+    has to because it varies. `folds` is a dict from `Reader` to `Fold`, and
+    `parts` one from layer to the indices, among the channels that its input
+    keeps, of those that it reads.
     """
 
     analysis: Analysis
@@ -41,7 +42,7 @@ class Decision:
 
         def kept(signal):
             found = self.kept(signal)
-            if part is not None and signal is call.inputs[0]:
+            if part is not None and signal.start == call.inputs[0].start:
                 found = found[part]
             return found
 
@@ -66,9 +67,9 @@ def decide(analysis, partly=False):
         lost = ~stays[reader.inputs]
         needed = folding.needed_part(reader, stays) if partly else None
         if needed is not None:
-            parts[reader.layer] = np.flatnonzero(needed[~lost])
+            parts[reader.operation] = np.flatnonzero(needed[~lost])
             lost |= ~needed
-        folds[reader.layer] = folding.fold(reader, lost, stays)
+        folds[reader] = folding.fold(reader, lost, stays)
     return Decision(analysis, stays, search.why, folds, parts)
 
 
@@ -106,12 +107,12 @@ class _Search:
         changed = False
         for reader in reversed(self.analysis.readers):
             lost = self._lost(reader)
-            name, varies = reader.layer.name, np.isnan(reader.values)
+            name, varies = reader.operation.name, np.isnan(reader.values)
             changed |= self.keep(
                 reader.inputs[lost & varies],
                 f"{name!r} reads it, where it is not constant",
             )
-            if reader.flow.pads(reader.layer) and not reader.flow.merges:
+            if reader.kernel.pads(reader.layer) and not reader.kernel.merges:
                 changed |= self.keep(
                     reader.inputs[lost & (reader.values != 0)],
                     f"{name!r} pads it with zeros, which it is not",
@@ -123,7 +124,7 @@ class _Search:
         others over, or none at all."""
         changed = False
         for reader in self.analysis.readers:
-            if reader.flow.merges and reader.flow.pads(reader.layer):
+            if reader.kernel.merges and reader.kernel.pads(reader.layer):
                 changed |= self._keep_carrier(reader)
         for signal in self.analysis.graph.signals:
             numbers = signal.numbers
@@ -139,7 +140,7 @@ class _Search:
         if not lost.any() or folding.carrier(reader, lost, stays) is not None:
             return False
         largest = np.argmax(np.where(lost, np.abs(reader.values), -1))
-        name = reader.layer.name
+        name = reader.operation.name
         reason = f"for all constants into {name!r}, which pads with zeros"
         return self.keep(reader.inputs[[largest]], reason)
 

@@ -25,10 +25,12 @@ def shrink(model, *, carry_optimizer=False, verbose="auto"):
     That repeats itself through the model until nothing more can go.
 
     Inputs and outputs keep their shapes. What cannot be told exactly stays:
-    layers of unknown classes and recurrent layers are left whole, with the
+    layers and recurrent cells of unknown classes are left whole, with the
     channels that go into and out of them; so are layers that take channels
     first. Of attention, heads go that give zero or are not read, and channels
-    stay. `kprune.deploy.shrink.plan` tells why, by layer.
+    stay. Of recurrent layers, units go that stay zero or are not read, in both
+    directions of a `Bidirectional`. `kprune.deploy.shrink.plan` tells why, by
+    layer.
 
     Before it is returned, the smaller model is checked to have the outputs of
     the model, on random inputs. They are those of inference: in training, a

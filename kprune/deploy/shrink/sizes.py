@@ -14,18 +14,10 @@ def cuts(decision):
             continue
         kept = decision.kept_by(call)
         for variable, slices in flow.variables(call):
-            cut = [
-                (one.axis, _entries(kept(one.signal), one.times))
-                for one in slices
-            ]
+            cut = [(one.axis, one.places(kept(one.signal))) for one in slices]
             if any(len(i) != variable.shape[axis] for axis, i in cut):
                 found[id(variable)] = cut
     return found
-
-
-def _entries(channels, times):
-    """Returns where the entries of channels are that have several each."""
-    return (channels[:, np.newaxis] * times + np.arange(times)).ravel()
 
 
 def cut(array, pairs):

@@ -6,14 +6,14 @@ The output is a sum over the heads, each weighted averages of its own values.
 import keras
 import numpy as np
 
-from kprune.graph.flows.flow import Flow, Slices
+from kprune.graph.flows.flow import Flow, Kernel, Reading, Slices
 
 _MAKERS = ("query_dense", "key_dense", "value_dense")
 
 
-class Attention(Flow):
+class Attention(Flow, Kernel):
     owns = True
-    reads = True
+    unit = "heads"
 
     def unfit(self, call):
         if getattr(call.operation, "use_gate", False):
@@ -22,35 +22,30 @@ class Attention(Flow):
             return "it is quantized"
         return super().unfit(call)
 
+    def counted(self, call):
+        return call.outputs  # Queries and values may be one tensor or two.
+
     def whole(self, call):
         reason = f"of {call.operation.name!r} heads go, not channels"
         for signal in (*call.inputs, *call.outputs):
             yield signal.numbers, reason
 
-    def constants(self, call, values):
-        return np.full(call.outputs[0].channels, np.nan)
-
-    def inner(self, call):
+    def values(self, call, values):
         """A head whose values are zero gives zero, whatever it attends to."""
         (heads,) = call.inner
         some = np.zeros(heads.channels, bool)
         for variable, slices in _variables_of(call, "value_dense"):
             moved = np.moveaxis(np.asarray(variable), slices[0].axis, 0)
             some |= (moved != 0).reshape(heads.channels, -1).any(1)
-        return [np.where(some, np.nan, 0.0)]
+        outputs = np.full(call.outputs[0].channels, np.nan)
+        return [np.where(some, np.nan, 0.0), outputs]
 
-    def read(self, call):
-        return call.inner[0]
+    def readings(self, call):
+        return [Reading(self, call.operation, call.inner[0], call.outputs[0])]
 
     def links(self, layer):
-        """Returns (heads, outputs) booleans: which entries are not zero."""
         kernel = np.asarray(layer.output_dense.kernel)
         return (kernel != 0).any(1).reshape(len(kernel), -1)
-
-    def pads(self, layer):
-        """Whether a kernel meets padding."""
-        del layer
-        return False
 
     def variables(self, call):
         (heads,) = call.inner
@@ -60,7 +55,7 @@ class Attention(Flow):
             found += _variables_of(call, part)
         return found
 
-    def config(self, call, kept):
+    def config(self, call, kept, biased):
         return {"num_heads": len(kept(call.inner[0]))}
 
 

@@ -30,6 +30,12 @@ class Unchanged(Aligned):
         return values[0]
 
 
+class Average(Unchanged):
+    """Over the places that a mask leaves, or all."""
+
+    masked = True
+
+
 class Function(Aligned):
     """A function of each value by itself."""
 
@@ -117,8 +123,8 @@ FLOWS = {
             *(layers.SpatialDropout3D, layers.GaussianNoise),
             *(layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D),
             *(layers.AveragePooling1D, layers.AveragePooling2D),
-            *(layers.AveragePooling3D, layers.GlobalAveragePooling1D),
-            *(layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D),
+            *(layers.AveragePooling3D, layers.GlobalAveragePooling2D),
+            layers.GlobalAveragePooling3D,
             *(layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D),
             layers.GlobalMaxPooling3D,
             *(layers.Cropping1D, layers.Cropping2D, layers.Cropping3D),
@@ -144,6 +150,7 @@ FLOWS = {
         ),
         Mixing(),
     ),
+    layers.GlobalAveragePooling1D: Average(),
     layers.Activation: Activation(),
     layers.Rescaling: Rescaling(),
     layers.PReLU: PReLU(),

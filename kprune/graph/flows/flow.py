@@ -5,18 +5,79 @@ Nothing is kept in a flow: one object serves all layers of its kind.
 
 import dataclasses
 
-from kprune.graph.calls import Signal, runs_as_inference
+import keras
+import numpy as np
+
+from kprune.graph.calls import Signal, runs_as_inference, trains
 
 
 @dataclasses.dataclass(frozen=True)
 class Slices:
     """An axis of a variable along which each channel of `signal` has its
-    entries, `times` each. If it `reads`, the channel ends there."""
+    entries, `times` each, and all that in each of `gates` that lie one after
+    the other. If it `reads`, the channel ends there."""
 
     axis: int
     signal: Signal
     times: int = 1
+    gates: int = 1
     reads: bool = False
+
+    def spread(self, values):
+        """Returns values of the channels at each place along the axis."""
+        return np.tile(np.repeat(values, self.times), self.gates)
+
+    def places(self, channels):
+        """Returns where the entries of channels are, by their indices."""
+        chosen = np.zeros(self.signal.channels, bool)
+        chosen[channels] = True
+        return np.flatnonzero(self.spread(chosen))
+
+
+class Kernel:
+    """What is asked of a kernel where channels end: outputs are sums over
+    them, and the layer can do without one. See `kprune.graph.flows.linear`.
+
+    Attributes:
+        merges: Whether one input channel can take over the kernel of another.
+        may_select: Whether the layer may be given a selection of the channels
+            of its input.
+        gates: How many sums there are for each output channel, gate by gate.
+    """
+
+    merges = False
+    may_select = False
+    gates = 1
+
+    def links(self, layer):
+        """Returns (inputs, outputs) booleans: which entries are not zero."""
+        raise NotImplementedError
+
+    def pads(self, layer):
+        """Whether a kernel meets padding, or not all places alike."""
+        del layer
+        return False
+
+    def response(self, layer, channels):
+        """Returns how the sums answer to ones in input channels alone, away
+        from borders: an array (channels, sums)."""
+        raise NotImplementedError
+
+    def as_bias(self, layer, sums):
+        """Returns the sums in the shape of the layer's bias."""
+        del layer
+        return sums
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Reading:
+    """A kernel in a call: where the channels of the signal `given` end, and
+    those of `made` begin. The `layer` holds it, and its bias."""
+
+    kernel: Kernel
+    layer: keras.layers.Layer
+    given: Signal
+    made: Signal
 
 
 class Flow:
@@ -25,17 +86,15 @@ class Flow:
     Attributes:
         owns: Whether the layer holds something per channel, so that all of
             its calls must keep the same channels.
-        reads: Whether channels end here: outputs are sums over them, and the
-            layer can do without one. See `linear.Linear`.
-        merges: Whether one input channel can take over the kernel of another.
-        may_select: Whether the layer may be given a selection of the channels
-            of its input.
+        masked: Whether it is so in a call with a mask.
+        several: Whether there may be several outputs.
+        unit: What its channels within are, if they are counted.
     """
 
     owns = False
-    reads = False
-    merges = False
-    may_select = False
+    masked = False
+    several = False
+    unit = None
 
     def of(self, layer):
         """Returns the flow of this very layer, by its options."""
@@ -45,7 +104,7 @@ class Flow:
     def unfit(self, call):
         """Returns why this call is not followed, or `None`."""
         layer = call.operation
-        if not runs_as_inference(call):
+        if trains(call) or not (self.masked or runs_as_inference(call)):
             return "called with `training` or a mask"
         if not all(signal.channels for signal in self.counted(call)):
             return "its number of channels is not known"
@@ -55,12 +114,13 @@ class Flow:
             layer, "lora_enabled", False
         ):
             return "quantized or with LoRA"
-        if not call.inputs or len(call.outputs) != 1:
+        if not call.inputs or (len(call.outputs) != 1 and not self.several):
             return "it has no input, or several outputs"
         return None
 
     def counted(self, call):
-        """Returns the signals whose number of channels must be known."""
+        """Returns the signals whose number of channels must be known, and is
+        the same in all calls of a layer that `owns`."""
         return [*call.inputs, *call.outputs]
 
     def together(self, call):
@@ -99,20 +159,34 @@ class Flow:
             if variable.name in axes
         ]
 
-    def read(self, call):
-        """Returns the signal that ends here, if the flow `reads`."""
-        return call.inputs[0]
-
-    def inner(self, call):
-        """Returns what `constants` does, for the channels within the layer: a
-        list with an array for each signal."""
+    def readings(self, call):
+        """Returns the list of `Reading`: where channels end."""
         del call
         return []
 
-    def config(self, call, kept):
-        """Returns what changes in the layer's config."""
-        del call, kept
+    def values(self, call, values):
+        """Returns what `constants` does, for the channels within the layer and
+        of all its outputs: a list with an array for each signal."""
+        return [self.constants(call, values)]
+
+    def config(self, call, kept, biased):
+        """Returns what changes in the layer's config.
+
+        Args:
+            call: A `Call` that is followed.
+            kept: Function from a signal to the indices of what is kept.
+            biased: Layers that are to be given a bias.
+        """
+        del call, kept, biased
         return {}
+
+
+def changed(serialized, changes):
+    """Returns the serialized form of a layer with changes in its config. What
+    it was built for is left out: its inputs may have changed too."""
+    config = {**serialized["config"], **changes}
+    kept = {k: v for k, v in serialized.items() if k != "build_config"}
+    return {**kept, "config": config}
 
 
 class Aligned(Flow):

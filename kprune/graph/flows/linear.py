@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from kprune.graph.flows.elementwise import works_on_each
-from kprune.graph.flows.flow import Flow, Slices
+from kprune.graph.flows.flow import Flow, Kernel, Reading, Slices
 
 layers = keras.layers
 
@@ -46,29 +46,24 @@ class Weighted(Flow):
         return np.where(varies, np.nan, value)
 
 
-class Linear(Weighted):
+class Linear(Weighted, Kernel):
     """A kernel that joins any input channel with any output channel.
 
     `size` names the config's entry for the number of outputs.
     """
 
-    reads = True
     merges = True
 
     def __init__(self, size, in_axis=-2, out_axis=-1):
         self.size, self.in_axis, self.out_axis = size, in_axis, out_axis
 
     def links(self, layer):
-        """Returns (inputs, outputs) booleans: which entries are not zero."""
         return (self._matrices(layer) != 0).any(0)
 
     def response(self, layer, channels):
-        """Returns how an output answers to ones in input channels alone, away
-        from borders: an array (channels, outputs)."""
         return self._matrices(layer)[:, channels].sum(0, dtype="float64")
 
     def pads(self, layer):
-        """Whether a kernel meets padding, or not all places alike."""
         padding = getattr(layer, "padding", "valid")
         return padding != "valid" and np.prod(layer.kernel_size) > 1
 
@@ -99,8 +94,13 @@ class Linear(Weighted):
             "bias": [Slices(0, made)],
         }
 
-    def config(self, call, kept):
-        return {self.size: len(kept(call.outputs[0]))}
+    def readings(self, call):
+        (given,), (made,) = call.inputs, call.outputs
+        return [Reading(self, call.operation, given, made)]
+
+    def config(self, call, kept, biased):
+        size = {self.size: len(kept(call.outputs[0]))}
+        return size | ({"use_bias": True} if call.operation in biased else {})
 
     def _matrices(self, layer):
         kernel = np.moveaxis(
@@ -194,7 +194,7 @@ class Grouped(Weighted):
         (made,) = call.outputs
         return {"kernel": [Slices(-1, made)], "bias": [Slices(0, made)]}
 
-    def config(self, call, kept):
+    def config(self, call, kept, biased):
         per_group = call.inputs[0].channels // self._groups(call.operation)
         return {
             "filters": len(kept(call.outputs[0])),
@@ -218,7 +218,7 @@ class Depthwise(Grouped):
         (given,), (made,) = call.inputs, call.outputs
         return {"kernel": [Slices(-2, given)], "bias": [Slices(0, made)]}
 
-    def config(self, call, kept):
+    def config(self, call, kept, biased):
         return {}
 
     def _groups(self, layer):
@@ -249,7 +249,7 @@ class Embedding(Flow):
     def axes(self, call):
         return {"embeddings": [Slices(-1, call.outputs[0])]}
 
-    def config(self, call, kept):
+    def config(self, call, kept, biased):
         return {"output_dim": len(kept(call.outputs[0]))}
 
 

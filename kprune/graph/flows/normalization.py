@@ -18,9 +18,10 @@ def _values(layer, names):
 
 
 class BatchNormalization(Aligned):
-    """As in inference: by the moving mean and variance."""
+    """As in inference: by the moving mean and variance, whatever the mask."""
 
     owns = True
+    masked = True
 
     def unfit(self, call):
         axes = np.ravel(call.operation.axis)
@@ -74,7 +75,7 @@ class GroupNormalization(Aligned):
     def axes(self, call):
         return {name: [Slices(0, call.inputs[0])] for name in ("gamma", "beta")}
 
-    def config(self, call, kept):
+    def config(self, call, kept, biased):
         per_group = call.inputs[0].channels // self._groups(call)
         return {"groups": len(kept(call.inputs[0])) // per_group}
 

@@ -40,7 +40,7 @@ class Reshape(Flow):
         parts = value.reshape(-1, channels)
         return np.where((parts == parts[0]).all(0), parts[0], np.nan)
 
-    def config(self, call, kept):
+    def config(self, call, kept, biased):
         *shape, last = call.operation.target_shape
         if last != -1:
             last = len(kept(call.outputs[0]))
@@ -50,7 +50,7 @@ class Reshape(Flow):
 class Flatten(Reshape):
     owns = False
 
-    def config(self, call, kept):
+    def config(self, call, kept, biased):
         return {}
 
 
