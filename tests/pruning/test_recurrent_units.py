@@ -43,6 +43,9 @@ SCORES = {
         ({}, [16 + 12, -20 + 12]),
         # What reads unit 0: its row, 4 * (1 + 0), and the layer behind.
         ({"side": "outgoing"}, [4 + 11, 20 + 1100]),
+        # 4 of the kernel, 8 + 8 - 4 of the recurrent one, 2 of the last layer.
+        ({"per": "parameters"}, [28 / 18, -8 / 18]),
+        ({"per": "flops"}, [28 / (STEPS * 16 + 2), -8 / (STEPS * 16 + 2)]),
     ],
 )
 def test_scores_by_hand(options, expected):

@@ -200,10 +200,25 @@ def _cost_of_groups(found, model, names, kind):
                 'which per="flops" needs. Build the model with a fixed input '
                 'shape, or pass per="parameters".'
             )
-        for axis in found.axes.get(name, ()):
-            entries = math.prod(variable.shape) // len(axis.groups)
-            np.add.at(total, axis.groups, times * entries)
+        axes = found.axes.get(name, ())
+        total += times * _entries_of_groups(axes, variable.shape, found.size)
     return np.maximum(total, 1)
+
+
+def _entries_of_groups(axes, shape, size):
+    """Returns how many entries of a variable go with each group.
+
+    Those that are of a group along two axes, as where a unit of a recurrent
+    layer reads itself, are counted once.
+    """
+    places = [np.bincount(axis.groups, minlength=size) for axis in axes]
+    lengths = [len(axis.groups) for axis in axes]
+    total, entries = np.zeros(size), math.prod(shape)
+    for count, length in zip(places, lengths, strict=True):
+        total += count * (entries // length)
+    if len(axes) == 2:
+        total -= places[0] * places[1] * (entries // math.prod(lengths))
+    return total
 
 
 def _rows(array, axis):
