@@ -147,10 +147,9 @@ class SoftModel(ConstructedModel):
     _wrapper_class = Reparametrized
 
     @staticmethod
-    def _keyed_layers(model):
+    def _keys(model):
         # By place: default names are other ones in every copy.
-        layers = [layer for _, layer in weights.children(model)]
-        return [(str(place), layer) for place, layer in enumerate(layers)]
+        return [str(place) for place, _ in enumerate(weights.children(model))]
 
 
 def wrappers(layer):

@@ -51,17 +51,17 @@ def plain_copy(
     return new
 
 
-def replace_layers(model, replace):
+def replace_layers(model, replace, whole=False):
     """Returns a model with layers replaced.
 
     Args:
         model: A model without wrappers that nobody else uses. Its layers are
-            taken over, and it is changed itself unless it is a graph whose
-            config lists its layers.
+            taken over, for they may be held elsewhere in it, and it is changed
+            itself unless it is a graph whose config lists its layers.
         replace: Function from a layer to the layer to put in its place, or
-            `None` to leave it as it is. Nested graphs are gone into, but not
-            those that a constructor makes: layers in these are only found again
-            as a whole.
+            `None` to leave it as it is. Graphs nested in a graph are gone into,
+            unless its config lists its layers and theirs do not.
+        whole: Whether nested graphs are asked for first, as a whole.
     """
     if not keras_internals.is_graph(model):
         keras_internals.swap_children(
@@ -69,16 +69,32 @@ def replace_layers(model, replace):
             lambda x: (isinstance(x, keras.layers.Layer) and replace(x)) or x,
         )
         return model
-    done, copies = {}, _Copies()
+    done, listed = {}, keras_internals.lists_layers(model)
+
+    def put(x, _=None):
+        nested = keras_internals.is_graph(x)
+        nested = nested and (keras_internals.lists_layers(x) or not listed)
+        new = None if nested and not whole else replace(x)
+        if new is not None:
+            return new
+        if nested:
+            return graph_of(x)
+        is_layer = isinstance(x, keras.layers.Layer)
+        return x if is_layer else layer_copies.from_config(x)
+
+    def graph_of(one):
+        graph = _clone_graph(one, put, done)
+        if keras_internals.lists_layers(one):
+            keras_internals.set_trainable_alone(graph, one.trainable)
+            return graph
+        for held in keras_internals.held_graphs(one):
+            if id(held) not in done:
+                done[id(held)] = put(held)
+        keras_internals.adopt_graph(one, graph, done)
+        return one
+
     with _copying(model):
-        graph = _clone_graph(
-            model, lambda x, _: replace(x) or copies.add(x), done
-        )
-        copies.fill()
-    if keras_internals.lists_layers(model):
-        return graph
-    keras_internals.adopt_graph(model, graph, done)
-    return model
+        return graph_of(model)
 
 
 def carry_compile(model, copy):
@@ -89,7 +105,7 @@ def carry_compile(model, copy):
     """
     if not model.compiled:
         return
-    if keras_internals.compiles_by_itself(model):
+    if keras_internals.compiles_by_itself(copy):
         user_warnings.warn(
             f"Model {model.name!r} is of a class with a `compile` of its own, "
             "whose arguments are not known: call `compile` again."
@@ -134,9 +150,11 @@ def _copying(model, same_policy=True):
 
 
 def _copy_graph(model, change_config, dress):
-    copies = _Copies(change_config)
+    copies, done = _Copies(change_config), {}
 
     def clone(layer, scope):
+        if keras_internals.lists_layers(layer):
+            return again(layer)
         inner = weights.unwrapped(layer)
         new = copies.add(inner)
         new.name = layer.name
@@ -147,7 +165,13 @@ def _copy_graph(model, change_config, dress):
                 layer_copies.build_alike(inner, new)
         return dress(inner, new) or new
 
-    new = _clone_graph(model, clone, {})
+    def again(graph):
+        new = _clone_graph(graph, clone, done)
+        new.trainable = graph.trainable
+        layer_copies.copy_trainable(graph, new)
+        return new
+
+    new = again(model)
     copies.fill()
     return new
 
@@ -177,28 +201,23 @@ def _clone_graph(model, clone, done):
     """Returns the graph anew: its class stays if its config lists its layers,
     and what `done` holds by the id of the old layer is taken from there.
     Tensors of a Functional graph are put there too."""
-    constructed = not keras_internals.lists_layers(model)
     chain = isinstance(model, keras.Sequential)
 
     def one(layer):
         if id(layer) not in done:
-            if keras_internals.lists_layers(layer) and not constructed:
-                done[id(layer)] = _clone_graph(layer, clone, done)
-            else:
-                scope = keras.name_scope(model.name) if chain else _no_scope
-                done[id(layer)] = clone(layer, scope)
+            scope = keras.name_scope(model.name) if chain else _no_scope
+            done[id(layer)] = clone(layer, scope)
         return done[id(layer)]
 
     if chain:
-        cls = keras.Sequential if constructed else type(model)
+        listed = keras_internals.lists_layers(model)
+        cls = type(model) if listed else keras.Sequential
         # Unlike `Sequential.layers`, this has the input layer too.
         layers = super(keras.Sequential, model).layers
         new = cls([one(layer) for layer in layers], name=model.name)
     else:
         new = keras_internals.clone_graph(model, one, done)
     new.built = model.built
-    new.trainable = model.trainable
-    layer_copies.copy_trainable(model, new)
     return new
 
 

@@ -1,6 +1,12 @@
 """Models that compute with functions of their weights, and their values."""
 
-from kprune.masking import cloning, layer_copies, weight_wrapper, weights
+from kprune.masking import (
+    cloning,
+    layer_copies,
+    subclassed_models,
+    weight_wrapper,
+    weights,
+)
 from kprune.runtime import keras_internals
 
 
@@ -27,7 +33,8 @@ def folded(model):
         return layer.layer
 
     plain = cloning.replace_layers(copy, unwrapped)
-    plain.__class__ = layer_copies.plain_class(plain)
+    for one in subclassed_models.constructed(plain):
+        one.__class__ = layer_copies.plain_class(one)
     return plain
 
 

@@ -17,6 +17,7 @@ _PLAIN = (
     keras.layers.Embedding,
     keras.layers.Conv2D,
 )
+_HELD = {"kprune>Masked": "layer", "kprune>WrappedModel": "model"}
 
 
 def unchanged(config):
@@ -137,14 +138,19 @@ def _not_taken(cls):
     return {"name", "trainable", "dtype"} - {p.name for p in taken}
 
 
-def without_wrappers(config):
-    """Replaces each (nested) config of a wrapper by that of its layer."""
+def without_wrappers(config, held=_HELD):
+    """Replaces each (nested) config of a wrapper by that of its layer.
+
+    `held` is a dict from the registered name of a wrapper, or of a model that
+    has some, to where its config has that of the layer.
+    """
     if isinstance(config, dict):
-        if config.get("registered_name") == "kprune>Masked":
-            return without_wrappers(config["config"]["layer"])
-        return {k: without_wrappers(v) for k, v in config.items()}
+        place = held.get(config.get("registered_name"))
+        if place is not None:
+            return without_wrappers(config["config"][place], held)
+        return {k: without_wrappers(v, held) for k, v in config.items()}
     if isinstance(config, list):
-        return [without_wrappers(item) for item in config]
+        return [without_wrappers(item, held) for item in config]
     return config
 
 

@@ -30,18 +30,31 @@ class ConstructedModel:
     _wrapper_class = None
 
     @staticmethod
-    def _keyed_layers(model):
-        """Returns pairs (key in the saved config, sub-layer)."""
-        return weights.children(model, rebuilt=True)
+    def _keys(model):
+        """Returns the keys in the saved config of what is below a model."""
+        return [key for key, _ in weights.children(model, rebuilt=True)]
+
+    @classmethod
+    def _keyed_layers(cls, model):
+        """Yields pairs (key in the saved config, sub-layer), through graphs
+        that are nested in a graph."""
+        children = [child for _, child in weights.children(model)]
+        graph = keras_internals.is_graph(model)
+        for key, child in zip(cls._keys(model), children, strict=True):
+            yield key, child
+            if graph and keras_internals.is_graph(child):
+                for inner, layer in cls._keyed_layers(child):
+                    yield f"{key}/{inner}", layer
 
     def get_config(self):
         plain = self.plain_class
+        config = layer_copies.constructor_config(self)
         return {
             "model": {
                 "module": plain.__module__,
                 "class_name": plain.__name__,
                 "registered_name": keras.saving.get_registered_name(plain),
-                "config": layer_copies.constructor_config(self),
+                "config": self._plain_config(config),
                 "build_config": self.get_build_config(),
             },
             "wrappers": {
@@ -52,10 +65,20 @@ class ConstructedModel:
         }
 
     @classmethod
+    def _plain_config(cls, config):
+        """Returns a constructor's config without wrappers: they are put on
+        again once all layers stand, for some may be held by several."""
+        name = keras.saving.get_registered_name
+        mixin = cls._mixin or cls
+        held = {name(cls._wrapper_class): "layer", name(mixin): "model"}
+        return layer_copies.without_wrappers(config, held)
+
+    @classmethod
     def from_config(cls, config, custom_objects=None):
         # The class may have been defined in the program itself.
         model = keras.saving.deserialize_keras_object(
-            config["model"], {**_PLAIN, **(custom_objects or {})}
+            cls._plain_config(config["model"]),
+            {**_PLAIN, **(custom_objects or {})},
         )
         keys = {id(layer): key for key, layer in cls._keyed_layers(model)}
 
@@ -65,7 +88,8 @@ class ConstructedModel:
                 return None
             return cls._wrapper_class._around(layer, options, custom_objects)
 
-        return replace_layers(model, wrapped, cls._mixin or cls)
+        # As kprune 0.1 wrapped graphs that are nested in a graph.
+        return replace_layers(model, wrapped, cls._mixin or cls, whole=True)
 
 
 @keras.saving.register_keras_serializable("kprune")
@@ -75,17 +99,34 @@ class WrappedModel(ConstructedModel):
     _wrapper_class = Masked
 
 
-def replace_layers(model, replace, mixin):
+def replace_layers(model, replace, mixin, whole=False):
     """Returns a model with layers replaced, ready to be saved and loaded.
 
     As of `cloning.replace_layers`. `mixin` is a subclass of `ConstructedModel`
-    for the class of a model whose constructor makes the layers.
+    for the classes of models whose constructors make the layers.
     """
-    new = cloning.replace_layers(model, replace)
-    if not keras_internals.lists_layers(new):
-        new.__class__ = _wrapped_class(layer_copies.plain_class(new), mixin)
-        keras_internals.forget_traces(keras_internals.traced_layers(new))
+    new = cloning.replace_layers(model, replace, whole)
+    for one in constructed(new):
+        one.__class__ = _wrapped_class(layer_copies.plain_class(one), mixin)
+        keras_internals.forget_traces(keras_internals.traced_layers(one))
     return new
+
+
+def constructed(model):
+    """Returns the models whose constructors make the layers: the model, if it
+    is one, and graphs that are nested in its graph."""
+    if keras_internals.lists_layers(model):
+        return []
+    return _constructed(model)
+
+
+def _constructed(model):
+    found = [] if keras_internals.lists_layers(model) else [model]
+    if keras_internals.is_graph(model):
+        for _, child in weights.children(model):
+            if keras_internals.is_graph(child):
+                found += _constructed(child)
+    return found
 
 
 @functools.cache

@@ -270,6 +270,11 @@ def _owners(layer, prefix, masks, visited, rebuilt):
         yield from _owners(child, path, masks, visited, rebuilt)
 
 
+def own_variables(layer):
+    """Returns the variables of a layer that no layer below it has."""
+    return _own_variables(layer.variables, [c for _, c in children(layer)])
+
+
 def _own_variables(variables, below):
     """Returns the variables of a layer that it made itself."""
     made_below = {id(v) for child in below for v in child.variables}

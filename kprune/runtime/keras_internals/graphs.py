@@ -6,7 +6,11 @@ import inspect
 
 import keras
 
-from kprune.runtime.keras_internals.layers import swap_children, track_anew
+from kprune.runtime.keras_internals.layers import (
+    attributes,
+    swap_children,
+    track_anew,
+)
 
 
 @functools.cache
@@ -23,6 +27,28 @@ def functional_class():
 def is_graph(model):
     """Whether the model is made of a graph of layers."""
     return isinstance(model, (keras.Sequential, functional_class()))
+
+
+def computes_by_graph(model):
+    """Whether calls of a model go through its graph of layers: its class has
+    no `call` of its own."""
+    bases = (keras.Sequential, functional_class())
+    return is_graph(model) and type(model).call in [x.call for x in bases]
+
+
+def held_graphs(model):
+    """Returns the graphs of layers among the attributes of a model. It may be
+    built on the tensors of one, and not call it."""
+    found, todo = [], [value for _, value in attributes(model)]
+    while todo:
+        value = todo.pop(0)
+        if isinstance(value, dict):
+            todo += value.values()
+        elif isinstance(value, (list, tuple)):
+            todo += value
+        elif is_graph(value):
+            found.append(value)
+    return found
 
 
 def lists_layers(model):
@@ -59,11 +85,14 @@ def not_compiled(model):
 def clone_graph(model, clone, replaced):
     """Returns a Functional model anew, with inputs of the same kind: optional
     and sparse ones too, which `clone_model` makes plain. The new symbolic
-    tensors are put into `replaced`, by the id of the old.
+    tensors are put into `replaced`, by the id of the old: inputs that are there
+    already, for a graph around this one has the same, are taken.
     """
     walk = nodes(model)
 
     def again(x):
+        if id(x) in replaced:
+            return replaced[id(x)]
         layer = x._keras_history.operation
         new = type(layer).from_config(layer.get_config()).output
         replaced[id(x)] = new

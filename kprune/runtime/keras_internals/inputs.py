@@ -53,12 +53,12 @@ def call_arguments(model):
     return [spec(shape) for shape in shapes if shape is not None]
 
 
-def infer(model, *arguments, training=False):
+def infer(model, *arguments, training=False, **options):
     """Calls a model as in inference, whether or not its `call` takes
     `training`: without, layers that augment images do so."""
     if model._call_has_training_arg:
-        return model(*arguments, training=training)
-    return model(*arguments)
+        options["training"] = training
+    return model(*arguments, **options)
 
 
 def serving_signature(model):
@@ -81,6 +81,8 @@ def random_inputs(model, specs, rng, examples, size):
     top = smallest_vocabulary(model)
 
     def draw(spec):
+        if not isinstance(spec, keras.KerasTensor):
+            return spec
         batch, *rest = spec.shape
         shape = [batch or examples, *(size if n is None else n for n in rest)]
         dtype = keras.backend.standardize_dtype(spec.dtype)

@@ -15,6 +15,8 @@ _BOOKKEEPING = {
     "_operations_by_depth",
     "_nodes_by_depth",
 }
+# TensorFlow's. `_self_` alone would also hide a layer `_self_attention`.
+_OF_TRACKABLE = ("_self_unconditional_", "_self_saveable_", "_self_extra_")
 _OF_WORDS = (keras.layers.StringLookup, keras.layers.TextVectorization)
 _HELD = (keras.layers.Layer, keras.KerasTensor)
 
@@ -43,7 +45,7 @@ def attributes(layer):
     return [
         (name, value)
         for name, value in vars(layer).items()
-        if not name.startswith("_self_")
+        if not name.startswith(_OF_TRACKABLE)
         and name not in _BOOKKEEPING
         and not name.endswith("bound_nodes")
         and isinstance(value, (*_HELD, list, tuple, dict))
@@ -94,6 +96,11 @@ def track_anew(parent, swapped):
     stored = getattr(parent._tracker, "stored_ids", {}).get("layers")
     if stored is not None:
         stored.update(id(layer) for layer in parent._layers)
+
+
+def set_trainable_alone(layer, value):
+    """Sets whether a layer is trainable, not whether the layers below are."""
+    layer._trainable = value
 
 
 def take_call_signature(wrapper, layer):
