@@ -47,6 +47,7 @@ setuptools.setup(
         "tensorboard": ["tensorboard"],
         "litert": ["ai-edge-litert"],
         "onnx": ["onnx"],
+        "hub": ["keras-hub"],
         "test": ["pytest", "pytest-xdist", "ruff"],
     },
 )

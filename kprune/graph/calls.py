@@ -2,7 +2,9 @@
 
 Keras' graphs hold layers; what channels go through is their *calls*, of which
 a shared layer has several. A nested model appears as the call that enters it,
-the calls within and the call that leaves it.
+the calls within and the call that leaves it. A composite layer, whose own code
+calls layers that it holds, appears as a call, and the calls within beside it:
+what goes in and out keeps its shape.
 """
 
 import collections
@@ -14,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.graph import cells
+from kprune.graph import cells, composites
 from kprune.masking import weights
 from kprune.runtime import keras_internals
 
@@ -91,17 +93,24 @@ class Call:
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
-    """All calls of a model, in the order of computation, and its signals.
+    """All calls of a `model`, in the order of computation, and its signals.
 
     `entries` is a dict from the id of a nested model to the input signals of
-    each call of it, a list of tuples.
+    each call of it, a list of tuples. `composites` is a dict from each
+    composite layer to the arguments of its first call, `borders` are the
+    signals that go in and out of their calls, and `within` are the calls
+    that their code makes.
     """
 
+    model: keras.Model
     calls: tuple
     signals: tuple
     inputs: tuple
     outputs: tuple
     entries: dict
+    composites: dict
+    borders: tuple
+    within: frozenset
 
     @property
     def size(self):
@@ -129,39 +138,51 @@ class Graph:
 
 
 def followable(layer):
-    """Whether a layer is a model that is made of a graph of layers."""
-    if not keras_internals.lists_layers(layer):
+    """Whether a layer is a model that computes by a graph of layers, whoever
+    makes it."""
+    if not keras_internals.computes_by_graph(layer):
         return False
     with contextlib.suppress(Exception):  # A Sequential without an input.
         return bool(layer.inputs)
     return False
 
 
-def record(model):
+def record(model, heads_of, goes_into):
     """Returns the `Graph` of a model, in which wrappers are looked through.
 
     Nothing of the model changes: its calls are read, not made again.
 
     Args:
         model: A model that is `followable`, wrapped or not.
+        heads_of: Function from an operation to how many heads it has that count
+            as channels within it, 0 if none.
+        goes_into: Function from a layer to whether to look at its own code.
     """
-    recorder = _Recorder()
-    inputs, outputs = recorder.run(model)
+    recorder = _Recorder(heads_of, goes_into)
+    inputs, outputs = recorder.run(
+        keras_internals.nodes(model), model.inputs, model.outputs
+    )
     return Graph(
+        model,
         tuple(recorder.calls),
         tuple(recorder.signals),
         inputs,
         outputs,
         recorder.entries,
+        recorder.composites,
+        tuple(recorder.borders),
+        frozenset(recorder.within),
     )
 
 
 class _Recorder:
-    def __init__(self):
+    def __init__(self, heads_of, goes_into):
         self.calls, self.signals, self.entries = [], [], {}
+        self.composites, self.borders, self.within = {}, [], set()
+        self._heads_of, self._goes_into = heads_of, goes_into
         self._next = 0
 
-    def run(self, model):
+    def run(self, nodes, inputs, outputs):
         """Records the calls of a graph; returns its inputs and outputs."""
         known = {}  # By the id of a tensor. A model called twice has two each.
 
@@ -172,22 +193,22 @@ class _Recorder:
                 known[id(x)] = self._signal(x.shape)
             return known[id(x)]
 
-        for operation, arguments, outputs in keras_internals.nodes(model):
+        for operation, arguments, made in nodes:
             operation = weights.unwrapped(operation)
             call = Call(
                 operation,
                 keras.tree.map_structure(signal, arguments),
-                tuple(map(signal, outputs)),
+                tuple(map(signal, made)),
                 inner=self._inner(operation),
             )
             nested = followable(operation) and runs_as_inference(call)
             if nested and len(call.inputs) == len(operation.inputs):
                 self._go_into(call)
-            else:
-                self.calls.append(call)
-        return tuple(map(signal, model.inputs)), tuple(
-            map(signal, model.outputs)
-        )
+                continue
+            self.calls.append(call)
+            if self._goes_into(operation) and runs_as_inference(call):
+                self._look_at_code(operation, arguments)
+        return tuple(map(signal, inputs)), tuple(map(signal, outputs))
 
     def _signal(self, shape):
         signal = Signal(tuple(shape), self._next)
@@ -198,12 +219,27 @@ class _Recorder:
     def _inner(self, operation):
         """Returns the signals within a layer, new ones for each call."""
         sizes = cells.sizes(operation)
+        if not sizes and (heads := self._heads_of(operation)):
+            sizes = (heads,)
         return tuple(self._signal((None, size)) for size in sizes)
+
+    def _look_at_code(self, layer, arguments):
+        """Records what a composite layer's own code calls."""
+        traced = composites.trace(layer, arguments)
+        if traced is None:
+            return
+        self.composites.setdefault(layer, traced.arguments)
+        before = len(self.calls)
+        inputs, outputs = self.run(traced.nodes, traced.inputs, traced.outputs)
+        self.borders += [*inputs, *outputs]
+        self.within.update(self.calls[before:])
 
     def _go_into(self, call):
         model, before = call.operation, self.calls
         self.calls = []
-        inputs, outputs = self.run(model)
+        inputs, outputs = self.run(
+            keras_internals.nodes(model), model.inputs, model.outputs
+        )
         within, self.calls = self.calls, before
         self.entries.setdefault(id(model), []).append(inputs)
         for source, target in zip(call.inputs, inputs, strict=True):
@@ -232,4 +268,5 @@ def runs_as_inference(call):
     """Whether a call runs as in inference unless the model is training, at all
     places."""
     _, options = call.arguments
-    return not trains(call) and options.get("mask") is None
+    masks = keras.tree.flatten(options.get("mask"))  # One for each input.
+    return not trains(call) and all(x is None for x in masks)

@@ -71,7 +71,7 @@ def build_channel_map(model):
 
 
 def _made(model):
-    recorded = graph_calls.record(model)
+    recorded = flows.record(model)
     flow, unfit = flows.of_all(recorded)
     group = groups.of(recorded, flow)
     why = {}

@@ -33,6 +33,8 @@ def pinned(graph, flow, unfit):
     """
     for signal in graph.inputs:
         yield signal.numbers, "the model's input keeps its shape"
+    for signal in graph.borders:
+        yield signal.numbers, "what goes in and out of a layer keeps its shape"
     for call, its_flow in flow.items():
         operation = call.operation
         for signal in call.masks:

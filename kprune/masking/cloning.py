@@ -69,32 +69,82 @@ def replace_layers(model, replace, whole=False):
             lambda x: (isinstance(x, keras.layers.Layer) and replace(x)) or x,
         )
         return model
-    done, listed = {}, keras_internals.lists_layers(model)
-
-    def put(x, _=None):
-        nested = keras_internals.is_graph(x)
-        nested = nested and (keras_internals.lists_layers(x) or not listed)
-        new = None if nested and not whole else replace(x)
-        if new is not None:
-            return new
-        if nested:
-            return graph_of(x)
-        is_layer = isinstance(x, keras.layers.Layer)
-        return x if is_layer else layer_copies.from_config(x)
-
-    def graph_of(one):
-        graph = _clone_graph(one, put, done)
-        if keras_internals.lists_layers(one):
-            keras_internals.set_trainable_alone(graph, one.trainable)
-            return graph
-        for held in keras_internals.held_graphs(one):
-            if id(held) not in done:
-                done[id(held)] = put(held)
-        keras_internals.adopt_graph(one, graph, done)
-        return one
-
+    rebuilding = _Rebuilding(model, replace, whole)
     with _copying(model):
-        return graph_of(model)
+        return rebuilding.graph(model, rebuilding.put)
+
+
+class _Rebuilding:
+    """Graphs made anew over their layers, `done` by the id of the former."""
+
+    def __init__(self, model, replace, whole):
+        self.replace, self.whole = replace, whole
+        self.listed = keras_internals.lists_layers(model)
+        self.done = {}
+        self.anew = _sharing_graphs(model, self.is_nested)
+        for graph in self.anew.values():
+            keras_internals.forget_calls(graph)
+
+    def is_nested(self, layer):
+        """Whether a layer is a graph to go into."""
+        if self.listed:
+            return keras_internals.lists_layers(layer)
+        return keras_internals.is_graph(layer)
+
+    def put(self, layer, _=None):
+        """Returns what takes the place of a layer or operation."""
+        nested = self.is_nested(layer)
+        if self.whole or not nested:
+            new = self.replace(layer)
+            if new is not None:
+                return new
+        return self.graph(layer, self.put) if nested else self.keep(layer)
+
+    def keep(self, layer, _=None):
+        """Returns a layer as it is, an operation anew."""
+        if self.is_nested(layer):
+            return self.graph(layer, self.keep)
+        is_layer = isinstance(layer, keras.layers.Layer)
+        return layer if is_layer else layer_copies.from_config(layer)
+
+    def graph(self, model, clone):
+        """Returns a graph anew, or the model itself if its config does not
+        list its layers. Graphs that it holds and does not call follow."""
+        graph = _clone_graph(model, clone, self.done)
+        if keras_internals.lists_layers(model):
+            keras_internals.set_trainable_alone(graph, model.trainable)
+            return graph
+        for held in keras_internals.held_graphs(model):
+            if id(held) in self.anew and id(held) not in self.done:
+                self.done[id(held)] = self.keep(held)
+        keras_internals.adopt_graph(model, graph, self.done)
+        return model
+
+
+def _sharing_graphs(model, is_nested):
+    """Returns a graph, those that it calls, and those that it holds and shares
+    layers with, by id."""
+    found, held, layers = {}, [], set()
+    todo = [model]
+    while todo:
+        graph = todo.pop()
+        if id(graph) in found:
+            continue
+        found[id(graph)] = graph
+        own = [x for x in graph.layers if not _is_input(x)]
+        layers.update(map(id, own))
+        held += keras_internals.held_graphs(graph)
+        todo += filter(is_nested, own)
+    for graph in held:
+        if id(graph) not in found and layers.intersection(
+            id(x) for x in graph.layers if not _is_input(x)
+        ):
+            found[id(graph)] = graph
+    return found
+
+
+def _is_input(layer):
+    return isinstance(layer, keras.layers.InputLayer)
 
 
 def carry_compile(model, copy):

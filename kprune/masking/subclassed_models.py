@@ -121,6 +121,7 @@ def constructed(model):
 
 
 def _constructed(model):
+    """As `constructed`, of a model that is nested in one."""
     found = [] if keras_internals.lists_layers(model) else [model]
     if keras_internals.is_graph(model):
         for _, child in weights.children(model):

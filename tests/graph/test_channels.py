@@ -78,14 +78,15 @@ def test_a_layer_without_a_rule_holds_its_channels():
     model = sequential(
         (5, 4),
         layers.Dense(6, name="a"),
-        layers.EinsumDense("abc,cd->abd", (None, 3), name="x"),
+        layers.EinsumDense("abc,bcd->abd", (5, 3), name="x"),
         layers.Dense(4, name="b"),
         layers.Dense(2, name="c"),
     )
     found = channels.build_channel_map(model)
     reasons = {found.why[g] for g in groups(found, "a/kernel", 1)}
-    assert reasons == {"'x' (EinsumDense): no rule for its class"}
-    assert found.unfit["x/kernel"] == "no rule for its class"
+    why = "its equation is not that of a dense layer"
+    assert reasons == {f"'x' (EinsumDense): {why}"}
+    assert found.unfit["x/kernel"] == why
     assert not set(groups(found, "b/kernel", 1)) & set(found.why)
 
 

@@ -17,11 +17,13 @@ from own_class_graphs import (
     ImageBackbone,
     LanguageModel,
     TokenBackbone,
+    serializable,
     tokens,
 )
 
 import kprune
 from kprune.masking import weights
+from kprune.runtime import keras_internals
 
 KINDS = {
     "backbone": (TokenBackbone, tokens, (3, 5, 4)),
@@ -122,6 +124,54 @@ def test_a_backbone_that_is_not_called_has_the_masks_too(tmp_path):
         assert one.backbone.embedding is one.get_layer("table")
         assert not np.any(one.backbone.embedding(x))
         assert_same(one.backbone(x), one.backbone.norm(np.zeros((3, 5, 4))))
+
+
+def test_a_graph_that_is_held_alone_stays_as_it_is(tmp_path):
+    @serializable
+    class Taught(Extended):
+        def __init__(self, backbone, **kwargs):
+            super().__init__(backbone, **kwargs)
+            head = keras.layers.Dense(3)(backbone.input)
+            self.teacher = keras.Model(backbone.input, head)
+
+    model, x = Taught(TokenBackbone()), tokens()
+    masked = kprune.prune(model, "magnitude", 0.5)
+    assert type(masked.teacher.layers[-1]) is keras.layers.Dense
+    for one in (masked, saved_and_loaded(masked, tmp_path)):
+        assert_same(one.teacher(x), model.teacher(x))
+        assert_same(one(x), masked(x))
+
+
+def test_a_backbone_that_was_wrapped_as_a_whole_is_so_again():
+    model = Classifier(ImageBackbone())
+    masked = kprune.wrap(model)
+    config = masked.get_config()
+    assert sorted(config["wrappers"]) == [
+        *("head", "image_backbone/a", "image_backbone/b"),
+    ]
+    options = {"live": False, "dense_gradients": False, "notes": {}}
+    config["wrappers"] = {  # As kprune 0.1 wrote it.
+        "head": {**options, "masked": ["kernel"]},
+        "image_backbone": {**options, "masked": ["a/kernel", "b/kernel"]},
+    }
+    loaded = type(masked).from_config(config)
+    assert isinstance(loaded.backbone, kprune.Masked)
+    assert list(kprune.get_masks(loaded)) == list(kprune.get_masks(masked))
+    x = normal(2, 8, 8, 3)
+    assert_same(kprune.strip(loaded)(x), loaded(x))
+
+
+def test_layers_taken_over_have_the_calls_of_the_new_graphs():
+    model, x = language_model(), tokens()
+    masked = kprune.wrap(model)
+    dropped = masked.backbone.get_layer("drop").output
+    assert dropped.shape == (None, 5, 6)
+    part = keras.Model(masked.input, dropped)
+    expected = keras.Model(
+        model.backbone.input, model.backbone.get_layer("drop").output
+    )
+    assert_same(part(x), expected(x))
+    assert keras_internals.calls(masked.backbone.norm) == 2
 
 
 def test_what_is_frozen_in_a_backbone_stays_frozen(tmp_path):

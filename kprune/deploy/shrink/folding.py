@@ -92,6 +92,11 @@ def _seen(reader, stays):
     return reader.links[:, stays[reader.outputs]].any(1)
 
 
+def has_bias(layer):
+    """Whether a layer adds a bias of its own to what it computes."""
+    return getattr(layer, "bias", None) is not None
+
+
 def taker_of_bias(analysis, reader):
     """Returns the layer that takes what is to be added to the sums of a kernel.
 
@@ -100,7 +105,7 @@ def taker_of_bias(analysis, reader):
     layer needs no bias, and trains as before.
     """
     graph, layer = analysis.graph, reader.layer
-    if layer is not reader.operation or layer.use_bias:
+    if layer is not reader.operation or has_bias(layer):
         return layer  # The outputs of one within another are not these sums.
     if len(reader.calls) > 1 or layer.activation is not linear:
         return layer
@@ -129,7 +134,7 @@ def additions(decision):
         value = kernel.as_bias(reader.layer, fold.bias)
         if taker is not reader.layer:  # A batch normalization takes it off.
             added[id(taker.moving_mean)] = -value
-        elif taker.use_bias:
+        elif has_bias(taker):
             added[id(taker.bias)] = value
         else:
             slices = Slices(-1, reader.made, gates=kernel.gates)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from kprune.masking import made_up, precision, wrapping
+from kprune.runtime import keras_internals, seeds
 
 
 def check(model, small):
@@ -33,6 +34,27 @@ def check(model, small):
             f"largest. Expected at most {made_up.TOLERANCE:g}. The model is "
             "left as it was."
         )
+
+
+def check_layer(view, layer, small, arguments):
+    """Raises `RuntimeError` unless a smaller layer has a layer's outputs.
+
+    Args:
+        view: A `weights.View` of the model that the layer is in.
+        layer, small: A layer of the model, and one in its place.
+        arguments: Symbolic (args, kwargs) of a call, of known sizes.
+    """
+    rng = seeds.stream(0, "made-up inputs")
+    args, kwargs = keras_internals.random_inputs(layer, arguments, rng, 2, 2)
+    with wrapping.masked(view):
+        expected = keras_internals.infer(layer, *args, **kwargs)
+    found = keras_internals.infer(small, *args, **kwargs)
+    expected, found = (
+        [np.asarray(x, "float64") for x in keras.tree.flatten(one)]
+        for one in (expected, found)
+    )
+    if not (_error(expected, found) <= made_up.TOLERANCE):
+        raise RuntimeError(f"A smaller {layer.name!r} computes otherwise.")
 
 
 def _error(expected, found):

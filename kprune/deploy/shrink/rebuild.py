@@ -1,12 +1,18 @@
 """The smaller model, made from what has been decided."""
 
-import functools
-
 import keras
+import numpy as np
 
-from kprune.deploy.shrink import folding, sizes
-from kprune.graph import calls as graph_calls
-from kprune.masking import cloning, layer_copies, weights, wrapping
+from kprune.deploy.shrink import (
+    composites,
+    filling,
+    folding,
+    inlining,
+    proof,
+    resized,
+    sizes,
+)
+from kprune.masking import layer_copies, weights
 from kprune.runtime import keras_internals, seeds
 
 
@@ -20,26 +26,47 @@ def rebuild(view, decision):
     builder = _Builder(decision)
     with seeds.untouched(), known:
         new = builder.graph(model)
-    pairs = builder.pairs()
-    with wrapping.masked(view):
-        values = [
-            sizes.cut(builder.folded(old), kept) for old, _, kept in pairs
-        ]
-    for (_, variable, _), value in zip(pairs, values, strict=True):
-        variable.assign(value)
-    builder.set_new_biases()
-    _carry_trainable(model, new)
+    pairs = filling.fill(builder, view)
+    _carry_trainable(builder, model, new)
     return new, pairs
 
 
+def failing_composite(view, decision):
+    """Returns a composite layer whose own code does not compute the same with
+    smaller layers, or `None`."""
+    found = decision.analysis.graph.composites
+    within = {
+        id(x)
+        for layer in found
+        for x in keras_internals.all_layers(layer)
+        if x is not layer
+    }
+    for layer, arguments in found.items():
+        builder = _Builder(decision)
+        if id(layer) in within or not builder.shrinks_within(layer):
+            continue
+        known = keras_internals.known_objects(keras_internals.all_layers(layer))
+        try:
+            with seeds.untouched(), known:
+                new = builder.layer(layer)
+            filling.fill(builder, view)
+            proof.check_layer(view, layer, new, arguments)
+        except Exception:
+            return layer
+    return None
+
+
 class _Builder:
+    """Makes the layers anew, without values."""
+
     def __init__(self, decision):
         self.decision = decision
         self.cuts = sizes.cuts(decision)
         self.new = {}  # Old and new layer, by the id of the old.
         self.parts = {}  # What a new layer reads of its input, by its id.
-        self.places = {}  # New variables by name, and a name, by the id of old.
         self.calls = {}  # First call and flow of each layer that is followed.
+        self.inlined, self.names = inlining.find(decision.analysis.graph.model)
+        self.rest = []  # Pairs of variables of composite layers' own.
         for call, flow in decision.analysis.flow.items():
             if flow is not None and not call.crossing:
                 self.calls.setdefault(call.operation, (call, flow))
@@ -50,12 +77,15 @@ class _Builder:
         """Returns a graph of layers anew, smaller."""
         chain = isinstance(model, keras.Sequential)
         own = map(weights.unwrapped, model.layers)
-        if chain and self.decision.parts.keys().isdisjoint(own):
+        whole = self.decision.parts.keys().isdisjoint(own)
+        if chain and whole and not self.inlined:
             # Unlike `Sequential.layers`, this has the input layer too.
             first, *_ = super(keras.Sequential, model).layers
             (given,) = self._inputs(model, [first.name])
             layers = [self.layer(layer) for layer in model.layers]
-            new = type(model)([given, *layers], name=model.name)
+            listed = keras_internals.lists_layers(model)
+            cls = type(model) if listed else keras.Sequential
+            new = cls([given, *layers], name=model.name)
         elif chain:
             (given,) = self._inputs(model, [None])
             x = given
@@ -92,8 +122,11 @@ class _Builder:
     def layer(self, old):
         """Returns what takes the place of a layer or operation."""
         old = weights.unwrapped(old)
+        if id(old) in self.inlined:
+            return inlining.Inlined(old)
         if id(old) not in self.new:
             new = self._made(old)
+            new.name = self.names.get(id(old), new.name)
             self.new[id(old)] = old, new
             self.parts[id(new)] = self.decision.parts.get(old)
         return self.new[id(old)][1]
@@ -101,14 +134,63 @@ class _Builder:
     def _made(self, old):
         if id(old) in self.decision.analysis.graph.entries:
             return self.graph(old)
+        if self.shrinks_within(old):
+            return self._composite(old)
         if old not in self.calls and isinstance(old, keras.layers.Layer):
-            new = cloning.plain_copy(old)
-            new.name = old.name
-            return new
+            return resized.copied(old)
         new = layer_copies.from_config(
             old, lambda config: {**config, **self._changes(old)}
         )
         layer_copies.begin_as(old, new)
+        return new
+
+    def shrinks_within(self, old):
+        """Whether a layer is a composite one that holds what shrinks."""
+        composites = self.decision.analysis.graph.composites
+        return old in composites and bool(resized.find(old, self._shrinks))
+
+    def _shrinks(self, layer):
+        """Whether a layer within a composite one is to be another."""
+        if id(layer) in self.decision.analysis.graph.entries:
+            return True
+        if layer not in self.calls:
+            return False
+        if any(id(v) in self.cuts for v in layer.variables):
+            return True
+        changes = self._changes(layer)
+        # Not what its config has: some layers have none of their own.
+        now = self.calls[layer][1].config(self.calls[layer][0], _all, ())
+        return any(
+            np.any(np.not_equal(now.get(key), value))
+            for key, value in changes.items()
+        )
+
+    def _composite(self, old):
+        """Returns a composite layer with smaller ones below it."""
+        arguments = self.decision.analysis.graph.composites[old]
+        parts = resized.find(old, self._shrinks)
+        shapes = [
+            sizes.shape(v, self.cuts.get(id(v), []))
+            for v in layer_copies.values(old)
+        ]
+        new = composites.by_config(old, shapes, arguments)
+        if new is None:
+            changes = {
+                place: self._changes(part) if part in self.calls else None
+                for place, part in parts.items()
+            }
+            parts = {place: self.layer(part) for place, part in parts.items()}
+            new = composites.by_parts(old, parts, changes, arguments)
+        entries = self.decision.analysis.graph.entries
+        pairs = composites.paired(
+            old, new, lambda x: x in self.calls or id(x) in entries
+        )
+        for one, other in pairs:
+            if one in self.calls:
+                self.new[id(one)] = one, other
+            elif id(one) not in entries:
+                own = map(weights.own_variables, (one, other))
+                self.rest += [(a, b, []) for a, b in zip(*own, strict=True)]
         return new
 
     def _changes(self, old):
@@ -118,71 +200,52 @@ class _Builder:
         call, flow = self.calls[old]
         return flow.config(call, self.decision.kept_by(call), self.biases)
 
+    def _run(self, graph, *arguments, **options):
+        """Calls the new layers of a graph one by one."""
+        given = keras.tree.flatten((arguments, options))
+        given = [x for x in given if isinstance(x, keras.KerasTensor)]
+        known = dict(zip(map(id, graph.inputs), given, strict=True))
+        for operation, found, outputs in keras_internals.nodes(graph):
+            args, kwargs = keras.tree.map_structure(
+                lambda x: known.get(id(x), x), found
+            )
+            made = self._call(self.layer(operation), *args, **kwargs)
+            made = keras.tree.flatten(made)
+            known.update(zip(map(id, outputs), made, strict=True))
+        made = [known[id(x)] for x in graph.outputs]
+        return made[0] if len(made) == 1 else made
+
     def _call(self, layer, *args, **kwargs):
         """Calls a new layer, on a part of its input if it reads no more."""
+        if isinstance(layer, inlining.Inlined):
+            return self._run(layer.graph, *args, **kwargs)
         part = self.parts.get(id(layer))
         if part is not None:
             (x,) = args
             args = (keras.ops.take(x, part.tolist(), axis=-1),)
         return layer(*args, **kwargs)
 
-    def pairs(self):
-        """Returns (old variable, new variable, cuts) of all layers."""
-        found = []
-        for old, new in self.new.values():
-            vars(new).pop("add_weight", None)
-            if old in self.calls and isinstance(old, keras.layers.Layer):
-                by_name = _named(new)
-                for name, variable in _named(old).items():
-                    self.places[id(variable)] = by_name, name
-                    kept = self.cuts.get(id(variable), [])
-                    found.append((variable, by_name[name], kept))
-            elif isinstance(old, keras.layers.Layer) and not (
-                id(old) in self.decision.analysis.graph.entries
-                or graph_calls.followable(old)
-            ):
-                own = zip(layer_copies.values(old), new.variables, strict=True)
-                found += [(a, b, []) for a, b in own]
-        return found
 
-    def folded(self, variable):
-        """Returns the value of a variable with what its layer takes over."""
-        value = keras.ops.convert_to_numpy(variable)
-        if id(variable) in self.added:
-            value = value + self.added[id(variable)]
-        if id(variable) in self._merging:
-            kernel, merged = self._merging[id(variable)]
-            value = kernel.merged(value, *merged)
-        return value
-
-    @functools.cached_property
-    def _merging(self):
-        """Kernels that take over others, and what to merge, by id."""
-        return {
-            id(reader.layer.kernel): (reader.kernel, fold.merged)
-            for reader, fold in self.decision.folds.items()
-            if fold.merged is not None
-        }
-
-    def set_new_biases(self):
-        """Gives new layers the biases that those in their place do not have."""
-        for layer, bias in self.biases.items():
-            by_name, name = self.places[id(layer.variables[0])]
-            path = name.rpartition("/")[0]
-            by_name[f"{path}/bias".lstrip("/")].assign(bias)
+def _all(signal):
+    """What is kept of a signal if nothing goes."""
+    return np.arange(signal.channels)
 
 
-def _named(layer):
-    """Returns all that a layer holds, by names that a smaller one has too."""
-    states = enumerate(layer_copies.states(layer))
-    return dict(weights.named(layer)) | {f"state {i}": v for i, v in states}
-
-
-def _carry_trainable(old, new):
+def _carry_trainable(builder, old, new):
     """Setting `trainable` on a layer sets it on all below: from the top."""
     new.trainable = old.trainable
     places = {child.name: child for _, child in weights.children(new)}
-    for _, child in weights.children(old):
+    for child in _children(builder, old):
+        _, place = builder.new.get(id(child), (None, places.get(child.name)))
+        if place is not None:
+            _carry_trainable(builder, child, place)
+
+
+def _children(builder, layer):
+    """Yields the layers below a layer, those of graphs called one by one."""
+    for _, child in weights.children(layer):
         child = weights.unwrapped(child)
-        if child.name in places:
-            _carry_trainable(child, places[child.name])
+        if id(child) in builder.inlined:
+            yield from _children(builder, child)
+        else:
+            yield child

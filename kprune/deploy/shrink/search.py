@@ -65,7 +65,8 @@ def decide(analysis, partly=False):
     parts, folds = {}, {}
     for reader in analysis.readers:
         lost = ~stays[reader.inputs]
-        needed = folding.needed_part(reader, stays) if partly else None
+        selects = partly and analysis.graph.within.isdisjoint(reader.calls)
+        needed = folding.needed_part(reader, stays) if selects else None
         if needed is not None:
             parts[reader.operation] = np.flatnonzero(needed[~lost])
             lost |= ~needed

@@ -5,12 +5,13 @@ import sys
 import keras
 import numpy as np
 
-from kprune.deploy.shrink import optimizer_state, planning, proof
+from kprune.deploy.shrink import optimizer_state, planning, proof, sizes
 from kprune.deploy.shrink.analysis import analyse
-from kprune.deploy.shrink.rebuild import rebuild
+from kprune.deploy.shrink.rebuild import failing_composite, rebuild
 from kprune.deploy.shrink.search import decide
 from kprune.graph import calls as graph_calls
-from kprune.masking import cloning, folding, weights, wrapping
+from kprune.graph import flows
+from kprune.masking import cloning, folding, layer_copies, weights, wrapping
 from kprune.runtime import keras_internals
 
 
@@ -32,6 +33,17 @@ def shrink(model, *, carry_optimizer=False, verbose="auto"):
     directions of a `Bidirectional`. `kprune.deploy.shrink.plan` tells why, by
     layer.
 
+    A layer whose own `call` calls layers that it holds, as the blocks of a
+    transformer do, keeps the shape of what goes in and out, and loses channels
+    and heads between these layers. It is made by its constructor if an entry of
+    its config sets the size. Else it holds other layers than its constructor
+    makes, and a file of the model loads where kprune is imported.
+
+    A model of an own class whose constructor makes a graph of layers comes back
+    as a plain graph of the smaller layers, a `keras.Model`: the constructor
+    would make the large ones again. Methods of the class, such as `train_step`
+    or `generate`, are not part of it. If nothing goes, it keeps its class.
+
     Before it is returned, the smaller model is checked to have the outputs of
     the model, on random inputs. They are those of inference: in training, a
     batch normalization would have seen the constants of its batch too.
@@ -46,7 +58,8 @@ def shrink(model, *, carry_optimizer=False, verbose="auto"):
 
     Returns:
         A plain Keras model, compiled alike if `model` is compiled. A model
-        that is no graph of layers (subclassed) comes back whole.
+        that is no graph of layers (subclassed, or with a `call` of its own)
+        comes back whole.
 
     Raises:
         ValueError: If the model is not built or cannot be copied, if an
@@ -124,13 +137,16 @@ def _smaller(model, compact, carry_optimizer, verbose):
     decision = _decision(view, compact)
     if verbose:
         sys.stdout.write(f"{planning.describe(view, decision)}\n")
-    if decision is None:
-        return wrapping.strip(model)
-    _refuse_cut_off(model, decision.analysis)
-    small, pairs = rebuild(view, decision)
-    proof.check(model, small)
-    cloning.carry_compile(model, small)
-    if carry_optimizer:
+    if decision is None or _stays(view.model, decision):
+        small = wrapping.strip(model)
+        values = map(layer_copies.values, (view.model, small))
+        pairs = [(a, b, []) for a, b in zip(*values, strict=True)]
+    else:
+        _refuse_cut_off(model, decision.analysis)
+        small, pairs = rebuild(view, decision)
+        proof.check(model, small)
+        cloning.carry_compile(model, small)
+    if carry_optimizer and small.compiled:
         optimizer_state.carry(model, view.model, small, pairs)
     return small
 
@@ -147,6 +163,12 @@ def _refuse_cut_off(model, analysis):
                 "from input to output: prune less, with `min_kept=1`, or by "
                 'an allocation such as "lamp" or "uniform".'
             )
+
+
+def _stays(model, decision):
+    """Whether nothing goes of a model whose class would be lost."""
+    makes_layers = not keras_internals.lists_layers(model)
+    return makes_layers and not sizes.cuts(decision) and not decision.parts
 
 
 def _view(model):
@@ -168,5 +190,12 @@ def _decision(view, compact):
         if isinstance(layer, keras.Sequential)
     ]
     partly = compact and all(type(c) is keras.Sequential for c in chains)
-    with wrapping.masked(view):
-        return decide(analyse(graph_calls.record(model)), partly)
+    whole = set()
+    while True:
+        with wrapping.masked(view):
+            analysis = analyse(flows.record(model, whole))
+            decision = decide(analysis, partly)
+        failing = failing_composite(view, decision)
+        if failing is None:
+            return decision
+        whole.add(failing)

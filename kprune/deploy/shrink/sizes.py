@@ -27,9 +27,14 @@ def cut(array, pairs):
     return array
 
 
+def shape(variable, pairs):
+    """Returns the shape of what is kept of a variable."""
+    found = list(variable.shape)
+    for axis, indices in pairs:
+        found[axis] = len(indices)
+    return tuple(found)
+
+
 def entries(variable, pairs):
     """Returns how many entries of a variable are kept."""
-    shape = list(variable.shape)
-    for axis, indices in pairs:
-        shape[axis] = len(indices)
-    return math.prod(shape)
+    return math.prod(shape(variable, pairs))

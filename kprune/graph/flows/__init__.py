@@ -10,6 +10,7 @@ import itertools
 
 import keras
 
+from kprune.graph import calls, composites
 from kprune.graph.flows import (
     attention,
     distributed,
@@ -29,7 +30,31 @@ _PARTS = (
 LAYERS = {cls: flow for part in _PARTS for cls, flow in part.FLOWS.items()}
 # By name: Keras does not export the classes of its operations.
 OPERATIONS = {**elementwise.OPERATIONS, **merging.OPERATIONS}
+# By package and name: layers of packages that need not be installed.
+ELSEWHERE = attention.ELSEWHERE
 _CROSSING = elementwise.Unchanged()
+
+
+def record(model, whole=()):
+    """Returns the `kprune.graph.calls.Graph` of a model.
+
+    Args:
+        model: A model that is `kprune.graph.calls.followable`.
+        whole: Composite layers whose own code is not looked at.
+    """
+
+    def heads_of(operation):
+        flow = _rule(operation)
+        return 0 if flow is None else flow.heads(operation)
+
+    def goes_into(operation):
+        return (
+            _rule(operation) is None
+            and operation not in whole
+            and composites.is_composite(operation)
+        )
+
+    return calls.record(model, heads_of, goes_into)
 
 
 def build_flow(call):
@@ -38,12 +63,7 @@ def build_flow(call):
     Args:
         call: A `kprune.graph.calls.Call`.
     """
-    if call.crossing:
-        flow = _CROSSING
-    elif isinstance(call.operation, keras.layers.Layer):
-        flow = LAYERS.get(type(call.operation))
-    else:
-        flow = OPERATIONS.get(_operation_name(call.operation))
+    flow = _CROSSING if call.crossing else _rule(call.operation)
     if flow is None:
         return None, "no rule for its class"
     flow = flow.of(call.operation)
@@ -77,13 +97,16 @@ def of_all(graph):
 
 def _sharing(graph):
     """Returns the layers that hold, or are, what another one holds too."""
-    called = {x.operation for x in graph.calls if not x.crossing}
+    called = [x for x in graph.calls if not x.crossing]
     within = {
-        layer: {id(x) for x in keras_internals.all_layers(layer)}
-        for layer in called
-        if isinstance(layer, keras.layers.Layer)
+        x.operation: {id(y) for y in keras_internals.all_layers(x.operation)}
+        for x in called
+        if isinstance(x.operation, keras.layers.Layer)
     }
-    count = collections.Counter(itertools.chain(*within.values()))
+    # What the code of a composite layer calls is held by that.
+    holders = {x.operation for x in called if x not in graph.within}
+    held = [within[layer] for layer in holders if layer in within]
+    count = collections.Counter(itertools.chain(*held))
     return {
         layer
         for layer, held in within.items()
@@ -91,6 +114,9 @@ def _sharing(graph):
     }
 
 
-def _operation_name(operation):
+def _rule(operation):
     cls = type(operation)
-    return cls.__name__ if cls.__module__.startswith("keras.") else None
+    package = cls.__module__.partition(".")[0]
+    if isinstance(operation, keras.layers.Layer):
+        return LAYERS.get(cls) or ELSEWHERE.get(f"{package}>{cls.__name__}")
+    return OPERATIONS.get(cls.__name__) if package == "keras" else None

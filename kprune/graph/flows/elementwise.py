@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from kprune.graph.flows.flow import Aligned, Slices
+from kprune.runtime import keras_internals
 
 layers = keras.layers
 
@@ -19,7 +20,28 @@ _FUNCTIONS = (
 def works_on_each(activation):
     """Whether an activation function takes each value by itself."""
     known = {getattr(keras.activations, name, None) for name in _FUNCTIONS}
-    return activation in known - {None}
+    return activation in known - {None} or _is_made_of_such(activation)
+
+
+def _is_made_of_such(function):
+    """Whether a function of the user's own does nothing but what takes each
+    value by itself, and arithmetic with numbers."""
+    if isinstance(function, keras.layers.Layer):
+        return False  # A call might build it.
+    x = keras.KerasTensor((1, 3))
+    try:
+        calls, outputs = keras_internals.trace(function, (x,), {})
+    except Exception:
+        return False
+    kinds = {type(operation) for operation, _, _ in calls}
+    given = keras.tree.flatten([arguments for _, arguments, _ in calls])
+    numbers = [y for y in given if not isinstance(y, keras.KerasTensor)]
+    return (
+        [y.shape for y in outputs] == [x.shape]
+        and all(k.__module__.startswith("keras.") for k in kinds)
+        and _ON_EACH.issuperset(k.__name__ for k in kinds)
+        and not any(map(np.ndim, numbers))
+    )
 
 
 class Unchanged(Aligned):
@@ -155,6 +177,7 @@ FLOWS = {
     layers.Rescaling: Rescaling(),
     layers.PReLU: PReLU(),
 }
+_ARITHMETIC = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Power")
 OPERATIONS = dict.fromkeys(
     (
         *("Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Celu", "Gelu", "Silu"),
@@ -163,3 +186,4 @@ OPERATIONS = dict.fromkeys(
     ),
     Function(),
 )
+_ON_EACH = {*OPERATIONS, *_ARITHMETIC, "Maximum", "Minimum"}

@@ -101,6 +101,11 @@ class Flow:
         del layer
         return self
 
+    def heads(self, layer):
+        """Returns how many channels there are within a layer: its heads."""
+        del layer
+        return 0
+
     def unfit(self, call):
         """Returns why this call is not followed, or `None`."""
         layer = call.operation
@@ -155,7 +160,7 @@ class Flow:
         axes = self.axes(call)
         return [
             (variable, axes[variable.name])
-            for variable in call.operation.variables
+            for variable in getattr(call.operation, "variables", ())
             if variable.name in axes
         ]
 

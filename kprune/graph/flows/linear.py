@@ -37,7 +37,7 @@ class Weighted(Flow):
         varies = np.isnan(value)
         if not self._acts_on_each(layer):
             return np.full_like(value, np.nan)
-        if getattr(layer, "use_bias", False):
+        if getattr(layer, "bias", None) is not None:
             value = value + np.asarray(layer.bias, "float64")
         if getattr(layer, "activation", None) is not None:
             filled = np.where(varies, 0, value).astype("float32")
@@ -114,6 +114,32 @@ class Dense(Linear):
 
     def pads(self, layer):
         return False
+
+
+class Einsum(Dense):
+    """A dense layer written as an equation, such as "abc,cd->abd"."""
+
+    def unfit(self, call):
+        layer = call.operation
+        inputs, kernel, outputs = self._letters(layer)
+        dense = len(kernel) == 2 and (inputs[-1:], outputs) == (
+            kernel[0],
+            inputs[:-1] + kernel[1],
+        )
+        if not dense or layer.bias_axes not in (None, kernel[1]):
+            return "its equation is not that of a dense layer"
+        return super().unfit(call)
+
+    def config(self, call, kept, biased):
+        layer = call.operation
+        *shape, _ = layer.partial_output_shape
+        size = {"output_shape": [*shape, len(kept(call.outputs[0]))]}
+        bias = {"bias_axes": self._letters(layer)[1][1]}
+        return size | (bias if layer in biased else {})
+
+    def _letters(self, layer):
+        left, outputs = layer.equation.replace(" ", "").split("->")
+        return *left.split(","), outputs
 
 
 class Convolution(Linear):
@@ -256,6 +282,7 @@ class Embedding(Flow):
 _GROUPED = Grouped()
 FLOWS = {
     layers.Dense: Dense("units"),
+    layers.EinsumDense: Einsum("output_shape"),
     **dict.fromkeys(
         (layers.Conv1D, layers.Conv2D, layers.Conv3D), Convolution("filters")
     ),

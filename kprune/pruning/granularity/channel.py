@@ -18,16 +18,16 @@ class Channel(Granularity):
     """Output units: of a dense or recurrent layer, a filter, a head of
     attention.
 
-    In a model that is a graph of layers, a channel is all that stays or goes
-    with it, so that `kprune.shrink` can take it out: the slices of the kernels
-    that make it, those of the kernels that read it, and the channels that it
-    is added to or multiplied with, across residual connections; of a recurrent
-    layer, all gates of a unit, its states, and the same unit of the other
-    direction of a `Bidirectional`. Removed is each of these slices: whatever a
-    bias or a batch normalization makes of a channel, nothing reads it. Channels
-    that cannot be followed to where they are read, or that are added to the
-    model's input, stay, and the report says why. A sparsity is the share of
-    such groups.
+    In a model that is a graph of layers, and between the layers that a layer of
+    it calls in its own code, a channel is all that stays or goes with it, so
+    that `kprune.shrink` can take it out: the slices of the kernels that make
+    it, those of the kernels that read it, and the channels that it is added to
+    or multiplied with, across residual connections; of a recurrent layer, all
+    gates of a unit, its states, and the same unit of the other direction of a
+    `Bidirectional`. Removed is each of these slices: whatever a bias or a batch
+    normalization makes of a channel, nothing reads it. Channels that cannot be
+    followed to where they are read, or that are added to the model's input,
+    stay, and the report says why. A sparsity is the share of such groups.
 
     Args:
         reduce: How the scores of a channel's entries become one: `"mean"`

@@ -114,6 +114,19 @@ def clone_graph(model, clone, replaced):
         )
 
 
+def forget_calls(model):
+    """Takes the calls of a graph off its layers, which then count those of a
+    graph that is made anew over them."""
+    for node in _nodes(model):
+        if node.is_input:
+            continue
+        calls_of = [node.operation._inbound_nodes]
+        for tensor in node.input_tensors:
+            calls_of.append(tensor._keras_history.operation._outbound_nodes)
+        for found in calls_of:
+            found[:] = [one for one in found if one is not node]
+
+
 def adopt_graph(model, graph, replaced):
     """Makes a model compute by another graph and stay what else it is.
 
@@ -166,15 +179,21 @@ def nodes(model):
     but what a layer returns: arguments that Keras adds are left out.
     """
     chain = isinstance(model, keras.Sequential)
-    by_depth = (model._functional if chain else model)._nodes_by_depth
-    for depth in sorted(by_depth, reverse=True):
-        for node in by_depth[depth]:
-            if node.is_input:
-                continue
-            arguments = node.arguments.args, node.arguments.kwargs
-            if chain:
-                arguments = node.arguments.args, {}
-            yield node.operation, arguments, node.outputs
+    for node in _nodes(model):
+        if node.is_input:
+            continue
+        arguments = node.arguments.args, node.arguments.kwargs
+        if chain:
+            arguments = node.arguments.args, {}
+        yield node.operation, arguments, node.outputs
+
+
+def _nodes(model):
+    """Returns Keras' nodes of a graph, none of a Sequential without inputs."""
+    if isinstance(model, keras.Sequential):
+        model = model._functional
+    by_depth = getattr(model, "_nodes_by_depth", {})
+    return [x for depth in sorted(by_depth)[::-1] for x in by_depth[depth]]
 
 
 def calls(layer):

@@ -69,13 +69,16 @@ def _symbolic_calls(layer):
         nodes for x in below for nodes in (x._inbound_nodes, x._outbound_nodes)
     ]
     before = [len(nodes) for nodes in lists]
+    own = [vars(one).get("compute_output_spec") for one in below]
     for one in below:
         vars(one)["compute_output_spec"] = _spec_of_call(one)
     try:
         yield
     finally:
-        for one in below:
+        for one, spec in zip(below, own, strict=True):
             vars(one).pop("compute_output_spec")
+            if spec is not None:
+                vars(one)["compute_output_spec"] = spec
         for nodes, count in zip(lists, before, strict=True):
             del nodes[count:]
 

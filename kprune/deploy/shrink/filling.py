@@ -1,0 +1,86 @@
+"""Values for layers that have been made anew, cut from those of the model."""
+
+import keras
+
+from kprune.deploy.shrink import sizes
+from kprune.graph import calls as graph_calls
+from kprune.masking import layer_copies, weights, wrapping
+
+
+def fill(builder, view):
+    """Gives the layers that a builder has made their values.
+
+    Args:
+        builder: See `kprune.deploy.shrink.rebuild`.
+        view: A `weights.View` of the model.
+
+    Returns:
+        List of (variable of the model, variable in its place, (axis, indices)
+        of what is kept).
+    """
+    places = {}  # New variables by name, and a name, by the id of the old.
+    pairs, merging = _pairs(builder, places), _merging(builder)
+    with wrapping.masked(view):
+        values = [
+            sizes.cut(_folded(builder, merging, old), kept)
+            for old, _, kept in pairs
+        ]
+    for (_, variable, _), value in zip(pairs, values, strict=True):
+        variable.assign(value)
+    _set_new_biases(builder, places)
+    return pairs
+
+
+def _pairs(builder, places):
+    found = []
+    for old, new in builder.new.values():
+        vars(new).pop("add_weight", None)
+        if old in builder.calls and isinstance(old, keras.layers.Layer):
+            by_name = _named(new)
+            for name, variable in _named(old).items():
+                places[id(variable)] = by_name, name
+                kept = builder.cuts.get(id(variable), [])
+                found.append((variable, by_name[name], kept))
+        elif isinstance(old, keras.layers.Layer) and not (
+            id(old) in builder.decision.analysis.graph.entries
+            or graph_calls.followable(old)
+            or builder.shrinks_within(old)
+        ):
+            own = zip(layer_copies.values(old), new.variables, strict=True)
+            found += [(a, b, []) for a, b in own]
+    return found + builder.rest
+
+
+def _named(layer):
+    """Returns all that a layer holds, by names that a smaller one has too."""
+    states = enumerate(layer_copies.states(layer))
+    return dict(weights.named(layer)) | {f"state {i}": v for i, v in states}
+
+
+def _merging(builder):
+    """Returns kernels that take over others, and what to merge, by id."""
+    return {
+        id(reader.layer.kernel): (reader.kernel, fold.merged)
+        for reader, fold in builder.decision.folds.items()
+        if fold.merged is not None
+    }
+
+
+def _folded(builder, merging, variable):
+    """Returns the value of a variable with what its layer takes over."""
+    value = keras.ops.convert_to_numpy(variable)
+    if id(variable) in builder.added:
+        value = value + builder.added[id(variable)]
+    if id(variable) in merging:
+        kernel, merged = merging[id(variable)]
+        value = kernel.merged(value, *merged)
+    return value
+
+
+def _set_new_biases(builder, places):
+    """Gives new layers the biases that those in their place do not have."""
+    for layer, bias in builder.biases.items():
+        if id(layer.variables[0]) in places:  # Not all may be made anew.
+            by_name, name = places[id(layer.variables[0])]
+            path = name.rpartition("/")[0]
+            by_name[f"{path}/bias".lstrip("/")].assign(bias)

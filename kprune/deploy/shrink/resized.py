@@ -1,0 +1,192 @@
+"""Layers whose own config would not make them again, and that are saved so.
+
+They hold smaller layers than their constructors make, or their classes leave
+arguments out of `get_config`: what makes them is then the constructor of a
+model.
+"""
+
+import copy
+import functools
+import inspect
+
+import keras
+
+from kprune.masking import cloning, layer_copies, weights
+from kprune.runtime import keras_internals
+
+_PLAIN = {}  # The classes that were mixed with `ResizedLayer`, by name.
+
+
+@keras.saving.register_keras_serializable("kprune")
+class ResizedLayer:
+    """Mixed into the class of a layer that holds others than it would make.
+
+    The class keeps its name, its methods and its `isinstance` relations; what
+    is added is a config that has the layers which take the places of those that
+    the constructor makes. A model of such layers loads where kprune is
+    imported.
+    """
+
+    def get_config(self):
+        own = self.__dict__["_made_from"]
+        own = {**own, "config": {**own["config"], "trainable": self.trainable}}
+        layers = dict(_below(self))
+        return {
+            "name": self.name,
+            "layer": own,
+            "layers": {
+                place: _described(layers[place], changes)
+                for place, changes in self.__dict__["_resized"].items()
+            },
+        }
+
+    def get_build_config(self):
+        return None  # It is made as it was built.
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        # The class may have been defined in the program itself.
+        known = {**_PLAIN, **(custom_objects or {})}
+        made_from = copy.deepcopy(config["layer"])
+        layer = keras.saving.deserialize_keras_object(config["layer"], known)
+        layer.name = config["name"]
+        before, parts, changes = dict(_below(layer)), {}, {}
+        with keras_internals.known_objects(keras_internals.all_layers(layer)):
+            for place, found in config["layers"].items():
+                parts[place] = _part(before[place], found, known)
+                changes[place] = found.get("changes")
+        return with_parts(_mixed(layer, made_from, {}), parts, changes)
+
+
+def with_parts(layer, parts, changes):
+    """Returns a layer with other layers in the places of some that it holds.
+
+    Args:
+        layer: A built layer that nobody else uses. It is changed itself.
+        parts: Dict from place, as `find` tells, to the layer to put there.
+        changes: Dict from place to what is other in the config of that layer,
+            or `None` for one that is not made of the config of the former.
+    """
+    before = dict(_below(layer))
+    new = {id(before[place]): part for place, part in parts.items()}
+    made_from, resized = _origin(layer)
+    for holder in keras_internals.all_layers(layer):
+        keras_internals.swap_children(holder, lambda x: new.get(id(x), x))
+    gone = tuple(f"{place}/" for place in parts)
+    resized = {k: v for k, v in resized.items() if not k.startswith(gone)}
+    for place, changed in changes.items():
+        known = resized.get(place, {})
+        whole = known is None or changed is None
+        resized[place] = None if whole else {**known, **changed}
+    return _mixed(layer, made_from, resized)
+
+
+def _described(layer, changes):
+    """Returns what a file has of a layer: what is other in its config than the
+    constructor gives it, which may hold functions that have no name."""
+    if changes is None:
+        return keras.saving.serialize_keras_object(layer)
+    return {
+        "changes": changes,
+        "build_config": layer.get_build_config(),
+        "trainable": layer.trainable,
+    }
+
+
+def _part(before, found, known):
+    if "changes" not in found:
+        return keras.saving.deserialize_keras_object(found, known)
+    new = layer_copies.from_config(
+        before, lambda config: {**config, **found["changes"]}
+    )
+    new.build_from_config(found["build_config"])
+    new.trainable = found["trainable"]
+    return new
+
+
+def _mixed(layer, made_from, resized):
+    if not isinstance(layer, ResizedLayer):
+        layer.__class__ = _resized_class(type(layer))
+    layer.__dict__["_made_from"] = made_from
+    layer.__dict__["_resized"] = resized
+    return layer
+
+
+def copied(layer):
+    """Returns a copy of a layer, with values.
+
+    If its config does not make it again, it is made of what it keeps of its
+    constructor's arguments as attributes of the same names.
+    """
+    try:
+        new = cloning.plain_copy(layer)
+    except ValueError as error:
+        try:
+            new = _remade(layer)
+        except Exception:
+            raise error from None
+    new.name = layer.name
+    return new
+
+
+def _remade(layer):
+    plain = type(layer)
+    config = {"name": layer.name, "trainable": layer.trainable}
+    config["dtype"] = keras.dtype_policies.serialize(layer.dtype_policy)
+    try:
+        known = layer.get_config()
+    except NotImplementedError:
+        known = {}
+    for argument in inspect.signature(plain.__init__).parameters:
+        if argument in known:
+            config[argument] = known[argument]
+        elif hasattr(layer, argument):
+            value = getattr(layer, argument)
+            config[argument] = keras.saving.serialize_keras_object(value)
+    made_from = {
+        "module": plain.__module__,
+        "class_name": plain.__name__,
+        "registered_name": keras.saving.get_registered_name(plain),
+        "config": config,
+        "build_config": layer.get_build_config(),
+    }
+    new = keras.saving.deserialize_keras_object(made_from)
+    layer_copies.copy_values(layer, new)
+    return _mixed(new, made_from, {})
+
+
+def find(layer, wanted):
+    """Returns a dict from place to layer, of those below a layer that are
+    wanted: a function from a layer to whether it is, and then what is below it
+    is left out."""
+    return dict(_below(layer, wanted))
+
+
+def _origin(layer):
+    """Returns the config that a layer's constructor made it of, and the places
+    of what it holds instead of what that makes."""
+    if isinstance(layer, ResizedLayer):
+        return layer.__dict__["_made_from"], layer.__dict__["_resized"]
+    return keras.saving.serialize_keras_object(layer), {}
+
+
+def _below(layer, wanted=None, prefix=""):
+    for name, child in weights.children(layer):
+        place, child = prefix + name, weights.unwrapped(child)
+        is_wanted = wanted is not None and wanted(child)
+        if is_wanted or wanted is None:
+            yield place, child
+        if not is_wanted:
+            yield from _below(child, wanted, f"{place}/")
+
+
+@functools.cache
+def _resized_class(plain):
+    _PLAIN[keras.saving.get_registered_name(plain)] = plain
+    mixed = type(
+        plain.__name__, (ResizedLayer, plain), {"__module__": plain.__module__}
+    )
+    # All under the one name that a process which has only imported kprune
+    # knows: `from_config` finds the user's class from the config.
+    register = keras.saving.register_keras_serializable
+    return register("kprune", ResizedLayer.__name__)(mixed)
