@@ -137,7 +137,7 @@ def model_and_callback(name, method):
     keras.utils.set_random_seed(5)
     model = make()
     sgd = keras.optimizers.SGD(0.1, momentum=0.9)
-    model.compile(sgd, CE, run_eagerly=True)
+    model.compile(sgd, CE)
     return model, callback(method)
 
 
