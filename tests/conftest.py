@@ -1,5 +1,6 @@
 """What all tests share: a quiet TensorFlow and fixed seeds."""
 
+import contextlib
 import gc
 import os
 
@@ -11,12 +12,38 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 import keras
 import pytest
 import tensorflow as tf
+from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
 
 # Two devices, so that tests can use two replicas.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
+
+
+_build = TensorFlowTrainer._maybe_symbolic_build
+
+
+def build_first(model, iterator=None, data_batch=None):
+    """Makes the variables of the optimizer and the metrics before the first
+    step. Keras makes them as it traces the step, and traces it a second time
+    for that: half of what a short `fit` takes."""
+    if model._distribute_strategy is not None:
+        return _build(model, iterator, data_batch)
+    if not model.run_eagerly and model.optimizer is not None:
+        if iterator is not None:
+            data_batch = iterator._distributed_dataset.element_spec
+        with contextlib.suppress(Exception):  # Then Keras does, or refuses.
+            model._symbolic_build(data_batch=data_batch)
+
+
+TensorFlowTrainer._maybe_symbolic_build = build_first
+
+
+@pytest.fixture
+def as_keras_builds(monkeypatch):
+    """A step is traced as users have it, variables made on the way."""
+    monkeypatch.setattr(TensorFlowTrainer, "_maybe_symbolic_build", _build)
 
 
 def pytest_collection_modifyitems(items):

@@ -79,8 +79,8 @@ def fit(
         checkpoint.begin(place, saved, steps_per_epoch, epochs, callbacks)
     start = place.epoch * steps_per_epoch + place.step
     data = train(start) if callable(train) else train.repeat().skip(start)
-    if saved is not None and isinstance(data, tf.data.Dataset):
-        keras_internals.build_training(model, data.element_spec)
+    if isinstance(data, tf.data.Dataset):
+        _build(model, data.element_spec, saved is not None)
     history = keras.callbacks.History()
     model.history = history  # Keras sets it with the first epoch, if any.
     try:
@@ -131,6 +131,18 @@ class _Resumption(keras.callbacks.Callback):
         if self._resumed:
             self.model.stop_training = False
             self._resumed = False
+
+
+def _build(model, batch, needed):
+    """Makes what the first step would make: then Keras traces the step once,
+    not twice. A model that cannot be called on a symbol is built there, unless
+    a saved state `needed` its variables before.
+    """
+    try:
+        keras_internals.build_training(model, batch)
+    except Exception:
+        if needed:
+            raise
 
 
 def _steps_per_epoch(model, train, steps_per_epoch):
