@@ -1,5 +1,7 @@
 """Checks for criteria of one's own: the contract that kprune's own meet."""
 
+import copy
+import functools
 import random
 
 import keras
@@ -56,27 +58,26 @@ def check_criterion(
     >>> kprune.testing.check_criterion(cubed)
     """
     criterion = criteria.get(criterion)
-    _check_nothing_changes(criterion)
     _check_scores(criterion)
     own = criteria.entry(criterion)
     if channels is None and own is not None and own.channels_only:
         channels = "channel"
+    _check_counts(criterion, channels)
     # Some that score channels alone need normalization.
     norm = channels is not None
-    for grain, sparsity in [(channels, 0.5)] if norm else _GRAINS:
-        _check_counts(criterion, _model(norm), grain, sparsity, ["global"])
-    grain, sparsity = (channels, 0.5) if norm else ("weight", 0.875)
-    for kind in ("equal", "zero", "half zero"):
-        model, names = _model(norm, kind), allocation.names()
-        _check_counts(criterion, model, grain, sparsity, names)
+    whole = _scores(criterion, _model(norm))
     if microbatches:
-        _check_microbatches(criterion, tolerance, norm)
-    _check_replicas(criterion, tolerance, norm)
+        parts = _scores(criterion, _model(norm), batch_size=2)
+        _require_close(whole, parts, tolerance, "in four parts of two")
+    _check_replicas(criterion, whole, tolerance, norm)
 
 
 def _check_scores(criterion):
     model = _model(norm=True)
-    first, again = _scores(criterion, model), _scores(criterion, model)
+    model.compile("adam", _loss())
+    objective = _objective(model)
+    first = _unchanged(criterion, model, objective)
+    again = scores_by(criterion, objective)
     for name, array in first.items():
         scores, kind = f"The scores of {name!r}", array.dtype
         _require(
@@ -92,15 +93,13 @@ def _check_scores(criterion):
         )
 
 
-def _check_nothing_changes(criterion):
-    model = _model(norm=True)
-    model.compile("adam", _loss())
+def _unchanged(criterion, model, objective):
+    """Returns the scores, which must leave all as it was."""
     before = [np.array(v) for v in model.variables]
-    objective = _objective(model)
     given = {name: np.array(w) for name, w in objective.weights.items()}
     with seeds.untouched():
         python, numpy = random.getstate(), np.random.get_state()[1].copy()
-        criterion(objective, objective.weights, objective.masks)
+        scores = scores_by(criterion, objective)
         same = (
             random.getstate() == python
             and (np.random.get_state()[1] == numpy).all()
@@ -116,16 +115,35 @@ def _check_nothing_changes(criterion):
             (np.array(w) == given[name]).all(),
             f"Scoring changed the weights {name!r} that it was given.",
         )
+    return scores
 
 
-def _check_counts(criterion, model, grain, sparsity, allocations):
-    pruners = [
-        Pruner(criterion, grain, name, "exponential", rounds=2)
-        for name in allocations
-    ]
-    grain = pruners[0].grain
-    objective = _objective(model, exclude=scope.left_out(model, grain, ()))
-    grouping = grain.grouping(model, objective.layouts)
+def _check_counts(criterion, channels):
+    norm = channels is not None
+    model, names = _model(norm), allocation.names()
+    objective = functools.cache(lambda *left: _objective(model, exclude=left))
+
+    def check(grain, sparsity, allocations, change=None):
+        pruners = [
+            Pruner(criterion, grain, name, "exponential", rounds=2)
+            for name in allocations
+        ]
+        left = scope.left_out(model, pruners[0].grain, ())
+        found = copy.copy(objective(*sorted(left)))
+        if change is not None:
+            found.weights = {n: change(w) for n, w in found.weights.items()}
+        _check_kept(pruners, found, sparsity)
+
+    for grain, sparsity in [(channels, 0.5)] if norm else _GRAINS:
+        check(grain, sparsity, ["global"])
+    grain, sparsity = (channels, 0.5) if norm else ("weight", 0.875)
+    for change in (tf.ones_like, tf.zeros_like, tf.nn.relu):
+        check(grain, sparsity, names, change)
+
+
+def _check_kept(pruners, objective, sparsity):
+    criterion, grain = pruners[0].criterion, pruners[0].grain
+    grouping = grain.grouping(objective.model, objective.layouts)
     grouping = grouping.scored_in(
         criterion(objective, objective.weights, objective.masks)
     )
@@ -154,14 +172,7 @@ def _check_count(pruner, found, grouping, sparsity):
     )
 
 
-def _check_microbatches(criterion, tolerance, norm):
-    model = _model(norm)
-    whole = _scores(criterion, model, precision="float64")
-    parts = _scores(criterion, model, precision="float64", batch_size=2)
-    _require_close(whole, parts, tolerance, "in four parts of two")
-
-
-def _check_replicas(criterion, tolerance, norm):
+def _check_replicas(criterion, whole, tolerance, norm):
     devices = _two_devices()
     if devices is None:
         user_warnings.warn(
@@ -175,9 +186,7 @@ def _check_replicas(criterion, tolerance, norm):
     )
     with strategy.scope():
         mirrored = _model(norm)
-    model = _model(norm)
-    whole = _scores(criterion, model, precision="float64")
-    shares = _scores(criterion, mirrored, precision="float64")
+    shares = _scores(criterion, mirrored)
     _require_close(whole, shares, tolerance, "shared by two replicas")
 
 
@@ -189,20 +198,11 @@ def _two_devices():
     return None
 
 
-def _model(norm=False, values="normal"):
+def _model(norm=False):
     """Returns the network, the same each time."""
 
     def kernel(seed):
-        normal = keras.initializers.HeNormal(seed=seed)
-        law = {
-            "normal": normal,
-            "equal": "ones",
-            "zero": "zeros",
-            "half zero": lambda shape, dtype: keras.ops.relu(
-                normal(shape, dtype)
-            ),
-        }
-        return {"kernel_initializer": law[values]}
+        return {"kernel_initializer": keras.initializers.HeNormal(seed=seed)}
 
     layers = keras.layers
     return keras.Sequential(
@@ -233,7 +233,8 @@ def _objective(model, exclude=(), **scoring):
 
 
 def _scores(criterion, model, **scoring):
-    return scores_by(criterion, _objective(model, **scoring))
+    objective = _objective(model, precision="float64", **scoring)
+    return scores_by(criterion, objective)
 
 
 def _require(condition, message):
