@@ -112,11 +112,13 @@ def test_a_shuffle_keeps_away_from_what_is_pruned_already():
 
 def shuffled_often(grain, model, times):
     """Returns how often each group of `a` is kept by a shuffle of half."""
-    kept, options = 0, {"granularity": grain, "exclude": "b"}
-    for seed in range(times):
-        method = sanity.checked("magnitude", "shuffle")
-        found = kprune.prune(model, method, 0.5, seed=seed, **options)
-        kept = kept + kprune.get_masks(found)["a/kernel"]
+    shuffled, kept = (
+        sanity.checked(kprune.Pruner("magnitude", grain), "shuffle"),
+        0,
+    )
+    objective = kprune.Objective(model, exclude=["b/kernel"])
+    for objective.seed in range(times):
+        kept = kept + shuffled.masks(objective, 0.5)["a/kernel"]
     return kept / times
 
 

@@ -106,13 +106,14 @@ def test_flags_win_over_overrides_over_the_file(command, tmp_path, capsys):
         f"{QUICK} --config.pruner.sparsity=0.5 --config.dataset.batch_size=16 "
         "--config.training.learning_rate=0.01 --config.model.activation=tanh "
         "--config.artifacts=false --batch_size=8 --method=magnitude "
+        "--config.model.name=fc --config.model.widths=(8,) "
         "--check=shuffle --seed=4",
         runs=tmp_path,
     )
     out = capsys.readouterr().out
     assert "pruned by magnitude (sanity check: shuffle)" in out
     (workdir,) = tmp_path.iterdir()
-    assert workdir.name.startswith("digits-conv2-magnitude-shuffle-0.5-seed4-")
+    assert workdir.name.startswith("digits-fc-magnitude-shuffle-0.5-seed4-")
     config = json.loads((workdir / "config.json").read_text())["config"]
     pruner, training = config["pruner"], config["training"]
     assert (pruner["method"], pruner["check"]) == ("magnitude", "shuffle")

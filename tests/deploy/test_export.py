@@ -261,9 +261,8 @@ def graph_and_net():
     exec(textwrap.dedent(CLASSES), namespace)
     i = keras.Input((5, 4))
     h = layers.MultiHeadAttention(2, 3)(i, i)
-    h = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(h)
-    h = layers.TimeDistributed(layers.Dense(4))(h)
-    graph = keras.Model(i, layers.Dense(2)(layers.GRU(3)(h)))
+    h = layers.Bidirectional(layers.GRU(3))(h)
+    graph = keras.Model(i, layers.Dense(2)(h))
     net, x = namespace["Net"](4), normal(2, 5)
     net(x)
     return {"graph": (pruned(graph), normal(2, 5, 4)), "net": (pruned(net), x)}

@@ -41,7 +41,7 @@ TRAINED = {"kernel", "bias", "gamma", "beta", "embeddings"}
 FAST = {
     ("subclassed", "soft_threshold"),
     ("nested", "hard_concrete"),
-    ("subclassed", "edge_popup"),
+    ("sequential", "edge_popup"),
     ("convolutional_with_batch_norm", "biprop"),
     ("attention", "supermask"),
 }

@@ -37,6 +37,7 @@ SETTINGS = (
     "--config.dataset.name=cifar10",
     "--config.model.name=fc",
     "--config.model.widths=(16,)",
+    "--method=magnitude",
     "--config.training.optimizer=torch_sgd",
     "--config.training.optimizer_options.momentum=0.9",
     "--config.training.optimizer_options.weight_decay=5e-4",

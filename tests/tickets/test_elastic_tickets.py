@@ -1,5 +1,7 @@
 """Tickets of one depth made tickets of another."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,12 @@ def net(blocks, seed=0, **options):
     return kprune.models.resnet_cifar(
         depth=6 * blocks + 2, input_shape=(8, 8, 1), seed=seed, **options
     )
+
+
+@functools.cache
+def target(blocks):
+    """Returns a network to give a ticket to, which stays as it is."""
+    return net(blocks, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +45,7 @@ def taken_from(model, ticket):
 
 
 def test_stretched_blocks_are_repeated_beside_themselves(ticket):
-    deeper = tickets.elastic(ticket, net(5, seed=1))
+    deeper = tickets.elastic(ticket, target(5))
     assert taken_from(deeper, ticket) == {
         stage: [1, 2, 2, 3, 3] for stage in (1, 2, 3)
     }
@@ -54,7 +62,7 @@ def test_stretched_blocks_are_repeated_beside_themselves(ticket):
 
 
 def test_squeezed_blocks_are_left_out(ticket):
-    shallower = tickets.elastic(ticket, net(2, seed=1))
+    shallower = tickets.elastic(ticket, target(2))
     assert taken_from(shallower, ticket) == {
         stage: [1, 2] for stage in (1, 2, 3)
     }
@@ -62,7 +70,7 @@ def test_squeezed_blocks_are_left_out(ticket):
 
 def test_the_blocks_that_are_asked_for(ticket):
     deeper = tickets.elastic(
-        ticket, net(4, seed=1), blocks={2: [1, 2, 3, 2], 3: [1, 3, 3, 3]}
+        ticket, target(4), blocks={2: [1, 2, 3, 2], 3: [1, 3, 3, 3]}
     )
     assert taken_from(deeper, ticket) == {
         1: [1, 2, 2, 3],
@@ -75,7 +83,7 @@ def test_of_the_same_depth_it_is_the_ticket_itself(ticket):
     for _, variable in weights.named(ticket):
         if variable.name == "moving_mean":
             variable.assign(np.arange(variable.shape[0]))
-    model = net(3, seed=1)
+    model = target(3)
     before = [np.array(v) for v in model.variables]
     same = tickets.elastic(ticket, model)
     x = np.random.default_rng(0).normal(size=(2, 8, 8, 1))
@@ -95,7 +103,7 @@ def test_of_the_same_depth_it_is_the_ticket_itself(ticket):
 )
 def test_blocks_that_do_not_fit(ticket, blocks, told):
     with pytest.raises(ValueError, match=told):
-        tickets.elastic(ticket, net(4), blocks=blocks)
+        tickets.elastic(ticket, target(4), blocks=blocks)
 
 
 def test_networks_that_do_not_fit(ticket):

@@ -86,6 +86,7 @@ def assert_resumes(network, expected, directory, every="1it", callbacks=()):
     assert history.epoch == list(range(len(expected[1]["loss"])))
 
 
+@pytest.mark.usefixtures("as_keras_builds")
 def test_it_trains_as_keras_does(uninterrupted):
     network, options = model(), {"epochs": EPOCHS, "steps_per_epoch": STEPS}
     options |= {"validation_data": (X[:20], Y[:20]), "verbose": 0}

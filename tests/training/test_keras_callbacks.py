@@ -63,13 +63,15 @@ def test_backup_and_restore(tmp_path):
 
 
 def test_model_checkpoint(tmp_path):
-    path = tmp_path / "{epoch}.keras"
-    fit(model(), keras.callbacks.ModelCheckpoint(path))
+    weights = tmp_path / "{epoch}.weights.h5"
+    fit(
+        model(),
+        keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras"),
+        keras.callbacks.ModelCheckpoint(weights, save_weights_only=True),
+    )
     for epoch, expected in [(1, 0.5), (2, 0.6), (4, 0.8)]:
         loaded = keras.saving.load_model(tmp_path / f"{epoch}.keras")
         assert sparsity(loaded) == expected
-    path, only = tmp_path / "{epoch}.weights.h5", {"save_weights_only": True}
-    fit(model(), keras.callbacks.ModelCheckpoint(path, **only))
     loaded = model()
     loaded.load_weights(tmp_path / "3.weights.h5")
     assert sparsity(loaded) == 0.7
