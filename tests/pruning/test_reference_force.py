@@ -76,9 +76,31 @@ def test_schedule_and_counts(case, share, rounds):
         assert counts == recorded(case, key, "k")
 
 
-@pytest.mark.parametrize("share", ref.SPARSITY)
-@pytest.mark.parametrize("case, mode", ref.MODES)
-@pytest.mark.parametrize("method", METHODS)
+# Each method, mode and share of the ResNet is there; all of them are slow.
+QUICK = {
+    ("force", "eval", "d10"),
+    ("force", "train", "d01"),
+    ("itersnip", "eval", "d01"),
+    ("itersnip", "train", "d10"),
+}
+
+
+def slow_unless(quick, *values):
+    return pytest.param(*values, marks=() if quick else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    "method, case, mode, share",
+    [
+        slow_unless(
+            case == "mlp_relu" or (method, mode, share) in QUICK,
+            *(method, case, mode, share),
+        )
+        for method in METHODS
+        for case, mode in ref.MODES
+        for share in ref.SPARSITY
+    ],
+)
 def test_each_step_from_the_stored_mask_before(method, case, mode, share):
     key = f"{method}_logsoftmax_T5.{mode}.{share}"
     ours = objective_of(case, mode, "logsoftmax")
@@ -99,9 +121,10 @@ def test_each_step_from_the_stored_mask_before(method, case, mode, share):
         before = after
 
 
-def runs(*keys):
+def runs(*keys, slow=()):
     """Names cases by their keys in the files: method, loss, rounds, ..."""
-    return pytest.mark.parametrize("case, key", [k.split(" ") for k in keys])
+    cases = [slow_unless(k not in slow, *k.split(" ")) for k in (*keys, *slow)]
+    return pytest.mark.parametrize("case, key", cases)
 
 
 def parts(key):
@@ -115,14 +138,16 @@ def parts(key):
     "mlp_relu force_logsoftmax_T5.eval.d01",
     "mlp_relu itersnip_logits_T5.eval.d01",
     "mlp_relu itersnip_logsoftmax_T5.eval.d01",
-    "resnet force_logits_T5.eval.d10",
-    "resnet force_logits_T5.eval.d01",
     "resnet force_logits_T5.train.d10",
-    "resnet itersnip_logits_T5.eval.d10",
     "resnet itersnip_logits_T5.eval.d01",
-    "resnet itersnip_logits_T5.train.d10",
-    "resnet itersnip_logits_T5.train.d01",
-    "resnet force_logsoftmax_T20.train.d10",
+    slow=(
+        "resnet force_logits_T5.eval.d10",
+        "resnet force_logits_T5.eval.d01",
+        "resnet itersnip_logits_T5.eval.d10",
+        "resnet itersnip_logits_T5.train.d10",
+        "resnet itersnip_logits_T5.train.d01",
+        "resnet force_logsoftmax_T20.train.d10",
+    ),
 )
 def test_whole_runs(case, key):
     method, loss, rounds, mode, share = parts(key)
