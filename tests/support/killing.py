@@ -28,6 +28,7 @@ from pipelines import Cifar
 import kprune.cli.train  # noqa: F401  (Once, for all runs.)
 import kprune_command
 from kprune.datasets import storage
+from kprune.experiment import training
 from kprune.training.files import CheckpointFiles
 
 IMAGES = 128
@@ -64,6 +65,7 @@ def start(workdir, epochs, limit=None):
         os.dup2(log, 1)
         os.dup2(log, 2)
         storage.builder = lambda *_: Cifar(IMAGES, 40)
+        training.export = lambda *_: None  # It takes longer than the training.
         flags = [*SETTINGS, f"--epochs={epochs}", f"--workdir={workdir}"]
         kprune_command.main(["kprune", "train", *flags])
     except SystemExit as end:

@@ -24,7 +24,7 @@ def measured(study, capsys, rows):
 
 def test_rows_are_found_by_name_and_timed(measured):
     chosen = "--rows=snip,force,synflow,synflow_round,prospr"
-    found = measured(*SMALL, chosen, "--nomemory")
+    found = measured(*SMALL, chosen, "--nomemory", "--repeats=1")
     assert [row[0].split(" /")[0] for row in found] == [
         "snip scores",
         "FORCE T = 60, all",
