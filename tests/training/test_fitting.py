@@ -95,6 +95,32 @@ def test_it_trains_as_keras_does(uninterrupted):
     assert_same(values(network), uninterrupted[0])
 
 
+class Counting(keras.Model):
+    """Counts the traces of its step; some cannot be called but to train."""
+
+    def __init__(self, to_train_alone):
+        super().__init__()
+        self.fc = keras.layers.Dense(3)
+        self.to_train_alone, self.traced = to_train_alone, 0
+
+    def call(self, x, training=False):
+        if self.to_train_alone and not training:
+            raise RuntimeError("only in training")
+        self.traced += bool(training)
+        return self.fc(x)
+
+
+@pytest.mark.parametrize("to_train_alone, traced", [(False, 1), (True, 2)])
+def test_a_step_is_traced_once_where_it_can_be(to_train_alone, traced):
+    network = Counting(to_train_alone)
+    network(X[:1], training=True)
+    network.compile("adam", CE)
+    network.traced = 0
+    history = kprune.training.fit(network, data(), 1, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    assert network.traced == traced
+
+
 @pytest.mark.parametrize("every, step", [("1it", 6), ("4it", 17), ("1ep", 7)])
 def test_killed_and_resumed(tmp_path, fresh, uninterrupted, every, step):
     killed(fresh(), tmp_path, step, every)
