@@ -119,7 +119,7 @@ def test_kind_lives_through(kind, how, tmp_path):
     assert_same(net(x), outputs)
 
 
-@each(PUT)
+@each(PUT, fast=["soft_threshold", "edge_popup"])
 def test_a_masked_model_trains_its_weights_under_the_masks(how):
     net = trained(how)
     masked, masks = learned.to_masked(net), learned.selected_masks(net)
@@ -135,7 +135,7 @@ def test_a_masked_model_trains_its_weights_under_the_masks(how):
     assert not pruned_values(masked).any()
 
 
-@each(SELECTED)
+@each(SELECTED, fast=["biprop"])
 def test_training_a_choice_moves_scores_and_statistics_alone(how):
     model = conv_net((6, 6, 1))
     model.get_layer("norm").gamma.assign([1.0, 2.0, 3.0, 4.0])
@@ -210,7 +210,7 @@ def test_several_steps_per_execution_are_the_same_steps(how):
     assert_same(values(one), values(several), tolerance=1e-6)
 
 
-@each(PUT)
+@each(PUT, fast=["hard_concrete", "edge_popup"])
 def test_half_precision(how, tmp_path):
     keras.config.set_dtype_policy("mixed_float16")
     net, x = trained(how), normal(3, 4)

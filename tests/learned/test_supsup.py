@@ -113,8 +113,15 @@ def trained():
     return stack
 
 
-@pytest.mark.parametrize("rule", ["one_shot", "binary"])
-@pytest.mark.parametrize("classes", [None, 10])
+@pytest.mark.parametrize(
+    "rule, classes",
+    [
+        ("one_shot", 10),
+        ("binary", None),
+        pytest.param("one_shot", None, marks=pytest.mark.slow),
+        pytest.param("binary", 10, marks=pytest.mark.slow),
+    ],
+)
 def test_tasks_are_inferred_and_solved(trained, rule, classes):
     _, (x, y) = kprune.datasets.load_arrays("digits")
     assert trained.tasks == list(TASKS)
