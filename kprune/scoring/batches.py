@@ -12,14 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.runtime import (
-    disk_list,
-    examples,
-    keras_internals,
-    seeds,
-    user_warnings,
-)
-from kprune.scoring import losses
+from kprune.runtime import disk_list, examples, seeds
 
 DEFAULT_BATCH_SIZE = 128
 _MOST = 100_000
@@ -254,71 +247,3 @@ def _checked(element, place):
                 "Expected finite inputs, labels and sample weights."
             )
     return x, y, *rest
-
-
-def synthetic(model, loss, batch_size=None, seed=0):
-    """Makes one batch (x, y) of Gaussian inputs and uniformly drawn labels.
-
-    Masks from corrupted data were found as good as from the real (Su et al.,
-    2020, https://arxiv.org/abs/2009.11094), which makes this a usable start.
-
-    Args:
-        model: A built Keras model with fixed input shapes.
-        loss: The loss to make labels for, or `None` for an inferred one.
-        batch_size: Number of examples. Defaults to 128.
-        seed: Integer >= 0.
-    """
-    user_warnings.warn(
-        "No data was given, so scores are taken on one synthetic batch "
-        "(Gaussian inputs, labels drawn uniformly). Pass `data=` (a tf.data."
-        "Dataset or arrays (x, y)) to score on your own.",
-    )
-    rng = seeds.stream(seed, "synthetic")
-    count = batch_size or DEFAULT_BATCH_SIZE
-    limit = keras_internals.smallest_vocabulary(model)
-
-    def draw(spec):
-        shape, dtype = (
-            spec.shape[1:],
-            keras.backend.standardize_dtype(spec.dtype),
-        )
-        if None in shape:
-            raise ValueError(
-                f"Model {model.name!r} takes inputs of open shape {shape}, so "
-                "no synthetic batch can be made. Pass `data=`."
-            )
-        if dtype == "string":
-            words = keras_internals.vocabulary(model)
-            return rng.choice(words, (count, *shape))
-        if "int" in dtype:
-            return rng.integers(0, limit, (count, *shape)).astype(dtype)
-        return rng.normal(size=(count, *shape)).astype(dtype)
-
-    x = keras.tree.map_structure(draw, keras_internals.input_specs(model))
-    loss = losses.compiled_loss(model) if loss is None else loss
-
-    def labels(one, z):
-        z = np.asarray(z, "float32")
-        if one is None:  # Among others.
-            return z
-        classes = z.shape[-1]
-        if losses.wants_integers(one):
-            return rng.integers(0, classes, z.shape[:-1]).astype("int32")
-        if keras_internals.reads_logits(one) is None:
-            return rng.normal(size=z.shape).astype("float32")
-        if classes == 1:
-            return rng.integers(0, 2, z.shape).astype("float32")
-        chosen = rng.integers(0, classes, z.shape[:-1])
-        return np.eye(classes, dtype="float32")[chosen]
-
-    with keras_internals.stateless(model):  # A stateful layer stays as it is.
-        outputs = model(keras.tree.map_structure(lambda a: a[:2], x))
-    outputs = keras.tree.map_structure(
-        lambda z: np.zeros((count, *z.shape[1:]), "float32") + z[:1], outputs
-    )
-    if loss is None:
-        loss = losses.infer(model, outputs)
-    each = losses.by_output(model, loss, outputs)
-    pairs = zip(each, keras.tree.flatten(outputs), strict=True)
-    y = [labels(keras.losses.get(one), z) for one, z in pairs]
-    return x, keras.tree.pack_sequence_as(outputs, y)

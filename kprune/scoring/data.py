@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from kprune.runtime import distribution, examples, keras_internals
 from kprune.scoring import batches as reader
-from kprune.scoring import losses
+from kprune.scoring import losses, synthetic
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +74,8 @@ def read(model, data, loss, scoring, seed=0, dtype="float32"):
 def _batches(model, data, loss, scoring, seed):
     size = scoring.batch_size
     if data is None:
-        batch = reader.synthetic(model, loss, size, seed)
-        return reader.Batches(batch, reader.size(batch))
+        made = synthetic.batch(model, loss, size, seed)
+        return reader.Batches(made, reader.size(made))
     if scoring.per_class is not None:
         drawn = reader.class_balanced(data, scoring.per_class, seed)
         return reader.Batches(drawn, size)
