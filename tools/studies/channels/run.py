@@ -21,27 +21,40 @@ from kprune.cli.flags import define_data_dir
 from kprune.experiment import directory
 from kprune.runtime import files, lookup, tables
 
-_MNIST, _CIFAR = (28, 28, 1), (32, 32, 3)
+_SMALLEST = 32  # Pixels, of MobileNetV2.
 
 
-def _mobilenet(seed):
+def _mobilenet(shape, seed):
     keras.utils.set_random_seed(seed)
-    return keras.applications.MobileNetV2(
-        _CIFAR, alpha=0.5, weights=None, classes=10, classifier_activation=None
+    pad = max(0, _SMALLEST - shape[0])
+    inputs = keras.Input(shape)
+    x = keras.layers.ZeroPadding2D(((0, pad), (0, pad)))(inputs)
+    x = keras.applications.MobileNetV2(
+        x.shape[1:],
+        alpha=0.5,
+        weights=None,
+        classes=10,
+        classifier_activation=None,
+    )(x)
+    return keras.Model(inputs, x)
+
+
+def _own(name):
+    return lambda shape, seed: kprune.models.get(
+        name, classes=10, input_shape=shape, seed=seed
     )
 
 
-# By name: the data set, passes over it, and what builds the network.
+# From the shape of an image and a seed to a network.
 NETWORKS = {
-    "lenet5": ("mnist", 1, lambda s: kprune.models.lenet5(seed=s)),
-    "resnet20": ("cifar10", 1, lambda s: kprune.models.resnet20(seed=s)),
-    "vgg16": ("cifar10", 1, lambda s: kprune.models.vgg16(seed=s)),
-    "mobilenet_v2": ("cifar10", 2, _mobilenet),
+    **{name: _own(name) for name in ("lenet5", "resnet20", "vgg16")},
+    "mobilenet_v2": _mobilenet,
 }
 
 
 def define(flags):
     flags.list("networks", list(NETWORKS), f"Of {', '.join(NETWORKS)}.")
+    flags.string("dataset", "mnist", "Name of a data set of ten classes.")
     define_data_dir(flags)
     flags.string("workdir", None, "Directory of all cells.")
     flags.require("workdir", "DIRECTORY")
@@ -53,7 +66,7 @@ def define(flags):
     flags.list("seeds", ["0", "1", "2"], "Of weights and order of the data.")
     flags.integer("images", 5000, "Images to train on.", least=1)
     flags.integer("tests", 2000, "Images to test on.", least=1)
-    flags.integer("epochs", 6, "Passes over them; MobileNetV2 makes twice.")
+    flags.integer("epochs", 6, "Passes over them.", least=1)
     text = "Shares at which to train on, for one pass."
     flags.list("tuned", ["0.5"], text)
     flags.integer("batch_size", 64, "Images in a batch.", least=1)
@@ -62,7 +75,7 @@ def define(flags):
 def main(flags):
     for name in flags.networks:
         lookup.choose(name, NETWORKS, "network")
-    keys = ("images", "tests", "epochs", "batch_size")
+    keys = ("dataset", "images", "tests", "epochs", "batch_size")
     config = {key: flags[key].value for key in keys}
     if directory.status(flags.workdir, config, leaves=dict) == "new":
         directory.start(flags.workdir, {"config": config})
@@ -81,7 +94,7 @@ def _measure(flags, name, seed):
     if "dense" in found and not ways:
         return
     keras.backend.clear_session()
-    train, test = _data(flags, name, seed)
+    train, test = _data(flags, seed)
     if os.path.exists(f"{base}.keras"):
         model = keras.models.load_model(f"{base}.keras")
     else:
@@ -145,10 +158,10 @@ def _read(base):
         return json.load(file)
 
 
-def _data(flags, name, seed):
+def _data(flags, seed):
     """Returns (x, y) to train on, in an order of the seed's, and to test."""
     (x, y), test = kprune.datasets.load_arrays(
-        NETWORKS[name][0], data_dir=flags.data_dir
+        flags.dataset, data_dir=flags.data_dir
     )
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(x))[: flags.images]
@@ -156,10 +169,8 @@ def _data(flags, name, seed):
 
 
 def _trained(flags, name, seed, train):
-    _, passes, build = NETWORKS[name]
-    model = build(seed)
-    epochs = passes * flags.epochs
-    steps = epochs * -(-len(train[0]) // flags.batch_size)
+    model = NETWORKS[name](train[0].shape[1:], seed)
+    steps = flags.epochs * -(-len(train[0]) // flags.batch_size)
     keras.utils.set_random_seed(seed)
     model.compile(
         keras.optimizers.Adam(
@@ -168,7 +179,7 @@ def _trained(flags, name, seed, train):
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    model.fit(*train, flags.batch_size, epochs, verbose=0)
+    model.fit(*train, flags.batch_size, flags.epochs, verbose=0)
     model.compile(keras.optimizers.Adam(5e-4), model.loss, metrics=["accuracy"])
     return model
 
