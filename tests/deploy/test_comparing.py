@@ -379,3 +379,19 @@ def test_outputs_that_do_not_depend_on_inputs_are_told_of(timed):
     assert (
         compare(before, after, data=(np.ones((4, 3)), np.ones(4))).cut_off == ()
     )
+
+
+class WithoutTraining(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.fc = layers.Dense(2)
+
+    def call(self, x):
+        return self.fc(x)
+
+
+def test_a_call_need_not_take_training(timed):
+    model, x = WithoutTraining(), np.ones((4, 3), "float32")
+    model(x)
+    found = compare(model, model, data=(x, np.ones(4)), repeats=1)
+    assert len(timed) == 3 and found["parameters"].ratio == 1

@@ -5,13 +5,16 @@ import functools
 import keras
 import tensorflow as tf
 
+from kprune.runtime import keras_internals
+
 
 def inference(model, x):
     """Returns a function that runs a model on a batch of tensors, for its time.
     The model stays as it is."""
 
     def forward(x):
-        outputs, _ = model.stateless_call(*_values(model), x, training=False)
+        mode = keras_internals.mode(model, False)
+        outputs, _ = model.stateless_call(*_values(model), x, **mode)
         return outputs
 
     return _compiled(forward, x)
@@ -35,8 +38,9 @@ def training_step(model, x):
         with tf.GradientTape() as tape:
             values, others = _values(model)
             tape.watch(values)
+            mode = keras_internals.mode(model, True)
             outputs, moved, losses = model.stateless_call(
-                values, others, x, training=True, return_losses=True
+                values, others, x, return_losses=True, **mode
             )
             loss = tf.add_n([*_squares(outputs), *map(_float, losses)])
         gradients = tape.gradient(loss, values, unconnected_gradients="zero")

@@ -25,6 +25,7 @@ from kprune.runtime.keras_internals.inputs import (
     check_inputs,
     infer,
     input_specs,
+    mode,
     random_inputs,
     serving_signature,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "lists_layers",
     "make_linear",
     "mend_multi_worker_fit",
+    "mode",
     "nodes",
     "not_compiled",
     "output_layers",

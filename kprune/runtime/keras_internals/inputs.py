@@ -56,9 +56,13 @@ def call_arguments(model):
 def infer(model, *arguments, training=False, **options):
     """Calls a model as in inference, whether or not its `call` takes
     `training`: without, layers that augment images do so."""
-    if model._call_has_training_arg:
-        options["training"] = training
-    return model(*arguments, **options)
+    return model(*arguments, **options, **mode(model, training))
+
+
+def mode(model, training):
+    """Returns the keyword argument that says a model is training or not, as a
+    dict, which is empty if its `call` takes none."""
+    return {"training": training} if model._call_has_training_arg else {}
 
 
 def serving_signature(model):
