@@ -86,6 +86,8 @@ def test_gated_equations_lose_both_halves(tmp_path):
 def test_heads_that_no_config_can_tell_go(tmp_path):
     model = halved(around(Attending(4, 12, name="block")))
     assert "block/self_attention/query_dense/kernel" in kprune.get_masks(model)
+    (row,) = (r for r in plan(model).rows if r.layer.endswith("query_dense"))
+    assert (row.before, row.after, row.why) == (4, 2, "counted in heads")
     small = shrunk(model, tmp_path)
     block = small.get_layer("block")
     assert isinstance(block, Attending) and isinstance(block, ResizedLayer)

@@ -52,12 +52,12 @@ def _row(name, weight, decision, model):
 
 def _row_of_part(name, weight, decision, units):
     """The row of a layer within a layer, such as a part of attention."""
+    why = "within a layer that is left whole"
     for call, flow in decision.analysis.flow.items():
-        if flow is None:
+        if flow is None:  # Of a composite layer, a call within may be followed.
             held = getattr(call.operation, "variables", ())
             if any(variable is weight.variable for variable in held):
                 why = f"left whole: {decision.analysis.unfit[call]}"
-                return Row(name, units, units, why)
             continue
         for variable, slices in flow.variables(call):
             if variable is weight.variable:
@@ -68,7 +68,7 @@ def _row_of_part(name, weight, decision, units):
                 notes += _stuck(made[0], decision)
                 kept = len(decision.kept(made[0]))
                 return Row(name, made[0].channels, kept, "; ".join(notes))
-    return Row(name, units, units, "within a layer that is left whole")
+    return Row(name, units, units, why)
 
 
 def _stuck(signal, decision):
