@@ -1,5 +1,6 @@
 """Which kept weights lie on a path from an input to an output."""
 
+import gc
 import itertools
 
 import keras
@@ -8,6 +9,7 @@ import pytest
 import tensorflow as tf
 from lifecycle import assert_same, unchanged
 from networks import sequential
+from tensorflow.python.framework import func_graph
 
 import kprune
 from kprune.analysis.report import report
@@ -449,3 +451,21 @@ def test_nothing_of_the_model_changes():
         assert report(model).effective_kept > 0
     assert_same(model(data), expected)
     assert [set(vars(one)) for one in model.operations] == attributes
+
+
+def test_tracing_leaves_no_graph_behind():
+    class Halves(layers.Layer):
+        def call(self, inputs):
+            return inputs / 2
+
+    stack = layers.Dense(3), Halves(), layers.Dense(2)
+    model = sequential((4,), *stack)
+    counts = []
+    for _ in range(3):
+        kprune.report(model)
+        gc.collect()
+        found = (
+            isinstance(one, func_graph.FuncGraph) for one in gc.get_objects()
+        )
+        counts.append(sum(found))
+    assert counts[0] == counts[2]

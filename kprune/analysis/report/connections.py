@@ -56,14 +56,41 @@ def _rule(layer):
 # convolution by Winograd's algorithm or by Fourier transforms.
 
 
-@tf.custom_gradient
 def _entering(x):
-    return _one(x > 0), lambda ways_on: _one(ways_on > 0.5)
+    return _cut(x, 0, 0.5)
 
 
-@tf.custom_gradient
 def _leaving(x):
-    return _one(x > 0.5), lambda ways_on: _one(ways_on > 0)
+    return _cut(x, 0.5, 0)
+
+
+def _cut(x, least, least_on):
+    """Returns where `x` is more than `least`, and where the ways on are more
+    than `least_on` as its gradient."""
+    if tf.executing_eagerly():
+
+        @tf.custom_gradient
+        def cut(x):
+            return _one(x > least), lambda ways_on: _one(ways_on > least_on)
+
+        return cut(x)
+    # TensorFlow never forgets a custom gradient that it meets in a graph, nor
+    # that graph: there, one that is registered once serves all.
+    names = {"IdentityN": f"KpruneWaysOn{least_on}"}
+    with tf.compat.v1.get_default_graph().gradient_override_map(names):
+        found, _ = tf.raw_ops.IdentityN(input=[_one(x > least), x])
+    return found
+
+
+def _register(least_on):
+    @tf.RegisterGradient(f"KpruneWaysOn{least_on}")
+    def ways_on(op, gradient, _):
+        del op
+        return [None, _one(gradient > least_on)]
+
+
+_register(0)
+_register(0.5)
 
 
 def _one(where):

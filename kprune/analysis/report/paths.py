@@ -71,11 +71,12 @@ def _following(twin, variables):
                 outputs = keras.tree.flatten(twin(inputs, training=False))
             outputs = [z for z in outputs if z.dtype.is_floating]
             total = tf.add_n([tf.reduce_sum(z) for z in outputs])
-        if not tf.executing_eagerly():
+        none = {"unconnected_gradients": tf.UnconnectedGradients.ZERO}
+        if tf.executing_eagerly():
+            counts = tape.gradient(total, entries, **none)
+        else:  # A tape knows nothing of the gradients of `connections`.
             log.check(keras.tree.flatten(inputs), outputs)
-        counts = tape.gradient(
-            total, entries, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
+            counts = tf.gradients(total, entries, **none)
         # Whole numbers, see `connections`.
         return [m & (n > 0.5) for m, n in zip(masks, counts, strict=True)]
 
