@@ -19,11 +19,11 @@ CASES = ["mlp_relu", "resnet"]
 of_all_modes = pytest.mark.parametrize("case, mode", ref.MODES)
 of_both_shares = pytest.mark.parametrize("share", ref.SPARSITY)
 # The batches that keys of the Synaptic-Flow repository were computed on.
-SYNFLOW_REPOSITORY = [
-    ("snip_sf", "0"),
-    ("grasp_sf_halves", "_grasp"),
-    pytest.param("grasp_sf_x0", "0", marks=pytest.mark.slow),
-]
+SYNFLOW_REPOSITORY = {
+    "snip_sf": "0",
+    "grasp_sf_halves": "_grasp",
+    "grasp_sf_x0": "0",
+}
 
 
 def assert_stored(case, key, scores, factor=1):
@@ -48,7 +48,7 @@ def test_grasp_scores(case, mode):
 
 
 @pytest.mark.parametrize("mode", ["eval", "train"])
-@pytest.mark.parametrize("key, keys", SYNFLOW_REPOSITORY)
+@pytest.mark.parametrize("key, keys", SYNFLOW_REPOSITORY.items())
 def test_scores_of_the_synflow_repository(mode, key, keys):
     """There they are divided by |their sum|, for GraSP plus 1e-10."""
     criterion = key.split("_")[0]
@@ -143,7 +143,7 @@ def test_grasp_masks(case, mode, share):
 
 @of_both_shares
 @of_all_modes
-@pytest.mark.parametrize("key, keys", SYNFLOW_REPOSITORY)
+@pytest.mark.parametrize("key, keys", SYNFLOW_REPOSITORY.items())
 def test_masks_of_the_synflow_repository(case, mode, share, key, keys):
     """They remove int((1 - share) N)."""
     ours = ref.objective(case, mode, keys)

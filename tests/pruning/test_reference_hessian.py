@@ -36,11 +36,11 @@ def test_hvp_gives_the_diagonal_of_the_resnet(mode):
         key = f"a.hess_diag.{mode}.{name.removesuffix('/kernel')}"
         places = ref.arrays("resnet", "scores")[f"{key}.flat_index"]
         exact = ref.arrays("resnet", "scores")[f"{key}.value"]
-        # One of the forty, as each is a product with the whole Hessian.
-        found = diagonal(ours, name, places[0])
+        # Three of the forty, as each is a product with the whole Hessian.
+        found = [diagonal(ours, name, place) for place in places[:3]]
         largest = np.abs(exact).max()
         np.testing.assert_allclose(
-            found, exact[0], rtol=0, atol=1e-12 * largest, err_msg=name
+            found, exact[:3], rtol=0, atol=1e-12 * largest, err_msg=name
         )
 
 
