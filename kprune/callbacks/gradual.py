@@ -231,6 +231,5 @@ def _warn_of_empty(before, after):
         user_warnings.warn(
             "Gradual pruning has removed all entries of these weights, and "
             f"nothing can flow through them: {', '.join(names)}. Lower "
-            '`sparsity`, or use allocation="erk", which keeps some of every '
-            "layer."
+            f"`sparsity`, or use {user_warnings.AGAINST_COLLAPSE}"
         )

@@ -85,7 +85,7 @@ def find(model, inside_wrapper=False):
             mask, keep, note = masks.get(id(variable), (None, False, None))
             found.append(
                 Weight(
-                    name=_unique(f"{prefix}{variable.name}", taken),
+                    name=unique(f"{prefix}{variable.name}", taken),
                     variable=variable,
                     layer=layer,
                     mask=mask,
@@ -126,7 +126,7 @@ def named(model):
         for variable in _own_variables(layer.variables, below):
             if id(variable) not in seen:
                 seen.add(id(variable))
-                yield _unique(f"{prefix}{variable.name}", taken), variable
+                yield unique(f"{prefix}{variable.name}", taken), variable
 
 
 def parameters(model):
@@ -203,7 +203,7 @@ def children(layer, rebuilt=False):
 
     def collect(name, value):
         if isinstance(value, keras.layers.Layer):
-            found.append((_unique(name, taken), value))
+            found.append((unique(name, taken), value))
         elif isinstance(value, dict):
             for key, item in value.items():
                 collect(f"{name}/{key}", item)
@@ -227,12 +227,12 @@ def _renumbered(layers):
         layer.name for layer, d in zip(layers, default, strict=True) if not d
     }
     return [
-        _unique(kind, taken) if d else layer.name
+        unique(kind, taken) if d else layer.name
         for kind, layer, d in zip(kinds, layers, default, strict=True)
     ]
 
 
-def _unique(name, taken):
+def unique(name, taken):
     """Returns the name, with a number if it is taken, and takes it."""
     number, free = 0, name
     while free in taken:

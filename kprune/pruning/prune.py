@@ -178,8 +178,7 @@ def _answer_collapse(masks, asked, on_collapse):
         return
     message = (
         f"{empty} Lower `sparsity`, raise `rounds`, set `min_kept=1`, or use "
-        "an allocation that does not go by the scale of a layer's scores: "
-        '"erk", "uniform" or "lamp".'
+        f"{user_warnings.AGAINST_COLLAPSE}"
     )
     if on_collapse == "error":
         raise ValueError(message)

@@ -36,7 +36,7 @@ def count(array):
     if is_ragged(array):
         rows = tf.cast(array.nrows(), tf.int32)
         return int(rows) if tf.executing_eagerly() else rows
-    if tf.is_tensor(array):
+    if tf.is_tensor(array) and not tf.executing_eagerly():
         return tf.shape(array)[0]
     return array.shape[0] if array.shape else 0
 
@@ -67,6 +67,15 @@ def joined(*arrays):
     if is_ragged(arrays[0]):
         return tf.concat(arrays, axis=0)
     return np.concatenate(arrays)
+
+
+def differ(array):
+    """Whether any example differs from the first one."""
+    if is_ragged(array):
+        rows = array.to_list()
+        return any(row != rows[0] for row in rows)
+    array = np.asarray(array)
+    return bool((array != array[:1]).any())
 
 
 def at(array, places):

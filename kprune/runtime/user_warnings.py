@@ -16,6 +16,13 @@ def warn(message):
     warnings.warn(message, stacklevel=level)
 
 
+# What keeps layers from losing all entries, for the end of a sentence.
+AGAINST_COLLAPSE = (
+    "an allocation that does not go by the scale of a layer's scores: "
+    '"erk", "uniform" or "lamp".'
+)
+
+
 def describe_collapse(masks, asked):
     """Returns the text on weights that lose all entries, or `None`.
 

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from kprune.runtime import checks, seeds
+from kprune.runtime import checks, examples, seeds
 from kprune.scoring import batches
 
 
@@ -24,6 +24,9 @@ class Examples:
         expected = "a function of a batch of inputs and a seed"
         checks.require(known, "augment", augment, expected)
         (self.x, self.y), self._count = batches.arrays_of(data)
+        ragged = any(map(examples.is_ragged, keras.tree.flatten(self.x)))
+        expected = "arrays whose examples have one shape, padded if need be"
+        checks.require(not ragged, "data", "ragged inputs", expected)
         # To `tf.data`, lists are tensors.
         self.x = keras.tree.lists_to_tuples(self.x)
         self._batch_size = batch_size

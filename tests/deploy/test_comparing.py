@@ -395,3 +395,16 @@ def test_a_call_need_not_take_training(timed):
     model(x)
     found = compare(model, model, data=(x, np.ones(4)), repeats=1)
     assert len(timed) == 3 and found["parameters"].ratio == 1
+
+
+def test_rows_of_several_lengths_are_compared_on(timed):
+    stack = layers.Embedding(9, 4), layers.GlobalAveragePooling1D()
+    model = keras.Sequential([keras.Input((None,), dtype="int32"), *stack])
+    for rows, cut_off in (([[1, 2], [3]], ()), ([[1, 2], [1, 2]], ())):
+        x = tf.ragged.constant(rows, dtype="int32")
+        found = compare(model, model, data=(x, np.ones(2)), repeats=1)
+        assert found.cut_off == cut_off
+    model.layers[0].embeddings.assign(np.ones((9, 4)))
+    x = tf.ragged.constant([[1, 2], [3]], dtype="int32")
+    found = compare(model, model, data=(x, np.ones(2)), repeats=1)
+    assert found.cut_off == ("before", "after")

@@ -272,3 +272,9 @@ def test_models_that_are_no_classifiers():
     two.compile("sgd", [CE, CE])
     with pytest.raises(ValueError, match="one output of shape"):
         Classifier(two, Examples((X, numbers), 2))
+
+
+def test_inputs_of_several_lengths_are_refused():
+    x = tf.ragged.constant([[1, 2], [3]], dtype="int32")
+    with pytest.raises(ValueError, match="one shape, padded if need be"):
+        Examples((x, np.zeros(2)), 2)

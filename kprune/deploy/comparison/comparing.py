@@ -6,7 +6,7 @@ from kprune.deploy.comparison import inputs, running, sizes
 from kprune.deploy.comparison.result import Comparison, Row
 from kprune.deploy.comparison.timing import compare_times
 from kprune.masking import wrapping
-from kprune.runtime import checks, keras_internals, seeds
+from kprune.runtime import checks, examples, keras_internals, seeds
 from kprune.runtime.progress import Progress
 
 
@@ -103,7 +103,7 @@ def _batches(models, data, batch_size):
         pair = [inputs.made_up(model, size) for model in models]
     else:
         x = inputs.read(data, fixed or batch_size)
-        size, pair = len(keras.tree.flatten(x)[0]), [x, x]
+        size, pair = examples.count(keras.tree.flatten(x)[0]), [x, x]
     cut_off = tuple(
         which
         for which, model, x in zip(
@@ -133,8 +133,8 @@ def _measurements(models, batches, repeats):
         _counted("file", whole, "bytes"),
         _counted("file, gzipped", gzipped, "bytes"),
     ]
-    for examples, pair in batches.items():
-        name = f"inference, batch {examples}"
+    for count, pair in batches.items():
+        name = f"inference, batch {count}"
         functions = list(map(running.inference, models, pair))
         yield [_timed(name, functions, repeats)]
     functions = list(map(running.training_step, models, largest))

@@ -2,7 +2,7 @@
 
 import keras
 
-from kprune.runtime import keras_internals, seeds
+from kprune.runtime import examples, keras_internals, seeds
 from kprune.scoring.batches import Batches
 
 
@@ -73,8 +73,7 @@ def is_cut_off(x, outputs):
 
 def _differ(batch):
     """Whether any example of a batch differs from its first one."""
-    arrays = map(keras.ops.convert_to_numpy, keras.tree.flatten(batch))
-    return any((array != array[:1]).any() for array in arrays)
+    return any(map(examples.differ, keras.tree.flatten(batch)))
 
 
 def _specs(model):

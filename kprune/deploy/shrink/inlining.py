@@ -33,8 +33,7 @@ def find(model):
             taken.add(operation.name)
     for key, operation in operations.items():
         if places[key] & found and id(model) not in places[key]:
-            names[key] = _free(operation.name, taken)
-            taken.add(names[key])
+            names[key] = weights.unique(operation.name, taken)
     return found, names
 
 
@@ -51,12 +50,3 @@ def _operations(model):
             operations[id(operation)] = operation
             places.setdefault(id(operation), set()).add(id(graph))
     return operations, places
-
-
-def _free(name, taken):
-    """Returns the name, with a number if it is taken."""
-    number, free = 0, name
-    while free in taken:
-        number += 1
-        free = f"{name}_{number}"
-    return free

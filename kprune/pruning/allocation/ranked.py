@@ -35,13 +35,8 @@ def normalized(groups, sizes, shapes, budget, rng):
     No weight is emptied for its scale alone: a layer with many inputs, or
     with small weights, has small scores throughout.
     """
-    return global_(
-        {name: _over_mean(scores) for name, scores in groups.items()},
-        sizes,
-        shapes,
-        budget,
-        rng,
-    )
+    groups = {name: _over_mean(scores) for name, scores in groups.items()}
+    return global_(groups, sizes, shapes, budget, rng)
 
 
 def lamp(groups, sizes, shapes, budget, rng):
@@ -54,13 +49,8 @@ def lamp(groups, sizes, shapes, budget, rng):
     https://arxiv.org/abs/2010.07611, where s is the magnitude. Of scores with
     a sign, those below zero count as zero.
     """
-    return global_(
-        {name: _lamp(scores) for name, scores in groups.items()},
-        sizes,
-        shapes,
-        budget,
-        rng,
-    )
+    groups = {name: _lamp(scores) for name, scores in groups.items()}
+    return global_(groups, sizes, shapes, budget, rng)
 
 
 def _over_mean(scores):
