@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kprune import datasets
 from kprune.cli.flags import define_data_dir
+from kprune.runtime import array_files
 
 
 def define(flags, what, batch_size):
@@ -67,13 +68,7 @@ def test_set(flags, name, normalization):
 
 def read(path):
     """Returns the arrays x and y of a NumPy file, of one length."""
-    try:
-        with np.load(path) as file:
-            found = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, AttributeError) as error:
-        raise ValueError(
-            f"Expected a file that numpy.savez wrote. Received: {path}: {error}"
-        ) from error
+    found = array_files.read(path)
     if not {"x", "y"} <= set(found):
         raise ValueError(
             f"Expected arrays x and y in {path}. Received: "

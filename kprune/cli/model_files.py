@@ -1,12 +1,9 @@
 """Keras models in files: read, and written whole or not at all."""
 
 import pathlib
-import warnings
-
-import keras
 
 from kprune.experiment import directory
-from kprune.runtime import files
+from kprune.runtime import files, saved_models
 
 
 def load(path):
@@ -25,16 +22,7 @@ def load(path):
             "Expected a .keras file or the directory of a run. There is no "
             f"such file: {path}"
         )
-    try:
-        with warnings.catch_warnings():
-            # What trains on begins with a fresh optimizer.
-            warnings.filterwarnings("ignore", "Skipping variable loading")
-            return keras.models.load_model(path)
-    except Exception as error:  # Whatever Keras meets in the file.
-        raise ValueError(
-            f"Keras cannot load {path}: {error}. Layers of your own have to "
-            "be registered: keras.saving.register_keras_serializable."
-        ) from error
+    return saved_models.load(path)
 
 
 def check_free(path, source, overwrite):

@@ -6,8 +6,9 @@ import os
 import pathlib
 import sys
 
-import numpy as np
 from absl import logging
+
+from kprune.runtime import array_files
 
 _DIGITS = pathlib.Path(__file__).with_name("digits.npz")
 _PATIENCE = 10  # Seconds to wait for a server's answer.
@@ -15,11 +16,11 @@ _PATIENCE = 10  # Seconds to wait for a server's answer.
 
 def read_digits():
     """Returns `(images, labels)` of the digits by split, as uint8 arrays."""
-    with np.load(_DIGITS) as file:
-        return {
-            split: (file[f"x_{split}"], file[f"y_{split}"])
-            for split in ("train", "test")
-        }
+    arrays = array_files.read(_DIGITS)
+    return {
+        split: (arrays[f"x_{split}"], arrays[f"y_{split}"])
+        for split in ("train", "test")
+    }
 
 
 def builder(info, data_dir=None):

@@ -23,7 +23,7 @@ from kprune.experiment.config import DENSE, TICKET
 from kprune.masking import masks, wrapping
 from kprune.pruning import kept_weights, schedules
 from kprune.pruning.prune import prune
-from kprune.runtime import checks, lookup
+from kprune.runtime import checks, lookup, saved_models
 from kprune.runtime import methods as table
 
 
@@ -156,7 +156,7 @@ def _from_run(model, run, weights="original", seed=0, check=None):
 
 def _take_weights(wrapped, run, weights):
     """Sets the weights that a run ended with, or their centroids."""
-    trained = keras.saving.load_model(run / directory.MODEL, compile=False)
+    trained = saved_models.load(run / directory.MODEL, compile=False)
     kept = wrapping.wrap(trained)
     wrapping.set_masks(kept, masks.load(run / directory.MASKS))
     if weights == "centroids":

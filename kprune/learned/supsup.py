@@ -15,7 +15,7 @@ from kprune.learned import task_inference
 from kprune.learned.edge_popup import edge_popup
 from kprune.learned.selected import choices, wrappers
 from kprune.masking import cloning, weights, wrapping
-from kprune.runtime import checks, files, lookup
+from kprune.runtime import array_files, checks, files, lookup, saved_models
 from kprune.runtime.methods import Method
 from kprune.scoring import losses
 
@@ -187,18 +187,16 @@ class SupermaskStack:
 
     @classmethod
     def load(cls, directory):
-        """Returns the stack that `save` wrote into a directory."""
-        path = os.path.join(directory, _MODEL)
-        net = keras.models.load_model(path, compile=False)
-        with np.load(os.path.join(directory, _TASKS)) as file:
-            names = json.loads(str(file["names"]))
-            states = {name: {} for name in names}
-            for key in file.files:
-                place, _, name = key.partition("/")
-                if name:
-                    states[names[int(place)]][name] = file[key]
+        """Returns the stack that `save` wrote into a directory.
+
+        Raises:
+            ValueError: If a file is something else, or damaged.
+        """
+        model, tasks = (os.path.join(directory, n) for n in (_MODEL, _TASKS))
         stack = cls.__new__(cls)
-        stack._begin(net, states)
+        stack._begin(saved_models.load(model, compile=False), {})
+        with array_files.reading(tasks) as arrays:
+            stack._states = _states(arrays, stack._variables())
         return stack
 
     def _variables(self):
@@ -241,6 +239,30 @@ class SupermaskStack:
         return task_inference.Superposition(
             plain, [(found[name], each) for name, each in values.items()]
         )
+
+
+def _states(arrays, variables):
+    """Returns the state of each task by name, from the arrays of a file."""
+    names = json.loads(str(arrays["names"]))
+    places = [(i, key) for i in range(len(names)) for key in variables]
+    expected = {"names", *(f"{i}/{key}" for i, key in places)}
+    if set(map(type, names)) > {str} or set(arrays) != expected:
+        raise array_files.invalid(
+            f"names of tasks, and {', '.join(variables)} of each",
+            f"{names!r:.100} and {', '.join(arrays):.200}",
+        )
+    for i, key in places:
+        array, variable = arrays[f"{i}/{key}"], variables[key]
+        if array.shape != tuple(variable.shape) or not np.isfinite(array).all():
+            raise array_files.invalid(
+                f"finite numbers of the shape {tuple(variable.shape)} for "
+                f"{i}/{key}",
+                f"{array.dtype} of the shape {array.shape}",
+            )
+    return {
+        name: {key: arrays[f"{i}/{key}"] for key in variables}
+        for i, name in enumerate(names)
+    }
 
 
 def _moving(net):

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import tensorflow as tf
 
-from kprune.runtime import files
+from kprune.runtime import array_files, files
 
 COUNTS = {
     "round": lambda kept, total: round(kept),
@@ -163,21 +163,23 @@ def save(masks, path):
     files.write_arrays(path, arrays)
 
 
-def load(path):
+def load(path, max_bytes=None):
     """Reads a dict of masks that `save` wrote.
 
+    The file may come from anybody: see `SECURITY.md`.
+
+    Args:
+        path: File path.
+        max_bytes: Integer, the most memory that the masks may take. Defaults
+            to 256 MiB or 64 times the file, whichever is more.
+
     Raises:
-        ValueError: If the file is something else.
+        ValueError: If the file is something else, or damaged.
     """
-    with np.load(path) as file:
-        names = [k.removeprefix("shape/") for k in file if k[:6] == "shape/"]
-        if not names:
-            raise ValueError(f"{path} holds no masks written by kprune.")
+    with array_files.reading(path, max_bytes, growth=8) as arrays:
         masks = {}
-        for name in names:
-            shape = tuple(file[f"shape/{name}"])
-            bits = file[f"bits/{name}"]
-            count = int(np.prod(shape))
-            masks[name] = np.unpackbits(bits, count=count).astype(bool)
-            masks[name] = masks[name].reshape(shape)
+        for name in array_files.parts(arrays, "masks", ("bits", "shape")):
+            shape = array_files.shape(arrays[f"shape/{name}"])
+            bits = arrays[f"bits/{name}"]
+            masks[name] = array_files.unpacked(bits, shape)
     return masks

@@ -19,10 +19,8 @@ import pathlib
 import re
 import shutil
 
-import numpy as np
-
 from kprune.masking import masks as mask_files
-from kprune.runtime import directories, files
+from kprune.runtime import array_files, directories, files
 from kprune.tickets.rewinding import Point, digest
 from kprune.training import CheckpointFiles
 
@@ -91,7 +89,7 @@ class Store:
         done = _read(directory / _DONE)
         trained = _point(CheckpointFiles(directory / "weights", 1))
         masks = _present(directory / _MASKS, mask_files.load)
-        arrays = _present(directory / _ARRAYS, _read_arrays)
+        arrays = _present(directory / _ARRAYS, array_files.read)
         found = _digests({**points, "weights": trained}, masks, arrays)
         for what, expected in done["digests"].items():
             if found[what] != expected:
@@ -155,11 +153,6 @@ def _save_point(files, point):
 def _present(path, read):
     """Returns what a file holds, `None` if there is none."""
     return read(path) if path.exists() else None
-
-
-def _read_arrays(path):
-    with np.load(path) as file:
-        return dict(file)
 
 
 def _read(path):

@@ -12,7 +12,7 @@ import os
 import numpy as np
 
 from kprune.masking import weights, wrapping
-from kprune.runtime import files
+from kprune.runtime import array_files, files
 from kprune.runtime.methods import Method
 
 # What a network begins with beside its kernels, by the name of the variable.
@@ -86,22 +86,34 @@ class Centroids:
         return os.path.getsize(path)
 
     @classmethod
-    def load(cls, path):
-        """Reads the file that `save` wrote."""
-        with np.load(path) as file:
-            arrays = dict(file)
-        names = [key[7:] for key in arrays if key.startswith("values/")]
-        if not names:
-            raise ValueError(f"{path} holds no centroids written by kprune.")
+    def load(cls, path, max_bytes=None):
+        """Reads the file that `save` wrote.
+
+        The file may come from anybody: see `SECURITY.md`.
+
+        Args:
+            path: File path.
+            max_bytes: Integer, the most memory that masks and signs may take.
+                Defaults to 256 MiB or 64 times the file, whichever is more.
+
+        Raises:
+            ValueError: If the file is something else, or damaged.
+        """
+        kinds = ("values", "shape", "mask", "signs")
         values, masks, signs = {}, {}, {}
-        for name in names:
-            shape = tuple(arrays[f"shape/{name}"])
-            values[name] = tuple(map(float, arrays[f"values/{name}"]))
-            mask = _unpacked(arrays[f"mask/{name}"], int(np.prod(shape)))
-            masks[name] = mask.reshape(shape)
-            signs[name] = np.ones(shape, bool)
-            kept = int(np.count_nonzero(mask))
-            signs[name][masks[name]] = _unpacked(arrays[f"signs/{name}"], kept)
+        # Of a bit of a mask come two bytes.
+        with array_files.reading(path, max_bytes, growth=16) as arrays:
+            for name in array_files.parts(arrays, "centroids", kinds):
+                value, shape, mask, sign = (
+                    arrays[f"{k}/{name}"] for k in kinds
+                )
+                values[name] = _pair(value)
+                shape = array_files.shape(shape)
+                masks[name] = array_files.unpacked(mask, shape)
+                signs[name] = np.ones(shape, bool)
+                kept = int(np.count_nonzero(masks[name]))
+                signed = array_files.unpacked(sign, (kept,))
+                signs[name][masks[name]] = signed
         return cls(values, masks, signs)
 
 
@@ -151,8 +163,15 @@ def _mean(array):
     return float(array.mean()) if array.size else 0.0
 
 
-def _unpacked(bits, count):
-    return np.unpackbits(bits, count=count).astype(bool)
+def _pair(array):
+    """Returns the two numbers of a file, or raises if they cannot be means."""
+    fit = array.shape == (2,) and array.dtype == np.float64
+    if not (fit and np.isfinite(array).all() and array[0] >= 0 >= array[1]):
+        raise array_files.invalid(
+            "a number >= 0 and one <= 0, in float64",
+            f"{array.dtype} {array!s:.100}",
+        )
+    return float(array[0]), float(array[1])
 
 
 METHOD = Method(

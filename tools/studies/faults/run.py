@@ -14,7 +14,9 @@ import sys
 from kprune.runtime import lookup, tables
 
 # By the name of a module that has `measure(workdir, seeds, cases)`.
-PARTS = {}
+PARTS = {
+    "files_from_strangers": "hostile and damaged files",
+}
 
 
 def define(flags):
