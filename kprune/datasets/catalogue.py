@@ -165,7 +165,7 @@ _ALL = (
         classes=200,
         train_size=100_000,
         test_size=10_000,
-        source="Le & Yang (2015), http://cs231n.stanford.edu/"
+        source="Le & Yang (2015), https://cs231n.stanford.edu/"
         "tiny-imagenet-200.zip; images of imagenet2012",
         licence="as in imagenet2012",
         normalizations=_variants(

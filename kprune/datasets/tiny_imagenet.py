@@ -4,6 +4,7 @@ Importing this file registers the set with tensorflow-datasets. It is not
 imported before the set is asked for.
 """
 
+import hashlib
 import zipfile
 
 import tensorflow_datasets as tfds
@@ -12,7 +13,10 @@ from kprune.datasets import storage
 
 _ROOT = "tiny-imagenet-200"
 _ARCHIVE = f"{_ROOT}.zip"
-_URL = f"http://cs231n.stanford.edu/{_ARCHIVE}"
+_URL = f"https://cs231n.stanford.edu/{_ARCHIVE}"
+# Its publisher gives no checksum. This is that of the 248,100,043 bytes which
+# many projects have had from there since 2015.
+_SHA256 = "6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821"
 
 
 class TinyImagenet(tfds.core.GeneratorBasedBuilder):
@@ -41,11 +45,12 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             supervised_keys=("image", "label"),
-            homepage="http://cs231n.stanford.edu",
+            homepage="https://cs231n.stanford.edu",
         )
 
     def _split_generators(self, dl_manager):
         archive = _by_hand(dl_manager) or self._downloaded(dl_manager)
+        _check(archive)
         return {
             "train": self._generate_examples(archive, _training),
             "validation": self._generate_examples(archive, _validation),
@@ -68,6 +73,18 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
             for path, wordnet_id in images(files):
                 image, label = files.read(path), labels[wordnet_id]
                 yield path, {"image": image, "label": label}
+
+
+def _check(archive):
+    """Raises `ValueError` if an archive is not the one that is known."""
+    with archive.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != _SHA256:
+        raise ValueError(
+            f"{archive} is not the archive of Tiny-ImageNet that is known. "
+            f"Expected the SHA-256 {_SHA256}. Received: {found}. Remove it "
+            "and fetch it again."
+        )
 
 
 def _by_hand(dl_manager):

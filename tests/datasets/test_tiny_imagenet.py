@@ -1,5 +1,8 @@
 """Tiny-ImageNet from an archive of the same structure, but small."""
 
+import contextlib
+import hashlib
+import importlib
 import socket
 import subprocess
 import sys
@@ -49,15 +52,32 @@ def write_archive(path):
         archive.writestr(f"{ROOT}/test/images/test_0.JPEG", jpeg(0))
 
 
+@contextlib.contextmanager
+def known(path):
+    """The archive at a path is the one that is known."""
+    module = importlib.import_module("kprune.datasets.tiny_imagenet")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_SHA256", digest)
+        yield
+
+
+def archive_in(folder):
+    """Writes an archive where it is put by hand, and returns its path."""
+    path = folder / "downloads" / "manual" / f"{ROOT}.zip"
+    path.parent.mkdir(parents=True)
+    write_archive(path)
+    return path
+
+
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     """A folder in which the set is built once."""
     folder = tmp_path_factory.mktemp("tfds")
-    manual = folder / "downloads" / "manual"
-    manual.mkdir(parents=True)
-    write_archive(manual / f"{ROOT}.zip")
-    kprune.datasets.load("tiny_imagenet", data_dir=folder)
-    (manual / f"{ROOT}.zip").unlink()  # No longer needed.
+    path = archive_in(folder)
+    with known(path):
+        kprune.datasets.load("tiny_imagenet", data_dir=folder)
+    path.unlink()  # No longer needed.
     return folder
 
 
@@ -122,18 +142,28 @@ def test_without_archive_and_network_the_error_says_where_to_put_it(
 
 
 def test_an_archive_that_broke_off_is_an_error(tmp_path):
-    manual = tmp_path / "downloads" / "manual"
-    manual.mkdir(parents=True)
-    path = manual / f"{ROOT}.zip"
-    write_archive(path)
+    path = archive_in(tmp_path)
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(RuntimeError, match="BadZipFile"):
+    broken = pytest.raises(RuntimeError, match="BadZipFile")
+    with known(path), broken:
         kprune.datasets.load("tiny_imagenet", data_dir=tmp_path)
     # Nothing half-built is left behind.
     write_archive(path)
-    assert (
-        len(memory.read(kprune.datasets.info("tiny_imagenet"), tmp_path)) == 2
-    )
+    with known(path):
+        found = memory.read(kprune.datasets.info("tiny_imagenet"), tmp_path)
+    assert len(found) == 2
+
+
+def test_an_archive_that_was_changed_is_an_error(tmp_path):
+    path = archive_in(tmp_path)
+    with pytest.raises(RuntimeError, match="Expected the SHA-256 6198c8ae"):
+        kprune.datasets.load("tiny_imagenet", data_dir=tmp_path)
+    with known(path):
+        data = bytearray(path.read_bytes())
+        data[data.index(b"words.txt")] ^= 32
+        path.write_bytes(data)
+        with pytest.raises(RuntimeError, match="fetch it again"):
+            kprune.datasets.load("tiny_imagenet", data_dir=tmp_path)
 
 
 @pytest.mark.slow

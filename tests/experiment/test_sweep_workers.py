@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 
 import pytest
 
@@ -50,6 +51,19 @@ def test_a_worker_tells_of_a_directory_that_it_cannot_make(tmp_path):
     (tmp_path / "file").touch()
     error = worker.perform(task(tmp_path / "file" / "run"))["error"]
     assert error.startswith("NotADirectoryError: ")
+
+
+def test_a_worker_runs_nothing_of_the_current_directory(tmp_path, monkeypatch):
+    # An empty entry stands for the current directory.
+    path = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", f"{path}{os.pathsep}")
+    for name in ("command_line", "queue", "keras", "sitecustomize"):
+        text = f"open({str(tmp_path / 'ran')!r}, 'w')"
+        (tmp_path / f"{name}.py").write_text(text)
+    environment = pool.environment(0, 1)
+    worker = {"cwd": tmp_path, "env": environment, "timeout": 200}
+    subprocess.run(pool.WORKER, input=b"null\n", check=True, **worker)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_the_cores_and_gpus_are_shared_out(monkeypatch):

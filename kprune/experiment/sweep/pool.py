@@ -16,7 +16,8 @@ import time
 from kprune import experiment
 from kprune.experiment.sweep import claims
 
-_WORKER = "kprune.experiment.sweep.worker"
+# -P: a file of the current directory may be named like a module.
+WORKER = [sys.executable, "-P", "-m", "kprune.experiment.sweep.worker"]
 _ROOT = pathlib.Path(__file__).parents[3]
 _PATIENCE = 5.0  # Seconds until a cell that another process runs is looked at.
 _GRACE = 60.0  # Seconds for a worker to save what its run goes on from.
@@ -156,9 +157,7 @@ class Pool:
             process = self._processes.get(index)
             if process is None or process.poll() is not None:
                 process = subprocess.Popen(
-                    # -P: a file of the current directory may be named like
-                    # a module.
-                    [sys.executable, "-P", "-m", _WORKER],
+                    WORKER,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=self._said[index],
@@ -186,9 +185,11 @@ def environment(index, jobs, gpus=0):
     environment says otherwise.
     """
     found = dict(os.environ)
+    path = found.get("PYTHONPATH", "").split(os.pathsep)
     if (_ROOT / "setup.py").exists():  # A checkout need not be installed.
-        path = [str(_ROOT), found.get("PYTHONPATH")]
-        found["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+        path.insert(0, str(_ROOT))
+    # An empty entry is the current directory, and there by accident.
+    found["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     if jobs > 1:
         threads = str(max(1, cores() // jobs))
         found.setdefault("TF_NUM_INTRAOP_THREADS", threads)
