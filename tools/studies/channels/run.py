@@ -29,14 +29,18 @@ def _mobilenet(shape, seed):
     pad = max(0, _SMALLEST - shape[0])
     inputs = keras.Input(shape)
     x = keras.layers.ZeroPadding2D(((0, pad), (0, pad)))(inputs)
-    x = keras.applications.MobileNetV2(
+    network = keras.applications.MobileNetV2(
         x.shape[1:],
         alpha=0.5,
         weights=None,
         classes=10,
         classifier_activation=None,
-    )(x)
-    return keras.Model(inputs, x)
+    )
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            # Keras' 0.999 takes thousands of steps to leave the first values.
+            layer.momentum = 0.9
+    return keras.Model(inputs, network(x))
 
 
 def _own(name):
