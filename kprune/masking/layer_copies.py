@@ -4,12 +4,11 @@ import collections
 import functools
 import inspect
 import tempfile
-import warnings
 
 import keras
 
 from kprune.masking import weights
-from kprune.runtime import keras_internals
+from kprune.runtime import keras_internals, user_warnings
 
 _PLAIN = (
     keras.layers.Dense,
@@ -86,9 +85,8 @@ def begin_as(old, new):
 def build_alike(old, new):
     """Builds a layer as another one is, and all layers below."""
     if old.built and not new.built:
-        with warnings.catch_warnings():
-            # What Keras cannot build as a whole is built in parts.
-            warnings.simplefilter("ignore")
+        # What Keras cannot build as a whole is built in parts.
+        with user_warnings.silenced():
             new.build_from_config(old.get_build_config() or {})
         new.built = True
     for one, other in _paired_children(old, new):

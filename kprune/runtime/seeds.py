@@ -1,12 +1,12 @@
 """One integer becomes as many independent random streams as there are names."""
 
-import contextlib
 import random
 import zlib
 
 import numpy as np
 
-from kprune.runtime import checks
+from kprune.runtime import checks, keras_internals
+from kprune.runtime.thread_patches import ThreadPatches
 
 
 def stream(seed, *names):
@@ -30,16 +30,27 @@ def check(seed):
     checks.integer("seed", seed)
 
 
-@contextlib.contextmanager
 def untouched():
-    """Leaves Python's and NumPy's global random state as it was.
+    """Returns a context in which Keras draws from a generator of this thread.
 
     Keras draws the default seed of each new layer from Python's `random`, so
     that rebuilding a model would otherwise change what the user draws next.
+    Within, it draws the numbers that it would have drawn there. The global
+    state stays as it is: other threads may be drawing from it.
     """
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
+    draws = random.Random()
+    draws.setstate((_keras_draws.value or random).getstate())
+    return _keras_draws.within(draws)
+
+
+class _Draws:
+    """Stands for Python's `random` where Keras draws default seeds."""
+
+    def __getattr__(self, name):
+        return getattr(_keras_draws.value or random, name)
+
+
+_keras_draws = ThreadPatches(
+    lambda: keras_internals.set_seed_source(_Draws()),
+    lambda: keras_internals.set_seed_source(random),
+)

@@ -5,6 +5,8 @@ import pathlib
 import sys
 import warnings
 
+from kprune.runtime.thread_patches import ThreadPatches
+
 _INSIDE = (str(pathlib.Path(__file__).parents[1]), functools.__file__)
 
 
@@ -14,6 +16,33 @@ def warn(message):
     while frame is not None and frame.f_code.co_filename.startswith(_INSIDE):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, stacklevel=level)
+
+
+def silenced():
+    """Returns a context in which this thread's Python code warns of nothing.
+
+    `warnings.catch_warnings` is for one thread: of two, one may put back the
+    filters of the other for good.
+    """
+    return _silence.within(True)
+
+
+def _warn(message, category=None, stacklevel=1, source=None, **options):
+    if not _silence.value:
+        stock = _stock["warn"]
+        stock(message, category, stacklevel + 1, source, **options)
+
+
+def _put_on():
+    _stock["warn"], warnings.warn = warnings.warn, _warn
+
+
+def _take_off():
+    warnings.warn = _stock["warn"]
+
+
+_stock = {}
+_silence = ThreadPatches(_put_on, _take_off)
 
 
 # What keeps layers from losing all entries, for the end of a sentence.

@@ -12,21 +12,17 @@ the `training` argument that also switches dropout, and keeps Keras from
 dividing losses by the number of replicas: the mean over replicas is taken
 with the sizes of their shares.
 
-All are patches of a name that ask a flag of the current thread, are in place
-only while some thread is scoring, and are taken off after the last.
+All are patches of a name, for threads that are scoring alone.
 """
 
 import contextlib
-import threading
 
 import keras
 import tensorflow as tf
 
 from kprune.runtime import keras_internals
+from kprune.runtime.thread_patches import ThreadPatches
 
-_thread = threading.local()
-_lock = threading.Lock()
-_active = 0
 _stock = {}
 
 
@@ -39,40 +35,29 @@ def scoring(batch_statistics):
             frozen normalize with the batch's statistics (as in training) or
             with the moving ones.
     """
-    before = getattr(_thread, "batch_statistics", None)
-    _thread.batch_statistics = bool(batch_statistics)
-    _enter()
-    try:
+    with _patches.within(bool(batch_statistics)):
         yield
-    finally:
-        _leave()
-        _thread.batch_statistics = before
 
 
-def _enter():
-    global _active
-    with _lock:
-        if _active == 0:
-            _stock["moments"] = tf.nn.moments
-            _stock["call"] = keras.layers.BatchNormalization.call
-            tf.nn.moments = _moments
-            keras.layers.BatchNormalization.call = _batch_normalization_call
-            _stock["scale"] = keras_internals.set_loss_scaling(_scale)
-        _active += 1
+def _put_on():
+    _stock["moments"] = tf.nn.moments
+    _stock["call"] = keras.layers.BatchNormalization.call
+    tf.nn.moments = _moments
+    keras.layers.BatchNormalization.call = _batch_normalization_call
+    _stock["scale"] = keras_internals.set_loss_scaling(_scale)
 
 
-def _leave():
-    global _active
-    with _lock:
-        _active -= 1
-        if _active == 0:
-            tf.nn.moments = _stock["moments"]
-            keras.layers.BatchNormalization.call = _stock["call"]
-            keras_internals.set_loss_scaling(_stock["scale"])
+def _take_off():
+    tf.nn.moments = _stock["moments"]
+    keras.layers.BatchNormalization.call = _stock["call"]
+    keras_internals.set_loss_scaling(_stock["scale"])
+
+
+_patches = ThreadPatches(_put_on, _take_off)
 
 
 def _moments(x, axes, shift=None, keepdims=False, name=None):
-    if getattr(_thread, "batch_statistics", None) is None:
+    if _patches.value is None:
         return _stock["moments"](x, axes, shift, keepdims, name)
     half = x.dtype in (tf.float16, tf.bfloat16)
     y = tf.cast(x, tf.float32) if half else x
@@ -86,13 +71,12 @@ def _moments(x, axes, shift=None, keepdims=False, name=None):
 
 
 def _batch_normalization_call(self, inputs, training=None, mask=None):
-    batch_statistics = getattr(_thread, "batch_statistics", None)
-    if batch_statistics is not None:
-        training = batch_statistics
+    if _patches.value is not None:
+        training = _patches.value
     return _stock["call"](self, inputs, training=training, mask=mask)
 
 
 def _scale(value):
-    if getattr(_thread, "batch_statistics", None) is None:
+    if _patches.value is None:
         return _stock["scale"](value)
     return value

@@ -1,9 +1,12 @@
 """Names to things, and one seed to many streams."""
 
+import concurrent.futures
 import random
 
+import keras
 import numpy as np
 import pytest
+from keras.src.random import seed_generator
 
 from kprune.runtime import lookup, seeds
 
@@ -33,13 +36,47 @@ def test_streams_depend_on_seed_and_names():
     assert draw(0, "ties") == expected.integers(0, 2**62)
 
 
-def test_untouched_restores_global_random_state():
-    python, numpy = random.getstate(), np.random.get_state()[1].copy()
+def default_seeds(count=4):
+    """Returns what Keras draws for initializers without a seed."""
+    makers = [keras.initializers.GlorotUniform() for _ in range(count)]
+    return [maker.seed for maker in makers]
+
+
+def test_within_untouched_keras_draws_the_same_and_changes_nothing():
+    random.seed(3)
+    expected = default_seeds()
+    random.seed(3)
     with seeds.untouched():
-        random.random()
-        np.random.random()
-    assert random.getstate() == python
-    np.testing.assert_array_equal(np.random.get_state()[1], numpy)
+        assert default_seeds() == expected
+        with seeds.untouched():
+            inner = default_seeds()
+        assert default_seeds() == inner != expected
+    assert default_seeds() == expected
+    assert seed_generator.python_random is random
+
+
+def test_untouched_takes_back_no_draw_of_another_thread():
+    np.random.seed(0)
+    expected = np.random.random(2)
+    np.random.seed(0)
+    with seeds.untouched():
+        drawn = run_in_thread(np.random.random)
+    assert [drawn, np.random.random()] == list(expected)
+
+
+def test_another_thread_draws_as_if_no_one_were_within_untouched():
+    random.seed(3)
+    expected = default_seeds(8)
+    random.seed(3)
+    with seeds.untouched():
+        default_seeds()
+        first = run_in_thread(default_seeds)
+    assert first + default_seeds() == expected
+
+
+def run_in_thread(function):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, None, True, "0"])

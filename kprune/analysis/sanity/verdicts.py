@@ -3,9 +3,10 @@
 import dataclasses
 import math
 import statistics
-import warnings
 
-from kprune.runtime import checks, lookup, tables
+import numpy as np
+
+from kprune.runtime import checks, lookup, tables, user_warnings
 
 _RIVALS = {
     "shuffle": "its own shuffle",
@@ -123,7 +124,7 @@ def _welch(plain, checked, difference):
         return (difference, difference), float(difference == 0)
     from scipy import stats  # It takes a second to import.
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # One side may not vary.
+    # One side may not vary.
+    with user_warnings.silenced(), np.errstate(all="ignore"):
         test = stats.ttest_ind(plain, checked, equal_var=False)
     return tuple(map(float, test.confidence_interval())), float(test.pvalue)

@@ -69,6 +69,7 @@ from kprune.runtime.keras_internals.training import (
     is_keras_loss,
     reads_logits,
     set_loss_scaling,
+    set_seed_source,
     slots,
     training_loss,
 )
@@ -114,6 +115,7 @@ __all__ = [
     "reads_logits",
     "serving_signature",
     "set_loss_scaling",
+    "set_seed_source",
     "set_trainable_alone",
     "slots",
     "smallest_vocabulary",

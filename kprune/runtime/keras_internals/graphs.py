@@ -8,6 +8,7 @@ import keras
 
 from kprune.runtime.keras_internals.layers import (
     attributes,
+    changing,
     swap_children,
     track_anew,
 )
@@ -74,12 +75,13 @@ def not_compiled(model):
     It would rebuild loss and metrics from their configs, and fail as a whole
     if one of them (a lambda, say) has none.
     """
-    compiled = model.compiled
-    model.compiled = False
-    try:
-        yield
-    finally:
-        model.compiled = compiled
+    with changing:
+        compiled = model.compiled
+        model.compiled = False
+        try:
+            yield
+        finally:
+            model.compiled = compiled
 
 
 def clone_graph(model, clone, replaced):

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import threading
 import types
 
 import keras
@@ -19,6 +20,10 @@ _BOOKKEEPING = {
 _OF_TRACKABLE = ("_self_unconditional_", "_self_saveable_", "_self_extra_")
 _OF_WORDS = (keras.layers.StringLookup, keras.layers.TextVectorization)
 _HELD = (keras.layers.Layer, keras.KerasTensor)
+
+# Held while objects of the user's are changed for a moment (a function's name,
+# a model's `compiled`): another thread would put back what it found then.
+changing = threading.RLock()
 
 
 def default_name(layer):
@@ -142,6 +147,19 @@ def known_objects(holders):
     function or a class that nobody registered has none to be found by. Those of
     the `holders` (layers, losses, metrics) and their attributes are made known.
     """
+    with changing:
+        known, renamed = _named_apart(holders)
+        try:
+            with keras.saving.custom_object_scope(known):
+                yield
+        finally:
+            for function, name in renamed:
+                function.__name__ = name
+
+
+def _named_apart(holders):
+    """Returns objects by name, and (function, name before) of those that now
+    have another."""
     known, renamed = {}, []
     for holder in holders:
         for value in [holder, *getattr(holder, "__dict__", {}).values()]:
@@ -160,12 +178,7 @@ def known_objects(holders):
                 renamed.append((value, value.__name__))
                 name = value.__name__ = f"kprune_{len(renamed)}_{name}"
             known[name] = value
-    try:
-        with keras.saving.custom_object_scope(known):
-            yield
-    finally:
-        for function, name in renamed:
-            function.__name__ = name
+    return known, renamed
 
 
 def activation_name(layer):

@@ -4,7 +4,7 @@ import contextlib
 
 import keras
 
-from kprune.runtime.keras_internals.layers import all_layers
+from kprune.runtime.keras_internals.layers import all_layers, changing
 
 
 def trace_layer(layer, args, kwargs):
@@ -64,23 +64,26 @@ def _node(tensor):
 def _symbolic_calls(layer):
     """Lets layers below one be called symbolically within the block, and then
     forgets these calls."""
-    below = all_layers(layer)
-    lists = [
-        nodes for x in below for nodes in (x._inbound_nodes, x._outbound_nodes)
-    ]
-    before = [len(nodes) for nodes in lists]
-    own = [vars(one).get("compute_output_spec") for one in below]
-    for one in below:
-        vars(one)["compute_output_spec"] = _spec_of_call(one)
-    try:
-        yield
-    finally:
-        for one, spec in zip(below, own, strict=True):
-            vars(one).pop("compute_output_spec")
-            if spec is not None:
-                vars(one)["compute_output_spec"] = spec
-        for nodes, count in zip(lists, before, strict=True):
-            del nodes[count:]
+    with changing:
+        below = all_layers(layer)
+        lists = [
+            nodes
+            for x in below
+            for nodes in (x._inbound_nodes, x._outbound_nodes)
+        ]
+        before = [len(nodes) for nodes in lists]
+        own = [vars(one).get("compute_output_spec") for one in below]
+        for one in below:
+            vars(one)["compute_output_spec"] = _spec_of_call(one)
+        try:
+            yield
+        finally:
+            for one, spec in zip(below, own, strict=True):
+                vars(one).pop("compute_output_spec")
+                if spec is not None:
+                    vars(one)["compute_output_spec"] = spec
+            for nodes, count in zip(lists, before, strict=True):
+                del nodes[count:]
 
 
 def _spec_of_call(layer):

@@ -1,6 +1,7 @@
 """Calls that are `tf.function`s, whose traces hold what they were made with."""
 
 import contextlib
+import threading
 
 import keras
 import tensorflow as tf
@@ -23,18 +24,36 @@ def traced_anew(layers):
     """Lets the calls of layers be traced anew within the block.
 
     A trace holds the tensors that a `StatelessScope` showed in place of
-    variables, and has none of the updates that it held back.
+    variables, and has none of the updates that it held back. The calls of
+    before are back when the last block of all threads has ended.
     """
-    before = [vars(layer).get("call") for layer in layers]
-    try:
+    with _lock:
+        for layer in layers:
+            before = vars(layer).get("call")
+            _, count = _inside.setdefault(layer, (before, 0))
+            _inside[layer] = (_inside[layer][0], count + 1)
         forget_traces(layers)
+    try:
         yield
     finally:
-        for layer, call in zip(layers, before, strict=True):
-            if call is None:
-                vars(layer).pop("call", None)
-            else:
-                vars(layer)["call"] = call
+        with _lock:
+            for layer in layers:
+                _leave(layer)
+
+
+def _leave(layer):
+    before, count = _inside.pop(layer)
+    if count > 1:
+        _inside[layer] = (before, count - 1)
+        forget_traces([layer])
+    elif before is None:
+        vars(layer).pop("call", None)
+    else:
+        vars(layer)["call"] = before
+
+
+_lock = threading.Lock()
+_inside = {}  # By layer: its own `call` of before, how many blocks it is in.
 
 
 @contextlib.contextmanager

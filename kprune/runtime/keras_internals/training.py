@@ -1,7 +1,5 @@
 """Losses as `fit` computes them, and the state of optimizers."""
 
-import contextlib
-import copy
 import inspect
 
 import keras
@@ -69,37 +67,40 @@ def training_loss(model, loss=None, dtype=None):
     names = getattr(model, "output_names", None)
     if dtype is None:
         return CompileLoss(loss, loss_weights=weights, output_names=names)
-    loss = keras.tree.map_structure(lambda one: _loss_in(one, dtype), loss)
-    with _floatx(dtype):
-        function = CompileLoss(loss, loss_weights=weights, output_names=names)
 
-    def compute(y_true, y_pred, sample_weight=None):
-        if function.built:
-            return function(y_true, y_pred, sample_weight)
-        with _floatx(dtype):
-            return function(y_true, y_pred, sample_weight)
+    class CompileLossIn(CompileLoss):
+        """Computes in `dtype` without a change of `floatx`, which all threads
+        share."""
 
-    return compute
+        def build(self, y_true, y_pred):
+            super().build(y_true, y_pred)
+            self._flat_losses = [
+                one._replace(loss=_loss_in(one.loss, dtype))
+                for one in self._flat_losses
+            ]
 
-
-@contextlib.contextmanager
-def _floatx(dtype):
-    before = keras.config.floatx()
-    keras.config.set_floatx(dtype)
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(before)
+    made = CompileLossIn(loss, loss_weights=weights, output_names=names)
+    return _loss_in(made, dtype)
 
 
 def _loss_in(loss, dtype):
     """Returns a copy of a loss object that computes in `dtype`."""
-    if not isinstance(loss, keras.losses.Loss) or loss.dtype == dtype:
+    if loss.dtype == dtype:
         return loss
-    loss = copy.copy(loss)
-    loss._dtype_policy = keras.DTypePolicy(dtype)
-    loss._dtype = dtype
-    return loss
+    # `copy.copy` would save it to a file and load it.
+    made = object.__new__(type(loss))
+    vars(made).update(vars(loss))
+    made._dtype_policy = keras.DTypePolicy(dtype)
+    made._dtype = dtype
+    return made
+
+
+def set_seed_source(source):
+    """Replaces where Keras draws default seeds from: Python's `random`, or what
+    has a `randint` as it does."""
+    from keras.src.random import seed_generator
+
+    seed_generator.python_random = source
 
 
 def set_loss_scaling(function):
