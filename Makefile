@@ -1,17 +1,20 @@
-# Two commands: `make quickstart` and `make test`. Both make `.venv` first.
+# `make quickstart` and `make test`; both make `.venv` first.
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
-.PHONY: quickstart test lint
+.PHONY: quickstart test test-versions lint
 
 quickstart: $(INSTALLED)
 	$(VENV)/bin/kprune train --config=quickstart --workdir=runs/quickstart
 
 test: $(INSTALLED)
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-versions: $(INSTALLED)
+	$(RUN) tools/test_versions.py
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

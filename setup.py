@@ -32,7 +32,7 @@ setuptools.setup(
     package_data={"kprune.datasets": ["*.npz", "*.md"]},
     entry_points={"console_scripts": ["kprune = kprune_command:main"]},
     install_requires=[
-        "tensorflow>=2.18",
+        "tensorflow>=2.20",
         "keras>=3.12",
         "numpy",
         "absl-py",
