@@ -14,6 +14,7 @@ import kprune
 from faults import hostile_archives
 from faults.outcomes import Outcome
 from kprune.cli import labelled_data
+from kprune.training import CheckpointFiles
 
 _MEMORY = 2**21  # What reading a file of a few kB may take.
 _SHAPES = {"a/kernel": (5, 7), "b/kernel": (3, 3, 2, 4)}
@@ -88,10 +89,13 @@ def make(workdir):
     )
     arrays = {"x": rng.random((6, 4), "float32"), "y": np.arange(6)}
     np.savez_compressed(workdir / "labelled.npz", **arrays)
+    checkpoints = CheckpointFiles(workdir / "checkpoints", keep=1)
+    checkpoints.save(3, {"model": [arrays["x"]], "notes": {"a": 1}})
     return {
         "masks": Reader(workdir / "masks.npz", kprune.masks.load),
         "centroids": Reader(workdir / "centroids.npz", _centroids),
         "labelled": Reader(workdir / "labelled.npz", _labelled),
+        "checkpoint": Reader(checkpoints.path(3), _checkpoint),
     }
 
 
@@ -103,6 +107,11 @@ def _centroids(path):
         for part, values in parts.items()
         for name, value in values.items()
     }
+
+
+def _checkpoint(path):
+    _, state = CheckpointFiles(path.parent).latest()
+    return {"model": state["model"][0], "notes": str(state["notes"])}
 
 
 def _labelled(path):
