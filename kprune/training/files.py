@@ -11,17 +11,16 @@ import os
 import pathlib
 import re
 import warnings
-import zipfile
 
 import ml_dtypes
 import numpy as np
 
-from kprune.runtime import checks, files
+from kprune.runtime import array_files, checks, files
 
 _NAME = re.compile(r"step-(\d+)\.npz")
 _STATE = "state.json"
 _ARRAY = "array of"  # Stands in the JSON where an array was.
-_DAMAGED = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
+_DAMAGED = (OSError, ValueError)
 
 
 class CheckpointFiles:
@@ -109,9 +108,14 @@ class CheckpointFiles:
 
 
 def _read(path):
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    return _unpacked(json.loads(arrays[_STATE].tobytes()), arrays)
+    with array_files.reading(path) as arrays:
+        state = json.loads(arrays.pop(_STATE).tobytes())
+        found = _unpacked(state, arrays)
+        if arrays:
+            raise array_files.invalid(
+                "the arrays of a state", f"also {', '.join(arrays):.100}"
+            )
+    return found
 
 
 def _packed(value, arrays):
@@ -136,7 +140,7 @@ def _unpacked(value, arrays):
         return value
     if _ARRAY not in value:
         return {k: _unpacked(below, arrays) for k, below in value.items()}
-    array = arrays[value["name"]]
+    array = arrays.pop(value["name"])
     if value[_ARRAY] == "bfloat16":
         return array.view(ml_dtypes.bfloat16)
     return array
