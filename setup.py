@@ -33,7 +33,7 @@ setuptools.setup(
     entry_points={"console_scripts": ["kprune = kprune_command:main"]},
     install_requires=[
         "tensorflow>=2.20",
-        "keras>=3.12",
+        "keras>=3.14",
         "numpy",
         "absl-py",
         "ml-collections",

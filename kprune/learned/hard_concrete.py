@@ -124,6 +124,24 @@ def hard_concrete(
     return reparametrize(model, names, make, "gate")
 
 
+class _Penalty(keras.regularizers.Regularizer):
+    """What a function gives: a variable takes no function before Keras 3.15."""
+
+    def __init__(self, function):
+        self._function = function
+
+    def __call__(self, x):
+        del x
+        return self._function()
+
+
+class _Held(keras.constraints.Constraint):
+    """Holds log(alpha) between its bounds."""
+
+    def __call__(self, log_alpha):
+        return ops.clip(log_alpha, *_BOUNDS)
+
+
 @keras.saving.register_keras_serializable("kprune")
 class HardConcrete(Reparametrization):
     """Multiplies groups of a weight by hard-concrete gates.
@@ -187,8 +205,8 @@ class HardConcrete(Reparametrization):
         self.log_alpha = self.add_weight(
             shape=noise.shape,
             initializer=lambda shape, dtype: ops.cast(mean + noise, dtype),
-            regularizer=lambda log_alpha: self.penalty(),
-            constraint=lambda log_alpha: ops.clip(log_alpha, *_BOUNDS),
+            regularizer=_Penalty(self.penalty),
+            constraint=_Held(),
             name="log_alpha",
         )
         self.noise = keras.random.SeedGenerator(self.seed)

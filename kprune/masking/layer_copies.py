@@ -191,6 +191,12 @@ def copy_values(old, new, begun=()):
             target.trainable = source.trainable
     for source, target in zip(states(old), states(new), strict=True):
         target.assign(source)
+    for one, other in zip(
+        keras_internals.unlisted_layers(old),
+        keras_internals.unlisted_layers(new),
+        strict=True,
+    ):
+        copy_values(one, other)
 
 
 def _carry_own_state(old, new):

@@ -6,7 +6,7 @@ import test_versions
 def test_the_oldest_versions_are_the_bounds_of_setup():
     oldest, *newest = test_versions.rows()
     assert oldest == test_versions.Row(
-        "oldest", "3.11", ("tensorflow==2.20.0", "keras==3.12.0")
+        "oldest", "3.11", ("tensorflow==2.20.0", "keras==3.14.0")
     )
     assert [row.python for row in newest] == ["3.11", "3.12", "3.13"]
     assert not any(row.pins for row in newest)

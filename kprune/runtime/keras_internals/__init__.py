@@ -19,6 +19,7 @@ from kprune.runtime.keras_internals.graphs import (
     nodes,
     not_compiled,
     output_layers,
+    unlisted_layers,
 )
 from kprune.runtime.keras_internals.inputs import (
     call_arguments,
@@ -129,5 +130,6 @@ __all__ = [
     "traced_anew",
     "traced_layers",
     "training_loss",
+    "unlisted_layers",
     "vocabulary",
 ]

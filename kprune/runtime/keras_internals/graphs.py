@@ -40,14 +40,25 @@ def computes_by_graph(model):
 def held_graphs(model):
     """Returns the graphs of layers among the attributes of a model. It may be
     built on the tensors of one, and not call it."""
-    found, todo = [], [value for _, value in attributes(model)]
+    return list(filter(is_graph, _held_layers(model)))
+
+
+def unlisted_layers(layer):
+    """Returns the layers among the attributes of one whose variables are not
+    among its own: before Keras 3.15 a graph does not list them."""
+    listed = set(map(id, layer._flatten_layers()))
+    return [x for x in _held_layers(layer) if id(x) not in listed]
+
+
+def _held_layers(layer):
+    found, todo = [], [value for _, value in attributes(layer)]
     while todo:
         value = todo.pop(0)
         if isinstance(value, dict):
             todo += value.values()
         elif isinstance(value, (list, tuple)):
             todo += value
-        elif is_graph(value):
+        elif isinstance(value, keras.layers.Layer):
             found.append(value)
     return found
 
