@@ -11,7 +11,8 @@ import numpy as np
 
 from kprune.analysis.overlap import differing
 from kprune.masking import weights, wrapping
-from kprune.runtime import checks, keras_internals
+from kprune.runtime import checks, fit_arguments, keras_internals
+from kprune.runtime.doors import checked
 from kprune.scoring import losses
 from kprune.scoring.batches import Batches
 from kprune.scoring.exact_moments import scoring
@@ -54,6 +55,13 @@ class Line:
         return "\n".join(lines)
 
 
+@checked(
+    a=checks.model,
+    b=checks.model,
+    data=fit_arguments.finite_data,
+    points=checks.at_least(2),
+    statistics_from=checks.optional(fit_arguments.finite_data),
+)
 def linear_connectivity(
     a, b, data, points=11, *, loss=None, statistics_from=None
 ):
@@ -69,8 +77,7 @@ def linear_connectivity(
     Args:
         a, b: Keras models of the same layers, wrapped or not. They are left
             as they were.
-        data: What to measure on, as `evaluate` takes it: a `tf.data.Dataset`
-            or arrays `(x, y)`.
+        data: What to measure on, as for `kprune.prune`: data that ends.
         points: Integer >= 2, how many networks to measure, ends included.
         loss: As `compile` takes it. Defaults to that `a` is compiled with.
         statistics_from: Data whose batches, each counted alike, the
@@ -94,7 +101,6 @@ def linear_connectivity(
     >>> line.shares
     (0.0, 0.5, 1.0)
     """
-    checks.integer("points", points, 2)
     loss = losses.compiled_loss(a) if loss is None else loss
     if loss is None:
         raise ValueError(
@@ -105,6 +111,8 @@ def linear_connectivity(
     walker, other = wrapping.strip(a), wrapping.strip(b)
     pairs = _ends(walker, other)
     walker.compile(loss=loss, metrics=["accuracy"])
+    read = Batches(data)
+    read.count()  # Raises if there is no end of them.
     batches = None if statistics_from is None else Batches(statistics_from)
     shares, measured = tuple(np.linspace(0, 1, points).tolist()), []
     for share in shares:
@@ -112,7 +120,7 @@ def linear_connectivity(
             variable.assign((1 - share) * start + share * end)
         if batches is not None:
             _take_statistics(walker, batches)
-        measured.append(_evaluated(walker, data))
+        measured.append(_evaluated(walker, read))
     found = zip(*measured, strict=True)
     return Line(shares, *found)
 
@@ -148,9 +156,9 @@ def _take_statistics(model, batches):
 
 
 def _evaluated(model, data):
-    """Returns the loss and the accuracy."""
-    arrays = data if isinstance(data, tuple) else (data,)
-    found = model.evaluate(*arrays, return_dict=True, verbose=0)
+    """Returns the loss and the accuracy on `Batches`."""
+    batches = (data.at(place) for place in range(data.count()))
+    found = model.evaluate(batches, return_dict=True, verbose=0)
     if "accuracy" not in found:
         raise ValueError(
             "Expected a model with one output, of classes. Received metrics: "

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from kprune.masking import masks
+from kprune.runtime.doors import checked
 from kprune.scoring.config import ScoringConfig
 from kprune.scoring.objective import Objective
 
@@ -31,6 +32,7 @@ class GradientFlow:
         return "\n".join(f"{name:<{width}}  {norm:.4g}" for name, norm in rows)
 
 
+@checked(data=None)
 def gradient_flow(model, data, loss=None, batches=None):
     """Returns the gradient norm of each weight's kept entries.
 

@@ -13,9 +13,9 @@ from kprune.scoring.objective import Objective
 class PruningCallback(keras.callbacks.Callback):
     """Lets a pruner look at a model while it trains.
 
-    A subclass calls `find_weights` or `begin` in `on_train_begin`, and `draw`,
-    a round of the pruner, whenever masks are due. `left_out` then says which
-    weights stay dense, and why.
+    A subclass calls `find_weights` or `find_masked` in `on_train_begin`, and
+    `draw`, a round of the pruner, whenever masks are due. `left_out` then says
+    which weights stay dense, and why.
     """
 
     def __init__(self, pruner, data=None, loss=None, scoring=None, seed=0):
@@ -33,7 +33,7 @@ class PruningCallback(keras.callbacks.Callback):
             self.model, self.pruner.grain, self.pruner.exclude
         )
 
-    def begin(self):
+    def find_masked(self):
         """Finds the weights to be pruned, each of which must have a mask."""
         wrapping.get_masks(self.model)  # Raises if there is none.
         found = weights.prunable(self.model).items()
@@ -44,6 +44,9 @@ class PruningCallback(keras.callbacks.Callback):
                 "before. Wrap the model again: model = kprune.wrap(model)."
             )
         self.find_weights()
+
+    def note(self):
+        """Records in the model why weights are left out."""
         wrapping.set_notes(self.model, self.left_out)
 
     def current_masks(self):
@@ -54,7 +57,7 @@ class PruningCallback(keras.callbacks.Callback):
 
     def objective(self):
         """Returns the model as it is now, as an `Objective`."""
-        how = {"seed": self._seed, "exclude": self.left_out}
+        how = {"seed": self._seed, "exclude": tuple(self.left_out)}
         data, loss = self.data(), self._loss
         return Objective(self.model, data, loss, self._scoring, **how)
 

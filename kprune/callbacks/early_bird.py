@@ -11,6 +11,7 @@ from kprune.callbacks.base import PruningCallback
 from kprune.masking.masks import Budget, hamming
 from kprune.pruning import recipes, schedules, scope
 from kprune.runtime import checks
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.runtime.renamed import renamed
 from kprune.scoring import batches, config
@@ -74,6 +75,7 @@ class EarlyBird(PruningCallback):
     """
 
     @renamed(**config.WAYS)
+    @checked(method=None, sparsity=None, stop=checks.boolean)
     def __init__(
         self,
         method="bn_gamma",

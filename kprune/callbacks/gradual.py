@@ -14,6 +14,7 @@ from kprune.masking import wrapping
 from kprune.masking.masks import Budget, hamming
 from kprune.pruning import recipes, schedules, scope
 from kprune.runtime import checks, user_warnings
+from kprune.runtime.doors import checked
 from kprune.runtime.renamed import renamed
 from kprune.scoring import config
 from kprune.scoring.batches import Batches
@@ -83,6 +84,7 @@ class GradualPruning(PruningCallback):
         live="`recover=True`, or `recover='zeros'` for False",
         keep_pruned_values="`recover=True`, or `recover='zeros'` for False",
     )
+    @checked(method=None)
     def __init__(
         self,
         method="gmp",
@@ -132,9 +134,10 @@ class GradualPruning(PruningCallback):
         self._changed = state["changed"]
 
     def on_train_begin(self, logs=None):
-        self.begin()
+        self.find_masked()
         self.clock, self._final, self._schedule = self._course()
         self.clock.start(self.params, cut=True)
+        self.note()
         self._changed = 0
         if self.pruner.recover and self.pruner.recover != "zeros":
             self._behavior.change(self.model, keep_pruned_values=True)
@@ -212,7 +215,7 @@ class GradualPruning(PruningCallback):
 
 def _check_start(schedule, sparsity):
     initial = schedules.get(schedule)(0.0, sparsity)
-    if not 0 <= initial <= sparsity + 1e-9:
+    if not checks.is_number(initial) or not 0 <= initial <= sparsity + 1e-9:
         raise ValueError(
             "Expected a schedule that begins between 0 and the sparsity "
             f"{sparsity}. Received: schedule={schedule!r}, which begins at "

@@ -8,8 +8,14 @@ from kprune.datasets import catalogue, memory, streaming
 from kprune.datasets.batching import Batching
 from kprune.datasets.normalization import normalizer
 from kprune.runtime import checks
+from kprune.runtime.doors import checked
 
 
+@checked(
+    seed=None,
+    data_dir=checks.optional(checks.path),
+    drop_remainder=checks.boolean,
+)
 def load(
     name,
     batch_size=128,
@@ -103,6 +109,7 @@ def load(
     )
 
 
+@checked(data_dir=checks.optional(checks.path))
 def load_arrays(name, *, normalization="default", data_dir=None):
     """Loads a small data set as arrays: all of it, unshuffled, unaugmented.
 
@@ -149,7 +156,7 @@ def _source(info):
 
 
 def _whether_to_augment(info, augment):
-    known = augment in (None, True, False)
+    known = isinstance(augment, bool | None)
     checks.require(known, "augment", augment, "True, False or None")
     if augment and info.augmentation is None:
         raise ValueError(

@@ -7,9 +7,12 @@ import keras
 
 from kprune.learned.edge_popup import frozen_top_k
 from kprune.learned.learned_mask import TopK
+from kprune.runtime import checks
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
+@checked(sparsity=checks.sparsity)
 def biprop(
     model, sparsity, *, weights="keep", biases="keep", exclude=(), seed=0
 ):

@@ -10,9 +10,11 @@ from kprune.learned.frozen_values import fan_in
 from kprune.learned.learned_mask import TopK
 from kprune.masking import masks
 from kprune.runtime import checks, seeds
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
+@checked(scale_fan=checks.boolean, sparsity=checks.sparsity)
 def edge_popup(
     model,
     sparsity,
@@ -73,7 +75,7 @@ def edge_popup(
 def frozen_top_k(kind, model, sparsity, law, scale_fan, **options):
     """Returns the model with a `TopK` of a kind on each of its weights, which
     follow a `law`; the other arguments are those of `edge_popup`."""
-    checks.sparsity(sparsity)
+    checks.sparsity("sparsity", sparsity)
     seeds.check(options["seed"])
 
     def make(in_model, weight, **made):

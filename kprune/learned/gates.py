@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from kprune.masking import cloning, wrapping
-from kprune.runtime import checks, keras_internals, seeds
+from kprune.runtime import checks, fit_arguments, keras_internals, seeds
+from kprune.runtime.doors import checked
 from kprune.scoring import losses, neurons
 from kprune.scoring.batches import DEFAULT_BATCH_SIZE
 
@@ -28,6 +29,11 @@ class Gated(keras.layers.Wrapper):
         return self.layer(inputs * self.gates, *args, **kwargs)
 
 
+@checked(
+    data=fit_arguments.data,
+    batch_size=checks.optional(checks.at_least(1)),
+    learning_rate=checks.within("(0, inf)"),
+)
 def learned_gates(
     model,
     data,

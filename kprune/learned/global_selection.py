@@ -43,7 +43,7 @@ class GlobalSelection(keras.callbacks.Callback):
 
     def __init__(self, sparsity, epochs=10):
         super().__init__()
-        checks.sparsity(sparsity)
+        checks.sparsity("sparsity", sparsity)
         checks.integer("epochs", epochs, 1)
         self.sparsity = sparsity
         self.epochs = epochs

@@ -12,6 +12,7 @@ from kprune.learned.reparametrize import choose, reparametrize
 from kprune.learned.reparametrized import Reparametrization
 from kprune.masking import weights
 from kprune.runtime import checks, seeds
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 _EPSILON = 1e-6  # As far as noise and probabilities stay from 0 and 1.
@@ -24,6 +25,7 @@ _RANGES = {
 }
 
 
+@checked()
 def hard_concrete(
     model,
     examples,

@@ -11,11 +11,13 @@ import numpy as np
 
 from kprune.learned.gates import learned_gates
 from kprune.masking import masks, wrapping
-from kprune.runtime import checks, seeds
+from kprune.runtime import checks, fit_arguments, seeds
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.scoring import neurons
 
 
+@checked(data=fit_arguments.data, sparsity=checks.sparsity)
 def neuron_supermask(model, data, loss=None, *, sparsity, seed=0, **training):
     """Prunes the hidden neurons that a trained gate says little of.
 
@@ -50,7 +52,6 @@ def neuron_supermask(model, data, loss=None, *, sparsity, seed=0, **training):
     >>> kprune.get_masks(pruned)["fc1/kernel"].any(axis=0).sum()
     np.int64(25)
     """
-    checks.sparsity(sparsity)
     pruned = wrapping.wrap(model)
     reads = neurons.hidden_layers(pruned)
     current = neurons.masks_of(pruned, reads)

@@ -24,7 +24,7 @@ def choose(model, exclude):
         )
     found = [w.name for w in weights.find(model)]
     left = list(weights.prunable(model))
-    for pattern in [exclude] if isinstance(exclude, str) else exclude:
+    for pattern in checks.patterns("exclude", exclude):
         matched = weights.matched(pattern, found, "weight in `exclude`")
         left = [name for name in left if name not in matched]
     checks.require(left, "exclude", exclude, "names that leave a weight")

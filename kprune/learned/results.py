@@ -4,8 +4,11 @@ import keras
 
 from kprune.learned.reparametrized import wrappers
 from kprune.masking import cloning, weights, wrapping
+from kprune.runtime import checks
+from kprune.runtime.doors import checked
 
 
+@checked()
 def effective_weights(model):
     """Returns the weights that the model computes with at test time.
 
@@ -33,6 +36,7 @@ def effective_weights(model):
     }
 
 
+@checked()
 def zeros(model):
     """Returns how many entries of each weight are exactly zero at test time.
 
@@ -51,6 +55,7 @@ def zeros(model):
     }
 
 
+@checked()
 def sparsity(model):
     """Returns the share of the entries that is left out, in [0, 1].
 
@@ -76,6 +81,7 @@ def sparsity(model):
     return sum(removed) / sum(sizes)
 
 
+@checked(seed=checks.optional(checks.integer))
 def selected_masks(model, seed=None):
     """Returns what is kept of each weight.
 
@@ -99,6 +105,7 @@ def selected_masks(model, seed=None):
     return {name: mask for name, (_, mask) in _results(model, seed).items()}
 
 
+@checked(seed=checks.optional(checks.integer))
 def to_masked(model, seed=None):
     """Returns a model with masks of what was learned, its weights to train on.
 

@@ -3,8 +3,10 @@
 import inspect
 
 from kprune.runtime import checks, lookup, methods
+from kprune.runtime.doors import checked
 
 
+@checked(method=None, sparsity=None)
 def select(model, method, sparsity=None, *, seed=0, **options):
     """Returns a model whose weights are frozen, and a score of each is trained.
 

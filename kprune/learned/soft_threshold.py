@@ -9,9 +9,11 @@ from keras import ops
 from kprune.learned.reparametrize import choose, reparametrize
 from kprune.learned.reparametrized import Reparametrization
 from kprune.runtime import checks
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
+@checked()
 def soft_threshold(model, initial=-5.0, *, exclude=()):
     """Returns the model with a learned soft threshold on each weight (STR).
 

@@ -9,10 +9,12 @@ import tensorflow as tf
 
 from kprune.learned.freezing import freeze
 from kprune.learned.learned_mask import LearnedMask
-from kprune.runtime import seeds
+from kprune.runtime import checks, seeds
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
+@checked(rescale=checks.boolean, round_mask=checks.boolean)
 def supermask(
     model,
     *,

@@ -15,7 +15,15 @@ from kprune.learned import task_inference
 from kprune.learned.edge_popup import edge_popup
 from kprune.learned.selected import choices, wrappers
 from kprune.masking import cloning, weights, wrapping
-from kprune.runtime import array_files, checks, files, lookup, saved_models
+from kprune.runtime import (
+    array_files,
+    checks,
+    files,
+    fit_arguments,
+    lookup,
+    saved_models,
+)
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.scoring import losses
 
@@ -56,6 +64,7 @@ class SupermaskStack:
     True
     """
 
+    @checked(sparsity=checks.sparsity, scale_fan=checks.boolean)
     def __init__(
         self,
         model,
@@ -83,6 +92,7 @@ class SupermaskStack:
         """Names of the tasks, in the order of their training."""
         return list(self._states)
 
+    @checked(task=checks.string, data=fit_arguments.dataset)
     def train(
         self, task, data, *, epochs=1, loss=None, optimizer=None, verbose=0
     ):
@@ -130,6 +140,7 @@ class SupermaskStack:
             net = self.use(task)
             return {name: part.kept_mask() for name, _, part in choices(net)}
 
+    @checked(classes=checks.optional(checks.at_least(1)))
     def infer(self, x, rule="one_shot", *, classes=None):
         """Returns the name of the task that a batch is of.
 
@@ -161,6 +172,7 @@ class SupermaskStack:
 
         return self.tasks[choose(gradient, len(self._states))]
 
+    @checked()
     def predict(self, x, task=None, *, rule="one_shot", classes=None):
         """Returns the outputs for a batch.
 
@@ -173,6 +185,7 @@ class SupermaskStack:
             task = self.infer(x, rule, classes=classes)
         return self.use(task).predict(x, verbose=0)
 
+    @checked()
     def save(self, directory):
         """Writes the network and its tasks into a directory."""
         os.makedirs(directory, exist_ok=True)
@@ -186,6 +199,7 @@ class SupermaskStack:
         files.write_arrays(tasks, arrays)
 
     @classmethod
+    @checked()
     def load(cls, directory):
         """Returns the stack that `save` wrote into a directory.
 

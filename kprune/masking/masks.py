@@ -1,15 +1,23 @@
 """Dicts of masks: the one place that ranks, exact counts, save and load."""
 
 import dataclasses
+import functools
 import math
+import numbers
 from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 import tensorflow as tf
 
-from kprune.runtime import array_files, files
+from kprune.runtime import array_files, checks, files
+from kprune.runtime.doors import checked
 
+_NUMBERS = functools.partial(
+    checks.array, expected="an array of scores, numbers"
+)
+_WHOLE = checks.of_class(numbers.Integral, "an integer")
+_GENERATOR = checks.of_class(np.random.Generator, "a numpy.random.Generator")
 COUNTS = {
     "round": lambda kept, total: round(kept),
     "floor_keep": lambda kept, total: math.floor(kept),
@@ -17,7 +25,10 @@ COUNTS = {
     "floor_remove": lambda kept, total: total - math.floor(total - kept),
 }
 
+_RULE = checks.one_of(*COUNTS)
 
+
+@checked(total=checks.integer, sparsity=checks.within("[0, 1]"), rule=_RULE)
 def count_kept(total, sparsity, rule="round"):
     """Returns how many of `total` stay at a sparsity, as an exact integer.
 
@@ -37,6 +48,13 @@ def count_kept(total, sparsity, rule="round"):
     return COUNTS[rule]((1 - Fraction(sparsity)) * total, total)
 
 
+@checked(
+    sparsity=checks.optional(checks.within("[0, 1]")),
+    schedule=checks.of_function(2, "(progress, final)"),
+    progress=checks.within("[0, 1]"),
+    minimum=checks.optional(checks.integer),
+    rule=_RULE,
+)
 @dataclasses.dataclass(frozen=True)
 class Budget:
     """How many groups one round of pruning may keep.
@@ -56,16 +74,22 @@ class Budget:
     minimum: int | None = None
     rule: str = "round"
 
+    @checked(
+        total=checks.integer, sparsity=checks.optional(checks.within("[0, 1]"))
+    )
     def keep(self, total, sparsity=None):
         """Returns the number to keep of `total`, on the way to a sparsity
         (by default the one asked for)."""
         final = self.sparsity if sparsity is None else sparsity
         if self.progress >= 1:
             return count_kept(total, final, self.rule)
-        now = float(self.schedule(float(self.progress), final))
+        now = self.schedule(float(self.progress), final)
+        why = ", as the schedule gives it"
+        now = float(checks.number("schedule", now, "[0, 1]", why))
         return count_kept(total, min(now, final), self.rule)
 
 
+@checked(scores=_NUMBERS, k=_WHOLE, rng=_GENERATOR)
 def top_k(scores, k, rng):
     """Marks exactly the k highest scores.
 
@@ -100,9 +124,14 @@ def top_k(scores, k, rng):
     return kept.reshape(np.shape(scores))
 
 
+@checked(
+    parts=checks.sequence_of(_NUMBERS, "arrays of scores"), k=checks.at_least(1)
+)
 def kth_largest(parts, k):
     """Returns the k-th largest of the scores in several flat arrays, k >= 1;
     none may be NaN."""
+    size = sum(np.size(part) for part in parts)
+    checks.require(k <= size, "k", k, f"an integer <= {size}, of the scores")
     lows = [part.min() for part in parts if part.size]
     if np.isnan(lows).any():  # `min` is NaN if any entry is.
         raise ValueError("Scores hold NaN, which cannot be ranked.")
@@ -119,36 +148,63 @@ def kth_largest(parts, k):
     return joined[joined.size - k]
 
 
+@checked(weights=checks.dict_of(checks.array, "arrays"))
 def apply(masks, weights):
     """Returns the weights, a dict of tensors, with pruned entries at zero."""
+    names = {
+        n for n in weights if np.shape(masks.get(n)) != np.shape(weights[n])
+    }
+    if names:
+        raise ValueError(
+            "Expected a mask for each of the weights, of its shape. Received "
+            f"none that fits: {sorted(names)}"
+        )
     return {
         name: w
-        if masks[name].all()
+        if np.all(masks[name])
         else tf.where(masks[name], w, tf.zeros_like(w))
         for name, w in weights.items()
     }
 
 
+@checked(one=checks.masks, other=checks.masks)
 def overlap(one, other):
     """Returns the Jaccard index of two dicts of masks.
 
     |both kept| / |either kept|, over all weights together; 1 when equal.
     """
-    if set(one) != set(other):
-        raise ValueError(
-            "Expected two dicts of masks of the same weights. They differ in: "
-            f"{sorted(set(one) ^ set(other))}"
-        )
+    one, other = _alike(one, other)
     both = sum(int(np.count_nonzero(one[n] & other[n])) for n in one)
     either = sum(int(np.count_nonzero(one[n] | other[n])) for n in one)
     return both / either if either else 1.0
 
 
+@checked(one=checks.masks, other=checks.masks)
 def hamming(one, other):
     """Returns in how many entries two dicts of masks differ."""
+    one, other = _alike(one, other)
     return sum(int(np.count_nonzero(one[n] != other[n])) for n in one)
 
 
+def _alike(*several):
+    """Returns dicts of masks as booleans, of the same names and shapes."""
+    found = [
+        {name: np.asarray(mask, bool) for name, mask in masks.items()}
+        for masks in several
+    ]
+    first, second = (
+        {(name, mask.shape) for name, mask in masks.items()} for masks in found
+    )
+    if first != second:
+        differ = sorted({name for name, _ in first ^ second})
+        raise ValueError(
+            "Expected two dicts of masks of the same weights. They differ in: "
+            f"{differ}"
+        )
+    return found
+
+
+@checked(path=checks.file)
 def save(masks, path):
     """Writes a dict of masks to an .npz file, one bit per entry.
 
@@ -163,6 +219,7 @@ def save(masks, path):
     files.write_arrays(path, arrays)
 
 
+@checked(path=checks.file, max_bytes=checks.optional(checks.at_least(1)))
 def load(path, max_bytes=None):
     """Reads a dict of masks that `save` wrote.
 

@@ -11,7 +11,7 @@ import re
 import keras
 
 from kprune.masking import layouts
-from kprune.runtime import keras_internals, lookup
+from kprune.runtime import checks, keras_internals, lookup
 
 _NEVER = ("bias", "gamma", "beta", "scale", "alpha")  # Dense by convention.
 
@@ -70,6 +70,8 @@ def find(model, inside_wrapper=False):
     """
     if isinstance(model, View):
         return model
+    kind = keras.layers.Layer if inside_wrapper else keras.Model
+    checks.instance("model", model, kind, "a keras.Model")
     found, seen, taken = [], set(), set()
     root = None if inside_wrapper else model
     owners = _owners(model, "", {}, set(), rebuilt=inside_wrapper)
@@ -100,11 +102,7 @@ def find(model, inside_wrapper=False):
 
 def check_built(model):
     """Raises `ValueError` unless it is a Keras model that has its weights."""
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            "Expected `model` to be a keras.Model. "
-            f"Received: {type(model).__name__}"
-        )
+    checks.model("model", model)
     unbuilt = any(not layer.built for layer in model.layers)
     if not model.built or (unbuilt and not model.variables):
         raise ValueError(
@@ -180,7 +178,7 @@ def matching(pattern, names):
 
 def matched(pattern, names, what):
     """Returns the names of `matching`, or says which ones are near."""
-    found = matching(pattern, names)
+    found = isinstance(pattern, str) and matching(pattern, names)
     if not found:
         raise ValueError(lookup.unknown(pattern, names, what))
     return found

@@ -19,10 +19,12 @@ from kprune.masking import (
 from kprune.masking.masked import Masked, where
 from kprune.masking.subclassed_models import WrappedModel, replace_layers
 from kprune.runtime import keras_internals, lookup
+from kprune.runtime.doors import checked
 from kprune.runtime.renamed import taken_as
 
 
 @taken_as(live="keep_pruned_values")
+@checked()
 def wrap(
     model,
     inplace=False,
@@ -100,6 +102,7 @@ def wrap(
     return new
 
 
+@checked()
 def strip(model, prove=True):
     """Returns a plain Keras model with the masks folded into the weights.
 
@@ -152,6 +155,7 @@ def masked(model):
         yield
 
 
+@checked()
 def get_masks(model):
     """Returns the masks of a wrapped model.
 
@@ -179,6 +183,7 @@ def get_masks(model):
     return masks
 
 
+@checked()
 def set_masks(model, masks, optimizer=None):
     """Sets masks, zeroes what they prune, and the optimizer's state of it.
 

@@ -8,7 +8,7 @@ it have 1x1 convolutions there, which is 1% more weights in ResNet-20.
 
 import keras
 
-from kprune.models.inputs import check_positive, image, sized
+from kprune.models.inputs import KINDS, check_positive, image, sized
 from kprune.models.layers import (
     Layers,
     add,
@@ -20,9 +20,11 @@ from kprune.models.layers import (
     stable_scale,
 )
 from kprune.runtime import checks
+from kprune.runtime.doors import checked
 from kprune.runtime.lookup import choose
 
 
+@checked(**KINDS)
 def resnet_cifar(
     depth=20,
     classes=10,
@@ -62,9 +64,9 @@ def resnet_cifar(
     checks.require(fits, "depth", depth, "6 n + 2, such as 20, 32 or 56")
     add_shortcut = choose(shortcut, _SHORTCUTS, "shortcut")
     blocks = (depth - 2) // 6
-    layers = Layers(initializer, seed)
     scale = stable_scale(stable, 3 * blocks)
     inputs = image(input_shape)
+    layers = Layers(initializer, seed)
     x = norm_relu(layers.conv(inputs, 16 * width, 3, "conv1"), "", 1)
     for stage, block, stride in blocks_of([blocks] * 3):
         filters = 16 * width * 2 ** (stage - 1)

@@ -5,13 +5,15 @@ https://arxiv.org/abs/1803.03635
 
 import keras
 
-from kprune.models.inputs import check_positive, image, sized
+from kprune.models.inputs import KINDS, check_positive, image, sized
 from kprune.models.layers import Layers, max_pool
 from kprune.runtime import checks
+from kprune.runtime.doors import checked
 
 _PAIRS = (64, 128, 256)  # Filters of each pair of convolutions.
 
 
+@checked(**KINDS)
 def conv_net(
     depth,
     classes=10,
@@ -41,9 +43,9 @@ def conv_net(
     """
     check_positive(classes=classes, depth=depth)
     checks.require(depth in (2, 4, 6), "depth", depth, "2, 4 or 6")
-    layers = Layers(initializer, seed)
     pairs = depth // 2
     x = inputs = image(input_shape, smallest=2**pairs)
+    layers = Layers(initializer, seed)
     for pair, filters in enumerate(_PAIRS[:pairs], start=1):
         for index in (2 * pair - 1, 2 * pair):
             x = layers.conv(

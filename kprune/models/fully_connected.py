@@ -5,15 +5,15 @@ hidden layers of tanh, drawn from U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)).
 SET (Mocanu et al., 2018, https://arxiv.org/abs/1707.04780) has 4000-1000-4000.
 """
 
-from collections.abc import Iterable
-
 import keras
 
-from kprune.models.inputs import check_positive, vector
+from kprune.models.inputs import KINDS, check_positive, vector
 from kprune.models.layers import Layers
 from kprune.runtime import checks
+from kprune.runtime.doors import checked
 
 
+@checked(**KINDS)
 def fc(
     widths=(1000,),
     classes=10,
@@ -46,13 +46,12 @@ def fc(
     20337010
     """
     check_positive(classes=classes)
-    expected = "a sequence of positive integers"
-    checks.instance("widths", widths, Iterable, expected)
-    for width in (widths := tuple(widths)):
-        check_positive(widths=width)
-    constant = initializer == "fan_in_constant"
-    layers = Layers("fan_in_uniform" if constant else initializer, seed)
+    whole = checks.at_least(1)
+    widths = checks.sequence_of(whole, "positive integers")("widths", widths)
+    named = isinstance(initializer, str)
+    constant = named and initializer == "fan_in_constant"
     inputs, x = vector(input_shape)
+    layers = Layers("fan_in_uniform" if constant else initializer, seed)
     for index, width in enumerate(widths, start=1):
         x = layers.dense(x, width, f"fc{index}", activation)
     outputs = layers.dense(x, classes, f"fc{len(widths) + 1}")

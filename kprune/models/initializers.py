@@ -10,6 +10,7 @@ import zlib
 import keras
 
 from kprune.runtime.lookup import unknown
+from kprune.runtime.words import shown
 
 _PAPERS = {
     "kaiming_normal": (2.0, "fan_in", "untruncated_normal"),
@@ -61,7 +62,7 @@ def get(identifier):
     raise ValueError(
         unknown(identifier, names(), "initializer")
         + " Initializers of Keras will do as well, by name or as objects."
-        f" Received: initializer={identifier!r}"
+        f" Received: initializer={shown(identifier)}"
     )
 
 

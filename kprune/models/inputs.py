@@ -2,7 +2,8 @@
 
 import keras
 
-from kprune.runtime import checks
+from kprune.models import initializers
+from kprune.runtime import checks, seeds
 
 
 def image(input_shape, smallest=1):
@@ -23,6 +24,36 @@ def vector(input_shape):
     checks.require(shape, "input_shape", input_shape, expected)
     inputs = keras.Input(shape, name="input")
     return inputs, keras.layers.Flatten(name="flatten")(inputs)
+
+
+def _activation(name, value):
+    """Returns the activation of a layer, by name or a function."""
+    try:
+        known = callable(keras.activations.get(value))
+    except Exception:
+        known = False
+    known = known and not isinstance(value, type)
+    expected = "an activation, a name that Keras knows or a function"
+    return checks.require(known, name, value, expected)
+
+
+def _initializer(name, value):
+    """Returns the initializer of the kernels of a model, which `get` knows."""
+    if not isinstance(value, str) or value != "fan_in_constant":  # Of `fc`.
+        with seeds.untouched():  # Keras draws a seed for it.
+            initializers.get(value)
+    return value
+
+
+# Of the functions that build models.
+KINDS = {
+    "activation": _activation,
+    "conv_bias": checks.boolean,
+    "initializer": _initializer,
+    "name": checks.optional(checks.string),
+    "seed": checks.optional(checks.integer),
+    "stable": checks.boolean,
+}
 
 
 def check_positive(**sizes):
@@ -55,6 +86,8 @@ def sized(build, name, *sizes, classes=10, **defaults):
 
 def _sizes(shape):
     """Returns positive integers as a tuple; an empty one if it is none."""
+    if hasattr(shape, "__next__"):  # It may have no end.
+        return ()
     try:
         return tuple(int(checks.integer("size", n, 1)) for n in shape)
     except (TypeError, ValueError):

@@ -6,10 +6,12 @@ http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf
 import keras
 
 from kprune.models.fully_connected import fc
-from kprune.models.inputs import check_positive, image, sized
+from kprune.models.inputs import KINDS, check_positive, image, sized
 from kprune.models.layers import Layers, max_pool
+from kprune.runtime.doors import checked
 
 
+@checked(**KINDS)
 def lenet5(
     classes=10,
     *,
@@ -36,9 +38,9 @@ def lenet5(
     431080
     """
     check_positive(classes=classes)
-    layers = Layers(initializer, seed)
     # 16 is the least that leaves a pixel: 16 - 4 = 12 -> 6 - 4 = 2 -> 1.
     x = inputs = image(input_shape, smallest=16)
+    layers = Layers(initializer, seed)
     for index, filters in enumerate((20, 50), start=1):
         x = layers.conv(
             x,

@@ -9,7 +9,7 @@ ResNets of 16, 32 and 64 filters see `cifar_resnet`.
 
 import keras
 
-from kprune.models.inputs import check_positive, image, sized
+from kprune.models.inputs import KINDS, check_positive, image, sized
 from kprune.models.layers import (
     Layers,
     add,
@@ -23,9 +23,11 @@ from kprune.models.layers import (
     stable_scale,
 )
 from kprune.runtime import checks
+from kprune.runtime.doors import checked
 from kprune.runtime.lookup import choose
 
 
+@checked(**KINDS)
 def resnet(
     depth,
     classes=10,
@@ -64,9 +66,9 @@ def resnet(
     checks.require(depth in _DEPTHS, "depth", depth, expected)
     add_stem, default_shape = choose(stem, _STEMS, "stem")
     add_branch, growth, blocks = _DEPTHS[depth]
-    layers = Layers(initializer, seed)
     scale = stable_scale(stable, sum(blocks))
     inputs = image(default_shape if input_shape is None else input_shape)
+    layers = Layers(initializer, seed)
     x = add_stem(layers, inputs)
     for stage, block, stride in blocks_of(blocks):
         filters = 64 * 2 ** (stage - 1)

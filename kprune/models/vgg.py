@@ -10,9 +10,10 @@ biases; GraSP and FORCE do not.
 import keras
 
 from kprune.models.initializers import derived_seed
-from kprune.models.inputs import check_positive, image, sized
+from kprune.models.inputs import KINDS, check_positive, image, sized
 from kprune.models.layers import Layers, max_pool, norm_relu
 from kprune.runtime import checks
+from kprune.runtime.doors import checked
 from kprune.runtime.lookup import choose
 
 _FILTERS = (64, 128, 256, 512, 512)  # Of the convolutions of each block.
@@ -24,6 +25,7 @@ _CONVS = {  # How many there are in each block, by depth.
 }
 
 
+@checked(**KINDS)
 def vgg(
     depth,
     classes=10,
@@ -61,8 +63,8 @@ def vgg(
     expected = f"one of {sorted(_CONVS)}"
     checks.require(depth in _CONVS, "depth", depth, expected)
     pools, add_head = choose(head, _HEADS, "head")
-    layers = Layers(initializer, seed)
     x = inputs = image(input_shape, smallest=2**pools)
+    layers = Layers(initializer, seed)
     for block, (filters, convs) in enumerate(
         zip(_FILTERS, _CONVS[depth], strict=True), start=1
     ):

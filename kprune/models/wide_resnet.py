@@ -8,7 +8,7 @@ for ImageNet and has them after, is in `resnet`.
 
 import keras
 
-from kprune.models.inputs import check_positive, image, sized
+from kprune.models.inputs import KINDS, check_positive, image, sized
 from kprune.models.layers import (
     Layers,
     add,
@@ -17,8 +17,10 @@ from kprune.models.layers import (
     stable_scale,
 )
 from kprune.runtime import checks
+from kprune.runtime.doors import checked
 
 
+@checked(**KINDS)
 def wrn(
     depth=16,
     width=4,
@@ -53,9 +55,9 @@ def wrn(
     fits = depth >= 10 and depth % 6 == 4
     checks.require(fits, "depth", depth, "6 n + 4, such as 16, 22 or 28")
     blocks = (depth - 4) // 6
-    layers = Layers(initializer, seed)
     scale = stable_scale(stable, 3 * blocks)
     inputs = image(input_shape)
+    layers = Layers(initializer, seed)
     x = layers.conv(inputs, 16, 3, "conv1")
     for stage, block, stride in blocks_of([blocks] * 3):
         filters = 16 * width * 2 ** (stage - 1)

@@ -34,7 +34,8 @@ class Chain:
     pruners: tuple
 
     def __post_init__(self):
-        pruners = tuple(self.pruners)
+        listed = isinstance(self.pruners, list | tuple)
+        pruners = tuple(self.pruners) if listed else ()
         fit = pruners and all(isinstance(one, Pruner) for one in pruners)
         expected = "one or more of kprune.Pruner"
         checks.require(fit, "pruners", self.pruners, expected)

@@ -1,18 +1,25 @@
 """The two calls: `prune` a model, or `score` its weights."""
 
+from contextlib import nullcontext
+
 import keras
 
 from kprune.masking import weights, wrapping
+from kprune.masking.undoing import undone_on_error
 from kprune.pruning import criteria, recipes, scope
 from kprune.pruning import target as targets
 from kprune.pruning.ranking import scores_by
 from kprune.runtime import checks, distribution, user_warnings
+from kprune.runtime.doors import checked
 from kprune.runtime.renamed import renamed
 from kprune.scoring import config
 from kprune.scoring.objective import Objective
 
 
 @renamed(**config.WAYS)
+@checked(
+    method=None, on_collapse=None, min_kept=checks.optional(checks.integer)
+)
 def prune(
     model,
     method="magnitude",
@@ -97,7 +104,8 @@ def prune(
     view = wrapping.check_model(model)
     notes = scope.left_out(view, grain, pruner.exclude)
     scoring = config.get(scoring, pruner.scoring)
-    objective = Objective(view, data, loss, scoring, seed=seed, exclude=notes)
+    exclude = tuple(notes)
+    objective = Objective(view, data, loss, scoring, seed=seed, exclude=exclude)
     if not objective.weights:
         raise ValueError(
             "Nothing is left to prune. Expected at least one weight that is "
@@ -114,16 +122,19 @@ def prune(
     )
     asked = f"target {target}" if target else f"sparsity {sparsity}"
     _answer_collapse(masks, asked, on_collapse)
-    wrapped = wrapping.wrap(view, inplace=inplace, prove=prove)
-    view = weights.find(wrapped)
-    wrapping.set_masks(view, masks)
-    wrapping.set_notes(view, notes)
-    if pruner.after_pruning is not None:
-        pruner.after_pruning(wrapped, seed)
+    undone = undone_on_error(view.model) if inplace else nullcontext()
+    with undone:
+        wrapped = wrapping.wrap(view, inplace=inplace, prove=prove)
+        view = weights.find(wrapped)
+        wrapping.set_masks(view, masks)
+        wrapping.set_notes(view, notes)
+        if pruner.after_pruning is not None:
+            pruner.after_pruning(wrapped, seed)
     return wrapped
 
 
 @renamed(**config.WAYS)
+@checked(method=None)
 def score(
     model,
     method="magnitude",

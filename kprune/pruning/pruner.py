@@ -13,6 +13,7 @@ from kprune.masking.masks import COUNTS, Budget
 from kprune.pruning import allocation, criteria, granularity, schedules
 from kprune.pruning.ranking import as_arrays, rank
 from kprune.runtime import checks, lookup
+from kprune.runtime.doors import checked
 from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
 from kprune.scoring import config
@@ -76,9 +77,17 @@ class Pruner:
 
     def __post_init__(self):
         checks.integer("rounds", self.rounds, 1)
-        known = self.recover in (False, True, "zeros")
+        known = isinstance(self.recover, bool) or (
+            isinstance(self.recover, str) and self.recover == "zeros"
+        )
         checks.require(known, "recover", self.recover, "a boolean, or 'zeros'")
-        scoring = self.scoring and config.get(self.scoring)
+        checks.boolean("fresh_batches", self.fresh_batches)
+        if self.after_pruning is not None:
+            takes = 2, "(model, seed)"
+            checks.function("after_pruning", self.after_pruning, *takes)
+        scoring = self.scoring
+        if scoring is not None:
+            scoring = config.get(scoring)
         object.__setattr__(self, "scoring", scoring)
         exclude = checks.patterns("exclude", self.exclude)
         object.__setattr__(self, "exclude", exclude)
@@ -91,6 +100,8 @@ class Pruner:
 
     def with_axes(self, **axes):
         """Returns this pruner with some of its fields replaced."""
+        known = [field.name for field in dataclasses.fields(self)]
+        lookup.check_options(axes, known, "a Pruner")
         return dataclasses.replace(self, **axes)
 
     @property
@@ -113,6 +124,14 @@ class Pruner:
         criterion, options = criteria.on_channels(criterion)
         return criterion, granularity.Channel(**options)
 
+    @checked(
+        sparsity=None,
+        min_kept=checks.optional(checks.integer),
+        objective=checks.with_attributes(
+            "a kprune.Objective", "watched", "masks", "weights"
+        ),
+        target=None,
+    )
     def masks(self, objective, sparsity, min_kept=None, verbose=0, target=None):
         """Returns all rounds' masks, booleans by weight. Changes nothing.
 

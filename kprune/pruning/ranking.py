@@ -1,12 +1,13 @@
 """The groups of one round, scored: which are kept, for any budget."""
 
 import dataclasses
+import numbers
 from collections.abc import Callable
 
 import numpy as np
 
 from kprune.masking.masks import top_k
-from kprune.runtime import seeds, user_warnings
+from kprune.runtime import checks, seeds, user_warnings
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,13 +57,7 @@ class Ranking:
             tell: Whether to warn where much is drawn among equal scores.
         """
         budget = self.with_minimum(budget)
-        counts = self.allocate(
-            self.groups,
-            {name: live.size for name, live in self.live.items()},
-            {name: self.grouping.shape(name) for name in self.groups},
-            budget,
-            seeds.stream(self.seed, "allocation", self.number),
-        )
+        counts = self._counts(budget)
         chosen, drawn = {}, 0
         last = tell and budget.progress >= 1
         for name, scores in self.groups.items():
@@ -75,6 +70,22 @@ class Ranking:
             chosen[name][self.live[name]] = kept.ravel()
         _tell_of_draws(drawn, sum(counts.values()))
         return self.grouping.masks(chosen, self.alive)
+
+    def _counts(self, budget):
+        """Returns how many groups of each family stay, as allocated."""
+        counts = self.allocate(
+            self.groups,
+            {name: live.size for name, live in self.live.items()},
+            {name: self.grouping.shape(name) for name in self.groups},
+            budget,
+            seeds.stream(self.seed, "allocation", self.number),
+        )
+        whole = isinstance(counts, dict) and all(
+            isinstance(counts.get(name), numbers.Integral)
+            for name in self.groups
+        )
+        expected = "an integer for each of the weights it was given, by name"
+        return checks.require(whole, "allocation", counts, expected)
 
 
 def rank(grouping, allocate, scores, alive, seed, number):
@@ -115,8 +126,13 @@ def scores_by(criterion, objective):
 
 def as_arrays(scores, layouts):
     """Returns the scores of weights by name, if they fit their shapes."""
-    found = {n: np.asarray(scores[n]) for n in layouts if n in scores}
+    by_name = isinstance(scores, dict)
+    expected = "a dict of scores, arrays by weight name, of the criterion"
+    checks.require(by_name, "scores", scores, expected)
+    found = {n: scores[n] for n in layouts if n in scores}
     for name, array in found.items():
+        array = checks.array(f"scores[{name!r}]", array)
+        found[name] = array = np.asarray(array)
         if array.shape != layouts[name].shape:
             raise ValueError(
                 f"The scores of {name!r} have the wrong shape. Expected "

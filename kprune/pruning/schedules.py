@@ -8,19 +8,30 @@ import functools
 import inspect
 import math
 
-from kprune.runtime import lookup
+from kprune.runtime import checks, lookup
+from kprune.runtime.doors import checked
+
+_NUMBERS = {
+    "progress": checks.within("[0, 1]"),
+    "final": checks.within("[0, 1]", ", a sparsity"),
+    "initial": checks.within("[0, 1]", ", a sparsity"),
+}
+_POSITIVE = checks.within("(0, inf)")
 
 
+@checked(**_NUMBERS)
 def one_shot(progress, final, initial=0.0):
     """All at once: `final` as soon as there is any progress."""
     return final if progress > 0 else initial
 
 
+@checked(**_NUMBERS)
 def linear(progress, final, initial=0.0):
     """Equal steps of sparsity: s = initial + (final - initial) p."""
     return initial + (final - initial) * progress
 
 
+@checked(**_NUMBERS)
 def exponential(progress, final, initial=0.0):
     """Equal factors of density: 1 - s = (1 - initial)^(1-p) (1 - final)^p.
 
@@ -30,6 +41,7 @@ def exponential(progress, final, initial=0.0):
     return 1 - (1 - initial) ** (1 - progress) * (1 - final) ** progress
 
 
+@checked(**_NUMBERS, power=_POSITIVE)
 def cubic(progress, final, initial=0.0, power=3):
     """Fast, then slow: s = final + (initial - final) (1 - p)^3.
 
@@ -44,11 +56,13 @@ def cubic(progress, final, initial=0.0, power=3):
     return final + (initial - final) * (1 - progress) ** power
 
 
+@checked(**_NUMBERS)
 def cosine(progress, final, initial=0.0):
     """Slow, fast, slow: s = final + (initial - final) (1 + cos(pi p)) / 2."""
     return final + (initial - final) * (1 + math.cos(math.pi * progress)) / 2
 
 
+@checked(**_NUMBERS, midpoint=checks.number, width=_POSITIVE)
 def sigmoid(progress, final, initial=0.0, midpoint=0.5, width=0.1):
     """An S curve: sigma((p - midpoint) / width), scaled to reach both ends.
 
@@ -65,10 +79,23 @@ def sigmoid(progress, final, initial=0.0, midpoint=0.5, width=0.1):
     def curve(p):
         return _logistic((p - midpoint) / width)
 
-    share = (curve(progress) - curve(0)) / (curve(1) - curve(0))
+    rise = curve(1) - curve(0)
+    if rise == 0:
+        raise ValueError(
+            "Expected a `midpoint` and a `width` of which the curve rises from "
+            f"0 to 1. Received: midpoint={midpoint}, width={width}"
+        )
+    share = (curve(progress) - curve(0)) / rise
     return initial + (final - initial) * share
 
 
+@checked(
+    epoch=checks.number,
+    epochs=checks.at_least(1),
+    alpha=checks.within("[0, 100]"),
+    beta=checks.number,
+    gamma=_POSITIVE,
+)
 def asni(epoch, epochs, alpha=98.0, beta=0.5, gamma=5.0):
     """Returns the sparsity that ASNI prunes to after an epoch.
 
@@ -118,7 +145,8 @@ def get(identifier, **options):
         ValueError: If there is no such schedule or option.
     """
     if callable(identifier):
-        schedule = identifier
+        takes = 2, "(progress, final)"
+        schedule = checks.function("schedule", identifier, *takes)
     else:
         schedule = lookup.choose(identifier, _ALL, "schedule")
     if not options:

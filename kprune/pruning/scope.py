@@ -60,7 +60,7 @@ def sparsity_of(grain, sparsity):
         ValueError: If it is none, or not the one that is fixed.
     """
     fixed = grain.sparsity
-    found = checks.sparsity(fixed if sparsity is None else sparsity)
+    found = checks.sparsity("sparsity", fixed if sparsity is None else sparsity)
     if fixed is not None and not math.isclose(found, fixed):
         raise ValueError(
             f"{grain} fixes the sparsity at {fixed}. "

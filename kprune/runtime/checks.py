@@ -1,9 +1,20 @@
-"""Checks of arguments: each returns the value, or raises one sentence."""
+"""Checks of arguments: each returns the value, or raises one sentence.
 
+The first arguments of all are the name of the argument and its value, so that
+`doors.checked` takes them as they are, or as a `functools.partial`.
+"""
+
+import functools
+import inspect
 import math
 import numbers
+import os
+
+import keras
+import numpy as np
 
 from kprune.runtime import lookup
+from kprune.runtime.words import shown
 
 
 def invalid(name, value, expected):
@@ -16,7 +27,7 @@ def invalid(name, value, expected):
     """
     return ValueError(
         f"Invalid value for argument `{name}`. Expected {expected}. "
-        f"Received: {name}={value!r}"
+        f"Received: {name}={shown(value)}"
     )
 
 
@@ -32,6 +43,11 @@ def integer(name, value, least=0, why=""):
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     expected = f"an integer >= {least}{why}"
     return require(whole and value >= least, name, value, expected)
+
+
+def at_least(least, why=""):
+    """Returns the check of a whole number >= `least`."""
+    return functools.partial(integer, least=least, why=why)
 
 
 def is_number(value):
@@ -60,6 +76,11 @@ def number(name, value, interval="(-inf, inf)", why=""):
     return require(inside, name, value, f"{_described(low, interval)}{why}")
 
 
+def within(interval, why=""):
+    """Returns the check of a number in an interval, as of `number`."""
+    return functools.partial(number, interval=interval, why=why)
+
+
 def _described(low, interval):
     """Returns an interval in words, where words are shorter."""
     if not interval.endswith("inf)"):
@@ -69,7 +90,7 @@ def _described(low, interval):
     return f"a number {'>=' if interval[0] == '[' else '>'} {low:g}"
 
 
-def sparsity(value, name="sparsity"):
+def sparsity(name, value):
     """Returns the share to remove, a number in [0, 1)."""
     return number(name, value, "[0, 1)", ", the share to remove")
 
@@ -85,6 +106,228 @@ def choice(name, value, choices):
 def instance(name, value, kinds, expected):
     """Returns an object of one of some classes."""
     return require(isinstance(value, kinds), name, value, expected)
+
+
+def one_of(*choices):
+    """Returns the check of one of some strings, or `None`, as of `choice`."""
+    return functools.partial(choice, choices=choices)
+
+
+def optional(check):
+    """Returns a check that takes `None` too."""
+
+    def checked(name, value):
+        return None if value is None else check(name, value)
+
+    return checked
+
+
+def of_class(kinds, expected):
+    """Returns the check of an object of one of some classes."""
+    return functools.partial(instance, kinds=kinds, expected=expected)
+
+
+def with_attributes(expected, *attributes):
+    """Returns the check of an object that has some attributes."""
+
+    def check(name, value):
+        known = all(hasattr(value, one) for one in attributes)
+        known = known and not isinstance(value, type)
+        return require(known, name, value, expected)
+
+    return check
+
+
+def boolean(name, value):
+    """Returns a boolean."""
+    return instance(name, value, bool | np.bool_, "True or False")
+
+
+def string(name, value):
+    """Returns a string that is not empty."""
+    words = isinstance(value, str) and value and "\0" not in value
+    return require(words, name, value, "a string that is not empty")
+
+
+def verbose(name, value):
+    """Returns how much to show, as Keras' `fit` takes it."""
+    known = isinstance(value, str) and value == "auto"
+    whole = isinstance(value, numbers.Integral) and value in (0, 1, 2)
+    return require(known or whole, name, value, '"auto", 0, 1 or 2')
+
+
+def path(name, value):
+    """Returns a path: of a file or a directory, or of neither yet."""
+    try:
+        text = os.fspath(value) if isinstance(value, str | os.PathLike) else ""
+    except TypeError:
+        text = ""
+    words = isinstance(text, str) and text and "\0" not in text
+    require(words, name, value, "a path, a string or a pathlib.Path")
+    return value
+
+
+def file(name, value):
+    """Returns the path of a file, which may be there or not."""
+    path(name, value)
+    expected = "the path of a file, where no directory is"
+    return require(not os.path.isdir(value), name, value, expected)
+
+
+def directory(name, value):
+    """Returns the path of a directory, which may be there or not."""
+    path(name, value)
+    expected = "the path of a directory, where no file is"
+    return require(not os.path.isfile(value), name, value, expected)
+
+
+# They can be called, and are no functions of what kprune gives them.
+_NO_FUNCTIONS = (
+    type,
+    keras.layers.Layer,
+    keras.losses.Loss,
+    keras.metrics.Metric,
+)
+
+
+def function(name, value, count=None, takes=""):
+    """Returns a function, of at least so many arguments by position.
+
+    Args:
+        name, value: As for `invalid`.
+        count: Integer, with how many it is called, or `None` if any will do.
+        takes: String, what these are, such as `"(model, seed)"`.
+    """
+    expected = f"a function of {takes}" if takes else "a function"
+    plain = callable(value) and not isinstance(value, _NO_FUNCTIONS)
+    require(plain, name, value, expected)
+    if count is not None:
+        require(can_take(value, count), name, value, expected)
+    return value
+
+
+def of_function(count, takes):
+    """Returns the check of a function of some arguments, as of `function`."""
+    return functools.partial(function, count=count, takes=takes)
+
+
+def can_take(function, count):
+    """Whether a function can be called with so many arguments by position."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # Built in, and does not tell.
+        return True
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
+
+
+def model(name, value):
+    """Returns a Keras model, or a view of the weights of one."""
+    known = isinstance(getattr(value, "model", value), keras.Model)
+    return require(known, name, value, "a keras.Model")
+
+
+def layer(name, value):
+    """Returns a Keras layer, such as a model."""
+    return instance(name, value, keras.layers.Layer, "a Keras layer")
+
+
+def optimizer(name, value):
+    """Returns an optimizer, an object."""
+    kind = keras.optimizers.Optimizer
+    return instance(name, value, kind, "a Keras optimizer, an object")
+
+
+def callbacks(name, value):
+    """Returns the callbacks of a training, a list; `None` is none."""
+    listed = isinstance(value, list | tuple | None)
+    kind = keras.callbacks.Callback
+    fits = listed and all(isinstance(one, kind) for one in value or ())
+    require(fits, name, value, "a list of Keras callbacks")
+    return list(value or ())
+
+
+def dict_of(check, what):
+    """Returns the check of a dict from names to what passes another check.
+
+    Args:
+        check: A function of (name, value).
+        what: String, what they are, such as `"masks"`.
+    """
+
+    def checked(name, value):
+        by_name = isinstance(value, dict) and all(
+            isinstance(key, str) for key in value
+        )
+        require(by_name, name, value, f"a dict from names to {what}")
+        for key, one in value.items():
+            check(f"{name}[{key!r}]", one)
+        return value
+
+    return checked
+
+
+def sequence_of(check, what):
+    """Returns the check of a list or tuple of what passes another check."""
+
+    def checked(name, value):
+        listed = isinstance(value, list | tuple | range)
+        listed = listed or (isinstance(value, np.ndarray) and value.ndim > 0)
+        require(listed, name, value, f"a list of {what}")
+        for place, one in enumerate(value):
+            check(f"{name}[{place}]", one)
+        return value
+
+    return checked
+
+
+def array(name, value, kinds="biuf", expected="an array of numbers"):
+    """Returns an array or a tensor of numbers, or what NumPy makes one of.
+
+    Args:
+        name, value: As for `invalid`.
+        kinds: String of the kinds of dtype that will do.
+        expected: String, as for `invalid`.
+    """
+    found = value
+    if not hasattr(value, "dtype") or not hasattr(value, "shape"):
+        try:
+            found = np.asarray(value)
+        except Exception:
+            found = None
+    fits = found is not None and _kind(found.dtype) in kinds
+    require(fits, name, value, expected)
+    return found
+
+
+def _kind(dtype):
+    """Returns the kind of a dtype; bfloat16 and its like are floats too."""
+    dtype = np.dtype(getattr(dtype, "as_numpy_dtype", dtype))
+    return "f" if "bfloat16" in dtype.name else dtype.kind
+
+
+def mask(name, value):
+    """Returns a mask as a boolean array; its dtype may be another."""
+    expected = "a mask, a boolean array (True = kept) or one of 0 and 1 alone"
+    found = array(name, value, "biuf", expected)
+    found = np.asarray(found)
+    if found.dtype != bool:
+        require(np.isin(found, (0, 1)).all(), name, value, expected)
+    return found.astype(bool)
+
+
+masks = dict_of(mask, "masks, as kprune.get_masks gives")
+arrays = dict_of(array, "arrays")
+
+
+def model_or_masks(name, value):
+    """Returns a Keras model, or a dict of masks."""
+    expected = "a keras.Model, or a dict of masks"
+    instance(name, value, keras.Model | dict, expected)
+    return masks(name, value) if isinstance(value, dict) else value
 
 
 def patterns(name, value):

@@ -2,6 +2,8 @@
 
 import difflib
 
+from kprune.runtime.words import shown
+
 
 def choose(name, choices, what):
     """Returns `choices[name]`, or says which names are near.
@@ -16,10 +18,13 @@ def choose(name, choices, what):
 def unknown(name, names, what):
     """Returns the text of the error for a name that is not one of `names`."""
     names = sorted(map(str, names))
-    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    near = []
+    if isinstance(name, str):
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     return (
-        f"Unknown {what}: {name!r}.{hint} Expected one of: {', '.join(names)}."
+        f"Unknown {what}: {shown(name)}.{hint} "
+        f"Expected one of: {', '.join(names)}."
     )
 
 

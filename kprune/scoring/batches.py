@@ -12,7 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.runtime import disk_list, examples, seeds
+from kprune.runtime import checks, disk_list, examples, fit_arguments, seeds
+from kprune.runtime.doors import checked
 
 DEFAULT_BATCH_SIZE = 128
 _MOST = 100_000
@@ -87,6 +88,7 @@ def size(batch):
     return examples.count(keras.tree.flatten(batch[0])[0])
 
 
+@checked(data=fit_arguments.finite_data, per_class=checks.at_least(1))
 def class_balanced(data, per_class, seed=0):
     """Draws `per_class` examples of each class without replacement, shuffled.
 

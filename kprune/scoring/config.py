@@ -70,7 +70,8 @@ class ScoringConfig:
     added_losses: bool = False
 
     def __post_init__(self):
-        checks.instance("added_losses", self.added_losses, bool, "a boolean")
+        checks.boolean("added_losses", self.added_losses)
+        checks.boolean("dropout", self.dropout)
         for name, choices in _CHOICES.items():
             checks.choice(name, getattr(self, name), choices)
         for name in ("batches", "batch_size", "per_class"):
@@ -95,6 +96,8 @@ class ScoringConfig:
 
     def merge(self, base):
         """Returns `base` with this config's fields that are not default."""
+        expected = "a kprune.ScoringConfig"
+        checks.instance("base", base, ScoringConfig, expected)
         changed = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)

@@ -11,17 +11,23 @@ import numpy as np
 import tensorflow as tf
 
 from kprune.masking import weights
-from kprune.runtime import keras_internals, seeds
+from kprune.runtime import checks, keras_internals, seeds
+from kprune.runtime.doors import checked
 from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
+from kprune.scoring import config, synaptic_flow
 from kprune.scoring import data as scoring_data
-from kprune.scoring import synaptic_flow
 from kprune.scoring.batches import size
-from kprune.scoring.config import WAYS, ScoringConfig
 from kprune.scoring.network import Network, check_finite
 
+_POINT = {
+    "weights": checks.arrays,
+    "temperature": checks.optional(checks.within("(0, inf)")),
+}
 
-@renamed(probe=WAYS["probe"])
+
+@renamed(probe=config.WAYS["probe"])
+@checked(scoring=None)
 class Objective:
     """The loss of a model on the scoring batches, as a function of weights.
 
@@ -40,10 +46,11 @@ class Objective:
             of batches. `None` makes a synthetic batch, with a warning.
         loss: As `compile` takes it. Defaults to the compiled loss, else to
             the cross-entropy that fits the outputs, with a warning.
-        scoring: A `kprune.ScoringConfig`: which batches, and how they are
-            looked at.
+        scoring: A `kprune.ScoringConfig`, or a dict of its fields: which
+            batches, and how they are looked at.
         seed: Integer >= 0, for synthetic data and random scores.
-        exclude: Names of prunable weights to leave out.
+        exclude: Names of prunable weights or layers, or regular expressions,
+            to leave out.
 
     Attributes:
         weights: Dict from name to the values of each prunable weight, float32
@@ -62,13 +69,17 @@ class Objective:
         view = weights.find(model)
         self.model = view.model
         self.seed = seed
-        self.scoring = scoring or ScoringConfig()
+        self.scoring = config.get(scoring)
         self.progress = Progress()
         self._data = data
         self._loss_argument = loss
         self._places = None
         self._shared = {}
-        self._network = Network(view, exclude, self.scoring.precision)
+        found, left_out = weights.prunable(view), set()
+        for pattern in checks.patterns("exclude", exclude):
+            what = "weight in `exclude`"
+            left_out.update(weights.matched(pattern, found, what))
+        self._network = Network(view, left_out, self.scoring.precision)
         self.layouts = self._network.layouts
         self.weights = self._network.weights
         self.others = self._network.others
@@ -82,6 +93,8 @@ class Objective:
             *places: Numbers of the batches, in the order of the data. After
                 the last batch comes the first.
         """
+        for place in places:
+            checks.integer("places", place, 0, ", the number of a batch")
         view = copy.copy(self)
         view._places = places
         return view
@@ -92,6 +105,7 @@ class Objective:
         view.progress = progress
         return view
 
+    @checked(**_POINT)
     def value(self, weights, temperature=None):
         """Returns the mean loss over the scoring batches, a scalar.
 
@@ -100,6 +114,7 @@ class Objective:
         (value,) = self._mean("value", weights, temperature)
         return value
 
+    @checked(**_POINT)
     def gradient(self, weights, temperature=None):
         """Returns the mean gradient of the loss over the scoring batches.
 
@@ -115,6 +130,7 @@ class Objective:
         """
         return self._named("gradient", weights, temperature)
 
+    @checked(**_POINT, function=checks.of_function(1, "a dict of gradients"))
     def saliency(self, weights, function, temperature=None):
         """Returns a function of the gradient, as the scoring config reduces it.
 
@@ -137,6 +153,7 @@ class Objective:
             scores = part
         return scores
 
+    @checked(**_POINT, vector=checks.optional(checks.arrays))
     def hvp(self, weights, vector=None, temperature=None):
         """Returns the mean Hessian-vector product over the same batches.
 
@@ -164,6 +181,7 @@ class Objective:
         product = self._named("hvp", weights, temperature, unit)
         return {name: norm * p for name, p in product.items()}
 
+    @checked(**_POINT)
     def squared_gradient(self, weights, temperature=None):
         """Returns the mean over the *examples* of the squared gradient.
 
@@ -191,6 +209,7 @@ class Objective:
             )
         return self._named("squares", weights, temperature)
 
+    @checked(**_POINT)
     def hessian(self, weights, temperature=None):
         """Returns the whole Hessian, a matrix over all prunable entries in
         the order of `weights`. For small networks: n Hessian-vector products
@@ -203,6 +222,7 @@ class Objective:
         parts = self._mean("hessian", weights, temperature)
         return np.concatenate([np.asarray(p) for p in parts], axis=1)
 
+    @checked(**_POINT)
     def flow_scores(self, weights, masks):
         """Returns SynFlow's scores (`synaptic_flow.Flow.scores`)."""
         return self._flow.scores(weights, masks)
@@ -229,6 +249,8 @@ class Objective:
 
     def _mean(self, kind, weights, temperature, vector=None):
         names = self._names_of(weights)
+        if vector is not None:
+            self._names_of(vector)
         values = [tf.convert_to_tensor(weights[name]) for name in names]
         vectors = [
             tf.convert_to_tensor(vector[n]) for n in (names if vector else [])
@@ -265,6 +287,8 @@ class Objective:
                 "Expected `weights` to have exactly the prunable weights, or "
                 f"all of `others` too. Missing or unknown: {sorted(missing)}"
             )
+        for name in names:
+            _check_shape(name, weights[name], {**self.weights, **self.others})
         return names
 
     @property
@@ -316,3 +340,11 @@ class Objective:
         if name not in self._shared:
             self._shared[name] = make()
         return self._shared[name]
+
+
+def _check_shape(name, value, weights):
+    expected, received = tuple(weights[name].shape), tuple(np.shape(value))
+    if expected != received:
+        raise ValueError(
+            f"Expected {name!r} of shape {expected}. Received: {received}"
+        )

@@ -9,11 +9,20 @@ import re
 import numpy as np
 
 from kprune.masking import weights, wrapping
+from kprune.runtime import checks
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 _BLOCK = r"stage(\d+)_block(\d+)"
 
 
+@checked(
+    ticket=checks.model,
+    blocks=checks.optional(
+        checks.of_class(dict, "a dict from stages to lists")
+    ),
+    pattern=checks.string,
+)
 def elastic(ticket, model, blocks=None, pattern=_BLOCK):
     """Stretches or squeezes a ticket to a network of other depth.
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from kprune.masking import weights
 from kprune.runtime import checks
+from kprune.runtime.doors import checked
 
 _CONVOLUTIONS = (
     keras.layers.Conv1D,
@@ -22,6 +23,7 @@ _CONVOLUTIONS = (
 )
 
 
+@checked(dense=checks.within("(0, 1)"), convolution=checks.within("(0, 1)"))
 def layer_fractions(model, dense=0.2, convolution=0.1):
     """Returns the original paper's fractions, for `imp(fraction=)`.
 

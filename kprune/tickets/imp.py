@@ -1,5 +1,7 @@
 """Iterative magnitude pruning: train, prune, rewind, and again."""
 
+from kprune.runtime import checks
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.runtime.renamed import renamed
 from kprune.tickets import training as trainings
@@ -15,6 +17,9 @@ _WAYS = {
 
 
 @renamed(**_WAYS)
+@checked(
+    method=None, levels=checks.at_least(1), fraction=None, learning_rate=None
+)
 def imp(
     model,
     training,
@@ -98,6 +103,7 @@ def imp(
 
 
 @renamed(**_WAYS)
+@checked(method=None, learning_rate=None, sparsity=checks.within("(0, 1)"))
 def after_training(
     model,
     training,

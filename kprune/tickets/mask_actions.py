@@ -8,7 +8,8 @@ of (initial, final, mask, rng) arrays to values; only those of their side count.
 
 import numpy as np
 
-from kprune.runtime import lookup, seeds
+from kprune.runtime import checks, lookup, seeds
+from kprune.runtime.doors import checked
 
 
 def rewind(initial, final, mask, rng):
@@ -76,6 +77,7 @@ ZERO_ACTIONS = {
 }
 
 
+@checked(initial=checks.arrays, final=checks.arrays)
 def zhou_values(
     initial, final, masks, kept="rewind", removed="zero", *, seed=0
 ):
@@ -111,6 +113,7 @@ def zhou_values(
     """
     one = lookup.choose(kept, ONE_ACTIONS, "action on what is kept")
     other = lookup.choose(removed, ZERO_ACTIONS, "action on what is removed")
+    _check_alike(initial, final, masks)
     found = {}
     for name, mask in masks.items():
         start, end = np.asarray(initial[name]), np.asarray(final[name])
@@ -122,6 +125,18 @@ def zhou_values(
         values = np.where(mask, values, other(start, end, mask, rng))
         found[name] = values.astype(start.dtype)
     return found
+
+
+def _check_alike(initial, final, masks):
+    for name, mask in masks.items():
+        shapes = [np.shape(of.get(name)) for of in (initial, final)]
+        known = name in initial and name in final
+        if not known or {*shapes} != {np.shape(mask)}:
+            raise ValueError(
+                "Expected `initial` and `final` to have arrays of each mask's "
+                f"name and shape. They do not have {name!r} of shape "
+                f"{np.shape(mask)}."
+            )
 
 
 def _grew(initial, final):

@@ -12,6 +12,7 @@ import numpy as np
 
 from kprune.masking import masks
 from kprune.runtime import checks, lookup, seeds
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
@@ -79,6 +80,7 @@ CRITERIA = {
 }
 
 
+@checked(initial=checks.arrays, final=checks.arrays, sparsity=None)
 def zhou_masks(initial, final, criterion, sparsity, *, seed=0, **options):
     """Returns masks by one of the paper's criteria, a share of each weight.
 
@@ -105,7 +107,9 @@ def zhou_masks(initial, final, criterion, sparsity, *, seed=0, **options):
     ... )
     {'w': array([False,  True, False])}
     """
-    if not callable(criterion):
+    if callable(criterion):
+        checks.function("criterion", criterion, 2, "(initial, final)")
+    else:
         criterion = lookup.choose(criterion, CRITERIA, "mask criterion")
     known = list(inspect.signature(criterion).parameters)[2:]
     lookup.check_options(options, known, "the mask criterion")
@@ -117,7 +121,8 @@ def zhou_masks(initial, final, criterion, sparsity, *, seed=0, **options):
     found = {}
     for name in initial:
         both = np.asarray(initial[name]), np.asarray(final[name])
-        scores = criterion(*both, **options)
+        scores = checks.array("scores", criterion(*both, **options))
+        _check_scores(name, scores, both)
         kept = masks.count_kept(scores.size, shares[name])
         rng = seeds.stream(seed, "zhou_masks", name)
         found[name] = masks.top_k(scores, kept, rng)
@@ -137,6 +142,14 @@ def _check_pairs(initial, final):
         )
 
 
+def _check_scores(name, scores, both):
+    if np.shape(scores) != both[0].shape:
+        raise ValueError(
+            f"Expected the criterion to give scores of {name!r} of shape "
+            f"{both[0].shape}. Received: {np.shape(scores)}"
+        )
+
+
 def _check_shares(shares, initial):
     if set(shares) != set(initial):
         raise ValueError(
@@ -144,7 +157,7 @@ def _check_shares(shares, initial):
             f"number. It differs in: {sorted(set(shares) ^ set(initial))}"
         )
     for name, share in shares.items():
-        checks.sparsity(share, f"sparsity[{name!r}]")
+        checks.sparsity(f"sparsity[{name!r}]", share)
 
 
 def _only(wanted, final):

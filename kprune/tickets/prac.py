@@ -4,6 +4,8 @@ Zhang et al., 2021, "Efficient Lottery Ticket Finding: Less Data is More",
 https://arxiv.org/abs/2106.03225.
 """
 
+from kprune.runtime import checks
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.runtime.renamed import renamed
 from kprune.tickets import training as trainings
@@ -15,6 +17,7 @@ from kprune.tickets.prac_search import PracSearch
     **trainings.WAYS,
     data="`training=`, the arrays or a `kprune.tickets.Training`",
 )
+@checked(levels=checks.at_least(1), fraction=None, learning_rate=None)
 def prac(
     model,
     training,

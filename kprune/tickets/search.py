@@ -183,7 +183,7 @@ class Search:
         budget = Budget(
             share, schedules.one_shot, Fraction(1), rule=pruner.count
         )
-        given = {"seed": self._seed, "exclude": self._notes}
+        given = {"seed": self._seed, "exclude": tuple(self._notes)}
         scoring = pruner.scoring
         objective = Objective(model, self._data, scoring=scoring, **given)
         pruner = pruner.with_axes(allocation=allocation)
@@ -192,7 +192,7 @@ class Search:
     def _groups(self):
         """Returns how many groups take part, as many as are removed singly."""
         template, grain = self._template, self._pruner.grain
-        objective = Objective(template, exclude=self._notes)
+        objective = Objective(template, exclude=tuple(self._notes))
         grouping = grain.grouping(template, objective.layouts)
         return sum(g.size for g in grouping.live(objective.masks).values())
 

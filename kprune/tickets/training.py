@@ -6,11 +6,19 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from kprune.runtime import checks, seeds
+from kprune.runtime import checks, fit_arguments, seeds
+from kprune.runtime.doors import checked
 from kprune.tickets.training_segment import TrainingSegment
 from kprune.training import durations
 
 
+@checked(
+    data=None,
+    steps_per_epoch=checks.optional(checks.at_least(1)),
+    augment=checks.optional(checks.of_function(2, "(inputs, seed)")),
+    directory=checks.optional(checks.directory),
+    validation_data=checks.optional(fit_arguments.data),
+)
 @dataclasses.dataclass(frozen=True, eq=False)
 class Training:
     """The training of the whole network, which each level goes through.

@@ -6,10 +6,12 @@ Morcos et al., 2019, https://arxiv.org/abs/1906.02773
 import numpy as np
 
 from kprune.masking import weights, wrapping
-from kprune.runtime import user_warnings
+from kprune.runtime import checks, user_warnings
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
+@checked(ticket=checks.model, values=checks.boolean)
 def transfer(ticket, model, values=False):
     """Returns a network with the masks of a ticket that was found elsewhere.
 

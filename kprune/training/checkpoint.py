@@ -7,6 +7,7 @@ from absl import logging
 
 from kprune.masking import weights
 from kprune.runtime import checks, distribution
+from kprune.runtime.doors import checked
 from kprune.training import durations, state
 from kprune.training.files import CheckpointFiles
 from kprune.training.termination import Terminated, Termination
@@ -62,6 +63,7 @@ class Checkpoint(keras.callbacks.Callback):
     [40, 45]
     """
 
+    @checked()
     def __init__(self, directory, every="1ep", keep=2):
         super().__init__()
         self.files = CheckpointFiles(directory, keep)

@@ -16,6 +16,7 @@ import ml_dtypes
 import numpy as np
 
 from kprune.runtime import array_files, checks, files
+from kprune.runtime.doors import checked
 
 _NAME = re.compile(r"step-(\d+)\.npz")
 _STATE = "state.json"
@@ -31,6 +32,7 @@ class CheckpointFiles:
         keep: Integer > 0, how many of the latest to keep.
     """
 
+    @checked(keep=checks.at_least(1))
     def __init__(self, directory, keep=2):
         checks.integer("keep", keep, 1, ", how many checkpoints to keep")
         self.directory = pathlib.Path(directory)

@@ -3,11 +3,22 @@
 import keras
 import tensorflow as tf
 
-from kprune.runtime import checks, distribution, keras_internals
+from kprune.runtime import checks, distribution, fit_arguments, keras_internals
+from kprune.runtime.doors import checked
+from kprune.runtime.words import one_line
 from kprune.training import state
-from kprune.training.checkpoint import Place
+from kprune.training.checkpoint import Checkpoint, Place
 
 
+@checked(
+    train=fit_arguments.training_data,
+    steps_per_epoch=checks.optional(checks.at_least(1)),
+    validation_data=checks.optional(fit_arguments.data),
+    validation_freq=None,
+    checkpoint=checks.optional(
+        checks.of_class(Checkpoint, "a kprune.callbacks.Checkpoint")
+    ),
+)
 def fit(
     model,
     train,
@@ -71,9 +82,11 @@ def fit(
     >>> history.epoch
     [0, 1]
     """
+    _check_trainable(model)
     steps_per_epoch = _steps_per_epoch(model, train, steps_per_epoch)
+    _check_validation(model, validation_data)
     place, saved = Place(), None
-    callbacks = list(callbacks)
+    callbacks = list(callbacks or ())
     if checkpoint is not None:
         place, saved = _found(model, checkpoint, steps_per_epoch)
         checkpoint.begin(place, saved, steps_per_epoch, epochs, callbacks)
@@ -146,13 +159,6 @@ def _build(model, batch, needed):
 
 
 def _steps_per_epoch(model, train, steps_per_epoch):
-    if not callable(train) and not isinstance(train, tf.data.Dataset):
-        raise ValueError(
-            "`train` should be a tf.data.Dataset of batches, or a function "
-            "from a step to one. For arrays, use "
-            "tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), "
-            f"seed=0).batch(128). Received: {type(train).__name__}"
-        )
     if steps_per_epoch is None and not callable(train):
         steps_per_epoch = int(train.cardinality())
     why = ", which a function or an endless data set as `train` does not tell"
@@ -170,6 +176,34 @@ def _steps_per_epoch(model, train, steps_per_epoch):
             f"Compile with `steps_per_execution=1`. Received: {at_once}"
         )
     return steps_per_epoch
+
+
+@checked(number=checks.at_least(1), largest=checks.at_least(1))
+def _check_trainable(model):
+    """Raises `ValueError` unless a model is compiled."""
+    if not model.compiled:
+        raise ValueError(
+            f"Model {model.name!r} is not compiled. Expected a model that "
+            "`fit` can train."
+        )
+
+
+def _check_validation(model, data):
+    """Raises `ValueError` if a model cannot be evaluated on data, as far as
+    shapes tell: before it is trained, not after its first epoch."""
+    if data is None or not keras_internals.evaluates_as_usual(model):
+        return
+    specs = fit_arguments.specs(data)
+    if specs is None:  # Reading alone would tell.
+        return
+    try:
+        keras_internals.check_evaluation(model, specs)
+    except Exception as error:
+        raise ValueError(
+            "Expected `validation_data` that fits the model and its loss. "
+            f"Received: {fit_arguments.shapes(specs)}, with which: "
+            f"{one_line(error)}"
+        ) from error
 
 
 def divisor(number, largest):

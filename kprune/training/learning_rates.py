@@ -13,6 +13,7 @@ from keras import ops
 from keras.optimizers import schedules
 
 from kprune.runtime import checks, lookup
+from kprune.runtime.doors import checked
 from kprune.training import durations
 
 _CURVES = {
@@ -216,6 +217,11 @@ def names():
     return sorted(_ALL)
 
 
+@checked(
+    learning_rate=checks.within("(0, inf)"),
+    steps_per_epoch=checks.optional(checks.at_least(1)),
+    total_steps=checks.optional(checks.at_least(1)),
+)
 def get(spec, learning_rate, steps_per_epoch, total_steps):
     """Returns what to give to an optimizer as its `learning_rate`.
 

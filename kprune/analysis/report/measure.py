@@ -14,8 +14,11 @@ from kprune.analysis.report.row import Row
 from kprune.analysis.report.saliency import with_saliency
 from kprune.graph import costs
 from kprune.masking import folding, weights, wrapping
+from kprune.runtime import checks
+from kprune.runtime.doors import checked
 
 
+@checked(inputs=None, against=checks.optional(checks.model_or_masks))
 def report(
     model,
     inputs=None,

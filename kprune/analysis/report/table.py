@@ -7,11 +7,18 @@ from absl import logging
 
 from kprune.analysis.report import totals
 from kprune.analysis.report.measure import report
-from kprune.runtime import tables
+from kprune.runtime import checks, tables
+from kprune.runtime.doors import checked
 
 _WORDS = ("Weight", "Shape", "Not pruned")
 
 
+@checked(
+    inputs=None,
+    against=checks.optional(checks.model_or_masks),
+    print_fn=checks.optional(checks.of_function(1, "a line")),
+    line_length=checks.at_least(1),
+)
 def summary(
     model,
     print_fn=None,

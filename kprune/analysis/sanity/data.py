@@ -4,10 +4,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.runtime import lookup, seeds
+from kprune.runtime import fit_arguments, lookup, seeds
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
+@checked(data=fit_arguments.data)
 def corrupt(data, how, seed=0):
     """Spoils data, to see whether a method needs what is in it.
 

@@ -4,9 +4,11 @@ import numpy as np
 
 from kprune.masking import initializers, weights, wrapping
 from kprune.runtime import keras_internals, seeds
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
+@checked()
 def reinitialize(model, seed=0):
     """Draws all weights anew and keeps the masks.
 
@@ -44,6 +46,7 @@ def reinitialize(model, seed=0):
     _assign(model, drawn)
 
 
+@checked()
 def shuffle_weights(model, seed=0):
     """Permutes the kept values of each weight among their places.
 

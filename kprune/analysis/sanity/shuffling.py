@@ -3,11 +3,13 @@
 import numpy as np
 
 from kprune.runtime import checks, lookup, seeds
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 _SCOPES = ("layer", "global")
 
 
+@checked()
 def shuffle(masks, seed=0, scope="layer"):
     """Permutes masks: what is left of a method is how many each layer keeps.
 
@@ -47,6 +49,7 @@ def shuffle(masks, seed=0, scope="layer"):
     return {name: parts[name].reshape(m.shape) for name, m in masks.items()}
 
 
+@checked()
 def random_same_counts(masks, seed=0):
     """Draws random masks that keep as many of each weight as others do.
 

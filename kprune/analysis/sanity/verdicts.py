@@ -1,12 +1,12 @@
 """Whether a method beats its own sanity check, with the statistics."""
 
 import dataclasses
-import math
 import statistics
 
 import numpy as np
 
 from kprune.runtime import checks, lookup, tables, user_warnings
+from kprune.runtime.doors import checked
 
 _RIVALS = {
     "shuffle": "its own shuffle",
@@ -72,6 +72,7 @@ class Verdict:
         return f"n = {one}" if one == other else f"n = {one} and {other}"
 
 
+@checked(plain=None, checked=None, method=checks.string)
 def verdict(plain, checked, method="The method", check=None):
     """Returns whether a method beats its own sanity check, in words.
 
@@ -112,10 +113,10 @@ def verdict(plain, checked, method="The method", check=None):
 
 
 def _figures(values, name):
-    found = tuple(float(value) for value in values)
-    finite = bool(found) and all(math.isfinite(value) for value in found)
+    listed = isinstance(values, list | tuple | np.ndarray) and len(values)
+    finite = listed and all(map(checks.is_number, values))
     checks.require(finite, name, values, "one or more finite numbers")
-    return found
+    return tuple(map(float, values))
 
 
 def _welch(plain, checked, difference):

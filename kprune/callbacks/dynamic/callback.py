@@ -13,6 +13,7 @@ from kprune.callbacks.dynamic.train_function import TrainFunction
 from kprune.callbacks.pruned_behavior import PrunedBehavior
 from kprune.callbacks.step_counter import StepCounter
 from kprune.runtime import checks, distribution, seeds, user_warnings
+from kprune.runtime.doors import checked
 
 
 class DynamicSparseTraining(keras.callbacks.Callback):
@@ -76,6 +77,7 @@ class DynamicSparseTraining(keras.callbacks.Callback):
     [0.9, 0.9]
     """
 
+    @checked(method=None)
     def __init__(
         self,
         method="rigl",

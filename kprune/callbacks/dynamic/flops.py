@@ -7,6 +7,7 @@ import dataclasses
 
 from kprune.callbacks.dynamic.updater import get
 from kprune.runtime import checks
+from kprune.runtime.doors import checked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,14 @@ class TrainingFlops:
         return self.sparse / self.dense
 
 
+@checked(
+    report=checks.with_attributes(
+        "a report, as kprune.report gives",
+        "multiply_adds",
+        "sparse_multiply_adds",
+    ),
+    every=checks.at_least(1),
+)
 def training_flops(report, method="static", every=100):
     """Returns what a training step costs, dense and sparse, on one example.
 

@@ -12,6 +12,7 @@ from kprune.graph import channels
 from kprune.masking import weights
 from kprune.pruning.granularity import coupled_channels
 from kprune.runtime import checks
+from kprune.runtime.doors import checked
 from kprune.scoring.config import ScoringConfig
 from kprune.scoring.objective import Objective
 
@@ -60,6 +61,7 @@ class GroupLasso(keras.callbacks.Callback):
     ['loss', 'group_lasso']
     """
 
+    @checked()
     def __init__(self, strength=None, *, ratio=None, data=None, weighted=False):
         super().__init__()
         if (strength is None) == (data is None):

@@ -19,6 +19,7 @@ from kprune.pruning import schedules, scope
 from kprune.pruning.granularity import Channel
 from kprune.pruning.pruner import Pruner
 from kprune.runtime import methods
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.training import durations
 
@@ -96,6 +97,7 @@ class GrowingRegularization(PruningCallback):
     [0.0, 0.9]
     """
 
+    @checked(method=None, sparsity=None)
     def __init__(
         self,
         method="greg1",
@@ -141,10 +143,11 @@ class GrowingRegularization(PruningCallback):
         self._added = []
 
     def on_train_begin(self, logs=None):
-        self.begin()
+        self.find_masked()
         self.course = self._course()
         self._clock = StepCounter(self.course.begin, self.course.end, 1)
         self._clock.start(self.params)
+        self.note()
         self._happened = 0
         self._put_on()
         self._set = (0.0, 0.0)

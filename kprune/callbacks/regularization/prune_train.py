@@ -14,10 +14,19 @@ from kprune.deploy.shrink import optimizer_state, shrink
 from kprune.graph import channels, costs
 from kprune.masking import cloning, weights
 from kprune.pruning.granularity import coupled_channels
-from kprune.runtime import checks
+from kprune.runtime import checks, fit_arguments
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
+@checked(
+    train=fit_arguments.training_data,
+    validation_data=checks.optional(fit_arguments.data),
+    steps_per_epoch=checks.optional(checks.at_least(1)),
+    every=checks.at_least(1),
+    threshold=checks.within("(0, inf)"),
+    strength=checks.optional(checks.within("(0, inf)")),
+)
 def prune_train(
     model,
     train,

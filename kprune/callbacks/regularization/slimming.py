@@ -6,9 +6,11 @@ https://arxiv.org/abs/1708.06519
 import keras
 
 from kprune.runtime import checks, keras_internals
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
+@checked(strength=checks.within("[0, inf)"))
 def slim(model, strength=1e-4):
     """Penalizes the scale factors of batch normalization while training.
 

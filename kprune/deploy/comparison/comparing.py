@@ -7,9 +7,16 @@ from kprune.deploy.comparison.result import Comparison, Row
 from kprune.deploy.comparison.timing import compare_times
 from kprune.masking import wrapping
 from kprune.runtime import checks, examples, keras_internals, seeds
+from kprune.runtime.doors import checked
 from kprune.runtime.progress import Progress
 
 
+@checked(
+    before=checks.model,
+    after=checks.model,
+    batch_size=checks.at_least(1),
+    repeats=checks.at_least(1),
+)
 def compare(
     before,
     after,

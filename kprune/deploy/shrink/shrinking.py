@@ -13,8 +13,10 @@ from kprune.graph import calls as graph_calls
 from kprune.graph import flows
 from kprune.masking import cloning, folding, layer_copies, weights, wrapping
 from kprune.runtime import keras_internals
+from kprune.runtime.doors import checked
 
 
+@checked()
 def shrink(model, *, carry_optimizer=False, verbose="auto"):
     """Returns a plain model without the channels that compute nothing.
 
@@ -77,6 +79,7 @@ def shrink(model, *, carry_optimizer=False, verbose="auto"):
     return _smaller(model, False, carry_optimizer, verbose)
 
 
+@checked()
 def compact(model, *, carry_optimizer=False, verbose="auto"):
     """Returns a plain model without units cut off by unstructured pruning.
 

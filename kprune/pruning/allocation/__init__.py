@@ -11,7 +11,7 @@ from kprune.pruning.allocation.ranked import global_, lamp, normalized
 from kprune.pruning.allocation.shares import er, erk, uniform
 from kprune.pruning.allocation.smart_ratio import smart_ratio, smart_ratios
 from kprune.pruning.allocation.table import per_layer
-from kprune.runtime import lookup
+from kprune.runtime import checks, lookup
 
 __all__ = [
     "er",
@@ -41,7 +41,8 @@ def get(identifier):
     """Returns an allocation by name, from a table (see `per_layer`), or a
     function as it is."""
     if callable(identifier):
-        return identifier
+        takes = 5, "(groups, sizes, shapes, budget, rng)"
+        return checks.function("allocation", identifier, *takes)
     if isinstance(identifier, dict):
         return per_layer(identifier)
     return lookup.choose(identifier, _ALL, "allocation")

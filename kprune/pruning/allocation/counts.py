@@ -1,7 +1,45 @@
 """Numbers shared out, and made whole with an exact sum."""
 
+import dataclasses
+import functools
 import math
 from fractions import Fraction
+
+import numpy as np
+
+from kprune.masking.masks import Budget
+from kprune.runtime import checks
+from kprune.runtime.doors import checked
+
+_KINDS = {
+    "groups": checks.dict_of(
+        checks.of_class(np.ndarray, "an array of scores"), "arrays of scores"
+    ),
+    "sizes": checks.dict_of(checks.integer, "numbers of groups"),
+    "shapes": checks.dict_of(
+        checks.sequence_of(checks.integer, "integers"), "shapes"
+    ),
+    "budget": checks.of_class(Budget, "a kprune.masks.Budget"),
+    "rng": checks.of_class(np.random.Generator, "a numpy.random.Generator"),
+}
+
+
+def checked_allocation(allocate):
+    """Lets an allocation check what it is given (see `kprune.allocation`)."""
+
+    @functools.wraps(allocate)
+    @checked(**_KINDS)
+    def door(groups, sizes, shapes, budget, rng):
+        if not set(groups) == set(sizes) == set(shapes):
+            raise ValueError(
+                "Expected `groups`, `sizes` and `shapes` of the same weights. "
+                f"Received: {[*groups]}, {[*sizes]} and {[*shapes]}"
+            )
+        if budget.minimum is None:
+            budget = dataclasses.replace(budget, minimum=0)
+        return allocate(groups, sizes, shapes, budget, rng)
+
+    return door
 
 
 def kept_in_all(groups, sizes, budget):

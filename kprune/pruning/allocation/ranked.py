@@ -3,9 +3,10 @@
 import numpy as np
 
 from kprune.masking import masks
-from kprune.pruning.allocation.counts import kept_in_all
+from kprune.pruning.allocation.counts import checked_allocation, kept_in_all
 
 
+@checked_allocation
 def global_(groups, sizes, shapes, budget, rng):
     """Ranks all groups of the model together."""
     del shapes
@@ -29,6 +30,7 @@ def global_(groups, sizes, shapes, budget, rng):
     }
 
 
+@checked_allocation
 def normalized(groups, sizes, shapes, budget, rng):
     """Ranks all groups together, each score over its weight's mean |score|.
 
@@ -39,6 +41,7 @@ def normalized(groups, sizes, shapes, budget, rng):
     return global_(groups, sizes, shapes, budget, rng)
 
 
+@checked_allocation
 def lamp(groups, sizes, shapes, budget, rng):
     """Ranks all groups together, by what share of its weight each would take.
 

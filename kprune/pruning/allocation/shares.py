@@ -1,18 +1,19 @@
 """A share for each weight that follows from its shape."""
 
+import math
 from fractions import Fraction
 
-import numpy as np
-
-from kprune.pruning.allocation.counts import in_proportion
+from kprune.pruning.allocation.counts import checked_allocation, in_proportion
 
 
+@checked_allocation
 def uniform(groups, sizes, shapes, budget, rng):
     """The same sparsity in each weight."""
     del shapes, rng
     return in_proportion(dict.fromkeys(sizes, 1), groups, sizes, budget)
 
 
+@checked_allocation
 def erk(groups, sizes, shapes, budget, rng):
     """Density in proportion to (sum of dimensions) / (their product).
 
@@ -22,11 +23,12 @@ def erk(groups, sizes, shapes, budget, rng):
     """
     del rng
     densities = {
-        n: Fraction(sum(s), int(np.prod(s))) for n, s in shapes.items()
+        n: Fraction(sum(s), max(1, math.prod(s))) for n, s in shapes.items()
     }
     return in_proportion(densities, groups, sizes, budget)
 
 
+@checked_allocation
 def er(groups, sizes, shapes, budget, rng):
     """Density in proportion to (inputs + outputs) / (inputs x outputs).
 

@@ -7,8 +7,14 @@ good as those of methods that look at data.
 
 from fractions import Fraction
 
-from kprune.pruning.allocation.counts import kept_in_all, shared, to_counts
+from kprune.pruning.allocation.counts import (
+    checked_allocation,
+    kept_in_all,
+    shared,
+    to_counts,
+)
 from kprune.runtime import checks, lookup
+from kprune.runtime.doors import checked
 
 # From a layer's number to how densely it is kept, in proportion: `left` counts
 # from the output, `depth` from the input, both from 1.
@@ -21,6 +27,7 @@ _CURVES = {
 }
 
 
+@checked(vgg=checks.boolean)
 def smart_ratios(curve="quadratic", vgg=False, linear=0.3):
     """Makes an allocation that keeps less, the deeper a layer lies.
 
@@ -74,6 +81,7 @@ def smart_ratios(curve="quadratic", vgg=False, linear=0.3):
     return by_depth
 
 
+@checked_allocation
 def smart_ratio(groups, sizes, shapes, budget, rng):
     """Keeps less, the deeper a layer lies: `smart_ratios()`."""
     return smart_ratios()(groups, sizes, shapes, budget, rng)

@@ -2,8 +2,10 @@
 
 from kprune.masking import weights
 from kprune.runtime import checks
+from kprune.runtime.doors import checked
 
 
+@checked(table=checks.dict_of(checks.sparsity, "sparsities"))
 def per_layer(table):
     """Makes an allocation from a table of sparsities.
 
@@ -18,7 +20,7 @@ def per_layer(table):
     >>> allocation = kprune.allocation.per_layer({"fc3": 0.5, "fc[12]/.*": 0.9})
     """
     for pattern, sparsity in table.items():
-        checks.sparsity(sparsity, f"allocation[{pattern!r}]")
+        checks.sparsity(f"allocation[{pattern!r}]", sparsity)
 
     def by_table(groups, sizes, shapes, budget, rng):
         del shapes, rng

@@ -13,7 +13,7 @@ import inspect
 import pkgutil
 import sys
 
-from kprune.runtime import lookup, methods
+from kprune.runtime import checks, lookup, methods
 
 
 def names():
@@ -79,7 +79,10 @@ def get(identifier, **given):
     >>> criterion = kprune.criteria.get("grasp", temperature=200.0)
     """
     criterion = identifier
-    if not callable(identifier):
+    if callable(identifier):
+        takes = 3, "(objective, weights, masks)"
+        checks.function("criterion", identifier, *takes)
+    else:
         lookup.choose(identifier, dict.fromkeys(names()), "criterion")
         module = importlib.import_module(f"{__name__}.{identifier}")
         criterion = getattr(module, identifier)

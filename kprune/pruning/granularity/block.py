@@ -1,6 +1,7 @@
 """Rectangles of the weight matrix."""
 
 import dataclasses
+import numbers
 
 import numpy as np
 
@@ -33,8 +34,10 @@ class Block(Granularity):
 
     def __post_init__(self):
         lookup.choose(self.reduce, REDUCE, "reduction")
-        shape = tuple(self.shape)
-        fits = len(shape) == 2 and all(int(n) == n and n >= 1 for n in shape)
+        listed = isinstance(self.shape, list | tuple)
+        shape = tuple(self.shape) if listed else ()
+        whole = all(isinstance(n, numbers.Integral) and n >= 1 for n in shape)
+        fits = len(shape) == 2 and whole
         expected = "two integers >= 1, (inputs, outputs)"
         checks.require(fits, "shape", self.shape, expected)
         object.__setattr__(self, "shape", shape)

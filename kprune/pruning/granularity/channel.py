@@ -64,6 +64,8 @@ class Channel(Granularity):
         lookup.choose(self.reduce, REDUCE, "reduction")
         checks.choice("side", self.side, _SIDES)
         checks.choice("per", self.per, _COSTS)
+        checks.boolean("output_layer", self.output_layer)
+        checks.boolean("tied", self.tied)
         if not self.tied and (self.side != "incoming" or self.per):
             raise ValueError(
                 'side="outgoing" and `per` need `tied=True`: without, only '

@@ -12,7 +12,8 @@ import os
 import numpy as np
 
 from kprune.masking import weights, wrapping
-from kprune.runtime import array_files, files
+from kprune.runtime import array_files, checks, files
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 # What a network begins with beside its kernels, by the name of the variable.
@@ -38,6 +39,7 @@ class Centroids:
     masks: dict
     signs: dict
 
+    @checked()
     def apply(self, model):
         """Initializes a model from the centroids, to be trained again.
 
@@ -66,6 +68,7 @@ class Centroids:
             if id(variable) not in kernels and variable.name in _FRESH:
                 variable.assign(np.full(variable.shape, _FRESH[variable.name]))
 
+    @checked(path=checks.file)
     def save(self, path):
         """Writes an `.npz` file: the numbers, a bit for each entry that says
         whether it is kept, and a bit for each that is kept, its sign.
@@ -86,6 +89,7 @@ class Centroids:
         return os.path.getsize(path)
 
     @classmethod
+    @checked(path=checks.file, max_bytes=checks.optional(checks.at_least(1)))
     def load(cls, path, max_bytes=None):
         """Reads the file that `save` wrote.
 
@@ -117,6 +121,7 @@ class Centroids:
         return cls(values, masks, signs)
 
 
+@checked()
 def centroids(model):
     """Returns the two numbers that stand for each weight tensor of a model.
 

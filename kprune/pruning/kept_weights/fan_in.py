@@ -10,8 +10,10 @@ import numpy as np
 
 from kprune.masking import initializers, weights
 from kprune.pruning.granularity.base import as_matrix
+from kprune.runtime.doors import checked
 
 
+@checked()
 def rescale_variance(model, seed=0):
     """Scales kept weights so that units have the variance they had.
 
@@ -37,6 +39,7 @@ def rescale_variance(model, seed=0):
         weight.variable.assign(np.asarray(weight.variable) * scale)
 
 
+@checked()
 def reinitialize(model, seed=0):
     """Draws kept weights anew, as the initializer would for what is left.
 
@@ -67,6 +70,7 @@ def reinitialize(model, seed=0):
         variable.assign(value)
 
 
+@checked()
 def rescale(model):
     """Scales each weight tensor to the range of a network of its size.
 

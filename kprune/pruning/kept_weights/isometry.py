@@ -13,6 +13,7 @@ import tensorflow as tf
 from kprune.masking import weights, wrapping
 from kprune.pruning.granularity.base import as_matrix, put_back
 from kprune.runtime import checks, seeds
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
@@ -24,6 +25,12 @@ class Residual:
     after: float
 
 
+@checked(
+    orthogonal_start=checks.boolean,
+    steps=checks.integer,
+    learning_rate=checks.within("(0, inf)"),
+    patience=checks.optional(checks.at_least(1)),
+)
 def isometry(
     model,
     seed=0,

@@ -12,6 +12,7 @@ import numpy as np
 
 from kprune.masking import masks, weights, wrapping
 from kprune.runtime import checks, seeds
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.scoring import neurons
 from kprune.scoring.batches import Batches
@@ -19,6 +20,7 @@ from kprune.scoring.batches import Batches
 _MOST = 10_000_000  # Draws for one layer.
 
 
+@checked(sparsity=checks.sparsity)
 def coreset(model, sparsity, data=None, *, beta=None, seed=0):
     """Prunes hidden neurons by drawing those that stay, and weighs them.
 
@@ -55,7 +57,6 @@ def coreset(model, sparsity, data=None, *, beta=None, seed=0):
     >>> kprune.get_masks(pruned)["fc1/kernel"].any(axis=0).sum()
     np.int64(10)
     """
-    checks.sparsity(sparsity)
     if beta is not None:
         checks.number("beta", beta, "(0, inf)")
         checks.require(data is None, "beta", beta, "None if there is `data`")

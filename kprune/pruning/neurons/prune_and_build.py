@@ -13,7 +13,8 @@ import numpy as np
 from kprune.masking import masks
 from kprune.pruning import criteria
 from kprune.pruning.ranking import scores_by
-from kprune.runtime import checks, seeds
+from kprune.runtime import checks, fit_arguments, seeds
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.scoring.batches import Batches
 from kprune.scoring.objective import Objective
@@ -21,6 +22,7 @@ from kprune.scoring.objective import Objective
 _CRITERIA = ("ossum", "linear_ossum", "log_ossum")
 
 
+@checked(data=fit_arguments.data, widths=None)
 def prune_and_build(
     widths,
     build,

@@ -3,9 +3,12 @@
 from kprune.pruning import kept_weights
 from kprune.pruning.granularity import Channel
 from kprune.pruning.pruner import Pruner
+from kprune.runtime import checks
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
+@checked(reinit=checks.boolean, rescale=checks.boolean)
 def three_sp(reinit=False, rescale=False):
     """3SP, van Amersfoort et al., 2020: channels by sensitivity per FLOP.
 

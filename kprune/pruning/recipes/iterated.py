@@ -4,10 +4,13 @@ de Jorge et al., 2021, https://arxiv.org/abs/2006.09081.
 """
 
 from kprune.pruning.pruner import Pruner
+from kprune.runtime import checks
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.scoring.config import ScoringConfig
 
 
+@checked(released_code=checks.boolean)
 def iter_snip(released_code=False):
     """Iter-SNIP, de Jorge et al., 2021: sixty rounds of SNIP, one-way.
 
@@ -29,6 +32,7 @@ def iter_snip(released_code=False):
     )
 
 
+@checked(released_code=checks.boolean)
 def force(released_code=False):
     """FORCE, de Jorge et al., 2021: sixty rounds of SNIP, two-way.
 

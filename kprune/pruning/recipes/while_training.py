@@ -7,6 +7,7 @@ from collections.abc import Callable
 from kprune.pruning import schedules
 from kprune.pruning.pruner import Pruner
 from kprune.runtime import checks
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
@@ -32,6 +33,7 @@ class EpochSchedule:
         return dataclasses.replace(self, pruner=pruner)
 
 
+@checked(power=checks.within("(0, inf)"))
 def gmp(power=3, recover=False):
     """Gradual magnitude pruning, Zhu & Gupta, 2017: cubic, per layer.
 
@@ -51,6 +53,12 @@ def gmp(power=3, recover=False):
     )
 
 
+@checked(
+    alpha=checks.within("(0, 100]"),
+    beta=checks.within("[0, 1]"),
+    gamma=checks.within("(0, inf)"),
+    last_prune_epoch=checks.optional(checks.at_least(1)),
+)
 def asni(alpha=98.0, beta=0.5, gamma=5.0, last_prune_epoch=None):
     """ASNI, Damadi et al., 2022: a sigmoid over the epochs, whole model.
 

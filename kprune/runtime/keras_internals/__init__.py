@@ -4,6 +4,10 @@ Nothing else in kprune touches an underscored name of Keras. Each function
 says what it needs it for and what happens where a Keras release lacks it.
 """
 
+from kprune.runtime.keras_internals.evaluation import (
+    check_evaluation,
+    evaluates_as_usual,
+)
 from kprune.runtime.keras_internals.graphs import (
     adopt_graph,
     calls,
@@ -86,6 +90,7 @@ __all__ = [
     "build_training",
     "call_arguments",
     "calls",
+    "check_evaluation",
     "check_inputs",
     "clone_graph",
     "compile_arguments",
@@ -93,6 +98,7 @@ __all__ = [
     "compiles_by_itself",
     "computes_by_graph",
     "default_name",
+    "evaluates_as_usual",
     "fed_arguments",
     "forget_calls",
     "forget_compiled_functions",

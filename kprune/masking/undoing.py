@@ -1,0 +1,65 @@
+"""A model is set back when what was to change it in place fails midway."""
+
+import contextlib
+
+import tensorflow as tf
+
+from kprune.runtime import keras_internals
+
+
+@contextlib.contextmanager
+def undone_on_error(model):
+    """Sets a model back to what it was if what is done within raises.
+
+    That is its layers, all that they hold, and the values of its variables
+    and its optimizer's. What is copied of a value is made when it changes.
+
+    Args:
+        model: A Keras model, which what is done within changes in place.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    variables = [*model.variables, *(optimizer.variables if optimizer else ())]
+    values = [(v, tf.identity(v.value), v.constraint) for v in variables]
+    holders = [*map(_Holder, keras_internals.all_layers(model))]
+    try:
+        yield
+    except BaseException:
+        for holder in holders:
+            holder.restore()
+        for variable, value, constraint in values:
+            variable.constraint = constraint
+            variable.assign(value)
+        raise
+
+
+class _Holder:
+    """What a layer holds, in its attributes and in lists and dicts of them."""
+
+    def __init__(self, layer):
+        self._layer, self._class = layer, type(layer)
+        self._attributes = dict(vars(layer))
+        self._containers = list(_containers(self._attributes.values()))
+
+    def restore(self):
+        self._layer.__class__ = self._class
+        held = vars(self._layer)
+        for name in held.keys() - self._attributes.keys():
+            del held[name]
+        held.update(self._attributes)
+        for container, items in self._containers:
+            if isinstance(container, dict):
+                dict.clear(container)
+                dict.update(container, items)
+            else:
+                list.__setitem__(container, slice(None), items)
+
+
+def _containers(values):
+    """Yields the lists and dicts among values and below them, with copies."""
+    for value in values:
+        if isinstance(value, dict):
+            yield value, dict(value)
+            yield from _containers(list(value.values()))
+        elif isinstance(value, list):
+            yield value, list(value)
+            yield from _containers(value)

@@ -1,0 +1,98 @@
+"""Checks at the door: a call looks at its arguments before it begins.
+
+Arguments of one name are of one kind wherever they stand, as `USUAL` says.
+What one call has beside them, or takes in another way, it says itself.
+"""
+
+import functools
+import inspect
+
+from kprune.runtime import checks, fit_arguments
+
+USUAL = {
+    "batches": checks.optional(checks.at_least(1)),
+    "batch_size": checks.optional(checks.at_least(1)),
+    "callbacks": checks.callbacks,
+    "carry_optimizer": checks.boolean,
+    "data": checks.optional(fit_arguments.data),
+    "dense_gradients": checks.boolean,
+    "directory": checks.directory,
+    "epochs": checks.at_least(1),
+    "exclude": checks.patterns,
+    "inplace": checks.boolean,
+    "keep_pruned_values": checks.boolean,
+    "loss": checks.optional(fit_arguments.loss),
+    "masks": checks.masks,
+    "model": checks.model,
+    "momentum": checks.within("[0, 1)"),
+    "multiply_adds": checks.boolean,
+    "optimizer": checks.optional(checks.optimizer),
+    "paths": checks.boolean,
+    "prove": checks.boolean,
+    "seed": checks.integer,
+    "sparsity": checks.optional(checks.sparsity),
+    "verbose": checks.verbose,
+    "weighted": checks.boolean,
+}
+
+
+def checked(**kinds):
+    """Lets a call check its arguments before it does anything.
+
+    Args:
+        **kinds: By argument, a check: a function of (name, value) that raises
+            `ValueError`; or `None` for an argument that is not as usual and
+            is looked at further in.
+
+    Returns:
+        A decorator of functions, methods and classes. Arguments that are left
+        out are not checked.
+
+    Example:
+
+    >>> @checked(width=checks.at_least(1))
+    ... def layer(width, seed=0):
+    ...     return width
+    """
+
+    def decorate(call):
+        if isinstance(call, type):
+            call.__init__ = decorate(call.__init__)
+            return call
+        signature = inspect.signature(call)
+        table = _table(signature, kinds)
+
+        @functools.wraps(call)
+        def door(*args, **kwargs):
+            for name, value in _given(signature, args, kwargs).items():
+                if name in table:
+                    table[name](name, value)
+            return call(*args, **kwargs)
+
+        return door
+
+    return decorate
+
+
+def _table(signature, kinds):
+    """Returns the checks of a call by argument."""
+    named = set(signature.parameters)
+    usual = {name: check for name, check in USUAL.items() if name in named}
+    found = {**usual, **kinds}
+    return {name: check for name, check in found.items() if check is not None}
+
+
+def _given(signature, args, kwargs):
+    """Returns what a call is given by name, its further options too."""
+    try:
+        found = signature.bind(*args, **kwargs).arguments
+    except TypeError as error:
+        raise TypeError(str(error)) from None
+    given = {}
+    for name, value in found.items():
+        kind = signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            given |= value
+        elif kind is not inspect.Parameter.VAR_POSITIONAL:
+            given[name] = value
+    return given
