@@ -1,0 +1,323 @@
+"""Calls that take a model: masks, reports, smaller models, learned ones."""
+
+import functools
+import pathlib
+
+import kprune
+from faults.arguments.calls import Fresh, call, method
+from kprune.callbacks import regularization
+
+
+def calls(world):
+    """Returns calls of what looks at models or makes others of them."""
+    return [
+        *_masks(world),
+        *_looking(world),
+        *_deploying(world),
+        *_kept(world),
+        *_learned(world),
+        *_stack(world),
+    ]
+
+
+def _masks(world):
+    wrapped, masks = world.wrapped, world.masks
+    return [
+        call(
+            kprune.wrap,
+            model=world.model,
+            inplace=False,
+            keep_pruned_values=False,
+            dense_gradients=False,
+            prove=False,
+        ),
+        call(
+            functools.partial(kprune.wrap, inplace=True),
+            "wrap in place",
+            changes=True,
+            model=Fresh(lambda: world.own),
+            keep_pruned_values=False,
+            dense_gradients=False,
+        ),
+        call(kprune.strip, model=wrapped, prove=False),
+        call(kprune.get_masks, model=wrapped),
+        call(
+            kprune.set_masks,
+            changes=True,
+            model=wrapped,
+            masks=masks,
+            optimizer=None,
+        ),
+        call(
+            _set_one_mask(world),
+            "set_masks with a mask",
+            changes=True,
+            name="fc2/kernel",
+            mask=masks["fc2/kernel"],
+        ),
+    ]
+
+
+def _set_one_mask(world):
+    def set_masks(name, mask):
+        first = {"fc1/kernel": ~world.masks["fc1/kernel"], name: mask}
+        kprune.set_masks(world.wrapped, first)
+
+    return set_masks
+
+
+def _looking(world):
+    shown = {
+        "model": world.wrapped,
+        "inputs": None,
+        "multiply_adds": False,
+        "paths": False,
+        "against": None,
+        "data": None,
+        "loss": None,
+        "batches": None,
+    }
+    read = {"data": world.data, "loss": "sparse_categorical_crossentropy"}
+    reported = functools.partial(world.once, "report")
+    made = functools.partial(reported, lambda: kprune.report(world.wrapped))
+    sanity = kprune.sanity
+    return [
+        call(kprune.report, **shown),
+        call(
+            kprune.summary, **shown, print_fn=lambda line: None, line_length=90
+        ),
+        call(
+            kprune.report,
+            heavy=True,
+            **{**shown, **read, "paths": True, "batches": 1},
+        ),
+        method(lambda: made().save, "Report.save", path="report.json"),
+        call(
+            kprune.analysis.gradient_flow,
+            heavy=True,
+            model=world.wrapped,
+            **read,
+            batches=1,
+        ),
+        call(
+            kprune.analysis.linear_connectivity,
+            heavy=True,
+            a=world.model,
+            b=world.other,
+            **read,
+            points=2,
+            statistics_from=None,
+        ),
+        call(sanity.reinitialize, changes=True, model=Fresh(lambda: world.own)),
+        call(sanity.reinitialize, changes=True, model=world.wrapped, seed=0),
+        call(sanity.shuffle_weights, changes=True, model=world.wrapped, seed=0),
+        call(kprune.tickets.layer_fractions, model=world.model, dense=0.2),
+        call(
+            kprune.tickets.transfer,
+            ticket=world.wrapped,
+            model=world.model,
+            values=True,
+        ),
+        call(
+            kprune.tickets.elastic,
+            ticket=world.staged,
+            model=world.plain_staged,
+            blocks=None,
+            pattern=r"stage(\d+)_block(\d+)",
+        ),
+        call(
+            kprune.callbacks.dynamic.training_flops,
+            report=Fresh(made),
+            method="rigl",
+            every=100,
+        ),
+    ]
+
+
+def _deploying(world):
+    options = {"carry_optimizer": False, "verbose": 0}
+    numbers = iter(range(10**9))
+    path = Fresh(lambda: pathlib.Path(f"exported_{next(numbers)}"))
+    return [
+        call(kprune.shrink, heavy=True, model=world.pruned_conv, **options),
+        call(kprune.compact, heavy=True, model=world.wrapped, **options),
+        call(kprune.export, heavy=True, model=world.wrapped, path=path),
+        call(
+            kprune.compare,
+            heavy=True,
+            before=world.model,
+            after=world.wrapped,
+            data=world.data,
+            batch_size=4,
+            repeats=1,
+            verbose=0,
+        ),
+    ]
+
+
+def _kept(world):
+    kept, wrapped = kprune.kept_weights, world.wrapped
+    return [
+        call(kept.rescale, changes=True, model=wrapped),
+        call(kept.rescale_variance, changes=True, model=wrapped, seed=0),
+        call(kept.reinitialize, changes=True, model=world.pruned_conv, seed=0),
+        call(
+            kept.isometry,
+            changes=True,
+            model=wrapped,
+            seed=0,
+            steps=2,
+            learning_rate=0.1,
+            patience=10,
+            orthogonal_start=False,
+        ),
+        call(
+            kept.coreset,
+            heavy=True,
+            model=world.model,
+            sparsity=0.5,
+            data=None,
+            beta=1.0,
+            seed=0,
+        ),
+        call(kept.centroids, model=wrapped),
+        method(
+            lambda: kept.centroids(wrapped).apply,
+            "Centroids.apply",
+            changes=True,
+            model=wrapped,
+        ),
+        method(
+            lambda: kept.centroids(wrapped).save,
+            "Centroids.save",
+            path="centroids.npz",
+        ),
+        call(kept.Centroids.load, path=_saved(world)),
+        call(
+            regularization.slim,
+            changes=True,
+            model=world.conv,
+            strength=0.0,
+        ),
+    ]
+
+
+def _saved(world):
+    def make():
+        kprune.kept_weights.centroids(world.wrapped).save("good_centroids.npz")
+        return "good_centroids.npz"
+
+    return Fresh(make)
+
+
+def _learned(world):
+    learned, model = kprune.learned, world.model
+    chosen = {
+        "model": model,
+        "weights": "signed_constant",
+        "biases": "keep",
+        "exclude": "fc2",
+        "seed": 0,
+    }
+    training = {
+        "data": world.data,
+        "loss": None,
+        "seed": 0,
+        "epochs": 1,
+        "learning_rate": 0.1,
+        "momentum": 0.9,
+        "batch_size": 4,
+        "verbose": 0,
+    }
+    return [
+        call(
+            kprune.select,
+            model=model,
+            method="edge_popup",
+            sparsity=0.5,
+            seed=0,
+            exclude="fc2",
+        ),
+        call(learned.biprop, sparsity=0.5, **chosen),
+        call(learned.edge_popup, sparsity=0.5, scale_fan=False, **chosen),
+        call(learned.supermask, rescale=True, round_mask=False, **chosen),
+        call(learned.soft_threshold, model=model, initial=-5.0, exclude="fc2"),
+        call(
+            learned.hard_concrete,
+            model=model,
+            examples=12,
+            strength=1.0,
+            drop_rate=0.5,
+            prior_precision=0.0,
+            temperature=0.7,
+            limits=(-0.1, 1.1),
+            exclude="fc2",
+            seed=0,
+        ),
+        call(learned.learned_gates, heavy=True, model=model, **training),
+        call(
+            learned.neuron_supermask,
+            heavy=True,
+            model=model,
+            sparsity=0.5,
+            **training,
+        ),
+        call(learned.effective_weights, model=world.learned),
+        call(learned.zeros, model=world.learned),
+        call(learned.sparsity, model=world.learned),
+        call(learned.selected_masks, model=world.learned, seed=0),
+        call(learned.to_masked, model=world.learned, seed=0),
+        call(learned.GlobalSelection, sparsity=0.5, epochs=2),
+    ]
+
+
+def _stack(world):
+    def made():
+        return world.once("stack", trained)
+
+    def trained():
+        stack = kprune.learned.SupermaskStack(world.model)
+        stack.train("one", world.batches())
+        return stack
+
+    use = functools.partial(method, heavy=True)
+    return [
+        call(
+            kprune.learned.SupermaskStack,
+            model=world.model,
+            sparsity=0.5,
+            weights="signed_constant",
+            scale_fan=False,
+            biases="keep",
+            exclude=(),
+            seed=0,
+        ),
+        use(
+            lambda: made().train,
+            "SupermaskStack.train",
+            task="two",
+            data=Fresh(world.batches),
+            epochs=1,
+            loss=None,
+            optimizer=None,
+            verbose=0,
+        ),
+        use(lambda: made().use, "SupermaskStack.use", task="one"),
+        use(lambda: made().masks, "SupermaskStack.masks", task="one"),
+        use(
+            lambda: made().infer,
+            "SupermaskStack.infer",
+            x=world.x,
+            rule="one_shot",
+            classes=None,
+        ),
+        use(
+            lambda: made().predict,
+            "SupermaskStack.predict",
+            x=world.x,
+            task="one",
+            rule="one_shot",
+            classes=None,
+        ),
+        use(lambda: made().save, "SupermaskStack.save", directory="stack"),
+    ]

@@ -1,0 +1,134 @@
+"""Calls that train: `training.fit`, ticket searches, runs of configs."""
+
+import functools
+
+import kprune
+from faults.arguments.calls import Fresh, call
+from kprune.callbacks import regularization
+
+
+def calls(world):
+    """Returns calls that train a small model for a step or two."""
+    return [*_fits(world), *_searches(world), *_runs(world)]
+
+
+def _fits(world):
+    train = Fresh(world.batches)
+    given = {
+        "epochs": 1,
+        "steps_per_epoch": 1,
+        "callbacks": (),
+        "validation_data": world.data,
+        "verbose": 0,
+    }
+    return [
+        call(
+            kprune.training.fit,
+            changes=True,
+            heavy=True,
+            model=world.wrapped,
+            train=train,
+            **given,
+            checkpoint=None,
+            validation_freq=1,
+        ),
+        call(
+            _raising(world),
+            "training.fit, with callbacks",
+            changes=True,
+            heavy=True,
+            callbacks=(),
+        ),
+        call(
+            regularization.prune_train,
+            changes=True,
+            heavy=True,
+            model=world.conv,
+            train=Fresh(world.pictures),
+            **{**given, "validation_data": world.images},
+            every=1,
+            threshold=1e-4,
+            ratio=None,
+            strength=0.1,
+            weighted=False,
+        ),
+    ]
+
+
+def _raising(world):
+    def fit(callbacks):
+        return kprune.training.fit(
+            world.wrapped, world.batches(), callbacks=callbacks, verbose=0
+        )
+
+    return fit
+
+
+def _searches(world):
+    training = Fresh(
+        lambda: kprune.tickets.Training(world.batches(), verbose=0)
+    )
+    arrays = Fresh(
+        lambda: kprune.tickets.Training(world.data, batch_size=4, verbose=0)
+    )
+    search = {"fraction": 0.2, "rewind_to": 0}
+    options = {"rewind_weights": "rewind", "learning_rate": "rewind"}
+    first = functools.partial(_first, world)
+    return [
+        call(
+            first(kprune.tickets.imp),
+            "tickets.imp",
+            heavy=True,
+            model=world.model,
+            training=training,
+            method="magnitude",
+            levels=1,
+            **search,
+            **options,
+            data=None,
+            exclude="fc2",
+        ),
+        call(
+            kprune.tickets.after_training,
+            heavy=True,
+            model=world.model,
+            training=training,
+            sparsity=0.5,
+            method="magnitude",
+            rewind_to=0,
+            **options,
+            data=None,
+        ),
+        call(
+            first(kprune.tickets.prac),
+            "tickets.prac",
+            heavy=True,
+            model=world.model,
+            training=arrays,
+            levels=1,
+            **search,
+            tolerance=0.1,
+            window=2,
+            exclude="fc2",
+        ),
+    ]
+
+
+def _first(world, search):
+    """Returns a search that ends with its first ticket."""
+
+    def found(**arguments):
+        return next(search(**arguments))
+
+    return found
+
+
+def _runs(world):
+    config = kprune.experiment.default()
+    experiment = kprune.experiment
+    return [
+        call(experiment.complete, config=config),
+        call(experiment.name, config=config),
+        call(experiment.settings, config=config),
+        call(experiment.status, workdir="nothing", config=config),
+    ]
