@@ -63,6 +63,8 @@ def overlaps(masks_by_name):
     some = isinstance(masks_by_name, dict) and masks_by_name
     expected = "a dict from names to dicts of masks"
     checks.require(some, "masks_by_name", masks_by_name, expected)
+    for name, one in masks_by_name.items():
+        checks.masks(f"masks_by_name[{name!r}]", one)
     found = {
         name: {n: np.asarray(m, bool) for n, m in one.items()}
         for name, one in masks_by_name.items()

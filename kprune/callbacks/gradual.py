@@ -16,6 +16,7 @@ from kprune.pruning import recipes, schedules, scope
 from kprune.runtime import checks, user_warnings
 from kprune.runtime.doors import checked
 from kprune.runtime.renamed import renamed
+from kprune.runtime.words import shown
 from kprune.scoring import config
 from kprune.scoring.batches import Batches
 
@@ -107,7 +108,7 @@ class GradualPruning(PruningCallback):
         if by_epoch:
             given = {**options, **timing, "sparsity": sparsity}
             own = (*timing, "sparsity", "schedule")
-            why = f"Method {method!r} says itself when to prune, and how much: "
+            why = f"Method {shown(method)} says when to prune, and how much: "
             scope.refuse_axes(given, own, f"{why}set its own options instead.")
             found = found.pruner
         elif found.schedule == "one_shot" and not options.get("schedule"):
@@ -218,8 +219,8 @@ def _check_start(schedule, sparsity):
     if not checks.is_number(initial) or not 0 <= initial <= sparsity + 1e-9:
         raise ValueError(
             "Expected a schedule that begins between 0 and the sparsity "
-            f"{sparsity}. Received: schedule={schedule!r}, which begins at "
-            f"{initial!r}"
+            f"{sparsity}. Received: schedule={shown(schedule)}, which begins "
+            f"at {shown(initial)}"
         )
 
 

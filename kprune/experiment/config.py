@@ -12,6 +12,7 @@ import json
 from ml_collections import ConfigDict, config_dict
 
 from kprune.runtime import checks, lookup, seeds
+from kprune.runtime.words import shown
 
 DENSE = "dense"  # The method that prunes nothing.
 TICKET = "ticket"  # The method that takes the masks of a finished run.
@@ -153,7 +154,7 @@ def _merged(defaults, given, path):
     if not isinstance(given, dict):
         raise ValueError(
             f"Expected `config{_dotted(path)}` to be a dict of "
-            f"{', '.join(defaults)}. Received: {given!r}"
+            f"{', '.join(defaults)}. Received: {shown(given)}"
         )
     if path not in _OPEN:
         for key in given:

@@ -11,6 +11,7 @@ from kprune.runtime import checks, fit_arguments, keras_internals, seeds
 from kprune.runtime.doors import checked
 from kprune.scoring import losses, neurons
 from kprune.scoring.batches import DEFAULT_BATCH_SIZE
+from kprune.training import fitting_data
 
 
 @keras.saving.register_keras_serializable("kprune")
@@ -30,7 +31,7 @@ class Gated(keras.layers.Wrapper):
 
 
 @checked(
-    data=fit_arguments.data,
+    data=fit_arguments.finite_data,
     batch_size=checks.optional(checks.at_least(1)),
     learning_rate=checks.within("(0, inf)"),
 )
@@ -96,6 +97,7 @@ def learned_gates(
     rate = _rate(learning_rate, steps, epochs)
     optimizer = keras.optimizers.SGD(rate, momentum=momentum)
     gated.compile(optimizer, _loss(model, loss, batches))
+    fitting_data.check(gated, data, "data")
     gated.fit(batches, epochs=epochs, steps_per_epoch=steps, verbose=verbose)
     return {
         made[layer.layer.name].name: np.asarray(layer.gates)
@@ -136,15 +138,10 @@ def _batches(data, batch_size, seed):
     """Returns endless batches, and how many an epoch has."""
     if isinstance(data, tf.data.Dataset):
         steps = int(data.cardinality())
-        if steps == tf.data.INFINITE_CARDINALITY:
-            raise ValueError(
-                "Expected `data` to be a tf.data.Dataset of one epoch. "
-                "Received one that does not end: see its method `take`."
-            )
         if steps < 0:
             steps = sum(1 for _ in data)
         return data.repeat(), steps
-    arrays = isinstance(data, tuple) and len(data) in (2, 3)
+    arrays = fit_arguments.are_arrays(data)
     expected = "arrays (x, y) or (x, y, sample_weight), or a tf.data.Dataset"
     checks.require(arrays, "data", type(data).__name__, expected)
     arrays = tuple(tf.convert_to_tensor(np.asarray(part)) for part in data)

@@ -14,6 +14,7 @@ from kprune.masking import weights
 from kprune.runtime import checks, seeds
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
+from kprune.runtime.words import shown
 
 _EPSILON = 1e-6  # As far as noise and probabilities stay from 0 and 1.
 _BOUNDS = (math.log(1e-2), math.log(1e2))  # Of log(alpha), as in the code.
@@ -258,7 +259,8 @@ def _by_weight(value, names, argument):
     if missing := [name for name in names if name not in found]:
         raise ValueError(
             f"`{argument}` says nothing of {', '.join(missing)}. Expected a "
-            f"number, or one for each weight. Received: {argument}={value!r}"
+            "number, or one for each weight. Received: "
+            f"{argument}={shown(value)}"
         )
     return found
 

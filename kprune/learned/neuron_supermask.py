@@ -17,7 +17,7 @@ from kprune.runtime.methods import Method
 from kprune.scoring import neurons
 
 
-@checked(data=fit_arguments.data, sparsity=checks.sparsity)
+@checked(data=fit_arguments.finite_data, sparsity=checks.sparsity)
 def neuron_supermask(model, data, loss=None, *, sparsity, seed=0, **training):
     """Prunes the hidden neurons that a trained gate says little of.
 

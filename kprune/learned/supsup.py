@@ -20,12 +20,14 @@ from kprune.runtime import (
     checks,
     files,
     fit_arguments,
+    keras_internals,
     lookup,
     saved_models,
 )
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.scoring import losses
+from kprune.training import fitting_data
 
 _MODEL, _TASKS = "model.keras", "tasks.npz"
 _STATISTICS = ("moving_mean", "moving_variance")
@@ -92,7 +94,7 @@ class SupermaskStack:
         """Names of the tasks, in the order of their training."""
         return list(self._states)
 
-    @checked(task=checks.string, data=fit_arguments.dataset)
+    @checked(task=checks.string, data=fit_arguments.finite_dataset)
     def train(
         self, task, data, *, epochs=1, loss=None, optimizer=None, verbose=0
     ):
@@ -113,17 +115,31 @@ class SupermaskStack:
         expected = "a tf.data.Dataset of batches (x, y)"
         checks.require(batched, "data", type(data).__name__, expected)
         new = {**self._draw(task), **self._fresh}
-        self._set(self._states.get(task, new))
+        before = self._get()
+        try:
+            self._set(self._states.get(task, new))
+            self._compile(data, loss, optimizer)
+            self.net.fit(data, epochs=epochs, verbose=verbose)
+        except BaseException:
+            self._set(before)
+            raise
+        self._states[task] = self._get()
+        self._superposed = None
+
+    def _compile(self, data, loss, optimizer):
+        """Compiles the network, whose first batch must fit it."""
+        first = next(iter(data), None)
+        some = isinstance(first, tuple) and len(first) in (2, 3)
+        checks.require(some, "data", first, "batches (x, y)")
         if loss is None:
-            x, y, *_ = next(iter(data))
-            loss = losses.infer(self.net, self.net(x), np.asarray(y))
+            x, y, *_ = first
+            outputs = self.net(_inputs(self.net, x))
+            loss = losses.infer(self.net, outputs, np.asarray(y))
         with cloning.strategy_scope(self.net):
             if optimizer is None:
                 optimizer = keras.optimizers.RMSprop(1e-4)
             self.net.compile(optimizer, loss)
-        self.net.fit(data, epochs=epochs, verbose=verbose)
-        self._states[task] = self._get()
-        self._superposed = None
+        fitting_data.check(self.net, data, "data")
 
     def use(self, task):
         """Returns `net` at a task.
@@ -156,6 +172,7 @@ class SupermaskStack:
             ValueError: If no task was trained, or an argument does not fit.
         """
         choose = lookup.choose(rule, task_inference.RULES, "rule")
+        x = _inputs(self.net, x)
         if not self._states:
             raise ValueError("Expected a task to be trained first.")
         objective = task_inference.entropy
@@ -181,6 +198,7 @@ class SupermaskStack:
             task: Its name. Inferred from the batch by default.
             rule, classes: As for `infer`.
         """
+        x = _inputs(self.net, x)
         if task is None:
             task = self.infer(x, rule, classes=classes)
         return self.use(task).predict(x, verbose=0)
@@ -277,6 +295,17 @@ def _states(arrays, variables):
         name: {key: arrays[f"{i}/{key}"] for key in variables}
         for i, name in enumerate(names)
     }
+
+
+def _inputs(net, x):
+    """Returns a batch of inputs, or raises `ValueError` if it does not fit."""
+    single = not isinstance(x, list | tuple | dict)
+    found = checks.array("x", x, "biuf", "a batch of inputs") if single else x
+    flat = keras.tree.flatten(found)
+    shaped = flat and all(hasattr(one, "shape") for one in flat)
+    checks.require(shaped, "x", x, "a batch of inputs")
+    keras_internals.check_inputs(net, found)
+    return found
 
 
 def _moving(net):

@@ -2,8 +2,12 @@
 
 import dataclasses
 import math
+import numbers
 
 import keras
+
+from kprune.runtime import checks
+from kprune.runtime.words import shown
 
 ROLES = (
     "kernel",
@@ -60,12 +64,26 @@ def register_layer(layer_class, **weights):
     ):
         raise ValueError(
             "Expected `layer_class` to be a subclass of keras.layers.Layer. "
-            f"Received: {layer_class!r}"
+            f"Received: {shown(layer_class)}"
         )
+    for name, axes in weights.items():
+        pair = _is_tuple(axes, 2) and all(map(_is_axes, axes))
+        expected = "a pair of tuples of axes, those of outputs and of inputs"
+        checks.require(pair, name, axes, expected)
     _REGISTERED[layer_class] = {
         name: (tuple(outputs), tuple(inputs))
         for name, (outputs, inputs) in weights.items()
     }
+
+
+def _is_axes(value):
+    return _is_tuple(value) and all(
+        isinstance(axis, numbers.Integral) and axis >= 0 for axis in value
+    )
+
+
+def _is_tuple(value, size=None):
+    return isinstance(value, tuple | list) and size in (None, len(value))
 
 
 def of(layer, variable):

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kprune.masking.weight_wrapper import WeightWrapper
 from kprune.runtime import keras_internals
+from kprune.runtime.words import shown
 
 
 class MaskConstraint(keras.constraints.Constraint):
@@ -185,7 +186,7 @@ def _refuse_other_weights(layer):
             raise ValueError(
                 f"{layer.name!r} has a mask and cannot be quantized: integers "
                 f"would take the place of the weights. {_STRIP} Received: "
-                f"mode={mode!r}"
+                f"mode={shown(mode)}"
             )
         return to_float8(mode, type_check=type_check, config=config)
 

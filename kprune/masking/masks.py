@@ -111,7 +111,10 @@ def top_k(scores, k, rng):
     """
     flat = np.ravel(scores)
     if not 0 <= k <= flat.size:
-        raise ValueError(f"Cannot keep {k} of {flat.size} scores.")
+        raise ValueError(
+            f"Cannot keep {k} of {flat.size} scores. Expected `k` from 0 up "
+            "to their number."
+        )
     if k == 0:
         return np.zeros(np.shape(scores), bool)
     border = kth_largest([flat], k)

@@ -57,6 +57,7 @@ class _Holder:
 def _containers(values):
     """Yields the lists and dicts among values and below them, with copies."""
     for value in values:
+        value = getattr(value, "__wrapped__", value)  # TF hides dicts.
         if isinstance(value, dict):
             yield value, dict(value)
             yield from _containers(list(value.values()))

@@ -70,8 +70,8 @@ def find(model, inside_wrapper=False):
     """
     if isinstance(model, View):
         return model
-    kind = keras.layers.Layer if inside_wrapper else keras.Model
-    checks.instance("model", model, kind, "a keras.Model")
+    if not inside_wrapper:
+        checks.model("model", model)
     found, seen, taken = [], set(), set()
     root = None if inside_wrapper else model
     owners = _owners(model, "", {}, set(), rebuilt=inside_wrapper)
@@ -301,6 +301,8 @@ def _why_skipped(root, layer, variable, layout):
         return "belongs to the model itself, not to a layer of it"
     if not _trains(layer, variable):
         return "frozen"
+    if 0 in variable.shape:
+        return "has no entries"
     return None
 
 

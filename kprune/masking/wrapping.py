@@ -279,11 +279,6 @@ def _checked_mask(mask, weight):
             f"The mask of {weight.name!r} has the wrong shape. Expected "
             f"{tuple(weight.variable.shape)}. Received: {mask.shape}"
         )
-    if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
-        raise ValueError(
-            f"The mask of {weight.name!r} must be boolean (True = kept) or "
-            f"hold only 0 and 1. Received: dtype {mask.dtype}"
-        )
     return mask.astype(bool)
 
 

@@ -54,16 +54,32 @@ def get(identifier):
     if isinstance(identifier, str) and identifier in _PAPERS:
         scale, mode, distribution = _PAPERS[identifier]
         return keras.initializers.VarianceScaling(scale, mode, distribution)
-    try:
-        if (initializer := keras.initializers.get(identifier)) is not None:
-            return initializer
-    except (TypeError, ValueError):
-        pass
+    if (initializer := _of_keras(identifier)) is not None:
+        return initializer
     raise ValueError(
         unknown(identifier, names(), "initializer")
         + " Initializers of Keras will do as well, by name or as objects."
         f" Received: initializer={shown(identifier)}"
     )
+
+
+def _of_keras(identifier):
+    """Returns the initializer that Keras knows, or `None`."""
+    kinds = str | dict | keras.initializers.Initializer
+    if not isinstance(identifier, kinds) and not _is_law(identifier):
+        return None
+    try:
+        return keras.initializers.get(identifier)
+    except Exception:  # What a config of Keras' may raise has no bounds.
+        return None
+
+
+def _is_law(identifier):
+    """Whether it is a class of Keras', or a function of a shape."""
+    if isinstance(identifier, type):
+        return issubclass(identifier, keras.initializers.Initializer)
+    plain = not isinstance(identifier, keras.layers.Layer)
+    return plain and callable(identifier) and not hasattr(identifier, "shape")
 
 
 def for_kernel(identifier, seed, name):

@@ -3,7 +3,7 @@
 import keras
 
 from kprune.models import initializers
-from kprune.runtime import checks, seeds
+from kprune.runtime import checks, fit_arguments, seeds
 
 
 def image(input_shape, smallest=1):
@@ -26,17 +26,6 @@ def vector(input_shape):
     return inputs, keras.layers.Flatten(name="flatten")(inputs)
 
 
-def _activation(name, value):
-    """Returns the activation of a layer, by name or a function."""
-    try:
-        known = callable(keras.activations.get(value))
-    except Exception:
-        known = False
-    known = known and not isinstance(value, type)
-    expected = "an activation, a name that Keras knows or a function"
-    return checks.require(known, name, value, expected)
-
-
 def _initializer(name, value):
     """Returns the initializer of the kernels of a model, which `get` knows."""
     if not isinstance(value, str) or value != "fan_in_constant":  # Of `fc`.
@@ -47,7 +36,7 @@ def _initializer(name, value):
 
 # Of the functions that build models.
 KINDS = {
-    "activation": _activation,
+    "activation": fit_arguments.activation,
     "conv_bias": checks.boolean,
     "initializer": _initializer,
     "name": checks.optional(checks.string),

@@ -5,6 +5,7 @@ import dataclasses
 
 from kprune.pruning.pruner import Pruner
 from kprune.runtime import checks
+from kprune.runtime.words import shown
 
 _AXES = {
     *(field.name for field in dataclasses.fields(Pruner)),
@@ -78,5 +79,5 @@ def _refuse(target):
     if target is not None:
         raise ValueError(
             "`target` is solved for by one pruner. Expected `sparsity` for a "
-            f"method of several in turn. Received: target={target!r}"
+            f"method of several in turn. Received: target={shown(target)}"
         )

@@ -12,6 +12,7 @@ from kprune.pruning.ranking import scores_by
 from kprune.runtime import checks, distribution, user_warnings
 from kprune.runtime.doors import checked
 from kprune.runtime.renamed import renamed
+from kprune.runtime.words import shown
 from kprune.scoring import config
 from kprune.scoring.objective import Objective
 
@@ -178,7 +179,7 @@ def _check_target(target, sparsity, grain):
         given = sparsity if sparsity is not None else grain
         raise ValueError(
             "`target` takes the place of a sparsity. Received: "
-            f"target={target!r} and {given!r}"
+            f"target={shown(target)} and {shown(given)}"
         )
     return targets.get(target)
 

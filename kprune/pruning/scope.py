@@ -4,6 +4,7 @@ import math
 
 from kprune.masking import weights
 from kprune.runtime import checks
+from kprune.runtime.words import shown
 
 
 def excluded(view, exclude):
@@ -64,7 +65,7 @@ def sparsity_of(grain, sparsity):
     if fixed is not None and not math.isclose(found, fixed):
         raise ValueError(
             f"{grain} fixes the sparsity at {fixed}. "
-            f"Received: sparsity={sparsity!r}"
+            f"Received: sparsity={shown(sparsity)}"
         )
     return found
 

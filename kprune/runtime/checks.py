@@ -127,6 +127,16 @@ def of_class(kinds, expected):
     return functools.partial(instance, kinds=kinds, expected=expected)
 
 
+def dtype(name, value):
+    """Returns a dtype or a dtype policy, as Keras takes it."""
+    try:
+        known = isinstance(value, str | dict | keras.DTypePolicy)
+        known = known and keras.dtype_policies.get(value) is not None
+    except Exception:
+        known = False
+    return require(known, name, value, 'a dtype, such as "float32"')
+
+
 def with_attributes(expected, *attributes):
     """Returns the check of an object that has some attributes."""
 
@@ -226,8 +236,12 @@ def can_take(function, count):
 
 def model(name, value):
     """Returns a Keras model, or a view of the weights of one."""
-    known = isinstance(getattr(value, "model", value), keras.Model)
-    return require(known, name, value, "a keras.Model")
+    if not isinstance(getattr(value, "model", value), keras.Model):
+        raise ValueError(
+            f"Expected `{name}` to be a keras.Model. "
+            f"Received: {type(value).__name__}"
+        )
+    return value
 
 
 def layer(name, value):
@@ -311,7 +325,9 @@ def _kind(dtype):
 
 def mask(name, value):
     """Returns a mask as a boolean array; its dtype may be another."""
-    expected = "a mask, a boolean array (True = kept) or one of 0 and 1 alone"
+    expected = (
+        "an array that must be boolean (True = kept) or hold only 0 and 1"
+    )
     found = array(name, value, "biuf", expected)
     found = np.asarray(found)
     if found.dtype != bool:

@@ -1,4 +1,4 @@
-"""Checks of what `fit` and `compile` take: data in any form, and losses."""
+"""Checks of what Keras takes in many forms: data, losses, activations."""
 
 import itertools
 
@@ -56,10 +56,22 @@ def finite_data(name, value):
     return value
 
 
-def dataset(name, value):
-    """Returns a `tf.data.Dataset` of batches."""
-    expected = "a tf.data.Dataset of batches"
-    return checks.instance(name, value, tf.data.Dataset, expected)
+def validation_data(name, value):
+    """Returns data that can be read after each epoch, to its end."""
+    if hasattr(finite_data(name, value), "__next__"):
+        raise ValueError(
+            f"`{name}` is read after each epoch. Expected arrays, a "
+            f"tf.data.Dataset or a PyDataset. Received: {type(value).__name__}"
+        )
+    return value
+
+
+def finite_dataset(name, value):
+    """Returns a `tf.data.Dataset` of batches that has an end."""
+    expected = "a tf.data.Dataset of batches (x, y)"
+    kind = type(value).__name__
+    checks.require(isinstance(value, tf.data.Dataset), name, kind, expected)
+    return finite_data(name, value)
 
 
 def training_data(name, value):
@@ -74,6 +86,17 @@ def training_data(name, value):
             f"seed=0).batch(128). Received: {type(value).__name__}"
         )
     return value
+
+
+def activation(name, value):
+    """Returns the activation of a layer, by name or a function."""
+    try:
+        known = callable(keras.activations.get(value))
+    except Exception:
+        known = False
+    known = known and not isinstance(value, type)
+    expected = "an activation, a name that Keras knows or a function"
+    return checks.require(known, name, value, expected)
 
 
 def loss(name, value):
@@ -102,7 +125,15 @@ def _is_loss(value):
     return plain and checks.can_take(value, 2)
 
 
-def specs(value):
+def are_arrays(value):
+    """Whether data is arrays (x, y) or (x, y, sample_weight), or structures of
+    them, not batches."""
+    flat = keras.tree.flatten(value) if isinstance(value, tuple) else []
+    shaped = all(one is None or hasattr(one, "shape") for one in flat)
+    return bool(flat) and shaped and len(value) in (2, 3)
+
+
+def specs(name, value):
     """Returns the specs of the batches of data, `keras.KerasTensor` in a tuple
     (x, y) or (x, y, sample_weight), or `None` where reading alone tells them.
 
@@ -110,42 +141,49 @@ def specs(value):
         ValueError: If batches have another form.
     """
     if isinstance(value, tf.data.Dataset):
-        element = value.element_spec
-        return _as_specs(element, lambda spec: spec.shape)
-    arrays = isinstance(value, list | tuple) and bool(value)
-    if arrays and all(one is None or _has_shapes(one) for one in value):
-        whole = tuple(one for one in value if one is not None)
-        return _as_specs(whole, lambda one: (None, *np.shape(one)[1:]))
-    return None
+        return _as_specs(name, value.element_spec, lambda spec: spec.shape)
+    if not isinstance(value, list | tuple) or not are_arrays(tuple(value)):
+        return None
+    whole = tuple(one for one in value if one is not None)
+    lengths = {np.shape(one)[:1] for one in keras.tree.flatten(whole)}
+    if len(lengths) != 1 or lengths & {(), (0,)}:
+        raise ValueError(
+            f"Expected arrays in `{name}` of the same number of examples, at "
+            f"least one. Received shapes: {shapes(whole)}"
+        )
+    return _as_specs(name, whole, lambda one: (None, *np.shape(one)[1:]))
 
 
-def shapes(found):
-    """Returns the shapes of specs, in words."""
-    return keras.tree.map_structure(lambda one: tuple(one.shape), found)
+def shapes(structure):
+    """Returns the shapes of arrays or specs, for the words of an error."""
+    return keras.tree.map_structure(lambda one: tuple(one.shape), structure)
 
 
-def _has_shapes(value):
-    return all(hasattr(one, "shape") for one in keras.tree.flatten(value))
-
-
-def _as_specs(structure, shape):
+def _as_specs(name, structure, shape):
     if not isinstance(structure, tuple) or len(structure) not in (2, 3):
         raise ValueError(
-            "Expected batches (x, y) or (x, y, sample_weight) to validate on. "
+            f"Expected batches (x, y) or (x, y, sample_weight) of `{name}`. "
             f"Received: {shown(structure)}"
         )
     flat = keras.tree.flatten(structure)
-    if any(
-        isinstance(one, tf.RaggedTensorSpec | tf.RaggedTensor) for one in flat
-    ):
-        return None
-    if any(
-        isinstance(one, tf.SparseTensorSpec | tf.SparseTensor) for one in flat
-    ):
+    if any(isinstance(one, _NOT_DENSE) for one in flat):
         return None
 
     def spec(one):
-        dtype = keras.backend.standardize_dtype(one.dtype)
-        return keras.KerasTensor(tuple(shape(one)), dtype)
+        dtype = tf.as_dtype(one.dtype)
+        return keras.KerasTensor(tuple(shape(one)), dtype.name)
 
-    return keras.tree.map_structure(spec, structure)
+    found = keras.tree.map_structure(spec, structure)
+    for one in keras.tree.flatten(found[1:]):
+        if one.dtype == "string" or "complex" in one.dtype:
+            raise ValueError(
+                f"Expected labels and weights in `{name}` that are numbers. "
+                f"Received: dtype {one.dtype}"
+            )
+    return found
+
+
+_NOT_DENSE = (
+    *(tf.RaggedTensor, tf.RaggedTensorSpec),
+    *(tf.SparseTensor, tf.SparseTensorSpec),
+)

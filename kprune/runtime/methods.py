@@ -10,7 +10,8 @@ import functools
 import importlib
 import pkgutil
 
-from kprune.runtime import lookup
+from kprune.runtime import checks, lookup
+from kprune.runtime.doors import checked
 
 _PACKAGES = (
     "pruning",
@@ -76,6 +77,7 @@ class Method:
         return self.call.partition("(")[0].rpartition(".")[2]
 
 
+@checked(used_by=checks.optional(checks.string))
 def methods(used_by=None):
     """Returns the methods by name, sorted.
 

@@ -3,6 +3,8 @@
 import functools
 import warnings
 
+from kprune.runtime.words import shown
+
 
 def renamed(**ways):
     """Lets a call say what has become of its former arguments.
@@ -31,7 +33,7 @@ def renamed(**ways):
             for name in sorted(kwargs.keys() & ways.keys()):
                 raise ValueError(
                     f"`{name}` was an argument of kprune 0.1. Expected "
-                    f"{ways[name]}. Received: {name}={kwargs[name]!r}"
+                    f"{ways[name]}. Received: {name}={shown(kwargs[name])}"
                 )
             return call(*args, **kwargs)
 

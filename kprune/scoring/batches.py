@@ -241,6 +241,8 @@ def _checked(element, place):
             + (f" of {len(element)}" if hasattr(element, "__len__") else "")
         )
     x, y, *rest = map(_converted, _stated(element))
+    for array in keras.tree.flatten((y, *rest)):
+        _check_numbers(array, place)
     flat = keras.tree.flatten((x, y, *rest))
     for array in itertools.chain(*map(examples.components, flat)):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -249,3 +251,12 @@ def _checked(element, place):
                 "Expected finite inputs, labels and sample weights."
             )
     return x, y, *rest
+
+
+def _check_numbers(array, place):
+    for part in examples.components(array):
+        if part.dtype.kind not in "biuf" and "float" not in part.dtype.name:
+            raise ValueError(
+                f"Batch {place} of `data` has labels or weights of dtype "
+                f"{part.dtype}. Expected numbers: number the classes."
+            )

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kprune.runtime import distribution, examples, keras_internals
+from kprune.runtime.words import one_line
 from kprune.scoring import batches as reader
 from kprune.scoring import losses, synthetic
 
@@ -58,7 +59,9 @@ def read(model, data, loss, scoring, seed=0, dtype="float32"):
         # Builds its trackers, which cannot be done while tracing.
         function(y, keras.tree.map_structure(tf.convert_to_tensor, outputs))
     except Exception as error:
-        raise ValueError(f"The labels do not fit the loss: {error}") from error
+        raise ValueError(
+            f"The labels do not fit the loss: {one_line(error)}"
+        ) from error
     found.check(
         lambda batch: distribution.check_agreement(
             model.distribute_strategy,
@@ -91,7 +94,7 @@ def _outputs_on(model, x):
         shapes = keras.tree.map_structure(examples.shape, x)
         raise ValueError(
             f"`data` does not fit model {model.name!r}. Received inputs of "
-            f"shape {shapes}: {error}"
+            f"shape {shapes}: {one_line(error)}"
         ) from error
     return keras.tree.map_structure(
         lambda z: np.asarray(keras.ops.cast(z, "float32")), outputs

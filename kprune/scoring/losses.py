@@ -5,8 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from kprune.runtime import keras_internals, user_warnings
-
-_SPARSE = ("SparseCategoricalCrossentropy", "sparse_categorical_crossentropy")
+from kprune.runtime.words import shown
 
 
 def resolve(model, loss, outputs, labels):
@@ -22,7 +21,7 @@ def resolve(model, loss, outputs, labels):
         except (TypeError, ValueError) as error:
             raise ValueError(
                 "Invalid value for argument `loss`. Expected a loss as "
-                f"`compile` takes it. Received: loss={loss!r}. {error}"
+                f"`compile` takes it. Received: loss={shown(loss)}. {error}"
             ) from error
         return loss
     if compiled_loss(model) is not None:
@@ -76,14 +75,6 @@ def is_probability(model, outputs):
     )
 
 
-def wants_integers(loss):
-    """Whether a loss takes class numbers rather than one-hot labels."""
-    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
-        return True
-    name = loss if isinstance(loss, str) else getattr(loss, "__name__", None)
-    return name in _SPARSE or type(loss).__name__ in _SPARSE
-
-
 def by_output(model, loss, outputs):
     """Returns the loss of each output, in their flat order, as Keras pairs
     them: one for all, by place, or by name in any order; `None` where there is
@@ -109,7 +100,7 @@ def by_output(model, loss, outputs):
     except (IndexError, KeyError, ValueError) as error:
         raise ValueError(
             f"Expected one loss for all {len(paths)} outputs, or one for each, "
-            f"by place or name. Received: loss={loss!r}"
+            f"by place or name. Received: loss={shown(loss)}"
         ) from error
 
 
@@ -122,7 +113,7 @@ def check_labels(model, loss, outputs, labels):
     if keras.tree.is_nested(outputs) or keras.tree.is_nested(loss):
         return  # Keras' own check of the structure is as good.
     outputs, labels = np.asarray(outputs), np.asarray(labels)
-    if wants_integers(loss):
+    if keras_internals.wants_integers(loss):
         classes = outputs.shape[-1]
         given = labels[labels != getattr(loss, "ignore_class", None)]
         whole = np.equal(np.mod(given, 1), 0).all()
@@ -196,9 +187,9 @@ def neg_logit(loss):
     if keras.tree.is_nested(loss) or not keras_internals.reads_logits(loss):
         raise ValueError(
             "Expected one cross-entropy that reads logits (from_logits=True) "
-            f"for the objective 'neg_logit'. Received: loss={loss!r}"
+            f"for the objective 'neg_logit'. Received: loss={shown(loss)}"
         )
-    sparse = wants_integers(loss)
+    sparse = keras_internals.wants_integers(loss)
 
     def mean(y_true, y_pred, sample_weight=None):
         classes = y_pred.shape[-1]

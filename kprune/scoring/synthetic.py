@@ -54,7 +54,7 @@ def batch(model, loss, batch_size=None, seed=0):
         if one is None:  # Among others.
             return z
         classes = z.shape[-1]
-        if losses.wants_integers(one):
+        if keras_internals.wants_integers(one):
             return rng.integers(0, classes, z.shape[:-1]).astype("int32")
         if keras_internals.reads_logits(one) is None:
             return rng.normal(size=z.shape).astype("float32")

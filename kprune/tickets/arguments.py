@@ -12,6 +12,7 @@ from kprune.masking.masks import count_kept
 from kprune.pruning import recipes, scope
 from kprune.pruning.pruner import AXES, Pruner
 from kprune.runtime import checks, keras_internals
+from kprune.runtime.words import shown
 from kprune.tickets import fractions
 from kprune.training import durations
 
@@ -79,7 +80,8 @@ def pruner(method, options, plan):
         raise ValueError(
             "Expected fractions by weight as `fraction`, and then no "
             "`allocation`, or as `allocation` a name or a function. Received: "
-            f"fraction={plan.fraction!r}, allocation={found.allocation!r}"
+            f"fraction={shown(plan.fraction)}, "
+            f"allocation={shown(found.allocation)}"
         )
     free, kept = found.grain.sparsity is None, found.after_pruning is None
     expected = "one of which any share goes, not one whose sparsity is fixed"
@@ -117,7 +119,7 @@ def check_levels(plan, sizes, total):
         raise ValueError(
             f"After {plan.levels} levels none of {total} weights or groups of "
             "them would be left. Lower `levels` or `fraction`. "
-            f"Received: fraction={plan.fraction!r}"
+            f"Received: fraction={shown(plan.fraction)}"
         )
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from kprune.runtime import checks, keras_internals
+from kprune.runtime.words import shown
 from kprune.scoring import losses
 
 
@@ -86,6 +87,7 @@ def _border(model):
         raise ValueError(
             "What a single output says of the class is told by a binary "
             "cross-entropy of Keras, which reads a logit or a probability. "
-            f"Received: loss={loss!r}. Or give the model an output per class."
+            f"Received: loss={shown(loss)}. Or give the model an output per "
+            "class."
         )
     return 0.0 if logits else 0.5

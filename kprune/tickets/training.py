@@ -17,7 +17,7 @@ from kprune.training import durations
     steps_per_epoch=checks.optional(checks.at_least(1)),
     augment=checks.optional(checks.of_function(2, "(inputs, seed)")),
     directory=checks.optional(checks.directory),
-    validation_data=checks.optional(fit_arguments.data),
+    validation_data=checks.optional(fit_arguments.validation_data),
 )
 @dataclasses.dataclass(frozen=True, eq=False)
 class Training:

@@ -5,15 +5,14 @@ import tensorflow as tf
 
 from kprune.runtime import checks, distribution, fit_arguments, keras_internals
 from kprune.runtime.doors import checked
-from kprune.runtime.words import one_line
-from kprune.training import state
+from kprune.training import fitting_data, state
 from kprune.training.checkpoint import Checkpoint, Place
 
 
 @checked(
     train=fit_arguments.training_data,
     steps_per_epoch=checks.optional(checks.at_least(1)),
-    validation_data=checks.optional(fit_arguments.data),
+    validation_data=checks.optional(fit_arguments.validation_data),
     validation_freq=None,
     checkpoint=checks.optional(
         checks.of_class(Checkpoint, "a kprune.callbacks.Checkpoint")
@@ -84,7 +83,8 @@ def fit(
     """
     _check_trainable(model)
     steps_per_epoch = _steps_per_epoch(model, train, steps_per_epoch)
-    _check_validation(model, validation_data)
+    if validation_data is not None:
+        fitting_data.check(model, validation_data, "validation_data")
     place, saved = Place(), None
     callbacks = list(callbacks or ())
     if checkpoint is not None:
@@ -93,6 +93,7 @@ def fit(
     start = place.epoch * steps_per_epoch + place.step
     data = train(start) if callable(train) else train.repeat().skip(start)
     if isinstance(data, tf.data.Dataset):
+        fitting_data.check(model, data, "train")
         _build(model, data.element_spec, saved is not None)
     history = keras.callbacks.History()
     model.history = history  # Keras sets it with the first epoch, if any.
@@ -178,7 +179,6 @@ def _steps_per_epoch(model, train, steps_per_epoch):
     return steps_per_epoch
 
 
-@checked(number=checks.at_least(1), largest=checks.at_least(1))
 def _check_trainable(model):
     """Raises `ValueError` unless a model is compiled."""
     if not model.compiled:
@@ -188,24 +188,7 @@ def _check_trainable(model):
         )
 
 
-def _check_validation(model, data):
-    """Raises `ValueError` if a model cannot be evaluated on data, as far as
-    shapes tell: before it is trained, not after its first epoch."""
-    if data is None or not keras_internals.evaluates_as_usual(model):
-        return
-    specs = fit_arguments.specs(data)
-    if specs is None:  # Reading alone would tell.
-        return
-    try:
-        keras_internals.check_evaluation(model, specs)
-    except Exception as error:
-        raise ValueError(
-            "Expected `validation_data` that fits the model and its loss. "
-            f"Received: {fit_arguments.shapes(specs)}, with which: "
-            f"{one_line(error)}"
-        ) from error
-
-
+@checked(number=checks.at_least(1), largest=checks.at_least(1))
 def divisor(number, largest):
     """Returns the largest divisor of a number up to `largest`."""
     return max(i for i in range(1, largest + 1) if number % i == 0)

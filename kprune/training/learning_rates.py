@@ -14,6 +14,7 @@ from keras.optimizers import schedules
 
 from kprune.runtime import checks, lookup
 from kprune.runtime.doors import checked
+from kprune.runtime.words import shown
 from kprune.training import durations
 
 _CURVES = {
@@ -22,12 +23,21 @@ _CURVES = {
 }
 
 
+_RATES = {
+    "learning_rate": checks.within("(0, inf)"),
+    "steps_per_epoch": checks.optional(checks.at_least(1)),
+    "total_steps": checks.optional(checks.at_least(1)),
+}
+
+
+@checked(**_RATES)
 def constant(learning_rate, steps_per_epoch, total_steps):
     """The same rate at every step."""
     del steps_per_epoch, total_steps
     return learning_rate
 
 
+@checked(**_RATES)
 def step(learning_rate, steps_per_epoch, total_steps, *, every, factor):
     """Times `factor` at regular intervals: lr * factor^floor(step / every).
 
@@ -43,7 +53,7 @@ def step(learning_rate, steps_per_epoch, total_steps, *, every, factor):
     if length < 1:
         raise ValueError(
             "Expected `every` of the schedule 'step' to be at least one step. "
-            f"Received: every={every!r}"
+            f"Received: every={shown(every)}"
         )
     checks.number("factor", factor, "(0, inf)")
     return schedules.ExponentialDecay(
@@ -51,6 +61,7 @@ def step(learning_rate, steps_per_epoch, total_steps, *, every, factor):
     )
 
 
+@checked(**_RATES)
 def multi_step(
     learning_rate,
     steps_per_epoch,
@@ -85,7 +96,7 @@ def multi_step(
     if starts != sorted(set(starts)):
         raise ValueError(
             "Expected each of `at` to lie at least one step after the one "
-            f"before. Received: at={at!r}, which is at steps {starts}"
+            f"before. Received: at={shown(at)}, which is at steps {starts}"
         )
     factors = _factors(len(starts), factor, factors)
     return schedules.PiecewiseConstantDecay(
@@ -95,6 +106,7 @@ def multi_step(
     )
 
 
+@checked(**_RATES)
 def cosine(
     learning_rate, steps_per_epoch, total_steps, *, warm_up=0, floor=0.0
 ):
@@ -120,7 +132,7 @@ def cosine(
         raise ValueError(
             "Expected `warm_up` of the schedule 'cosine' to be shorter than "
             f"the training, which has {total_steps} steps. Received: "
-            f"warm_up={warm_up!r}, which is {rise} steps"
+            f"warm_up={shown(warm_up)}, which is {rise} steps"
         )
     checks.number("floor", floor, "[0, 1]", ", a share of the peak")
     if not rise:
@@ -134,6 +146,7 @@ def cosine(
     )
 
 
+@checked(**_RATES)
 def asni_cosine(
     learning_rate, steps_per_epoch, total_steps, *, delta=0.06, curve="half"
 ):
@@ -217,11 +230,7 @@ def names():
     return sorted(_ALL)
 
 
-@checked(
-    learning_rate=checks.within("(0, inf)"),
-    steps_per_epoch=checks.optional(checks.at_least(1)),
-    total_steps=checks.optional(checks.at_least(1)),
-)
+@checked(**_RATES)
 def get(spec, learning_rate, steps_per_epoch, total_steps):
     """Returns what to give to an optimizer as its `learning_rate`.
 
@@ -250,7 +259,7 @@ def get(spec, learning_rate, steps_per_epoch, total_steps):
         raise ValueError(
             "Expected a dict with the name of a learning-rate schedule, such "
             "as {'name': 'cosine', 'warm_up': '5ep'}, with one of: "
-            f"{', '.join(names())}. Received: {spec!r}"
+            f"{', '.join(names())}. Received: {shown(spec)}"
         )
     name = spec["name"]
     schedule = lookup.choose(name, _ALL, "learning-rate schedule")
@@ -285,8 +294,8 @@ def _factors(count, factor, factors):
     if (factor is None) == (factors is None):
         raise ValueError(
             "Expected either `factor`, a number, or `factors`, a list, for "
-            f"the schedule 'multi_step'. Received: factor={factor!r}, "
-            f"factors={factors!r}"
+            f"the schedule 'multi_step'. Received: factor={shown(factor)}, "
+            f"factors={shown(factors)}"
         )
     if factors is None:
         checks.number("factor", factor, "(0, inf)")

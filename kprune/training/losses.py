@@ -5,6 +5,15 @@ from keras import ops
 
 from kprune.runtime import checks
 
+_REDUCTIONS = (
+    "sum_over_batch_size",
+    "sum",
+    "mean",
+    "mean_with_sample_weight",
+    "none",
+    None,
+)
+
 
 @keras.saving.register_keras_serializable("kprune")
 class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
@@ -39,6 +48,10 @@ class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
         dtype=None,
     ):
         checks.number("label_smoothing", label_smoothing, "[0, 1)")
+        checks.choice("reduction", reduction, _REDUCTIONS)
+        checks.string("name", name)
+        if dtype is not None:
+            checks.dtype("dtype", dtype)
         super().__init__(
             from_logits=True, reduction=reduction, name=name, dtype=dtype
         )

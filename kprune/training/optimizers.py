@@ -51,6 +51,7 @@ class TorchSGD(GradientDecay):
         weight_decay=0.0,
         **kwargs,
     ):
+        _check_rate(learning_rate)
         checks.number("momentum", momentum, "[0, 1]")
         checks.number("weight_decay", weight_decay, "[0, inf)")
         # In PyTorch's order of arguments, the decay would come in its place.
@@ -98,3 +99,13 @@ class TorchSGD(GradientDecay):
             "momentum": self.momentum,
             "nesterov": self.nesterov,
         }
+
+
+def _check_rate(value):
+    if isinstance(value, dict):  # A config, of a saved optimizer.
+        return
+    schedule = keras.optimizers.schedules.LearningRateSchedule
+    known = checks.is_number(value) or isinstance(value, schedule)
+    known = known or (callable(value) and not isinstance(value, type))
+    expected = "a number, a LearningRateSchedule or a function"
+    checks.require(known, "learning_rate", value, expected)

@@ -14,6 +14,7 @@ from kprune.callbacks.pruned_behavior import PrunedBehavior
 from kprune.callbacks.step_counter import StepCounter
 from kprune.runtime import checks, distribution, seeds, user_warnings
 from kprune.runtime.doors import checked
+from kprune.runtime.words import shown
 
 
 class DynamicSparseTraining(keras.callbacks.Callback):
@@ -95,7 +96,7 @@ class DynamicSparseTraining(keras.callbacks.Callback):
         self.updater = updater = dynamic.get(method, **options)
         if updater.acts_after_steps or not updater.acts:
             acts = "after each step" if updater.acts else "never"
-            why = f"None, as method {method!r} acts {acts}"
+            why = f"None, as method {shown(method)} acts {acts}"
             checks.require(every is None, "every", every, why)
         self.seed = seed
         end = updater.end if end is None else end

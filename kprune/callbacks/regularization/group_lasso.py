@@ -13,6 +13,7 @@ from kprune.masking import weights
 from kprune.pruning.granularity import coupled_channels
 from kprune.runtime import checks
 from kprune.runtime.doors import checked
+from kprune.runtime.words import shown
 from kprune.scoring.config import ScoringConfig
 from kprune.scoring.objective import Objective
 
@@ -67,7 +68,7 @@ class GroupLasso(keras.callbacks.Callback):
         if (strength is None) == (data is None):
             raise ValueError(
                 "Expected either `strength`, or `data` to set it by. Received: "
-                f"strength={strength!r}, data={data!r}"
+                f"strength={shown(strength)}, data={shown(data)}"
             )
         if strength is not None:
             why = "None, as `strength` is given"

@@ -21,6 +21,7 @@ from kprune.pruning.pruner import Pruner
 from kprune.runtime import methods
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
+from kprune.runtime.words import shown
 from kprune.training import durations
 
 
@@ -130,7 +131,7 @@ class GrowingRegularization(PruningCallback):
         if given and not course:
             raise ValueError(
                 f"Only method 'greg2' has {', '.join(given)}. "
-                f"Received: method={method!r}"
+                f"Received: method={shown(method)}"
             )
         rising = {"increment": increment, "ceiling": ceiling, "cycles": cycles}
         self._course_options = {**rising, **course, **given}

@@ -7,7 +7,6 @@ import math
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kprune.callbacks.regularization.group_lasso import GroupLasso
 from kprune.deploy.shrink import optimizer_state, shrink
@@ -17,11 +16,12 @@ from kprune.pruning.granularity import coupled_channels
 from kprune.runtime import checks, fit_arguments
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
+from kprune.training import fitting_data
 
 
 @checked(
     train=fit_arguments.training_data,
-    validation_data=checks.optional(fit_arguments.data),
+    validation_data=checks.optional(fit_arguments.validation_data),
     steps_per_epoch=checks.optional(checks.at_least(1)),
     every=checks.at_least(1),
     threshold=checks.within("(0, inf)"),
@@ -89,7 +89,10 @@ def prune_train(
     >>> history["parameters"][-1] == small.count_params()
     True
     """
-    _check(model, train, epochs, every, threshold, steps_per_epoch)
+    _check(model, train, steps_per_epoch)
+    for name, data in (("train", train), ("validation_data", validation_data)):
+        if data is not None and not callable(data):
+            fitting_data.check(model, data, name)
     first = None
     if strength is None:
         first = (train(0) if callable(train) else train).take(1)
@@ -179,7 +182,7 @@ def _extend(history, more):
         history.setdefault(name, []).extend(values)
 
 
-def _check(model, train, epochs, every, threshold, steps_per_epoch):
+def _check(model, train, steps_per_epoch):
     optimizer_state.check(model)
     if any(weight.mask is not None for weight in weights.find(model)):
         raise ValueError(
@@ -187,15 +190,9 @@ def _check(model, train, epochs, every, threshold, steps_per_epoch):
             "channels that are taken out. Expected one without: see "
             "`kprune.strip`."
         )
-    known = callable(train) or isinstance(train, tf.data.Dataset)
-    expected = "a tf.data.Dataset of batches, or a function from a step to one"
-    checks.require(known, "train", type(train).__name__, expected)
     if callable(train):
         why = ", the length of an epoch, as a function gives endless data"
         checks.integer("steps_per_epoch", steps_per_epoch, 1, why)
-    checks.integer("epochs", epochs, 1)
-    checks.integer("every", every, 1)
-    checks.number("threshold", threshold, "(0, inf)")
 
 
 METHOD = Method(

@@ -17,7 +17,7 @@ _KINDS = {
     ),
     "sizes": checks.dict_of(checks.integer, "numbers of groups"),
     "shapes": checks.dict_of(
-        checks.sequence_of(checks.integer, "integers"), "shapes"
+        checks.sequence_of(checks.at_least(1), "integers"), "shapes"
     ),
     "budget": checks.of_class(Budget, "a kprune.masks.Budget"),
     "rng": checks.of_class(np.random.Generator, "a numpy.random.Generator"),

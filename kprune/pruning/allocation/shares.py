@@ -22,9 +22,7 @@ def erk(groups, sizes, shapes, budget, rng):
     dense, and the rest shares what is left.
     """
     del rng
-    densities = {
-        n: Fraction(sum(s), max(1, math.prod(s))) for n, s in shapes.items()
-    }
+    densities = {n: Fraction(sum(s), math.prod(s)) for n, s in shapes.items()}
     return in_proportion(densities, groups, sizes, budget)
 
 

@@ -5,7 +5,6 @@ initialization", anonymous authors, submitted to ICLR 2022, algorithm 2.
 """
 
 import numbers
-from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -22,7 +21,24 @@ from kprune.scoring.objective import Objective
 _CRITERIA = ("ossum", "linear_ossum", "log_ossum")
 
 
-@checked(data=fit_arguments.data, widths=None)
+def _initializer(name, value):
+    try:
+        with seeds.untouched():  # Keras draws a seed for it.
+            known = callable(keras.initializers.get(value))
+    except Exception:
+        known = False
+    plain = not isinstance(value, keras.layers.Layer)
+    known = known and plain and not hasattr(value, "shape")
+    expected = "an initializer, a name that Keras knows or an object"
+    return checks.require(known, name, value, expected)
+
+
+@checked(
+    data=fit_arguments.finite_data,
+    widths=None,
+    activation=fit_arguments.activation,
+    initializer=checks.optional(_initializer),
+)
 def prune_and_build(
     widths,
     build,
@@ -155,7 +171,8 @@ def _best(model, criterion, batches, one_hot, count, seed):
 def _checked(widths, build, classes):
     checks.integer("build", build, 1)
     checks.integer("classes", classes, 2)
-    found = tuple(widths) if isinstance(widths, Iterable) else ()
+    listed = isinstance(widths, list | tuple | range)
+    found = tuple(widths) if listed else ()
     whole = all(isinstance(width, numbers.Integral) for width in found)
     checks.require(
         whole and found and 1 <= min(found) <= max(found) <= build,

@@ -5,8 +5,8 @@ says what it needs it for and what happens where a Keras release lacks it.
 """
 
 from kprune.runtime.keras_internals.evaluation import (
-    check_evaluation,
-    evaluates_as_usual,
+    check_fit,
+    fits_as_usual,
 )
 from kprune.runtime.keras_internals.graphs import (
     adopt_graph,
@@ -77,6 +77,7 @@ from kprune.runtime.keras_internals.training import (
     set_seed_source,
     slots,
     training_loss,
+    wants_integers,
 )
 
 __all__ = [
@@ -90,7 +91,7 @@ __all__ = [
     "build_training",
     "call_arguments",
     "calls",
-    "check_evaluation",
+    "check_fit",
     "check_inputs",
     "clone_graph",
     "compile_arguments",
@@ -98,8 +99,8 @@ __all__ = [
     "compiles_by_itself",
     "computes_by_graph",
     "default_name",
-    "evaluates_as_usual",
     "fed_arguments",
+    "fits_as_usual",
     "forget_calls",
     "forget_compiled_functions",
     "forget_traces",
@@ -138,4 +139,5 @@ __all__ = [
     "training_loss",
     "unlisted_layers",
     "vocabulary",
+    "wants_integers",
 ]

@@ -1,32 +1,40 @@
-"""Whether data is such as a model evaluates, before it is trained."""
+"""Whether data is such as a model trains on, before it is trained."""
 
 import keras
 from keras.src import backend
 
+from kprune.runtime.keras_internals.graphs import is_graph
 from kprune.runtime.keras_internals.training import compiled_loss, training_loss
 
+_STEPS = ("train_step", "test_step", "compute_loss", "fit", "evaluate")
 
-def evaluates_as_usual(model):
-    """Whether a built model evaluates by its compiled loss of (x, y), and in no
-    way of its own."""
+
+def fits_as_usual(model):
+    """Whether a model is a graph of layers that trains by its compiled loss of
+    (x, y) as Keras does, in no way of its own."""
     own = any(
         getattr(type(model), name) is not getattr(keras.Model, name)
-        for name in ("test_step", "compute_loss", "evaluate")
+        for name in _STEPS
     )
-    return model.built and not own and compiled_loss(model) is not None
+    if own or not is_graph(model) or not model.built or model.run_eagerly:
+        return False
+    return compiled_loss(model) is not None
 
 
-def check_evaluation(model, specs):
-    """Raises if a compiled model cannot evaluate data of these specs.
+def check_fit(model, specs):
+    """Raises if a model of which `fits_as_usual` cannot train on data.
 
     Nothing is computed or made of the model's own: shapes alone are followed.
 
     Args:
-        model: A built and compiled Keras model.
+        model: A Keras model.
         specs: Tuple (x, y) or (x, y, sample_weight) of `keras.KerasTensor`, or
             structures of them.
+
+    Returns:
+        The specs of the outputs.
     """
     x, y, *_ = specs
     outputs = backend.compute_output_spec(model, x, training=False)
-    loss = training_loss(model)
-    backend.compute_output_spec(loss, y, outputs)
+    backend.compute_output_spec(training_loss(model), y, outputs)
+    return outputs

@@ -4,6 +4,8 @@ import inspect
 
 import keras
 
+_SPARSE = ("SparseCategoricalCrossentropy", "sparse_categorical_crossentropy")
+
 
 def compile_arguments(model):
     """Returns the objects that a compiled model was compiled with."""
@@ -200,3 +202,11 @@ def averages(variable):
         strict=False,
     )
     return [average for v, average in pairs if v is variable]
+
+
+def wants_integers(loss):
+    """Whether a loss takes class numbers rather than one-hot labels."""
+    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        return True
+    name = loss if isinstance(loss, str) else getattr(loss, "__name__", None)
+    return name in _SPARSE or type(loss).__name__ in _SPARSE

@@ -16,6 +16,7 @@ from kprune.runtime import lookup, tables
 # By the name of a module that has `measure(workdir, seeds, cases)`.
 PARTS = {
     "leaks": "what 20 to 200 calls leave behind",
+    "arguments": "every public call with an argument that does not fit",
     "files_from_strangers": "hostile and damaged files",
 }
 

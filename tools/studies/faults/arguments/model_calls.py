@@ -52,16 +52,16 @@ def _masks(world):
             _set_one_mask(world),
             "set_masks with a mask",
             changes=True,
-            name="fc2/kernel",
             mask=masks["fc2/kernel"],
         ),
     ]
 
 
 def _set_one_mask(world):
-    def set_masks(name, mask):
-        first = {"fc1/kernel": ~world.masks["fc1/kernel"], name: mask}
-        kprune.set_masks(world.wrapped, first)
+    def set_masks(mask):
+        other = ~world.masks["fc1/kernel"]
+        both = {"fc1/kernel": other, "fc2/kernel": mask}
+        kprune.set_masks(world.wrapped, both)
 
     return set_masks
 

@@ -98,7 +98,7 @@ def _allocations():
 
 def _masks(world):
     masks, weights = world.masks, world.weights
-    shaped = {n: m for n, m in zip(masks, weights.values(), strict=True)}
+    shaped = dict(zip(masks, weights.values(), strict=True))
     budget = kprune.masks.Budget(0.5, kprune.schedules.linear, 1)
     return [
         call(kprune.masks.count_kept, total=10, sparsity=0.5, rule="round"),

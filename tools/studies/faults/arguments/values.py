@@ -31,6 +31,14 @@ def _gives_none(*args, **kwargs):
     return None
 
 
+def _gives_nan(*args, **kwargs):
+    return math.nan
+
+
+def _gives_a_dict(*args, **kwargs):
+    return {"fc1/kernel": np.full((4, 6), 2.0), "fc2/kernel": None}
+
+
 def _no_argument():
     return 0
 
@@ -67,12 +75,23 @@ _CONSTANTS = {
     "nan": math.nan,
     "1+2j": 1 + 2j,
     "float16": np.float16(0.5),
+    "1.0": 1.0,
+    "1e300": 1e300,
+    "5e-324": 5e-324,
+    "boolean of NumPy": np.bool_(True),
+    "integer of NumPy": np.int64(2),
     "Fraction": fractions.Fraction(1, 3),
     "Decimal": decimal.Decimal("0.5"),
     "empty string": "",
     "string": "word",
     "string with NUL": "w\0rd",
     "pattern that is none": "(",
+    "name of a layer": "fc1",
+    "name of a weight": "fc2/kernel",
+    "pattern": "fc.*",
+    "half an epoch": "0.5ep",
+    "200%": "200%",
+    "no step": "0it",
     "bytes": b"word",
     "empty list": [],
     "[1]": [1],
@@ -82,6 +101,9 @@ _CONSTANTS = {
     "list of lists": [[1, 2], [3]],
     "empty dict": {},
     "dict": {"a": 1},
+    "dict of shares": {"fc1": 0.5},
+    "dict of shares > 1": {"fc1": 2.0},
+    "dict of a strange name": {"fc9/kernel": 0.5},
     "dict by numbers": {1: 2},
     "dict of None": {None: None},
     "set": {1, 2},
@@ -100,6 +122,8 @@ _CONSTANTS = {
     "function of nothing": _no_argument,
     "function of one": _one_argument,
     "function that gives None": _gives_none,
+    "function that gives NaN": _gives_nan,
+    "function that gives a dict": _gives_a_dict,
     "function that raises": _raises,
     "empty array": np.array([]),
     "array of no dimension": np.array(1.0),
@@ -143,6 +167,12 @@ _MADE = {
     "learned model": lambda world: world.learned,
     "model without weights": lambda world: world.weightless,
     "dict of masks": lambda world: world.masks,
+    "masks of other shapes": lambda world: {
+        name: mask[:2] for name, mask in world.masks.items()
+    },
+    "masks that keep nothing": lambda world: {
+        name: mask & False for name, mask in world.masks.items()
+    },
     "layer": lambda world: keras.layers.Dense(2),
     "optimizer": lambda world: keras.optimizers.SGD(0.1),
     "loss": lambda world: keras.losses.MeanSquaredError(),

@@ -33,15 +33,16 @@ def of(error):
         return ("own" if len(frames) > 2 else "words"), what
     if not last.filename.startswith(_ROOT):
         return "deep", what
-    if not _is_raise(last.filename, last.lineno):
-        return "bare", what
-    if not isinstance(error, _IN_WORDS):
+    if isinstance(error, OSError) and error.filename:
+        return "words", what  # The system's own, with the file's name.
+    raised = _is_raise(last.filename, last.lineno)
+    if not raised or not isinstance(error, _IN_WORDS):
         return "bare", what
     return ("words" if _says(str(error)) else "mute"), what
 
 
 def _says(text):
-    """Whether a message says what was expected, or what to do, in some words."""
+    """Whether a message is a sentence that says what was expected."""
     return len(text) >= 30 and len(text.splitlines()) == 1
 
 

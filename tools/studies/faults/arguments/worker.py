@@ -1,6 +1,7 @@
 """Runs cases one by one, and writes what came of each."""
 
 import contextlib
+import io
 import json
 import os
 import pathlib
@@ -103,10 +104,9 @@ def _outcome(function, given, limit):
     former = signal.signal(signal.SIGALRM, alarm)
     signal.setitimer(signal.ITIMER_REAL, limit, 1)
     try:
-        with open(os.devnull, "w") as nowhere:
-            with contextlib.redirect_stdout(nowhere):
-                found = function(**given)
-                calls.use(found)
+        with contextlib.redirect_stdout(io.StringIO()):
+            found = function(**given)
+            calls.use(found)
     except (Exception, SystemExit, verdicts.EndlessError) as error:
         signal.setitimer(signal.ITIMER_REAL, 0)
         return verdicts.of(error)
