@@ -13,8 +13,9 @@ from kprune.analysis.overlap import differing
 from kprune.masking import weights, wrapping
 from kprune.runtime import checks, fit_arguments, keras_internals
 from kprune.runtime.doors import checked
+from kprune.scoring import data as scoring_data
 from kprune.scoring import losses
-from kprune.scoring.batches import Batches
+from kprune.scoring.config import ScoringConfig
 from kprune.scoring.exact_moments import scoring
 
 
@@ -111,9 +112,10 @@ def linear_connectivity(
     walker, other = wrapping.strip(a), wrapping.strip(b)
     pairs = _ends(walker, other)
     walker.compile(loss=loss, metrics=["accuracy"])
-    read = Batches(data)
-    read.count()  # Raises if there is no end of them.
-    batches = None if statistics_from is None else Batches(statistics_from)
+    read = _read(walker, data, loss)
+    batches = None
+    if statistics_from is not None:
+        batches = _read(walker, statistics_from, loss)
     shares, measured = tuple(np.linspace(0, 1, points).tolist()), []
     for share in shares:
         for variable, start, end in pairs:
@@ -123,6 +125,13 @@ def linear_connectivity(
         measured.append(_evaluated(walker, read))
     found = zip(*measured, strict=True)
     return Line(shares, *found)
+
+
+def _read(model, data, loss):
+    """Returns the `Batches` of data that has an end and fits the model."""
+    found = scoring_data.read(model, data, loss, ScoringConfig()).batches
+    found.count()  # Reads them all, and raises if there is no end.
+    return found
 
 
 def _ends(one, other):

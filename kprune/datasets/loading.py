@@ -7,13 +7,13 @@ import numpy as np
 from kprune.datasets import catalogue, memory, streaming
 from kprune.datasets.batching import Batching
 from kprune.datasets.normalization import normalizer
-from kprune.runtime import checks
+from kprune.runtime import checks, paths
 from kprune.runtime.doors import checked
 
 
 @checked(
     seed=None,
-    data_dir=checks.optional(checks.path),
+    data_dir=checks.optional(paths.path),
     drop_remainder=checks.boolean,
 )
 def load(
@@ -109,7 +109,7 @@ def load(
     )
 
 
-@checked(data_dir=checks.optional(checks.path))
+@checked(data_dir=checks.optional(paths.path))
 def load_arrays(name, *, normalization="default", data_dir=None):
     """Loads a small data set as arrays: all of it, unshuffled, unaugmented.
 

@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from kprune.masking import made_up, wrapping
-from kprune.runtime import checks, keras_internals
+from kprune.runtime import keras_internals, paths
 from kprune.runtime.doors import checked
 
 
-@checked(path=checks.directory)
+@checked(path=paths.directory)
 def export(model, path):
     """Writes a SavedModel of the stripped model.
 

@@ -19,7 +19,8 @@ import shutil
 import tempfile
 
 from kprune.experiment import identity
-from kprune.runtime import directories, files
+from kprune.runtime import directories, files, paths
+from kprune.runtime.doors import checked
 from kprune.training import CheckpointFiles
 
 CONFIG, DONE, METRICS = "config.json", "DONE", "metrics.jsonl"
@@ -32,6 +33,7 @@ _BETWEEN = (METRICS, REPORT, MASKS, MODEL, SAVED_MODEL, TENSORBOARD)
 _ALL = (DONE, *_BETWEEN, CHECKPOINTS, CONFIG)
 
 
+@checked(workdir=paths.directory)
 def status(workdir, config, leaves=identity.leaves):
     """Returns how far the run of a complete config got in a directory: `"new"`,
     `"unfinished"` (it starts over), `"resumable"` (it goes on from a
@@ -59,6 +61,7 @@ def status(workdir, config, leaves=identity.leaves):
     return "resumable" if saved else "unfinished"
 
 
+@checked(workdir=paths.directory)
 def differences(workdir, config, leaves=identity.leaves):
     """Returns in which keys a directory's config differs from another, complete
     one: (key, value there, value in config), such as `("training.epochs", 5,
@@ -99,6 +102,7 @@ def finish(workdir, result):
     shutil.rmtree(workdir / CHECKPOINTS, ignore_errors=True)
 
 
+@checked(workdir=paths.directory)
 def result(workdir):
     """Returns the result of a finished run, as a dict."""
     return json.loads((pathlib.Path(workdir) / DONE).read_text())

@@ -81,10 +81,6 @@ def learned_gates(
             "Expected a Sequential or Functional model of dense layers. "
             f"Received: {type(model).__name__} {model.name!r}"
         )
-    checks.integer("epochs", epochs, 1)
-    checks.number("learning_rate", learning_rate, "(0, inf)")
-    checks.number("momentum", momentum, "[0, 1)")
-    seeds.check(seed)
     reads = neurons.hidden_layers(model)
     if len(reads) < 2:
         raise ValueError(
@@ -95,7 +91,7 @@ def learned_gates(
     batches, steps = _batches(data, batch_size or DEFAULT_BATCH_SIZE, seed)
     gated = _gated(model, made, seed)
     rate = _rate(learning_rate, steps, epochs)
-    optimizer = keras.optimizers.SGD(rate, momentum=momentum)
+    optimizer = keras.optimizers.SGD(rate, momentum=float(momentum))
     gated.compile(optimizer, _loss(model, loss, batches))
     fitting_data.check(gated, data, "data")
     gated.fit(batches, epochs=epochs, steps_per_epoch=steps, verbose=verbose)

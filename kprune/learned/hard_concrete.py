@@ -102,7 +102,6 @@ def hard_concrete(
     >>> history = model.fit(train, epochs=1, verbose=0)
     >>> masked = kprune.learned.to_masked(model)
     """
-    seeds.check(seed)
     names = choose(model, exclude)
     strengths = _by_weight(strength, names, "strength")
     drop_rates = _by_weight(drop_rate, names, "drop_rate")

@@ -63,7 +63,6 @@ def supermask(
     >>> kprune.learned.sparsity(net)
     0.5
     """
-    seeds.check(seed)
 
     def make(in_model, weight, **made):
         del weight

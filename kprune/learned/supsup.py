@@ -9,7 +9,6 @@ import os
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kprune.learned import task_inference
 from kprune.learned.edge_popup import edge_popup
@@ -94,7 +93,11 @@ class SupermaskStack:
         """Names of the tasks, in the order of their training."""
         return list(self._states)
 
-    @checked(task=checks.string, data=fit_arguments.finite_dataset)
+    @checked(
+        task=checks.string,
+        data=fit_arguments.finite_dataset,
+        optimizer=checks.optional(fit_arguments.optimizer),
+    )
     def train(
         self, task, data, *, epochs=1, loss=None, optimizer=None, verbose=0
     ):
@@ -110,10 +113,6 @@ class SupermaskStack:
                 paper's.
             verbose: As of `fit`.
         """
-        checks.require(isinstance(task, str) and task, "task", task, "a name")
-        batched = isinstance(data, tf.data.Dataset)
-        expected = "a tf.data.Dataset of batches (x, y)"
-        checks.require(batched, "data", type(data).__name__, expected)
         new = {**self._draw(task), **self._fresh}
         before = self._get()
         try:

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 import tensorflow as tf
 
-from kprune.runtime import array_files, checks, files
+from kprune.runtime import array_files, checks, files, paths
 from kprune.runtime.doors import checked
 
 _NUMBERS = functools.partial(
@@ -207,7 +207,7 @@ def _alike(*several):
     return found
 
 
-@checked(path=checks.file)
+@checked(path=paths.file)
 def save(masks, path):
     """Writes a dict of masks to an .npz file, one bit per entry.
 
@@ -222,7 +222,7 @@ def save(masks, path):
     files.write_arrays(path, arrays)
 
 
-@checked(path=checks.file, max_bytes=checks.optional(checks.at_least(1)))
+@checked(path=paths.file, max_bytes=checks.optional(checks.at_least(1)))
 def load(path, max_bytes=None):
     """Reads a dict of masks that `save` wrote.
 

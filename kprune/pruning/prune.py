@@ -99,8 +99,6 @@ def prune(
         target = _check_target(target, sparsity, grain)
     else:
         sparsity = scope.sparsity_of(grain, sparsity)
-    if min_kept is not None:
-        checks.integer("min_kept", min_kept)
     checks.choice("on_collapse", on_collapse, ("warn", "error", "ignore"))
     view = wrapping.check_model(model)
     notes = scope.left_out(view, grain, pruner.exclude)

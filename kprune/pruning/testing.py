@@ -12,7 +12,8 @@ from kprune.masking import masks
 from kprune.pruning import allocation, criteria, granularity, scope
 from kprune.pruning.pruner import Pruner
 from kprune.pruning.ranking import scores_by
-from kprune.runtime import seeds, user_warnings
+from kprune.runtime import checks, seeds, user_warnings
+from kprune.runtime.doors import checked
 from kprune.scoring.config import ScoringConfig
 from kprune.scoring.objective import Objective
 
@@ -24,6 +25,11 @@ _GRAINS = (
 )
 
 
+@checked(
+    criterion=None,
+    microbatches=checks.boolean,
+    tolerance=checks.within("[0, inf)"),
+)
 def check_criterion(
     criterion, microbatches=True, tolerance=1e-6, channels=None
 ):

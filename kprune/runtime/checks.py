@@ -8,7 +8,6 @@ import functools
 import inspect
 import math
 import numbers
-import os
 
 import keras
 import numpy as np
@@ -127,16 +126,6 @@ def of_class(kinds, expected):
     return functools.partial(instance, kinds=kinds, expected=expected)
 
 
-def dtype(name, value):
-    """Returns a dtype or a dtype policy, as Keras takes it."""
-    try:
-        known = isinstance(value, str | dict | keras.DTypePolicy)
-        known = known and keras.dtype_policies.get(value) is not None
-    except Exception:
-        known = False
-    return require(known, name, value, 'a dtype, such as "float32"')
-
-
 def with_attributes(expected, *attributes):
     """Returns the check of an object that has some attributes."""
 
@@ -164,31 +153,6 @@ def verbose(name, value):
     known = isinstance(value, str) and value == "auto"
     whole = isinstance(value, numbers.Integral) and value in (0, 1, 2)
     return require(known or whole, name, value, '"auto", 0, 1 or 2')
-
-
-def path(name, value):
-    """Returns a path: of a file or a directory, or of neither yet."""
-    try:
-        text = os.fspath(value) if isinstance(value, str | os.PathLike) else ""
-    except TypeError:
-        text = ""
-    words = isinstance(text, str) and text and "\0" not in text
-    require(words, name, value, "a path, a string or a pathlib.Path")
-    return value
-
-
-def file(name, value):
-    """Returns the path of a file, which may be there or not."""
-    path(name, value)
-    expected = "the path of a file, where no directory is"
-    return require(not os.path.isdir(value), name, value, expected)
-
-
-def directory(name, value):
-    """Returns the path of a directory, which may be there or not."""
-    path(name, value)
-    expected = "the path of a directory, where no file is"
-    return require(not os.path.isfile(value), name, value, expected)
 
 
 # They can be called, and are no functions of what kprune gives them.
@@ -242,26 +206,6 @@ def model(name, value):
             f"Received: {type(value).__name__}"
         )
     return value
-
-
-def layer(name, value):
-    """Returns a Keras layer, such as a model."""
-    return instance(name, value, keras.layers.Layer, "a Keras layer")
-
-
-def optimizer(name, value):
-    """Returns an optimizer, an object."""
-    kind = keras.optimizers.Optimizer
-    return instance(name, value, kind, "a Keras optimizer, an object")
-
-
-def callbacks(name, value):
-    """Returns the callbacks of a training, a list; `None` is none."""
-    listed = isinstance(value, list | tuple | None)
-    kind = keras.callbacks.Callback
-    fits = listed and all(isinstance(one, kind) for one in value or ())
-    require(fits, name, value, "a list of Keras callbacks")
-    return list(value or ())
 
 
 def dict_of(check, what):
@@ -341,8 +285,11 @@ arrays = dict_of(array, "arrays")
 
 def model_or_masks(name, value):
     """Returns a Keras model, or a dict of masks."""
-    expected = "a keras.Model, or a dict of masks"
-    instance(name, value, keras.Model | dict, expected)
+    if not isinstance(value, keras.Model | dict):
+        raise ValueError(
+            f"Expected `{name}` to be a dict of masks or a keras.Model. "
+            f"Received: {type(value).__name__}"
+        )
     return masks(name, value) if isinstance(value, dict) else value
 
 

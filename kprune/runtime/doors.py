@@ -7,16 +7,16 @@ What one call has beside them, or takes in another way, it says itself.
 import functools
 import inspect
 
-from kprune.runtime import checks, fit_arguments
+from kprune.runtime import checks, fit_arguments, paths
 
 USUAL = {
     "batches": checks.optional(checks.at_least(1)),
     "batch_size": checks.optional(checks.at_least(1)),
-    "callbacks": checks.callbacks,
+    "callbacks": fit_arguments.callbacks,
     "carry_optimizer": checks.boolean,
     "data": checks.optional(fit_arguments.data),
     "dense_gradients": checks.boolean,
-    "directory": checks.directory,
+    "directory": paths.directory,
     "epochs": checks.at_least(1),
     "exclude": checks.patterns,
     "inplace": checks.boolean,
@@ -26,7 +26,7 @@ USUAL = {
     "model": checks.model,
     "momentum": checks.within("[0, 1)"),
     "multiply_adds": checks.boolean,
-    "optimizer": checks.optional(checks.optimizer),
+    "optimizer": checks.optional(fit_arguments.optimizer_object),
     "paths": checks.boolean,
     "prove": checks.boolean,
     "seed": checks.integer,

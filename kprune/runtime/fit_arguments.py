@@ -34,7 +34,12 @@ def data(name, value):
     known = isinstance(value, kinds) or iterable
     if isinstance(value, list | tuple):
         known = bool(value)
-    return checks.require(known, name, value, _FORMS)
+    if not known:
+        raise ValueError(
+            f"Invalid value for argument `{name}`. Expected {_FORMS}. "
+            f"Received: {type(value).__name__}"
+        )
+    return value
 
 
 def is_endless(value):
@@ -99,6 +104,42 @@ def activation(name, value):
     return checks.require(known, name, value, expected)
 
 
+def optimizer(name, value):
+    """Returns an optimizer as `compile` takes it."""
+    try:
+        kinds = str | dict | keras.optimizers.Optimizer
+        known = isinstance(value, kinds) and keras.optimizers.get(value)
+    except Exception:
+        known = False
+    expected = "an optimizer, a name that Keras knows or an object"
+    return checks.require(known, name, value, expected)
+
+
+def callbacks(name, value):
+    """Returns the callbacks of a training, a list; `None` is none."""
+    listed = isinstance(value, list | tuple | None)
+    kind = keras.callbacks.Callback
+    fits = listed and all(isinstance(one, kind) for one in value or ())
+    checks.require(fits, name, value, "a list of Keras callbacks")
+    return list(value or ())
+
+
+def optimizer_object(name, value):
+    """Returns an optimizer, an object."""
+    kind = keras.optimizers.Optimizer
+    return checks.instance(name, value, kind, "a Keras optimizer, an object")
+
+
+def dtype(name, value):
+    """Returns a dtype or a dtype policy, as Keras takes it."""
+    try:
+        known = isinstance(value, str | dict | keras.DTypePolicy)
+        known = known and keras.dtype_policies.get(value) is not None
+    except Exception:
+        known = False
+    return checks.require(known, name, value, 'a dtype, such as "float32"')
+
+
 def loss(name, value):
     """Returns a loss as `compile` takes it; several in a list or dict."""
     expected = "a loss as `compile` takes it: a name, a keras.losses.Loss, a "
@@ -112,7 +153,8 @@ def _is_loss(value):
             one is None or _is_loss(one) for one in value
         )
     if isinstance(value, dict):
-        return bool(value) and _is_loss(list(value.values()))
+        named = bool(value) and all(isinstance(key, str) for key in value)
+        return named and _is_loss(list(value.values()))
     if isinstance(value, str):
         try:
             return keras.losses.get(value) is not None

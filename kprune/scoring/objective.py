@@ -225,6 +225,8 @@ class Objective:
     @checked(**_POINT)
     def flow_scores(self, weights, masks):
         """Returns SynFlow's scores (`synaptic_flow.Flow.scores`)."""
+        for of in (weights, masks):
+            self._names_of(of)
         return self._flow.scores(weights, masks)
 
     @property

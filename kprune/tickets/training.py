@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from kprune.runtime import checks, fit_arguments, seeds
+from kprune.runtime import checks, fit_arguments, paths, seeds
 from kprune.runtime.doors import checked
 from kprune.tickets.training_segment import TrainingSegment
 from kprune.training import durations
@@ -16,7 +16,7 @@ from kprune.training import durations
     data=None,
     steps_per_epoch=checks.optional(checks.at_least(1)),
     augment=checks.optional(checks.of_function(2, "(inputs, seed)")),
-    directory=checks.optional(checks.directory),
+    directory=checks.optional(paths.directory),
     validation_data=checks.optional(fit_arguments.validation_data),
 )
 @dataclasses.dataclass(frozen=True, eq=False)

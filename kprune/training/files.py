@@ -32,7 +32,7 @@ class CheckpointFiles:
         keep: Integer > 0, how many of the latest to keep.
     """
 
-    @checked(keep=checks.at_least(1))
+    @checked()
     def __init__(self, directory, keep=2):
         checks.integer("keep", keep, 1, ", how many checkpoints to keep")
         self.directory = pathlib.Path(directory)

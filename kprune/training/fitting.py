@@ -9,11 +9,19 @@ from kprune.training import fitting_data, state
 from kprune.training.checkpoint import Checkpoint, Place
 
 
+def _frequency(name, value):
+    """Returns after how many epochs to validate, or after which."""
+    whole = checks.at_least(1)
+    if isinstance(value, list | tuple):
+        return checks.sequence_of(whole, "epochs")(name, value)
+    return whole(name, value)
+
+
 @checked(
     train=fit_arguments.training_data,
     steps_per_epoch=checks.optional(checks.at_least(1)),
     validation_data=checks.optional(fit_arguments.validation_data),
-    validation_freq=None,
+    validation_freq=_frequency,
     checkpoint=checks.optional(
         checks.of_class(Checkpoint, "a kprune.callbacks.Checkpoint")
     ),

@@ -265,7 +265,6 @@ def get(spec, learning_rate, steps_per_epoch, total_steps):
     schedule = lookup.choose(name, _ALL, "learning-rate schedule")
     options = {k: v for k, v in spec.items() if k != "name" and v is not None}
     _check_options(name, schedule, options)
-    checks.number("learning_rate", learning_rate, "(0, inf)")
     rate = float(learning_rate)
     return schedule(rate, steps_per_epoch, total_steps, **options)
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kprune.runtime import checks
+from kprune.runtime import checks, fit_arguments
 
 _REDUCTIONS = (
     "sum_over_batch_size",
@@ -51,7 +51,7 @@ class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
         checks.choice("reduction", reduction, _REDUCTIONS)
         checks.string("name", name)
         if dtype is not None:
-            checks.dtype("dtype", dtype)
+            fit_arguments.dtype("dtype", dtype)
         super().__init__(
             from_logits=True, reduction=reduction, name=name, dtype=dtype
         )

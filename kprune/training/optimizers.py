@@ -102,8 +102,8 @@ class TorchSGD(GradientDecay):
 
 
 def _check_rate(value):
-    if isinstance(value, dict):  # A config, of a saved optimizer.
-        return
+    if isinstance(value, dict) and "class_name" in value:
+        return  # The config of a saved optimizer's schedule.
     schedule = keras.optimizers.schedules.LearningRateSchedule
     known = checks.is_number(value) or isinstance(value, schedule)
     known = known or (callable(value) and not isinstance(value, type))

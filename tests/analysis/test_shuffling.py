@@ -69,7 +69,7 @@ def test_each_place_is_as_likely():
         (([], 0), "`masks`. Expected a dict"),
         (
             ({"a": np.array([0.5])}, 0),
-            r"`masks\['a'\].dtype`. Expected boolean",
+            r"`masks\['a'\]`. Expected .* boolean",
         ),
         ((masks(), -1), "`seed`"),
         ((masks(), 0, "layers"), "Did you mean 'layer'"),

@@ -140,10 +140,10 @@ def test_two_penalties_are_both_taken_off(order):
     "options, words",
     [
         ({}, "either `strength`, or `data`"),
-        ({"strength": 1.0, "data": X}, "either `strength`, or `data`"),
+        ({"strength": 1.0, "data": (X, Y)}, "either `strength`, or `data`"),
         ({"strength": 1.0, "ratio": 0.1}, "`strength` is given"),
         ({"strength": 0}, "`strength`"),
-        ({"data": X, "ratio": 1}, "`ratio`"),
+        ({"data": (X, Y), "ratio": 1}, "`ratio`"),
     ],
 )
 def test_what_does_not_fit_is_refused(options, words):

@@ -174,7 +174,7 @@ def test_lambda_is_that_of_the_first_batch():
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"train": X}, "`train`.*Received: train='ndarray'"),
+        ({"train": X}, "`train` .*Received: ndarray"),
         ({"train": lambda step: data()}, "`steps_per_epoch`"),
         ({"epochs": 0}, "`epochs`"),
         ({"every": 1.5}, "`every`"),

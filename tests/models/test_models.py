@@ -194,7 +194,7 @@ def test_classes_must_be_positive(name):
     "name, options, message",
     [
         ("fc", {"widths": 100}, r"`widths`.* Received: widths=100"),
-        ("fc", {"widths": (10, 0)}, "`widths`.* Received: widths=0"),
+        ("fc", {"widths": (10, 0)}, "`widths.1.`.* Received: widths.1.=0"),
         ("fc", {"input_shape": 784}, "Received: input_shape=784"),
         ("fc", {"input_shape": ()}, r"Received: input_shape=\(\)"),
         ("fc", {"seed": 0.5}, "`seed`. .* Received: seed=0.5"),

@@ -38,7 +38,7 @@ def test_a_changed_model_is_seen_and_set_back(part, tmp_path):
     world.model.get_layer("fc2").trainable = False
     changed = world.changed()
     assert changed.keys() == {"model", "wrapped"}
-    assert changed["wrapped"] == ["value 0 fc1/kernel"]
+    assert changed["wrapped"] == ["value 1 fc1/kernel"]
     world.model.get_layer("fc2").trainable = True
     assert world.restore()
 

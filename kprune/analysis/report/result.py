@@ -5,7 +5,7 @@ import json
 import pathlib
 
 from kprune.analysis.report.row import fraction
-from kprune.runtime import checks
+from kprune.runtime import paths
 from kprune.runtime.doors import checked
 
 _TOTALS = (
@@ -142,7 +142,7 @@ class Report:
         """Returns `to_dict` as a JSON string."""
         return json.dumps(self.to_dict(), indent=2)
 
-    @checked(path=checks.file)
+    @checked(path=paths.file)
     def save(self, path):
         """Writes `to_json` to a file, in a directory that exists."""
         pathlib.Path(path).write_text(self.to_json() + "\n")

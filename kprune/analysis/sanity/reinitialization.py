@@ -33,7 +33,6 @@ def reinitialize(model, seed=0):
     >>> pruned = kprune.prune(model, "magnitude", sparsity=0.9)
     >>> kprune.sanity.reinitialize(pruned, seed=1)
     """
-    seeds.check(seed)
     owners = _owners(model)
     drawn = []
     for name, variable in weights.named(model):
@@ -64,7 +63,6 @@ def shuffle_weights(model, seed=0):
     >>> pruned = kprune.prune(model, "magnitude", sparsity=0.9)
     >>> kprune.sanity.shuffle_weights(pruned, seed=1)
     """
-    seeds.check(seed)
     wrapping.get_masks(model)  # Raises if there are none.
     drawn = []
     for weight in weights.find(model):

@@ -12,7 +12,7 @@ from kprune.callbacks.dynamic.read_model import array, read_model
 from kprune.callbacks.dynamic.train_function import TrainFunction
 from kprune.callbacks.pruned_behavior import PrunedBehavior
 from kprune.callbacks.step_counter import StepCounter
-from kprune.runtime import checks, distribution, seeds, user_warnings
+from kprune.runtime import checks, distribution, user_warnings
 from kprune.runtime.doors import checked
 from kprune.runtime.words import shown
 
@@ -90,7 +90,6 @@ class DynamicSparseTraining(keras.callbacks.Callback):
         **options,
     ):
         super().__init__()
-        seeds.check(seed)
         if drop_fraction is not None:
             options["drop_fraction"] = drop_fraction
         self.updater = updater = dynamic.get(method, **options)

@@ -34,7 +34,7 @@ class TrainingFlops:
         "multiply_adds",
         "sparse_multiply_adds",
     ),
-    every=checks.at_least(1),
+    every=checks.at_least(1, ", in steps"),
 )
 def training_flops(report, method="static", every=100):
     """Returns what a training step costs, dense and sparse, on one example.
@@ -80,7 +80,6 @@ def training_flops(report, method="static", every=100):
             "Expected a report that counts multiply-adds. Received one "
             f"without: {report.untraced}"
         )
-    checks.integer("every", every, 1, ", in steps")
     dense, sparse = 2 * report.multiply_adds, 2 * report.sparse_multiply_adds
     updater = get(method)
     if updater.dense_gradients:

@@ -38,7 +38,6 @@ def slim(model, strength=1e-4):
     >>> len(model.losses)  # One for each of nine batch normalizations.
     9
     """
-    checks.number("strength", strength, "[0, inf)")
     layers = [
         layer
         for layer in keras_internals.all_layers(model)

@@ -75,8 +75,6 @@ def compare(
     Before: "conv2". After: "conv2".
     What ...
     """
-    checks.integer("batch_size", batch_size, 1)
-    checks.integer("repeats", repeats, 1)
     if verbose == "auto":
         verbose = int(keras.config.is_interactive_logging_enabled())
     with seeds.untouched():

@@ -12,7 +12,7 @@ import os
 import numpy as np
 
 from kprune.masking import weights, wrapping
-from kprune.runtime import array_files, checks, files
+from kprune.runtime import array_files, checks, files, paths
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
@@ -68,7 +68,7 @@ class Centroids:
             if id(variable) not in kernels and variable.name in _FRESH:
                 variable.assign(np.full(variable.shape, _FRESH[variable.name]))
 
-    @checked(path=checks.file)
+    @checked(path=paths.file)
     def save(self, path):
         """Writes an `.npz` file: the numbers, a bit for each entry that says
         whether it is kept, and a bit for each that is kept, its sign.
@@ -89,7 +89,7 @@ class Centroids:
         return os.path.getsize(path)
 
     @classmethod
-    @checked(path=checks.file, max_bytes=checks.optional(checks.at_least(1)))
+    @checked(path=paths.file, max_bytes=checks.optional(checks.at_least(1)))
     def load(cls, path, max_bytes=None):
         """Reads the file that `save` wrote.
 

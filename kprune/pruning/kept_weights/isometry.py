@@ -82,11 +82,6 @@ def isometry(
     >>> found["fc1/kernel"].after < found["fc1/kernel"].before
     True
     """
-    checks.integer("steps", steps)
-    checks.number("learning_rate", learning_rate, "(0, inf)")
-    if patience is not None:
-        checks.integer("patience", patience, 1, " or None")
-    seeds.check(seed)
     wrapping.get_masks(model)  # Raises if it has none.
     found = {}
     for weight in weights.find(model):

@@ -60,7 +60,6 @@ def coreset(model, sparsity, data=None, *, beta=None, seed=0):
     if beta is not None:
         checks.number("beta", beta, "(0, inf)")
         checks.require(data is None, "beta", beta, "None if there is `data`")
-    seeds.check(seed)
     plain = wrapping.strip(model)  # Weighed layer by layer.
     reads = neurons.hidden_layers(plain)
     if len(reads) < 2:

@@ -86,7 +86,6 @@ def prune_and_build(
     """
     widths = _checked(widths, build, classes)
     checks.choice("criterion", criterion, _CRITERIA)
-    seeds.check(seed)
     batches = Batches(data)
     x, y, *_ = batches.at(0)
     if keras.tree.is_nested(x):

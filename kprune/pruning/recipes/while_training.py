@@ -44,7 +44,6 @@ def gmp(power=3, recover=False):
         recover: Whether a weight may return once others are smaller than it
             was when it was removed.
     """
-    checks.number("power", power, "(0, inf)")
     return Pruner(
         "magnitude",
         allocation="uniform",
@@ -54,10 +53,12 @@ def gmp(power=3, recover=False):
 
 
 @checked(
-    alpha=checks.within("(0, 100]"),
+    alpha=checks.within("(0, 100]", ", in percent"),
     beta=checks.within("[0, 1]"),
-    gamma=checks.within("(0, inf)"),
-    last_prune_epoch=checks.optional(checks.at_least(1)),
+    gamma=checks.within("(0, inf)", ", in epochs"),
+    last_prune_epoch=checks.optional(
+        checks.at_least(1, ", the first epoch being 1")
+    ),
 )
 def asni(alpha=98.0, beta=0.5, gamma=5.0, last_prune_epoch=None):
     """ASNI, Damadi et al., 2022: a sigmoid over the epochs, whole model.
@@ -73,11 +74,6 @@ def asni(alpha=98.0, beta=0.5, gamma=5.0, last_prune_epoch=None):
             Defaults to E - 2: the paper's algorithm says E, and the numbers
             of weights that it prints are those of E - 2.
     """
-    checks.number("alpha", alpha, "(0, 100]", ", in percent")
-    checks.number("gamma", gamma, "(0, inf)", ", in epochs")
-    if last_prune_epoch is not None:
-        first = ", the first epoch being 1"
-        checks.integer("last_prune_epoch", last_prune_epoch, 1, first)
     return EpochSchedule(
         Pruner("magnitude"),
         functools.partial(schedules.asni, alpha=alpha, beta=beta, gamma=gamma),

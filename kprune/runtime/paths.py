@@ -1,0 +1,30 @@
+"""Checks of paths, as `checks` has them of other arguments."""
+
+import os
+
+from kprune.runtime.checks import require
+
+
+def path(name, value):
+    """Returns a path: of a file or a directory, or of neither yet."""
+    try:
+        text = os.fspath(value) if isinstance(value, str | os.PathLike) else ""
+    except TypeError:
+        text = ""
+    words = isinstance(text, str) and text and "\0" not in text
+    require(words, name, value, "a path, a string or a pathlib.Path")
+    return value
+
+
+def file(name, value):
+    """Returns the path of a file, which may be there or not."""
+    path(name, value)
+    expected = "the path of a file, where no directory is"
+    return require(not os.path.isdir(value), name, value, expected)
+
+
+def directory(name, value):
+    """Returns the path of a directory, which may be there or not."""
+    path(name, value)
+    expected = "the path of a directory, where no file is"
+    return require(not os.path.isfile(value), name, value, expected)
