@@ -91,7 +91,9 @@ def rigl():
 
 def fit(pruned, callback):
     def work():
-        pruned.fit(_data(), epochs=2, verbose=0, callbacks=[callback()])
+        pruned.fit(
+            _data(), epochs=2, shuffle=False, verbose=0, callbacks=[callback()]
+        )
 
     return work
 
@@ -119,7 +121,7 @@ def copy_by_keras(model):
 def steps_by_keras():
     """Trains two models for a step, as `compare` does."""
     for _ in range(2):
-        network().fit(_data().take(1), verbose=0)
+        network().fit(_data().take(1), shuffle=False, verbose=0)
 
 
 def export_to(directory):
@@ -144,9 +146,10 @@ def repeated(what, work, by_keras=None, times=100):
     left = _left_behind(work, times)
     without = _left_behind(by_keras, times) if by_keras else {}
     left = {name: each - without.get(name, 0) for name, each in left.items()}
-    told = [f"{each:.3g} {name}" for name, each in left.items() if each >= 1]
-    found = f"{', '.join(told)} a call" if told else "nothing left behind"
-    wrong = [f"{what}: {found}"] if set(told) - {_MEMORY} else []
+    grown = {name: each for name, each in left.items() if each >= 1}
+    told = ", ".join(f"{each:.3g} {name}" for name, each in grown.items())
+    found = f"{told} a call" if grown else "nothing left behind"
+    wrong = [f"{what}: {found}"] if grown.keys() - {_MEMORY} else []
     return Outcome(what, times, found, wrong)
 
 
