@@ -8,6 +8,7 @@ from kprune.masking import weights, wrapping
 from kprune.masking.undoing import undone_on_error
 from kprune.pruning import criteria, recipes, scope
 from kprune.pruning import target as targets
+from kprune.pruning.pruner import masks_for
 from kprune.pruning.ranking import scores_by
 from kprune.runtime import checks, distribution, user_warnings
 from kprune.runtime.doors import checked
@@ -16,10 +17,18 @@ from kprune.runtime.words import shown
 from kprune.scoring import config
 from kprune.scoring.objective import Objective
 
+_DISAGREE = (
+    "The workers found different masks, though they read the same data. "
+    "Expected the same weights and the same kind of devices on all."
+)
+
 
 @renamed(**config.WAYS)
 @checked(
-    method=None, on_collapse=None, min_kept=checks.optional(checks.integer)
+    method=None,
+    sparsity=None,
+    on_collapse=None,
+    min_kept=checks.optional(checks.integer),
 )
 def prune(
     model,
@@ -43,13 +52,15 @@ def prune(
     Args:
         model: A built Keras model: Sequential, Functional, nested or
             subclassed; wrapped or not. It is left as it was.
-        method: A name (`kprune.methods("prune")`), a `kprune.Pruner`, or a
-            criterion function of (objective, weights, masks). Defaults to
+        method: A name (`kprune.methods("prune")`), a `kprune.Pruner`, a
+            criterion function of (objective, weights, masks), or a dict of
+            scores by weight name, as `score` gives them. Defaults to
             `"magnitude"`, which looks at no data.
         sparsity: Share of the groups to remove, in [0, 1). A group is what
             the granularity removes as one: a weight, unless said otherwise.
             Shares count prunable weights that are not excluded. May be left
-            out where the granularity fixes it (`kprune.NM`).
+            out where the granularity fixes it (`kprune.NM`). A list of shares
+            gives a list of models, for which methods of one round score once.
         target: In place of `sparsity`, how much of the model's cost to leave
             at most: `{"flops": 0.5}`, of its multiply-adds, or
             `{"parameters": 0.5}`. As many groups are kept as fit. The costs
@@ -80,7 +91,8 @@ def prune(
 
     Returns:
         A Keras model whose prunable layers are wrapped in `kprune.Masked`. It
-        is compiled alike, with a fresh optimizer, if `model` is compiled.
+        is compiled alike, with a fresh optimizer, if `model` is compiled. Of a
+        list of sparsities, a list of such models.
 
     Raises:
         ValueError: If an argument, the model or the data does not fit. The
@@ -95,10 +107,14 @@ def prune(
     """
     pruner = recipes.get(method, **options)
     grain = pruner.grain
+    several = isinstance(sparsity, list | tuple)
+    if several:
+        _check_several(sparsity, target, inplace)
     if target is not None:
         target = _check_target(target, sparsity, grain)
     else:
-        sparsity = scope.sparsity_of(grain, sparsity)
+        asked = sparsity if several else [sparsity]
+        asked = [scope.sparsity_of(grain, share) for share in asked]
     checks.choice("on_collapse", on_collapse, ("warn", "error", "ignore"))
     view = wrapping.check_model(model)
     notes = scope.left_out(view, grain, pruner.exclude)
@@ -112,21 +128,30 @@ def prune(
         )
     if verbose == "auto":
         verbose = int(keras.config.is_interactive_logging_enabled())
-    masks = pruner.masks(objective, sparsity, min_kept, verbose, target)
-    distribution.check_agreement(
-        objective.strategy,
-        masks,
-        "The workers found different masks, though they read the same data. "
-        "Expected the same weights and the same kind of devices on all.",
-    )
-    asked = f"target {target}" if target else f"sparsity {sparsity}"
-    _answer_collapse(masks, asked, on_collapse)
+    if target is None:
+        found = masks_for(pruner, objective, asked, min_kept, verbose)
+        words = [f"sparsity {share}" for share in asked]
+    else:
+        found = [pruner.masks(objective, None, min_kept, verbose, target)]
+        words = [f"target {target}"]
+    for masks, what in zip(found, words, strict=True):
+        distribution.check_agreement(objective.strategy, masks, _DISAGREE)
+        _answer_collapse(masks, what, on_collapse)
+    made = [
+        _masked(view, masks, notes, pruner, seed, inplace, prove)
+        for masks in found
+    ]
+    return made if several else made[0]
+
+
+def _masked(view, masks, notes, pruner, seed, inplace, prove):
+    """Returns the model with masks on it, a copy unless `inplace`."""
     undone = undone_on_error(view.model) if inplace else nullcontext()
     with undone:
         wrapped = wrapping.wrap(view, inplace=inplace, prove=prove)
-        view = weights.find(wrapped)
-        wrapping.set_masks(view, masks)
-        wrapping.set_notes(view, notes)
+        own = weights.find(wrapped)
+        wrapping.set_masks(own, masks)
+        wrapping.set_notes(own, notes)
         if pruner.after_pruning is not None:
             pruner.after_pruning(wrapped, seed)
     return wrapped
@@ -169,6 +194,18 @@ def score(
         exclude=scope.excluded(view, pruner.exclude),
     )
     return scores_by(criterion, objective)
+
+
+def _check_several(sparsities, target, inplace):
+    """Raises `ValueError` unless sparsities give as many models."""
+    expected = "a number, or a list of one number or more"
+    checks.require(len(sparsities), "sparsity", sparsities, expected)
+    if target is not None or inplace:
+        given = "`target`" if target is not None else "`inplace=True`"
+        raise ValueError(
+            f"{given} goes with one sparsity at most: each of several gives a "
+            f"copy. Received: sparsity={shown(sparsities)}"
+        )
 
 
 def _check_target(target, sparsity, grain):

@@ -186,3 +186,25 @@ class Pruner:
         if budget.progress >= 1:
             ranking.grouping.check(result)
         return result
+
+
+def masks_for(pruner, objective, sparsities, min_kept=None, verbose=0):
+    """Returns a list of a method's masks, one for each sparsity.
+
+    A `Pruner` of one round scores the weights once for all of them.
+    """
+    if not isinstance(pruner, Pruner) or pruner.rounds > 1:
+        return [
+            pruner.masks(objective, sparsity, min_kept, verbose)
+            for sparsity in sparsities
+        ]
+    schedule, progress = schedules.get(pruner.schedule), Progress(1, verbose)
+    ranking = pruner.ranking(objective.watched(progress), objective.masks, 1)
+    progress.round_done()
+    found = []
+    for sparsity in sparsities:
+        share = Fraction(1)
+        budget = Budget(sparsity, schedule, share, min_kept, pruner.count)
+        found.append(ranking.masks(budget))
+        ranking.grouping.check(found[-1])
+    return found

@@ -10,6 +10,7 @@ import inspect
 
 from kprune.pruning import criteria
 from kprune.pruning.chain import Chain
+from kprune.pruning.given_scores import GivenScores
 from kprune.pruning.pruner import AXES, Pruner
 from kprune.pruning.recipes.channels import three_sp
 from kprune.pruning.recipes.iterated import force, iter_snip
@@ -54,7 +55,8 @@ def get(method, **options):
     """Returns the pruner that a method stands for.
 
     Args:
-        method: A method's name, a `Pruner`, or a criterion function.
+        method: A method's name, a `Pruner`, a criterion function, or a dict
+            of scores by weight name.
         **options: Options of the method, and axes of `kprune.Pruner` that
             replace its own: `AXES`. An axis that is `None` stays.
 
@@ -66,6 +68,8 @@ def get(method, **options):
         own, axes = _split(options, ())
         checks.no_options(own, "a Pruner")
         return method.with_axes(**axes)
+    if isinstance(method, dict):
+        method = GivenScores(method)
     if callable(method):
         return _of_criterion(method, None, options)
     return _made(methods.find(method, "prune"), options)
