@@ -27,7 +27,9 @@ the exit code is 143, as when another worker died: start it again.
 
 --distribute=mirrored trains on all GPUs of this machine. On several machines,
 start the same command with --distribute=multi_worker and TF_CONFIG on each;
-all must see the directory.
+all must see the directory. They meet first: a worker that is alone says every
+30 s who is missing, and after --worker_timeout seconds it ends with the exit
+code 143. Workers that were started with other flags are refused.
 """
 
 import contextlib
@@ -80,6 +82,8 @@ def define(flags):
     flags.integer("seed", None, f"What the seeds of {text} derive from.")
     text = "One of none, mirrored, multi_worker, tpu."
     flags.string("distribute", None, text)
+    text = "Seconds to wait for the other workers, then the exit code is 143."
+    flags.float("worker_timeout", training.WORKER_TIMEOUT, text)
     text = "One of float32, mixed_bfloat16, mixed_float16."
     flags.string("precision", None, text)
     text = "Whether to print the plan, and train and write nothing."
@@ -106,7 +110,11 @@ def main(flags):
     keras.utils.set_random_seed(config.seed)
     with death_of_a_worker_in_words(flags.verbosity):
         run = experiment.build(
-            config, flags.data_dir, verbose, resumes=status == "resumable"
+            config,
+            flags.data_dir,
+            verbose,
+            resumes=status == "resumable",
+            worker_timeout=flags.worker_timeout,
         )
         print(f"{described(config)}\n")
         if run.pruned:

@@ -54,13 +54,17 @@ def settings(config):
 def leaves(config):
     """Returns all that a run is, a dict by dotted key, sorted, without the keys
     that say where and how it is executed."""
-    # By way of JSON, so that a tuple is the list that `config.json` holds.
-    whole = json.loads(json.dumps(filled(config)))
     return {
         key: value
-        for key, value in sorted(_flat(whole).items())
+        for key, value in sorted(every_leaf(config).items())
         if key.split(".")[0] not in _OF_NO_ACCOUNT
     }
+
+
+def every_leaf(config):
+    """Returns all that a config says, a dict by dotted key."""
+    # By way of JSON, so that a tuple is the list that `config.json` holds.
+    return _flat(json.loads(json.dumps(filled(config))))
 
 
 def _unusual(found):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from kprune import datasets, models, training
+from kprune.experiment import identity
 from kprune.experiment.config import DENSE, complete
 from kprune.experiment.preparation import prepare
 from kprune.runtime import checks, distribution, lookup, seeds
@@ -46,7 +47,13 @@ class Run:
     pruned: bool
 
 
-def build(config, data_dir=None, verbose="auto", resumes=False):
+def build(
+    config,
+    data_dir=None,
+    verbose="auto",
+    resumes=False,
+    worker_timeout=training.WORKER_TIMEOUT,
+):
     """Loads the data, builds the model, prunes and compiles it: a `Run`.
 
     Nothing is written, but for data sets that are downloaded. With
@@ -58,18 +65,31 @@ def build(config, data_dir=None, verbose="auto", resumes=False):
         data_dir, verbose: As for `kprune.datasets.load`, and as for `fit`.
         resumes: Whether a checkpoint will give the masks, so that nothing is
             scored here.
+        worker_timeout: Number of seconds to wait for the other workers, which
+            must have the same config.
 
     Raises:
         ValueError: If the config asks for something there is not.
         RuntimeError: If the data set is not to be had.
     """
-    return build_complete(complete(config), data_dir, verbose, resumes)
+    return build_complete(
+        complete(config), data_dir, verbose, resumes, worker_timeout
+    )
 
 
-def build_complete(config, data_dir, verbose, resumes):
+def build_complete(
+    config,
+    data_dir,
+    verbose,
+    resumes,
+    worker_timeout=training.WORKER_TIMEOUT,
+):
     """Returns the `Run` of a config that is complete; see `build`."""
     _check_tensorboard(config)
-    strategy = training.strategy(config.distribute)
+    same = {**identity.every_leaf(config), "goes on from a checkpoint": resumes}
+    strategy = training.strategy(
+        config.distribute, timeout=worker_timeout, settings=same
+    )
     whole, *held_out, test = _load(config, data_dir)
     steps = config.training.steps_per_epoch or len(whole)
     _check_shares(config, distribution.replicas(strategy))

@@ -13,11 +13,12 @@ from kprune.training.files import CheckpointFiles
 from kprune.training.fitting import divisor, fit
 from kprune.training.losses import SmoothedCrossentropy
 from kprune.training.optimizers import TorchSGD
-from kprune.training.strategies import strategy
+from kprune.training.strategies import WORKER_TIMEOUT, strategy
 from kprune.training.termination import EXIT_CODE, Terminated
 
 __all__ = [
     "EXIT_CODE",
+    "WORKER_TIMEOUT",
     "Checkpoint",
     "CheckpointFiles",
     "SmoothedCrossentropy",

@@ -1,14 +1,26 @@
 """`strategy`: from a name to the devices that train together."""
 
-import json
 import os
 
+import keras
 import tensorflow as tf
+from absl import logging
 
-from kprune.runtime import keras_internals, lookup
+from kprune.runtime import (
+    checks,
+    cluster,
+    keras_internals,
+    lookup,
+    meeting,
+)
+from kprune.runtime.version import __version__
+from kprune.training.termination import Terminated
+
+# Seconds until workers that do not come are given up.
+WORKER_TIMEOUT = 300
 
 
-def strategy(name):
+def strategy(name, *, timeout=WORKER_TIMEOUT, settings=None):
     """Returns the `tf.distribute` strategy of a name.
 
     Build, prune and compile the model within its `scope()`. Call this first
@@ -19,27 +31,43 @@ def strategy(name):
 
             - `"none"`: one device, TensorFlow's default.
             - `"mirrored"`: all GPUs of this machine, or all logical CPU
-              devices if there are several and no GPU.
+              devices if there are several and no GPU. Keras' `fit` is mended
+              to begin no pass over the data but those that it trains on.
             - `"multi_worker"`: all machines that the environment variable
               `TF_CONFIG` names, each of which runs this program. Keras'
               `fit`, which fails under it, is mended.
             - `"tpu"`: the TPU that TensorFlow finds.
+        timeout: Number of seconds to wait for the other workers. Who is
+            waited for is said every 30 s.
+        settings: Dict for JSON, of what has to be the same for all workers,
+            such as the learning rate. Versions are compared anyway.
 
     Returns:
         A `tf.distribute.Strategy`.
 
     Raises:
-        ValueError: If the name is unknown, or there are no such devices.
+        ValueError: If the name is unknown, there are no such devices, or
+            workers were started with other settings.
+        kprune.training.Terminated: If a worker is missing after `timeout`.
 
     Example:
 
     >>> with kprune.training.strategy("none").scope():
     ...     model = kprune.models.get("lenet_300_100")
     """
-    return lookup.choose(name, _STRATEGIES, "strategy")()
+    checks.number("timeout", timeout, "(0, inf)", ", in seconds")
+    make = lookup.choose(name, _STRATEGIES, "strategy")
+    made = make(timeout, settings or {})
+    if name in ("mirrored", "multi_worker"):
+        keras_internals.mend_fit(made)
+    return made
 
 
-def _mirrored():
+def _none(*_):
+    return tf.distribute.get_strategy()
+
+
+def _mirrored(*_):
     gpus = tf.config.list_logical_devices("GPU")
     if gpus:
         return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus])
@@ -55,8 +83,12 @@ def _mirrored():
     return tf.distribute.MirroredStrategy(cpus, reduction)
 
 
-def _multi_worker():
-    _check_cluster(os.environ.get("TF_CONFIG"))
+def _multi_worker(timeout, settings):
+    found = cluster.read(os.environ.get("TF_CONFIG"))
+    if keras_internals.computes_already():
+        raise _too_late("Operations came before it.")
+    _meet(found, settings, timeout)
+    keras_internals.limit_wait_for_workers(found, timeout)
     gpus = tf.config.list_physical_devices("GPU")
     implementation = tf.distribute.experimental.CommunicationImplementation
     options = tf.distribute.experimental.CommunicationOptions(
@@ -68,32 +100,30 @@ def _multi_worker():
         )
     except RuntimeError as error:
         # TensorFlow's words name the cause: operations before the meeting.
-        raise ValueError(
-            "Strategy 'multi_worker' must be made before TensorFlow computes "
-            f"anything in this process. {error}"
-        ) from error
-    keras_internals.mend_multi_worker_fit(made)
+        raise _too_late(error) from error
     return made
 
 
-def _check_cluster(text):
-    example = (
-        '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
-        '"task": {"type": "worker", "index": 0}}'
+def _too_late(why):
+    return ValueError(
+        "Strategy 'multi_worker' must be made before TensorFlow computes "
+        f"anything in this process. {why}"
     )
+
+
+def _meet(found, settings, timeout):
+    """Returns when all workers of a `Cluster` are here."""
+    kinds = {"kprune": __version__, "keras": keras.__version__}
+    kinds["tensorflow"] = tf.__version__
+    versions = {f"the version of {k}": v for k, v in kinds.items()}
     try:
-        config = json.loads(text)
-        kind, index = config["task"]["type"], config["task"]["index"]
-        config["cluster"][kind][index]
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise ValueError(
-            "Strategy 'multi_worker' needs the environment variable TF_CONFIG "
-            "on each machine, with a cluster and a task in it, such as "
-            f"{example}. Received: {text}"
-        ) from error
+        meeting.meet(found, {**settings, **versions}, timeout)
+    except meeting.WorkersMissing as error:
+        logging.warning(str(error))
+        raise Terminated(str(error)) from error
 
 
-def _tpu():
+def _tpu(*_):
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
         tf.config.experimental_connect_to_cluster(resolver)
@@ -107,7 +137,7 @@ def _tpu():
 
 
 _STRATEGIES = {
-    "none": tf.distribute.get_strategy,
+    "none": _none,
     "mirrored": _mirrored,
     "multi_worker": _multi_worker,
     "tpu": _tpu,

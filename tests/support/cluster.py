@@ -6,6 +6,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).parents[2]
 _PATHS = (ROOT, ROOT / "tools", ROOT / "tests" / "support")
@@ -44,13 +45,20 @@ def start(program, *workers):
     return processes
 
 
-def ended(processes):
-    """Waits, and returns what each worker printed."""
-    try:
-        return [p.communicate(timeout=300)[0] for p in processes]
-    finally:
-        for process in processes:
-            process.kill()
+def ended(processes, limit=300):
+    """Waits, and returns what each worker printed. What has not ended after
+    `limit` seconds in all is killed, and says so."""
+    end = time.monotonic() + limit
+    said = []
+    for process in processes:
+        left = max(end - time.monotonic(), 0)
+        try:
+            said.append(process.communicate(timeout=left)[0])
+        except subprocess.TimeoutExpired:
+            for each in processes:
+                each.kill()
+            said.append(f"{process.communicate()[0]}\nKilled, for it hung.")
+    return said
 
 
 def run(program, *workers):

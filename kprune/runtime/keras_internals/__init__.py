@@ -4,6 +4,10 @@ Nothing else in kprune touches an underscored name of Keras. Each function
 says what it needs it for and what happens where a Keras release lacks it.
 """
 
+from kprune.runtime.keras_internals.coordination import (
+    computes_already,
+    limit_wait_for_workers,
+)
 from kprune.runtime.keras_internals.evaluation import (
     check_fit,
     fits_as_usual,
@@ -49,7 +53,7 @@ from kprune.runtime.keras_internals.layers import (
     vocabulary,
 )
 from kprune.runtime.keras_internals.multi_worker import (
-    mend_multi_worker_fit,
+    mend_fit,
     spans_workers,
 )
 from kprune.runtime.keras_internals.optimizers import GradientDecay
@@ -97,6 +101,7 @@ __all__ = [
     "compile_arguments",
     "compiled_loss",
     "compiles_by_itself",
+    "computes_already",
     "computes_by_graph",
     "default_name",
     "fed_arguments",
@@ -112,9 +117,10 @@ __all__ = [
     "is_keras_loss",
     "known_objects",
     "last_layers",
+    "limit_wait_for_workers",
     "lists_layers",
     "make_linear",
-    "mend_multi_worker_fit",
+    "mend_fit",
     "mode",
     "nodes",
     "not_compiled",

@@ -1,17 +1,19 @@
-"""Keras' `fit` under `MultiWorkerMirroredStrategy`: what fails, mended.
-
-Keras 3 does not support this strategy (its issue 20585). Two of its functions
-stand in the way, and nothing else:
+"""Keras' `fit` under a strategy: what fails or disturbs it, mended.
 
 - `reduce_per_replica` takes the mean of each value over its first axis, which
-  a loss or a metric does not have.
-- `_maybe_symbolic_build` averages a whole batch over the replicas, as one
-  value, only to learn its shapes.
+  a loss or a metric does not have. It fails on several workers, which Keras 3
+  does not support (its issue 20585).
+- `_maybe_symbolic_build` reads a batch of the data, only to learn its shapes.
+  It begins a pass for that: data that are shuffled anew each pass come in
+  another order than on one device, and a generator loses its first batch. On
+  several workers it fails.
 
-Both are replaced, for models under this strategy alone, and each only if it
-is found to fail. Where a Keras release lacks one of them, `AttributeError` is
-raised rather than anything replaced.
+Both are replaced, for the strategies that are given here alone, and each only
+if it is found to do so. Where a Keras release lacks one of them,
+`AttributeError` is raised rather than anything replaced.
 """
+
+import weakref
 
 import keras
 import tensorflow as tf
@@ -26,19 +28,23 @@ def spans_workers(strategy):
     return strategy.num_replicas_in_sync > here
 
 
-def mend_multi_worker_fit(strategy):
-    """Makes `fit` and `evaluate` work under a strategy of several workers.
+# The strategies under which models build from shapes.
+_MENDED = weakref.WeakSet()
+
+
+def mend_fit(strategy):
+    """Makes `fit` and `evaluate` read the data as on one device, and work on
+    several workers.
 
     All workers must call it at the same place of the program. It does nothing
-    for a strategy of one process, nor a second time.
+    a second time.
     """
-    if not spans_workers(strategy):
-        return
     from keras.src.backend.tensorflow import trainer
 
-    if _reduction_fails(trainer, strategy):
+    _MENDED.add(strategy)
+    if spans_workers(strategy) and _reduction_fails(trainer, strategy):
         _replace_reduction(trainer)
-    if _build_fails(trainer, strategy):
+    if _build_reads(trainer, strategy):
         _replace_build(trainer)
 
 
@@ -50,7 +56,7 @@ def _reduction_fails(trainer, strategy):
     return False
 
 
-def _build_fails(trainer, strategy):
+def _build_reads(trainer, strategy):
     class Trial(trainer.TensorFlowTrainer):
         """Takes the shapes of a batch as `fit` does, and builds nothing."""
 
@@ -60,13 +66,17 @@ def _build_fails(trainer, strategy):
         def _symbolic_build(self, data_batch):
             del data_batch
 
-    batch = tf.data.Dataset.from_tensors((tf.zeros((2, 3)), tf.zeros(2)))
-    parts = strategy.distribute_datasets_from_function(lambda context: batch)
-    try:
-        Trial()._maybe_symbolic_build(iterator=[(0, 0, iter(parts))])
-    except (ValueError, TypeError, tf.errors.OpError):
-        return True
-    return False
+    class Passes:
+        _distributed_dataset = tf.data.Dataset.range(1)
+        begun = False
+
+        def __iter__(self):
+            self.begun = True
+            return iter([(0, 0, iter([()]))])
+
+    passes = Passes()
+    Trial()._maybe_symbolic_build(iterator=passes)
+    return passes.begun
 
 
 def _replace_reduction(trainer):
@@ -88,14 +98,15 @@ def _replace_build(trainer):
     original = kind._maybe_symbolic_build
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        strategy = self._distribute_strategy
-        if iterator is None or not spans_workers(strategy):
+        data = getattr(iterator, "_distributed_dataset", None)
+        if data is None or self._distribute_strategy not in _MENDED:
             return original(self, iterator, data_batch)
-        _, _, batches = next(iter(iterator))
-        local = keras.tree.map_structure(
-            lambda part: strategy.experimental_local_results(part)[0],
-            next(batches),
-        )
-        return original(self, data_batch=local)
+        shapes = keras.tree.map_structure(_on_a_replica, data.element_spec)
+        return original(self, data_batch=shapes)
 
     kind._maybe_symbolic_build = _maybe_symbolic_build
+
+
+def _on_a_replica(spec):
+    """Returns the shape and type that a tensor has on the first replica."""
+    return getattr(spec, "_value_specs", (spec,))[0]

@@ -18,6 +18,7 @@ PARTS = {
     "leaks": "what 20 to 200 calls leave behind",
     "arguments": "every public call with an argument that does not fit",
     "files_from_strangers": "hostile and damaged files",
+    "workers": "workers that are missing, late or wrong",
 }
 
 

@@ -1,0 +1,262 @@
+"""All workers of a cluster meet before TensorFlow connects them.
+
+TensorFlow waits for a worker that does not come for an hour, without a word and
+deaf to signals. Here the others come to the first worker, at its address, and
+it looks whether each can be reached where the cluster says. Whoever waits says
+for whom. The ports are those that TensorFlow opens next, so that no others have
+to be let through.
+"""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+
+from absl import logging
+
+from kprune.runtime import directories, lines
+
+_SAY_EVERY = 30.0  # Seconds.
+_LOOK_EVERY = 0.3
+_ANSWER = 5.0  # Seconds in which whoever is there answers.
+
+
+class WorkersMissing(Exception):
+    """Says who did not come in time."""
+
+
+def meet(cluster, settings, timeout):
+    """Returns when all workers are here, with the same settings.
+
+    Args:
+        cluster: `kprune.runtime.cluster.Cluster`. All start with the same.
+        settings: Dict for JSON, of what has to be the same for all.
+        timeout: Number of seconds.
+
+    Raises:
+        ValueError: If a worker has other settings or another cluster, or its
+            place is taken.
+        WorkersMissing: If somebody is missing after `timeout`.
+    """
+    settings = json.loads(json.dumps(settings))
+    wait = _Wait(timeout)
+    own = cluster.tasks[cluster.place]
+    if cluster.place == 0:
+        host = _Host(cluster, settings)
+        with _door(own, host.welcome, wait):
+            host.wait_for_all(wait)
+    else:
+        with _door(own, lambda guest: guest.say(name=own.name), wait):
+            _visit(cluster, settings, wait)
+
+
+class _Wait:
+    """Says every 30 s who is waited for, and raises when the time is over."""
+
+    def __init__(self, timeout):
+        self._timeout = timeout
+        self._start = self._said = time.monotonic()
+
+    def check(self, missing):
+        """Is told who is missing, a dict from a name to why."""
+        now = time.monotonic()
+        waited = now - self._start
+        names = ", ".join(f"{name} ({why})" for name, why in missing.items())
+        if waited > self._timeout:
+            raise WorkersMissing(
+                f"Waited {self._timeout:g} s for {names}. Start all workers "
+                "again."
+            )
+        if now - self._said > _SAY_EVERY:
+            self._said = now
+            logging.warning(
+                "Waiting for %s, for %.0f s of %g s.",
+                names,
+                waited,
+                self._timeout,
+            )
+
+
+@contextlib.contextmanager
+def _door(task, welcome, wait):
+    """Listens at a task's port, once it is free."""
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(lines.door(task.port, welcome))
+                break
+            except OSError as error:
+                # It may be of a worker before this one, that is still ending.
+                why = f"{error.strerror}: another process has it?"
+                wait.check({f"port {task.port} of {task.name}": why})
+                time.sleep(_LOOK_EVERY)
+        yield
+
+
+class _Host:
+    """The first worker: it keeps the list of those who came."""
+
+    def __init__(self, cluster, settings):
+        self._first, *self._others = cluster.tasks
+        self._cluster = _said(cluster)
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._guests = {}  # By name: a line, and settings.
+        self._absent = {
+            task.name: "not looked for yet" for task in self._others
+        }
+        self._refusal = None
+        self._over = False
+
+    def wait_for_all(self, wait):
+        """Returns when all are here and were told so, or raises."""
+        for task in self._others:
+            lines.start(self._look_for, task)
+        try:
+            while self._missing() and self._refusal is None:
+                wait.check(self._missing())
+                self._tell(missing=self._missing())
+                time.sleep(_LOOK_EVERY)
+        except WorkersMissing as error:
+            self._tell(late=str(error))
+            raise
+        finally:
+            self._over = True
+        refusal = self._refusal or self._difference()
+        if refusal is not None:
+            self._tell(refusal=refusal)
+            raise ValueError(refusal)
+        self._tell(all=True)
+
+    def welcome(self, guest):
+        """Talks to one who came, until it goes."""
+        guest.say(name=self._first.name)
+        hello = guest.hear(_ANSWER)
+        name, settings = hello.get("name"), hello.get("settings")
+        if not isinstance(settings, dict):
+            return  # Not a worker.
+        if hello.get("cluster") != self._cluster:
+            self._refusal = (
+                f"{name} has another cluster in TF_CONFIG than "
+                f"{self._first.name}: {hello.get('cluster')!s:.500}. "
+                f"Expected: {self._cluster}"
+            )
+            guest.say(refusal=self._refusal)
+            return
+        with self._lock:
+            taken = name not in self._absent or name in self._guests
+            if not taken:
+                self._guests[name] = guest, settings
+        if taken:
+            words = f"{name} is here already. Give each another index."
+            guest.say(refusal=words)
+            return
+        try:
+            while True:
+                guest.hear(_ANSWER)  # Raises when it goes.
+        finally:
+            with self._lock:
+                del self._guests[name]
+
+    def _look_for(self, task):
+        while not self._over:
+            why = self._absent[task.name] = _absence(task)
+            time.sleep(_LOOK_EVERY if why else 1.0)
+
+    def _missing(self):
+        """Returns who is not here, or cannot be reached: a dict to why."""
+        found = {}
+        for task in self._others:
+            why = self._absent[task.name]
+            if why is None and task.name not in self._guests:
+                why = "it answers, but did not come"
+            if why is not None:
+                found[task.name] = f"{task.address}: {why}"
+        return found
+
+    def _difference(self):
+        """Returns which workers have other settings, in a sentence."""
+        found = []
+        for name, (_, settings) in sorted(self._guests.items()):
+            other = directories.differences(self._settings, settings)
+            keys = [f"{key}={b!r}, not {a!r}" for key, a, b in other[:5]]
+            if keys:
+                found.append(f"{name} has {', '.join(keys)}")
+        if not found:
+            return None
+        return (
+            f"Workers were started with other settings than {self._first.name}"
+            f": {'; '.join(found)}. Start all with the same command."
+        )
+
+    def _tell(self, **message):
+        with self._lock:
+            guests = list(self._guests.values())
+        for guest, _ in guests:
+            guest.say(**message)
+
+
+def _visit(cluster, settings, wait):
+    """Goes to the first worker, and stays until all are here."""
+    first, own = cluster.tasks[0], cluster.tasks[cluster.place]
+    hello = {"name": own.name, "cluster": _said(cluster), "settings": settings}
+    while True:
+        try:
+            with _called(first) as line:
+                line.say(**hello)
+                if _stay(line, first, wait):
+                    return
+        except OSError as error:
+            wait.check({first.name: f"{first.address}: {_words(error)}"})
+        time.sleep(_LOOK_EVERY)
+
+
+def _stay(line, first, wait):
+    """Returns that all are here, or raises."""
+    missing = {first.name: f"{first.address}: it answers, but says nothing"}
+    while True:
+        message = line.hear(1.0)
+        if message.get("all"):
+            return True
+        if "refusal" in message:
+            raise ValueError(message["refusal"])
+        if "late" in message:
+            raise WorkersMissing(message["late"])
+        missing = message.get("missing", missing)
+        wait.check(missing)
+
+
+def _absence(task):
+    """Returns why a task cannot be reached, `None` if it can."""
+    try:
+        _called(task).close()
+    except OSError as error:
+        return _words(error)
+    return None
+
+
+def _called(task):
+    """Returns a line to a task, or raises `OSError` if it is not there."""
+    line = lines.Line.to(task.host, task.port, _ANSWER)
+    try:
+        found = line.hear(_ANSWER).get("name")
+        if found != task.name:
+            raise ConnectionError(f"{found or 'nobody'} answers there")
+    except BaseException:
+        line.close()
+        raise
+    return line
+
+
+def _words(error):
+    if isinstance(error, socket.gaierror):
+        return f"the name does not resolve ({error.strerror})"
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    return error.strerror or str(error)
+
+
+def _said(cluster):
+    """Returns a cluster as workers compare it."""
+    return [[task.name, task.address] for task in cluster.tasks]
