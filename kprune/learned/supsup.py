@@ -277,14 +277,16 @@ def _states(arrays, variables):
     names = json.loads(str(arrays["names"]))
     places = [(i, key) for i in range(len(names)) for key in variables]
     expected = {"names", *(f"{i}/{key}" for i, key in places)}
-    if set(map(type, names)) > {str} or set(arrays) != expected:
+    words = isinstance(names, list) and set(map(type, names)) <= {str}
+    if not words or len(set(names)) < len(names) or set(arrays) != expected:
         raise array_files.invalid(
             f"names of tasks, and {', '.join(variables)} of each",
             f"{names!r:.100} and {', '.join(arrays):.200}",
         )
     for i, key in places:
         array, variable = arrays[f"{i}/{key}"], variables[key]
-        if array.shape != tuple(variable.shape) or not np.isfinite(array).all():
+        fit = array.dtype.kind == "f" and array.shape == tuple(variable.shape)
+        if not fit or not np.isfinite(array).all():
             raise array_files.invalid(
                 f"finite numbers of the shape {tuple(variable.shape)} for "
                 f"{i}/{key}",

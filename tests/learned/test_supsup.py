@@ -1,5 +1,7 @@
 """SupSup: a mask for each task, and whose task a batch is of."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -253,3 +255,37 @@ def test_what_does_not_fit_is_answered():
         stack.infer(normal(8, 4), classes=3)
     with pytest.raises(ValueError, match="Did you mean 'one'"):
         stack.use("on")
+
+
+@pytest.fixture(scope="module")
+def one_task(tmp_path_factory):
+    """The directory of a stack of one task."""
+    stack = SupermaskStack(sequential((4,), layers.Dense(3, name="fc")))
+    data = tf.data.Dataset.from_tensors((normal(8, 4), np.zeros(8, int)))
+    stack.train("one", data)
+    path = tmp_path_factory.mktemp("stack")
+    stack.save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"0/scores/fc/kernel": np.full((4, 3), np.nan, "f4")}, "finite"),
+        ({"0/scores/fc/kernel": np.zeros((3, 4), "f4")}, r"shape \(3, 4\)"),
+        ({"0/scores/fc/kernel": np.zeros((4, 3), "<U1")}, "finite numbers"),
+        ({"1/scores/fc/kernel": np.zeros((4, 3), "f4")}, "names of tasks"),
+        ({"names": np.array("[]")}, "names of tasks"),
+        ({"names": np.array('["one", "one"]')}, "names of tasks"),
+        ({"names": np.array("[3]")}, "names of tasks"),
+        ({"names": np.array("{")}, "JSONDecodeError"),
+        ({"names": np.arange(3)}, "JSONDecodeError"),
+    ],
+)
+def test_tasks_that_do_not_fit_the_network(one_task, tmp_path, changes, words):
+    shutil.copy(one_task / "model.keras", tmp_path)
+    with np.load(one_task / "tasks.npz") as file:
+        arrays = dict(file)
+    np.savez(tmp_path / "tasks.npz", **{**arrays, **changes})
+    with pytest.raises(ValueError, match=f"tasks.npz.*{words}"):
+        SupermaskStack.load(tmp_path)

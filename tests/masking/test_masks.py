@@ -92,3 +92,27 @@ def test_save_and_load_round_trip(tmp_path):
     np.savez(tmp_path / "x.npz", a=np.zeros(3))
     with pytest.raises(ValueError, match="Expected masks written by kprune"):
         masks.load(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"shape/a": np.array([-2, -3])}, "integers >= 0"),
+        ({"shape/a": np.array([2.0, 3.0])}, "integers >= 0"),
+        ({"shape/a": np.array([2**40, 2**40])}, "bits in"),
+        ({"shape/a": np.array([3, 3])}, "9 bits in 2 bytes"),
+        ({"bits/a": np.zeros(0, "u1")}, "6 bits in 1 bytes"),
+        ({"bits/a": np.zeros(1, bool)}, "Received: bool"),
+        ({"bits/a": np.array([1], "u1")}, "zeros after 6 bits"),
+        ({"bits/b": np.zeros(1, "u1")}, "without shape/b"),
+        ({"more": np.zeros(1)}, "Received: arrays bits/a, more, shape/a"),
+    ],
+)
+def test_masks_that_are_none_are_refused(tmp_path, changes, words):
+    path = tmp_path / "masks.npz"
+    arrays = {"bits/a": np.zeros(1, "u1"), "shape/a": np.array([2, 3])}
+    np.savez(path, **arrays)
+    assert not masks.load(path)["a"].any()
+    np.savez(path, **{**arrays, **changes})
+    with pytest.raises(ValueError, match=f"masks.npz.*{words}"):
+        masks.load(path)

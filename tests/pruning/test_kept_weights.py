@@ -125,3 +125,32 @@ def test_half_precision():
     kept_weights.centroids(trained()).apply(model)
     found = np.array(kernel(model, "a"), "float32")
     np.testing.assert_array_equal(found, [[2, -3, 2], [2, 0, -3]])
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"values/a": np.array([np.nan, -1.0])}, "a number >= 0 and one <= 0"),
+        ({"values/a": np.array([1.0, -np.inf])}, "a number >= 0 and one <= 0"),
+        ({"values/a": np.array([-1.0, 1.0])}, "a number >= 0 and one <= 0"),
+        ({"values/a": np.array([1.0, -1.0], "f4")}, "in float64"),
+        ({"values/a": np.array([1.0])}, "in float64"),
+        ({"shape/a": np.array([-2, -4])}, "integers >= 0"),
+        ({"mask/a": np.zeros(2, "u1")}, "8 bits in 1 bytes"),
+        ({"signs/a": np.zeros(0, "u1")}, "2 bits in 1 bytes"),
+        ({"signs/b": np.zeros(1, "u1")}, "Expected centroids written"),
+    ],
+)
+def test_centroids_that_are_none_are_refused(tmp_path, changes, words):
+    path = tmp_path / "centroids.npz"
+    arrays = {
+        "values/a": np.array([1.0, -2.0]),
+        "shape/a": np.array([2, 4]),
+        "mask/a": np.array([0b11000000], "u1"),
+        "signs/a": np.array([0b10000000], "u1"),
+    }
+    np.savez(path, **arrays)
+    assert kept_weights.Centroids.load(path).values == {"a": (1.0, -2.0)}
+    np.savez(path, **{**arrays, **changes})
+    with pytest.raises(ValueError, match=f"centroids.npz.*{words}"):
+        kept_weights.Centroids.load(path)
