@@ -160,7 +160,11 @@ def death_of_a_worker_in_words(verbosity):
     """Ends the program so that it is started again, if a worker is gone."""
     try:
         yield
-    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+    except (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.DeadlineExceededError,
+    ) as error:
         if verbosity > 0:
             raise
         lines = str(error).splitlines()

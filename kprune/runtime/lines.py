@@ -1,6 +1,7 @@
 """Dicts over a socket, a line of JSON each, and a port that is listened at."""
 
 import contextlib
+import errno
 import json
 import socket
 import threading
@@ -74,11 +75,7 @@ def door(port, welcome):
     Raises:
         OSError: If another process listens there.
     """
-    both = socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if both else socket.AF_INET
-    server = socket.create_server(
-        ("", port), family=family, dualstack_ipv6=both
-    )
+    server = _server(port)
     server.settimeout(0.1)
     closed = threading.Event()
 
@@ -100,6 +97,17 @@ def door(port, welcome):
         closed.set()
         serving.join()
         server.close()
+
+
+def _server(port):
+    if socket.has_dualstack_ipv6():
+        six = {"family": socket.AF_INET6, "dualstack_ipv6": True}
+        try:
+            return socket.create_server(("", port), **six)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise
+    return socket.create_server(("", port))
 
 
 def start(function, *arguments):

@@ -88,8 +88,8 @@ def _door(task, welcome, wait):
                 break
             except OSError as error:
                 # It may be of a worker before this one, that is still ending.
-                why = f"{error.strerror}: another process has it?"
-                wait.check({f"port {task.port} of {task.name}": why})
+                where = f"port {task.port} of {task.name}"
+                wait.check({where: error.strerror or str(error)})
                 time.sleep(_LOOK_EVERY)
         yield
 
@@ -114,9 +114,9 @@ class _Host:
         for task in self._others:
             lines.start(self._look_for, task)
         try:
-            while self._missing() and self._refusal is None:
-                wait.check(self._missing())
-                self._tell(missing=self._missing())
+            while (missing := self._missing()) and self._refusal is None:
+                wait.check(missing)
+                self._tell(missing=missing)
                 time.sleep(_LOOK_EVERY)
         except WorkersMissing as error:
             self._tell(late=str(error))
@@ -134,7 +134,7 @@ class _Host:
         guest.say(name=self._first.name)
         hello = guest.hear(_ANSWER)
         name, settings = hello.get("name"), hello.get("settings")
-        if not isinstance(settings, dict):
+        if not isinstance(name, str) or not isinstance(settings, dict):
             return  # Not a worker.
         if hello.get("cluster") != self._cluster:
             self._refusal = (

@@ -163,6 +163,7 @@ def test_a_worker_that_went_away_is_waited_for_again(workers, tasks):
         b"x" * 2**21,
         b'{"name": 3}\n',
         b'{"name": "worker 1", "settings": 5}\n',
+        b'{"name": [], "settings": {}}\n',
     ],
 )
 def test_strangers_do_not_disturb(workers, tasks, data):
