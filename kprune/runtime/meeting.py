@@ -8,7 +8,6 @@ to be let through.
 """
 
 import contextlib
-import json
 import socket
 import threading
 import time
@@ -31,7 +30,7 @@ def meet(cluster, settings, timeout):
 
     Args:
         cluster: `kprune.runtime.cluster.Cluster`. All start with the same.
-        settings: Dict for JSON, of what has to be the same for all.
+        settings: Dict, as JSON gives it back, of what has to be the same.
         timeout: Number of seconds.
 
     Raises:
@@ -39,7 +38,6 @@ def meet(cluster, settings, timeout):
             place is taken.
         WorkersMissing: If somebody is missing after `timeout`.
     """
-    settings = json.loads(json.dumps(settings))
     wait = _Wait(timeout)
     own = cluster.tasks[cluster.place]
     if cluster.place == 0:

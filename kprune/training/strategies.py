@@ -1,5 +1,6 @@
 """`strategy`: from a name to the devices that train together."""
 
+import json
 import os
 
 import keras
@@ -56,11 +57,22 @@ def strategy(name, *, timeout=WORKER_TIMEOUT, settings=None):
     ...     model = kprune.models.get("lenet_300_100")
     """
     checks.number("timeout", timeout, "(0, inf)", ", in seconds")
+    settings = _of_json(settings)
     make = lookup.choose(name, _STRATEGIES, "strategy")
-    made = make(timeout, settings or {})
+    made = make(timeout, settings)
     if name in ("mirrored", "multi_worker"):
         keras_internals.mend_fit(made)
     return made
+
+
+def _of_json(settings):
+    """Returns settings as workers compare them."""
+    expected = "a dict from strings to what JSON can hold"
+    try:
+        found = json.loads(json.dumps({} if settings is None else settings))
+    except (TypeError, ValueError, RecursionError):
+        raise checks.invalid("settings", settings, expected) from None
+    return checks.instance("settings", found, dict, expected)
 
 
 def _none(*_):

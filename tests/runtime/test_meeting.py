@@ -60,7 +60,7 @@ def workers():
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
 def test_all_come_in_any_order(workers, tasks, order):
     for place in order:
-        workers.start(tasks, place, settings={"rate": (0.1, 1)})
+        workers.start(tasks, place, settings={"rate": [0.1, 1]})
         time.sleep(0.2)
     assert workers.end() == {0: None, 1: None, 2: None}
     for task in tasks:  # The ports are free for TensorFlow.

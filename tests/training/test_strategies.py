@@ -144,6 +144,12 @@ def test_a_timeout_is_a_number_of_seconds(timeout):
         kprune.training.strategy("none", timeout=timeout)
 
 
+@pytest.mark.parametrize("settings", ["rate", 3, [], {"a": print}, {(1,): 2}])
+def test_settings_are_such_as_json_holds(settings):
+    with pytest.raises(ValueError, match="`settings`"):
+        kprune.training.strategy("none", settings=settings)
+
+
 def test_missing_workers_end_the_program_to_be_started_again(monkeypatch):
     monkeypatch.setattr(keras_internals, "computes_already", lambda: False)
     with socket.create_server(("localhost", 0)) as one:

@@ -30,7 +30,7 @@ _FLAGS = (
     "--epochs=2",
     "--distribute=multi_worker",
 )
-PATIENCE = 8  # Seconds, the workers' --worker_timeout.
+PATIENCE = 15  # Seconds, the workers' --worker_timeout.
 _LIMIT = 150  # Seconds until a process that has not ended is said to hang.
 GIVEN_UP = 143  # The exit code of which schedulers start a process again.
 
