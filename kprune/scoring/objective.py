@@ -5,6 +5,7 @@ Every criterion that looks at data is a few lines over two functions of it,
 """
 
 import copy
+import functools
 
 import keras
 import numpy as np
@@ -20,8 +21,12 @@ from kprune.scoring import data as scoring_data
 from kprune.scoring.batches import size
 from kprune.scoring.network import Network, check_finite
 
+_FLOATS = checks.dict_of(
+    functools.partial(checks.array, kinds="f", expected="an array of floats"),
+    "arrays",
+)
 _POINT = {
-    "weights": checks.arrays,
+    "weights": _FLOATS,
     "temperature": checks.optional(checks.within("(0, inf)")),
 }
 
@@ -153,7 +158,7 @@ class Objective:
             scores = part
         return scores
 
-    @checked(**_POINT, vector=checks.optional(checks.arrays))
+    @checked(**_POINT, vector=checks.optional(_FLOATS))
     def hvp(self, weights, vector=None, temperature=None):
         """Returns the mean Hessian-vector product over the same batches.
 

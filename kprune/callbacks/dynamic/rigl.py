@@ -6,6 +6,7 @@ https://arxiv.org/abs/1911.11134
 import numpy as np
 
 from kprune.callbacks.dynamic.updater import MaskUpdater
+from kprune.runtime import checks
 from kprune.runtime.methods import Method
 
 
@@ -35,7 +36,7 @@ class RigL(MaskUpdater):
 
     def __init__(self, drop_fraction=0.3, anneal="cosine", skip_step=True):
         super().__init__(drop_fraction, anneal=anneal)
-        self.skip_step = bool(skip_step)
+        self.skip_step = checks.boolean("skip_step", skip_step)
 
     def grow_scores(self, moment):
         return {name: np.abs(g) for name, g in moment.gradients.items()}

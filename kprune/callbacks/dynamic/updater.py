@@ -95,13 +95,15 @@ class MaskUpdater:
         self.drop_fraction = drop_fraction
         self.final_drop_fraction = final_drop_fraction
         self.anneal = anneal
-        self._schedule = None if anneal == "constant" else schedules.get(anneal)
+        constant = isinstance(anneal, str) and anneal == "constant"
+        self._schedule = None if constant else schedules.get(anneal)
         if needs is not None:
             self.needs = needs
         names = ("drop_scores", "grow_scores", "grow_counts")
         given = (drop_scores, grow_scores, grow_counts)
         for name, function in zip(names, given, strict=True):
             if function is not None:
+                checks.function(name, function)
                 setattr(self, name, function)
 
     @property

@@ -120,7 +120,7 @@ class GrowingRegularization(PruningCallback):
     ):
         found = methods.find(method, "GrowingRegularization")
         criterion, course = found.build
-        if granularity == "channel":
+        if isinstance(granularity, str) and granularity == "channel":
             granularity = Channel(**found.channel)
         pruner = Pruner(criterion, granularity, allocation, exclude=exclude)
         super().__init__(pruner, seed=seed)

@@ -5,11 +5,17 @@ import tensorflow as tf
 from kprune.masking.masks import apply
 from kprune.pruning.redrawn import rescored_at_fresh_init
 from kprune.runtime import checks
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 TEMPERATURE = 200.0  # The authors' choice.
 
 
+@checked(
+    masks=None,
+    temperature=checks.optional(checks.within("(0, inf)")),
+    absolute=checks.boolean,
+)
 def grasp(objective, weights, masks, temperature=None, absolute=False):
     """Scores a weight by what it contributes to the flow of the gradient.
 

@@ -7,9 +7,16 @@ import tensorflow as tf
 from kprune.masking.masks import apply
 from kprune.runtime import checks
 from kprune.runtime.disk_list import Spool
+from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
+_WHETHER = dict.fromkeys(
+    ("first_order", "fresh_batches", "signed", "detached", "unrolled"),
+    checks.boolean,
+)
 
+
+@checked(masks=None, **_WHETHER)
 def prospr(
     objective,
     weights,

@@ -4,6 +4,7 @@ import keras
 from keras.src import backend
 
 from kprune.runtime.keras_internals.graphs import is_graph
+from kprune.runtime.keras_internals.inputs import check_inputs
 from kprune.runtime.keras_internals.training import compiled_loss, training_loss
 
 _STEPS = ("train_step", "test_step", "compute_loss", "fit", "evaluate")
@@ -35,6 +36,15 @@ def check_fit(model, specs):
         The specs of the outputs.
     """
     x, y, *_ = specs
-    outputs = backend.compute_output_spec(model, x, training=False)
+    outputs = _outputs_on(model, x)
     backend.compute_output_spec(training_loss(model), y, outputs)
     return outputs
+
+
+def _outputs_on(model, x):
+    single = len(model.inputs) == len(model.outputs) == 1
+    if keras.tree.is_nested(x) or not single:
+        return backend.compute_output_spec(model, x, training=False)
+    check_inputs(model, x)  # Nothing has to be traced to see that it fits.
+    (outputs,) = model.outputs
+    return keras.KerasTensor(outputs.shape, outputs.dtype)

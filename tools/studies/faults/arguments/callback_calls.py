@@ -1,5 +1,7 @@
 """Calls that make callbacks, and use them in a training of one step."""
 
+import functools
+
 import kprune
 from faults.arguments.calls import call
 from kprune import callbacks
@@ -60,6 +62,7 @@ def calls(world):
             drop_fraction=0.3,
             seed=0,
         ),
+        *_updaters(),
         _used(
             world,
             callbacks.EarlyBird,
@@ -126,6 +129,25 @@ def calls(world):
             on_others=0.0,
             cycles=1,
         ),
+    ]
+
+
+def _updaters():
+    """Calls of dynamic sparse training's methods with their own options."""
+    options = {
+        "rigl": {"anneal": "cosine", "skip_step": True},
+        "snfs": {"drop_fraction": 0.5, "final_drop_fraction": 0.1},
+        "dsr": {"target": 5, "threshold": 0.1},
+        "dns": {"c": 1.0, "gamma": 1e-4, "power": 1.0},
+        "deepr": {"temperature": 1e-8, "l1": 1e-5, "noise": "paper"},
+    }
+    return [
+        call(
+            functools.partial(callbacks.DynamicSparseTraining, method),
+            f"DynamicSparseTraining({method!r})",
+            **given,
+        )
+        for method, given in options.items()
     ]
 
 

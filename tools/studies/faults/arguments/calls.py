@@ -28,7 +28,7 @@ class Call:
     def chance(self):
         """How often it is drawn, relative to others: by its arguments, of
         which a long call has more to go wrong before it begins."""
-        return len(self.arguments) * (0.25 if self.heavy else 1)
+        return len(self.arguments) * (0.15 if self.heavy else 1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,6 @@ def calls(world):
         *_deploying(world),
         *_kept(world),
         *_learned(world),
-        *_stack(world),
     ]
 
 
@@ -268,56 +267,4 @@ def _learned(world):
         call(learned.selected_masks, model=world.learned, seed=0),
         call(learned.to_masked, model=world.learned, seed=0),
         call(learned.GlobalSelection, sparsity=0.5, epochs=2),
-    ]
-
-
-def _stack(world):
-    def made():
-        return world.once("stack", trained)
-
-    def trained():
-        stack = kprune.learned.SupermaskStack(world.model)
-        stack.train("one", world.batches())
-        return stack
-
-    use = functools.partial(method, heavy=True)
-    return [
-        call(
-            kprune.learned.SupermaskStack,
-            model=world.model,
-            sparsity=0.5,
-            weights="signed_constant",
-            scale_fan=False,
-            biases="keep",
-            exclude=(),
-            seed=0,
-        ),
-        use(
-            lambda: made().train,
-            "SupermaskStack.train",
-            task="two",
-            data=Fresh(world.batches),
-            epochs=1,
-            loss=None,
-            optimizer=None,
-            verbose=0,
-        ),
-        use(lambda: made().use, "SupermaskStack.use", task="one"),
-        use(lambda: made().masks, "SupermaskStack.masks", task="one"),
-        use(
-            lambda: made().infer,
-            "SupermaskStack.infer",
-            x=world.x,
-            rule="one_shot",
-            classes=None,
-        ),
-        use(
-            lambda: made().predict,
-            "SupermaskStack.predict",
-            x=world.x,
-            task="one",
-            rule="one_shot",
-            classes=None,
-        ),
-        use(lambda: made().save, "SupermaskStack.save", directory="stack"),
     ]

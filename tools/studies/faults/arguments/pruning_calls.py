@@ -134,6 +134,7 @@ def _prune(world):
             **read,
             temperature=2.0,
         ),
+        *_criteria(world),
         call(
             kprune.prune_and_build,
             heavy=True,
@@ -149,16 +150,50 @@ def _prune(world):
     ]
 
 
+def _criteria(world):
+    """Calls with the options that criteria have of their own."""
+    options = {
+        "grasp": {"temperature": 2.0, "absolute": True},
+        "obd": {"curvature": "hutchinson", "samples": 1},
+        "obs": {"damping": 1e-3},
+        "prospr": {
+            "inner_steps": 1,
+            "inner_learning_rate": 0.1,
+            "inner_momentum": 0.5,
+            "first_order": False,
+            "fresh_batches": False,
+            "signed": False,
+            "detached": False,
+            "unrolled": False,
+        },
+    }
+
+    def scored(name):
+        def score(**given):
+            # Of one network, so that it is traced once.
+            objective = _made(world)
+            criterion = kprune.criteria.get(name, **given)
+            return criterion(objective, objective.weights, objective.masks)
+
+        return score
+
+    return [
+        call(scored(name), f"criteria.{name}", **given)
+        for name, given in options.items()
+    ]
+
+
+def _made(world):
+    scoring = kprune.ScoringConfig(batch_size=4)
+    return world.once(
+        "objective",
+        lambda: kprune.Objective(world.model, world.data, scoring=scoring),
+    )
+
+
 def _objective(world):
     def made():
-        return world.once(
-            "objective",
-            lambda: kprune.Objective(
-                world.model,
-                world.data,
-                scoring=kprune.ScoringConfig(batch_size=4),
-            ),
-        )
+        return _made(world)
 
     weights = made().weights
     vector = {name: np.ones_like(w) for name, w in weights.items()}

@@ -3,13 +3,18 @@
 import functools
 
 import kprune
-from faults.arguments.calls import Fresh, call
+from faults.arguments.calls import Fresh, call, method
 from kprune.callbacks import regularization
 
 
 def calls(world):
     """Returns calls that train a small model for a step or two."""
-    return [*_fits(world), *_searches(world), *_runs(world)]
+    return [
+        *_fits(world),
+        *_stack(world),
+        *_searches(world),
+        *_runs(world),
+    ]
 
 
 def _fits(world):
@@ -52,6 +57,58 @@ def _fits(world):
             strength=0.1,
             weighted=False,
         ),
+    ]
+
+
+def _stack(world):
+    def made():
+        return world.once("stack", trained)
+
+    def trained():
+        stack = kprune.learned.SupermaskStack(world.model)
+        stack.train("one", world.batches())
+        return stack
+
+    use = functools.partial(method, heavy=True)
+    return [
+        call(
+            kprune.learned.SupermaskStack,
+            model=world.model,
+            sparsity=0.5,
+            weights="signed_constant",
+            scale_fan=False,
+            biases="keep",
+            exclude=(),
+            seed=0,
+        ),
+        use(
+            lambda: made().train,
+            "SupermaskStack.train",
+            task="two",
+            data=Fresh(world.batches),
+            epochs=1,
+            loss=None,
+            optimizer=None,
+            verbose=0,
+        ),
+        use(lambda: made().use, "SupermaskStack.use", task="one"),
+        use(lambda: made().masks, "SupermaskStack.masks", task="one"),
+        use(
+            lambda: made().infer,
+            "SupermaskStack.infer",
+            x=world.x,
+            rule="one_shot",
+            classes=None,
+        ),
+        use(
+            lambda: made().predict,
+            "SupermaskStack.predict",
+            x=world.x,
+            task="one",
+            rule="one_shot",
+            classes=None,
+        ),
+        use(lambda: made().save, "SupermaskStack.save", directory="stack"),
     ]
 
 
