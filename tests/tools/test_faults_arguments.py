@@ -44,7 +44,7 @@ def test_a_changed_model_is_seen_and_set_back(part, tmp_path):
 
 
 def test_every_public_callable_is_called(part, tmp_path):
-    table = part("faults.arguments.calls").table(
+    table = part("faults.arguments.table").calls(
         part("faults.arguments.world").World(tmp_path)
     )
     called = {call.name.rpartition(".")[2] for call in table}

@@ -18,6 +18,7 @@ The first three are right.
 
 import collections
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -74,7 +75,8 @@ def _run(workdir, path, seed, numbers):
     span = map(str, (seed, numbers.start, numbers.stop))
     program = "from faults.arguments import worker; worker.main()"
     command = [sys.executable, "-c", program, str(path), str(workdir), *span]
-    environment = {**_environment(), "PYTHONPATH": ":".join(sys.path[0:])}
+    paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = {**os.environ, **paths, "TF_CPP_MIN_LOG_LEVEL": "3"}
     with open(workdir / "output.txt", "ab") as output:
         process = subprocess.Popen(
             command, env=environment, stdout=output, stderr=output
@@ -90,9 +92,3 @@ def _run(workdir, path, seed, numbers):
                     process.kill()
                     process.wait()
                     return
-
-
-def _environment():
-    import os
-
-    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -54,26 +54,6 @@ def method(make, title, /, changes=False, heavy=False, **arguments):
     return Call(title, make, arguments, changes, heavy)
 
 
-def table(world):
-    """Returns all calls, a list."""
-    from faults.arguments import (
-        callback_calls,
-        model_calls,
-        pruning_calls,
-        training_calls,
-        value_calls,
-    )
-
-    modules = (
-        value_calls,
-        pruning_calls,
-        model_calls,
-        callback_calls,
-        training_calls,
-    )
-    return list(itertools.chain(*(m.calls(world) for m in modules)))
-
-
 def use(found):
     """Uses what a call gave, as its caller would."""
     if isinstance(found, types.GeneratorType):

@@ -12,9 +12,7 @@ import warnings
 
 import numpy as np
 
-from faults.arguments import calls, values, verdicts, world
-
-LIMIT = 60
+from faults.arguments import LIMIT, calls, table, values, verdicts, world
 
 
 def main():
@@ -39,37 +37,32 @@ def run(directory, seed, numbers, limit=LIMIT, light=False):
         limit: Seconds that each may take.
         light: Whether to leave out calls that take long.
     """
-    before = os.getcwd()
-    os.chdir(directory)
-    warnings.simplefilter("ignore")
-    try:
-        here, table = _begin(directory, light)
+    with contextlib.chdir(directory), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        here, found = _begin(directory, light)
         for number in numbers:
-            record, sound = _case(here, table, seed, number, limit)
+            record, sound = _case(here, found, seed, number, limit)
             yield record
             if not sound:
-                here, table = _begin(directory, light)
-    finally:
-        os.chdir(before)
+                here, found = _begin(directory, light)
 
 
 def _begin(directory, light):
     here = world.World(pathlib.Path(directory))
-    table = [c for c in calls.table(here) if not (light and c.heavy)]
-    return here, table
+    return here, table.calls(here, light)
 
 
-def _case(here, table, seed, number, limit):
+def _case(here, found, seed, number, limit):
     """Runs a case. Returns its record, and whether the models are sound."""
     rng = np.random.default_rng([seed, number])
-    chances = np.array([call.chance for call in table], float)
-    call = table[rng.choice(len(table), p=chances / chances.sum())]
+    chances = np.array([call.chance for call in found], float)
+    call = found[rng.choice(len(found), p=chances / chances.sum())]
     given, told = _arguments(call, here, rng)
     function = call.function()
     before, random = world.globals_now(), world.random_now()
     began = time.monotonic()
     kind, what = _outcome(function, given, limit)
-    failed = kind not in ("taken",)
+    failed = kind != "taken"
     now = {**world.globals_now(), **(world.random_now() if failed else {})}
     wrong = [n for n in now if now[n] != {**before, **random}[n]]
     changed = here.changed()

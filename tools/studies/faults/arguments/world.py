@@ -99,10 +99,11 @@ class World:
         }
         self.after = {name: w + 0.1 for name, w in self.weights.items()}
         self.models, self._prints, self._values = {}, {}, {}
-        self._contents, self._same = {}, {}
+        self._contents = {}
         for name, value in list(vars(self).items()):
             if isinstance(value, keras.Model):
                 self._take(name, value)
+        self._same = self._comparison()
         self.made = {}
 
     def _kernels(self, model):
@@ -124,13 +125,15 @@ class World:
 
     def changed(self):
         """Returns the models that are not what they were, with what differs."""
+        now = {name: structure(model) for name, model in self.models.items()}
+        if now == self._prints and self._same():
+            return {}
         found = {}
         for name, model in self.models.items():
-            before = self._prints[name]
-            what = _differs(before, structure(model))
-            if what or not self._same[name]():
-                now = {**structure(model), **contents(model)}
-                found[name] = _differs({**before, **self._contents[name]}, now)
+            before = {**self._prints[name], **self._contents[name]}
+            what = _differs(before, {**now[name], **contents(model)})
+            if what:
+                found[name] = what
         return found
 
     def restore(self):
@@ -148,7 +151,28 @@ class World:
                 wrapper.notes.clear()
         if "own" in self.changed():  # Wrapped in place, as it was asked to be.
             self._take("own", _own())
+            self._same = self._comparison()
         return not self.changed()
+
+    def _comparison(self):
+        """Returns a function that says whether all variables have the values
+        they had: one graph, for it is called after each case."""
+        pairs = [
+            pair
+            for name, model in self.models.items()
+            for pair in zip(_variables(model), self._values[name], strict=True)
+        ]
+
+        @tf.function
+        def same():
+            return tf.reduce_all(
+                [
+                    tf.reduce_all(tf.convert_to_tensor(variable.value) == value)
+                    for variable, value in pairs
+                ]
+            )
+
+        return same
 
     def _take(self, name, model):
         setattr(self, name, model)
@@ -156,7 +180,6 @@ class World:
         self._prints[name] = structure(model)
         self._contents[name] = contents(model)
         self._values[name] = [np.array(v) for v in _variables(model)]
-        self._same[name] = _comparison(_variables(model), self._values[name])
 
 
 def globals_now():
@@ -188,22 +211,6 @@ def contents(model):
         f"value {place} {v.path}": _hash(np.asarray(v).tobytes())
         for place, v in enumerate(_variables(model))
     }
-
-
-def _comparison(variables, values):
-    """Returns a function that says whether variables have these values: one
-    graph, for it is called after each case."""
-
-    @tf.function
-    def same():
-        return tf.reduce_all(
-            [
-                tf.reduce_all(tf.convert_to_tensor(variable.value) == value)
-                for variable, value in zip(variables, values, strict=True)
-            ]
-        )
-
-    return same if variables else lambda: True
 
 
 def structure(model):

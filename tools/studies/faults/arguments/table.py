@@ -1,0 +1,25 @@
+"""The table of good calls: one for each public callable, or several."""
+
+import itertools
+
+from faults.arguments import (
+    callback_calls,
+    model_calls,
+    pruning_calls,
+    training_calls,
+    value_calls,
+)
+
+_PARTS = (
+    value_calls,
+    pruning_calls,
+    model_calls,
+    callback_calls,
+    training_calls,
+)
+
+
+def calls(world, light=False):
+    """Returns all calls, a list; `light` leaves out those that take long."""
+    found = itertools.chain(*(part.calls(world) for part in _PARTS))
+    return [call for call in found if not (light and call.heavy)]
