@@ -44,9 +44,5 @@ def check_free(path, source, overwrite):
 def save(model, path):
     """Saves a model in a file that is whole or not there."""
     path = pathlib.Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with files.replaced(path) as half:
-            model.save(half)
-    except OSError as error:
-        raise ValueError(f"Cannot write {path}: {error}") from error
+    files.make_directory(path.parent)
+    files.write_keras(path, model)

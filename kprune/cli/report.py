@@ -67,7 +67,7 @@ def notes(found, doubles):
 
 def write(arranged, agreement, text, out):
     """Writes the tables, and the pictures if that is possible."""
-    os.makedirs(out, exist_ok=True)
+    files.make_directory(out)
     pictures = [] if plots.missing() else draw(arranged, agreement, out)
     if plots.missing():
         print(plots.missing())

@@ -1,17 +1,14 @@
 """Writes a model as a SavedModel that TensorFlow alone can serve."""
 
-import contextlib
 import functools
 import pathlib
-import shutil
-import tempfile
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from kprune.masking import made_up, wrapping
-from kprune.runtime import keras_internals, paths
+from kprune.runtime import files, keras_internals, paths
 from kprune.runtime.doors import checked
 
 
@@ -32,49 +29,57 @@ def export(model, path):
         outputs, or `None` where it was not checked.
 
     Raises:
-        ValueError: If the directory is occupied or cannot be written, or if
-            what was written does not give the model's outputs.
+        ValueError: If the directory is occupied or cannot be made, or if what
+            was written does not give the model's outputs.
+        OSError: If it cannot be written. Nothing is left of it then.
     """
     path = pathlib.Path(path)
     check_free(path)
     plain = wrapping.strip(model)
     x, expected = _example(plain)
-    with _written_as_a_whole(path) as directory:
-        _write(plain, directory)
+    files.check_writable(path.parent)
+    made = files.make_directory(path.parent)
+    try:
+        return write(plain, path, x, expected)
+    except BaseException:
+        for directory in made:
+            files.remove_if_empty(directory)
+        raise
+
+
+def replace(model, path):
+    """Writes a stripped model as `export` does, in place of what is there."""
+    return write(model, path, *_example(model))
+
+
+def write(model, path, x, expected):
+    """Writes a stripped model, and returns as `export` does; outputs for `x`
+    are compared with those `expected`, unless that is `None`."""
+    archive = _archive(model)
+    with files.replaced_directory(path) as directory:
+        try:
+            archive.write_out(str(directory), verbose=False)
+        except tf.errors.OpError as error:  # What C++ says of a full disk.
+            raise OSError(_reason(error)) from error
         return None if expected is None else _difference(directory, x, expected)
 
 
-def _write(model, directory):
-    """Writes what `Model.export` does, but served as in inference."""
+def _reason(error):
+    """Returns the last words of an error of TensorFlow, which are why; those
+    before say on which device, and in which temporary file."""
+    line = error.message.splitlines()[0].partition(" [Op:")[0]
+    return line.rpartition("; ")[2]
+
+
+def _archive(model):
+    """Returns what `Model.export` writes, but served as in inference."""
     archive = keras.export.ExportArchive()
     archive.track(model)
     serve = functools.partial(keras_internals.infer, model)
     archive.add_endpoint(
         "serve", serve, keras_internals.serving_signature(model)
     )
-    archive.write_out(directory, verbose=False)
-
-
-@contextlib.contextmanager
-def _written_as_a_whole(path):
-    """Gives a directory to write to, which then becomes `path` or goes."""
-    made = [p for p in (path.parent, *path.parent.parents) if not p.exists()]
-    made = made[-1:]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        name = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
-        made.append(pathlib.Path(name))
-        yield name
-        if path.exists():
-            path.rmdir()
-        made.pop().rename(path)
-        path.chmod(0o755)
-        made.clear()
-    except OSError as error:
-        raise ValueError(f"Cannot write {path}: {error}") from error
-    finally:
-        for directory in made:
-            shutil.rmtree(directory, ignore_errors=True)
+    return archive
 
 
 def check_free(path):
@@ -110,7 +115,7 @@ def _example(model):
 def _difference(directory, x, expected):
     """Returns how far outputs differ, or raises if it is more than computing
     in another order may explain."""
-    loaded = tf.saved_model.load(directory)  # Holds the variables.
+    loaded = tf.saved_model.load(str(directory))  # Holds the variables.
     served = tf.nest.flatten(loaded.serve(*keras.tree.map_structure(_dense, x)))
     worst = 0.0
     for one, other in zip(served, tf.nest.flatten(expected), strict=True):

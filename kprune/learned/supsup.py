@@ -205,11 +205,11 @@ class SupermaskStack:
     @checked()
     def save(self, directory):
         """Writes the network and its tasks into a directory."""
-        os.makedirs(directory, exist_ok=True)
+        files.make_directory(directory)
         model, tasks = (os.path.join(directory, n) for n in (_MODEL, _TASKS))
-        with self._away(), files.replaced(model) as half:
+        with self._away():
             self._set(self._fresh)
-            self.net.save(half, include_optimizer=False)
+            files.write_keras(model, self.net, include_optimizer=False)
         arrays = {"names": np.array(json.dumps(self.tasks))}
         for place, state in enumerate(self._states.values()):
             arrays.update({f"{place}/{k}": v for k, v in state.items()})

@@ -3,12 +3,11 @@
 import collections
 import functools
 import inspect
-import tempfile
 
 import keras
 
 from kprune.masking import weights
-from kprune.runtime import keras_internals, user_warnings
+from kprune.runtime import files, keras_internals, user_warnings
 
 _PLAIN = (
     keras.layers.Dense,
@@ -207,7 +206,7 @@ def _carry_own_state(old, new):
             {key: keras.ops.convert_to_numpy(v) for key, v in store.items()}
         )
     if hasattr(old, "save_assets"):
-        with tempfile.TemporaryDirectory() as directory:
+        with files.scratch_directory() as directory:
             old.save_assets(directory)
             new.load_assets(directory)
     for one, other in _paired_children(old, new):

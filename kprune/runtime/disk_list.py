@@ -2,11 +2,10 @@
 
 import itertools
 import pickle
-import tempfile
 
 import keras
 
-from kprune.runtime import examples
+from kprune.runtime import examples, files
 
 IN_MEMORY = 2**28  # Bytes. What comes after goes to a temporary file.
 
@@ -32,7 +31,7 @@ class Spool:
             self._places.append(element)
             return
         if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115
+            self._file = files.scratch_file()
         self._file.seek(0, 2)
         self._places.append(self._file.tell())
         pickle.dump(element, self._file, protocol=pickle.HIGHEST_PROTOCOL)

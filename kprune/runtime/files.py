@@ -1,17 +1,50 @@
-"""Writes files whole or not at all: nobody reads half a file."""
+"""The one module that writes files: whole or not at all.
+
+What is written is made in a directory of its own beside its place, which no
+other user can look into and nobody can guess the name of. It is flushed to the
+disk and renamed into place, so that a kill or a loss of power at any moment
+leaves either what was there before or what is new. Where it cannot be written,
+as on a full disk, that is one `CannotWrite` with a sentence, and what was there
+stays.
+
+A killed process leaves such a directory behind, which `sweep` removes.
+"""
 
 import contextlib
+import errno
+import hashlib
 import json
 import os
 import pathlib
+import re
 import secrets
+import shutil
+import tempfile
 
 import numpy as np
+
+from kprune.runtime import paths
+
+_DIGEST = "sha256"  # The key of a record's digest.
+_STAGE = re.compile(r"\.kprune-[0-9a-f]{32}")
+# What file systems answer that cannot flush a directory, or need not.
+_NO_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES}
+
+
+class CannotWrite(OSError):
+    """Says in a sentence what could not be written, and why."""
+
+    def __init__(self, path, error):
+        reason = error.strerror or str(error) or type(error).__name__
+        super().__init__(error.errno, reason, str(path))
+
+    def __str__(self):
+        return f"Cannot write {self.filename}: {self.strerror}."
 
 
 @contextlib.contextmanager
 def replaced(path):
-    """Yields a path to write to, which then takes the place of a file.
+    """Yields a path to write a file to, which then takes the place of another.
 
     If the block fails, what it wrote is removed, and the file stays as it was.
 
@@ -19,31 +52,216 @@ def replaced(path):
         path: Path of the file, which need not exist. Its directory does.
 
     Yields:
-        `pathlib.Path` of an empty file beside it, which no other process
-        writes to. It ends in the same suffix.
+        `pathlib.Path` of the same name in a directory of its own. There is no
+        file yet.
+
+    Raises:
+        ValueError: If it is no path, or that of a directory.
+        CannotWrite: If it cannot be written.
     """
-    path = pathlib.Path(path)
-    half = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
-    half.touch(exist_ok=False)
-    try:
+    with _staged(_path(path, paths.file)) as half:
         yield half
-        os.replace(half, path)
-    finally:
-        half.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replaced_directory(path):
+    """Yields a path to make a directory at, which then takes the place of
+    another one; all else is as for `replaced`."""
+    with _staged(_path(path)) as half:
+        yield half
+
+
+@contextlib.contextmanager
+def _staged(path):
+    stage = path.parent / f".kprune-{secrets.token_hex(16)}"
+    with _in_words(path):
+        os.mkdir(stage, 0o700)
+        try:
+            yield stage / path.name
+            _flush(stage / path.name)
+            _put(stage / path.name, path)
+        finally:
+            # What is left of it is not worth another error.
+            shutil.rmtree(stage, ignore_errors=True)
+        _flush_directory(path.parent)
+
+
+@contextlib.contextmanager
+def _in_words(path):
+    try:
+        yield
+    except CannotWrite:
+        raise
+    except OSError as error:
+        raise CannotWrite(path, error) from error
+
+
+def _put(made, path):
+    """Renames into place. A directory goes aside first, as only an empty one
+    can be replaced; it is removed with the stage."""
+    aside = made.parent / "replaced"
+    if path.is_dir() and made.is_dir():
+        os.rename(path, aside)
+    try:
+        os.replace(made, path)
+    except OSError:
+        if aside.exists():
+            os.rename(aside, path)
+        raise
 
 
 def write_text(path, text):
     """Writes a text file."""
     with replaced(path) as half:
-        half.write_text(text)
+        half.write_text(text, encoding="utf-8")
 
 
-def write_json(path, value):
+def write_json(path, value, indent=2):
     """Writes JSON that people read."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    write_text(path, json.dumps(value, indent=indent) + "\n")
 
 
-def write_arrays(path, arrays):
-    """Writes arrays by name as a compressed `.npz` file."""
-    with replaced(path) as half, open(half, "wb") as file:
-        np.savez_compressed(file, **arrays)
+def write_arrays(path, arrays, compress=True):
+    """Writes arrays by name as an `.npz` file."""
+    save = np.savez_compressed if compress else np.savez
+    # A file, as NumPy would add a suffix to a path.
+    with replaced(path) as half, open(half, "xb") as file:
+        save(file, **arrays)
+
+
+def write_keras(path, model, **options):
+    """Writes a Keras model as a `.keras` file; options are those of `save`."""
+    with replaced(path) as half:
+        model.save(half, **options)
+
+
+def write_record(path, record, indent=2):
+    """Writes a dict as JSON that people read, with a digest of itself."""
+    digest = _digest(record)
+    write_json(path, {**record, _DIGEST: digest}, indent)
+
+
+def read_record(path):
+    """Returns the dict that `write_record` wrote, or `None` if it is not there,
+    or is not as it was written. Records of kprune 0.1 have no digest."""
+    try:
+        found = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    expected = found.pop(_DIGEST, None)
+    return found if expected in (None, _digest(found)) else None
+
+
+def _digest(record):
+    # By way of JSON, in which a key is a string and a tuple is a list.
+    text = json.dumps(json.loads(json.dumps(record)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_directory(path):
+    """Makes a directory and those that it lies in, and returns the paths of
+    those that were not there, the innermost first."""
+    path = _path(path)
+    with _in_words(path):
+        made = [p for p in (path, *path.parents) if not p.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+        for one in made:
+            _flush_directory(one.parent)
+    return made
+
+
+def remove(path):
+    """Removes a file, a link, or a directory with all in it, if there is one.
+    What a link points at stays."""
+    path = pathlib.Path(path)
+    with _in_words(path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def remove_if_empty(path):
+    """Removes a directory unless there is anything in it."""
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
+
+
+def sweep(directory):
+    """Removes what killed processes left half-written in a directory, of which
+    the caller must be the only one to write there."""
+    for path in staged(directory):
+        remove(path)
+
+
+def staged(directory):
+    """Returns the paths of what is half-written in a directory."""
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return []
+    found = filter(_STAGE.fullmatch, names)
+    return [pathlib.Path(directory, name) for name in sorted(found)]
+
+
+@contextlib.contextmanager
+def appended(path):
+    """Yields a text file to whose end is written, line by line: a log."""
+    with _in_words(path), open(path, "a", buffering=1) as file:
+        yield file
+
+
+def scratch_directory():
+    """Returns a context that gives a directory which goes with it."""
+    return tempfile.TemporaryDirectory(prefix="kprune-")
+
+
+def scratch_file(mode="w+b"):
+    """Returns an open file without a name, which goes when it is closed."""
+    return tempfile.TemporaryFile(mode)
+
+
+def check_writable(path):
+    """Raises `ValueError` unless there can be a directory to write to."""
+    path = _path(path)
+    nearest = path
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise ValueError(
+            f"Cannot write to {path}: {nearest} is not a directory."
+        )
+    try:
+        tempfile.TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        raise ValueError(f"Cannot write to {path}: {error}") from error
+
+
+def _path(path, check=paths.path):
+    return pathlib.Path(check("path", path))
+
+
+def _flush(path):
+    """Flushes a file, or all that is in a directory, to the disk."""
+    if not path.is_dir():
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+        return
+    for folder, _, names in os.walk(path, topdown=False):
+        for name in names:
+            _flush(pathlib.Path(folder, name))
+        _flush_directory(folder)
+
+
+def _flush_directory(path):
+    # Else the rename itself may be lost with the power.
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            raise
+    finally:
+        os.close(handle)

@@ -2,10 +2,9 @@
 
 import dataclasses
 import json
-import pathlib
 
 from kprune.analysis.report.row import fraction
-from kprune.runtime import paths
+from kprune.runtime import files, paths
 from kprune.runtime.doors import checked
 
 _TOTALS = (
@@ -145,7 +144,7 @@ class Report:
     @checked(path=paths.file)
     def save(self, path):
         """Writes `to_json` to a file, in a directory that exists."""
-        pathlib.Path(path).write_text(self.to_json() + "\n")
+        files.write_json(path, self.to_dict())
 
     def __repr__(self):
         return (

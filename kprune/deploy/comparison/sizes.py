@@ -2,11 +2,11 @@
 
 import math
 import pathlib
-import tempfile
 import zlib
 
 from kprune.graph import costs
 from kprune.masking import weights
+from kprune.runtime import files
 
 _CHUNK = 1 << 20
 _LEVEL, _GZIP = 6, 31  # What `gzip` compresses by, and that it is a gzip file.
@@ -33,9 +33,9 @@ def multiply_adds(model, x):
 def file_sizes(model):
     """Returns how many bytes a model's `.keras` file has, and that gzipped. The
     model is not compiled: an optimizer would be saved too."""
-    with tempfile.TemporaryDirectory() as directory:
+    with files.scratch_directory() as directory:
         path = pathlib.Path(directory) / "model.keras"
-        model.save(path)
+        files.write_keras(path, model)
         return path.stat().st_size, _gzipped(path)
 
 

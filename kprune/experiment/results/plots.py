@@ -9,6 +9,8 @@ import importlib.util
 
 import numpy as np
 
+from kprune.runtime import files
+
 # Okabe and Ito's colours, which the colour-blind tell apart, without yellow.
 BLUE, RED, SKY = "#0072B2", "#D55E00", "#56B4E9"
 COLORS = (BLUE, RED, "#009E73", "#CC79A7", "#E69F00", SKY, "#444444")
@@ -177,7 +179,8 @@ def _figure(path, count, columns, size):
         axis.set_axis_off()
     try:
         yield figure, list(axes.flat[:count])
-        figure.savefig(path, dpi=150)
+        with files.replaced(path) as half:
+            figure.savefig(half, dpi=150)
     finally:
         pyplot.close(figure)
 

@@ -115,8 +115,8 @@ def stored(path, settings, compute):
             and `peak_gigabytes`, those of the whole process until then.
     """
     path, settings = pathlib.Path(path), json.loads(json.dumps(settings))
-    if path.exists():
-        found = json.loads(path.read_text())
+    found = files.read_record(path)  # One that is damaged is computed anew.
+    if found is not None and {"settings", "result"} <= set(found):
         found["settings"].pop("name", None)  # Some files of 0.1 hold it.
         if found["settings"] != settings:
             raise ValueError(
@@ -129,9 +129,9 @@ def stored(path, settings, compute):
     result["seconds"] = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     result["peak_gigabytes"] = peak / 2**20
-    path.parent.mkdir(parents=True, exist_ok=True)
+    files.make_directory(path.parent)
     record = {"settings": settings, "result": result}
-    files.write_text(path, json.dumps(record))
+    files.write_record(path, record, indent=None)
     return result
 
 
@@ -142,7 +142,7 @@ def publish(text, base, draw=None):
     `base` is their path without the suffix; `draw` draws a PNG file at a path,
     or is `None`.
     """
-    os.makedirs(os.path.dirname(base), exist_ok=True)
+    files.make_directory(os.path.dirname(base) or ".")
     files.write_text(f"{base}.md", f"{text}\n")
     told = [f"Written: {base}.md"]
     if draw is not None and plots.missing():

@@ -29,7 +29,7 @@ from kprune.experiment import directory
 from kprune.experiment.results import plots
 from kprune.masking import weights
 from kprune.pruning import kept_weights
-from kprune.runtime import checks, tables
+from kprune.runtime import checks, files, tables
 
 NAMES = {
     "D": "dense",
@@ -168,7 +168,7 @@ def findings(found):
 
 def draw(found, folder):
     """Draws the figures of the first seed, and returns the files' paths."""
-    os.makedirs(folder, exist_ok=True)
+    files.make_directory(folder)
     seed, paths = min(seed for _, seed in found), []
     models = {v: trained(found[v, seed]) for v in "ACS" if (v, seed) in found}
     for variant, model in models.items():

@@ -10,7 +10,6 @@ deviation, and how many layers all seeds together left without a channel.
 """
 
 import itertools
-import json
 import os
 
 import keras
@@ -99,11 +98,11 @@ def _measure(flags, name, seed):
         return
     keras.backend.clear_session()
     train, test = _data(flags, seed)
-    if os.path.exists(f"{base}.keras"):
+    if "dense" in found and os.path.exists(f"{base}.keras"):
         model = keras.models.load_model(f"{base}.keras")
     else:
         model = _trained(flags, name, seed, train)
-        model.save(f"{base}.keras")
+        files.write_keras(f"{base}.keras", model)
         found["dense"] = {"accuracy": _accuracy(model, test), "empty": 0}
         files.write_json(f"{base}.json", found)
     subject = _Subject(model, train, test)
@@ -156,10 +155,7 @@ def _key(method, allocation, sparsity, tuned):
 
 
 def _read(base):
-    if not os.path.exists(f"{base}.json"):
-        return {}
-    with open(f"{base}.json") as file:
-        return json.load(file)
+    return files.read_record(f"{base}.json") or {}
 
 
 def _data(flags, seed):
