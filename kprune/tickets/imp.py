@@ -82,7 +82,8 @@ def imp(
     Raises:
         ValueError: If an argument does not fit, or the directory holds
             another search. Later, if stored weights have been changed.
-        kprune.training.Terminated: After a SIGTERM, with a directory.
+        kprune.training.Terminated: After a SIGTERM or Ctrl-C, with a
+            directory.
 
     Example:
 

@@ -85,7 +85,8 @@ def prac(
         ValueError: If an argument does not fit, or the directory holds
             another search. Later, if stored weights have been changed, or no
             examples are left for a level.
-        kprune.training.Terminated: After a SIGTERM, with a directory.
+        kprune.training.Terminated: After a SIGTERM or Ctrl-C, with a
+            directory.
 
     Example:
 

@@ -13,7 +13,7 @@ from kprune.training.files import CheckpointFiles
 from kprune.training.fitting import divisor, fit
 from kprune.training.losses import SmoothedCrossentropy
 from kprune.training.optimizers import TorchSGD
-from kprune.training.strategies import WORKER_TIMEOUT, strategy
+from kprune.training.strategies import WORKER_TIMEOUT, is_chief, strategy
 from kprune.training.termination import EXIT_CODE, Terminated
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "divisor",
     "durations",
     "fit",
+    "is_chief",
     "learning_rates",
     "strategy",
 ]

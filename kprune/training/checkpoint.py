@@ -24,6 +24,22 @@ class Place:
     stopped: bool = False
     logs: tuple = ()
 
+    @classmethod
+    def read(cls, found):
+        """Returns the place that a checkpoint tells of, or raises
+        `ValueError`."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        expected = f"{names}, as a checkpoint has them"
+        whole = isinstance(found, dict) and sorted(found) == sorted(names)
+        checks.require(whole, "place", found, expected)
+        for name in ("epoch", "step"):
+            checks.integer(name, found[name])
+        checks.instance("stopped", found["stopped"], bool, "a boolean")
+        fit = isinstance(found["logs"], list)
+        fit = fit and all(isinstance(logs, dict) for logs in found["logs"])
+        checks.require(fit, "logs", found["logs"], "a list of dicts")
+        return cls(**{**found, "logs": tuple(found["logs"])})
+
 
 class Checkpoint(keras.callbacks.Callback):
     """Saves all that a killed run needs to go on, to the bit.
@@ -35,9 +51,10 @@ class Checkpoint(keras.callbacks.Callback):
 
     On SIGTERM, which schedulers send before they take a machine away, it saves
     after the step that is under way, and ends the program with the exit code
-    143. A SIGTERM during validation is answered when that is over.
+    143; on Ctrl-C (SIGINT) likewise, with 130. A signal during validation is
+    answered when that is over; a second Ctrl-C interrupts at once.
 
-    Under a strategy of several workers the first one writes, and a SIGTERM to
+    Under a strategy of several workers the first one writes, and a signal to
     any of them ends all. Replicas whose weights or masks have drifted apart
     are an error, and nothing is saved of them.
 
@@ -70,6 +87,11 @@ class Checkpoint(keras.callbacks.Callback):
         self.every = every
         durations.steps(every, 1, 1)  # Raises if it cannot be read.
         self._running = False
+
+    def latest(self):
+        """Returns `(step, state)` of the last checkpoint that is whole, or
+        `None`; to be called by `fit`."""
+        return self.files.latest(_check)
 
     def begin(self, place, saved, steps_per_epoch, epochs, others):
         """Is told by `fit` at which `Place` it starts, what state was found
@@ -135,7 +157,8 @@ class Checkpoint(keras.callbacks.Callback):
     def _terminated(self):
         """Whether this worker or another one was told to end."""
         strategy = self.model.distribute_strategy
-        return distribution.any_worker(strategy, self._termination.asked)
+        asked = self._termination.asked
+        return distribution.any_worker(strategy, asked is not None)
 
     def _number(self, place):
         return place.epoch * self._steps_per_epoch + place.step
@@ -157,11 +180,21 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _leave(self, place):
         message = (
-            f"Terminated after step {self._number(place)} and saved in "
+            f"Ended by a signal after step {self._number(place)} and saved in "
             f"{self.files.directory}. The same command goes on from there."
         )
         logging.warning(message)
-        raise Terminated(message)
+        raise Terminated(message, self._termination.asked)
+
+
+def _check(saved):
+    """Raises `ValueError` unless a checkpoint has all that `fit` needs."""
+    own = ("place", "steps_per_epoch")
+    for name in own:
+        checks.require(name in saved, name, None, "it in a checkpoint")
+    state.check({k: v for k, v in saved.items() if k not in own})
+    Place.read(saved["place"])
+    checks.integer("steps_per_epoch", saved["steps_per_epoch"], 1)
 
 
 def _mirrored(model):

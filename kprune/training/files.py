@@ -1,9 +1,9 @@
 """Checkpoint files: written whole, read back only if they are whole.
 
 A file is an uncompressed `.npz` of arrays; what is not an array is JSON, in
-an array of bytes. It is written beside its place, flushed to the disk, and
-renamed, so that a kill at any moment leaves the files before it as they were.
-The zip format keeps a checksum of each array, which reading compares.
+an array of bytes, with the version of the format. A kill at any moment leaves
+the files before it as they were (`kprune.runtime.files`). The zip format keeps
+a checksum of each array, which reading compares.
 """
 
 import json
@@ -18,10 +18,11 @@ import numpy as np
 from kprune.runtime import array_files, checks, files
 from kprune.runtime.doors import checked
 
+VERSION = 1  # Of the format. Files of kprune 0.1 do not say it.
 _NAME = re.compile(r"step-(\d+)\.npz")
 _STATE = "state.json"
 _ARRAY = "array of"  # Stands in the JSON where an array was.
-_DAMAGED = (OSError, ValueError)
+_DAMAGED = (OSError, ValueError, LookupError, TypeError)
 
 
 class CheckpointFiles:
@@ -37,6 +38,7 @@ class CheckpointFiles:
         checks.integer("keep", keep, 1, ", how many checkpoints to keep")
         self.directory = pathlib.Path(directory)
         self.keep = keep
+        self._made = False
 
     def steps(self):
         """Returns the steps of which there is a file, in rising order."""
@@ -57,40 +59,53 @@ class CheckpointFiles:
             state: NumPy arrays in dicts and lists, beside what JSON can hold.
 
         Raises:
-            OSError: If it cannot be written. The others are left as they were.
+            OSError: If it cannot be written, or the directory was removed
+                since the last one. The others are left as they were.
         """
         arrays = {}
-        text = json.dumps(_packed(state, arrays))
+        content = {"version": VERSION, "state": _packed(state, arrays)}
+        text = json.dumps(content)
         arrays[_STATE] = np.frombuffer(text.encode(), np.uint8)
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            place = self.path(step)
-            with files.replaced(place) as half, open(half, "wb") as file:
-                np.savez(file, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            _flush_directory(self.directory)
+            if not self._made:
+                files.make_directory(self.directory)
+                self._made = True
+            files.write_arrays(self.path(step), arrays, compress=False)
         except OSError as error:
             kept = [str(self.path(there)) for there in self.steps()[-1:]]
             raise OSError(
-                f"Could not save the checkpoint of step {step}: {error}. "
+                f"Could not save the checkpoint of step {step}: {error} "
                 f"The last one is {kept[0] if kept else 'not there yet'}."
             ) from error
         for old in self.steps()[: -self.keep]:
-            self.path(old).unlink(missing_ok=True)
-        for half in self.directory.glob(".step-*"):  # Of a killed process.
-            half.unlink(missing_ok=True)
+            files.remove(self.path(old))
+        files.sweep(self.directory)
 
-    def latest(self):
+    def clear(self):
+        """Removes all checkpoints, and what is half-written. The directory, or
+        the link to it, stays."""
+        for step in self.steps():
+            files.remove(self.path(step))
+        files.sweep(self.directory)
+
+    def latest(self, check=None):
         """Returns `(step, state)` of the last checkpoint that is whole, if any.
 
         Damaged ones are named in a warning and passed over; if all are, that is
         a `ValueError`.
+
+        Args:
+            check: Function that raises `ValueError` unless a state has all that
+                it is to have. One that does not is damaged.
         """
         damaged = []
         for step in reversed(self.steps()):
             try:
                 state = _read(self.path(step))
+                if check is not None:
+                    check(state)
+            except _Newer:
+                raise
             except _DAMAGED as error:
                 damaged.append(f"{self.path(step)} ({error})")
                 continue
@@ -109,15 +124,26 @@ class CheckpointFiles:
         return None
 
 
+class _Newer(ValueError):
+    """The file is whole, but this kprune does not know its format."""
+
+
 def _read(path):
     with array_files.reading(path) as arrays:
-        state = json.loads(arrays.pop(_STATE).tobytes())
-        found = _unpacked(state, arrays)
-        if arrays:
-            raise array_files.invalid(
-                "the arrays of a state", f"also {', '.join(arrays):.100}"
-            )
-    return found
+        content = json.loads(arrays.pop(_STATE).tobytes())
+        version = content.get("version")
+        if version in (None, VERSION):
+            state = content if version is None else content["state"]
+            found = _unpacked(state, arrays)
+            if arrays:
+                raise array_files.invalid(
+                    "the arrays of a state", f"also {', '.join(arrays):.100}"
+                )
+            return found
+    raise _Newer(
+        f"{path} is of version {version} of kprune's checkpoints. Expected "
+        f"{VERSION}: use the kprune that wrote it."
+    )
 
 
 def _packed(value, arrays):
@@ -146,12 +172,3 @@ def _unpacked(value, arrays):
     if value[_ARRAY] == "bfloat16":
         return array.view(ml_dtypes.bfloat16)
     return array
-
-
-def _flush_directory(path):
-    # Else the rename itself may be lost with the power.
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

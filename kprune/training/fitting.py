@@ -72,7 +72,8 @@ def fit(
         ValueError: If an argument does not fit, or the checkpoint is that of
             another model or of epochs of another length.
         OSError: If a checkpoint cannot be written.
-        Terminated: (a `SystemExit`) after a SIGTERM.
+        Terminated: (a `SystemExit`) after a SIGTERM or Ctrl-C, if there is a
+            checkpoint.
 
     Example:
 
@@ -204,7 +205,7 @@ def divisor(number, largest):
 
 def _found(model, checkpoint, steps_per_epoch):
     """Returns the place of the last checkpoint and its state, put back."""
-    latest = checkpoint.files.latest()
+    latest = checkpoint.latest()
     found = -1 if latest is None else latest[0]
     distribution.check_agreement(
         model.distribute_strategy,
@@ -221,7 +222,7 @@ def _found(model, checkpoint, steps_per_epoch):
             f"{saved['steps_per_epoch']} steps. Received: {steps_per_epoch}"
         )
     state.put_back(model, saved)
-    return Place(**saved["place"]), saved
+    return Place.read(saved["place"]), saved
 
 
 def _whole(history, place):

@@ -46,6 +46,34 @@ def take(model, callbacks=()):
     }
 
 
+_GROUPS = ("model", "optimizer", "metrics")
+_KEYS = {*_GROUPS, "notes", "callbacks", "random"}
+
+
+def check(state):
+    """Raises `ValueError` unless a state has all that `take` gives, and nothing
+    else. Whether it is that of a model, `put_back` sees."""
+    if not isinstance(state, dict) or set(state) != _KEYS:
+        found = sorted(state) if isinstance(state, dict) else state
+        raise ValueError(f"Expected {sorted(_KEYS)}. Received: {found}")
+    for group in _GROUPS:
+        if not _is_list(state[group], np.ndarray):
+            raise ValueError(f"Expected a list of arrays as {group!r}.")
+    if not isinstance(state["notes"], dict):
+        raise ValueError("Expected a dict as 'notes'.")
+    pairs = state["callbacks"]
+    if not _is_list(pairs, list) or any(len(pair) != 2 for pair in pairs):
+        raise ValueError("Expected pairs as 'callbacks'.")
+    try:
+        _set_random(state["random"], random.Random(), np.random.RandomState())
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"'random' is no random state: {error}") from error
+
+
+def _is_list(value, kind):
+    return isinstance(value, list) and all(isinstance(v, kind) for v in value)
+
+
 def put_back(model, state):
     """Sets a model, built, pruned or wrapped, and compiled as it was when the
     state was taken, and the global generators, to what was taken.
@@ -63,9 +91,13 @@ def put_back(model, state):
     for group, variables in groups.items():
         _assign(variables, state[group])
     wrapping.set_notes(model, state["notes"])
-    version, internal, gauss = state["random"]["python"]
-    random.setstate((version, tuple(internal), gauss))
-    np.random.set_state(tuple(state["random"]["numpy"]))
+    _set_random(state["random"], random, np.random)
+
+
+def _set_random(state, python, numpy):
+    version, internal, gauss = state["python"]
+    python.setstate((version, tuple(internal), gauss))
+    numpy.set_state(tuple(state["numpy"]))
 
 
 def put_back_metrics(model, state):

@@ -79,6 +79,21 @@ def _none(*_):
     return tf.distribute.get_strategy()
 
 
+def is_chief(name):
+    """Whether this process is the one that writes files, under the strategy of
+    a name, which need not be made yet."""
+    if name != "multi_worker":
+        return True
+    try:
+        config = json.loads(os.environ.get("TF_CONFIG"))
+        kind, index = config["task"]["type"], config["task"]["index"]
+        without_chief = "chief" not in config["cluster"]
+    except (ValueError, KeyError, TypeError):
+        return True  # `strategy` says what is wrong.
+    first = kind == "worker" and index == 0 and without_chief
+    return kind == "chief" or first
+
+
 def _mirrored(*_):
     gpus = tf.config.list_logical_devices("GPU")
     if gpus:

@@ -1,6 +1,7 @@
 """A run that is killed and resumed equals one that is not, to the bit."""
 
 import os
+import shutil
 import signal
 
 import keras
@@ -146,6 +147,43 @@ def test_terminated_it_saves_and_goes_on(tmp_path, fresh, uninterrupted):
     assert signal.getsignal(signal.SIGTERM) is before
     assert CheckpointFiles(tmp_path).steps() == [6, 9]
     assert_resumes(fresh(), uninterrupted, tmp_path, "1ep")
+
+
+@pytest.fixture(scope="module")
+def saved_to_step_8(tmp_path_factory, fresh):
+    directory = tmp_path_factory.mktemp("saved")
+    killed(fresh(), directory, 9)
+    return directory
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda saved: saved.pop("optimizer"),
+        lambda saved: saved.pop("place"),
+        lambda saved: saved.pop("steps_per_epoch"),
+        lambda saved: saved.update(more=1),
+        lambda saved: saved.update(notes=[]),
+        lambda saved: saved.update(callbacks=[["Kill"]]),
+        lambda saved: saved["place"].pop("epoch"),
+        lambda saved: saved["place"].update(step=-1),
+        lambda saved: saved["random"].pop("numpy"),
+        lambda saved: saved["random"].update(python=[3, [1, 2], None]),
+        lambda saved: saved["model"].append("text"),
+    ],
+)
+def test_a_checkpoint_that_lacks_something_is_passed_over(
+    tmp_path_factory, saved_to_step_8, change
+):
+    directory = tmp_path_factory.mktemp("copy")
+    shutil.copytree(saved_to_step_8, directory, dirs_exist_ok=True)
+    checkpoint = kprune.callbacks.Checkpoint(directory)
+    step, saved = checkpoint.latest()
+    assert step == 8
+    change(saved)
+    checkpoint.files.save(step, saved)
+    with pytest.warns(UserWarning, match="Going on from step 7"):
+        assert checkpoint.latest()[0] == 7
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path, fresh, uninterrupted):

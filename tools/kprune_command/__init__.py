@@ -11,6 +11,7 @@ import importlib
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -54,10 +55,13 @@ def usage():
 def run(module, arguments=None):
     """Runs a module that is a command, as `kprune.cli` describes one, with
     flags that default to those of this process."""
+    with _interruption_in_words():
+        _run(module, sys.argv[1:] if arguments is None else arguments)
+
+
+def _run(module, arguments):
     command = _imported(module)
-    flags = _imported("kprune.cli.flags").Flags(
-        sys.argv[1:] if arguments is None else arguments
-    )
+    flags = _imported("kprune.cli.flags").Flags(arguments)
     command.define(flags)
     if _HELP & set(flags.arguments):
         print(f"{command.__doc__}\nFlags:\n\n{flags.help()}")
@@ -65,6 +69,17 @@ def run(module, arguments=None):
     flags.parse()
     with flags.errors_in_words():
         command.main(flags)
+
+
+@contextlib.contextmanager
+def _interruption_in_words():
+    """Ends the program in a sentence after Ctrl-C, with the exit code that
+    shells expect."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        print(str(stop) or "Interrupted.", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 def _imported(module):
