@@ -32,9 +32,11 @@ import tensorflow as tf
 from kprune import experiment
 from kprune.cli import studies
 from kprune.cli.flags import environment
-from kprune.experiment.sweep import claims, grid
+from kprune.experiment.sweep import grid
 from kprune.experiment.sweep.pool import Pool
 from kprune.experiment.sweep.worker import LOG
+from kprune.experiment.training import mend
+from kprune.runtime import locks
 
 
 def define(flags):
@@ -65,7 +67,8 @@ def main(flags):
         return
     left = [cell for cell in cells if states[cell.name] != "finished"]
     print(f"{environment()}\n{counted(states)}", flush=True)
-    failed = run(left, len(cells), flags)
+    failed = lost_of(states, flags.runs)
+    failed |= run(left, len(cells), flags)
     if failed:
         print(f"\n{len(failed)} of {len(cells)} cells failed:")
         for name, error in failed.items():
@@ -117,12 +120,20 @@ def states_of(cells, runs):
         except ValueError as error:
             state = "damaged"
             errors.append(error)
-        if state != "finished" and claims.holder(workdir) is not None:
+        if state != "finished" and locks.holder(workdir) is not None:
             state = "running"
         found[cell.name] = state
     if errors and len(errors) == len(cells):
         raise errors[0]
     return found
+
+
+def lost_of(states, runs):
+    """Returns what finished cells have lost, in a sentence each by name; what
+    can be mended is."""
+    finished = [name for name, state in states.items() if state == "finished"]
+    told = {name: mend(os.path.join(runs, name)) for name in finished}
+    return {name: words for name, words in told.items() if words}
 
 
 def counted(states):

@@ -22,8 +22,9 @@ named by what the run is. --dry_run prints the plan and the table of weights.
 
 The same command again goes on from the last checkpoint if the run was killed,
 and ends as if it had not been; it does nothing if the run is finished. A
-directory that holds another run is refused. On SIGTERM the run is saved, and
-the exit code is 143, as when another worker died: start it again.
+directory that holds another run, or in which another process works, is refused.
+On SIGTERM the run is saved, and the exit code is 143, as when another worker
+died: start it again. On Ctrl-C it is saved too, and the exit code is 130.
 
 --distribute=mirrored trains on all GPUs of this machine. On several machines,
 start the same command with --distribute=multi_worker and TF_CONFIG on each;
@@ -44,6 +45,7 @@ from kprune.analysis.report import summary
 from kprune.cli.flags import define_config, define_data_dir, environment
 from kprune.experiment import checking
 from kprune.experiment.config import DENSE, WITHOUT_SPARSITY
+from kprune.experiment.training import held_if_chief, mend
 
 # The flags that replace a value of the config, by its dotted key.
 _VALUES = {
@@ -101,8 +103,24 @@ def main(flags):
         return
     if status == "finished":
         print(f"{workdir} is finished. {outcome(experiment.result(workdir))}")
+        lost = mend(workdir)
+        if lost:
+            raise ValueError(lost)
         return
+    try:
+        with held_if_chief(config, workdir):
+            _run(config, workdir, flags)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(
+            "Interrupted. The same command goes on from what is saved in "
+            f"{workdir}."
+        ) from stop
+
+
+def _run(config, workdir, flags):
+    """Trains the run of a directory that this process holds."""
     print(environment())
+    status = experiment.status(workdir, config)
     if status in _GOES_ON:
         print(f"{workdir} holds this run unfinished. {_GOES_ON[status]}")
     # A progress bar is for eyes: in a file, a line for each epoch.

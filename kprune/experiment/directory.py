@@ -8,18 +8,18 @@
     saved_model/   the same for serving; both unless `artifacts` is off
     tensorboard/   what TensorBoard shows; if `tensorboard` is on
     checkpoints/   what an unfinished run goes on from; goes when it is done
-    DONE           the result; written last
+    DONE           the result, and a digest of each file; written last
+    .lock          who works in it, while somebody does
 
-Each is put in place whole: a run that is killed leaves no half a file.
+Each is put in place whole: a run that is killed leaves no half a file. One
+process at a time works in it; what another left half-made is made again.
 """
 
-import json
+import contextlib
 import pathlib
-import shutil
-import tempfile
 
-from kprune.experiment import identity
-from kprune.runtime import directories, files, paths
+from kprune.experiment import contents, identity
+from kprune.runtime import directories, files, locks, paths
 from kprune.runtime.doors import checked
 from kprune.training import CheckpointFiles
 
@@ -28,9 +28,10 @@ REPORT, MASKS = "report.json", "masks.npz"
 MODEL, SAVED_MODEL = "model.keras", "saved_model"
 TENSORBOARD, CHECKPOINTS = "tensorboard", "checkpoints"
 
-_BETWEEN = (METRICS, REPORT, MASKS, MODEL, SAVED_MODEL, TENSORBOARD)
+_WRITTEN = (METRICS, REPORT, MASKS, MODEL, SAVED_MODEL)
 # `DONE` goes first when a directory is cleared, the config last.
-_ALL = (DONE, *_BETWEEN, CHECKPOINTS, CONFIG)
+_ALL = (DONE, *_WRITTEN, TENSORBOARD, CHECKPOINTS, CONFIG)
+_FILES = "files"  # The key of the digests in `DONE`.
 
 
 @checked(workdir=paths.directory)
@@ -44,7 +45,7 @@ def status(workdir, config, leaves=identity.leaves):
             run or files that a run would overwrite.
     """
     workdir = pathlib.Path(workdir)
-    _check_writable(workdir)
+    files.check_writable(workdir)
     if not (workdir / CONFIG).exists():
         found = [name for name in _ALL if (workdir / name).exists()]
         if found:
@@ -55,7 +56,7 @@ def status(workdir, config, leaves=identity.leaves):
         return "new"
     found = differences(workdir, config, leaves)
     directories.refuse(workdir, "run", found)
-    if (workdir / DONE).exists():
+    if is_done(workdir):
         return "finished"
     saved = CheckpointFiles(workdir / CHECKPOINTS).steps()
     return "resumable" if saved else "unfinished"
@@ -72,51 +73,107 @@ def differences(workdir, config, leaves=identity.leaves):
     """
     path = pathlib.Path(workdir) / CONFIG
     try:
-        there = leaves(json.loads(path.read_text())["config"])
+        there = leaves((files.read_record(path) or {})["config"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} was not written by kprune, or by another version of it: "
-            f"{error}"
+            f"{path} is damaged, was not written by kprune, or by another "
+            f"version of it: {error}"
         ) from error
     return directories.differences(there, leaves(config))
+
+
+@contextlib.contextmanager
+def held(workdir):
+    """Makes a directory, and lets no other process work there for the length of
+    a block. It goes again if nothing is written.
+
+    Raises:
+        kprune.runtime.locks.Held: If another process works there.
+        OSError: If it cannot be made, or if it was removed in the meantime.
+    """
+    made = files.make_directory(workdir)
+    try:
+        with locks.held(workdir) as lock:
+            yield lock
+    finally:
+        for directory in made:
+            files.remove_if_empty(directory)
 
 
 def start(workdir, record):
     """Makes a directory ready: clears what an unfinished run left, and writes
     `record`, with the config at `"config"`, as `config.json`."""
     workdir = pathlib.Path(workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
+    files.make_directory(workdir)
+    files.sweep(workdir)
+    CheckpointFiles(workdir / CHECKPOINTS).clear()
     for name in _ALL:
-        path = workdir / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    files.write_json(workdir / CONFIG, record)
+        # The checkpoints may lie on another disk: the link to it stays.
+        if name != CHECKPOINTS or not (workdir / name).is_symlink():
+            files.remove(workdir / name)
+    files.write_record(workdir / CONFIG, record)
 
 
 def finish(workdir, result):
     """Marks a run as finished, with its result; it needs no checkpoints."""
     workdir = pathlib.Path(workdir)
-    files.write_json(workdir / DONE, result)
-    shutil.rmtree(workdir / CHECKPOINTS, ignore_errors=True)
+    known = (CONFIG, *_WRITTEN)
+    there = [name for name in known if (workdir / name).exists()]
+    digests = {name: contents.digest(workdir / name) for name in there}
+    files.write_record(workdir / DONE, {**result, _FILES: digests})
+    tidy(workdir)
+
+
+def tidy(workdir):
+    """Removes what a finished run needs no more: its checkpoints, and what
+    killed processes left half-written."""
+    workdir = pathlib.Path(workdir)
+    for path in _litter(workdir):
+        if path.name == CHECKPOINTS:  # Also where a link points at them.
+            CheckpointFiles(path).clear()
+        files.remove(path)
+
+
+def is_tidy(workdir):
+    """Whether a finished run left nothing that it needs no more."""
+    return not _litter(pathlib.Path(workdir)) and not locks.is_left(workdir)
+
+
+def _litter(workdir):
+    found = files.staged(workdir)
+    checkpoints = workdir / CHECKPOINTS
+    there = checkpoints.exists() or checkpoints.is_symlink()
+    return [*found, checkpoints] if there else found
+
+
+def is_done(workdir):
+    """Whether a directory holds a finished run: `DONE` is there and whole."""
+    return files.read_record(pathlib.Path(workdir) / DONE) is not None
 
 
 @checked(workdir=paths.directory)
 def result(workdir):
-    """Returns the result of a finished run, as a dict."""
-    return json.loads((pathlib.Path(workdir) / DONE).read_text())
+    """Returns the result of a finished run, as a dict.
+
+    Raises:
+        ValueError: If it is not finished.
+    """
+    found = files.read_record(pathlib.Path(workdir) / DONE)
+    if found is None:
+        raise ValueError(f"{workdir} does not hold a finished run.")
+    return {key: value for key, value in found.items() if key != _FILES}
 
 
-def _check_writable(workdir):
-    nearest = workdir
-    while not nearest.exists() and nearest != nearest.parent:
-        nearest = nearest.parent
-    if not nearest.is_dir():
-        raise ValueError(
-            f"Cannot write to {workdir}: {nearest} is not a directory."
-        )
-    try:
-        tempfile.TemporaryFile(dir=nearest).close()
-    except OSError as error:
-        raise ValueError(f"Cannot write to {workdir}: {error}") from error
+def damaged(workdir):
+    """Returns what a finished run has written and is no more as it was: a dict
+    from a file's name to "missing" or "damaged"."""
+    workdir = pathlib.Path(workdir)
+    digests = (files.read_record(workdir / DONE) or {}).get(_FILES)
+    found = {}
+    for name, expected in (digests or {}).items():
+        path = workdir / name
+        if not path.exists():
+            found[name] = "missing"
+        elif contents.digest(path) != expected:
+            found[name] = "damaged"
+    return found

@@ -128,7 +128,7 @@ def _from_run(model, run, weights="original", seed=0, check=None):
     run = pathlib.Path(run)
     ways = dict.fromkeys(("original", "centroids", "trained"))
     lookup.choose(weights, ways, "option `weights` of the method 'ticket'")
-    if not (run / directory.DONE).exists():
+    if not directory.is_done(run):
         raise ValueError(f"{run} does not hold a finished run.")
     for name in [directory.MASKS] + [directory.MODEL] * (weights != "original"):
         if not (run / name).exists():

@@ -10,13 +10,20 @@ import tensorflow as tf
 
 from kprune import training
 from kprune.analysis.report import report
-from kprune.deploy.export import export
+from kprune.deploy import export
 from kprune.experiment import directory
 from kprune.experiment.config import DENSE, complete
 from kprune.experiment.log import MetricsLog
 from kprune.experiment.runs import build_complete, derived_seeds
 from kprune.masking import masks, wrapping
-from kprune.runtime import distribution, files, keras_internals
+from kprune.runtime import (
+    distribution,
+    files,
+    keras_internals,
+    locks,
+    saved_models,
+    user_warnings,
+)
 from kprune.runtime.version import __version__
 
 
@@ -41,14 +48,24 @@ def train(run, workdir, verbose="auto"):
         ValueError: If the directory cannot be written to, holds another run
             or a finished one, or no checkpoint that a run built with
             `resumes` needs.
-        OSError: If a file cannot be written. The last checkpoint stays.
-        kprune.training.Terminated: After a SIGTERM.
+        RuntimeError: If another process works there.
+        OSError: If a file cannot be written, or the directory is removed
+            meanwhile. The last checkpoint stays.
+        kprune.training.Terminated: After a SIGTERM or Ctrl-C.
     """
     workdir = pathlib.Path(workdir)
-    strategy = run.model.distribute_strategy
-    writes = distribution.is_chief(strategy)
-    if writes:
+    if not distribution.is_chief(run.model.distribute_strategy):
+        return _train(run, workdir, None, 0)
+    with directory.held(workdir) as lock:
         _prepare(run, workdir)
+        return _train(run, workdir, lock, verbose)
+
+
+def _train(run, workdir, lock, verbose):
+    """Does what `train` says, once the directory is ready. The lock is that of
+    the worker that writes, and `None` on the others."""
+    strategy = run.model.distribute_strategy
+    writes = lock is not None
     distribution.wait(strategy)  # Nobody looks for checkpoints before that.
     log = MetricsLog(workdir / directory.METRICS if writes else None)
     training.fit(
@@ -65,13 +82,15 @@ def train(run, workdir, verbose="auto"):
             *_tensorboard(run, workdir if writes else None),
         ],
         validation_data=run.validation,
-        verbose=verbose if writes else 0,
+        verbose=verbose,
     )
     plain = wrapping.strip(run.model)
     measured = plain.evaluate(run.test, return_dict=True, verbose=0)
     result = log.finish({f"test_{k}": v for k, v in measured.items()})
     if writes:
+        lock.check()
         _save(run, plain, workdir)
+        lock.check()
         directory.finish(workdir, result)
     distribution.wait(strategy)  # Who leaves early would look dead.
     return result
@@ -81,8 +100,9 @@ def run(config, workdir, data_dir=None, verbose="auto"):
     """Builds and trains, or returns the result of a run that is finished.
 
     An unfinished one goes on from its last checkpoint, and ends as if it had
-    never been interrupted. Arguments and errors are those of `build` and
-    `train`.
+    never been interrupted. A finished one of which files are damaged or
+    missing is mended as far as that can be; for the rest it warns. Arguments
+    and errors are those of `build` and `train`.
 
     Example:
 
@@ -92,10 +112,53 @@ def run(config, workdir, data_dir=None, verbose="auto"):
     config = complete(config)
     status = directory.status(workdir, config)
     if status == "finished":
+        told = mend(workdir)
+        if told:
+            user_warnings.warn(told)
         return directory.result(workdir)
-    resumes = status == "resumable"
-    built = build_complete(config, data_dir, verbose, resumes)
-    return train(built, workdir, verbose)
+    with held_if_chief(config, workdir):
+        status = directory.status(workdir, config)
+        if status == "finished":  # By another process, since.
+            return directory.result(workdir)
+        resumes = status == "resumable"
+        built = build_complete(config, data_dir, verbose, resumes)
+        return train(built, workdir, verbose)
+
+
+def held_if_chief(config, workdir):
+    """Returns a context that holds a directory, on the worker that writes."""
+    if training.is_chief(config.distribute):
+        return directory.held(workdir)
+    return contextlib.nullcontext()
+
+
+def mend(workdir):
+    """Makes again what a finished run has lost and can be made of the rest, and
+    removes what a killed process has left.
+
+    Returns:
+        A sentence on what is lost, or `None`.
+    """
+    workdir = pathlib.Path(workdir)
+    lost = directory.damaged(workdir)
+    if not lost and directory.is_tidy(workdir):
+        return None
+    with contextlib.suppress(locks.Held), directory.held(workdir):
+        directory.tidy(workdir)  # Else another process sees to it.
+        if set(lost) == {directory.SAVED_MODEL}:
+            path = workdir / directory.MODEL
+            model = saved_models.load(path, compile=False)
+            export.replace(model, workdir / directory.SAVED_MODEL)
+            directory.finish(workdir, directory.result(workdir))
+            return None
+    if not lost:
+        return None
+    words = ", ".join(f"{name} is {what}" for name, what in lost.items())
+    return (
+        f"{workdir} holds this run finished, but {words}. That cannot be made "
+        f"of the rest: remove {workdir / directory.DONE}, and the run starts "
+        "over."
+    )
 
 
 def _prepare(run, workdir):
@@ -141,10 +204,9 @@ def _save(run, plain, workdir):
         kept = wrapping.get_masks(run.model)
         masks.save(kept, workdir / directory.MASKS)
     if run.config.artifacts:
-        path = workdir / directory.MODEL
-        with files.replaced(path) as half, _as_keras_can_load(plain):
-            plain.save(half)
-        export(plain, workdir / directory.SAVED_MODEL)
+        with _as_keras_can_load(plain):
+            files.write_keras(workdir / directory.MODEL, plain)
+        export.replace(plain, workdir / directory.SAVED_MODEL)
 
 
 def _as_keras_can_load(plain):

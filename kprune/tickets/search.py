@@ -43,7 +43,15 @@ class Search:
         self._open(training.directory)
 
     def tickets(self):
-        """Yields the tickets, level 0 first."""
+        """Yields the tickets, level 0 first. No other process may work in the
+        directory until the last one."""
+        if self._store is None:
+            yield from self._tickets()
+        else:
+            with self._store.held():
+                yield from self._tickets()
+
+    def _tickets(self):
         points = {0: self._initial()}
         masks = wrapping.get_masks(self._template)
         start = Start(self._template, points[0], 0, 0)

@@ -10,17 +10,18 @@
       checkpoints/ what an unfinished level goes on from; goes when it is done
       DONE         what was measured, and the digests; written last
 
-Each file is put in place whole or not at all.
+Each file is put in place whole or not at all, and one process at a time works
+in the directory.
 """
 
+import contextlib
 import dataclasses
 import json
 import pathlib
 import re
-import shutil
 
 from kprune.masking import masks as mask_files
-from kprune.runtime import array_files, directories, files
+from kprune.runtime import array_files, directories, files, locks
 from kprune.tickets.rewinding import Point, digest
 from kprune.training import CheckpointFiles
 
@@ -48,15 +49,29 @@ class Store:
 
     def __init__(self, directory, settings):
         self.directory = pathlib.Path(directory)
-        self.directory.mkdir(parents=True, exist_ok=True)
+        files.make_directory(self.directory)
         path = self.directory / _SEARCH
         settings = json.loads(json.dumps(settings))
         if not path.exists():
-            files.write_json(path, settings)
+            files.write_record(path, settings)
             return
-        there, here = _comparable(_read(path)), _comparable(settings)
+        found = files.read_record(path)
+        if found is None:
+            raise ValueError(
+                f"{path} is damaged, so that it does not say which search "
+                f"{self.directory} holds. Name another directory."
+            )
+        there, here = _comparable(found), _comparable(settings)
         found = directories.differences(there, here)
         directories.refuse(self.directory, "search", found)
+
+    @contextlib.contextmanager
+    def held(self):
+        """Lets no other process work in the directory for the length of a
+        block; raises `kprune.runtime.locks.Held` if one does."""
+        with locks.held(self.directory):
+            files.sweep(self.directory)
+            yield
 
     def point(self, step):
         """Returns the point of a step, or `None` if it is not there."""
@@ -80,13 +95,14 @@ class Store:
 
     def holds(self, level):
         """Whether a level is finished."""
-        return (self._level(level) / _DONE).exists()
+        return files.read_record(self._level(level) / _DONE) is not None
 
     def load(self, level, points):
         """Returns a finished `Level`, which must be as it was stored and have
         come from these points, a dict by what they were to it."""
         directory = self._level(level)
-        done = _read(directory / _DONE)
+        self._tidy(level)
+        done = files.read_record(directory / _DONE)
         trained = _point(CheckpointFiles(directory / "weights", 1))
         masks = _present(directory / _MASKS, mask_files.load)
         arrays = _present(directory / _ARRAYS, array_files.read)
@@ -103,7 +119,7 @@ class Store:
     def save(self, level, points, found, sparsity):
         """Writes a finished `Level`, with the sparsity to be read beside it."""
         directory = self._level(level)
-        directory.mkdir(exist_ok=True)
+        files.make_directory(directory)
         _save_point(CheckpointFiles(directory / "weights", 1), found.trained)
         mask_files.save(found.masks, directory / _MASKS)
         if found.arrays:
@@ -115,8 +131,14 @@ class Store:
             "history": found.history,
             "digests": _digests(points, found.masks, found.arrays),
         }
-        files.write_json(directory / _DONE, result)
-        shutil.rmtree(self.checkpoints(level), ignore_errors=True)
+        files.write_record(directory / _DONE, result)
+        self._tidy(level)
+
+    def _tidy(self, level):
+        """Removes what a finished level needs no more, and what a killed
+        process has left half-written."""
+        files.remove(self.checkpoints(level))
+        files.sweep(self._level(level))
 
     def _files(self, step):
         return CheckpointFiles(self.directory / "points" / str(step), 1)
@@ -153,10 +175,6 @@ def _save_point(files, point):
 def _present(path, read):
     """Returns what a file holds, `None` if there is none."""
     return read(path) if path.exists() else None
-
-
-def _read(path):
-    return json.loads(path.read_text())
 
 
 def _comparable(value):

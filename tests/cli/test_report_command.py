@@ -235,6 +235,7 @@ def test_an_older_config_is_read(table, runs):
     for key in ("paper", "precision", "distribute", "checkpoint"):
         del record["config"][key]
     del record["config"]["training"]["schedule"]
+    del record["sha256"]
     path.write_text(json.dumps(record))
     found = table(runs)
     assert found["snip"][1] == "92.33 ± 1.53 (3)"
@@ -327,7 +328,7 @@ def test_what_is_damaged_or_strange_is_named(report, runs):
 def test_runs_in_progress_are_counted(report, runs):
     pretend(runs / "now", "snip", 0.9, 7, None)
     (runs / "soon").mkdir()
-    (runs / "soon" / "claim-1").touch()
+    (runs / "soon" / ".lock").touch()
     out = report(runs)
     assert "Not finished yet: 2 runs." in out
     assert rows(out)["snip"][1].endswith("(3)")

@@ -12,7 +12,8 @@ import pytest
 
 from kprune.cli import configs
 from kprune.experiment import directory
-from kprune.experiment.sweep import claims, grid
+from kprune.experiment.sweep import grid
+from kprune.runtime import locks
 
 ROOT = pathlib.Path(__file__).parents[2]
 CONFIG = "mnist_lenet:quick"
@@ -220,7 +221,7 @@ def test_a_sweep_that_is_killed_twice_ends_as_one_that_is_not(tmp_path):
     assert len(outcomes(whole)) == 12
     assert starts(whole) == [1] * 12
     assert sum(starts(broken)) <= 12 + 4  # Two were cut short, twice.
-    assert {claims.holder(path) for path in broken.iterdir()} == {None}
+    assert {locks.holder(path) for path in broken.iterdir()} == {None}
 
 
 @pytest.mark.slow

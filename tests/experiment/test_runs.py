@@ -351,7 +351,7 @@ def test_files_of_others_are_not_overwritten(tmp_path):
 def test_a_directory_that_cannot_be_is_refused(tmp_path):
     (tmp_path / "file").touch()
     for path in ("file", "file/run", "file/run/deeper"):
-        with pytest.raises(ValueError, match="is not a directory"):
+        with pytest.raises(ValueError, match=r"not a directory|no file is"):
             experiment.status(tmp_path / path, tiny())
 
 

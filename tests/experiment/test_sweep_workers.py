@@ -1,13 +1,14 @@
 """A process of a sweep, and what several share."""
 
-import json
 import os
 import subprocess
+from concurrent import futures
 
 import pytest
 
 from kprune import experiment
-from kprune.experiment.sweep import claims, pool, worker
+from kprune.experiment.sweep import pool, worker
+from kprune.runtime import locks
 
 
 def task(workdir, sparsity=0.5, **changes):
@@ -24,9 +25,9 @@ def task(workdir, sparsity=0.5, **changes):
 def test_a_worker_runs_a_cell_and_logs_it(tmp_path):
     result = worker.perform(task(tmp_path))["result"]
     assert result["sparsity"] == pytest.approx(0.5)
-    assert json.loads((tmp_path / "DONE").read_text()) == result
+    assert experiment.result(tmp_path) == result
     assert "val_accuracy" in (tmp_path / "sweep.log").read_text()
-    assert not list(tmp_path.glob("claim-*"))
+    assert not (tmp_path / locks.NAME).exists()
 
 
 def test_a_worker_survives_a_cell_that_fails(tmp_path, capfd):
@@ -37,20 +38,20 @@ def test_a_worker_survives_a_cell_that_fails(tmp_path, capfd):
     assert "Traceback" in log
     assert "nothing can flow" in log
     assert capfd.readouterr() == ("", "")
-    assert not list(tmp_path.glob("claim-*"))
+    assert not (tmp_path / locks.NAME).exists()
 
 
 def test_a_worker_leaves_a_claimed_cell_alone(tmp_path):
-    with claims.claim(tmp_path):
-        held = worker.perform(task(tmp_path))["held"]
-    assert f"process {os.getpid()}" in held
-    assert list(tmp_path.iterdir()) == []
+    with locks.held(tmp_path), futures.ThreadPoolExecutor() as another:
+        told = another.submit(worker.perform, task(tmp_path)).result()
+        assert [path.name for path in tmp_path.iterdir()] == [locks.NAME]
+    assert told["held"].startswith(f"process {os.getpid()} on ")
 
 
 def test_a_worker_tells_of_a_directory_that_it_cannot_make(tmp_path):
     (tmp_path / "file").touch()
     error = worker.perform(task(tmp_path / "file" / "run"))["error"]
-    assert error.startswith("NotADirectoryError: ")
+    assert error.endswith("run: Not a directory.")
 
 
 def test_a_worker_runs_nothing_of_the_current_directory(tmp_path, monkeypatch):

@@ -1,6 +1,5 @@
 """PrAC tickets, against the same search written by hand."""
 
-import json
 import math
 import shutil
 
@@ -11,6 +10,7 @@ from networks import CE, sequential
 from searched import assert_same, everything, kill, split
 
 import kprune
+from kprune.runtime import files
 from kprune.tickets import learning_rates, rewinding, training_segment
 from kprune.tickets.examples import Examples
 
@@ -299,9 +299,9 @@ def test_changed_examples_are_noticed(copied):
     np.savez(level / "arrays.npz", **arrays)
     with pytest.raises(ValueError, match="SHA-256 of its arrays was"):
         list(search(copied))
-    done = json.loads((level / "DONE").read_text())
+    done = files.read_record(level / "DONE")
     done["digests"]["arrays"] = rewinding.digest(arrays)
-    (level / "DONE").write_text(json.dumps(done))
+    files.write_record(level / "DONE", done)
     with pytest.raises(ValueError, match="Level 1 was trained on other ex"):
         list(search(copied))
 

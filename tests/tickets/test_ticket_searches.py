@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent import futures
 from fractions import Fraction
 
 import keras
@@ -12,6 +13,7 @@ from searched import assert_same, everything, kill, split
 
 import kprune
 from kprune.masking import masks as mask_files
+from kprune.runtime import locks
 from kprune.tickets import rewinding
 from kprune.training import CheckpointFiles
 
@@ -217,6 +219,7 @@ def test_a_directory_that_kprune_0_1_wrote_is_known(tmp_path):
     assert there["allocation"].startswith("kprune.pruning.allocation.")
     there["allocation"] = there["allocation"].replace("pruning.", "")
     there["optimizer"]["module"] = "kprune.optimizers"
+    del there["sha256"]  # Nothing had a digest.
     path.write_text(json.dumps(there))
     with pytest.raises(ValueError, match="  optimizer: ") as error:
         search(tmp_path, **options)
@@ -254,6 +257,17 @@ def test_a_part_that_is_shorter_than_a_checkpoint(tmp_path):
     # A tenth of 12 steps is one, of the 4 before step K none.
     found = list(search(tmp_path, checkpoint="10%"))
     assert len(found) == LEVELS + 1
+
+
+def test_one_process_at_a_time_searches(copied):
+    tickets = search(copied)
+    next(tickets)
+    with futures.ThreadPoolExecutor() as another:
+        refused = another.submit(next, search(copied)).exception()
+    assert "is in use by process" in str(refused)
+    assert len(list(tickets)) == LEVELS
+    assert locks.holder(copied) is None
+    assert not (copied / locks.NAME).exists()
 
 
 def test_what_a_level_leaves(finished):

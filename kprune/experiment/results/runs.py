@@ -1,7 +1,6 @@
 """The runs in some directories, read back."""
 
 import dataclasses
-import json
 import os
 import pathlib
 
@@ -11,6 +10,7 @@ from kprune.experiment import directory
 from kprune.experiment.config import complete
 from kprune.experiment.sweep.worker import LOG
 from kprune.experiment.tickets import records
+from kprune.runtime import files, locks
 
 _SEARCH = "search.json"  # Of a search for tickets that none is trained of yet.
 
@@ -45,23 +45,23 @@ def find(roots, but=None):
     for root in roots:
         if not os.path.isdir(root):
             raise ValueError(f"Expected a directory. Received: --runs={root}")
-        for folder, below, files in os.walk(root):
+        for folder, below, names in os.walk(root):
             below.sort()
             path = pathlib.Path(folder)
             if path.resolve() == but:
                 below.clear()
-            elif {directory.CONFIG, directory.DONE} & set(files):
+            elif {directory.CONFIG, directory.DONE} & set(names):
                 below.clear()
                 _add(found, path, _run_in)
-            elif records.RECORDS in files:
+            elif records.RECORDS in names:
                 below.clear()
                 _add(found, path, _tickets_in)
-            elif _SEARCH in files:
+            elif _SEARCH in names:
                 below.clear()
                 found.unfinished.append(path)
-            elif _is_waiting(files):
+            elif _is_waiting(names):
                 found.unfinished.append(path)
-            elif files and not below:
+            elif names and not below:
                 found.skipped[path] = f"has no {directory.CONFIG}"
     return found
 
@@ -76,7 +76,8 @@ def read(path):
     config = config_of(path)
     if not (path / directory.DONE).exists():
         return None
-    result = _json(path / directory.DONE)
+    _record(path / directory.DONE)
+    result = directory.result(path)
     accuracy = result.get("test_accuracy")
     if not isinstance(accuracy, (int, float)):
         raise ValueError(f"{directory.DONE} has no test_accuracy")
@@ -85,7 +86,7 @@ def read(path):
 
 def config_of(path):
     """Returns the config of a run's directory, complete; raises as `read`."""
-    record = _json(pathlib.Path(path) / directory.CONFIG)
+    record = _record(pathlib.Path(path) / directory.CONFIG)
     if not isinstance(record.get("config"), dict):
         raise ValueError(f"{directory.CONFIG} was not written by kprune")
     return complete(record["config"])
@@ -110,24 +111,19 @@ def _run_in(path):
 
 
 def _tickets_in(path):
-    results = records.read(_json(path / records.RECORDS))
+    results = records.read(_record(path / records.RECORDS))
     return [Run(path, *result) for result in results]
 
 
-def _is_waiting(files):
+def _is_waiting(names):
     """Whether a sweep has taken the directory, and nothing else has yet."""
-    return bool(files) and all(
-        name == LOG or name.startswith("claim-") for name in files
-    )
+    return bool(names) and set(names) <= {LOG, locks.NAME}
 
 
-def _json(path):
-    try:
-        value = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise ValueError(f"has no {path.name}") from error
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path.name} cannot be read: {error}") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path.name} was not written by kprune")
-    return value
+def _record(path):
+    if not path.exists():
+        raise ValueError(f"has no {path.name}")
+    found = files.read_record(path)
+    if found is None:
+        raise ValueError(f"{path.name} cannot be read: it is damaged")
+    return found

@@ -9,12 +9,11 @@ import queue
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 from kprune import experiment
-from kprune.experiment.sweep import claims
+from kprune.runtime import files, locks
 
 # -P: a file of the current directory may be named like a module.
 WORKER = [sys.executable, "-P", "-m", "kprune.experiment.sweep.worker"]
@@ -41,10 +40,7 @@ class Pool:
         self._environments = [environment(i, jobs, gpus) for i in range(jobs)]
         # What a worker writes outside of a cell, as TensorFlow does of the
         # hardware. What it writes in a cell goes to the cell's log.
-        self._said = [
-            tempfile.TemporaryFile("w+")  # noqa: SIM115
-            for _ in range(jobs)
-        ]
+        self._said = [files.scratch_file("w+") for _ in range(jobs)]
 
     def outcomes(self):
         """Starts the workers and yields (cell, outcome), as they come.
@@ -119,7 +115,7 @@ class Pool:
         workdir = self._runs / cell.name
         if experiment.status(workdir, cell.config) == "finished":
             return {"result": experiment.result(workdir)}
-        holder = claims.holder(workdir)
+        holder = locks.holder(workdir)
         if holder is not None:
             return {"held": holder}
         return self._run(index, cell, workdir)

@@ -12,7 +12,6 @@ which a run saves what it can go on from.
 import contextlib
 import json
 import os
-import pathlib
 import queue
 import signal
 import sys
@@ -23,7 +22,8 @@ import traceback
 import keras
 
 from kprune import experiment
-from kprune.experiment.sweep import claims
+from kprune.experiment import directory
+from kprune.runtime import files, locks
 
 LOG = "sweep.log"
 
@@ -40,14 +40,12 @@ def main():
 def perform(task):
     """Runs a cell unless it is finished or another process runs it, and returns
     the answer."""
-    workdir = pathlib.Path(task["workdir"])
+    workdir = task["workdir"]
     try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        with claims.claim(workdir) as mine:
-            if not mine:
-                return {"held": claims.holder(workdir) or "another process"}
-            with _logged(workdir / LOG):
-                return _outcome(task, workdir)
+        with directory.held(workdir), _logged(os.path.join(workdir, LOG)):
+            return _outcome(task, workdir)
+    except locks.Held as error:
+        return {"held": error.holder}
     except OSError as error:
         return {"error": f"{type(error).__name__}: {error}"}
 
@@ -72,7 +70,7 @@ def _logged(path):
     """Sends all that the process prints, C++ included, to a file's end."""
     before = {fd: os.dup(fd) for fd in (1, 2)}
     try:
-        with open(path, "a", buffering=1) as file:
+        with files.appended(path) as file:
             for fd in before:
                 os.dup2(file.fileno(), fd)
             with (

@@ -1,6 +1,5 @@
 """The results of a seed in a file, for `kprune report`."""
 
-import json
 import pathlib
 
 from kprune.experiment.config import complete
@@ -20,7 +19,7 @@ def write(directory, config, wanted, found):
     """Writes the results that are there so far, beside those in the file; all
     arguments are as in `trainings.all_of`, which returns `found`."""
     path = pathlib.Path(directory) / RECORDS
-    before = json.loads(path.read_text())["results"] if path.exists() else []
+    before = (files.read_record(path) or {}).get("results", [])
     shown = wanted.get("report_at")
     results = [
         {"level": level, "variant": variant, **result}
@@ -33,8 +32,7 @@ def write(directory, config, wanted, found):
         if (result["level"], result["variant"]) not in found
     ]
     record = {"name": wanted["name"], "config": config.to_dict()}
-    text = json.dumps({**record, "results": results}, indent=1)
-    files.write_text(path, text)
+    files.write_record(path, {**record, "results": results}, indent=1)
 
 
 def read(record):

@@ -1,8 +1,6 @@
 """What is trained for a seed: the search, and the baselines of its tickets."""
 
-import json
 import pathlib
-import shutil
 import time
 
 import keras
@@ -10,6 +8,7 @@ import tensorflow as tf
 
 from kprune import tickets
 from kprune.analysis import sanity
+from kprune.experiment.directory import held
 from kprune.experiment.runs import build
 from kprune.experiment.tickets import records
 from kprune.runtime import files, seeds
@@ -21,16 +20,20 @@ def all_of(config, wanted, directory, data_dir, tell):
     (level, variant) to one with `accuracy`, `sparsity` and `seconds`.
 
     `wanted` is `config.paper.tickets`; `tell` is called with (seed, level,
-    variant, result) for each.
+    variant, result) for each. No other process may work in the directory.
     """
-    directory = pathlib.Path(directory)
+    with held(directory):
+        files.sweep(directory)
+        return _all_of(config, wanted, pathlib.Path(directory), data_dir, tell)
+
+
+def _all_of(config, wanted, directory, data_dir, tell):
     # Each level has a model of its own, and TensorFlow warns of the tracing.
     tf.get_logger().setLevel("ERROR")
     keras.backend.clear_session()
     keras.utils.set_random_seed(config.seed)
     run = build(config, data_dir, verbose=0)
     found = {}
-    directory.mkdir(parents=True, exist_ok=True)
     records.write(directory, config, wanted, found)
     start = time.perf_counter()
     for level, ticket in _tickets(config, wanted, run, directory):
@@ -116,8 +119,9 @@ def _baselines(config, run, ticket, level, directory):
 
 def _measured(path, train, test, sparsity, start):
     """Returns the result in a file, measured and written if there is none."""
-    if path.exists():
-        found = json.loads(path.read_text())
+    found = files.read_record(path)
+    if found is not None:
+        _tidy(path)
         if found["sparsity"] != sparsity:
             raise ValueError(
                 f"{path} is of another ticket, at {found['sparsity']:.6f}. "
@@ -131,7 +135,12 @@ def _measured(path, train, test, sparsity, start):
         "sparsity": sparsity,
         "seconds": time.perf_counter() - start,
     }
-    files.write_text(path, json.dumps(result))
-    checkpoints = path.parent / "checkpoints" / path.stem
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    files.write_record(path, result, indent=None)
+    _tidy(path)
     return result
+
+
+def _tidy(path):
+    """Removes the checkpoints behind a result, which are needed no more."""
+    files.remove(path.parent / "checkpoints" / path.stem)
+    files.remove_if_empty(path.parent / "checkpoints")

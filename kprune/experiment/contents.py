@@ -1,0 +1,26 @@
+"""What a run's files hold, as digests by which damage is seen."""
+
+import hashlib
+import os
+import pathlib
+
+
+def digest(path):
+    """Returns the SHA-256 of a file, or of all names and files below a
+    directory, as a hexadecimal string."""
+    path = pathlib.Path(path)
+    if not path.is_dir():
+        return _of_file(path)
+    total = hashlib.sha256()
+    for folder, below, names in os.walk(path):
+        below.sort()
+        for name in sorted(names):
+            file = pathlib.Path(folder, name)
+            line = f"{file.relative_to(path).as_posix()} {_of_file(file)}\n"
+            total.update(line.encode())
+    return total.hexdigest()
+
+
+def _of_file(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
