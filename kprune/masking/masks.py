@@ -133,7 +133,8 @@ def top_k(scores, k, rng):
 def kth_largest(parts, k):
     """Returns the k-th largest of the scores in several flat arrays, k >= 1;
     none may be NaN."""
-    size = sum(np.size(part) for part in parts)
+    parts = [np.ravel(part) for part in parts]
+    size = sum(part.size for part in parts)
     checks.require(k <= size, "k", k, f"an integer <= {size}, of the scores")
     lows = [part.min() for part in parts if part.size]
     if np.isnan(lows).any():  # `min` is NaN if any entry is.
@@ -155,7 +156,9 @@ def kth_largest(parts, k):
 def apply(masks, weights):
     """Returns the weights, a dict of tensors, with pruned entries at zero."""
     names = {
-        n for n in weights if np.shape(masks.get(n)) != np.shape(weights[n])
+        name
+        for name, w in weights.items()
+        if name not in masks or np.shape(masks[name]) != np.shape(w)
     }
     if names:
         raise ValueError(

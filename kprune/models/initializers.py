@@ -9,6 +9,7 @@ import zlib
 
 import keras
 
+from kprune.runtime import checks
 from kprune.runtime.lookup import unknown
 from kprune.runtime.words import shown
 
@@ -78,8 +79,10 @@ def _is_law(identifier):
     """Whether it is a class of Keras', or a function of a shape."""
     if isinstance(identifier, type):
         return issubclass(identifier, keras.initializers.Initializer)
+    if not callable(identifier) or hasattr(identifier, "shape"):
+        return False
     plain = not isinstance(identifier, keras.layers.Layer)
-    return plain and callable(identifier) and not hasattr(identifier, "shape")
+    return plain and checks.can_take(identifier, 1, dtype=None)
 
 
 def for_kernel(identifier, seed, name):

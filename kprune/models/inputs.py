@@ -1,6 +1,7 @@
 """What goes into a model and into its builder, checked at the door."""
 
 import keras
+import numpy as np
 
 from kprune.models import initializers
 from kprune.runtime import checks, fit_arguments, seeds
@@ -75,7 +76,8 @@ def sized(build, name, *sizes, classes=10, **defaults):
 
 def _sizes(shape):
     """Returns positive integers as a tuple; an empty one if it is none."""
-    if hasattr(shape, "__next__"):  # It may have no end.
+    # Others have no order, no end, or bytes that would pass for sizes.
+    if not isinstance(shape, list | tuple | range | np.ndarray):
         return ()
     try:
         return tuple(int(checks.integer("size", n, 1)) for n in shape)

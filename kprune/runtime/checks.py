@@ -11,6 +11,7 @@ import numbers
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kprune.runtime import lookup
 from kprune.runtime.words import shown
@@ -185,14 +186,15 @@ def of_function(count, takes):
     return functools.partial(function, count=count, takes=takes)
 
 
-def can_take(function, count):
-    """Whether a function can be called with so many arguments by position."""
+def can_take(function, count, **named):
+    """Whether a function can be called with so many arguments by position, and
+    some by name."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # Built in, and does not tell.
         return True
     try:
-        signature.bind(*[None] * count)
+        signature.bind(*[None] * count, **named)
     except TypeError:
         return False
     return True
@@ -242,6 +244,9 @@ def sequence_of(check, what):
     return checked
 
 
+_ARRAYS = (np.ndarray, np.generic, tf.Tensor, tf.Variable, keras.Variable)
+
+
 def array(name, value, kinds="biuf", expected="an array of numbers"):
     """Returns an array or a tensor of numbers, or what NumPy makes one of.
 
@@ -251,7 +256,7 @@ def array(name, value, kinds="biuf", expected="an array of numbers"):
         expected: String, as for `invalid`.
     """
     found = value
-    if not hasattr(value, "dtype") or not hasattr(value, "shape"):
+    if not isinstance(value, _ARRAYS):
         try:
             found = np.asarray(value)
         except Exception:

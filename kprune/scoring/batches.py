@@ -234,11 +234,12 @@ def _converted(part, convert=examples.as_array):
 
 
 def _checked(element, place):
-    if not isinstance(element, (tuple, list)) or len(element) not in (2, 3):
+    listed = tuple | list
+    if not isinstance(element, listed) or len(element) not in (2, 3):
         raise ValueError(
             "Expected each batch of `data` to be (x, y) or (x, y, "
             f"sample_weight). Received: {type(element).__name__}"
-            + (f" of {len(element)}" if hasattr(element, "__len__") else "")
+            + (f" of {len(element)}" if isinstance(element, listed) else "")
         )
     x, y, *rest = map(_converted, _stated(element))
     for array in keras.tree.flatten((y, *rest)):

@@ -4,6 +4,7 @@ Chen et al., 2021, https://arxiv.org/abs/2103.16547
 """
 
 import collections
+import numbers
 import re
 
 import numpy as np
@@ -12,8 +13,19 @@ from kprune.masking import weights, wrapping
 from kprune.runtime import checks
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
+from kprune.runtime.words import shown
 
 _BLOCK = r"stage(\d+)_block(\d+)"
+
+
+def _pattern(name, value):
+    """Returns a regular expression of two groups."""
+    try:
+        fits = isinstance(value, str) and re.compile(value).groups == 2
+    except re.error:
+        fits = False
+    expected = "a regular expression of two groups, of a stage and of a block"
+    return checks.require(fits, name, value, expected)
 
 
 @checked(
@@ -21,7 +33,7 @@ _BLOCK = r"stage(\d+)_block(\d+)"
     blocks=checks.optional(
         checks.of_class(dict, "a dict from stages to lists")
     ),
-    pattern=checks.string,
+    pattern=_pattern,
 )
 def elastic(ticket, model, blocks=None, pattern=_BLOCK):
     """Stretches or squeezes a ticket to a network of other depth.
@@ -88,7 +100,7 @@ class _Places:
             )
         self._of = {s: _evenly(there[s], count) for s, count in wanted.items()}
         for stage, chosen in (blocks or {}).items():
-            _check_blocks(stage, list(chosen), there, wanted)
+            _check_blocks(stage, chosen, there, wanted)
             self._of[stage] = list(chosen)
 
     def _count(self, names):
@@ -96,7 +108,7 @@ class _Places:
         found = collections.defaultdict(int)
         for name in names:
             if match := self._pattern.search(name):
-                stage, block = map(int, match.groups())
+                stage, block = _numbers(match)
                 found[stage] = max(found[stage], block)
         return dict(found)
 
@@ -105,9 +117,21 @@ class _Places:
         match = self._pattern.search(name)
         if not match:
             return name
-        stage, block = map(int, match.groups())
+        stage, block = _numbers(match)
         start, stop = match.span(2)
         return f"{name[:start]}{self._of[stage][block - 1]}{name[stop:]}"
+
+
+def _numbers(match):
+    """Returns the numbers of a stage and of a block, as a pattern finds them."""
+    try:
+        stage, block = map(int, match.groups())
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "Expected `pattern` to find two numbers in a name. Received: "
+            f"{match.groups()} of {match.string!r}"
+        ) from error
+    return stage, block
 
 
 def _evenly(there, wanted):
@@ -118,13 +142,17 @@ def _evenly(there, wanted):
 
 
 def _check_blocks(stage, chosen, there, wanted):
-    full = len(chosen) == wanted.get(stage)
-    if not full or not all(1 <= block <= there[stage] for block in chosen):
+    listed = isinstance(chosen, list | tuple)
+    full = listed and len(chosen) == wanted.get(stage)
+    if not full or not all(
+        isinstance(block, numbers.Integral) and 1 <= block <= there[stage]
+        for block in chosen
+    ):
         raise ValueError(
             f"`blocks` does not fit stage {stage!r}. Expected stages "
             f"{sorted(wanted)}, each with as many numbers as the model has "
             f"blocks there, {wanted.get(stage)}, from 1 to "
-            f"{there.get(stage)}. Received: {chosen}"
+            f"{there.get(stage)}. Received: {shown(chosen)}"
         )
 
 

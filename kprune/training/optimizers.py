@@ -51,7 +51,7 @@ class TorchSGD(GradientDecay):
         weight_decay=0.0,
         **kwargs,
     ):
-        _check_rate(learning_rate)
+        learning_rate = _rate(learning_rate)
         checks.number("momentum", momentum, "[0, 1]")
         checks.number("weight_decay", weight_decay, "[0, inf)")
         # In PyTorch's order of arguments, the decay would come in its place.
@@ -101,11 +101,15 @@ class TorchSGD(GradientDecay):
         }
 
 
-def _check_rate(value):
+def _rate(value):
+    """Returns a learning rate as Keras takes it."""
+    if checks.is_number(value):
+        return float(value)  # Keras takes no integers.
     if isinstance(value, dict) and "class_name" in value:
-        return  # The config of a saved optimizer's schedule.
+        return value  # The config of a saved optimizer's schedule.
     schedule = keras.optimizers.schedules.LearningRateSchedule
-    known = checks.is_number(value) or isinstance(value, schedule)
-    known = known or (callable(value) and not isinstance(value, type))
+    known = isinstance(value, schedule) or (
+        callable(value) and not isinstance(value, type)
+    )
     expected = "a number, a LearningRateSchedule or a function"
-    checks.require(known, "learning_rate", value, expected)
+    return checks.require(known, "learning_rate", value, expected)

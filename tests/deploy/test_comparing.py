@@ -294,8 +294,8 @@ def test_the_step_computes_the_gradient(monkeypatch):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (("net", dense()), "`before`. Expected a keras.Model"),
-        ((dense(), None), "`after`. Expected a keras.Model"),
+        (("net", dense()), "`before` to be a keras.Model"),
+        ((dense(), None), "`after` to be a keras.Model"),
         ((dense(), keras.Sequential([layers.Dense(2)])), "is not built"),
         (
             (dense(), dense(name="wide", inputs=5)),

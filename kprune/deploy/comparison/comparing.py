@@ -78,7 +78,7 @@ def compare(
     if verbose == "auto":
         verbose = int(keras.config.is_interactive_logging_enabled())
     with seeds.untouched():
-        models = [_plain("before", before), _plain("after", after)]
+        models = [_plain(before), _plain(after)]
         batches, cut_off = _batches(models, data, batch_size)
         measurements = _measurements(models, batches, repeats)
         progress, rows = Progress(len(batches) + 3, verbose), []
@@ -90,9 +90,8 @@ def compare(
     )
 
 
-def _plain(argument, model):
+def _plain(model):
     """Returns a copy of a model, without masks and not compiled."""
-    checks.instance(argument, model, keras.Model, "a keras.Model")
     with keras_internals.not_compiled(model):
         return wrapping.strip(model)
 
