@@ -123,7 +123,7 @@ class _Places:
 
 
 def _numbers(match):
-    """Returns the numbers of a stage and of a block, as a pattern finds them."""
+    """Returns the numbers of a stage and a block, as a pattern finds them."""
     try:
         stage, block = map(int, match.groups())
     except (TypeError, ValueError) as error:
