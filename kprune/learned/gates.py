@@ -136,6 +136,7 @@ def _batches(data, batch_size, seed):
         steps = int(data.cardinality())
         if steps < 0:
             steps = sum(1 for _ in data)
+        checks.require(steps > 0, "data", steps, "batches, at least one")
         return data.repeat(), steps
     arrays = fit_arguments.are_arrays(data)
     expected = "arrays (x, y) or (x, y, sample_weight), or a tf.data.Dataset"

@@ -93,6 +93,16 @@ def training_data(name, value):
     return value
 
 
+def from_step(train, step):
+    """Returns the data set that a function gives for a step."""
+    found = train(step)
+    kinds = tf.data.Dataset | tf.distribute.DistributedDataset
+    expected = "a function from a step to a tf.data.Dataset"
+    kind = f"one to a {type(found).__name__}"
+    checks.require(isinstance(found, kinds), "train", kind, expected)
+    return found
+
+
 def activation(name, value):
     """Returns the activation of a layer, by name or a function."""
     try:

@@ -103,7 +103,7 @@ def prune_train(
         end = min(start + every, epochs)
         done = start * (steps_per_epoch or 0)
         trained = model.fit(
-            train(done) if callable(train) else train,
+            fit_arguments.from_step(train, done) if callable(train) else train,
             epochs=end,
             initial_epoch=start,
             steps_per_epoch=steps_per_epoch,
