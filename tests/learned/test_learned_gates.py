@@ -143,7 +143,7 @@ def test_neurons_that_are_gone_are_no_candidates():
 def test_what_does_not_fit_is_told_before_training():
     model, (x, y), _ = planted()
     endless = tf.data.Dataset.from_tensors((x, y)).repeat()
-    with pytest.raises(ValueError, match="does not end"):
+    with pytest.raises(ValueError, match="has no end"):
         learned.learned_gates(model, endless, CE)
     with pytest.warns(UserWarning, match="lose all their entries"):
         learned.neuron_supermask(model, (x, y), CE, sparsity=0.99, epochs=1)
