@@ -1,6 +1,6 @@
 """Injects faults, and tells of those that are not answered as they should be.
 
-  python tools/studies/run.py faults --workdir=runs/faults --parts=files
+  python tools/studies/run.py faults --workdir=runs/faults --parts=runs
 
 Each part is a module beside this one, whose quick form is in the suite. What
 is printed is the table of `docs/reliability.md`; the exit status is 1 if a
@@ -11,7 +11,7 @@ import importlib
 import pathlib
 import sys
 
-from kprune.runtime import lookup, tables
+from kprune.runtime import files, lookup, tables
 
 # By the name of a module that has `measure(workdir, seeds, cases)`.
 PARTS = {
@@ -19,6 +19,8 @@ PARTS = {
     "arguments": "every public call with an argument that does not fit",
     "files_from_strangers": "hostile and damaged files",
     "workers": "workers that are missing, late or wrong",
+    "damaged_runs": "runs whose files are damaged, lost or something else",
+    "runs": "runs that are killed at each file operation",
 }
 
 
@@ -38,7 +40,7 @@ def main(flags):
     for name in flags.parts:
         module = importlib.import_module(f"faults.{name}")
         directory = pathlib.Path(flags.workdir, name)
-        directory.mkdir(parents=True, exist_ok=True)
+        files.make_directory(directory)
         seeds = list(map(int, flags.seeds))
         for outcome in module.measure(directory, seeds, flags.cases):
             rows.append([outcome.what, outcome.cases, outcome.found])
