@@ -191,9 +191,11 @@ class Pruner:
 def masks_for(pruner, objective, sparsities, min_kept=None, verbose=0):
     """Returns a list of a method's masks, one for each sparsity.
 
-    A `Pruner` of one round scores the weights once for all of them.
+    A `Pruner` of one round scores the weights once for all of them; a class
+    of one's own may prune in another way.
     """
-    if not isinstance(pruner, Pruner) or pruner.rounds > 1:
+    one_round = type(pruner) is Pruner and pruner.rounds == 1
+    if len(sparsities) == 1 or not one_round:
         return [
             pruner.masks(objective, sparsity, min_kept, verbose)
             for sparsity in sparsities

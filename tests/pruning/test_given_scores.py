@@ -1,5 +1,7 @@
 """Scores that are there already, and several sparsities at once."""
 
+import dataclasses
+
 import networks
 import numpy as np
 import pytest
@@ -59,7 +61,18 @@ def test_scores_that_do_not_fit_are_refused(model, change, words):
         kprune.prune(model, change(kprune.score(model)), 0.5)
 
 
-@pytest.mark.parametrize("method", ["snip", "force", "hybrid_tickets"])
+@dataclasses.dataclass(frozen=True)
+class Opposite(kprune.Pruner):
+    """A pruner that prunes in a way of its own."""
+
+    def masks(self, *arguments, **options):
+        masks = super().masks(*arguments, **options)
+        return {name: ~mask for name, mask in masks.items()}
+
+
+@pytest.mark.parametrize(
+    "method", ["snip", "force", "hybrid_tickets", Opposite("magnitude")]
+)
 def test_several_sparsities_give_as_many_models(model, method):
     shares = [0.2, 0.5, 0.8]
     options = {"data": DATA, "loss": networks.CE, "verbose": 0}
