@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import os
+import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # The models are small, and the tests run in one process per core.
@@ -44,6 +45,15 @@ TensorFlowTrainer._maybe_symbolic_build = build_first
 def as_keras_builds(monkeypatch):
     """A step is traced as users have it, variables made on the way."""
     monkeypatch.setattr(TensorFlowTrainer, "_maybe_symbolic_build", _build)
+
+
+@pytest.fixture
+def heard_interrupts():
+    """SIGINT interrupts, as at a terminal: a shell starts what it runs in the
+    background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def pytest_collection_modifyitems(items):

@@ -78,7 +78,7 @@ def register_layer(layer_class, **weights):
 
 def _is_axes(value):
     return _is_tuple(value) and all(
-        isinstance(axis, numbers.Integral) and axis >= 0 for axis in value
+        isinstance(axis, numbers.Integral) for axis in value
     )
 
 

@@ -234,7 +234,9 @@ def test_it_holds_its_directory_to_the_end(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_and_ends(tmp_path, monkeypatch, number):
+def test_a_signal_saves_and_ends(
+    tmp_path, monkeypatch, number, heard_interrupts
+):
     class Sender(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             if batch == 0:

@@ -205,7 +205,7 @@ def test_a_constant_rate_stays():
         ({"method": "magnitud"}, "Did you mean 'magnitude'"),
         ({"rounds": 3}, "one round.* Received: rounds"),
         ({"method": "3sp", "rescale": True}, "said by `rewind_weights`"),
-        ({"augment": abs}, "`augment`. Expected None"),
+        ({"augment": lambda x, seed: x}, "`augment`. Expected None"),
         ({"granularity": "2:4"}, "whose sparsity is fixed"),
         ({"exclude": ("linear",)}, "Nothing is left to prune"),
         ({"steps_per_epoch": None}, "length of an epoch is not known"),

@@ -9,7 +9,7 @@ import pytest
 from kprune.training.termination import Termination
 
 
-def test_a_second_interrupt_does_not_wait():
+def test_a_second_interrupt_does_not_wait(heard_interrupts):
     wish = Termination()
     wish.listen()
     try:

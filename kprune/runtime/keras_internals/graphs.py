@@ -55,9 +55,9 @@ def _held_layers(layer):
     while todo:
         value = todo.pop(0)
         if isinstance(value, dict):
-            todo += value.values()
+            todo.extend(value.values())
         elif isinstance(value, (list, tuple)):
-            todo += value
+            todo.extend(value)
         elif isinstance(value, keras.layers.Layer):
             found.append(value)
     return found
