@@ -10,7 +10,7 @@ import os
 import keras
 import numpy as np
 
-from kprune.learned import task_inference
+from kprune.learned import task_inference, task_states
 from kprune.learned.edge_popup import edge_popup
 from kprune.learned.selected import choices, wrappers
 from kprune.masking import cloning, weights, wrapping
@@ -227,7 +227,7 @@ class SupermaskStack:
         stack = cls.__new__(cls)
         stack._begin(saved_models.load(model, compile=False), {})
         with array_files.reading(tasks) as arrays:
-            stack._states = _states(arrays, stack._variables())
+            stack._states = task_states.read(arrays, stack._variables())
         return stack
 
     def _variables(self):
@@ -270,32 +270,6 @@ class SupermaskStack:
         return task_inference.Superposition(
             plain, [(found[name], each) for name, each in values.items()]
         )
-
-
-def _states(arrays, variables):
-    """Returns the state of each task by name, from the arrays of a file."""
-    names = json.loads(str(arrays["names"]))
-    places = [(i, key) for i in range(len(names)) for key in variables]
-    expected = {"names", *(f"{i}/{key}" for i, key in places)}
-    words = isinstance(names, list) and set(map(type, names)) <= {str}
-    if not words or len(set(names)) < len(names) or set(arrays) != expected:
-        raise array_files.invalid(
-            f"names of tasks, and {', '.join(variables)} of each",
-            f"{names!r:.100} and {', '.join(arrays):.200}",
-        )
-    for i, key in places:
-        array, variable = arrays[f"{i}/{key}"], variables[key]
-        fit = array.dtype.kind == "f" and array.shape == tuple(variable.shape)
-        if not fit or not np.isfinite(array).all():
-            raise array_files.invalid(
-                f"finite numbers of the shape {tuple(variable.shape)} for "
-                f"{i}/{key}",
-                f"{array.dtype} of the shape {array.shape}",
-            )
-    return {
-        name: {key: arrays[f"{i}/{key}"] for key in variables}
-        for i, name in enumerate(names)
-    }
 
 
 def _inputs(net, x):

@@ -191,7 +191,7 @@ def score(
         loss,
         config.get(scoring, pruner.scoring),
         seed=seed,
-        exclude=scope.excluded(view, pruner.exclude),
+        exclude=pruner.exclude,
     )
     return scores_by(criterion, objective)
 

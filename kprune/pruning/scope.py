@@ -5,30 +5,15 @@ import math
 from kprune.masking import weights
 from kprune.runtime import checks
 from kprune.runtime.words import shown
-
-
-def excluded(view, exclude):
-    """Returns the names of the weights that patterns exclude.
-
-    Args:
-        view: A `weights.View` of a Keras model, or the model.
-        exclude: Names of weights or layers, or regular expressions.
-
-    Raises:
-        ValueError: If nothing is named like one of `exclude`.
-    """
-    found = weights.prunable(view)
-    names = []
-    for pattern in checks.patterns("exclude", exclude):
-        names += weights.matched(pattern, found, "weight in `exclude`")
-    return names
+from kprune.scoring.network import excluded
 
 
 def left_out(view, grain, exclude):
     """Returns why prunable weights are left out.
 
     Args:
-        view, exclude: As for `excluded`.
+        view: A `weights.View` of a Keras model, or the model.
+        exclude: Names of weights or layers, or regular expressions.
         grain: A granularity, an object.
 
     Returns:

@@ -5,8 +5,25 @@ import numpy as np
 import tensorflow as tf
 
 from kprune.masking import precision, weights
-from kprune.runtime import keras_internals
+from kprune.runtime import checks, keras_internals
 from kprune.scoring.derivatives import Derivatives, at_least_float32
+
+
+def excluded(view, exclude):
+    """Returns the names of the weights that patterns exclude.
+
+    Args:
+        view: A `weights.View` of a Keras model, or the model.
+        exclude: Names of weights or layers, or regular expressions.
+
+    Raises:
+        ValueError: If nothing is named like one of `exclude`.
+    """
+    found = weights.prunable(view)
+    names = []
+    for pattern in checks.patterns("exclude", exclude):
+        names += weights.matched(pattern, found, "weight in `exclude`")
+    return names
 
 
 class Network:
@@ -54,6 +71,15 @@ class Network:
             else keras.ops.convert_to_numpy(w.mask)
             for name, w in found.items()
         }
+
+    @property
+    def normalizes(self):
+        """Whether there is batch normalization that trains."""
+        return any(
+            isinstance(layer, keras.layers.BatchNormalization)
+            and layer.trainable
+            for layer in keras_internals.all_layers(self._model)
+        )
 
     def derivatives(self, loss, scoring):
         """Returns the `Derivatives` of a loss of the network."""

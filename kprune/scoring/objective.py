@@ -5,30 +5,19 @@ Every criterion that looks at data is a few lines over two functions of it,
 """
 
 import copy
-import functools
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from kprune.masking import weights
-from kprune.runtime import checks, keras_internals, seeds
+from kprune.runtime import checks, seeds
 from kprune.runtime.doors import checked
 from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
-from kprune.scoring import config, synaptic_flow
+from kprune.scoring import config, points, synaptic_flow
 from kprune.scoring import data as scoring_data
 from kprune.scoring.batches import size
-from kprune.scoring.network import Network, check_finite
-
-_FLOATS = checks.dict_of(
-    functools.partial(checks.array, kinds="f", expected="an array of floats"),
-    "arrays",
-)
-_POINT = {
-    "weights": _FLOATS,
-    "temperature": checks.optional(checks.within("(0, inf)")),
-}
+from kprune.scoring.network import Network, check_finite, excluded
 
 
 @renamed(probe=config.WAYS["probe"])
@@ -51,11 +40,9 @@ class Objective:
             of batches. `None` makes a synthetic batch, with a warning.
         loss: As `compile` takes it. Defaults to the compiled loss, else to
             the cross-entropy that fits the outputs, with a warning.
-        scoring: A `kprune.ScoringConfig`, or a dict of its fields: which
-            batches, and how they are looked at.
+        scoring: A `kprune.ScoringConfig`, or a dict of its fields.
         seed: Integer >= 0, for synthetic data and random scores.
-        exclude: Names of prunable weights or layers, or regular expressions,
-            to leave out.
+        exclude: Names of weights or layers, or patterns, to leave out.
 
     Attributes:
         weights: Dict from name to the values of each prunable weight, float32
@@ -80,11 +67,8 @@ class Objective:
         self._loss_argument = loss
         self._places = None
         self._shared = {}
-        found, left_out = weights.prunable(view), set()
-        for pattern in checks.patterns("exclude", exclude):
-            what = "weight in `exclude`"
-            left_out.update(weights.matched(pattern, found, what))
-        self._network = Network(view, left_out, self.scoring.precision)
+        names = excluded(view, exclude)
+        self._network = Network(view, names, self.scoring.precision)
         self.layouts = self._network.layouts
         self.weights = self._network.weights
         self.others = self._network.others
@@ -110,7 +94,7 @@ class Objective:
         view.progress = progress
         return view
 
-    @checked(**_POINT)
+    @checked(**points.POINT)
     def value(self, weights, temperature=None):
         """Returns the mean loss over the scoring batches, a scalar.
 
@@ -119,7 +103,7 @@ class Objective:
         (value,) = self._mean("value", weights, temperature)
         return value
 
-    @checked(**_POINT)
+    @checked(**points.POINT)
     def gradient(self, weights, temperature=None):
         """Returns the mean gradient of the loss over the scoring batches.
 
@@ -135,7 +119,9 @@ class Objective:
         """
         return self._named("gradient", weights, temperature)
 
-    @checked(**_POINT, function=checks.of_function(1, "a dict of gradients"))
+    @checked(
+        **points.POINT, function=checks.of_function(1, "a dict of gradients")
+    )
     def saliency(self, weights, function, temperature=None):
         """Returns a function of the gradient, as the scoring config reduces it.
 
@@ -158,7 +144,7 @@ class Objective:
             scores = part
         return scores
 
-    @checked(**_POINT, vector=checks.optional(_FLOATS))
+    @checked(**points.POINT, vector=checks.optional(points.FLOATS))
     def hvp(self, weights, vector=None, temperature=None):
         """Returns the mean Hessian-vector product over the same batches.
 
@@ -186,7 +172,7 @@ class Objective:
         product = self._named("hvp", weights, temperature, unit)
         return {name: norm * p for name, p in product.items()}
 
-    @checked(**_POINT)
+    @checked(**points.POINT)
     def squared_gradient(self, weights, temperature=None):
         """Returns the mean over the *examples* of the squared gradient.
 
@@ -203,18 +189,14 @@ class Objective:
         Raises:
             ValueError: If the model normalizes with statistics of the batch.
         """
-        if self.scoring.batch_norm == "train" and any(
-            isinstance(layer, keras.layers.BatchNormalization)
-            and layer.trainable
-            for layer in keras_internals.all_layers(self.model)
-        ):
+        if self.scoring.batch_norm == "train" and self._network.normalizes:
             raise ValueError(
                 "Gradients of single examples need batch normalization by "
                 'its moving statistics. Say scoring={"batch_norm": "eval"}.'
             )
         return self._named("squares", weights, temperature)
 
-    @checked(**_POINT)
+    @checked(**points.POINT)
     def hessian(self, weights, temperature=None):
         """Returns the whole Hessian, a matrix over all prunable entries in
         the order of `weights`. For small networks: n Hessian-vector products
@@ -227,7 +209,7 @@ class Objective:
         parts = self._mean("hessian", weights, temperature)
         return np.concatenate([np.asarray(p) for p in parts], axis=1)
 
-    @checked(**_POINT)
+    @checked(**points.POINT)
     def flow_scores(self, weights, masks):
         """Returns SynFlow's scores (`synaptic_flow.Flow.scores`)."""
         for of in (weights, masks):
@@ -283,20 +265,9 @@ class Objective:
         check_finite(result, "gradients")
         return result
 
-    def _names_of(self, weights):
+    def _names_of(self, given):
         """Returns the names of the weights given, in the order of the model."""
-        names = list(self.weights)
-        if len(weights) > len(names):
-            names += list(self.others)
-        missing = set(names) ^ set(weights)
-        if missing:
-            raise ValueError(
-                "Expected `weights` to have exactly the prunable weights, or "
-                f"all of `others` too. Missing or unknown: {sorted(missing)}"
-            )
-        for name in names:
-            _check_shape(name, weights[name], {**self.weights, **self.others})
-        return names
+        return points.names(given, self.weights, self.others)
 
     @property
     def _numbers(self):
@@ -347,11 +318,3 @@ class Objective:
         if name not in self._shared:
             self._shared[name] = make()
         return self._shared[name]
-
-
-def _check_shape(name, value, weights):
-    expected, received = tuple(weights[name].shape), tuple(np.shape(value))
-    if expected != received:
-        raise ValueError(
-            f"Expected {name!r} of shape {expected}. Received: {received}"
-        )

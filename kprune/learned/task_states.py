@@ -1,0 +1,33 @@
+"""The states of tasks, read from the arrays of a file."""
+
+import json
+
+import numpy as np
+
+from kprune.runtime import array_files
+
+
+def read(arrays, variables):
+    """Returns the state of each task by name, from the arrays of a file."""
+    names = json.loads(str(arrays["names"]))
+    places = [(i, key) for i in range(len(names)) for key in variables]
+    expected = {"names", *(f"{i}/{key}" for i, key in places)}
+    words = isinstance(names, list) and set(map(type, names)) <= {str}
+    if not words or len(set(names)) < len(names) or set(arrays) != expected:
+        raise array_files.invalid(
+            f"names of tasks, and {', '.join(variables)} of each",
+            f"{names!r:.100} and {', '.join(arrays):.200}",
+        )
+    for i, key in places:
+        array, variable = arrays[f"{i}/{key}"], variables[key]
+        fit = array.dtype.kind == "f" and array.shape == tuple(variable.shape)
+        if not fit or not np.isfinite(array).all():
+            raise array_files.invalid(
+                f"finite numbers of the shape {tuple(variable.shape)} for "
+                f"{i}/{key}",
+                f"{array.dtype} of the shape {array.shape}",
+            )
+    return {
+        name: {key: arrays[f"{i}/{key}"] for key in variables}
+        for i, name in enumerate(names)
+    }

@@ -1,0 +1,46 @@
+"""The points at which the loss is looked at: dicts of weights by name."""
+
+import functools
+
+import numpy as np
+
+from kprune.runtime import checks
+
+FLOATS = checks.dict_of(
+    functools.partial(checks.array, kinds="f", expected="an array of floats"),
+    "arrays",
+)
+POINT = {
+    "weights": FLOATS,
+    "temperature": checks.optional(checks.within("(0, inf)")),
+}
+
+
+def names(given, weights, others):
+    """Returns the names of the weights given, in the order of the model.
+
+    Args:
+        given: Dict of values by name: all of `weights`, or of `others` too.
+        weights, others: Dicts of values by name.
+
+    Raises:
+        ValueError: If a name is missing or unknown, or a shape is another.
+    """
+    found = list(weights)
+    if len(given) > len(found):
+        found += list(others)
+    missing = set(found) ^ set(given)
+    if missing:
+        raise ValueError(
+            "Expected `weights` to have exactly the prunable weights, or "
+            f"all of `others` too. Missing or unknown: {sorted(missing)}"
+        )
+    known = {**weights, **others}
+    for name in found:
+        expected, received = np.shape(known[name]), np.shape(given[name])
+        if tuple(expected) != tuple(received):
+            raise ValueError(
+                f"Expected {name!r} of shape {tuple(expected)}. Received: "
+                f"{tuple(received)}"
+            )
+    return found
