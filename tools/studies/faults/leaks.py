@@ -35,7 +35,11 @@ def measure(workdir, seeds, cases):
     rows = [
         ("prune, one model", again, copy_by_keras(network()), 200),
         ("prune, a fresh model each", prune_fresh, network, 200),
-        ("prune in two threads", in_threads(prune_fresh), in_threads(network)),
+        (
+            "prune in two threads",
+            in_threads(prune_fresh),
+            in_threads(gradient_by_keras),
+        ),
         ("fit with GradualPruning", fit(wrapped, gradual), None, 50),
         ("fit with RigL", fit(wrapped, rigl), None, 50),
         ("report, shrink, strip", looks, copy_by_keras(network()), 50),
@@ -116,6 +120,21 @@ def compare(model):
 
 def copy_by_keras(model):
     return lambda: keras.models.clone_model(model)
+
+
+def gradient_by_keras():
+    """Traces a gradient, as a score does: in a thread of its own TensorFlow
+    leaves some objects behind."""
+    model = network()
+
+    @tf.function
+    def gradient(x, y):
+        with tf.GradientTape() as tape:
+            loss = model.loss(y, model(x, training=True))
+        return tape.gradient(loss, model.trainable_variables)
+
+    for x, y in _data():
+        gradient(x, y)
 
 
 def steps_by_keras():
