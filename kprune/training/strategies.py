@@ -85,13 +85,9 @@ def is_chief(name):
     if name != "multi_worker":
         return True
     try:
-        config = json.loads(os.environ.get("TF_CONFIG"))
-        kind, index = config["task"]["type"], config["task"]["index"]
-        without_chief = "chief" not in config["cluster"]
-    except (ValueError, KeyError, TypeError):
+        return cluster.read(os.environ.get("TF_CONFIG")).leads
+    except ValueError:
         return True  # `strategy` says what is wrong.
-    first = kind == "worker" and index == 0 and without_chief
-    return kind == "chief" or first
 
 
 def _mirrored(*_):
