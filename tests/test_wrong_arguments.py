@@ -204,6 +204,14 @@ OF_VALUES = {
         lambda: kprune.models.fc((4,), input_shape=iter(int, 1)),
         "`input_shape`",
     ),
+    "a model's name": (
+        lambda: kprune.models.wrn(10, 1, name="a/b"),
+        "`name`. Expected a string without a slash",
+    ),
+    "figures of several lengths": (
+        lambda: kprune.sanity.verdict([1.0], [[], [1.0]]),
+        "`checked`. Expected one or more finite numbers",
+    ),
     "directory of checkpoints": (
         lambda: callbacks.Checkpoint(None),
         "`directory`",

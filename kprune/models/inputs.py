@@ -35,12 +35,18 @@ def _initializer(name, value):
     return value
 
 
+def _name(name, value):
+    """Returns the name of a model as Keras takes it."""
+    fits = isinstance(value, str) and "/" not in value
+    return checks.require(fits, name, value, "a string without a slash")
+
+
 # Of the functions that build models.
 KINDS = {
     "activation": fit_arguments.activation,
     "conv_bias": checks.boolean,
     "initializer": _initializer,
-    "name": checks.optional(checks.string),
+    "name": checks.optional(_name),
     "seed": checks.optional(checks.integer),
     "stable": checks.boolean,
 }

@@ -113,13 +113,9 @@ def verdict(plain, checked, method="The method", check=None):
 
 
 def _figures(values, name):
-    listed = isinstance(values, list | tuple | np.ndarray)
-    finite = (
-        listed
-        and np.size(values)
-        and np.ndim(values)
-        and all(map(checks.is_number, values))
-    )
+    listed = isinstance(values, list | tuple)
+    listed = listed or (isinstance(values, np.ndarray) and values.ndim == 1)
+    finite = listed and len(values) and all(map(checks.is_number, values))
     checks.require(finite, name, values, "one or more finite numbers")
     return tuple(map(float, values))
 
