@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from kprune.masking import layer_copies, made_up, weights
-from kprune.runtime import keras_internals, seeds, user_warnings
+from kprune.runtime import identity, keras_internals, seeds, user_warnings
 
 _no_scope = contextlib.nullcontext()
 
@@ -75,14 +75,14 @@ def replace_layers(model, replace, whole=False):
 
 
 class _Rebuilding:
-    """Graphs made anew over their layers, `done` by the id of the former."""
+    """Graphs made anew over their layers, `done` by the former."""
 
     def __init__(self, model, replace, whole):
         self.replace, self.whole = replace, whole
         self.listed = keras_internals.lists_layers(model)
-        self.done = {}
+        self.done = identity.ByIdentity()
         self.anew = _sharing_graphs(model, self.is_nested)
-        for graph in self.anew.values():
+        for graph in self.anew:
             keras_internals.forget_calls(graph)
 
     def is_nested(self, layer):
@@ -115,31 +115,31 @@ class _Rebuilding:
             keras_internals.set_trainable_alone(graph, model.trainable)
             return graph
         for held in keras_internals.held_graphs(model):
-            if id(held) in self.anew and id(held) not in self.done:
-                self.done[id(held)] = self.keep(held)
+            if held in self.anew and held not in self.done:
+                self.done[held] = self.keep(held)
         keras_internals.adopt_graph(model, graph, self.done)
         return model
 
 
 def _sharing_graphs(model, is_nested):
     """Returns a graph, those that it calls, and those that it holds and shares
-    layers with, by id."""
-    found, held, layers = {}, [], set()
+    layers with, as the keys of a `ByIdentity`."""
+    found, held, layers = identity.ByIdentity(), [], set()
     todo = [model]
     while todo:
         graph = todo.pop()
-        if id(graph) in found:
+        if graph in found:
             continue
-        found[id(graph)] = graph
+        found[graph] = True
         own = [x for x in graph.layers if not _is_input(x)]
         layers.update(map(id, own))
         held += keras_internals.held_graphs(graph)
         todo += filter(is_nested, own)
     for graph in held:
-        if id(graph) not in found and layers.intersection(
+        if graph not in found and layers.intersection(
             id(x) for x in graph.layers if not _is_input(x)
         ):
-            found[id(graph)] = graph
+            found[graph] = True
     return found
 
 
@@ -200,7 +200,7 @@ def _copying(model, same_policy=True):
 
 
 def _copy_graph(model, change_config, dress):
-    copies, done = _Copies(change_config), {}
+    copies, done = _Copies(change_config), identity.ByIdentity()
 
     def clone(layer, scope):
         if keras_internals.lists_layers(layer):
@@ -249,15 +249,15 @@ class _Copies:
 
 def _clone_graph(model, clone, done):
     """Returns the graph anew: its class stays if its config lists its layers,
-    and what `done` holds by the id of the old layer is taken from there.
+    and what `done` holds by the old layer is taken from there.
     Tensors of a Functional graph are put there too."""
     chain = isinstance(model, keras.Sequential)
 
     def one(layer):
-        if id(layer) not in done:
+        if layer not in done:
             scope = keras.name_scope(model.name) if chain else _no_scope
-            done[id(layer)] = clone(layer, scope)
-        return done[id(layer)]
+            done[layer] = clone(layer, scope)
+        return done[layer]
 
     if chain:
         listed = keras_internals.lists_layers(model)

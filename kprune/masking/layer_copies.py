@@ -7,7 +7,7 @@ import inspect
 import keras
 
 from kprune.masking import weights
-from kprune.runtime import files, keras_internals, user_warnings
+from kprune.runtime import files, identity, keras_internals, user_warnings
 
 _PLAIN = (
     keras.layers.Dense,
@@ -52,13 +52,13 @@ def cannot_copy(layer, error):
 
 def begin_as(old, new):
     """Lets the variables that a copy is yet to make begin with their values,
-    and returns the set that will hold the ids of those that do.
+    and returns the `ByIdentity` whose keys will be those that do.
 
     To draw values first that are then replaced would take longer than all
     else of a copy. Variables of other shapes, as in a smaller layer, begin
     with zeros, and what has layers below makes its variables as it may.
     """
-    begun = set()
+    begun = identity.ByIdentity()
     if not isinstance(old, keras.layers.Layer) or weights.children(old):
         return begun
     names = collections.Counter(v.name for v in old.variables)
@@ -74,7 +74,7 @@ def begin_as(old, new):
         value = keras.ops.convert_to_tensor(source)
         kwargs["initializer"] = lambda _, dtype: keras.ops.cast(value, dtype)
         variable = make(**kwargs)
-        begun.add(id(variable))
+        begun[variable] = True
         return variable
 
     vars(new)["add_weight"] = add_weight
@@ -184,7 +184,7 @@ def copy_values(old, new, begun=()):
     build_alike(old, new)
     _carry_own_state(old, new)
     for source, target in _paired_variables(old, new):
-        if id(target) not in begun:
+        if target not in begun:
             target.assign(source)
         if target.trainable != source.trainable:
             target.trainable = source.trainable

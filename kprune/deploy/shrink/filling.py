@@ -33,7 +33,7 @@ def fill(builder, view):
 
 def _pairs(builder, places):
     found = []
-    for old, new in builder.new.values():
+    for old, new in builder.new.items():
         vars(new).pop("add_weight", None)
         if old in builder.calls and isinstance(old, keras.layers.Layer):
             by_name = _named(new)

@@ -13,7 +13,7 @@ from kprune.deploy.shrink import (
     sizes,
 )
 from kprune.masking import layer_copies, weights
-from kprune.runtime import keras_internals, seeds
+from kprune.runtime import identity, keras_internals, seeds
 
 
 def rebuild(view, decision):
@@ -62,8 +62,8 @@ class _Builder:
     def __init__(self, decision):
         self.decision = decision
         self.cuts = sizes.cuts(decision)
-        self.new = {}  # Old and new layer, by the id of the old.
-        self.parts = {}  # What a new layer reads of its input, by its id.
+        self.new = identity.ByIdentity()  # New layers, by the old.
+        self.parts = identity.ByIdentity()  # What new layers read of inputs.
         self.calls = {}  # First call and flow of each layer that is followed.
         self.inlined, self.names = inlining.find(decision.analysis.graph.model)
         self.rest = []  # Pairs of variables of composite layers' own.
@@ -101,7 +101,7 @@ class _Builder:
                     clone_function=self.layer,
                     call_function=self._call,
                 )
-        self.new[id(model)] = model, new
+        self.new[model] = new
         return new
 
     def _inputs(self, model, names):
@@ -124,12 +124,12 @@ class _Builder:
         old = weights.unwrapped(old)
         if id(old) in self.inlined:
             return inlining.Inlined(old)
-        if id(old) not in self.new:
+        if old not in self.new:
             new = self._made(old)
             new.name = self.names.get(id(old), new.name)
-            self.new[id(old)] = old, new
-            self.parts[id(new)] = self.decision.parts.get(old)
-        return self.new[id(old)][1]
+            self.new[old] = new
+            self.parts[new] = self.decision.parts.get(old)
+        return self.new[old]
 
     def _made(self, old):
         if id(old) in self.decision.analysis.graph.entries:
@@ -187,7 +187,7 @@ class _Builder:
         )
         for one, other in pairs:
             if one in self.calls:
-                self.new[id(one)] = one, other
+                self.new[one] = other
             elif id(one) not in entries:
                 own = map(weights.own_variables, (one, other))
                 self.rest += [(a, b, []) for a, b in zip(*own, strict=True)]
@@ -219,7 +219,7 @@ class _Builder:
         """Calls a new layer, on a part of its input if it reads no more."""
         if isinstance(layer, inlining.Inlined):
             return self._run(layer.graph, *args, **kwargs)
-        part = self.parts.get(id(layer))
+        part = self.parts.get(layer)
         if part is not None:
             (x,) = args
             args = (keras.ops.take(x, part.tolist(), axis=-1),)
@@ -236,7 +236,7 @@ def _carry_trainable(builder, old, new):
     new.trainable = old.trainable
     places = {child.name: child for _, child in weights.children(new)}
     for child in _children(builder, old):
-        _, place = builder.new.get(id(child), (None, places.get(child.name)))
+        place = builder.new.get(child, places.get(child.name))
         if place is not None:
             _carry_trainable(builder, child, place)
 

@@ -98,24 +98,24 @@ def not_compiled(model):
 def clone_graph(model, clone, replaced):
     """Returns a Functional model anew, with inputs of the same kind: optional
     and sparse ones too, which `clone_model` makes plain. The new symbolic
-    tensors are put into `replaced`, by the id of the old: inputs that are there
-    already, for a graph around this one has the same, are taken.
+    tensors are put into `replaced`, a `ByIdentity`, by the old ones: inputs
+    that are there already, for a graph around this one has the same, are taken.
     """
     walk = nodes(model)
 
     def again(x):
-        if id(x) in replaced:
-            return replaced[id(x)]
+        if x in replaced:
+            return replaced[x]
         layer = x._keras_history.operation
         new = type(layer).from_config(layer.get_config()).output
-        replaced[id(x)] = new
+        replaced[x] = new
         return new
 
     def call(operation, *args, **kwargs):
         outputs = operation(*args, **kwargs)
         _, _, old = next(walk)
-        pairs = zip(old, keras.tree.flatten(outputs), strict=False)
-        replaced.update((id(x), new) for x, new in pairs)
+        new = keras.tree.flatten(outputs)
+        replaced.update(zip(old, new, strict=False))
         return outputs
 
     with not_compiled(model):
@@ -146,10 +146,10 @@ def adopt_graph(model, graph, replaced):
     Args:
         model: A graph of a class with a constructor of its own, not compiled.
         graph: The same graph with layers replaced, a plain model.
-        replaced: Dict from the id of each layer and symbolic tensor of `model`
+        replaced: `ByIdentity` from each layer and symbolic tensor of `model`
             to that of `graph` in its place. Attributes of `model` follow.
     """
-    swap_children(model, lambda x: replaced.get(id(x), x))
+    swap_children(model, lambda x: replaced.get(x, x))
     track_anew(model, replaced)
     if isinstance(model, keras.Sequential):
         model.add(model.pop(rebuild=False))  # Connects the layers again.

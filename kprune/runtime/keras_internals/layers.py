@@ -7,6 +7,8 @@ import types
 
 import keras
 
+from kprune.runtime import identity
+
 _BOOKKEEPING = {
     "_layers",
     "_functional",
@@ -64,13 +66,13 @@ def swap_children(parent, replace):
     the old value off Keras' list of sub-layers. So both the attribute and
     that list are rewritten in place, which keeps the order of the variables.
     """
-    swapped = {}
+    swapped = identity.ByIdentity()
 
     def new(value):
         if isinstance(value, _HELD):
-            if id(value) not in swapped:
-                swapped[id(value)] = replace(value)
-            return swapped[id(value)]
+            if value not in swapped:
+                swapped[value] = replace(value)
+            return swapped[value]
         if isinstance(value, tuple):
             value = getattr(value, "__wrapped__", value)  # TF hides tuples.
             items = [new(item) for item in value]
@@ -97,7 +99,7 @@ def swap_children(parent, replace):
 
 def track_anew(parent, swapped):
     """Puts layers in the places of others on Keras' list of sub-layers."""
-    parent._layers[:] = [swapped.get(id(x), x) for x in parent._layers]
+    parent._layers[:] = [swapped.get(x, x) for x in parent._layers]
     stored = getattr(parent._tracker, "stored_ids", {}).get("layers")
     if stored is not None:
         stored.update(id(layer) for layer in parent._layers)
