@@ -92,8 +92,7 @@ class _Steps:
     def __init__(self, objectives, masks, rate, momentum, detached):
         *self.objectives, self.last = objectives
         self._pruned = {n: m for n, m in masks.items() if not m.all()}
-        self._rate = rate
-        self._momentum = momentum
+        self._rate, self._momentum = float(rate), float(momentum)
         self._detached = detached
 
     def take(self, number, w, velocity):
