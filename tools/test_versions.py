@@ -71,7 +71,7 @@ def prepared(row, directory):
 def versions(python):
     """Returns what is installed in an environment, in words."""
     code = (
-        "import importlib.metadata as m, platform; print('Python', "
+        "import importlib.metadata as m, platform; print('Python ' + "
         "platform.python_version(), *[f'{n} {m.version(n)}' for n in "
         "('tensorflow', 'keras', 'numpy')], sep=', ')"
     )

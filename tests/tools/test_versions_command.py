@@ -21,6 +21,7 @@ def test_a_python_that_is_not_there_is_told(monkeypatch):
 
 
 def test_a_row_whose_tests_fail_is_told(monkeypatch):
+    monkeypatch.setattr(test_versions, "interpreter", lambda version: "python")
     monkeypatch.setattr(test_versions, "prepared", lambda row, place: row.name)
     monkeypatch.setattr(test_versions, "versions", lambda python: "Python 3")
     ends = {"oldest": (False, "1 failed"), "newest-3.11": (True, "2 passed")}
