@@ -94,13 +94,8 @@ class _Builder:
             new = keras.Model(given, x, name=model.name)
         else:
             given = self._inputs(model, [x.name for x in model.inputs])
-            with keras_internals.not_compiled(model):
-                new = keras.models.clone_model(
-                    model,
-                    keras.tree.pack_sequence_as(model.input, given),
-                    clone_function=self.layer,
-                    call_function=self._call,
-                )
+            given = keras.tree.pack_sequence_as(model.input, given)
+            new = keras_internals.rerun(model, given, self.layer, self._call)
         self.new[model] = new
         return new
 

@@ -27,6 +27,7 @@ from kprune.runtime.keras_internals.graphs import (
     nodes,
     not_compiled,
     output_layers,
+    rerun,
     unlisted_layers,
 )
 from kprune.runtime.keras_internals.inputs import (
@@ -127,6 +128,7 @@ __all__ = [
     "output_layers",
     "random_inputs",
     "reads_logits",
+    "rerun",
     "serving_signature",
     "set_loss_scaling",
     "set_seed_source",

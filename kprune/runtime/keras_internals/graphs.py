@@ -118,13 +118,20 @@ def clone_graph(model, clone, replaced):
         replaced.update(zip(old, new, strict=False))
         return outputs
 
-    with not_compiled(model):
-        return keras.models.clone_model(
-            model,
-            input_tensors=keras.tree.map_structure(again, model.input),
-            clone_function=clone,
-            call_function=call,
-        )
+    inputs = keras.tree.map_structure(again, model.input)
+    return rerun(model, inputs, clone, call)
+
+
+def rerun(model, inputs, clone, call):
+    """Returns a Functional model's graph on new inputs, not compiled; its class
+    stays if its config lists its layers.
+
+    As `keras.models.clone_model` with a `call_function`, which takes some
+    constructors of one's own for that of a Functional model before Keras 3.15.
+    """
+    outputs = model._run_through_graph(inputs, operation_fn=clone, call_fn=call)
+    cls = type(model) if lists_layers(model) else functional_class()
+    return cls(inputs, outputs, name=model.name)
 
 
 def forget_calls(model):
