@@ -13,7 +13,7 @@ from kprune import (
 from kprune.analysis import sanity
 from kprune.analysis.report import report, summary
 from kprune.deploy.comparison import compare
-from kprune.deploy.export import export
+from kprune.deploy.exporting import export
 from kprune.deploy.shrink import compact, shrink
 from kprune.learned.select import select
 from kprune.masking import masks

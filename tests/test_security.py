@@ -207,6 +207,6 @@ def test_programs_are_run_where_it_is_said(calls):
     found = {(where, name) for where, name, _ in calls if name in risky}
     assert found == {
         ("cli/configs.py", "spec.loader.exec_module"),
-        ("deploy/export.py", "tf.saved_model.load"),
+        ("deploy/runtimes/saved_model.py", "tf.saved_model.load"),
         ("runtime/disk_list.py", "pickle.load"),  # Of its own temporary file.
     }

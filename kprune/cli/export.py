@@ -10,7 +10,7 @@ written is loaded again and compared with the model, on made-up inputs.
 from kprune.analysis.report import report
 from kprune.cli import model_files
 from kprune.cli.flags import define_model
-from kprune.deploy.export import export
+from kprune.deploy.exporting import export
 
 
 def define(flags):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kprune import training
 from kprune.analysis.report import report
-from kprune.deploy import export
+from kprune.deploy.exporting import saved_model
 from kprune.experiment import directory
 from kprune.experiment.config import DENSE, complete
 from kprune.experiment.log import MetricsLog
@@ -148,7 +148,7 @@ def mend(workdir):
         if set(lost) == {directory.SAVED_MODEL}:
             path = workdir / directory.MODEL
             model = saved_models.load(path, compile=False)
-            export.replace(model, workdir / directory.SAVED_MODEL)
+            saved_model.replace(model, workdir / directory.SAVED_MODEL)
             directory.finish(workdir, directory.result(workdir))
             return None
     if not lost:
@@ -206,7 +206,7 @@ def _save(run, plain, workdir):
     if run.config.artifacts:
         with _as_keras_can_load(plain):
             files.write_keras(workdir / directory.MODEL, plain)
-        export.replace(plain, workdir / directory.SAVED_MODEL)
+        saved_model.replace(plain, workdir / directory.SAVED_MODEL)
 
 
 def _as_keras_can_load(plain):

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from kprune import experiment, training
-from kprune.deploy import export
+from kprune.deploy.exporting import saved_model
 from kprune.experiment import directory
 from kprune.experiment.training import mend
 from kprune.runtime import files, locks
@@ -218,13 +218,13 @@ def test_the_second_process_is_refused_at_the_start(tmp_path, monkeypatch):
 
 def test_it_holds_its_directory_to_the_end(tmp_path, monkeypatch):
     seen = []
-    replace = export.replace
+    replace = saved_model.replace
 
     def look(*arguments):
         seen.append(locks.holder(tmp_path / "run"))
         return replace(*arguments)
 
-    monkeypatch.setattr(export, "replace", look)
+    monkeypatch.setattr(saved_model, "replace", look)
     run(tmp_path / "run")
     assert seen[0].startswith(f"process {os.getpid()} on ")
     assert locks.holder(tmp_path / "run") is None

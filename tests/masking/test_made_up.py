@@ -53,7 +53,7 @@ def test_inputs_are_taken_compared_shrunk_and_exported(build, tmp_path):
     pruned = kprune.prune(model, "magnitude", 0.5)
     assert kprune.shrink(pruned, verbose=0).output_shape == model.output_shape
     assert kprune.compact(pruned, verbose=0).output_shape == model.output_shape
-    assert kprune.export(pruned, tmp_path / "served") < 1e-5
+    assert kprune.export(pruned, tmp_path / "served").error < 1e-5
     if build is not of_few_places:
         row = kprune.compare(model, pruned, repeats=1)["parameters"]
         assert row.before == row.after == model.count_params()

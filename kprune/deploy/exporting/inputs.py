@@ -1,0 +1,101 @@
+"""Inputs of a model as a flat list: what runtimes other than Keras take."""
+
+import re
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kprune.runtime import keras_internals
+from kprune.scoring.batches import Batches
+
+_MOST = 512  # Representative examples that are read.
+
+
+def function(model, batch=None):
+    """Returns a `tf.function` of a model's inputs, in the order of
+    `keras.tree.flatten`, that returns its outputs in that order.
+
+    Args:
+        model: A built Keras model.
+        batch: Integer, the batch size to fix, or `None` for any.
+
+    Raises:
+        ValueError: If the inputs of the model are not known, or it takes
+            strings.
+    """
+    arguments = keras_internals.serving_signature(model)
+    flat = keras.tree.flatten(arguments)
+    names = _unique([spec.name for spec in flat])
+    specs = [
+        tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype, name)
+        for spec, name in zip(flat, names, strict=True)
+    ]
+    words = [spec.name for spec in specs if spec.dtype == tf.string]
+    if words:
+        raise ValueError(
+            f"Model {model.name!r} takes strings ({', '.join(words)}), which "
+            "only a SavedModel or a .keras file can. Export the layers behind "
+            "the text's preprocessing."
+        )
+
+    def serve(*inputs):
+        x = keras.tree.pack_sequence_as(arguments, list(inputs))
+        return keras.tree.flatten(keras_internals.infer(model, *x))
+
+    return tf.function(serve, input_signature=specs, autograph=False)
+
+
+def _unique(names):
+    """Returns names as graphs take them, different from each other."""
+    found = []
+    for place, name in enumerate(names):
+        plain = re.sub(r"\W", "_", name or "") or f"input_{place}"
+        while plain in found:
+            plain = f"{plain}_{place}"
+        found.append(plain)
+    return found
+
+
+def flat(x):
+    """Returns a structure of inputs as a list of dense NumPy arrays."""
+    return [
+        np.asarray(tf.sparse.to_dense(one) if _is_sparse(one) else one)
+        for one in keras.tree.flatten(x)
+    ]
+
+
+def _is_sparse(x):
+    return isinstance(x, tf.SparseTensor)
+
+
+def representative(data):
+    """Returns batches of representative inputs, each a flat list of arrays, of
+    512 examples at most.
+
+    Args:
+        data: Inputs alone (an array, or a list or dict of arrays), or what
+            `fit` takes: a tuple `(x, y)`, a `tf.data.Dataset` or a `PyDataset`
+            whose batches are inputs, alone or with labels.
+
+    Raises:
+        ValueError: If there is nothing to read.
+    """
+    if isinstance(data, list | dict | np.ndarray | tf.Tensor):
+        length = len(keras.tree.flatten(data)[0])
+        data = (data, np.zeros(length))  # Labels are not looked at.
+    elif _lacks_labels(data):
+        data = data.map(lambda x: (x, 0))
+    batches = Batches(data)
+    found, count, place = [], 0, 0
+    while count < _MOST and batches.count(place + 1) > place:
+        x = flat(batches.at(place)[0])
+        found.append([one[: _MOST - count] for one in x])
+        count += len(x[0])
+        place += 1
+    return tuple(found)
+
+
+def _lacks_labels(data):
+    kind = isinstance(data, tf.data.Dataset)
+    return kind and not isinstance(data.element_spec, tuple)

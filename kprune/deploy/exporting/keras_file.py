@@ -1,0 +1,30 @@
+"""Writes a model as a `.keras` file, compressed: stock Keras loads it."""
+
+import pathlib
+import zipfile
+
+from kprune.deploy.exporting import quantized, rows
+from kprune.deploy.exporting.result import Written
+from kprune.runtime import files
+
+
+def write(model, path, options):
+    """Writes a stripped model as a `.keras` file whose members are deflated,
+    which Keras itself does not do."""
+    notes = quantized.by_keras(model, options.quantize)
+    with files.scratch_directory() as directory:
+        plain = pathlib.Path(directory) / "model.keras"
+        model.save(plain)
+        deflate(plain, path)
+    return Written(rows.dense(model, "Keras"), notes)
+
+
+def deflate(source, path):
+    """Copies a zip file, with its members deflated."""
+    deflated = zipfile.ZIP_DEFLATED
+    with (
+        zipfile.ZipFile(source) as old,
+        zipfile.ZipFile(path, "x", deflated, compresslevel=9) as new,
+    ):
+        for name in old.namelist():
+            new.writestr(zipfile.ZipInfo(name), old.read(name), deflated)

@@ -1,0 +1,112 @@
+"""The proof of a file: run in its own runtime, it gives the model's outputs."""
+
+import keras
+import numpy as np
+
+from kprune.deploy import runtimes
+from kprune.deploy.exporting import inputs
+from kprune.masking import made_up
+from kprune.runtime import keras_internals
+from kprune.runtime.words import one_line
+
+EXAMPLES = 4
+
+
+def example(model, representative=()):
+    """Returns a flat list of input arrays, and the model's outputs for them.
+
+    Args:
+        model: A stripped Keras model.
+        representative: Batches of inputs, whose first examples are taken.
+            Without any, inputs are made up.
+
+    Raises:
+        ValueError: If the model does not take them, or its inputs are not
+            known.
+    """
+    if not representative:
+        x, expected = made_up.taken(model, EXAMPLES)
+        return inputs.flat(x), expected
+    (specs,) = keras_internals.call_arguments(model)
+    flat = [one[:EXAMPLES] for one in representative[0]]
+    known = [tuple(spec.shape) for spec in keras.tree.flatten(specs)]
+    if len(known) != len(flat) or any(
+        None not in (n, m) and n != m
+        for shape, one in zip(known, flat, strict=True)
+        for n, m in zip(shape[1:], one.shape[1:], strict=False)
+    ):
+        raise ValueError(
+            f"`representative_data` does not fit model {model.name!r}. "
+            f"Expected inputs of shape {known}. Received: "
+            f"{[one.shape for one in flat]}"
+        )
+    x = keras.tree.pack_sequence_as(specs, flat)
+    return flat, made_up.outputs(model, [x])
+
+
+def check(path, format, x, expected, tolerance):
+    """Returns how far a file's outputs are from those expected, as a share of
+    the largest, or raises `ValueError` if that is more than the tolerance.
+
+    Args:
+        path: Path of the file, or directory.
+        format: Name of its format.
+        x: Flat list of input arrays.
+        expected: List of output arrays.
+        tolerance: Number, the largest share.
+    """
+    runner = runtimes.open(path, format)
+    found = run(runner, x)
+    error = difference(expected, found)
+    if not (error <= tolerance):  # So that NaN fails.
+        raise ValueError(
+            f"The {format!r} file does not give the model's outputs: they "
+            f"differ by {error:.2g} of the largest. Expected at most "
+            f"{tolerance:g} (`tolerance=`). Nothing was written."
+        )
+    return error
+
+
+def run(runner, x):
+    """Returns a runner's outputs for some examples, one by one if its batch is
+    of a fixed size that is not theirs; also those of one alone are compared."""
+    size, count = runner.inputs[0][1][0], len(x[0])
+    step = count if size in (None, count) else size
+    parts = [
+        _run(runner, [one[at : at + step] for one in x])
+        for at in range(0, count - step + 1, step)
+    ]
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
+def _run(runner, x):
+    try:
+        return runner(x)
+    except Exception as error:
+        raise ValueError(
+            "The file does not run in its own runtime on inputs of shape "
+            f"{[one.shape for one in x]}: {one_line(error)}"
+        ) from error
+
+
+def difference(expected, found):
+    """Returns the largest difference of outputs, each as a share of its largest
+    entry; infinite if shapes differ, NaN where one alone is not a number."""
+    if len(expected) != len(found):
+        return np.inf
+    return float(np.max([0.0, *map(_difference, expected, found)]))
+
+
+def _difference(one, other):
+    if len(other) < len(one):  # What is left of a batch of a fixed size.
+        one = one[: len(other)]
+    if one.shape != other.shape:
+        return np.inf
+    if one.dtype.kind not in "fiubV":
+        return 0.0 if np.array_equal(one, other) else np.inf
+    one, other = one.astype("float64"), other.astype("float64")
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    if same.all():
+        return 0.0
+    scale = np.abs(one[np.isfinite(one)]).max(initial=0)
+    return np.abs(one - other)[~same].max() / (scale or 1.0)

@@ -1,0 +1,35 @@
+"""What is told of weights that are stored as they are."""
+
+import keras
+import numpy as np
+
+from kprune.deploy.exporting.result import Row
+from kprune.masking import weights
+
+# By the name of a runtime, what zeros bring in it.
+NO_SPEED = "no speed: {runtime} computes zeros as any number"
+
+
+def dense(model, runtime, stored="dense"):
+    """Returns the `Row` of each prunable weight of a stripped model.
+
+    Args:
+        model: A Keras model without masks.
+        runtime: Name of the runtime, for the reason.
+        stored: How weights are stored.
+    """
+    return tuple(
+        Row(w.name, zeros(w.variable), stored, why(w.variable, runtime))
+        for w in weights.find(model)
+    )
+
+
+def zeros(variable):
+    """Returns the share of a weight's entries that are zero."""
+    values = keras.ops.convert_to_numpy(variable)
+    return 1 - np.count_nonzero(values) / max(values.size, 1)
+
+
+def why(variable, runtime):
+    """Returns what a runtime makes of a weight's zeros, if it has any."""
+    return NO_SPEED.format(runtime=runtime) if zeros(variable) else ""

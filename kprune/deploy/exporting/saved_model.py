@@ -1,0 +1,80 @@
+"""Writes a model as a SavedModel that TensorFlow alone can serve."""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+from kprune.deploy.exporting import proof, quantized, rows
+from kprune.deploy.exporting.formats import Options
+from kprune.deploy.exporting.result import Written
+from kprune.runtime import files, keras_internals
+
+
+def write(model, path, options):
+    """Writes a stripped model as a SavedModel.
+
+    With `loaded = tf.saved_model.load(path)`, `loaded.serve(x)` gives the
+    model's outputs (`loaded` holds the variables: keep it). `serving_default`
+    is its signature.
+    """
+    notes = quantized.by_keras(model, options.quantize)
+    archive = _archive(model)
+    try:
+        archive.write_out(str(path), verbose=False)
+    except tf.errors.OpError as error:  # What C++ says of a full disk.
+        raise OSError(_reason(error)) from error
+    return Written(rows.dense(model, "TensorFlow"), notes)
+
+
+def replace(model, path):
+    """Writes a stripped model in place of what is at a path, and proves it as
+    `kprune.export` does."""
+    try:
+        x, expected = proof.example(model)
+    except ValueError as error:
+        x, expected = unknown(model, error)
+    with files.replaced_directory(path) as half:
+        write(model, half, Options())
+        if x is not None:
+            proof.check(half, "saved_model", x, expected, 1e-4)
+
+
+def unknown(model, error):
+    """Returns `None` twice if a model may be served whose inputs are not known,
+    or raises the reason against it."""
+    known = keras_internals.call_arguments(model)
+    if keras_internals.is_graph(model) or not known:
+        return None, None
+    shapes = keras.tree.map_structure(lambda a: tuple(a.shape), known)
+    raise ValueError(
+        f"Model {model.name!r} cannot be exported: it does not take the "
+        "inputs that Keras has recorded of it. Expected one argument (a "
+        "tensor, or a list or dict of tensors), or a `build` with an "
+        f"argument for each. Received: inputs of shape {shapes}: "
+        f"{error.__cause__}"
+    ) from error
+
+
+def _archive(model):
+    """Returns what `Model.export` writes, but served as in inference, and with
+    each variable once."""
+    archive = keras.export.ExportArchive()
+    # The archive stores the variables of a layer that it is given, and once
+    # more those that its endpoints use. Of what holds the layer, it takes the
+    # lookup tables alone.
+    holder = tf.Module()
+    holder.model = model
+    archive.track(holder)
+    serve = functools.partial(keras_internals.infer, model)
+    archive.add_endpoint(
+        "serve", serve, keras_internals.serving_signature(model)
+    )
+    return archive
+
+
+def _reason(error):
+    """Returns the last words of an error of TensorFlow, which are why; those
+    before say on which device, and in which temporary file."""
+    line = error.message.splitlines()[0].partition(" [Op:")[0]
+    return line.rpartition("; ")[2]

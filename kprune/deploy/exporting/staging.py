@@ -1,0 +1,50 @@
+"""Where a file is made before it is put in place, with those beside it."""
+
+import contextlib
+import pathlib
+import shutil
+
+from kprune.runtime import files
+
+
+def check_free(format, path):
+    """Raises `ValueError` if nothing of a format can be written at a path."""
+    path = pathlib.Path(path)
+    if format.suffix:
+        if path.is_dir():
+            raise ValueError(
+                f"Expected the path of a file, where no directory is. {path} "
+                "is a directory."
+            )
+        return
+    if path.is_file():
+        raise ValueError(
+            f"Expected the path of a directory, where no file is. {path} is a "
+            "file."
+        )
+    if path.is_dir() and any(path.iterdir()):
+        raise ValueError(
+            f"Directory {path} is occupied. Expected a new or empty one: "
+            "remove it, or name another."
+        )
+
+
+def parts(format, path):
+    """Returns the paths of all that a file at a path consists of."""
+    beside = [path.with_suffix(ending) for ending in format.companions]
+    return [path, *(one for one in beside if one.exists())]
+
+
+@contextlib.contextmanager
+def staged(format, path):
+    """Yields a path to write at; what the block leaves there, and beside it,
+    takes its place if the block does not fail."""
+    if not format.suffix:
+        with files.replaced_directory(path) as half:
+            yield half
+        return
+    with files.replaced(path) as half:
+        yield half
+        for made in parts(format, half)[1:]:
+            with files.replaced(path.with_name(made.name)) as beside:
+                shutil.copyfile(made, beside)
