@@ -14,6 +14,7 @@ from kprune.analysis import sanity
 from kprune.analysis.report import report, summary
 from kprune.deploy.comparison import compare
 from kprune.deploy.exporting import export
+from kprune.deploy.runtimes.packed import load_packed
 from kprune.deploy.shrink import compact, shrink
 from kprune.learned.select import select
 from kprune.masking import masks
@@ -64,6 +65,7 @@ __all__ = [
     "granularity",
     "kept_weights",
     "learned",
+    "load_packed",
     "masks",
     "methods",
     "models",

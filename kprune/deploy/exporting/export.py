@@ -13,6 +13,8 @@ from kprune.runtime.doors import checked
 # The largest error, as a share of the largest output, by quantization.
 TOLERANCES = {None: 1e-4, "float16": 1e-2, "dynamic_int8": 0.1, "int8": 0.1}
 
+_WORTH = 0.99  # A gather or two have a cost of their own.
+
 
 @checked(
     path=paths.path,
@@ -155,7 +157,7 @@ def _smaller(chosen, model, compact, options):
             raise
         return model, ()  # Cut off, or of a kind that cannot be followed.
     before, after = model.count_params(), small.count_params()
-    if after >= before:
+    if after > _WORTH * before:
         return model, ()
     if compact is None and not chosen.writer.gains(model, small, options):
         return model, (

@@ -5,7 +5,7 @@ import zipfile
 
 from kprune.deploy.exporting import quantized, rows
 from kprune.deploy.exporting.result import Written
-from kprune.runtime import files
+from kprune.runtime import files, keras_internals
 
 
 def write(model, path, options):
@@ -14,9 +14,16 @@ def write(model, path, options):
     notes = quantized.by_keras(model, options.quantize)
     with files.scratch_directory() as directory:
         plain = pathlib.Path(directory) / "model.keras"
-        model.save(plain)
+        save(model, plain)
         deflate(plain, path)
     return Written(rows.dense(model, "Keras"), notes)
+
+
+def save(model, path):
+    """Saves a model without its optimizer, as what is shipped does not train
+    on."""
+    with keras_internals.not_compiled(model):
+        model.save(path)
 
 
 def deflate(source, path):

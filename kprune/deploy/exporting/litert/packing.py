@@ -1,0 +1,109 @@
+"""Leaves the zeros out of a LiteRT file, weight by weight.
+
+A FULLY_CONNECTED of version 8 reads its weights as blocks or CSR. The version
+is what keeps XNNPACK from taking the operator: it would read them as dense.
+What else is sparse goes through a DENSIFY operator, which makes it dense once.
+"""
+
+import collections
+
+import numpy as np
+
+from kprune.deploy.exporting.litert import flatbuffer, forms
+from kprune.deploy.exporting.result import Row
+
+_SPARSE_VERSION = 8
+# By operator, at which input its weight is.
+_WEIGHTS = {
+    "FULLY_CONNECTED": 1,
+    "CONV_2D": 1,
+    "DEPTHWISE_CONV_2D": 1,
+    "CONV_3D": 1,
+    "TRANSPOSE_CONV": 1,
+    "BATCH_MATMUL": 1,
+    "GATHER": 0,
+    "DEQUANTIZE": 0,
+}
+_STORED = {np.float16: "float16", np.int8: "int8"}
+_INT8_WHY = "zeros stay zeros: gzip finds them; sparse int8 is not safe here"
+
+
+def pack(content, names, packs=True):
+    """Returns the bytes of a file with a signature and without its zeros, and
+    the rows of a result.
+
+    Args:
+        content: Bytes of a dense LiteRT file.
+        names: Function of a weight's array that returns its name, or `None`.
+        packs: Whether to leave zeros out, or to tell of weights only.
+    """
+    model = flatbuffer.read(content)
+    rows = []
+    for graph in model.subgraphs:
+        for place, users in _weights(model, graph):
+            array = flatbuffer.constant(model, graph.tensors[place])
+            name = names(array, graph.tensors[place].name.decode())
+            stored, why = _store(model, graph, place, users, array, packs)
+            zeros = 1 - np.count_nonzero(array) / array.size
+            rows.append(Row(name, zeros, stored, why))
+    flatbuffer.add_signature(model)
+    flatbuffer.drop_unused_buffers(model)
+    return flatbuffer.written(model), tuple(rows)
+
+
+def _weights(model, graph):
+    """Returns (place, operators that read it) of each constant weight."""
+    users, other = collections.defaultdict(list), set(graph.outputs)
+    for op in graph.operators:
+        at = _WEIGHTS.get(flatbuffer.operator(model, op))
+        for i, place in enumerate(op.inputs):
+            if i == at:
+                users[int(place)].append(op)
+            else:
+                other.add(int(place))
+    return [
+        (place, ops)
+        for place, ops in users.items()
+        if place >= 0
+        and place not in other
+        and len(graph.tensors[place].shape) > 1
+        and flatbuffer.constant(model, graph.tensors[place]) is not None
+    ]
+
+
+def _store(model, graph, place, users, array, packs):
+    """Stores one weight, and returns how and why."""
+    tensor, dtype = graph.tensors[place], array.dtype.type
+    dense = "dense" if dtype is np.float32 else f"dense {_STORED[dtype]}"
+    if dtype is np.int8:
+        return dense, _INT8_WHY if not array.all() else ""
+    if not packs:
+        return dense, "no speed: dense kernels compute zeros" if (
+            not array.all()
+        ) else ""
+    form = _kernel_form(model, users, array)
+    if form is not None:
+        flatbuffer.set_sparse(model, tensor, form)
+        version = _SPARSE_VERSION
+        users[0].opcodeIndex = flatbuffer.add_code(
+            model, "FULLY_CONNECTED", version
+        )
+        return ("block 1x4" if form.is_block else "CSR"), "a sparse kernel"
+    form = forms.size_form(array)
+    if form is None:
+        return dense, "" if array.all() else "too few zeros to leave out"
+    flatbuffer.set_sparse(model, tensor, form)
+    copy = flatbuffer.add_dense_copy(model, graph, place)
+    for op in users:
+        op.inputs = [copy if i == place else i for i in op.inputs]
+    return "DENSIFY", forms.SIZE_ONLY
+
+
+def _kernel_form(model, users, array):
+    """Returns the form that a sparse kernel reads, if there is one for what
+    reads the weight."""
+    if len(users) > 1 or array.dtype != np.float32 or array.ndim != 2:
+        return None
+    if flatbuffer.operator(model, users[0]) != "FULLY_CONNECTED":
+        return None
+    return forms.kernel_form(array)
