@@ -1,30 +1,44 @@
-"""Exports a saved model as a SavedModel that TensorFlow alone can serve.
+"""Exports a saved model: for TensorFlow, Keras, LiteRT, ONNX or OpenVINO.
 
   kprune export --model=pruned.keras --out=served
-  kprune export --workdir=runs/quickstart --out=served
+  kprune export --workdir=runs/quickstart --out=model.tflite
+  kprune export --model=pruned.keras --out=model.kpz
+  kprune export --model=pruned.keras --out=small.tflite --quantize=int8 \\
+      --data=digits
 
-Masks are folded into the weights: what is pruned is zero in it. What is
-written is loaded again and compared with the model, on made-up inputs.
+The ending of --out says which: none for a SavedModel, .keras, .kpz (packed),
+.tflite (LiteRT), .onnx or .xml (OpenVINO). Masks are folded into the weights:
+what is pruned is zero in it. What is written is run in its own runtime and
+compared with the model, on made-up inputs, before it is put in place.
+
+--quantize=int8 for LiteRT and ONNX needs inputs: --data or --npz.
 """
 
 from kprune.analysis.report import report
-from kprune.cli import model_files
+from kprune.cli import labelled_data, model_files
 from kprune.cli.flags import define_model
 from kprune.deploy.exporting import export
 
 
 def define(flags):
     define_model(flags)
-    flags.string("out", None, "Directory to write: a new one.")
-    flags.require("out", "DIRECTORY")
+    flags.string("out", None, "File or new directory to write.")
+    flags.require("out", "PATH")
+    text = "Name of the format, instead of the ending of --out."
+    flags.string("format", None, text)
+    text = "float16, dynamic_int8 or int8, as far as the format has it."
+    flags.string("quantize", None, text)
+    labelled_data.define(flags, "to find ranges of int8 with", batch_size=128)
 
 
 def main(flags):
     model = model_files.load(flags.model or flags.workdir)
-    difference = export(model, flags.out)
+    found = export(
+        model,
+        flags.out,
+        flags.format,
+        quantize=flags.quantize,
+        representative_data=labelled_data.train(flags, seed=0),
+    )
     sparsity = report(model, multiply_adds=False, paths=False).sparsity
-    print(f"{flags.out} holds the SavedModel, at a sparsity of {sparsity:.4f}.")
-    if difference is None:
-        print("It was not compared: the model's input shapes are not known.")
-    else:
-        print(f"Its outputs differ from the model's by {difference:.1e}.")
+    print(f"{found}\nThe model's sparsity is {sparsity:.4f}.")

@@ -2,13 +2,14 @@
 
 import pathlib
 
+from kprune.deploy.runtimes.packed import load_packed
 from kprune.experiment import directory
 from kprune.runtime import files, saved_models
 
 
 def load(path):
-    """Loads a model, with masks or without, from a `.keras` file or the
-    directory of a run."""
+    """Loads a model, with masks or without, from a `.keras` file, a `.kpz` file
+    or the directory of a run."""
     path = pathlib.Path(path)
     if (path / directory.CONFIG).is_file():
         path = path / directory.MODEL
@@ -22,6 +23,8 @@ def load(path):
             "Expected a .keras file or the directory of a run. There is no "
             f"such file: {path}"
         )
+    if path.suffix == ".kpz":
+        return load_packed(path)
     return saved_models.load(path)
 
 

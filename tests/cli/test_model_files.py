@@ -12,6 +12,7 @@ from networks import CE
 import kprune
 from kprune import experiment
 from kprune.cli import prune
+from kprune.deploy import runtimes
 
 
 @pytest.fixture(scope="module")
@@ -292,6 +293,38 @@ def test_export_writes_what_the_model_gives(command, saved, digits, tmp_path):
     command("export", model=tmp_path / "pruned.keras", out=out)
     loaded = tf.saved_model.load(str(out))
     np.testing.assert_allclose(loaded.serve(x), model(x), atol=1e-5)
+
+
+def test_export_quantizes_for_litert(command, saved, tmp_path, capsys):
+    out = tmp_path / "model.tflite"
+    command("export", model=saved, out=out, quantize="int8", data="digits")
+    assert "dense int8" in capsys.readouterr().out
+    assert runtimes.open(out).inputs[0][1] == (None, 8, 8, 1)
+
+
+def test_a_packed_model_is_a_model_to_every_command(command, saved, tmp_path):
+    command("export", model=saved, out=tmp_path / "a.kpz")
+    command("export", model=tmp_path / "a.kpz", out=tmp_path / "b.keras")
+    one, other = map(keras.models.load_model, (saved, tmp_path / "b.keras"))
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "out, flags, expected",
+    [
+        ("a.tflit", {}, "ends in .keras, .kpz, .tflite"),
+        ("a.tflite", {"format": "keras"}, "ends in .keras, for the format"),
+        ("a.tflite", {"format": "lite"}, "Did you mean 'litert'"),
+        ("a.kpz", {"quantize": "int8"}, "cannot be quantized"),
+        ("a.tflite", {"quantize": "int8"}, "needs `representative_data`"),
+        ("a.keras", {"data": "digits"}, "`representative_data` is for"),
+    ],
+)
+def test_export_refuses(out, flags, expected, refusal, saved, tmp_path):
+    text = refusal("export", model=saved, out=tmp_path / out, **flags)
+    assert expected in text
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_export_replaces_nothing(refusal, saved, tmp_path):

@@ -21,7 +21,7 @@ COMMANDS = {
     "report": "tabulates finished runs, and draws accuracy over sparsity",
     "prune": "prunes a saved model",
     "evaluate": "measures a saved model: loss, accuracy and sparsity",
-    "export": "exports a saved model for TensorFlow to serve",
+    "export": "exports a saved model: for TensorFlow, LiteRT, ONNX ...",
     "compare": "compares two saved models: sizes and times",
     "tickets": "searches for lottery tickets",
 }

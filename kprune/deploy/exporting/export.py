@@ -157,7 +157,7 @@ def _smaller(chosen, model, compact, options):
             raise
         return model, ()  # Cut off, or of a kind that cannot be followed.
     before, after = model.count_params(), small.count_params()
-    if after > _WORTH * before:
+    if after >= before or (compact is None and after > _WORTH * before):
         return model, ()
     if compact is None and not chosen.writer.gains(model, small, options):
         return model, (
