@@ -28,7 +28,8 @@ def load(path, compile=True):
                 path, compile=compile, safe_mode=True
             )
     except Exception as error:
+        reason = " ".join(str(error).split())
         raise ValueError(
-            f"Keras cannot load {path}: {error}. Layers of your own have to "
+            f"Keras cannot load {path}: {reason}. Layers of your own have to "
             "be registered: keras.saving.register_keras_serializable."
         ) from error

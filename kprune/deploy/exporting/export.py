@@ -7,7 +7,7 @@ from kprune.deploy.exporting import formats, inputs, proof, sizes, staging
 from kprune.deploy.exporting.result import Exported
 from kprune.deploy.shrink import compact as compacted
 from kprune.masking import wrapping
-from kprune.runtime import checks, files, paths
+from kprune.runtime import checks, files, paths, seeds
 from kprune.runtime.doors import checked
 
 # The largest error, as a share of the largest output, by quantization.
@@ -98,7 +98,11 @@ def export(
     plain = wrapping.strip(model)
     x, expected = _example(chosen, plain, batches)
     small, notes = _smaller(chosen, plain, compact, options)
-    with _made(path.parent), staging.staged(chosen, path) as half:
+    with (
+        seeds.untouched(),
+        _made(path.parent),
+        staging.staged(chosen, path) as half,
+    ):
         written = chosen.writer.write(small, half, options)
         allowed = TOLERANCES[quantize] if tolerance is None else tolerance
         error = None

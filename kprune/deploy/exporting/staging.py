@@ -40,11 +40,23 @@ def staged(format, path):
     """Yields a path to write at; what the block leaves there, and beside it,
     takes its place if the block does not fail."""
     if not format.suffix:
-        with files.replaced_directory(path) as half:
+        with files.replaced_directory(path) as half, _renamed(half, path):
             yield half
         return
     with files.replaced(path) as half:
-        yield half
+        with _renamed(half, path):
+            yield half
         for made in parts(format, half)[1:]:
             with files.replaced(path.with_name(made.name)) as beside:
                 shutil.copyfile(made, beside)
+
+
+@contextlib.contextmanager
+def _renamed(half, path):
+    """Names in an error the path that the caller gave."""
+    try:
+        yield
+    except ValueError as error:
+        if str(half) not in str(error):
+            raise
+        raise ValueError(str(error).replace(str(half), str(path))) from error

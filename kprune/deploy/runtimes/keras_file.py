@@ -3,12 +3,13 @@
 import keras
 
 from kprune.deploy.runtimes import Runner
-from kprune.runtime import keras_internals, saved_models
+from kprune.runtime import keras_internals, saved_models, seeds
 
 
 def open(path):
     """Returns the `Runner` of a `.keras` file."""
-    return of_model(saved_models.load(path, compile=False))
+    with seeds.untouched():
+        return of_model(saved_models.load(path, compile=False))
 
 
 def of_model(model):

@@ -5,7 +5,14 @@ import pathlib
 
 from kprune.deploy import packing
 from kprune.deploy.runtimes import keras_file
-from kprune.runtime import array_files, checks, files, paths, saved_models
+from kprune.runtime import (
+    array_files,
+    checks,
+    files,
+    paths,
+    saved_models,
+    seeds,
+)
 from kprune.runtime.doors import checked
 
 
@@ -40,7 +47,7 @@ def load_packed(path, max_bytes=None):
     if most is None:
         size = os.stat(path).st_size
         most = max(array_files.ANY_FILE, array_files.TIMES_THE_FILE * size)
-    with files.scratch_directory() as directory:
+    with seeds.untouched(), files.scratch_directory() as directory:
         unpacked = pathlib.Path(directory) / "model.keras"
         with (
             array_files.reading(path, most) as arrays,

@@ -1,0 +1,296 @@
+"""`kprune.export` by format: what it writes, and what it refuses."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from lifecycle import normal, two_layers, unchanged
+from networks import sequential
+
+import kprune
+from kprune.deploy import runtimes
+from kprune.deploy.exporting import formats, proof
+from kprune.runtime import files
+
+FILES = ("m.keras", "m.kpz", "m.tflite")
+
+
+def pruned(model=None, sparsity=0.5, **options):
+    return kprune.prune(model or two_layers(), "magnitude", sparsity, **options)
+
+
+def wide(**options):
+    """A model whose weights are worth being left out."""
+    model = sequential(
+        (64,), layers.Dense(96, activation="relu"), layers.Dense(40), seed=0
+    )
+    return pruned(model, 0.97, allocation="uniform", **options)
+
+
+def conv():
+    flat = layers.Flatten()
+    return sequential((8, 8, 3), layers.Conv2D(9, 3), flat, layers.Dense(5))
+
+
+# Every format.
+
+
+@pytest.mark.parametrize("name", ["served", *FILES])
+def test_a_file_gives_the_models_outputs_in_its_own_runtime(name, tmp_path):
+    model, x = pruned(conv()), normal(3, 8, 8, 3)
+    with unchanged(model):
+        found = kprune.export(model, tmp_path / name)
+    (y,) = runtimes.open(tmp_path / name)([x])
+    np.testing.assert_allclose(y, model(x), atol=1e-5)
+    assert found.error <= found.tolerance == 1e-4
+    assert [row.weight for row in found.rows] == list(kprune.get_masks(model))
+    zeros = {name: 1 - m.mean() for name, m in kprune.get_masks(model).items()}
+    assert {r.weight: r.zeros for r in found.rows} == pytest.approx(zeros)
+    assert found.gzipped > 0 and found.format in str(found)
+    json.dumps(found.to_dict())
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["served", *FILES])
+def test_several_inputs_and_outputs_keep_their_order(name, tmp_path):
+    a, b = keras.Input((4,), name="z"), keras.Input((6,), name="a")
+    outputs = layers.Dense(3)(a), layers.Dense(2)(layers.Concatenate()([a, b]))
+    model = pruned(keras.Model([a, b], outputs))
+    kprune.export(model, tmp_path / name)
+    x = [normal(3, 4), normal(3, 6)]
+    runner = runtimes.open(tmp_path / name)
+    assert [shape for _, shape, _ in runner.inputs] == [(None, 4), (None, 6)]
+    for one, other in zip(runner(x), model(x), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_the_saved_model_holds_each_variable_once(tmp_path):
+    model = wide()
+    found = kprune.export(model, tmp_path / "served")
+    weights = sum(w.nbytes for w in kprune.strip(model).get_weights())
+    held = tmp_path / "served" / "variables"
+    stored = sum(p.stat().st_size for p in held.glob("*.data*"))
+    assert weights < stored < 1.1 * weights
+    assert found.bytes > stored  # The graph and the index belong to it.
+
+
+def test_the_signature_of_a_saved_model_is_for_tensorflow_serving(tmp_path):
+    kprune.export(pruned(), tmp_path / "served")
+    loaded = tf.saved_model.load(tmp_path / "served")
+    serve = loaded.signatures["serving_default"]
+    (spec,) = serve.structured_input_signature[1].values()
+    assert spec.shape == (None, 4)
+    (name,) = serve.structured_outputs
+    y = serve(**{spec.name: tf.constant(normal(2, 4))})[name]
+    np.testing.assert_allclose(y, loaded.serve(normal(2, 4)), atol=1e-6)
+
+
+def test_a_keras_file_is_deflated_and_stock_keras_loads_it(tmp_path):
+    model = wide()
+    kprune.strip(model).save(tmp_path / "plain.keras")
+    found = kprune.export(model, tmp_path / "m.keras")
+    assert found.bytes < 0.4 * (tmp_path / "plain.keras").stat().st_size
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    assert not loaded.compiled
+    for one, other in zip(
+        loaded.get_weights(), kprune.strip(model).get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+# Quantized.
+
+
+@pytest.mark.parametrize("name", ["served", "m.keras"])
+def test_keras_quantizes_dense_layers_and_zeros_stay(name, tmp_path):
+    model = pruned(conv())
+    with unchanged(model):
+        found = kprune.export(model, tmp_path / name, quantize="int8")
+    assert 1e-4 < found.error < found.tolerance
+    assert any("Left in float32" in note for note in found.notes)
+    zeros = {n: 1 - m.mean() for n, m in kprune.get_masks(model).items()}
+    assert all(r.zeros >= zeros[r.weight] - 1e-9 for r in found.rows)
+
+
+@pytest.mark.parametrize("how", formats.FORMATS["litert"].quantize)
+def test_litert_quantizes_and_zeros_stay(how, tmp_path):
+    model = wide()
+    options = {"representative_data": normal(40, 64)} if how == "int8" else {}
+    whole = {"compact": False}
+    path = tmp_path / "m.tflite"
+    dense = kprune.export(model, path, sparse=False, **whole)
+    found = kprune.export(model, path, quantize=how, **whole, **options)
+    assert found.error < 0.05
+    assert found.bytes < 0.6 * dense.bytes
+    zeros = {n: 1 - m.mean() for n, m in kprune.get_masks(model).items()}
+    assert {r.weight for r in found.rows} == set(zeros)
+    assert all(r.zeros >= zeros[r.weight] - 1e-9 for r in found.rows)
+
+
+@pytest.mark.parametrize("how", ["dynamic_int8", "int8"])
+def test_sparse_int8_is_refused_with_a_way_out(how, tmp_path):
+    with pytest.raises(ValueError, match="Leave `sparse` out"):
+        kprune.export(wide(), tmp_path / "m.tflite", quantize=how, sparse=True)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        normal(9, 64),
+        [normal(9, 64)],
+        (normal(9, 64), np.zeros(9)),
+        tf.data.Dataset.from_tensor_slices(normal(9, 64)).batch(4),
+        tf.data.Dataset.from_tensors((normal(9, 64), np.zeros(9))),
+    ],
+)
+def test_representative_data_come_in_many_forms(data, tmp_path):
+    kprune.export(
+        wide(),
+        tmp_path / "m.tflite",
+        quantize="int8",
+        representative_data=data,
+    )
+
+
+# What LiteRT alone has to be told.
+
+
+@pytest.mark.parametrize("layer", [layers.LSTM, layers.GRU])
+def test_a_recurrent_model_has_a_batch_of_one(layer, tmp_path):
+    model = sequential(
+        (5, 6), layer(8, return_sequences=True), layer(7), layers.Dense(3)
+    )
+    found = kprune.export(pruned(model), tmp_path / "m.tflite")
+    assert "batch is fixed at 1" in " ".join(found.notes)
+    assert runtimes.open(tmp_path / "m.tflite").inputs[0][1] == (1, 5, 6)
+
+
+def test_attention_and_exact_gelu(tmp_path):
+    i = keras.Input((6,), dtype="int32")
+    h = layers.Embedding(9, 8)(i)
+    h = layers.LayerNormalization()(layers.MultiHeadAttention(2, 4)(h, h) + h)
+    h = layers.Dense(16, activation="gelu")(h)
+    model = pruned(keras.Model(i, layers.Dense(3)(h)))
+    assert kprune.export(model, tmp_path / "m.tflite").error < 1e-5
+
+
+# What is refused: in a sentence, and nothing is written.
+
+
+class Unknown(layers.Layer):
+    """Not registered, and of an operation that no converter has."""
+
+    def call(self, x):
+        return tf.numpy_function(lambda a: a, [x], tf.float32, stateful=False)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def of_strings():
+    i = keras.Input((1,), dtype="string")
+    words = layers.StringLookup(vocabulary=["a", "b"])(i)
+    return keras.Model(i, layers.Dense(2)(layers.Embedding(3, 4)(words)))
+
+
+def unknown():
+    return sequential((4,), layers.Dense(3), Unknown())
+
+
+def stateful():
+    i = keras.Input(batch_shape=(2, 5, 4))
+    return keras.Model(i, layers.GRU(3, stateful=True)(i))
+
+
+@pytest.mark.parametrize(
+    "build, name, message",
+    [
+        (of_strings, "m.tflite", "takes strings"),
+        (unknown, "m.tflite", "converter cannot convert model"),
+        (unknown, "m.keras", "m.keras"),
+        (two_layers, "m.h5", "Cannot tell the format"),
+        (two_layers, "new", None),
+    ],
+)
+def test_what_cannot_be_exported_leaves_nothing(
+    build, name, message, tmp_path, monkeypatch
+):
+    if message is None:
+        monkeypatch.setattr(proof, "difference", lambda *_: np.nan)
+        message = "differ by nan"
+    with pytest.raises(ValueError, match=message) as error:
+        kprune.export(build(), tmp_path / "a" / name)
+    assert "\n" not in str(error.value) and ".kprune-" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_failed_export_leaves_what_was_there(name, tmp_path, monkeypatch):
+    path = tmp_path / name
+    path.write_text("mine")
+    monkeypatch.setattr(proof, "difference", lambda *_: 1.0)
+    with pytest.raises(ValueError, match="differ by 1 of the largest"):
+        kprune.export(pruned(), path)
+    assert path.read_text() == "mine"
+    monkeypatch.undo()
+    kprune.export(pruned(), path)  # A good one takes its place.
+    runtimes.open(path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert not files.staged(tmp_path)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_directory_is_no_file(name, tmp_path):
+    (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match="where no directory is"):
+        kprune.export(pruned(), tmp_path / name)
+
+
+def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch):
+    def full(self, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(tmp_path), "write_bytes", full)
+    with pytest.raises(OSError, match=r"^Cannot write .*m.tflite: No space"):
+        kprune.export(pruned(), tmp_path / "m.tflite")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("content", [b"", b"words", b"\0\0\0\0TFL3" * 9])
+def test_a_file_of_another_format_is_refused(name, content, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=name) as error:
+        runtimes.open(tmp_path / name)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_extra_is_named_with_the_line_that_installs_it(monkeypatch):
+    made_up = formats.Format("a", ".a", "a", "onnx", ("no_such_package",))
+    with pytest.raises(ValueError, match=r'pip install "kprune\[onnx\]"'):
+        formats.check_installed(made_up)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"quantize": "int4"}, "It has: float16, dynamic_int8, int8"),
+        ({"quantize": "int8"}, "needs `representative_data`"),
+        ({"representative_data": normal(2, 4)}, 'is for `quantize="int8"`'),
+        (
+            {"quantize": "int8", "representative_data": normal(2, 5)},
+            "`representative_data` does not fit",
+        ),
+        ({"tolerance": 0}, "tolerance"),
+        ({"tolerance": 1e-12}, "Expected at most 1e-12"),
+        ({"sparse": 1}, "sparse"),
+    ],
+)
+def test_options_that_do_not_fit(options, message, tmp_path):
+    model = pruned(conv()) if "tolerance" in options else pruned()
+    with pytest.raises(ValueError, match=message):
+        kprune.export(model, tmp_path / "m.tflite", **options)
+    assert list(tmp_path.iterdir()) == []
