@@ -67,6 +67,12 @@ def labelled_file(folder):
     return path, lambda: labelled_data.read(path)
 
 
+def packed_file(folder):
+    model = sequential((4,), keras.layers.Dense(3, name="a"))
+    kprune.export(model, folder / "m.kpz")
+    return folder / "m.kpz", lambda: kprune.load_packed(folder / "m.kpz")
+
+
 DATA = {
     "masks": masks_file,
     "centroids": centroids_file,
@@ -74,6 +80,7 @@ DATA = {
     "checkpoints": checkpoint_file,
     "tasks": tasks_file,
     "inputs": labelled_file,
+    "packed": packed_file,
 }
 
 

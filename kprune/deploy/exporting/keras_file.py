@@ -14,12 +14,12 @@ def write(model, path, options):
     notes = quantized.by_keras(model, options.quantize)
     with files.scratch_directory() as directory:
         plain = pathlib.Path(directory) / "model.keras"
-        save(model, plain)
+        write_plain(model, plain)
         deflate(plain, path)
     return Written(rows.dense(model, "Keras"), notes)
 
 
-def save(model, path):
+def write_plain(model, path):
     """Saves a model without its optimizer, as what is shipped does not train
     on."""
     with keras_internals.not_compiled(model):

@@ -13,7 +13,7 @@ def write(model, path, options):
     del options
     with files.scratch_directory() as directory:
         plain = pathlib.Path(directory) / "model.keras"
-        keras_file.save(model, plain)
+        keras_file.write_plain(model, plain)
         arrays = packing.pack(plain)
     files.write_arrays(path, arrays)
     return Written(rows.dense(model, "Keras", "bits and kept values"))
