@@ -22,6 +22,7 @@ _WORTH = 0.99  # A gather or two have a cost of their own.
     quantize=checks.optional(checks.string),
     sparse=checks.optional(checks.boolean),
     compact=checks.optional(checks.boolean),
+    representative_data=inputs.representative_data,
     tolerance=checks.optional(checks.within("(0, inf)")),
 )
 def export(

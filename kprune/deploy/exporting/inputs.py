@@ -6,10 +6,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.runtime import keras_internals
+from kprune.runtime import checks, examples, keras_internals
 from kprune.scoring.batches import Batches
 
 _MOST = 512  # Representative examples that are read.
+_EXPECTED = (
+    "inputs, an array or a list or dict of arrays of one length; a tuple "
+    "(x, y); or a data set of batches of either"
+)
 
 
 def function(model, batch=None):
@@ -67,6 +71,20 @@ def flat(x):
 
 def _is_sparse(x):
     return isinstance(x, tf.SparseTensor)
+
+
+def representative_data(name, value):
+    """Returns what `representative` reads, or raises `ValueError`."""
+    if value is None or isinstance(
+        value, tf.data.Dataset | keras.utils.PyDataset
+    ):
+        return value
+    leaves = keras.tree.flatten(value)
+    for leaf in leaves:
+        checks.array(name, leaf, expected=_EXPECTED)
+    lengths = {examples.count(np.asarray(leaf)) for leaf in leaves}
+    fits = leaves and len(lengths) == 1 and 0 not in lengths
+    return checks.require(fits, name, value, _EXPECTED)
 
 
 def representative(data):

@@ -19,7 +19,12 @@ def dense(model, runtime, stored="dense"):
         stored: How weights are stored.
     """
     return tuple(
-        Row(w.name, zeros(w.variable), stored, why(w.variable, runtime))
+        Row(
+            w.name,
+            zeros(w.variable),
+            f"{stored} int8" if w.variable.dtype == "int8" else stored,
+            why(w.variable, runtime),
+        )
         for w in weights.find(model)
     )
 

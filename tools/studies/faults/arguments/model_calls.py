@@ -140,7 +140,26 @@ def _deploying(world):
     return [
         call(kprune.shrink, heavy=True, model=world.pruned_conv, **options),
         call(kprune.compact, heavy=True, model=world.wrapped, **options),
-        call(kprune.export, heavy=True, model=world.wrapped, path=path),
+        call(
+            kprune.export,
+            heavy=True,
+            model=world.wrapped,
+            path=path,
+            format="saved_model",
+            tolerance=1e-3,
+        ),
+        call(
+            kprune.export,
+            "export for LiteRT",
+            heavy=True,
+            model=world.wrapped,
+            path="exported.tflite",
+            quantize="int8",
+            sparse=False,
+            compact=False,
+            representative_data=world.data,
+        ),
+        call(kprune.load_packed, path=_packed(world), max_bytes=1 << 20),
         call(
             kprune.compare,
             heavy=True,
@@ -152,6 +171,14 @@ def _deploying(world):
             verbose=0,
         ),
     ]
+
+
+def _packed(world):
+    def make():
+        kprune.export(world.wrapped, "packed.kpz")
+        return "packed.kpz"
+
+    return Fresh(make)
 
 
 def _kept(world):
