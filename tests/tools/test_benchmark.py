@@ -56,6 +56,19 @@ def test_the_memory_of_one_scoring(study, capsys):
     assert before <= most
 
 
+def test_exported_files_over_those_of_the_dense(measured, part, monkeypatch):
+    rows = part("benchmark.deployment_rows")
+    chosen = [case for case in rows.CASES if case.network == "784-300-100-10"]
+    monkeypatch.setattr(rows, "CASES", chosen[::2])
+    monkeypatch.setattr(rows, "PACKED", {})
+    found = measured("--rows=deployment", "--repeats=1")
+    sizes = [row for row in found if row[0].endswith("smaller")]
+    assert len(found) == 2 * len(sizes) == 6
+    for row in sizes:  # By files, which no load of the machine changes.
+        least = float(row[3].removeprefix(">= "))
+        assert float(row[1].removesuffix(" x")) >= least, row
+
+
 def test_the_overhead_of_many_layers(measured):
     found = measured("--rows=overhead", "--layers=3", "--repeats=1")
     assert [row[0] for row in found] == [

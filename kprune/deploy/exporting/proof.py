@@ -27,21 +27,25 @@ def example(model, representative=()):
     if not representative:
         x, expected = made_up.taken(model, EXAMPLES)
         return inputs.flat(x), expected
-    (specs,) = keras_internals.call_arguments(model)
+    arguments = keras_internals.call_arguments(model)
     flat = [one[:EXAMPLES] for one in representative[0]]
-    known = [tuple(spec.shape) for spec in keras.tree.flatten(specs)]
-    if len(known) != len(flat) or any(
-        None not in (n, m) and n != m
-        for shape, one in zip(known, flat, strict=True)
-        for n, m in zip(shape[1:], one.shape[1:], strict=False)
-    ):
+    known = [tuple(spec.shape) for spec in keras.tree.flatten(arguments)]
+    fits = len(known) == len(flat) and all(map(_fits, known, flat))
+    if not fits:
         raise ValueError(
             f"`representative_data` does not fit model {model.name!r}. "
             f"Expected inputs of shape {known}. Received: "
             f"{[one.shape for one in flat]}"
         )
-    x = keras.tree.pack_sequence_as(specs, flat)
-    return flat, made_up.outputs(model, [x])
+    x = keras.tree.pack_sequence_as(arguments, flat)
+    return flat, made_up.outputs(model, x)
+
+
+def _fits(shape, array):
+    """Whether examples are of a shape, whose open dimensions are `None`."""
+    return len(shape) == array.ndim and all(
+        n in (None, m) for n, m in zip(shape[1:], array.shape[1:], strict=True)
+    )
 
 
 def check(path, format, x, expected, tolerance):
@@ -68,8 +72,8 @@ def check(path, format, x, expected, tolerance):
 
 
 def run(runner, x):
-    """Returns a runner's outputs for some examples, one by one if its batch is
-    of a fixed size that is not theirs; also those of one alone are compared."""
+    """Returns a runner's outputs for some examples, in parts if its batch is of
+    a fixed size that is not theirs."""
     size, count = runner.inputs[0][1][0], len(x[0])
     step = count if size in (None, count) else size
     parts = [

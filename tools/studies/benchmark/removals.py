@@ -40,7 +40,13 @@ def shrunk(network):
 
 
 def compacted():
-    """Returns LeNet-300-100, and without what SNIP at 95 % cuts off.
+    """Returns LeNet-300-100, and without what SNIP at 95 % cuts off."""
+    dense, pruned = of_snip()
+    return dense, kprune.compact(pruned, verbose=0)
+
+
+def of_snip():
+    """Returns LeNet-300-100, and pruned by SNIP to 95 %.
 
     SNIP scores on 128 of the digits, enlarged to 28x28, at Keras' default
     initializer. Their background is zero, so that much of the border goes: of
@@ -52,8 +58,9 @@ def compacted():
     x = tf.image.resize(x[:128] / x.max(), (28, 28)).numpy()
     data = (x, y[:128])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    pruned = kprune.prune(dense, "snip", 0.95, data=data, loss=loss, verbose=0)
-    return dense, kprune.compact(pruned, verbose=0)
+    return dense, kprune.prune(
+        dense, "snip", 0.95, data=data, loss=loss, verbose=0
+    )
 
 
 def lite(model):

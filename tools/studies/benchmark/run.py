@@ -18,7 +18,7 @@ import keras
 import tensorflow as tf
 
 import kprune
-from benchmark import model_rows, score_rows, scorings
+from benchmark import deployment_rows, model_rows, score_rows, scorings
 from benchmark.measurements import HEAD
 from benchmark.score_rows import in_gradients
 from kprune.runtime import lookup, tables
@@ -35,6 +35,7 @@ ROWS = {
     "prospr_memory": score_rows.prospr_memory,
     "shrink": model_rows.shrink,
     "compact": model_rows.compact,
+    "deployment": deployment_rows.deployment,
     "overhead": model_rows.overhead,
     "traces": score_rows.traces,
     "tracing": score_rows.tracing,
