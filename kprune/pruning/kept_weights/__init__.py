@@ -1,6 +1,7 @@
 """What becomes of the weights that stay when others are pruned."""
 
 from kprune.pruning.kept_weights.centroids import Centroids, centroids
+from kprune.pruning.kept_weights.cluster import cluster
 from kprune.pruning.kept_weights.fan_in import (
     reinitialize,
     rescale,
@@ -12,6 +13,7 @@ from kprune.pruning.neurons.coreset import coreset
 __all__ = [
     "Centroids",
     "centroids",
+    "cluster",
     "coreset",
     "isometry",
     "reinitialize",

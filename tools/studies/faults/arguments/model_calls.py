@@ -206,6 +206,7 @@ def _kept(world):
             beta=1.0,
             seed=0,
         ),
+        call(kept.cluster, changes=True, model=wrapped, clusters=4),
         call(kept.centroids, model=wrapped),
         method(
             lambda: kept.centroids(wrapped).apply,
