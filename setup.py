@@ -46,7 +46,9 @@ setuptools.setup(
         "plots": ["matplotlib"],
         "tensorboard": ["tensorboard"],
         "litert": ["ai-edge-litert"],
-        "onnx": ["onnx"],
+        "onnx": ["onnx", "onnxruntime", "tf2onnx>=1.17"],
+        # By way of ONNX.
+        "openvino": ["openvino", "onnx", "tf2onnx>=1.17"],
         "hub": ["keras-hub"],
         "test": ["pytest", "pytest-xdist", "ruff"],
     },

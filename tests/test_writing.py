@@ -29,6 +29,7 @@ ALLOWED = {
     "kprune/deploy/exporting/": {
         "archive.write_out",
         "model.save",
+        "openvino.save_model",
         "path.write_bytes",
     },
     # Before kprune is imported, which takes seconds.

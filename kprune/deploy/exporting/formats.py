@@ -90,7 +90,7 @@ FORMATS = {
             ".xml",
             "openvino",
             extra="openvino",
-            packages=("openvino",),
+            packages=("openvino", "onnx", "tf2onnx"),
             companions=(".bin",),
         ),
     )

@@ -1,0 +1,142 @@
+"""A Keras model as an ONNX graph, of operators that runtimes have.
+
+tf2onnx makes it of the frozen TensorFlow function. Where it has no operator,
+it copies the one of TensorFlow: such a file does not load, and is refused here.
+"""
+
+import contextlib
+import logging
+
+import tensorflow as tf
+
+from kprune.deploy.exporting import inputs
+from kprune.runtime import extras, keras_internals
+from kprune.runtime.words import one_line
+
+_OPSET = 18  # What tf2onnx 1.17 knows, and all runtimes of the last years.
+_MOST = (1 << 31) - 1  # Bytes that a file of protocol buffers can hold.
+_WHY = "To write ONNX"
+
+
+def convert(model):
+    """Returns the `onnx.ModelProto` of a stripped model.
+
+    Its inputs have the names of the model's, its outputs are `output_0` and so
+    on, both in the order of `keras.tree.flatten`.
+
+    Raises:
+        ValueError: If the model keeps a state from call to call, is too large,
+            or computes with what ONNX has no operator for.
+    """
+    onnx = extras.load("onnx", _WHY)
+    tf2onnx = extras.load("tf2onnx", _WHY)
+    check_stateless(model)
+    function = _named(inputs.function(model, fixed_batch(model)))
+    with _quiet():
+        try:
+            found, _ = tf2onnx.convert.from_function(
+                function, function.input_signature, opset=_OPSET
+            )
+        except Exception as error:  # Of whatever a layer does in a graph.
+            raise ValueError(
+                f"Model {model.name!r} cannot be converted to ONNX: "
+                f"{one_line(error)}"
+            ) from error
+    _order_outputs(found.graph)
+    _replace_erfc(onnx, found.graph)
+    _check_operators(onnx, model, found.graph)
+    if found.ByteSize() > _MOST:
+        raise ValueError(
+            f"Model {model.name!r} takes {found.ByteSize():,} bytes. An .onnx "
+            "file holds 2 GiB at most: export a SavedModel."
+        )
+    return found
+
+
+def check_stateless(model):
+    """Raises `ValueError` if a model's outputs depend on earlier calls."""
+    for layer in keras_internals.all_layers(model):
+        if getattr(layer, "stateful", False) is True:
+            raise ValueError(
+                f"Layer {layer.name!r} is stateful: it goes on from the call "
+                "before, and the file would begin from the same state at each. "
+                "Expected a model without; export a SavedModel instead."
+            )
+
+
+def fixed_batch(model):
+    """Returns the batch size that a model is built for, or `None` for any."""
+    if not keras_internals.is_graph(model):
+        return None
+    return model.inputs[0].shape[0]
+
+
+def _named(serve):
+    """Returns a function whose outputs have names, by which tf2onnx calls
+    them. It would call them `Identity:0`."""
+
+    def named(*x):
+        return {f"output_{i}": y for i, y in enumerate(serve(*x))}
+
+    return tf.function(
+        named, input_signature=serve.input_signature, autograph=False
+    )
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps tf2onnx from writing what becomes the text of an error."""
+    logger = logging.getLogger("tf2onnx")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _order_outputs(graph):
+    """Sorts the outputs, which a dict has by the alphabet, by number."""
+    graph.output.sort(key=lambda output: int(output.name.split("_")[1]))
+
+
+def _replace_erfc(onnx, graph):
+    """Computes erfc(x), which an exact GELU takes, as 1 - erf(x): ONNX has the
+    one operator and not the other."""
+    one, nodes = "kprune/one", []
+    for node in graph.node:
+        if node.op_type != "Erfc":
+            nodes.append(node)
+            continue
+        (x,), (y,), erf = node.input, node.output, f"{node.output[0]}/erf"
+        nodes.append(onnx.helper.make_node("Erf", [x], [erf]))
+        nodes.append(onnx.helper.make_node("Sub", [one, erf], [y]))
+    if len(nodes) == len(graph.node):
+        return
+    del graph.node[:]
+    graph.node.extend(nodes)
+    value = onnx.helper.make_tensor(one, onnx.TensorProto.FLOAT, [], [1])
+    graph.initializer.append(value)
+
+
+def _check_operators(onnx, model, graph):
+    missing = {
+        node.op_type
+        for node in _nodes(graph)
+        if not onnx.defs.has(node.op_type, node.domain)
+    }
+    if missing:
+        raise ValueError(
+            f"Model {model.name!r} cannot be converted to ONNX, which has no "
+            f"operator for {', '.join(sorted(missing))}. Replace what computes "
+            "it, or export a SavedModel."
+        )
+
+
+def _nodes(graph):
+    """Yields the nodes of a graph, and those of the graphs in them."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _nodes(attribute.g)

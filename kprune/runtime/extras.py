@@ -1,0 +1,28 @@
+"""Modules that not every kprune has: the extras of `setup.py` bring them."""
+
+import importlib
+
+# By the name of a module, that of its extra.
+EXTRAS = {
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "onnxruntime.quantization": "onnx",
+    "openvino": "openvino",
+    "tf2onnx": "onnx",
+}
+
+
+def load(name, why):
+    """Returns a module, or raises a `ValueError` that tells how to install it.
+
+    Args:
+        name: Name of the module, one of `EXTRAS`.
+        why: String, what cannot be done without it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ValueError(
+            f"{why} needs {name}, which cannot be imported ({error}). "
+            f'pip install "kprune[{EXTRAS[name]}]" brings it.'
+        ) from error
