@@ -28,3 +28,8 @@ def directory(name, value):
     path(name, value)
     expected = "the path of a directory, where no file is"
     return require(not os.path.isfile(value), name, value, expected)
+
+
+def ending(value):
+    """Returns what a path ends in, as `".html"`, in small letters."""
+    return os.path.splitext(os.fspath(value))[1].lower()

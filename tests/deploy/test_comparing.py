@@ -11,7 +11,7 @@ from lifecycle import unchanged
 from networks import dense_net, sequential
 
 import kprune
-from kprune.deploy.comparison import Comparison, Row, comparing, running
+from kprune.deploy.comparison import Comparison, Row, measuring, running
 from kprune.deploy.comparison.timing import Timing
 
 layers = keras.layers
@@ -37,7 +37,7 @@ def timed(monkeypatch):
         functions.append((before, after, repeats))
         return Timing(0.008, 0.002, 4.0, (3.5, 4.25))
 
-    monkeypatch.setattr(comparing, "compare_times", compare_times)
+    monkeypatch.setattr(measuring, "compare_times", compare_times)
     return functions
 
 

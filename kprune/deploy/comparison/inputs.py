@@ -1,23 +1,27 @@
 """What two models are compared on: the same batches."""
 
 import keras
+import numpy as np
 
 from kprune.runtime import examples, keras_internals, seeds
 from kprune.scoring.batches import Batches
 
 
 def check_same(before, after):
-    """Raises `ValueError` if two models take different inputs."""
-    one, other = (
-        [(x.shape, x.dtype) for x in keras.tree.flatten(_specs(model))]
-        for model in (before, after)
-    )
-    if one != other:
+    """Raises `ValueError` if two sides take different inputs, the size of the
+    batch apart."""
+    one, other = before.specs(), after.specs()
+    same = [[(shape[1:], kind) for shape, kind in x] for x in (one, other)]
+    if same[0] != same[1] or _clash(before.batch, after.batch):
         raise ValueError(
             "Expected two models that take the same inputs. Received: "
             f"{before.name!r} with {_in_words(one)}, {after.name!r} with "
             f"{_in_words(other)}"
         )
+
+
+def _clash(one, other):
+    return None not in (one, other) and one != other
 
 
 def fixed_batch_size(model):
@@ -27,10 +31,31 @@ def fixed_batch_size(model):
     return keras.tree.flatten(_specs(model))[0].shape[0]
 
 
-def read(data, batch_size):
-    """Returns the inputs of the first batch of data, as tensors."""
-    x, *_ = Batches(data, batch_size).at(0)
-    return keras.tree.map_structure(keras.ops.convert_to_tensor, x)
+def specs(model):
+    """Returns the (shape, dtype) of each input of a model, flat."""
+    flat = keras.tree.flatten(_specs(model))
+    return [(tuple(x.shape), str(x.dtype)) for x in flat]
+
+
+def read(data, batch_size, pair):
+    """Returns the batches of data, in the size that is asked for, or that one
+    of a pair of sides is built for."""
+    return Batches(data, fixed(pair) or batch_size)
+
+
+def fixed(pair):
+    """Returns the batch size that one of two sides is built for, or `None`."""
+    return next((side.batch for side in pair if side.batch), None)
+
+
+def tensors(batch):
+    """Returns the inputs of a batch of data, as tensors."""
+    return keras.tree.map_structure(keras.ops.convert_to_tensor, batch[0])
+
+
+def flat(x):
+    """Returns a structure of inputs as a list of NumPy arrays."""
+    return [np.asarray(one) for one in keras.tree.flatten(x)]
 
 
 def made_up(model, batch_size):
@@ -38,17 +63,35 @@ def made_up(model, batch_size):
     raises `ValueError` if these are open or not known."""
 
     def of_size(spec):
-        shape = (batch_size, *spec.shape[1:])
-        if None in shape:
-            raise ValueError(
-                f"Model {model.name!r} takes inputs of open shape "
-                f"{spec.shape}. Pass `data=`."
-            )
+        shape = _closed(f"Model {model.name!r}", spec.shape, batch_size)
         return keras.KerasTensor(shape, spec.dtype)
 
     specs = keras.tree.map_structure(of_size, _specs(model))
     rng = seeds.stream(0, "made-up inputs")
     return keras_internals.random_inputs(model, specs, rng, batch_size, None)
+
+
+def made_up_of(name, specs, batch_size):
+    """Returns a flat batch for a file, of whose inputs only these specs are
+    known; numbers that are whole are zeros and ones."""
+    rng = seeds.stream(0, "made-up inputs")
+
+    def draw(shape, dtype):
+        shape = _closed(f"File {name!r}", shape, batch_size)
+        if np.dtype(dtype).kind == "f":
+            return rng.normal(size=shape).astype(dtype)
+        return rng.integers(0, 2, shape).astype(dtype)
+
+    return [draw(*spec) for spec in specs]
+
+
+def _closed(name, shape, batch_size):
+    closed = (batch_size, *shape[1:])
+    if None in closed:
+        raise ValueError(
+            f"{name} takes inputs of open shape {shape}. Pass `data=`."
+        )
+    return closed
 
 
 def outputs(model, x):

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from kprune.runtime import lookup, tables
-
-_HEADER = ("What", "Before", "After", "Ratio", "Middle half")
-_UNKNOWN = "n/a"
+from kprune.deploy.comparison import pages, texts
+from kprune.deploy.comparison.layers import LayerRow
+from kprune.runtime import files, lookup, paths
+from kprune.runtime.doors import checked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,12 +13,14 @@ class Row:
     """One thing that was compared.
 
     Attributes:
-        name: What it is, as `"parameters"` or `"inference, batch 1"`.
+        name: What it is, as `"parameters"` or `"inference, batch 1"`; in a
+            runtime that was asked for, `"litert: inference, batch 1"`.
         before, after: How much there is of it, or `None` if not known.
         ratio: Before over after: above 1, after is smaller or faster. Of
-            times, the median over the alternations. `None` if not known.
+            times, the median over the alternations. `None` if not known, and
+            of shares.
         spread: Of times, the middle half of the ratios, lowest and highest.
-        unit: `"bytes"`, `"ms"`, or empty for numbers.
+        unit: `"bytes"`, `"ms"`, `"share"` of examples, or empty for numbers.
     """
 
     name: str
@@ -36,11 +38,14 @@ class Comparison:
     A row is found by its name: `comparison["parameters"].ratio`.
 
     Attributes:
-        before, after: Names of the models.
+        before, after: Names of the models, or of the files.
         rows: Tuple of `Row`.
         repeats: How many alternations a ratio of times is the median of.
         cut_off: Those of `"before"` and `"after"` whose outputs do not depend
             on the inputs.
+        layers: Tuple of `LayerRow`, one per weight, of what is a Keras model.
+        notes: Tuple of sentences on what was not compared, and why, and on
+            what the figures mean.
     """
 
     before: str
@@ -48,6 +53,8 @@ class Comparison:
     rows: tuple
     repeats: int
     cut_off: tuple = ()
+    layers: tuple[LayerRow, ...] = ()
+    notes: tuple = ()
 
     def __getitem__(self, name):
         rows = {row.name: row for row in self.rows}
@@ -61,46 +68,43 @@ class Comparison:
             "repeats": self.repeats,
             "cut_off": list(self.cut_off),
             "rows": [_as_dict(row) for row in self.rows],
+            "layers": [dataclasses.asdict(row) for row in self.layers],
+            "notes": list(self.notes),
         }
 
+    def to_markdown(self):
+        """Returns it in Markdown, with a table per layer."""
+        return texts.markdown(self)
+
+    def to_html(self):
+        """Returns a page of HTML with bars and a table per layer, that needs
+        nothing beside itself."""
+        return pages.html(self)
+
+    @checked(path=paths.file)
+    def save(self, path):
+        """Writes it to a file, by its ending as `.html`, `.md`, `.json` or, as
+        `str` has it, `.txt`.
+
+        Args:
+            path: File path. It is replaced as a whole or not at all.
+
+        Raises:
+            ValueError: If it ends in something else.
+            OSError: If it cannot be written.
+        """
+        ways = {
+            ".html": lambda: files.write_text(path, self.to_html()),
+            ".json": lambda: files.write_json(path, self.to_dict()),
+            ".md": lambda: files.write_text(path, self.to_markdown() + "\n"),
+            ".txt": lambda: files.write_text(path, f"{self}\n"),
+        }
+        lookup.choose(paths.ending(path), ways, "ending of a file")()
+
     def __str__(self):
-        return "\n".join(_lines(self))
+        return texts.plain(self)
 
 
 def _as_dict(row):
     spread = None if row.spread is None else list(row.spread)
     return {**dataclasses.asdict(row), "spread": spread}
-
-
-def _lines(comparison):
-    yield f'Before: "{comparison.before}". After: "{comparison.after}".'
-    yield tables.terminal(_HEADER, list(map(_cells, comparison.rows)))
-    yield "Ratios are before / after: above 1, after is smaller or faster."
-    yield (
-        f"Those of times are medians of {comparison.repeats}, taken by turns "
-        "in one process."
-    )
-    for which in comparison.cut_off:
-        name = getattr(comparison, which)
-        yield (
-            f'The outputs of "{name}" ({which}) do not depend on its inputs: '
-            "nothing flows through it."
-        )
-
-
-def _cells(row):
-    label = row.name[0].upper() + row.name[1:]
-    low, high = row.spread or (None, None)
-    return (
-        f"{label}, {row.unit}" if row.unit else label,
-        _number(row.before),
-        _number(row.after),
-        _UNKNOWN if row.ratio is None else f"{row.ratio:.2f} x",
-        "" if low is None else f"{low:.2f} to {high:.2f}",
-    )
-
-
-def _number(value):
-    if value is None:
-        return _UNKNOWN
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"

@@ -2,14 +2,11 @@
 
 import math
 import pathlib
-import zlib
 
+from kprune.deploy.exporting.sizes import measure
 from kprune.graph import costs
 from kprune.masking import weights
 from kprune.runtime import files
-
-_CHUNK = 1 << 20
-_LEVEL, _GZIP = 6, 31  # What `gzip` compresses by, and that it is a gzip file.
 
 
 def parameters(model):
@@ -20,28 +17,34 @@ def parameters(model):
 def multiply_adds(model, x):
     """Returns the multiply-adds of one example of `x`, or `None` if not known.
     They are those of the kernels as they are stored, zeros included."""
+    found = by_weight(model, x).values()
+    return None if None in found else sum(found)
+
+
+def by_weight(model, x):
+    """Returns the multiply-adds of one example by the name of a weight, `None`
+    where they are not known."""
     try:
         uses = costs.count_uses(model, x)
     except Exception:  # A user's model may raise anything as it is traced.
-        return None
-    kernels = [weight.variable for weight in weights.find(model)]
-    if any(uses.get(id(v)) is None for v in kernels):
-        return None
-    return sum(uses[id(v)] * math.prod(v.shape) for v in kernels)
+        uses = {}
+    found = {}
+    for weight in weights.find(model):
+        count = uses.get(id(weight.variable))
+        size = math.prod(weight.variable.shape)
+        found[weight.name] = None if count is None else count * size
+    return found
+
+
+def write(model, directory):
+    """Returns the path of a new `.keras` file of a model. The model is not
+    compiled: an optimizer would be saved too."""
+    path = pathlib.Path(directory, "model.keras")
+    files.write_keras(path, model)
+    return path
 
 
 def file_sizes(model):
-    """Returns how many bytes a model's `.keras` file has, and that gzipped. The
-    model is not compiled: an optimizer would be saved too."""
+    """Returns how many bytes a model's `.keras` file has, and that gzipped."""
     with files.scratch_directory() as directory:
-        path = pathlib.Path(directory) / "model.keras"
-        files.write_keras(path, model)
-        return path.stat().st_size, _gzipped(path)
-
-
-def _gzipped(path):
-    compressor = zlib.compressobj(_LEVEL, wbits=_GZIP)
-    with path.open("rb") as file:
-        chunks = iter(lambda: file.read(_CHUNK), b"")
-        size = sum(len(compressor.compress(chunk)) for chunk in chunks)
-    return size + len(compressor.flush())
+        return measure(write(model, directory))

@@ -1,0 +1,160 @@
+"""What is measured of two that are compared, in the order of the rows."""
+
+import functools
+
+import keras
+
+from kprune.deploy.comparison import agreement, inputs, memory, running, sizes
+from kprune.deploy.comparison.result import Row
+from kprune.deploy.comparison.timing import compare_times
+from kprune.runtime import examples
+
+
+class Measuring:
+    """Measures two sides, in one runtime or several.
+
+    Args:
+        pair: The sides before and after, as they were given.
+        data: `Batches`, or `None` for inputs that are made up.
+        batch_size: Examples in a batch that is made up.
+        repeats: How often to alternate for a ratio of times.
+        most: How many examples accuracy is measured on at most.
+        peak_memory: Whether to measure it.
+
+    Attributes:
+        cut_off: Those of `"before"` and `"after"` whose outputs do not depend
+            on the inputs.
+        notes: Sentences on what the figures mean, once they are measured.
+    """
+
+    def __init__(self, pair, data, batch_size, repeats, most, peak_memory):
+        self._pair, self._data = pair, data
+        self._repeats, self._most = repeats, most
+        self._peak_memory = peak_memory
+        self._fixed = inputs.fixed(pair)
+        self.notes = ()
+        size, given = self._given(batch_size)
+        self.cut_off = tuple(
+            which
+            for which, side, x in zip(
+                ("before", "after"), pair, given, strict=True
+            )
+            if inputs.is_cut_off(x, side.outputs(x))
+        )
+        self._batches = {size: given}
+        if not self._fixed and size > 1:
+            ones = keras.tree.map_structure(lambda a: a[:1], given)
+            self._batches = {1: ones, **self._batches}
+
+    @property
+    def largest(self):
+        """The inputs of the largest batch, of each side."""
+        *_, (_, given) = self._batches.items()
+        return given
+
+    def _given(self, batch_size):
+        """Returns the size of the batch, and the inputs of each side."""
+        if self._data is not None:
+            x = inputs.tensors(self._data.at(0))
+            return examples.count(keras.tree.flatten(x)[0]), [x, x]
+        size = self._fixed or batch_size
+        models = [side for side in self._pair if side.model is not None]
+        if len(models) == 1:  # It knows more of its inputs than a file does.
+            return size, 2 * [models[0].made_up(size)]
+        return size, [side.made_up(size) for side in self._pair]
+
+    def steps(self, groups):
+        """Returns functions that return a few rows each.
+
+        Args:
+            groups: Dict of pairs of sides, each in one runtime, by what the
+                names of their rows begin with.
+        """
+        found = [self._counts]
+        for prefix, pair in groups.items():
+            parts = [self._files, *map(self._inference, self._batches)]
+            if None not in (side.model for side in pair):
+                parts.append(self._training)
+            if self._data is not None:
+                parts.append(self._agreement)
+            if self._peak_memory:
+                parts.append(self._memory)
+            found += [functools.partial(x, prefix, pair) for x in parts]
+        return found
+
+    def _counts(self):
+        models = [side.model for side in self._pair]
+        found = [
+            (None, None)
+            if model is None
+            else (sizes.parameters(model), sizes.multiply_adds(model, x))
+            for model, x in zip(models, self.largest, strict=True)
+        ]
+        names = "parameters", "multiply-adds per example"
+        return [
+            _counted(name, numbers)
+            for name, numbers in zip(
+                names, zip(*found, strict=True), strict=True
+            )
+        ]
+
+    def _files(self, prefix, pair):
+        whole, gzipped = zip(*(side.bytes() for side in pair), strict=True)
+        return [
+            _counted(f"{prefix}file", whole, "bytes"),
+            _counted(f"{prefix}file, gzipped", gzipped, "bytes"),
+        ]
+
+    def _inference(self, size):
+        def measure(prefix, pair):
+            given = self._batches[size]
+            functions = [
+                side.inference(x) for side, x in zip(pair, given, strict=True)
+            ]
+            name = f"{prefix}inference, batch {size}"
+            return [_timed(name, functions, self._repeats)]
+
+        return measure
+
+    def _training(self, prefix, pair):
+        *_, (size, given) = self._batches.items()
+        functions = [
+            running.training_step(side.model, x)
+            for side, x in zip(pair, given, strict=True)
+        ]
+        name = f"{prefix}training step, batch {size}"
+        return [_timed(name, functions, self._repeats)]
+
+    def _agreement(self, prefix, pair):
+        found = agreement.measure(*pair, self._data, self._most, self._fixed)
+        if found is None:
+            return []
+        self.notes = (
+            f"Accuracy and agreement are of {found.examples:,} examples.",
+        )
+        both = found.before, found.after
+        return [
+            Row(f"{prefix}accuracy", *both, None, unit="share"),
+            Row(f"{prefix}agreement", None, found.same, None, unit="share"),
+        ]
+
+    def _memory(self, prefix, pair):
+        found = [
+            memory.peak(side, inputs.flat(x))
+            for side, x in zip(pair, self.largest, strict=True)
+        ]
+        return [_counted(f"{prefix}peak memory", found, "bytes")]
+
+
+def _counted(name, numbers, unit=""):
+    before, after = numbers
+    ratio = before / after if before is not None and after else None
+    return Row(name, before, after, ratio, unit=unit)
+
+
+def _timed(name, functions, repeats):
+    if None in functions:
+        return Row(name, None, None, None, unit="ms")
+    found = compare_times(*functions, repeats)
+    before, after = 1000 * found.before, 1000 * found.after
+    return Row(name, before, after, found.ratio, found.spread, "ms")

@@ -1,0 +1,82 @@
+"""Peak memory of a file: what a process takes to open it and run a batch.
+
+It is measured in a process of its own: memory that was given back before is
+used again, and does not count.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+from kprune.deploy import runtimes
+from kprune.runtime import files
+
+_STATUS = pathlib.Path("/proc/self/status")
+_RESET = pathlib.Path("/proc/self/clear_refs")
+_SECONDS = 600
+_PROGRAM = """
+import sys
+from kprune.deploy.comparison import memory
+print(memory.taken(*sys.argv[1:]))
+"""
+_ROOT = pathlib.Path(__file__).parents[3]
+
+
+def peak(side, x):
+    """Returns the bytes that it takes to open a side's file and run a batch, or
+    `None` where the system does not count them, or a new process cannot load
+    the file, as one with layers of a user's own.
+
+    Args:
+        side: A side of a comparison.
+        x: Flat list of input arrays.
+    """
+    if not _RESET.exists():
+        return None
+    with files.scratch_directory() as directory:
+        given = pathlib.Path(directory, "inputs.npz")
+        files.write_arrays(given, dict(zip(_names(x), x, strict=True)), False)
+        path = side.write(directory)
+        places = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
+        done = subprocess.run(
+            [sys.executable, "-c", _PROGRAM, path, side.runtime, given],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    if done.returncode:
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _names(x):
+    return [f"{i:04}" for i in range(len(x))]
+
+
+def taken(path, runtime, given):
+    """Returns the bytes that it takes this process to open a file and run a
+    batch, those of an `.npz` file."""
+    tf.zeros(1) + 1  # TensorFlow's own threads are there before.
+    with np.load(given) as arrays:
+        x = [arrays[name] for name in sorted(arrays)]
+    with files.appended(_RESET) as counter:
+        counter.write("5")  # The peak begins anew.
+    before = _kilobytes("VmRSS")
+    runtimes.open(path, runtime)(x)
+    return (_kilobytes("VmHWM") - before) * 1024
+
+
+def _kilobytes(name):
+    (line,) = [
+        line
+        for line in _STATUS.read_text().splitlines()
+        if line.startswith(f"{name}:")
+    ]
+    return int(line.split()[1])

@@ -1,0 +1,172 @@
+"""The two that are compared: a Keras model, or a file in its own runtime."""
+
+import functools
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from kprune.deploy import runtimes
+from kprune.deploy.comparison import inputs, running, sizes
+from kprune.deploy.exporting import export, formats
+from kprune.deploy.exporting.sizes import measure
+from kprune.masking import wrapping
+from kprune.runtime import keras_internals, paths
+
+KERAS = "keras"
+
+
+class ModelSide:
+    """A Keras model, stripped and not compiled, in Keras.
+
+    Attributes:
+        name: What it is called.
+        model: The model.
+        runtime: Name of what it runs in.
+    """
+
+    runtime = KERAS
+
+    def __init__(self, model, path=None):
+        with keras_internals.not_compiled(model):
+            self.model = wrapping.strip(model)
+        self.name = model.name if path is None else path.name
+        self._path = path
+
+    @property
+    def batch(self):
+        """The batch size that it is built for, or `None` for any."""
+        return inputs.fixed_batch_size(self.model)
+
+    def specs(self):
+        """Returns the (shape, dtype) of each input, flat."""
+        return inputs.specs(self.model)
+
+    def made_up(self, size):
+        """Returns inputs that are made up, as the model takes them."""
+        return inputs.made_up(self.model, size)
+
+    def outputs(self, x):
+        """Returns the flat list of what it gives for inputs."""
+        return keras.tree.flatten(inputs.outputs(self.model, x))
+
+    def predict(self, x):
+        """Returns as `outputs` does, compiled, for batch after batch."""
+        return [y.numpy() for y in self._compiled(x)]
+
+    @functools.cached_property
+    def _compiled(self):
+        def forward(x):
+            return keras.tree.flatten(keras_internals.infer(self.model, x))
+
+        return tf.function(forward, autograph=False, reduce_retracing=True)
+
+    def inference(self, x):
+        """Returns a function that runs it on inputs, for its time."""
+        return running.inference(self.model, x)
+
+    def bytes(self):
+        """Returns the bytes of its file, and those gzipped."""
+        if self._path is not None:
+            return measure(self._path)
+        return sizes.file_sizes(self.model)
+
+    def write(self, directory):
+        """Returns the path of a file of it, below a directory if need be."""
+        return self._path or sizes.write(self.model, directory)
+
+    def in_runtime(self, runtime, path):
+        """Returns the side that its file for a runtime is, made at a path that
+        lacks the ending."""
+        if runtime == self.runtime:
+            return self
+        path = path.with_suffix(formats.FORMATS[runtime].suffix)
+        export(self.model, path, runtime)
+        return FileSide(self.name, path, runtime)
+
+
+class FileSide:
+    """An exported file, in its own runtime; attributes are as above."""
+
+    model = None
+
+    def __init__(self, name, path, runtime):
+        self.name, self.runtime = name, runtime
+        self._path = path
+        self._runner = runtimes.open(path, runtime)
+
+    @property
+    def batch(self):
+        return self._runner.inputs[0][1][0]
+
+    def specs(self):
+        return [(shape, dtype) for _, shape, dtype in self._runner.inputs]
+
+    def made_up(self, size):
+        return inputs.made_up_of(self.name, self.specs(), size)
+
+    def outputs(self, x):
+        flat = inputs.flat(x)
+        try:
+            return self._runner(flat)
+        except Exception as error:
+            raise ValueError(
+                f"File {self.name!r} does not take inputs of shape "
+                f"{[x.shape for x in flat]}: {error}"
+            ) from error
+
+    predict = outputs
+
+    def inference(self, x):
+        return functools.partial(self._runner, inputs.flat(x))
+
+    def bytes(self):
+        beside = formats.FORMATS[self.runtime].companions
+        files = [self._path.with_suffix(ending) for ending in beside]
+        return measure(self._path, *files)
+
+    def write(self, directory):
+        del directory
+        return self._path
+
+    def in_runtime(self, runtime, path):
+        if runtime == self.runtime:
+            return self
+        raise ValueError(f"{self.name} runs in {self.runtime} alone")
+
+
+def of(which, given):
+    """Returns the side of a model, or of a path.
+
+    Args:
+        which: Name of the argument, for an error.
+        given: A Keras model, or the path of an exported file.
+
+    Raises:
+        ValueError: If it is neither, or the file cannot be opened.
+    """
+    if isinstance(given, keras.Model):
+        return ModelSide(given)
+    path = pathlib.Path(given)
+    if not path.exists():
+        raise ValueError(
+            f"Expected `{which}` to be a keras.Model, or the path of a file "
+            f"that kprune exports. There is no such file: {path}"
+        )
+    runtime = runtimes.format_of(path)
+    if runtime not in (KERAS, "packed"):
+        return FileSide(path.name, path, runtime)
+    return ModelSide(runtimes.open(path, runtime).model, path)
+
+
+def check(name, value):
+    """Returns a model or a path, or raises `ValueError`."""
+    if isinstance(value, keras.Model):
+        return value
+    try:
+        return paths.path(name, value)
+    except ValueError:
+        raise ValueError(
+            f"Expected `{name}` to be a keras.Model, or the path of a file "
+            f"that kprune exports. Received: {type(value).__name__}"
+        ) from None
