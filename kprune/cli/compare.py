@@ -1,37 +1,61 @@
 """Tells what a smaller model buys: sizes and times, before and after.
 
   kprune compare --before=dense.keras --after=small.keras
+  kprune compare dense.keras small.tflite --data=digits --save=page.html
 
-Both are .keras files, or directories of runs, whose models take the same
-inputs. They run by turns on made-up inputs, or on the first test batch of
---data or --npz, which a model of open input shape needs.
+Both are files that kprune exports, each in its own runtime, or directories of
+runs, whose models take the same inputs. They run by turns on made-up inputs, or
+on the first test batch of --data or --npz, which a model of open input shape
+needs; accuracy is that of all test examples.
 """
 
 import json
+import pathlib
 
 from kprune.cli import labelled_data, model_files
 from kprune.deploy.comparison import compare
+from kprune.experiment import directory
 
 
 def define(flags):
-    text = "File to read, NAME.keras, or directory of a run."
-    flags.string("before", None, text)
-    flags.require("before", "NAME.keras")
-    flags.string("after", None, "The one to compare it with.")
-    flags.require("after", "NAME.keras")
+    text = "File to read, or directory of a run. Its name may stand alone."
+    flags.positional("before", "NAME.keras", text)
+    text = "The one to compare it with. Its name may stand alone."
+    flags.positional("after", "NAME.keras", text)
+    text = "Runtimes to compare models in, such as keras,litert,onnx,openvino. "
+    text += "Defaults to those of the files."
+    flags.list("runtimes", None, text)
     labelled_data.define(flags, "whose test inputs to run on", batch_size=32)
     labelled_data.define_json(flags)
     flags.integer("repeats", 11, "Alternations per ratio of times.", least=1)
+    text = (
+        "Whether to measure the memory of each file, in a process of its own."
+    )
+    flags.boolean("peak_memory", False, text)
+    text = "File to write too: NAME.html, a page with bars, .md, .json or .txt."
+    flags.string("save", None, text)
 
 
 def main(flags):
     data = labelled_data.test(flags)
     found = compare(
-        model_files.load(flags.before),
-        model_files.load(flags.after),
+        _model(flags.before),
+        _model(flags.after),
         data=data and data[0],
+        runtimes=flags.runtimes,
         batch_size=flags.batch_size,
         repeats=flags.repeats,
+        peak_memory=flags.peak_memory,
         verbose=0,
     )
+    if flags.save is not None:
+        found.save(flags.save)
     print(json.dumps(found.to_dict()) if flags.json else found)
+
+
+def _model(path):
+    """Returns the model of a run's directory, and of a file its path."""
+    path = pathlib.Path(path)
+    return (
+        model_files.load(path) if (path / directory.CONFIG).exists() else path
+    )

@@ -37,6 +37,7 @@ class Flags(absl_flags.FlagValues):
         super().__init__()
         # An attribute that is set otherwise would be the value of a flag.
         self.__dict__["arguments"] = list(arguments)
+        self.__dict__["_positional"] = {}
         self.integer("verbosity", 0, "1 shows where an error was raised.")
 
     def string(self, name, default, text):
@@ -71,6 +72,13 @@ class Flags(absl_flags.FlagValues):
             flag_values=self,
         )
 
+    def positional(self, name, value, text):
+        """Defines a flag whose value may also stand alone, in the order of
+        such flags: `a.keras` for `--before=a.keras`. The command refuses to run
+        without, and asks for a value such as `"NAME.keras"`."""
+        self.string(name, None, text)
+        self._positional[name] = value
+
     def allow_one(self, names, expected, required=False):
         """Makes the command refuse more than one of some flags, or none if one
         is `required`, and ask for `"one of --a and --b"`."""
@@ -99,6 +107,11 @@ class Flags(absl_flags.FlagValues):
         except (AttributeError, KeyError) as error:
             # What ml_collections raises of a section that is not there.
             sys.exit(f"Error: Unknown section of --config: {error.args[0]}")
+        for name, value in self._positional.items():
+            if self[name].value is None and rest:
+                setattr(self, name, rest.pop(0))
+            if self[name].value is None:
+                sys.exit(f"Error: Expected --{name}={value}")
         if rest:
             sys.exit(f"Error: Unexpected argument: {rest[0]!r}.")
 

@@ -63,3 +63,19 @@ def test_other_inputs_are_answered(refusal, both, tmp_path):
     assert "two models that take the same" in said
     said = refusal("compare", before=five, after=tmp_path / "none.keras")
     assert "There is no such file" in said
+
+
+def test_files_stand_alone_and_a_page_is_written(
+    command, refusal, both, tmp_path, capsys
+):
+    lite, page = tmp_path / "small.tflite", tmp_path / "page.html"
+    kprune.export(keras.models.load_model(both["after"]), lite)
+    command(FEW, both["before"], lite, data="digits", save=page)
+    out = capsys.readouterr().out
+    assert 'Before: "8.keras". After: "small.tflite".' in out
+    assert any(line.startswith("Agreement  ") for line in out.splitlines())
+    assert "<title>8.keras and small.tflite</title>" in page.read_text()
+    said = refusal("compare", both["before"])
+    assert "Error: Expected --after=NAME.keras" in said
+    said = refusal("compare", both["before"], lite, "more")
+    assert "Unexpected argument: 'more'" in said

@@ -11,8 +11,7 @@ from lifecycle import unchanged
 from networks import dense_net, sequential
 
 import kprune
-from kprune.deploy.comparison import Comparison, Row, measuring, running
-from kprune.deploy.comparison.timing import Timing
+from kprune.deploy.comparison import Comparison, Row, running
 
 layers = keras.layers
 
@@ -25,20 +24,6 @@ def dense(units=4, name="net", inputs=3):
     """inputs x units + units, units x 2 + 2 parameters."""
     stack = layers.Dense(units, "relu", name="fc1"), layers.Dense(2, name="fc2")
     return sequential((inputs,), *stack, name=name)
-
-
-@pytest.fixture
-def timed(monkeypatch):
-    """Puts set times in the place of real ones; returns what was timed."""
-    functions = []
-
-    def compare_times(before, after, repeats):
-        before(), after()
-        functions.append((before, after, repeats))
-        return Timing(0.008, 0.002, 4.0, (3.5, 4.25))
-
-    monkeypatch.setattr(measuring, "compare_times", compare_times)
-    return functions
 
 
 def given(timed):

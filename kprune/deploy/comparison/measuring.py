@@ -9,6 +9,12 @@ from kprune.deploy.comparison.result import Row
 from kprune.deploy.comparison.timing import compare_times
 from kprune.runtime import examples
 
+_TENSORFLOW = {"keras", "saved_model"}
+_THREADS = (
+    "Keras and SavedModels compute on TensorFlow's threads, all other runtimes "
+    "on one."
+)
+
 
 class Measuring:
     """Measures two sides, in one runtime or several.
@@ -71,6 +77,9 @@ class Measuring:
                 names of their rows begin with.
         """
         found = [self._counts]
+        used = {side.runtime for pair in groups.values() for side in pair}
+        if used - _TENSORFLOW:
+            self.notes += (_THREADS,)
         for prefix, pair in groups.items():
             parts = [self._files, *map(self._inference, self._batches)]
             if None not in (side.model for side in pair):
@@ -129,9 +138,8 @@ class Measuring:
         found = agreement.measure(*pair, self._data, self._most, self._fixed)
         if found is None:
             return []
-        self.notes = (
-            f"Accuracy and agreement are of {found.examples:,} examples.",
-        )
+        told = f"Accuracy and agreement are of {found.examples:,} examples."
+        self.notes = tuple(dict.fromkeys([*self.notes, told]))
         both = found.before, found.after
         return [
             Row(f"{prefix}accuracy", *both, None, unit="share"),

@@ -54,11 +54,13 @@ def lines(comparison):
 def cells(row):
     """Returns the words of a row, one for each column of `HEADER`."""
     low, high = row.spread or (None, None)
+    # Shares have no ratio, and two agree in one alone.
+    unknown = "" if row.unit == "share" else UNKNOWN
     return (
         label(row),
-        number(row.before, row.unit),
-        number(row.after, row.unit),
-        UNKNOWN if row.ratio is None else f"{row.ratio:.2f} x",
+        number(row.before, row.unit, unknown),
+        number(row.after, row.unit, unknown),
+        unknown if row.ratio is None else f"{row.ratio:.2f} x",
         "" if low is None else f"{low:.2f} to {high:.2f}",
     )
 
@@ -83,10 +85,10 @@ def label(row):
     return name if plain else f"{name}, {row.unit}"
 
 
-def number(value, unit=""):
+def number(value, unit="", unknown=UNKNOWN):
     """Returns a figure as people read it."""
     if value is None:
-        return UNKNOWN
+        return unknown
     if unit == "share":
         return f"{100 * value:.2f} %"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
