@@ -38,7 +38,8 @@ def count(array):
         return int(rows) if tf.executing_eagerly() else rows
     if tf.is_tensor(array) and not tf.executing_eagerly():
         return tf.shape(array)[0]
-    return array.shape[0] if array.shape else 0
+    # The shape of a tensor is true, even if it is empty.
+    return array.shape[0] if len(array.shape) else 0
 
 
 def shape(array):

@@ -300,6 +300,11 @@ def test_bad_numbers_are_answered(name):
         compare(dense(), dense(), **{name: 0})
 
 
+def test_data_without_examples_are_answered():
+    with pytest.raises(ValueError, match="does not fit model 'net'"):
+        compare(dense(), dense(), data=[[1.0, 2.0], [3.0, 4.0]])
+
+
 def test_data_of_other_shapes_are_answered():
     data = (np.ones((4, 5)), np.ones(4))
     with pytest.raises(ValueError, match="`data` does not fit model 'net'"):

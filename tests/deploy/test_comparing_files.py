@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from exportable import MODELS
 from keras import layers
 from networks import conv_net, dense_net, examples, sequential
 
@@ -71,6 +72,22 @@ def test_runtimes_are_compared_one_by_one(timed):
     assert names(found) == [*SIZES, *times, "training step, batch 4", *lite]
     assert found["litert: file"].before < found["file"].before
     assert "litert: file, bytes" in str(found)
+
+
+def test_a_file_of_a_fixed_batch(tmp_path, timed):
+    # LiteRT has recurrent layers with a batch of one alone.
+    model, data = MODELS["lstm"](), examples(7, 6, 4, classes=2)
+    kprune.export(model, tmp_path / "one.tflite")
+    found = compare(model, tmp_path / "one.tflite", data=data)
+    assert names(found)[4:] == [TIMES[0], "accuracy", "agreement"]
+    assert found["agreement"].after == 1
+    assert "of 7 examples" in found.notes[-1]
+    # As it is made of a model that takes any.
+    found = compare(model, model, data=data, runtimes=["litert"])
+    rows = [f"litert: {name}" for name in (*SIZES[2:], TIMES[0])]
+    more = ["litert: accuracy", "litert: agreement"]
+    assert names(found) == [*SIZES[:2], *rows, *more]
+    assert "of 7 examples" in found.notes[-1]
 
 
 def test_labels_give_accuracy_and_agreement(files, timed):
@@ -255,8 +272,17 @@ def test_memory_is_counted_beyond_what_was_there(files, tmp_path):
     if not memory._RESET.exists():
         pytest.skip("The system does not count it.")
     np.savez(tmp_path / "x.npz", np.zeros((4, 8), "float32"))
-    taken = memory.taken(files["a.tflite"], "litert", tmp_path / "x.npz")
+    taken = memory.taken(files["a.tflite"], tmp_path / "x.npz")
     assert isinstance(taken, int) and 0 <= taken < 1 << 30
+
+
+def test_memory_that_is_not_known_is_told(timed, monkeypatch):
+    monkeypatch.setattr(memory, "_PROGRAM", "raise ValueError('no such layer')")
+    model = dense_net()
+    found = compare(model, model, peak_memory=True)
+    row = found["peak memory"]
+    assert (row.before, row.after, row.ratio) == (None, None, None)
+    assert found.notes[-1].endswith("is not known: ValueError: no such layer")
 
 
 @SLOW

@@ -46,10 +46,12 @@ def measure(before, after, batches, most, size=None):
         if size not in (None, len(labels)):
             continue
         one, other = (_chosen(side.predict(x)) for side in (before, after))
-        if one is None or other is None or len(one) != len(labels):
+        if one is None or other is None:
             return None
+        count = min(len(one), len(other))
+        one, other, labels = one[:count], other[:count], labels[:count]
         found = (
-            np.ones(len(labels)),
+            np.ones(count),
             one == labels,
             other == labels,
             (one == other) & (one >= 0),

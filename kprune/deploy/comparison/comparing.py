@@ -44,9 +44,10 @@ def compare(
     the size of the `.keras` file (without an optimizer), plain and gzipped,
     the time of inference on one example and on a batch, and that of a step of
     training on the batch: forward, backward and plain SGD, by the mean square
-    of the outputs. Of exported files, sizes and times in the runtime of each,
-    and with labels the accuracy of both, and the share of examples that both
-    put into the same class.
+    of the outputs. Of paths, the bytes are those of the file as it is, and of
+    exported files the times are those in the runtime of each. With labels in
+    `data`, and outputs that are scores of classes, so are accuracy and the
+    share of examples that both put into the same class.
 
     Times belong to the machine, their ratios less so: the two run by turns in
     this process. Keras computes on TensorFlow's threads, as a compiled

@@ -58,6 +58,15 @@ class Measuring:
         *_, (_, given) = self._batches.items()
         return given
 
+    def _batches_of(self, pair):
+        """Returns the batches for a pair, whose files may be of a fixed size
+        that what they were made of is not."""
+        size = inputs.fixed(pair)
+        if size in (None, self._fixed):
+            return self._batches
+        cut = keras.tree.map_structure(lambda a: a[:size], self.largest)
+        return {size: cut}
+
     def _given(self, batch_size):
         """Returns the size of the batch, and the inputs of each side."""
         if self._data is not None:
@@ -81,7 +90,8 @@ class Measuring:
         if used - _TENSORFLOW:
             self.notes += (_THREADS,)
         for prefix, pair in groups.items():
-            parts = [self._files, *map(self._inference, self._batches)]
+            batches = self._batches_of(pair)
+            parts = [self._files, *map(self._inference, batches)]
             if None not in (side.model for side in pair):
                 parts.append(self._training)
             if self._data is not None:
@@ -116,7 +126,7 @@ class Measuring:
 
     def _inference(self, size):
         def measure(prefix, pair):
-            given = self._batches[size]
+            given = self._batches_of(pair)[size]
             functions = [
                 side.inference(x) for side, x in zip(pair, given, strict=True)
             ]
@@ -126,7 +136,7 @@ class Measuring:
         return measure
 
     def _training(self, prefix, pair):
-        *_, (size, given) = self._batches.items()
+        *_, (size, given) = self._batches_of(pair).items()
         functions = [
             running.training_step(side.model, x)
             for side, x in zip(pair, given, strict=True)
@@ -147,10 +157,15 @@ class Measuring:
         ]
 
     def _memory(self, prefix, pair):
-        found = [
-            memory.peak(side, inputs.flat(x))
-            for side, x in zip(pair, self.largest, strict=True)
-        ]
+        *_, given = self._batches_of(pair).values()
+        found = []
+        for side, x in zip(pair, given, strict=True):
+            try:
+                found.append(memory.peak(side, inputs.flat(x)))
+            except ValueError as error:
+                found.append(None)
+                told = f"Peak memory of {side.name} is not known: {error}"
+                self.notes = (*self.notes, told)
         return [_counted(f"{prefix}peak memory", found, "bytes")]
 
 

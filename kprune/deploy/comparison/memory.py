@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from kprune.deploy import runtimes
-from kprune.runtime import files
+from kprune.runtime import files, words
 
 _STATUS = pathlib.Path("/proc/self/status")
 _RESET = pathlib.Path("/proc/self/clear_refs")
@@ -28,39 +28,47 @@ _ROOT = pathlib.Path(__file__).parents[3]
 
 
 def peak(side, x):
-    """Returns the bytes that it takes to open a side's file and run a batch, or
-    `None` where the system does not count them, or a new process cannot load
-    the file, as one with layers of a user's own.
+    """Returns the bytes that it takes to open a side's file and run a batch.
 
     Args:
         side: A side of a comparison.
         x: Flat list of input arrays.
+
+    Raises:
+        ValueError: If the system does not count them, or a new process cannot
+            load the file, as one with layers of a user's own.
     """
     if not _RESET.exists():
-        return None
+        raise ValueError(f"the system has no {_RESET}")
     with files.scratch_directory() as directory:
         given = pathlib.Path(directory, "inputs.npz")
         files.write_arrays(given, dict(zip(_names(x), x, strict=True)), False)
-        path = side.write(directory)
-        places = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
-        done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, path, side.runtime, given],
+        done = _run(side.write(directory), given)
+    if done.returncode:
+        raise ValueError(words.cut(done.stderr.strip().rpartition("\n")[2]))
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _run(path, given):
+    places = filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")])
+    try:
+        return subprocess.run(
+            [sys.executable, "-P", "-c", _PROGRAM, path, given],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
             capture_output=True,
             text=True,
             timeout=_SECONDS,
             check=False,
         )
-    if done.returncode:
-        return None
-    return json.loads(done.stdout.splitlines()[-1])
+    except subprocess.TimeoutExpired as error:
+        raise ValueError(f"it took more than {_SECONDS} s") from error
 
 
 def _names(x):
     return [f"{i:04}" for i in range(len(x))]
 
 
-def taken(path, runtime, given):
+def taken(path, given):
     """Returns the bytes that it takes this process to open a file and run a
     batch, those of an `.npz` file."""
     tf.zeros(1) + 1  # TensorFlow's own threads are there before.
@@ -69,7 +77,7 @@ def taken(path, runtime, given):
     with files.appended(_RESET) as counter:
         counter.write("5")  # The peak begins anew.
     before = _kilobytes("VmRSS")
-    runtimes.open(path, runtime)(x)
+    runtimes.open(path)(x)
     return (_kilobytes("VmHWM") - before) * 1024
 
 

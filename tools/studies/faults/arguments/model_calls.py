@@ -166,9 +166,17 @@ def _deploying(world):
             before=world.model,
             after=world.wrapped,
             data=world.data,
+            runtimes=("keras",),
             batch_size=4,
             repeats=1,
+            most_examples=4,
+            peak_memory=False,
             verbose=0,
+        ),
+        method(
+            lambda: kprune.deploy.comparison.Comparison("a", "b", (), 1).save,
+            "Comparison.save",
+            path="found.html",
         ),
     ]
 
