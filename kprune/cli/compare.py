@@ -6,7 +6,7 @@
 Both are files that kprune exports, each in its own runtime, or directories of
 runs, whose models take the same inputs. They run by turns on made-up inputs, or
 on the first test batch of --data or --npz, which a model of open input shape
-needs; accuracy is that of all test examples.
+needs; accuracy is that of up to 10,000 test examples.
 """
 
 import json
