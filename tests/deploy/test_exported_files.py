@@ -155,6 +155,33 @@ def test_representative_data_come_in_many_forms(data, tmp_path):
     )
 
 
+@keras.saving.register_keras_serializable("tests")
+class FakeQuantized(layers.Layer):
+    """What Keras has for training with quantization in mind: an operation."""
+
+    def call(self, x):
+        return keras.quantizers.fake_quant_with_min_max_vars(x, -6.0, 6.0)
+
+
+def test_pruning_while_training_goes_with_fake_quantization(tmp_path):
+    model = sequential(
+        (8,),
+        FakeQuantized(),
+        layers.Dense(16),
+        FakeQuantized(),
+        layers.Dense(3),
+    )
+    model = kprune.wrap(model)
+    model.compile("adam", "mse")
+    x = normal(64, 8)
+    gradual = kprune.callbacks.GradualPruning("gmp", 0.75, begin=0, end=4)
+    model.fit(x, normal(64, 3), epochs=4, verbose=0, callbacks=[gradual])
+    assert kprune.report(model, multiply_adds=False).sparsity == 0.75
+    options = {"quantize": "int8", "representative_data": x}
+    found = kprune.export(model, tmp_path / "m.tflite", **options)
+    assert {row.stored for row in found.rows} == {"dense int8"}
+
+
 # What LiteRT alone has to be told.
 
 

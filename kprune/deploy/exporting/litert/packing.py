@@ -91,7 +91,10 @@ def _store(model, graph, place, users, array, packs):
         return ("block 1x4" if form.is_block else "CSR"), "a sparse kernel"
     form = forms.size_form(array)
     if form is None:
-        return dense, "" if array.all() else "too few zeros to leave out"
+        return (
+            dense,
+            "" if array.all() else "leaving zeros out would save too little",
+        )
     flatbuffer.set_sparse(model, tensor, form)
     copy = flatbuffer.add_dense_copy(model, graph, place)
     for op in users:
