@@ -88,6 +88,14 @@ def test_the_signature_of_a_saved_model_is_for_tensorflow_serving(tmp_path):
     np.testing.assert_allclose(y, loaded.serve(normal(2, 4)), atol=1e-6)
 
 
+def test_a_model_that_is_cut_off_is_exported_and_said_so(tmp_path):
+    model = sequential((4,), layers.Dense(3), layers.Dense(2))
+    model.layers[0].kernel.assign(np.zeros((4, 3)))
+    for name in ("served", *FILES):
+        found = kprune.export(model, tmp_path / name)
+        assert "outputs do not depend on its inputs" in found.notes[-1]
+
+
 def test_a_keras_file_is_deflated_and_stock_keras_loads_it(tmp_path):
     model = wide()
     kprune.strip(model).save(tmp_path / "plain.keras")
@@ -312,6 +320,7 @@ def test_a_missing_extra_is_named_with_the_line_that_installs_it(monkeypatch):
             "`representative_data` does not fit",
         ),
         ({"tolerance": 0}, "tolerance"),
+        ({"sparse": False, "format": "packed"}, "ends in .kpz"),
         ({"tolerance": 1e-12}, "Expected at most 1e-12"),
         ({"sparse": 1}, "sparse"),
     ],

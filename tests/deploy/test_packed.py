@@ -76,6 +76,11 @@ def test_so_is_a_resnet_18(sparsity, least, tmp_path):
     assert (tmp_path / "m.keras").stat().st_size > least * found.bytes
 
 
+def test_it_cannot_hold_zeros(tmp_path):
+    with pytest.raises(ValueError, match="`sparse=False` cannot be had"):
+        kprune.export(recurrent(), tmp_path / "m.kpz", sparse=False)
+
+
 def test_random_state_stays(tmp_path):
     import random
 

@@ -118,7 +118,7 @@ def export(
         error,
         allowed,
         written.rows,
-        (*notes, *written.notes),
+        (*notes, *written.notes, *proof.doubts(x, expected)),
     )
 
 

@@ -156,6 +156,11 @@ def check_options(wanted, quantize, sparse, examples):
             + ", ".join(x.name for x in FORMATS.values() if x.sparse)
             + "."
         )
+    if sparse is False and wanted.name == "packed":
+        raise ValueError(
+            "The format 'packed' leaves zeros out, so that `sparse=False` "
+            "cannot be had. Expected another format, as 'keras'."
+        )
     if sparse and quantize in ("dynamic_int8", "int8"):
         raise ValueError(
             f"A sparse file of {quantize!r} gives wrong outputs or does not "

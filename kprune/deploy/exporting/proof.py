@@ -6,7 +6,7 @@ import numpy as np
 from kprune.deploy import runtimes
 from kprune.deploy.exporting import inputs
 from kprune.masking import made_up
-from kprune.runtime import keras_internals
+from kprune.runtime import examples, keras_internals
 from kprune.runtime.words import one_line
 
 EXAMPLES = 4
@@ -45,6 +45,19 @@ def _fits(shape, array):
     """Whether examples are of a shape, whose open dimensions are `None`."""
     return len(shape) == array.ndim and all(
         n in (None, m) for n, m in zip(shape[1:], array.shape[1:], strict=True)
+    )
+
+
+def doubts(x, expected):
+    """Returns a sentence if the outputs for different examples are the same, so
+    that comparing them says little; none if they differ or are not known."""
+    if x is None or not any(map(examples.differ, x)):
+        return ()
+    if any(map(examples.differ, expected)):
+        return ()
+    return (
+        "The model's outputs do not depend on its inputs, so that comparing "
+        "them says little of the file.",
     )
 
 

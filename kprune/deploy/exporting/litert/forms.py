@@ -16,9 +16,6 @@ _FULL_BLOCKS = 0.5  # A CSR entry costs about as much as three in a block.
 _SMALLER = 0.75  # What is stored sparsely has to save a quarter.
 _OVERHEAD = 256  # Bytes of an operator and of a tensor's metadata.
 
-DENSE_WHY = "dense kernels are faster here"
-SIZE_ONLY = "size only: it is made dense when the file is loaded"
-
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:

@@ -24,8 +24,11 @@ _WEIGHTS = {
     "GATHER": 0,
     "DEQUANTIZE": 0,
 }
-_STORED = {np.float16: "float16", np.int8: "int8"}
-_INT8_WHY = "zeros stay zeros: gzip finds them; sparse int8 is not safe here"
+_KERNEL = "a sparse kernel: faster at batch 1"
+_SIZE_ONLY = "size only: it is made dense when the file is loaded"
+_TOO_LITTLE = "leaving zeros out would save too little"
+_DENSE = "no speed: dense kernels compute zeros as any number"
+_INT8 = "zeros stay zeros: gzip finds them; sparse int8 is not safe here"
 
 
 def pack(content, names, packs=True):
@@ -73,33 +76,30 @@ def _weights(model, graph):
 
 def _store(model, graph, place, users, array, packs):
     """Stores one weight, and returns how and why."""
-    tensor, dtype = graph.tensors[place], array.dtype.type
-    dense = "dense" if dtype is np.float32 else f"dense {_STORED[dtype]}"
-    if dtype is np.int8:
-        return dense, _INT8_WHY if not array.all() else ""
-    if not packs:
-        return dense, "no speed: dense kernels compute zeros" if (
-            not array.all()
-        ) else ""
+    if array.dtype == np.int8 or not packs:
+        return _as_it_is(array, _INT8 if array.dtype == np.int8 else _DENSE)
     form = _kernel_form(model, users, array)
     if form is not None:
-        flatbuffer.set_sparse(model, tensor, form)
-        version = _SPARSE_VERSION
-        users[0].opcodeIndex = flatbuffer.add_code(
-            model, "FULLY_CONNECTED", version
-        )
-        return ("block 1x4" if form.is_block else "CSR"), "a sparse kernel"
+        flatbuffer.set_sparse(model, graph.tensors[place], form)
+        code = flatbuffer.add_code(model, "FULLY_CONNECTED", _SPARSE_VERSION)
+        users[0].opcodeIndex = code
+        return ("block 1x4" if form.is_block else "CSR"), _KERNEL
     form = forms.size_form(array)
     if form is None:
-        return (
-            dense,
-            "" if array.all() else "leaving zeros out would save too little",
-        )
-    flatbuffer.set_sparse(model, tensor, form)
+        return _as_it_is(array, _TOO_LITTLE)
+    flatbuffer.set_sparse(model, graph.tensors[place], form)
     copy = flatbuffer.add_dense_copy(model, graph, place)
     for op in users:
         op.inputs = [copy if i == place else i for i in op.inputs]
-    return "DENSIFY", forms.SIZE_ONLY
+    return "DENSIFY", _SIZE_ONLY
+
+
+def _as_it_is(array, why):
+    """Returns how a weight is stored that is left alone, and why if it has any
+    zeros."""
+    wide = array.dtype == np.float32
+    stored = "dense" if wide else f"dense {array.dtype.name}"
+    return stored, "" if array.all() else why
 
 
 def _kernel_form(model, users, array):
