@@ -30,11 +30,14 @@ class Runner:
         inputs: Tuple of (name, shape, dtype) per input. Shapes begin with the
             batch and have `None` where they are open; dtypes are names.
         model: The Keras model, of formats that hold one, else `None`.
+        again: Function without arguments that computes once more on the inputs
+            of the last call, and copies nothing; `None` where there is none.
     """
 
     run: object
     inputs: tuple
     model: object = None
+    again: object = None
 
     def __call__(self, inputs):
         return self.run(inputs)

@@ -34,11 +34,9 @@ def of_bytes(content, path="model.tflite"):
         raise ValueError(
             f"LiteRT cannot read {path}: {one_line(error)}"
         ) from error
-    details = interpreter.get_input_details()
-    return Runner(
-        lambda inputs: _run(interpreter, inputs),
-        tuple(map(_described, details)),
-    )
+    session = _Session(interpreter)
+    inputs = tuple(map(_described, interpreter.get_input_details()))
+    return Runner(session.run, inputs, again=interpreter.invoke)
 
 
 def name():
@@ -62,21 +60,33 @@ def _quiet_interpreter(**options):
         return tf.lite.Interpreter(**options)
 
 
-def _run(interpreter, inputs):
-    details = interpreter.get_input_details()
-    inputs = [np.asarray(x) for x in inputs]
-    changed = False
-    for detail, x in zip(details, inputs, strict=True):
-        if tuple(detail["shape"]) != x.shape:
-            interpreter.resize_tensor_input(detail["index"], x.shape, True)
-            changed = True
-    if changed:
-        interpreter.allocate_tensors()
-    for detail, x in zip(details, inputs, strict=True):
-        interpreter.set_tensor(detail["index"], x.astype(detail["dtype"]))
-    interpreter.invoke()
-    found = interpreter.get_output_details()
-    return [interpreter.get_tensor(one["index"]) for one in found]
+class _Session:
+    """An interpreter that is asked for its tensors only where their shapes
+    change, as that takes longer than a small network."""
+
+    def __init__(self, interpreter):
+        self._interpreter = interpreter
+        self._look()
+
+    def _look(self):
+        given = self._interpreter.get_input_details()
+        self._inputs = [(one["index"], one["dtype"]) for one in given]
+        self._shapes = [tuple(one["shape"]) for one in given]
+        made = self._interpreter.get_output_details()
+        self._outputs = [one["index"] for one in made]
+
+    def run(self, inputs):
+        """Returns the outputs for a list of arrays."""
+        inputs = [np.asarray(x) for x in inputs]
+        if [x.shape for x in inputs] != self._shapes:
+            for (index, _), x in zip(self._inputs, inputs, strict=True):
+                self._interpreter.resize_tensor_input(index, x.shape, True)
+            self._interpreter.allocate_tensors()
+            self._look()
+        for (index, dtype), x in zip(self._inputs, inputs, strict=True):
+            self._interpreter.set_tensor(index, x.astype(dtype, copy=False))
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(one) for one in self._outputs]
 
 
 def _described(detail):
