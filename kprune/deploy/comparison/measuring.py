@@ -9,7 +9,7 @@ from kprune.deploy.comparison.result import Row
 from kprune.deploy.comparison.timing import compare_times
 from kprune.runtime import examples
 
-_TENSORFLOW = {"keras", "saved_model"}
+_TENSORFLOW = {"keras", "packed", "saved_model"}
 _THREADS = (
     "Keras and SavedModels compute on TensorFlow's threads, all other runtimes "
     "on one."
