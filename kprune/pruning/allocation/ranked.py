@@ -6,6 +6,14 @@ from kprune.masking import masks
 from kprune.pruning.allocation.counts import checked_allocation, kept_in_all
 
 
+class Counts(dict):
+    """Counts by name, with the lowest score that is kept: `border`."""
+
+    def __init__(self, counts, border):
+        super().__init__(counts)
+        self.border = border
+
+
 @checked_allocation
 def global_(groups, sizes, shapes, budget, rng):
     """Ranks all groups of the model together."""
@@ -24,10 +32,8 @@ def global_(groups, sizes, shapes, budget, rng):
     drawn = rng.multivariate_hypergeometric(
         ties, kept - sum(counts), method="marginals"
     )
-    return {
-        name: count + int(extra)
-        for name, count, extra in zip(groups, counts, drawn, strict=True)
-    }
+    whole = [count + int(n) for count, n in zip(counts, drawn, strict=True)]
+    return Counts(zip(groups, whole, strict=True), border)
 
 
 @checked_allocation
@@ -38,7 +44,7 @@ def normalized(groups, sizes, shapes, budget, rng):
     with small weights, has small scores throughout.
     """
     groups = {name: _over_mean(scores) for name, scores in groups.items()}
-    return global_(groups, sizes, shapes, budget, rng)
+    return dict(global_(groups, sizes, shapes, budget, rng))
 
 
 @checked_allocation
@@ -53,7 +59,7 @@ def lamp(groups, sizes, shapes, budget, rng):
     a sign, those below zero count as zero.
     """
     groups = {name: _lamp(scores) for name, scores in groups.items()}
-    return global_(groups, sizes, shapes, budget, rng)
+    return dict(global_(groups, sizes, shapes, budget, rng))
 
 
 def _over_mean(scores):
