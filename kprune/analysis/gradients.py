@@ -7,6 +7,7 @@ import numpy as np
 
 from kprune.masking import masks
 from kprune.runtime.doors import checked
+from kprune.runtime.progress import Progress
 from kprune.scoring.config import ScoringConfig
 from kprune.scoring.objective import Objective
 
@@ -64,7 +65,7 @@ def gradient_flow(model, data, loss=None, batches=None):
     'conv1/kernel'
     """
     objective = Objective(model, data, loss, ScoringConfig(batches=batches))
-    kept = objective.masks
+    kept, objective = objective.masks, objective.watched(Progress())
     gradient = objective.gradient(masks.apply(kept, objective.weights))
     return GradientFlow(
         {

@@ -71,6 +71,7 @@ class PruningCallback(keras.callbacks.Callback):
         objective = self.objective()
         before = objective.masks
         after = self.pruner.step(objective, before, budget, number)
+        objective.hand_on()
         distribution.check_agreement(
             objective.strategy,
             after,

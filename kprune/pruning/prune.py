@@ -12,6 +12,7 @@ from kprune.pruning.pruner import masks_for
 from kprune.pruning.ranking import scores_by
 from kprune.runtime import checks, distribution, user_warnings
 from kprune.runtime.doors import checked
+from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
 from kprune.runtime.words import shown
 from kprune.scoring import config
@@ -134,6 +135,7 @@ def prune(
     else:
         found = [pruner.masks(objective, None, min_kept, verbose, target)]
         words = [f"target {target}"]
+    objective.hand_on()
     for masks, what in zip(found, words, strict=True):
         distribution.check_agreement(objective.strategy, masks, _DISAGREE)
         _answer_collapse(masks, what, on_collapse)
@@ -193,7 +195,9 @@ def score(
         seed=seed,
         exclude=pruner.exclude,
     )
-    return scores_by(criterion, objective)
+    scores = scores_by(criterion, objective.watched(Progress()))
+    objective.hand_on()
+    return scores
 
 
 def _check_several(sparsities, target, inplace):

@@ -17,6 +17,11 @@ class Progress:
         self._rounds_done = self._batches_done = 0
         self._expected = self._reserved = self._most = 0
 
+    @property
+    def expected(self):
+        """How many batches all rounds will compute on, as far as is known."""
+        return self._rounds * max(self._most, self._expected)
+
     def expect(self, batches):
         """Says that this round will compute on so many batches, those of the
         passes to come included."""

@@ -51,6 +51,11 @@ class ScoringConfig:
             as the divergence of a variational layer or the regularization of
             activities, is part of the loss. Defaults to `False`: scores are
             of the loss that is compiled. Regularizers of weights never are.
+        compiled: Whether derivatives are traced (`True`), or computed one
+            operation after the other (`False`), which takes up to 1.7 times
+            the memory. `None` (default) traces what is evaluated so often
+            that the trace is worth its time. Scores differ by rounding. Under
+            a strategy of several replicas all is traced.
 
     Example:
 
@@ -68,10 +73,13 @@ class ScoringConfig:
     temperature: float | None = None
     precision: str = "float32"
     added_losses: bool = False
+    compiled: bool | None = None
 
     def __post_init__(self):
         checks.boolean("added_losses", self.added_losses)
         checks.boolean("dropout", self.dropout)
+        if self.compiled is not None:
+            checks.boolean("compiled", self.compiled)
         for name, choices in _CHOICES.items():
             checks.choice(name, getattr(self, name), choices)
         for name in ("batches", "batch_size", "per_class"):
@@ -93,6 +101,12 @@ class ScoringConfig:
             del fields["added_losses"]
         fields = [f"{name}={value!r}" for name, value in fields.items()]
         return f"ScoringConfig({', '.join(fields)})"
+
+    @property
+    def of_a_trace(self):
+        """The fields that a trace of the loss depends on."""
+        manner = self.batch_norm, self.dropout, self.objective, self.precision
+        return *manner, self.added_losses, self.compiled
 
     def merge(self, base):
         """Returns `base` with this config's fields that are not default."""

@@ -1,5 +1,6 @@
 """What scores are taken on: batches that fit the model, and the loss."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 
@@ -36,7 +37,8 @@ def read(model, data, loss, scoring, seed=0, dtype="float32"):
     """
     found = _batches(model, data, loss, scoring, seed)
     x, y, *_ = found.at(0)
-    outputs = _outputs_on(model, x)
+    inferred = loss is None and losses.compiled_loss(model) is None
+    outputs = _outputs_on(model, x, whole=inferred)
     loss = losses.resolve(model, loss, outputs, y)
     found.check(
         lambda batch: losses.check_labels(
@@ -57,7 +59,8 @@ def read(model, data, loss, scoring, seed=0, dtype="float32"):
 
     try:
         # Builds its trackers, which cannot be done while tracing.
-        function(y, keras.tree.map_structure(tf.convert_to_tensor, outputs))
+        alike = _like(outputs, y)
+        function(y, keras.tree.map_structure(tf.convert_to_tensor, alike))
     except Exception as error:
         raise ValueError(
             f"The labels do not fit the loss: {one_line(error)}"
@@ -85,8 +88,14 @@ def _batches(model, data, loss, scoring, seed):
     return reader.Batches(data, size)
 
 
-def _outputs_on(model, x):
-    """Runs the model on the first inputs, to see that they fit."""
+def _outputs_on(model, x, whole):
+    """Runs the model on the first inputs, to see that they fit: on all of
+    them if they are to be looked at as a whole, else on one."""
+    if not whole:
+        # Some models take batches of one size alone.
+        with contextlib.suppress(Exception):
+            first = keras.tree.map_structure(lambda a: a[:1], x)
+            return _outputs_on(model, first, whole=True)
     try:
         with keras_internals.stateless(model):
             outputs = model(x, training=False)

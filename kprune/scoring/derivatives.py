@@ -1,4 +1,4 @@
-"""Derivatives of the loss on one batch, each traced once.
+"""Derivatives of the loss on one batch, traced once or run as they stand.
 
 What is hard about them is settled here: masks out of the way, right second
 derivatives, float16, and shares of the batch for several replicas.
@@ -11,13 +11,14 @@ import numpy as np
 import tensorflow as tf
 
 from kprune.runtime import distribution, examples, keras_internals
-from kprune.scoring import exact_moments
+from kprune.scoring import exact_moments, reuse, tracing
 
 # What adds up over the parts of a batch.
 _MEANS = ("value", "gradient", "hvp", "squares", "hessian")
+_MOST_KEPT = 8  # Traces, from call to call.
 
 
-class Derivatives:
+class Derivatives(reuse.Reusable):
     """The loss of a network on a batch and its derivatives.
 
     Args:
@@ -29,6 +30,8 @@ class Derivatives:
         dropout, added_losses, half: Whether dropout is on, what layers add to
             the loss counts, and float16 is in use.
         strategy: A `tf.distribute.Strategy`.
+        compiled: As of `kprune.ScoringConfig`.
+        twin: The network, if it is a copy of the model.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class Derivatives:
         added_losses,
         half,
         strategy,
+        compiled=None,
+        twin=None,
     ):
         self._network = network
         self._variables = variables
@@ -52,7 +57,10 @@ class Derivatives:
         self._added_losses = added_losses
         self._half = half
         self._strategy = strategy
-        self._compiled = {}
+        self._compiled = compiled
+        self.twin = twin
+        self._loops = tracing.has_loops(network)
+        self._traces = {}
 
     @property
     def fused(self):
@@ -60,7 +68,15 @@ class Derivatives:
         is the mean over replicas."""
         return not self._half and distribution.replicas(self._strategy) == 1
 
-    def __call__(self, kind, values, batch, temperature=1.0, vectors=()):
+    def __call__(
+        self,
+        kind,
+        values,
+        batch,
+        temperature=1.0,
+        vectors=(),
+        evaluations=None,
+    ):
         """Returns one kind of derivative, a list of tensors.
 
         Args:
@@ -71,8 +87,10 @@ class Derivatives:
             batch: (x, y) or (x, y, sample_weight).
             temperature: Logits are divided by it.
             vectors: List of tensors, the direction of an hvp.
+            evaluations: How many are to come of all batches, this one
+                included, or `None` if nobody knows.
         """
-        compute = self._function(kind, values, batch, temperature)
+        compute = self._function(kind, values, batch, temperature, evaluations)
         if not self._half:
             return compute(values, list(vectors), batch, 1.0)
         # Dynamic loss scaling: the largest power of two that stays finite.
@@ -84,27 +102,42 @@ class Derivatives:
                 return [p / scale**power for p in part]
         return part
 
-    def _function(self, kind, values, batch, temperature):
-        """Returns the traced function of one batch, tracing it only once."""
-        key = (kind, temperature, len(values))
-        if key not in self._compiled:
+    def trim(self):
+        while len(self._traces) > _MOST_KEPT:
+            self._traces.pop(next(iter(self._traces)))
+        return bool(self._traces) or self.twin is not None
+
+    def _function(self, kind, values, batch, temperature, evaluations):
+        """Returns the function of one batch, traced if that is worth it."""
+        compute = functools.partial(
+            getattr(self, f"_{kind}"), float(temperature)
+        )
+        if not self._is_traced(kind, evaluations):
+            return functools.partial(_on_tensors, compute)
+        if distribution.replicas(self._strategy) > 1:
+            compute = functools.partial(self._on_replicas, compute)
+        spec = keras.tree.map_structure(examples.spec, batch)
+        key = (kind, temperature, len(values), repr(spec))
+        if key not in self._traces:
             specs = [tf.TensorSpec(v.shape, v.dtype) for v in values]
-            compute = functools.partial(
-                getattr(self, f"_{kind}"), float(temperature)
-            )
-            if distribution.replicas(self._strategy) > 1:
-                compute = functools.partial(self._on_replicas, compute)
-            self._compiled[key] = tf.function(
+            self._traces[key] = tf.function(
                 compute,
                 input_signature=[
                     specs,
                     specs if kind == "hvp" else [],
-                    _batch_spec(batch),
+                    spec,
                     tf.TensorSpec([], tf.float32),
                 ],
                 autograph=False,
             )
-        return self._compiled[key]
+        return self._traces[key]
+
+    def _is_traced(self, kind, evaluations):
+        if distribution.replicas(self._strategy) > 1:
+            return True  # `Strategy.run` is made for what is traced.
+        if self._compiled is not None:
+            return self._compiled
+        return self._loops or tracing.pays(kind, evaluations)
 
     def _on_replicas(self, compute, values, vectors, batch, scale):
         with distribution.scope(self._strategy):
@@ -120,7 +153,8 @@ class Derivatives:
 
     def _gradient(self, temperature, values, vectors, batch, scale):
         del vectors
-        with tf.GradientTape() as tape:
+        # Of what else is a variable, no gradient is to be computed.
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             loss = self._loss(values, batch, temperature, scale)
         return _gradient_of(tape, loss, values)
@@ -128,7 +162,7 @@ class Derivatives:
     def _hvp(self, temperature, values, vectors, batch, scale):
         # Backward twice. With the inner derivative taken forward it is the
         # same work within 3 %, and loops of recurrent layers fail.
-        with tf.GradientTape() as outer:
+        with tf.GradientTape(watch_accessed_variables=False) as outer:
             outer.watch(values)
             gradient = self._gradient(temperature, values, [], batch, scale)
             # Without a direction, along the gradient as a constant.
@@ -214,6 +248,11 @@ def _gradient_of(tape, loss, values):
     ]
 
 
-def _batch_spec(batch):
-    """The signature of all batches: sizes vary in the first axis only."""
-    return keras.tree.map_structure(examples.spec, batch)
+def _on_tensors(compute, values, vectors, batch, scale):
+    """Computes on a batch as a trace would see it: tensors of its types."""
+    batch = keras.tree.map_structure(_as_tensor, batch)
+    return compute(values, vectors, batch, scale)
+
+
+def _as_tensor(array):
+    return array if examples.is_ragged(array) else tf.convert_to_tensor(array)

@@ -87,9 +87,10 @@ class Network:
             *self.variables.values(),
             *self._other_variables.values(),
         ]
-        network, masks = self._model, self._mask_variables
+        network, masks, twin = self._model, self._mask_variables, None
         if self._copy_in is not None:
-            network, twin_of = precision.copy_in(self._model, self._copy_in)
+            twin, twin_of = precision.copy_in(self._model, self._copy_in)
+            network = twin
             variables, masks = [twin_of(v) for v in variables], []
         return Derivatives(
             network,
@@ -101,6 +102,8 @@ class Network:
             added_losses=scoring.added_losses,
             half=self.half,
             strategy=self._model.distribute_strategy,
+            compiled=scoring.compiled,
+            twin=twin,
         )
 
     def _values(self, variables):

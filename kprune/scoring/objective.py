@@ -14,10 +14,10 @@ from kprune.runtime import checks, seeds
 from kprune.runtime.doors import checked
 from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
-from kprune.scoring import config, points, synaptic_flow
-from kprune.scoring import data as scoring_data
+from kprune.scoring import config, points
 from kprune.scoring.batches import size
 from kprune.scoring.network import Network, check_finite, excluded
+from kprune.scoring.shared import Shared
 
 
 @renamed(probe=config.WAYS["probe"])
@@ -63,16 +63,17 @@ class Objective:
         self.seed = seed
         self.scoring = config.get(scoring)
         self.progress = Progress()
-        self._data = data
-        self._loss_argument = loss
+        self._watched = False
         self._places = None
-        self._shared = {}
         names = excluded(view, exclude)
         self._network = Network(view, names, self.scoring.precision)
         self.layouts = self._network.layouts
         self.weights = self._network.weights
         self.others = self._network.others
         self.masks = self._network.masks
+        self._shared = Shared(
+            self.model, self._network, data, loss, self.scoring, seed
+        )
         check_finite(self.weights, "weights")
 
     def on(self, *places):
@@ -89,9 +90,13 @@ class Objective:
         return view
 
     def watched(self, progress):
-        """Returns this objective, with a bar that shows its progress."""
+        """Returns this objective, with a bar that shows its progress.
+
+        What is evaluated a few times by then is not traced. An objective that
+        nobody watches may be evaluated any number of times.
+        """
         view = copy.copy(self)
-        view.progress = progress
+        view.progress, view._watched = progress, True
         return view
 
     @checked(**points.POINT)
@@ -135,6 +140,7 @@ class Objective:
         """
         if self.scoring.reduce == "abs_of_mean" or len(self._numbers) == 1:
             return function(self.gradient(weights, temperature))
+        self.progress.expect(len(self._numbers))
         scores, shares = None, self._shares()
         for place, share in zip(self._numbers, shares, strict=True):
             part = function(self.on(place).gradient(weights, temperature))
@@ -158,7 +164,7 @@ class Objective:
             Dict of tensors by name, H v at `weights`.
         """
         if vector is None:
-            if len(self._numbers) == 1 and self._derivatives.fused:
+            if len(self._numbers) == 1 and self._shared.derivatives.fused:
                 return self._named("gradient_hvp", weights, temperature)
             self.progress.expect(2 * len(self._numbers))
             vector = self.gradient(weights, temperature)
@@ -214,12 +220,12 @@ class Objective:
         """Returns SynFlow's scores (`synaptic_flow.Flow.scores`)."""
         for of in (weights, masks):
             self._names_of(of)
-        return self._flow.scores(weights, masks)
+        return self._shared.flow.scores(weights, masks)
 
     @property
     def batches(self):
         """The scoring batches, a list of (x, y, sample_weight)."""
-        return [self._scoring.batches.at(place) for place in self._numbers]
+        return [self._shared.data.batches.at(place) for place in self._numbers]
 
     @property
     def batch_count(self):
@@ -229,12 +235,22 @@ class Objective:
     @property
     def loss(self):
         """The loss that the model is trained with, as `compile` takes it."""
-        return self._scoring.loss
+        return self._shared.data.loss
+
+    @property
+    def differentiable(self):
+        """Whether a tape of `gradient` has the Hessian: not of replicas, whose
+        gradients are reduced, or in float16, where they are scaled."""
+        return self._shared.derivatives.fused
 
     @property
     def strategy(self):
         """The `tf.distribute` strategy of the model."""
         return self.model.distribute_strategy
+
+    def hand_on(self):
+        """Leaves what was traced to the next objective of the same model."""
+        self._shared.hand_on()
 
     def _mean(self, kind, weights, temperature, vector=None):
         names = self._names_of(weights)
@@ -247,10 +263,13 @@ class Objective:
         temperature = temperature or self.scoring.temperature or 1.0
         shares = self._shares()
         self.progress.begin_pass(len(shares))
+        evaluations = self.progress.expected if self._watched else None
         mean = None
         for place, share in zip(self._numbers, shares, strict=True):
-            batch = self._scoring.batches.at(place)
-            part = self._derivatives(kind, values, batch, temperature, vectors)
+            batch = self._shared.data.batches.at(place)
+            part = self._shared.derivatives(
+                kind, values, batch, temperature, vectors, evaluations
+            )
             if share < 1:
                 part = [share * p for p in part]
             if mean is not None:
@@ -273,48 +292,11 @@ class Objective:
     def _numbers(self):
         if self._places is not None:
             return self._places
-        return range(self._scoring.batches.count(self.scoring.batches))
+        return range(self._shared.data.batches.count(self.scoring.batches))
 
     def _shares(self):
         """Returns the share of the examples that each batch has."""
         if len(self._numbers) == 1:
             return [1]
-        sizes = [size(self._scoring.batches.at(p)) for p in self._numbers]
+        sizes = [size(self._shared.data.batches.at(p)) for p in self._numbers]
         return [n / sum(sizes) for n in sizes]
-
-    # What is made when it is first needed, and shared by all views.
-
-    @property
-    def _scoring(self):
-        return self._share(
-            "scoring",
-            lambda: scoring_data.read(
-                self.model,
-                self._data,
-                self._loss_argument,
-                self.scoring,
-                self.seed,
-                self._network.dtype,
-            ),
-        )
-
-    @property
-    def _derivatives(self):
-        return self._share(
-            "derivatives",
-            lambda: self._network.derivatives(
-                self._scoring.function, self.scoring
-            ),
-        )
-
-    @property
-    def _flow(self):
-        return self._share(
-            "flow",
-            lambda: synaptic_flow.Flow(self.model, self._network.variables),
-        )
-
-    def _share(self, name, make):
-        if name not in self._shared:
-            self._shared[name] = make()
-        return self._shared[name]

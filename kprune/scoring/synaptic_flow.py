@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from kprune.masking import precision
 from kprune.runtime import keras_internals
+from kprune.scoring import reuse
 
 
-class Flow:
+class Flow(reuse.Reusable):
     """R = 1' f(|w|; 1): the flow through the network on an input of ones.
 
     Every parameter and moving statistic enters by its absolute value, batch
@@ -21,16 +22,19 @@ class Flow:
     """
 
     def __init__(self, model, variables):
-        self._twin, twin_of = precision.copy_in(model, "float64")
-        _leave_out_last_activation(self._twin)
+        self.twin, twin_of = precision.copy_in(model, "float64")
+        _leave_out_last_activation(self.twin)
         self._variables = {n: twin_of(v) for n, v in variables.items()}
-        for variable in self._twin.variables:
-            if "float" in variable.dtype:
-                variable.assign(keras.ops.abs(variable))
         specs = keras_internals.input_specs(model)
         self._ones = keras.tree.map_structure(_ones, specs)
         self._compiled = tf.function(self._scores, autograph=False)
+        self.renew()
+
+    def renew(self):
         self._checked = False
+        for variable in self.twin.variables:
+            if "float" in variable.dtype:
+                variable.assign(keras.ops.abs(variable))
 
     def scores(self, weights, masks):
         """Returns |w| dR / d|w|, with R of the weights that are kept, float64
@@ -76,8 +80,8 @@ class Flow:
         mapping = list(zip(self._variables.values(), kept, strict=True))
         with tf.GradientTape() as tape:
             tape.watch(kept)
-            with keras_internals.stateless(self._twin, mapping):
-                outputs = self._twin(self._ones, training=False)
+            with keras_internals.stateless(self.twin, mapping):
+                outputs = self.twin(self._ones, training=False)
             total = tf.add_n(
                 [tf.reduce_sum(z) for z in keras.tree.flatten(outputs)]
             )

@@ -9,6 +9,7 @@ from kprune.masking import weights, wrapping
 from kprune.masking.masks import Budget
 from kprune.pruning import schedules, scope
 from kprune.runtime import user_warnings
+from kprune.runtime.progress import Progress
 from kprune.scoring import batches
 from kprune.scoring.objective import Objective
 from kprune.tickets import arguments, fractions, rewinding
@@ -195,7 +196,8 @@ class Search:
         scoring = pruner.scoring
         objective = Objective(model, self._data, scoring=scoring, **given)
         pruner = pruner.with_axes(allocation=allocation)
-        return pruner.step(objective, objective.masks, budget, level)
+        once = objective.watched(Progress())
+        return pruner.step(once, objective.masks, budget, level)
 
     def _groups(self):
         """Returns how many groups take part, as many as are removed singly."""

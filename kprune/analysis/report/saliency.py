@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 
 from kprune.masking import masks
+from kprune.runtime.progress import Progress
 from kprune.scoring.config import ScoringConfig
 from kprune.scoring.objective import Objective
 
@@ -26,7 +27,7 @@ def with_saliency(report, model, kept, data, loss=None, batches=None):
     sparse = masks.apply(
         {name: kept[name] for name in objective.weights}, objective.weights
     )
-    gradient = objective.gradient(sparse)
+    gradient = objective.watched(Progress()).gradient(sparse)
     # A weight frozen since it was pruned counts, and has no gradient.
     counted = [r.name for r in report.rows if r.counts and r.name in gradient]
     products, squares = {}, {}

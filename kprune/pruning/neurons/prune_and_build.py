@@ -15,6 +15,7 @@ from kprune.pruning.ranking import scores_by
 from kprune.runtime import checks, fit_arguments, seeds
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
+from kprune.runtime.progress import Progress
 from kprune.scoring.batches import Batches
 from kprune.scoring.objective import Objective
 
@@ -161,7 +162,7 @@ def _best(model, criterion, batches, one_hot, count, seed):
     if one_hot:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     data = (batches.at(place) for place in range(batches.count()))
-    objective = Objective(model, data, loss, seed=seed)
+    objective = Objective(model, data, loss, seed=seed).watched(Progress())
     (scores,) = scores_by(criteria.get(criterion), objective).values()
     rng = seeds.stream(seed, "pab", "ties")
     return np.flatnonzero(masks.top_k(scores.sum(axis=1), count, rng))

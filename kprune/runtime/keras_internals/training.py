@@ -34,6 +34,13 @@ def compiled_loss(model):
     return model.loss
 
 
+def loss_weights(model):
+    """Returns the weights of the losses of the last `compile`."""
+    return getattr(
+        getattr(model, "_compile_loss", None), "_user_loss_weights", None
+    )
+
+
 def forget_compiled_functions(model):
     """Drops the traced train, test and predict functions of a model."""
     for name in ("train_function", "test_function", "predict_function"):

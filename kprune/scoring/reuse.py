@@ -1,0 +1,167 @@
+"""What scoring has made of a model, kept for the next call on it.
+
+Traces, and copies that compute in another precision, are handed from call to
+call. They lie with the model and go with it. They are taken up only if the
+model is of the layers, variables and settings that they were made of; what a
+class of one's own computes by cannot be compared, and nothing of it is kept.
+"""
+
+import keras
+import numpy as np
+
+from kprune.masking import layer_copies
+from kprune.masking.masked import Masked
+from kprune.runtime import keras_internals
+
+_PLACE = "_kprune_kept"
+_MOST = 4  # Of one model: losses, ways to score, excluded weights.
+_LARGEST = 2**28  # Bytes of a copy: 33 million weights in float64.
+# These compute by what is neither a setting nor a variable.
+_OPEN = (
+    "FlaxLayer",
+    "JaxLayer",
+    "Lambda",
+    "TFSMLayer",
+    "TorchModuleWrapper",
+)
+_KNOWN = ("keras.", "kprune.", "tensorflow.")
+
+
+class Reusable:
+    """What can be kept: it has its key and the state of its model.
+
+    Attributes:
+        twin: A copy of the model that it computes with, or `None`.
+    """
+
+    twin = None
+    origin = None
+
+    def trim(self):
+        """Drops what would add up over calls; whether anything is left."""
+        return True
+
+    def renew(self):
+        """Makes the values of `twin` what they are to be, from the model's."""
+
+
+class _Kept:
+    """What is `Reusable`, by key. In an object of its own, as Keras and
+    TensorFlow look for layers and variables in dicts."""
+
+    def __init__(self):
+        self.by_key = {}
+
+
+def take(model, key, make):
+    """Returns what is kept of a model under a key, its values those of today,
+    or what `make()` returns if there is nothing that fits.
+
+    It is the caller's alone until it is left. A key of `None` fits nothing.
+    """
+    state = None if key is None else _state(model)
+    found = _kept(model).pop(key, None)
+    if state is None or found is None or found.origin[1] != state:
+        found = make()
+        found.origin = (key, state)
+    elif found.twin is not None:
+        for values in (layer_copies.values, layer_copies.states):
+            pairs = zip(values(model), values(found.twin), strict=True)
+            for source, target in pairs:
+                target.assign(source)
+        found.renew()
+    return found
+
+
+def leave(model, made):
+    """Keeps what `take` has given, for the next to take it."""
+    key, state = made.origin
+    if state is None or not made.trim() or _size(made.twin) > _LARGEST:
+        return
+    kept = _kept(model)
+    kept.pop(key, None)
+    kept[key] = made
+    while len(kept) > _MOST:
+        kept.pop(next(iter(kept)), None)
+
+
+def _kept(model):
+    return vars(model).setdefault(_PLACE, _Kept()).by_key
+
+
+def _size(twin):
+    variables = [] if twin is None else twin.variables
+    return sum(np.prod(v.shape) * np.dtype(v.dtype).itemsize for v in variables)
+
+
+class _State:
+    """What a trace of a model depends on: which layers and variables it has,
+    by identity, and how they are set."""
+
+    def __init__(self, layers, variables):
+        self._objects = [*layers, *variables]
+        self._set = [_settings(layer) for layer in layers]
+        self._set += [(v.trainable, v.dtype) for v in variables]
+        self._set.append((keras.config.floatx(), keras.config.epsilon()))
+
+    def __eq__(self, other):
+        ones, others = self._objects, other._objects
+        return (
+            len(ones) == len(others)
+            and all(a is b for a, b in zip(ones, others, strict=True))
+            and self._set == other._set
+        )
+
+    __hash__ = None
+
+
+def _state(model):
+    """Returns the `_State` of a model, `None` of one that has more to it."""
+    layers = keras_internals.all_layers(model)
+    if not all(map(_is_closed, layers)):
+        return None
+    return _State(layers, model.variables)
+
+
+def _is_closed(layer):
+    """Whether what a layer computes follows from its settings and variables."""
+    cls = type(layer)
+    known = (keras.Sequential, keras_internals.functional_class(), Masked)
+    if cls not in known and cls is not getattr(keras.layers, cls.__name__, 0):
+        return False
+    if cls.__name__ in _OPEN or hasattr(cls, "adapt"):
+        return False
+    if layer.dtype_policy.quantization_mode is not None:
+        return False
+    functions = filter(callable, vars(layer).values())
+    return all(_module(one).startswith(_KNOWN) for one in functions)
+
+
+def _module(function):
+    own = getattr(function, "__module__", None)
+    return own or type(function).__module__ or ""
+
+
+def _settings(layer):
+    if keras_internals.is_graph(layer):  # The layers of a graph are told.
+        return layer.trainable, layer.dtype_policy.name
+    config = layer.get_config()
+    if isinstance(layer, Masked):
+        config.pop("notes", None)
+    return repr(config)
+
+
+def loss_key(loss):
+    """Returns what tells a loss, as `compile` takes it, from others, `None` if
+    that is not known: of a function of one's own."""
+    paths = keras.tree.flatten_with_path(loss)
+    found = tuple((path, _one_loss(one)) for path, one in paths)
+    return None if any(one is None for _, one in found) else found
+
+
+def _one_loss(loss):
+    if loss is None or isinstance(loss, str):
+        return (loss,)
+    if type(loss) is getattr(keras.losses, type(loss).__name__, None):
+        return type(loss).__name__, loss.dtype, repr(loss.get_config())
+    return None
