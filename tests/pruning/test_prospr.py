@@ -1,12 +1,14 @@
 """ProsPr: the adjoint is exact, the steps are those of training."""
 
+import keras
 import numpy as np
 import pytest
-from networks import CE, conv_net, examples
+from networks import CE, conv_net, examples, sequential
 
 import kprune
 from kprune.pruning.criteria.prospr import prospr
-from kprune.runtime import disk_list
+from kprune.runtime import disk_list, memory
+from kprune.scoring import tapes
 from kprune.scoring.objective import Objective
 
 
@@ -150,3 +152,71 @@ def test_structured_prospr_ranks_channels_by_the_sum_with_its_sign():
     np.testing.assert_array_equal(kept, conv >= border)
     np.testing.assert_array_equal(masks["fc1/kernel"].any(0), fc >= border)
     np.testing.assert_array_equal(masks["fc2/kernel"].all(1), fc >= border)
+
+
+BUDGETS = {0: 1, 2**40: 4, None: 4}  # How many of four steps are kept.
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_steps_are_unrolled_as_memory_allows(
+    budget, momentum, compiled, monkeypatch, caplog
+):
+    monkeypatch.setattr(memory, "free", lambda: 2**42)
+    model, scoring = conv_net(), {"compiled": compiled}
+    options = {"inner_steps": 4, "inner_momentum": momentum}
+    adjoint = score(model, scoring=scoring, **options)
+    with caplog.at_level("INFO", logger="absl"):
+        options.update(unrolled="auto", budget=budget)
+        found = score(model, scoring=scoring, **options)
+    assert error(found, adjoint) < 1e-6
+    assert f"tapes of {BUDGETS[budget]} of 4 inner steps" in caplog.text
+
+
+def test_tapes_that_turn_out_too_large_are_given_up(monkeypatch):
+    def kept(count, budget, size):
+        """Returns which of some steps keep a tape of a size."""
+        found = list(range(count))
+
+        def held():
+            return size * sum(isinstance(x, tapes.Taped) for x in found)
+
+        monkeypatch.setattr(memory, "held", held)
+        keeping = tapes.Tapes(count, budget)
+        for number in range(count):
+            keeping.keep(found, number)
+        return [n for n, x in enumerate(found) if isinstance(x, tapes.Taped)]
+
+    assert kept(3, budget=100, size=60) == [2]  # Two would be too many.
+    assert kept(3, budget=120, size=60) == [0, 2]
+    assert kept(7, budget=59, size=10) == [0, 1, 2, 3, 6]
+    assert kept(7, budget=0, size=10) == [6]
+    assert kept(1, budget=0, size=10) == [0]
+
+
+def test_where_gradients_are_scaled_no_tape_is_kept():
+    layers = [keras.layers.Dense(3, dtype="mixed_float16")]
+    model = sequential((4,), *layers, seed=0)
+    given = {"data": examples(8, 4), "loss": CE, "inner_steps": 2}
+    given["scoring"] = {"precision": "policy"}
+    expected = kprune.score(model, "prospr", **given)
+    given.update(unrolled="auto", budget=2**40)
+    assert error(kprune.score(model, "prospr", **given), expected) == 0
+    with pytest.raises(ValueError, match="a boolean, or 'auto'"):
+        score(model, unrolled=1)
+
+
+def test_free_memory_is_that_of_the_machine_or_the_container(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(memory, "_PROC", tmp_path)
+    monkeypatch.setattr(memory, "_GROUP", tmp_path)
+    assert memory.free() is None and memory.held() > 2**10
+    lines = "MemTotal: 9 kB\nMemAvailable:    2048 kB\n"
+    (tmp_path / "meminfo").write_text(lines)
+    assert memory.free() == 2**21
+    (tmp_path / "memory.current").write_text("1000\n")
+    for limit, left in (("max", 2**21), ("9000", 8000), ("900", 0)):
+        (tmp_path / "memory.max").write_text(f"{limit}\n")
+        assert memory.free() == left
