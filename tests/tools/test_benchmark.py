@@ -144,3 +144,23 @@ def test_lite_computes_as_the_model_does(part):
     np.testing.assert_allclose(
         interpreter.get_tensor(taken["index"]), model(x), rtol=1e-4, atol=1e-5
     )
+
+
+def test_whole_calls_are_told_apart_from_a_fresh_process(measured):
+    later, first = measured(*SMALL, "--rows=calls", "--calls=snip")
+    assert later[0] == "snip, later calls / a step, lenet_300_100"
+    assert first[0].startswith("snip, first call - first step")
+    assert (later[3], first[3]) == ("<= 2.5", "<= 5")
+    for part in ("copy and wrap", "compute", "choose", "set masks"):
+        assert part in later[4] and part in first[4]
+    assert "trace" not in later[4] and "GB" in first[4]
+
+
+def test_of_parts_within_each_other_the_inner_one_counts(part, monkeypatch):
+    calls = part("benchmark.calls")
+    clock = iter([0.0, 1.0, 3.0, 7.0])
+    monkeypatch.setattr(calls.time, "perf_counter", lambda: next(clock))
+    watch = calls.Stopwatch()
+    with watch.part("rest"), watch.part("copy"):
+        pass
+    assert watch.times == {"rest": 1.0 + 4.0, "copy": 2.0}

@@ -18,12 +18,20 @@ import keras
 import tensorflow as tf
 
 import kprune
-from benchmark import deployment_rows, model_rows, score_rows, scorings
+from benchmark import (
+    call_rows,
+    calls,
+    deployment_rows,
+    model_rows,
+    score_rows,
+    scorings,
+)
 from benchmark.measurements import HEAD
 from benchmark.score_rows import in_gradients
 from kprune.runtime import lookup, tables
 
 ROWS = {
+    "calls": call_rows.whole_calls,
     "training_step": model_rows.training_step,
     "pruning_while_training": model_rows.pruning_while_training,
     "snip": in_gradients("snip", "snip scores", "<= 1.15"),
@@ -63,6 +71,10 @@ def define(flags):
         "start themselves so, each time in a fresh process."
     )
     flags.string("memory_of", None, text)
+    text = "Methods of the row `calls`."
+    flags.list("calls", list(calls.OPTIONS), text)
+    text = "Times calls of this method alone, and prints them as JSON."
+    flags.string("call_of", None, text)
 
 
 def main(flags):
@@ -71,8 +83,15 @@ def main(flags):
         found = scorings.memory_of(flags.memory_of, network, flags.batch_size)
         print(json.dumps(found))
         return
+    if flags.call_of is not None:
+        (network,) = flags.networks
+        given = flags.call_of, network, flags.batch_size, flags.repeats
+        print(json.dumps(calls.times_of(*given)))
+        return
     for name in flags.rows:
         lookup.choose(name, ROWS, "row")
+    for name in flags.calls:
+        lookup.choose(name, calls.OPTIONS, "call")
     print(
         f"kprune {kprune.__version__}, TensorFlow {tf.__version__}, Keras "
         f"{keras.__version__}, {os.cpu_count()} cores, {platform.machine()}, "

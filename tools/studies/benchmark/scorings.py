@@ -45,9 +45,14 @@ SCORINGS = {
 }
 
 
+# By the names of the papers, as kprune.models has shallower ones.
+_DEPTHS = {"resnet110": ("resnet_cifar", {"depth": 110})}
+
+
 def setting(network, batch_size):
     """Returns a network, one batch of noise that fits it, and a loss."""
-    model = kprune.models.get(network, classes=10)
+    network, options = _DEPTHS.get(network, (network, {}))
+    model = kprune.models.get(network, classes=10, **options)
     rng = np.random.default_rng(0)
     shape = (batch_size, *model.input_shape[1:])
     x = tf.constant(rng.normal(size=shape), tf.float32)
