@@ -99,7 +99,8 @@ class _State:
     by identity, and how they are set."""
 
     def __init__(self, layers, variables):
-        self._objects = [*layers, *variables]
+        calls = [type(layer).call for layer in layers]
+        self._objects = [*layers, *variables, *calls]
         self._set = [_settings(layer) for layer in layers]
         self._set += [(v.trainable, v.dtype) for v in variables]
         self._set.append((keras.config.floatx(), keras.config.epsilon()))
@@ -160,8 +161,10 @@ def loss_key(loss):
 
 
 def _one_loss(loss):
-    if loss is None or isinstance(loss, str):
-        return (loss,)
-    if type(loss) is getattr(keras.losses, type(loss).__name__, None):
-        return type(loss).__name__, loss.dtype, repr(loss.get_config())
-    return None
+    if isinstance(loss, keras.losses.Loss):
+        known = type(loss) is getattr(keras.losses, type(loss).__name__, None)
+        told = type(loss).__name__, loss.dtype, repr(loss.get_config())
+        return told if known else None
+    own = _module(keras.losses.mean_squared_error)
+    named = loss is None or isinstance(loss, str)  # Names are of Keras' own.
+    return (loss,) if named or _module(loss) == own else None

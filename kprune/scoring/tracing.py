@@ -7,7 +7,12 @@ import keras
 
 from kprune.runtime import keras_internals
 
-# How many evaluations are done sooner without a trace.
+# How many evaluations are done sooner without a trace. On ResNet-20 with 128
+# images a trace and its first run take as long as five gradients by operation,
+# and that of a Hessian-vector product as long as ten of these. What a trace
+# saves later is a quarter of a gradient there, and two thirds in LeNet-300-100
+# where operations are small: by CPU time, gradients break even at 6 and at 10,
+# products in LeNet-300-100 at 6.
 _FEW = {"value": 4, "gradient": 4, "hvp": 10, "gradient_hvp": 10}
 
 

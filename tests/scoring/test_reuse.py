@@ -143,6 +143,29 @@ def test_a_model_of_ones_own_classes_keeps_nothing():
     assert before.any() and not kprune.score(model, "snip", **how)[name].any()
 
 
+def own(y_true, y_pred):
+    return y_pred
+
+
+@pytest.mark.parametrize(
+    "loss, kept",
+    [
+        (CE, True),
+        ("mse", True),
+        ("MeanSquaredError", True),
+        (keras.losses.mean_squared_error, True),
+        ({"a": CE, "b": None}, True),
+        (own, False),
+        ([CE, own], False),
+        (type("Own", (type(CE),), {})(), False),
+    ],
+)
+def test_losses_that_can_be_told_apart(loss, kept):
+    key = reuse.loss_key(loss)
+    assert (key is not None) == kept
+    assert key is None or hash(key) == hash(reuse.loss_key(loss))
+
+
 def test_what_is_under_way_is_not_shared():
     model = net()
     first, second = (kprune.Objective(model, DATA, CE) for _ in range(2))
