@@ -1,5 +1,7 @@
 """ProsPr: the adjoint is exact, the steps are those of training."""
 
+from fractions import Fraction
+
 import keras
 import numpy as np
 import pytest
@@ -34,6 +36,15 @@ def test_the_adjoint_is_backpropagation_through_the_steps():
     unrolled = score(model, unrolled=True, **options)
     assert error(adjoint, unrolled) < 1e-5
     assert error(score(model, first_order=True, **options), unrolled) > 1e-2
+
+
+def test_rates_may_be_any_real_numbers():
+    model = conv_net()
+    one, other = (
+        score(model, inner_steps=2, inner_learning_rate=x, inner_momentum=x)
+        for x in (Fraction(1, 4), 0.25)
+    )
+    assert error(one, other) == 0
 
 
 def test_without_steps_it_is_snip():
