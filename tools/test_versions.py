@@ -41,7 +41,8 @@ class Row:
 def rows():
     """Returns what is promised, the oldest first."""
     text = (_ROOT / "setup.py").read_text()
-    pins = [f"{name}=={version}.0" for name, version in _BOUND.findall(text)]
+    required = text[text.index("install_requires=") :].partition("]")[0]
+    pins = [f"{name}=={v}.0" for name, v in _BOUND.findall(required)]
     oldest = re.search(r'python_requires=">=([\d.]+)"', text)[1]
     newest = [Row(f"newest-{x}", x) for x in ("3.11", "3.12", "3.13")]
     return [Row("oldest", oldest, tuple(pins)), *newest]

@@ -41,4 +41,4 @@ def main(flags):
         representative_data=labelled_data.train(flags, seed=0),
     )
     sparsity = report(model, multiply_adds=False, paths=False).sparsity
-    print(f"{found}\nThe model's sparsity is {sparsity:.4f}.")
+    print(f"{found}\nIt holds the model at a sparsity of {sparsity:.4f}.")
