@@ -81,8 +81,9 @@ def _is_law(identifier):
         return issubclass(identifier, keras.initializers.Initializer)
     if not callable(identifier) or hasattr(identifier, "shape"):
         return False
-    plain = not isinstance(identifier, keras.layers.Layer)
-    return plain and checks.can_take(identifier, 1, dtype=None)
+    # These take arguments of any name, and hand them on.
+    other = isinstance(identifier, keras.layers.Layer | keras.metrics.Metric)
+    return not other and checks.can_take(identifier, 1, dtype=None)
 
 
 def for_kernel(identifier, seed, name):

@@ -117,7 +117,9 @@ def test_a_callable_is_taken_as_it_is():
         np.testing.assert_array_equal(np.ravel(kernel), np.arange(400))
 
 
-@pytest.mark.parametrize("initializer", ["kaiming", None, 3, object()])
+@pytest.mark.parametrize(
+    "initializer", ["kaiming", None, 3, object(), keras.metrics.Mean()]
+)
 def test_an_unknown_initializer_is_refused(initializer):
     with pytest.raises(ValueError, match="Received: initializer="):
         models.lenet5(initializer=initializer)
