@@ -13,6 +13,7 @@ from networks import sequential
 import kprune
 from kprune.deploy import runtimes
 from kprune.deploy.exporting import formats, proof
+from kprune.deploy.runtimes import litert
 from kprune.runtime import files
 
 FILES = ("m.keras", "m.kpz", "m.tflite")
@@ -330,3 +331,9 @@ def test_options_that_do_not_fit(options, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         kprune.export(model, tmp_path / "m.tflite", **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_file_tells_of_the_newer_interpreter(tmp_path, monkeypatch):
+    monkeypatch.setattr(litert, "name", lambda: "tf.lite")
+    with pytest.raises(ValueError, match=r'pip install "kprune\[litert\]"'):
+        kprune.export(pruned(conv()), tmp_path / "m.tflite", tolerance=1e-12)

@@ -76,11 +76,12 @@ def check(path, format, x, expected, tolerance):
     found = run(runner, x)
     error = difference(expected, found)
     if not (error <= tolerance):  # So that NaN fails.
-        raise ValueError(
+        text = (
             f"The {format!r} file does not give the model's outputs: they "
             f"differ by {error:.2g} of the largest. Expected at most "
             f"{tolerance:g} (`tolerance=`). Nothing was written."
         )
+        raise ValueError(f"{text} {runner.advice}".rstrip())
     return error
 
 

@@ -32,12 +32,14 @@ class Runner:
         model: The Keras model, of formats that hold one, else `None`.
         again: Function without arguments that computes once more on the inputs
             of the last call, and copies nothing; `None` where there is none.
+        advice: Sentence on the runtime, for who finds its outputs wrong.
     """
 
     run: object
     inputs: tuple
     model: object = None
     again: object = None
+    advice: str = ""
 
     def __call__(self, inputs):
         return self.run(inputs)

@@ -11,6 +11,11 @@ import tensorflow as tf
 from kprune.deploy.runtimes import Runner
 from kprune.runtime.words import one_line
 
+_ADVICE = (
+    "It was opened in TensorFlow's own interpreter; that of LiteRT is newer "
+    'and may be right: pip install "kprune[litert]".'
+)
+
 
 def open(path):
     """Returns the `Runner` of a `.tflite` file, on one thread.
@@ -36,7 +41,8 @@ def of_bytes(content, path="model.tflite"):
         ) from error
     session = _Session(interpreter)
     inputs = tuple(map(_described, interpreter.get_input_details()))
-    return Runner(session.run, inputs, again=interpreter.invoke)
+    advice = _ADVICE if name() == "tf.lite" else ""
+    return Runner(session.run, inputs, again=interpreter.invoke, advice=advice)
 
 
 def name():
