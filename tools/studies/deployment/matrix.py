@@ -8,6 +8,7 @@ from deployment.prunings import PRUNINGS
 from kprune.runtime import tables
 
 DENSE = "dense"
+_WIDE = 1.25
 
 
 def table(network, kinds, prunings, records, spreads):
@@ -95,4 +96,10 @@ def _kb(size):
 
 
 def _faster(record):
-    return f"{record['faster']:.2f}" if record and "faster" in record else ""
+    """Returns a ratio of times, with its middle half where that is wide: what
+    else the machine did then counts for more than the file."""
+    if not record or "faster" not in record:
+        return ""
+    low, high = record["middle_half"]
+    text = f"{record['faster']:.2f}"
+    return text if high < _WIDE * low else f"{text} ({low:.2g} to {high:.2g})"
