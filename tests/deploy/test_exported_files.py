@@ -337,3 +337,11 @@ def test_a_wrong_file_tells_of_the_newer_interpreter(tmp_path, monkeypatch):
     monkeypatch.setattr(litert, "name", lambda: "tf.lite")
     with pytest.raises(ValueError, match=r'pip install "kprune\[litert\]"'):
         kprune.export(pruned(conv()), tmp_path / "m.tflite", tolerance=1e-12)
+
+
+def test_recurrent_layers_in_int8_are_refused(tmp_path):
+    model = sequential((6, 4), layers.LSTM(5), layers.Dense(2))
+    options = {"quantize": "int8", "representative_data": normal(8, 6, 4)}
+    with pytest.raises(ValueError, match='Expected "dynamic_int8"'):
+        kprune.export(model, tmp_path / "m.tflite", **options)
+    assert list(tmp_path.iterdir()) == []

@@ -31,6 +31,15 @@ def convert(model, options):
     """
     layers = keras_internals.all_layers(model)
     if any(isinstance(layer, _RECURRENT) for layer in layers):
+        if options.quantize == "int8":
+            # It would end the process: a segmentation fault as it runs the
+            # representative examples of an LSTM.
+            raise ValueError(
+                f"Model {model.name!r} has recurrent layers, of which "
+                "TensorFlow's converter cannot find the ranges that "
+                '`quantize="int8"` needs. Expected "dynamic_int8" or '
+                '"float16", or `format="onnx"`.'
+            )
         return _converted(model, 1, options), (_FIXED,)
     try:
         return _converted(model, None, options), ()
