@@ -52,25 +52,32 @@ def outputs(model, x, training=False):
     return [z.astype("float64") if z.dtype.kind in "fV" else z for z in found]
 
 
-def difference(ones, others):
+def difference(ones, others, least=0.0):
     """Returns how far outputs differ at most, as a share of the largest of
-    each; of what is no number, whether."""
+    each; infinite if shapes differ, or what is no number.
+
+    Args:
+        ones, others: Lists of arrays, what is expected and what was found.
+        least: What stands for the largest where all are zero.
+    """
     if len(ones) != len(others):
         return np.inf
-    errors = map(_difference, ones, others)
+    errors = [
+        _difference(*both, least) for both in zip(ones, others, strict=True)
+    ]
     return float(np.max([0.0, *errors]))  # NaN if one of them is.
 
 
-def _difference(one, other):
+def _difference(one, other, least):
     if one.shape != other.shape:
         return np.inf
     if one.dtype.kind not in "fiub":
-        return float(not np.array_equal(one, other))
+        return 0.0 if np.array_equal(one, other) else np.inf
     one, other = one.astype("float64"), other.astype("float64")
     same = (one == other) | (np.isnan(one) & np.isnan(other))
     if same.all():
         return 0.0
-    scale = np.abs(np.nan_to_num(one)).max()
+    scale = np.abs(one[np.isfinite(one)]).max(initial=0) or least
     largest = np.abs(one - other)[~same].max()
     return largest / scale if scale else np.inf
 

@@ -125,9 +125,14 @@ def _words(error):
     )
 
 
+def usual_limit(size):
+    """Returns the bytes that what a file of so many holds may take."""
+    return max(ANY_FILE, TIMES_THE_FILE * size)
+
+
 def _arrays(file, size, max_bytes, growth):
     if max_bytes is None:
-        max_bytes = max(ANY_FILE, TIMES_THE_FILE * size)
+        max_bytes = usual_limit(size)
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         _check_directory(file, members)

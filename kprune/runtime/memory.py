@@ -1,6 +1,5 @@
 """How much memory is free, and how much this process holds, in bytes."""
 
-import os
 import pathlib
 import resource
 
@@ -23,16 +22,36 @@ def held():
     """Returns how much memory this process holds, on a GPU if there is one."""
     if tf.config.list_logical_devices("GPU"):
         return tf.config.experimental.get_memory_info("GPU:0")["current"]
-    pages = _read(_PROC / "self/statm")
-    if pages is None:  # In bytes on macOS, which has no /proc: the most so far.
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(pages.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return resident()
+
+
+def resident():
+    """Returns how much memory of the machine this process holds."""
+    found = _kilobytes("self/status", "VmRSS")
+    return _most() if found is None else 1024 * found
+
+
+def peak():
+    """Returns the most memory of the machine that this process has held."""
+    # `getrusage` on Linux counts in what the parent held when it forked.
+    found = _kilobytes("self/status", "VmHWM")
+    return _most() if found is None else 1024 * found
+
+
+def _most():
+    # In bytes on macOS, which has no /proc.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _available():
-    for line in (_read(_PROC / "meminfo") or "").splitlines():
-        if line.startswith("MemAvailable:"):
-            return 1024 * int(line.split()[1])
+    found = _kilobytes("meminfo", "MemAvailable")
+    return None if found is None else 1024 * found
+
+
+def _kilobytes(file, name):
+    for line in (_read(_PROC / file) or "").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
     return None
 
 

@@ -152,6 +152,23 @@ def _settings(layer):
     return repr(config)
 
 
+def key(model, loss, compiled, names, scoring):
+    """Returns what derivatives are kept by, `None` if they cannot be.
+
+    Args:
+        model: The Keras model.
+        loss: As `compile` takes it.
+        compiled: Whether it is that of the last `compile`, with its weights.
+        names: The weights that they are by.
+        scoring: A `ScoringConfig`.
+    """
+    found = loss_key(loss)
+    if found is None:
+        return None
+    shares = repr(keras_internals.loss_weights(model)) if compiled else None
+    return found, shares, tuple(names), scoring.of_a_trace
+
+
 def loss_key(loss):
     """Returns what tells a loss, as `compile` takes it, from others, `None` if
     that is not known: of a function of one's own."""

@@ -2,7 +2,6 @@
 
 import functools
 
-from kprune.runtime import keras_internals
 from kprune.scoring import data as scoring_data
 from kprune.scoring import reuse, synaptic_flow
 
@@ -62,11 +61,10 @@ class Shared:
 
     def _key(self):
         """Returns what derivatives are kept by, `None` if they cannot be."""
-        loss = reuse.loss_key(self.data.loss)
-        if loss is None:
-            return None
-        weights = None
-        if self._loss is None:
-            weights = repr(keras_internals.loss_weights(self._model))
-        names = tuple(self._network.weights)
-        return loss, weights, names, self._scoring.of_a_trace
+        return reuse.key(
+            self._model,
+            self.data.loss,
+            self._loss is None,
+            self._network.weights,
+            self._scoring,
+        )

@@ -19,6 +19,7 @@ from kprune.callbacks.dynamic import callback as callback_module
 from kprune.callbacks.dynamic.apply_update import apply_update
 from kprune.masking import weights
 from kprune.runtime import keras_internals
+from kprune.scoring.network import Network
 
 STEPS, EPOCHS = 6, 3
 SLOW = pytest.mark.slow
@@ -393,3 +394,26 @@ def test_a_training_without_updates_is_warned_of():
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "No update")
         fit(model, callback("static"))
+
+
+def test_the_next_training_takes_the_trace_of_the_last(monkeypatch):
+    made = []
+    derivatives = Network.derivatives
+
+    def counted(*args):
+        made.append(args)
+        return derivatives(*args)
+
+    monkeypatch.setattr(Network, "derivatives", counted)
+    model = network()
+    for _ in range(2):
+        model.fit(X, Y, 8, verbose=0, callbacks=[every_step("rigl")])
+    assert len(made) == 1
+    model.compile("sgd", keras.losses.CategoricalFocalCrossentropy())
+    y = keras.utils.to_categorical(Y, model.output_shape[-1])
+    model.fit(X, y, 8, verbose=0, callbacks=[every_step("rigl")])
+    assert len(made) == 2
+
+
+def every_step(name):
+    return DynamicSparseTraining(name, every=1)

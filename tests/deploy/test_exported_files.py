@@ -1,6 +1,8 @@
 """`kprune.export` by format: what it writes, and what it refuses."""
 
 import json
+import sys
+import types
 
 import keras
 import numpy as np
@@ -12,8 +14,9 @@ from networks import sequential
 
 import kprune
 from kprune.deploy import runtimes
-from kprune.deploy.exporting import formats, proof
+from kprune.deploy.exporting import formats
 from kprune.deploy.runtimes import litert
+from kprune.masking import made_up
 from kprune.runtime import files
 
 FILES = ("m.keras", "m.kpz", "m.tflite")
@@ -255,7 +258,7 @@ def test_what_cannot_be_exported_leaves_nothing(
     build, name, message, tmp_path, monkeypatch
 ):
     if message is None:
-        monkeypatch.setattr(proof, "difference", lambda *_: np.nan)
+        monkeypatch.setattr(made_up, "difference", lambda *_, **__: np.nan)
         message = "differ by nan"
     with pytest.raises(ValueError, match=message) as error:
         kprune.export(build(), tmp_path / "a" / name)
@@ -267,7 +270,7 @@ def test_what_cannot_be_exported_leaves_nothing(
 def test_a_failed_export_leaves_what_was_there(name, tmp_path, monkeypatch):
     path = tmp_path / name
     path.write_text("mine")
-    monkeypatch.setattr(proof, "difference", lambda *_: 1.0)
+    monkeypatch.setattr(made_up, "difference", lambda *_, **__: 1.0)
     with pytest.raises(ValueError, match="differ by 1 of the largest"):
         kprune.export(pruned(), path)
     assert path.read_text() == "mine"
@@ -276,6 +279,19 @@ def test_a_failed_export_leaves_what_was_there(name, tmp_path, monkeypatch):
     runtimes.open(path)
     assert list(tmp_path.iterdir()) == [path]
     assert not files.staged(tmp_path)
+
+
+def test_a_file_that_gives_nothing_is_refused(tmp_path, monkeypatch):
+    def nothing(path, format):
+        known = kprune.deploy.runtimes.keras_file.open(path)
+        return runtimes.Runner(
+            lambda x: [y[:0] for y in known(x)], known.inputs
+        )
+
+    kprune.export(two_layers(), tmp_path / "one.keras")
+    monkeypatch.setattr(runtimes, "open", nothing)
+    with pytest.raises(ValueError, match="differ by inf"):
+        kprune.export(two_layers(), tmp_path / "other.keras")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -305,9 +321,11 @@ def test_a_file_of_another_format_is_refused(name, content, tmp_path):
 
 
 def test_a_missing_extra_is_named_with_the_line_that_installs_it(monkeypatch):
-    made_up = formats.Format("a", ".a", "a", "onnx", ("no_such_package",))
-    with pytest.raises(ValueError, match=r'pip install "kprune\[onnx\]"'):
-        formats.check_installed(made_up)
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    monkeypatch.setitem(sys.modules, "onnx", types)
+    line = r"'onnx' needs tf2onnx.*pip install \"kprune\[onnx\]\""
+    with pytest.raises(ValueError, match=line):
+        formats.check_installed(formats.FORMATS["onnx"])
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,10 @@ def test_difference_is_a_share_of_the_largest():
     nan, fine = [one * np.nan, zeros], [one, zeros]
     assert np.isnan(made_up.difference(fine, nan))  # Whatever comes behind.
     words = np.array([b"a", b"b"])
-    assert made_up.difference([words], [words[::-1]]) == 1
+    assert np.isinf(made_up.difference([words], [words[::-1]]))
+    assert made_up.difference([zeros], [zeros + 0.5], least=2.0) == 0.25
+    infinite = np.array([np.inf, 4.0])  # Which is no scale for the others.
+    assert made_up.difference([infinite], [infinite - [0, 1]]) == 0.25
 
 
 class Drifting(layers.Dense):

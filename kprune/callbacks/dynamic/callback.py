@@ -147,6 +147,8 @@ class DynamicSparseTraining(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         if self.model.train_function is self._function:
             self.model.train_function = self._function.original
+        if self._gradients is not None:
+            self._gradients.hand_on()
         self._behavior.restore(self.model)
 
     def get_state(self):

@@ -5,10 +5,12 @@ import tensorflow as tf
 
 from kprune.masking import weights
 from kprune.runtime import keras_internals
-from kprune.scoring import losses
+from kprune.scoring import losses, reuse
 from kprune.scoring.config import ScoringConfig
 from kprune.scoring.derivatives import at_least_float32
 from kprune.scoring.network import Network
+
+_TRAINING = ScoringConfig(dropout=True)
 
 
 class DenseGradients:
@@ -16,7 +18,8 @@ class DenseGradients:
 
     They are those of the compiled loss, without regularization, in training
     mode (statistics of the batch, dropout), and the mean over all replicas.
-    Nothing of the model changes. All is traced with the first batch.
+    Nothing of the model changes. All is traced with the first batch, and the
+    trace handed on from one training to the next.
     """
 
     def __init__(self, model, names):
@@ -52,6 +55,12 @@ class DenseGradients:
         found = (gradient.numpy() for gradient in found)
         return dict(zip(self._names, found, strict=True))
 
+    def hand_on(self):
+        """Leaves what was traced to the next training of the model."""
+        if self._derivatives is not None:
+            reuse.leave(self._model, self._derivatives)
+            self._derivatives = None
+
     def _whole(self, batch):
         """Returns a batch in one piece, the same on every worker."""
         strategy = self._model.distribute_strategy
@@ -76,6 +85,16 @@ class DenseGradients:
         return keras.tree.map_structure(joined, batch)
 
     def _make(self, batch):
+        model = self._model
+        loss = losses.compiled_loss(model)
+        known = reuse.key(model, loss, True, self._names, _TRAINING)
+        return reuse.take(
+            model,
+            known and ("training", *known),
+            lambda: self._traced(batch),
+        )
+
+    def _traced(self, batch):
         names = weights.prunable(self._model)
         left_out = [name for name in names if name not in self._names]
         network = Network(self._model, left_out, "policy")
@@ -91,4 +110,4 @@ class DenseGradients:
             del temperature
             return loss(y_true, y_pred, sample_weight)
 
-        return network.derivatives(function, ScoringConfig(dropout=True))
+        return network.derivatives(function, _TRAINING)

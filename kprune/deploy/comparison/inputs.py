@@ -53,11 +53,6 @@ def tensors(batch):
     return keras.tree.map_structure(keras.ops.convert_to_tensor, batch[0])
 
 
-def flat(x):
-    """Returns a structure of inputs as a list of NumPy arrays."""
-    return [np.asarray(one) for one in keras.tree.flatten(x)]
-
-
 def made_up(model, batch_size):
     """Returns a batch of the shapes that a model takes, always the same, or
     raises `ValueError` if these are open or not known."""

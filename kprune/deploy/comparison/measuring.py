@@ -7,6 +7,7 @@ import keras
 from kprune.deploy.comparison import agreement, inputs, memory, running, sizes
 from kprune.deploy.comparison.result import Row
 from kprune.deploy.comparison.timing import compare_times
+from kprune.deploy.exporting.inputs import flat
 from kprune.runtime import examples
 
 _TENSORFLOW = {"keras", "packed", "saved_model"}
@@ -161,7 +162,7 @@ class Measuring:
         found = []
         for side, x in zip(pair, given, strict=True):
             try:
-                found.append(memory.peak(side, inputs.flat(x)))
+                found.append(memory.peak(side, flat(x)))
             except ValueError as error:
                 found.append(None)
                 told = f"Peak memory of {side.name} is not known: {error}"

@@ -13,9 +13,8 @@ import sys
 import tensorflow as tf
 
 from kprune.deploy import runtimes
-from kprune.runtime import array_files, files, words
+from kprune.runtime import array_files, files, memory, words
 
-_STATUS = pathlib.Path("/proc/self/status")
 _RESET = pathlib.Path("/proc/self/clear_refs")
 _SECONDS = 600
 _PROGRAM = """
@@ -74,15 +73,6 @@ def taken(path, given):
     x = [array for _, array in sorted(array_files.read(given).items())]
     with files.appended(_RESET) as counter:
         counter.write("5")  # The peak begins anew.
-    before = _kilobytes("VmRSS")
+    before = memory.resident()
     runtimes.open(path)(x)
-    return (_kilobytes("VmHWM") - before) * 1024
-
-
-def _kilobytes(name):
-    (line,) = [
-        line
-        for line in _STATUS.read_text().splitlines()
-        if line.startswith(f"{name}:")
-    ]
-    return int(line.split()[1])
+    return memory.peak() - before

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from kprune.deploy import runtimes
 from kprune.deploy.comparison import inputs, running, sizes
-from kprune.deploy.exporting import export, formats, proof
+from kprune.deploy.exporting import export, formats, proof, staging
+from kprune.deploy.exporting.inputs import flat
 from kprune.deploy.exporting.sizes import measure
 from kprune.masking import wrapping
 from kprune.runtime import keras_internals, paths
@@ -106,27 +107,26 @@ class FileSide:
         return inputs.made_up_of(self.name, self.specs(), size)
 
     def outputs(self, x):
-        flat = inputs.flat(x)
+        arrays = flat(x)
         try:
-            return self._runner(flat)
+            return self._runner(arrays)
         except Exception as error:
             raise ValueError(
                 f"File {self.name!r} does not take inputs of shape "
-                f"{[x.shape for x in flat]}: {error}"
+                f"{[one.shape for one in arrays]}: {error}"
             ) from error
 
     def predict(self, x):
         """Returns as `outputs` does, piece by piece if its batch is fixed; what
         does not fill a piece is left out."""
-        return proof.run(self._runner, inputs.flat(x))
+        return proof.run(self._runner, flat(x))
 
     def inference(self, x):
-        return functools.partial(self._runner, inputs.flat(x))
+        return functools.partial(self._runner, flat(x))
 
     def bytes(self):
-        beside = formats.FORMATS[self.runtime].companions
-        files = [self._path.with_suffix(ending) for ending in beside]
-        return measure(self._path, *files)
+        format = formats.FORMATS[self.runtime]
+        return measure(*staging.parts(format, self._path))
 
     def write(self, directory):
         del directory

@@ -5,7 +5,8 @@ import importlib
 import importlib.util
 import pathlib
 
-from kprune.runtime import lookup
+from kprune.deploy import runtimes
+from kprune.runtime import extras, lookup
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,13 +31,9 @@ class Format:
     """A kind of file.
 
     Attributes:
-        name: Its name.
-        suffix: What the path of a file ends in. Empty for a directory.
-        module: Name of the modules in `exporting` and `runtimes` that write
-            and open it.
-        extra: Name of the extra of kprune that brings what writes and reads
-            it, or `None` if TensorFlow and Keras do.
-        packages: Names of the modules that the extra brings.
+        name: Its name, one of `runtimes.MODULES`.
+        packages: Names of what `runtime.extras` knows and it needs beside
+            TensorFlow and Keras.
         quantize: Tuple of the quantizations that it has.
         sparse: Whether zeros can be left out of it.
         companions: Tuple of the endings of files that belong to it and lie
@@ -44,24 +41,27 @@ class Format:
     """
 
     name: str
-    suffix: str
-    module: str
-    extra: str | None = None
     packages: tuple = ()
     quantize: tuple = ()
     sparse: bool = False
     companions: tuple = ()
 
     @property
+    def suffix(self):
+        """What the path of a file ends in. Empty for a directory."""
+        return runtimes.MODULES[self.name][1]
+
+    @property
     def writer(self):
         """The module that writes it.
 
         It has `write(model, path, options)`, which returns `Written`; the model
-        is a copy that it may change. Where a
-        model may be compacted first, without being asked, it has also
-        `gains(model, small, options)`, which tells whether that helps.
+        is a copy that it may change. Where a model may be compacted first,
+        without being asked, it has also `gains(model, small, options)`, which
+        tells whether that helps.
         """
-        return importlib.import_module(f"kprune.deploy.exporting.{self.module}")
+        module, _ = runtimes.MODULES[self.name]
+        return importlib.import_module(f"kprune.deploy.exporting.{module}")
 
     @property
     def missing(self):
@@ -73,24 +73,18 @@ _LITERT = ("float16", "dynamic_int8", "int8")
 FORMATS = {
     one.name: one
     for one in (
-        Format("saved_model", "", "saved_model", quantize=("int8",)),
-        Format("keras", ".keras", "keras_file", quantize=("int8",)),
-        Format("packed", ".kpz", "packed", sparse=True),
-        Format("litert", ".tflite", "litert", quantize=_LITERT, sparse=True),
+        Format("saved_model", quantize=("int8",)),
+        Format("keras", quantize=("int8",)),
+        Format("packed", sparse=True),
+        Format("litert", quantize=_LITERT, sparse=True),
         Format(
             "onnx",
-            ".onnx",
-            "onnx",
-            extra="onnx",
-            packages=("onnx", "tf2onnx", "onnxruntime"),
+            ("onnx", "tf2onnx", "onnxruntime"),
             quantize=("dynamic_int8", "int8"),
         ),
         Format(
             "openvino",
-            ".xml",
-            "openvino",
-            extra="openvino",
-            packages=("openvino", "onnx", "tf2onnx"),
+            ("openvino", "onnx", "tf2onnx"),
             companions=(".bin",),
         ),
     )
@@ -121,8 +115,8 @@ def find(path, format=None):
             )
         return found
     wanted = lookup.choose(format, FORMATS, "format")
-    other = found is not None and found is not wanted and suffix in _BY_SUFFIX
-    if other or (wanted.suffix and wanted is not found):
+    known = found is not None and suffix in _BY_SUFFIX
+    if wanted is not found and (known or wanted.suffix):
         ending = f"in {wanted.suffix}" if wanted.suffix else "in nothing"
         raise ValueError(
             f"Expected a path that ends {ending}, for the format "
@@ -133,12 +127,8 @@ def find(path, format=None):
 
 def check_installed(wanted):
     """Raises `ValueError` if what a format needs is not installed."""
-    if wanted.missing:
-        raise ValueError(
-            f"The format {wanted.name!r} needs {', '.join(wanted.missing)}, "
-            f'which is not installed. pip install "kprune[{wanted.extra}]" '
-            "brings it."
-        )
+    for package in wanted.packages:
+        extras.load(package, f"The format {wanted.name!r}")
 
 
 def check_options(wanted, quantize, sparse, examples):

@@ -45,8 +45,7 @@ def load_packed(path, max_bytes=None):
     """
     most = max_bytes
     if most is None:
-        size = os.stat(path).st_size
-        most = max(array_files.ANY_FILE, array_files.TIMES_THE_FILE * size)
+        most = array_files.usual_limit(os.stat(path).st_size)
     with seeds.untouched(), files.scratch_directory() as directory:
         unpacked = pathlib.Path(directory) / "model.keras"
         with (

@@ -9,7 +9,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import resource
 import time
 from collections.abc import Callable
 
@@ -17,7 +16,7 @@ import keras
 
 from kprune import datasets, models
 from kprune.experiment.results import plots
-from kprune.runtime import files, lookup
+from kprune.runtime import files, lookup, memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,8 +126,7 @@ def stored(path, settings, compute):
     start = time.perf_counter()
     result = compute()
     result["seconds"] = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    result["peak_gigabytes"] = peak / 2**20
+    result["peak_gigabytes"] = memory.peak() / 2**30
     files.make_directory(path.parent)
     record = {"settings": settings, "result": result}
     files.write_record(path, record, indent=None)

@@ -5,15 +5,13 @@ on the same batch, by plain Keras and TensorFlow.
 """
 
 import dataclasses
-import pathlib
-import resource
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import kprune
-from kprune.runtime import lookup
+from kprune.runtime import lookup, memory
 
 SPARSITY = 0.95  # Of methods that score and select by turns.
 GRADIENT = "gradient"
@@ -85,26 +83,14 @@ def memory_of(name, network, batch_size):
     lookup.choose(name, {GRADIENT: None, **SCORINGS}, "scoring")
     given = setting(network, batch_size)
     if name == GRADIENT:
-        before = peak_memory()
+        before = memory.peak()
         stock_gradient(*given)()
     else:
         objective = objective_on(*given)
-        before = peak_memory()
+        before = memory.peak()
         SCORINGS[name](objective)
     # The kernel adds up what its threads count only now and then.
-    return before, max(before, peak_memory())
-
-
-def peak_memory():
-    """Returns the most memory that this process has held, in bytes."""
-    # `getrusage` on Linux counts in what the parent held when it forked.
-    status = pathlib.Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return 1024 * int(line.split()[1])
-    # In bytes on macOS, which has no /proc.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return before, max(before, memory.peak())
 
 
 class TracedCalls(keras.layers.Layer):
