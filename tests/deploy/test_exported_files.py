@@ -14,7 +14,7 @@ from networks import sequential
 
 import kprune
 from kprune.deploy import runtimes
-from kprune.deploy.exporting import formats
+from kprune.deploy.exporting import formats, inputs
 from kprune.deploy.runtimes import litert
 from kprune.masking import made_up
 from kprune.runtime import files
@@ -159,6 +159,8 @@ def test_sparse_int8_is_refused_with_a_way_out(how, tmp_path):
     ],
 )
 def test_representative_data_come_in_many_forms(data, tmp_path):
+    read = [x for (x,) in inputs.representative(data)]
+    np.testing.assert_array_equal(np.concatenate(read), normal(9, 64))
     kprune.export(
         wide(),
         tmp_path / "m.tflite",

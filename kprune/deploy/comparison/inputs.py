@@ -24,13 +24,6 @@ def _clash(one, other):
     return None not in (one, other) and one != other
 
 
-def fixed_batch_size(model):
-    """Returns the batch size that a model is built for, or `None` for any."""
-    if not keras_internals.is_graph(model):
-        return None
-    return keras.tree.flatten(_specs(model))[0].shape[0]
-
-
 def specs(model):
     """Returns the (shape, dtype) of each input of a model, flat."""
     flat = keras.tree.flatten(_specs(model))

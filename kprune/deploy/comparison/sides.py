@@ -9,7 +9,7 @@ import tensorflow as tf
 from kprune.deploy import runtimes
 from kprune.deploy.comparison import inputs, running, sizes
 from kprune.deploy.exporting import export, formats, proof, staging
-from kprune.deploy.exporting.inputs import flat
+from kprune.deploy.exporting.inputs import fixed_batch, flat
 from kprune.deploy.exporting.sizes import measure
 from kprune.masking import wrapping
 from kprune.runtime import keras_internals, paths
@@ -37,7 +37,7 @@ class ModelSide:
     @property
     def batch(self):
         """The batch size that it is built for, or `None` for any."""
-        return inputs.fixed_batch_size(self.model)
+        return fixed_batch(self.model)
 
     def specs(self):
         """Returns the (shape, dtype) of each input, flat."""

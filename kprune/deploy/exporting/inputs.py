@@ -50,6 +50,13 @@ def function(model, batch=None):
     return tf.function(serve, input_signature=specs, autograph=False)
 
 
+def fixed_batch(model):
+    """Returns the batch size that a model is built for, or `None` for any."""
+    if not keras_internals.is_graph(model):
+        return None
+    return model.inputs[0].shape[0]
+
+
 def _unique(names):
     """Returns names as graphs take them, different from each other."""
     found = []

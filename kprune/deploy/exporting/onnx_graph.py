@@ -31,7 +31,7 @@ def convert(model):
     onnx = extras.load("onnx", _WHY)
     tf2onnx = extras.load("tf2onnx", _WHY)
     check_stateless(model)
-    function = _named(inputs.function(model, fixed_batch(model)))
+    function = _named(inputs.function(model, inputs.fixed_batch(model)))
     with _quiet():
         try:
             found, _ = tf2onnx.convert.from_function(
@@ -62,13 +62,6 @@ def check_stateless(model):
                 "before, and the file would begin from the same state at each. "
                 "Expected a model without; export a SavedModel instead."
             )
-
-
-def fixed_batch(model):
-    """Returns the batch size that a model is built for, or `None` for any."""
-    if not keras_internals.is_graph(model):
-        return None
-    return model.inputs[0].shape[0]
 
 
 def _named(serve):
