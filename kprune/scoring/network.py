@@ -7,6 +7,7 @@ import tensorflow as tf
 from kprune.masking import precision, weights
 from kprune.runtime import checks, keras_internals
 from kprune.scoring.derivatives import Derivatives, at_least_float32
+from kprune.scoring.inputs import LayerInputs
 
 
 def excluded(view, exclude):
@@ -83,15 +84,12 @@ class Network:
 
     def derivatives(self, loss, scoring):
         """Returns the `Derivatives` of a loss of the network."""
+        network, twin_of, masks, twin = self._computing()
         variables = [
             *self.variables.values(),
             *self._other_variables.values(),
         ]
-        network, masks, twin = self._model, self._mask_variables, None
-        if self._copy_in is not None:
-            twin, twin_of = precision.copy_in(self._model, self._copy_in)
-            network = twin
-            variables, masks = [twin_of(v) for v in variables], []
+        variables = [twin_of(v) for v in variables]
         return Derivatives(
             network,
             variables,
@@ -105,6 +103,26 @@ class Network:
             compiled=scoring.compiled,
             twin=twin,
         )
+
+    def inputs(self, scoring):
+        """Returns the `LayerInputs` of the network."""
+        network, twin_of, masks, twin = self._computing()
+        return LayerInputs(
+            network,
+            {name: twin_of(v) for name, v in self.variables.items()},
+            masks,
+            self._model.distribute_strategy,
+            scoring.compiled,
+            twin,
+        )
+
+    def _computing(self):
+        """Returns what computes, the model or a copy in another precision; a
+        function from the model's variables to its own; its masks; the copy."""
+        if self._copy_in is None:
+            return self._model, lambda v: v, self._mask_variables, None
+        twin, twin_of = precision.copy_in(self._model, self._copy_in)
+        return twin, twin_of, [], twin
 
     def _values(self, variables):
         values = {}

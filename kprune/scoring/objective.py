@@ -1,7 +1,7 @@
 """The training loss as a pure function of the prunable weights.
 
-Every criterion that looks at data is a few lines over two functions of it,
-`gradient` and `hvp`. Here they are averaged over the scoring batches.
+Every criterion that looks at data is a few lines over functions of it:
+`gradient` and `hvp`, averaged over the scoring batches, and `inputs`, summed.
 """
 
 import copy
@@ -15,7 +15,6 @@ from kprune.runtime.doors import checked
 from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
 from kprune.scoring import config, points
-from kprune.scoring.batches import size
 from kprune.scoring.network import Network, check_finite, excluded
 from kprune.scoring.shared import Shared
 
@@ -141,7 +140,7 @@ class Objective:
         if self.scoring.reduce == "abs_of_mean" or len(self._numbers) == 1:
             return function(self.gradient(weights, temperature))
         self.progress.expect(len(self._numbers))
-        scores, shares = None, self._shares()
+        scores, shares = None, self._shared.shares(self._numbers)
         for place, share in zip(self._numbers, shares, strict=True):
             part = function(self.on(place).gradient(weights, temperature))
             part = {name: share * value for name, value in part.items()}
@@ -215,6 +214,31 @@ class Objective:
         parts = self._mean("hessian", weights, temperature)
         return np.concatenate([np.asarray(p) for p in parts], axis=1)
 
+    @checked(
+        weights=points.FLOATS,
+        gram=checks.boolean,
+        names=checks.optional(checks.sequence_of(checks.string, "names")),
+    )
+    def inputs(self, weights, gram=False, names=None):
+        """Returns X'X of what weights read, X as it enters X W with W the
+        weight as a matrix, summed over the batches: float64 arrays by name.
+
+        The network is in inference mode, and padding is left out.
+
+        Args:
+            weights: Dict of tensors by name, the point.
+            gram: Whether to return whole matrices, not diagonals; the matrix
+                of an embedding is diagonal and comes as that.
+            names: Names of the weights to look at. Defaults to all.
+        """
+        order = points.names(weights, self.weights, {})
+        return self._shared.inputs.moments(
+            [tf.convert_to_tensor(weights[name]) for name in order],
+            self._shared.inputs.known(names),
+            gram,
+            self._shared.batches(self._numbers, self.progress),
+        )
+
     @checked(**points.POINT)
     def flow_scores(self, weights, masks):
         """Returns SynFlow's scores (`synaptic_flow.Flow.scores`)."""
@@ -225,7 +249,7 @@ class Objective:
     @property
     def batches(self):
         """The scoring batches, a list of (x, y, sample_weight)."""
-        return [self._shared.data.batches.at(place) for place in self._numbers]
+        return list(self._shared.batches(self._numbers, Progress()))
 
     @property
     def batch_count(self):
@@ -261,7 +285,7 @@ class Objective:
             tf.convert_to_tensor(vector[n]) for n in (names if vector else [])
         ]
         temperature = temperature or self.scoring.temperature or 1.0
-        shares = self._shares()
+        shares = self._shared.shares(self._numbers)
         self.progress.begin_pass(len(shares))
         evaluations = self.progress.expected if self._watched else None
         mean = None
@@ -293,10 +317,3 @@ class Objective:
         if self._places is not None:
             return self._places
         return range(self._shared.data.batches.count(self.scoring.batches))
-
-    def _shares(self):
-        """Returns the share of the examples that each batch has."""
-        if len(self._numbers) == 1:
-            return [1]
-        sizes = [size(self._shared.data.batches.at(p)) for p in self._numbers]
-        return [n / sum(sizes) for n in sizes]

@@ -4,6 +4,7 @@ import functools
 
 from kprune.scoring import data as scoring_data
 from kprune.scoring import reuse, synaptic_flow
+from kprune.scoring.batches import size
 
 
 class Shared:
@@ -32,6 +33,20 @@ class Shared:
             self._network.dtype,
         )
 
+    def shares(self, places):
+        """Returns the share of the examples that each of some batches has."""
+        if len(places) == 1:
+            return [1]
+        sizes = [size(self.data.batches.at(place)) for place in places]
+        return [n / sum(sizes) for n in sizes]
+
+    def batches(self, places, progress):
+        """Yields some batches, and shows how far that is."""
+        progress.begin_pass(len(places))
+        for place in places:
+            yield self.data.batches.at(place)
+            progress.batch_done()
+
     @functools.cached_property
     def derivatives(self):
         """The `derivatives.Derivatives` of the loss."""
@@ -51,6 +66,17 @@ class Shared:
             ("flow", *variables),
             lambda: synaptic_flow.Flow(self._model, variables),
         )
+
+    @functools.cached_property
+    def inputs(self):
+        """The `inputs.LayerInputs`, of data that is given."""
+        if self._data is None:
+            raise ValueError(
+                "What weights read is measured on calibration data, which "
+                "noise cannot stand in for. Expected `data`, inputs such as "
+                "the model is used on. Received: None"
+            )
+        return self._network.inputs(self._scoring)
 
     def hand_on(self):
         """Leaves what was traced to the next objective of the same model."""

@@ -65,6 +65,9 @@ from kprune.runtime.keras_internals.symbolic_calls import (
 )
 from kprune.runtime.keras_internals.traces import (
     forget_traces,
+    observed,
+    observing,
+    padding_of,
     stateless,
     traced_anew,
     traced_layers,
@@ -127,7 +130,10 @@ __all__ = [
     "mode",
     "nodes",
     "not_compiled",
+    "observed",
+    "observing",
     "output_layers",
+    "padding_of",
     "random_inputs",
     "reads_logits",
     "rerun",

@@ -53,7 +53,65 @@ def _leave(layer):
 
 
 _lock = threading.Lock()
+_observer = threading.local()
+_observed = {}  # As `_inside`.
 _inside = {}  # By layer: its own `call` of before, how many blocks it is in.
+
+
+@contextlib.contextmanager
+def observed(layers):
+    """Lets calls of layers within the block be seen by `observing`.
+
+    Layers whose `call` is a `tf.function` are left out: `traced_anew` makes
+    theirs anew. Other threads' calls go on as before.
+    """
+    traced = tf.types.experimental.PolymorphicFunction
+    layers = [x for x in layers if not isinstance(x.call, traced)]
+    with _lock:
+        for layer in layers:
+            before, count = _observed.get(layer, (vars(layer).get("call"), 0))
+            _observed[layer] = before, count + 1
+            if count == 0:
+                vars(layer)["call"] = _seen(layer, layer.call)
+    try:
+        yield
+    finally:
+        with _lock:
+            for layer in layers:
+                before, count = _observed.pop(layer)
+                if count > 1:
+                    _observed[layer] = before, count - 1
+                elif before is None:
+                    del vars(layer)["call"]
+                else:
+                    vars(layer)["call"] = before
+
+
+@contextlib.contextmanager
+def observing(function):
+    """Hands this thread's calls of `observed` layers to a function of (layer,
+    call, args, kwargs) that returns what the layer does."""
+    outer = getattr(_observer, "function", None)
+    _observer.function = function
+    try:
+        yield
+    finally:
+        _observer.function = outer
+
+
+def _seen(layer, call):
+    def observed_call(*args, **kwargs):
+        function = getattr(_observer, "function", None)
+        if function is None:
+            return call(*args, **kwargs)
+        return function(layer, call, args, kwargs)
+
+    return observed_call
+
+
+def padding_of(tensor):
+    """Returns the mask that Keras hands on with a tensor, or `None`."""
+    return getattr(tensor, "_keras_mask", None)
 
 
 @contextlib.contextmanager

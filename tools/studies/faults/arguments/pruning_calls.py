@@ -223,6 +223,13 @@ def _objective(world):
         ),
         method(lambda: made().hessian, "Objective.hessian", **one),
         method(
+            lambda: made().inputs,
+            "Objective.inputs",
+            weights=weights,
+            gram=True,
+            names=[*weights][:1],
+        ),
+        method(
             lambda: made().flow_scores,
             "Objective.flow_scores",
             weights=weights,

@@ -1,0 +1,169 @@
+"""What a weight reads: the matrix X of which its layer computes X W.
+
+The columns of X are the rows of the weight's matrix, as `as_matrix` of the
+granularities lays it out. It comes in pieces, side by side, so that the window
+of a convolution need not be put together for sums of squares.
+"""
+
+import functools
+import itertools
+
+import keras
+import tensorflow as tf
+
+from kprune.scoring.derivatives import at_least_float32
+
+_CONVOLUTIONS = (
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+)
+
+
+def reader(layer, name):
+    """Returns a function of a layer's input that gives what a weight reads.
+
+    Args:
+        layer: The layer that owns the weight.
+        name: The name of its variable.
+
+    Returns:
+        A function of (x, valid, gram) that returns the second moment of one
+        call, or `None` for layers of which it is not known what they read.
+    """
+    if name == "embeddings" and isinstance(layer, keras.layers.Embedding):
+        return lambda x, valid, gram: _counts(layer, x, valid)
+    if name != "kernel":
+        return None
+    pieces = None
+    if _computes_as(layer, keras.layers.Dense):
+        pieces = _last_axis
+    elif _computes_as(layer, keras.layers.EinsumDense):
+        pieces = _contracted(layer)
+    elif _is_convolution(layer):
+        pieces = functools.partial(_patches, layer)
+    if pieces is None:
+        return None
+    return lambda x, valid, gram: _moment(pieces(_without(x, valid)), gram)
+
+
+def _computes_as(layer, kind):
+    """Whether a layer computes as a class of Keras does, and no other way."""
+    return isinstance(layer, kind) and type(layer).call is kind.call
+
+
+def _is_convolution(layer):
+    kinds = [kind for kind in _CONVOLUTIONS if _computes_as(layer, kind)]
+    return bool(kinds) and layer.groups == 1
+
+
+def _moment(pieces, gram):
+    """Returns X'X, or its diagonal, of the pieces of X."""
+    if gram:
+        x = tf.concat(pieces, axis=1)
+        return tf.matmul(x, x, transpose_a=True)
+    return tf.concat([tf.reduce_sum(tf.square(p), axis=0) for p in pieces], 0)
+
+
+def _without(x, valid):
+    """Returns what is read with zeros at the padding."""
+    x = at_least_float32(tf.convert_to_tensor(x))
+    if valid is None:
+        return x
+    ones = [1] * (len(x.shape) - len(valid.shape))
+    valid = tf.reshape(valid, tf.concat([tf.shape(valid), ones], 0))
+    return tf.where(valid, x, tf.zeros([], x.dtype))
+
+
+def _last_axis(x):
+    return [tf.reshape(x, [-1, x.shape[-1]])]
+
+
+def _contracted(layer):
+    """Returns what gives the axes of an input that a kernel is summed over,
+    in the order of the kernel; `None` if outputs read inputs of their own."""
+    left, right = layer.equation.replace(" ", "").split(",")
+    kernel, output = right.split("->")
+    rows = [c for c in kernel if c not in output and c != "."]
+    plain = left.replace("...", "")
+    own = [c for c in kernel if c in plain and c in output]
+    lost = [c for c in plain if c not in kernel and c not in output]
+    if own or lost or not set(rows) <= set(plain):
+        return None
+    before = left.partition("...")[0] if "..." in left else plain
+
+    def pieces(x):
+        rank, rest = len(x.shape), len(plain)
+        places = {
+            c: i if i < len(before) else i + rank - rest
+            for i, c in enumerate(plain)
+        }
+        inner = [places[c] for c in rows]
+        outer = [axis for axis in range(rank) if axis not in inner]
+        size = 1
+        for axis in inner:
+            size *= x.shape[axis]
+        return [tf.reshape(tf.transpose(x, outer + inner), [-1, size])]
+
+    return pieces
+
+
+def _patches(layer, x):
+    """Returns the inputs at each place of a convolution's window."""
+    rank = layer.rank
+    if layer.data_format == "channels_first":
+        x = tf.transpose(x, [0, *range(2, rank + 2), 1])
+    windows = tuple(
+        zip(layer.kernel_size, layer.strides, layer.dilation_rate, strict=True)
+    )
+    padded = [(0, 0)]
+    for axis, window in enumerate(windows, 1):
+        padded.append(_padding(layer.padding, x.shape[axis], *window))
+    x = tf.pad(x, [*padded, (0, 0)])
+    pieces = []
+    for place in itertools.product(
+        *(range(size) for size in layer.kernel_size)
+    ):
+        slices = [slice(None)]
+        for axis, (offset, window) in enumerate(
+            zip(place, windows, strict=True), 1
+        ):
+            size, stride, dilation = window
+            count = (x.shape[axis] - (size - 1) * dilation - 1) // stride + 1
+            start = offset * dilation
+            slices.append(
+                slice(start, start + (count - 1) * stride + 1, stride)
+            )
+        piece = x[(*slices, slice(None))]
+        pieces.append(tf.reshape(piece, [-1, x.shape[-1]]))
+    return pieces
+
+
+def _padding(kind, length, size, stride, dilation):
+    """Returns the zeros before and after an axis that a convolution adds."""
+    reach = (size - 1) * dilation
+    if kind == "causal":
+        return reach, 0
+    if kind == "valid":
+        return 0, 0
+    steps = -(-length // stride)
+    missing = max((steps - 1) * stride + reach + 1 - length, 0)
+    return missing // 2, missing - missing // 2
+
+
+def _counts(layer, x, valid):
+    """Returns how often each row of an embedding is read. One input of each
+    lookup is 1 and all others 0: X'X is diagonal."""
+    own = layer.compute_mask(x)
+    x = tf.cast(tf.convert_to_tensor(x), tf.int32)
+    for one in (own, valid):
+        if one is not None:
+            x = tf.where(tf.cast(one, tf.bool), x, -1)
+    x = tf.reshape(x, [-1])
+    x = tf.boolean_mask(x, x >= 0)
+    return tf.math.bincount(
+        x,
+        minlength=layer.input_dim,
+        maxlength=layer.input_dim,
+        dtype=tf.float32,
+    )
