@@ -34,6 +34,24 @@ def top_k(scores, k, rng, near=None):
     return kept.reshape(np.shape(scores))
 
 
+def top_k_of_each(scores, owners, counts, rng):
+    """Marks the highest scores of each of several owners.
+
+    Args:
+        scores: Flat array, without NaN.
+        owners: Flat array of integers from 0, the owner of each score.
+        counts: Array of integers, how many to mark of each owner.
+        rng: A `numpy.random.Generator`, for equal scores.
+    """
+    ties = rng.random(scores.size, dtype=np.float32)
+    order = np.lexsort((ties, -scores, owners))
+    sizes = np.bincount(owners, minlength=counts.size)
+    ranks = np.arange(scores.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    kept = np.empty(scores.size, bool)
+    kept[order] = ranks < np.repeat(counts, sizes)
+    return kept
+
+
 def _marked(flat, k, border):
     """Returns which scores are above a border, the places of those on it, and
     how many of these belong to the k highest; `None` if there are too few."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from kprune.masking import selection
+from kprune.pruning.allocation import within_outputs
 from kprune.runtime import checks, seeds, user_warnings
 
 
@@ -59,19 +60,41 @@ class Ranking:
             tell: Whether to warn where much is drawn among equal scores.
         """
         budget = self.with_minimum(budget)
-        counts = self._counts(budget)
-        border = getattr(counts, "border", None)
+        counts = self.counts(budget)
         chosen, drawn = {}, 0
         last = tell and budget.progress >= 1
         for name, scores in self.groups.items():
             rng = seeds.stream(self.seed, "ties", name, self.number)
-            kept = selection.top_k(scores, counts[name], rng, border)
+            kept = self._kept(name, counts, rng)
             if np.count_nonzero(kept) != counts[name]:
                 raise RuntimeError(f"Kept a wrong number of {name!r}.")
             drawn += _drawn(scores, kept) if last else 0
             chosen[name] = self._in_all(name, kept)
         _tell_of_draws(drawn, sum(counts.values()))
         return self.grouping.masks(chosen, self.alive)
+
+    def _kept(self, name, counts, rng):
+        """Returns which groups of a family that may be kept are."""
+        scores = self.groups[name]
+        if not isinstance(counts, within_outputs.WithinOutputs):
+            border = getattr(counts, "border", None)
+            return selection.top_k(scores, counts[name], rng, border)
+        outputs = self._outputs(name)
+        return within_outputs.kept(scores, counts[name], outputs, rng)
+
+    def _outputs(self, name):
+        """Returns the outputs of the groups of a family that may be kept."""
+        find = getattr(self.grouping, "outputs", None)
+        found = None if find is None else find(name)
+        if np.shape(found) != self.live[name].shape:
+            raise ValueError(
+                'Allocation "per_output" compares weights, or blocks of them, '
+                "within an output. Expected a granularity whose groups are of "
+                'one: "weight", N:M or `kprune.Block`.'
+            )
+        places = self.places.get(name)
+        flat = np.ravel(found)
+        return flat if places is None else flat.take(places)
 
     def _in_all(self, name, kept):
         """Returns which of all groups of a family are kept."""
@@ -82,7 +105,7 @@ class Ranking:
         found.reshape(-1)[places] = kept  # By places: twenty times as fast.
         return found
 
-    def _counts(self, budget):
+    def counts(self, budget):
         """Returns how many groups of each family stay, as allocated."""
         counts = self.allocate(
             self.groups,

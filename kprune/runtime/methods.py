@@ -42,6 +42,8 @@ class Method:
             a criterion, what its `kprune.Pruner` has beside it: a dict, or a
             function of the criterion and further options that returns one.
             By default that is one round, ranked over the whole model.
+        allocation: Of a criterion, how groups other than channels are shared
+            out, unless that is said.
         channel: Of a criterion, what `granularity="channel"` stands for: a
             dict of arguments of `kprune.Channel`.
         channel_allocation: Of a criterion, how channels are shared out among
@@ -61,6 +63,7 @@ class Method:
     test: str = ""
     deviation: str = ""
     build: object = None
+    allocation: str = "global"
     channel: dict = dataclasses.field(default_factory=dict)
     channel_allocation: str = "global"
     channel_options: dict = dataclasses.field(default_factory=dict)

@@ -11,6 +11,7 @@ from kprune.pruning.allocation.ranked import global_, lamp, normalized
 from kprune.pruning.allocation.shares import er, erk, uniform
 from kprune.pruning.allocation.smart_ratio import smart_ratio, smart_ratios
 from kprune.pruning.allocation.table import per_layer
+from kprune.pruning.allocation.within_outputs import per_output, per_outputs
 from kprune.runtime import checks, lookup
 
 __all__ = [
@@ -22,12 +23,18 @@ __all__ = [
     "names",
     "normalized",
     "per_layer",
+    "per_output",
+    "per_outputs",
     "smart_ratio",
     "smart_ratios",
     "uniform",
 ]
 _ALL = {
-    f.__name__: f for f in (uniform, erk, er, smart_ratio, normalized, lamp)
+    f.__name__: f
+    for f in (
+        *(uniform, per_output, erk, er, smart_ratio),
+        *(normalized, lamp),
+    )
 }
 _ALL["global"] = global_
 

@@ -34,6 +34,14 @@ def as_matrix(array, layout):
     return moved.reshape(-1, count)
 
 
+def matrix_shape(layout):
+    """Returns the shape of the matrix of `as_matrix`."""
+    rows, columns = matrix_axes(layout)
+    return tuple(
+        math.prod(layout.view[a] for a in axes) for axes in (rows, columns)
+    )
+
+
 def put_back(moved, layout, order=None):
     """Returns a weight whose view's axes were put in another order, by default
     that of `as_matrix`."""
@@ -60,8 +68,7 @@ class Granularity:
         Args:
             entry: The criterion's entry in the table of methods, or `None`.
         """
-        del entry
-        return "global"
+        return "global" if entry is None else entry.allocation
 
     def leaves_output_layer(self, model):
         """Whether the weights of a model's output layer are left out."""
@@ -85,6 +92,12 @@ class Granularity:
         """Returns the groups of a model: see `ByWeight`."""
         del model
         return ByWeight(self, layouts)
+
+    def outputs(self, layout):
+        """Returns the output that each group is of, an array of integers, or
+        `None` if a group is not of one."""
+        rows, columns = matrix_shape(layout)
+        return put_back(np.tile(np.arange(columns), rows), layout)
 
     def pool(self, scores, alive, layout, rng):
         del alive, layout, rng
@@ -148,6 +161,10 @@ class ByWeight:
         for name, layout in self._layouts.items():
             pool = self._grain.pool
             yield name, pool(scores[name], alive[name], layout, rng(name))
+
+    def outputs(self, family):
+        """Returns the output of each group of a family, or `None`."""
+        return self._grain.outputs(self._layouts[family])
 
     def live(self, alive):
         """Returns, by family, which groups have an entry that may be kept."""

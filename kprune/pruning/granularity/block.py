@@ -9,6 +9,7 @@ from kprune.pruning.granularity.base import (
     REDUCE,
     Granularity,
     as_matrix,
+    matrix_shape,
     put_back,
 )
 from kprune.runtime import checks, lookup
@@ -41,6 +42,12 @@ class Block(Granularity):
         expected = "two integers >= 1, (inputs, outputs)"
         checks.require(fits, "shape", self.shape, expected)
         object.__setattr__(self, "shape", shape)
+
+    def outputs(self, layout):
+        rows, columns = matrix_shape(layout)
+        height, width = self.shape
+        shape = -(-rows // height), -(-columns // width)
+        return np.broadcast_to(np.arange(shape[1]), shape)
 
     def pool(self, scores, alive, layout, rng):
         del rng

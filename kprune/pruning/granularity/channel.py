@@ -75,6 +75,9 @@ class Channel(Granularity):
     def allocation(self, entry):
         return "normalized" if entry is None else entry.channel_allocation
 
+    def outputs(self, layout):
+        del layout  # A channel is an output, and more.
+
     def leaves_output_layer(self, model):
         return not self.output_layer and not self._follows(model)
 

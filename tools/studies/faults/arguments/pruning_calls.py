@@ -166,6 +166,8 @@ def _criteria(world):
             "detached": False,
             "unrolled": False,
         },
+        "ria": {"power": 0.5},
+        "wanda": {"cumulative": True},
     }
 
     def scored(name):

@@ -33,6 +33,7 @@ def _tables():
         call(kprune.granularity.get, identifier="2:4"),
         call(kprune.allocation.get, identifier="erk"),
         call(kprune.allocation.per_layer, table={"fc1": 0.5}),
+        call(kprune.allocation.per_outputs, allocation="erk"),
         call(
             kprune.allocation.smart_ratios,
             curve="linear",
@@ -90,6 +91,7 @@ def _allocations():
         "rng": rng,
     }
     names = ("uniform", "erk", "er", "global_", "lamp", "normalized")
+    names += ("per_output",)
     return [
         *(call(getattr(kprune.allocation, name), **given) for name in names),
         call(kprune.allocation.smart_ratio, **given),

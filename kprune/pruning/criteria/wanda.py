@@ -1,0 +1,92 @@
+"""Wanda: weights and activations (Sun et al., 2024)."""
+
+import functools
+
+import numpy as np
+
+from kprune.masking.masks import apply
+from kprune.pruning import matrices
+from kprune.runtime.methods import Method
+
+
+def wanda(objective, weights, masks, cumulative=False):
+    """Scores a weight by its size and by how much it is used.
+
+        score = |w_ij| ||x_j||_2
+
+    where x_j is what input j of the layer reads over all of the data, at W =
+    w * mask. For trained networks, on data that they are used on: with none,
+    there is no score. Compared within each output, unless an allocation is
+    said.
+
+    Args:
+        objective, weights, masks: As for all criteria (`kprune.criteria`).
+        cumulative: Whether to score a weight by the share of all scores of
+            its output that it has together with the lower ones. Ranked over
+            a tensor, this removes from each output what is below a share
+            alpha, the same for all.
+    """
+    moments = objective.inputs(apply(masks, weights))
+
+    def score(name, matrix):
+        found = np.abs(matrix) * np.sqrt(moments[name])[:, None]
+        return _shares(found) if cumulative else found
+
+    return matrices.scored(objective, weights, score)
+
+
+def _shares(scores):
+    """Returns the cumulated share of each column's sum."""
+    order = np.argsort(scores, axis=0, kind="stable")
+    ordered = np.take_along_axis(scores, order, axis=0)
+    whole = scores.sum(axis=0)
+    found = np.empty_like(scores)
+    shares = np.cumsum(ordered, axis=0) / np.where(whole > 0, whole, 1)
+    np.put_along_axis(found, order, shares, axis=0)
+    return found
+
+
+def recipe(criterion, layer_alpha=False):
+    """Returns what Wanda's `kprune.Pruner` has beside the criterion.
+
+    Args:
+        criterion: `wanda`.
+        layer_alpha: Whether each output loses the same share of its scores,
+            in place of as many weights as every other: the paper's variant,
+            with the share alpha that the layer's sparsity leads to.
+    """
+    if not layer_alpha:
+        return {}
+    criterion = functools.partial(criterion, cumulative=True)
+    return {"criterion": criterion, "allocation": "uniform"}
+
+
+_PAPER = {
+    "paper": "Sun et al., 2024",
+    "link": "https://arxiv.org/abs/2306.11695",
+    "build": recipe,
+    "allocation": "per_output",
+    "channel": {"reduce": "l2"},
+    "channel_allocation": "lamp",
+}
+METHODS = (
+    Method(
+        "wanda",
+        title="Wanda",
+        call='kprune.prune(model, "wanda", 0.5, data=data)',
+        test="tests/pruning/test_activations.py::test_wanda_by_hand",
+        deviation="all layers are measured on the dense network, not each "
+        "block behind pruned ones; convolutions and embeddings, too",
+        **_PAPER,
+    ),
+    Method(
+        "wanda",
+        title="Wanda, layer-wise alpha",
+        call='kprune.prune(model, "wanda", 0.5, data=data, layer_alpha=True)',
+        test="tests/pruning/test_activations.py::"
+        "test_with_alpha_each_output_loses_the_same_share",
+        deviation="alpha follows from an exact count; the authors' code "
+        "searches for it, to 0.001 of the sparsity",
+        **_PAPER,
+    ),
+)

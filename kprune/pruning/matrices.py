@@ -1,0 +1,47 @@
+"""Weights as matrices of inputs by outputs: scores, and what they read."""
+
+import numpy as np
+
+from kprune.pruning.granularity.base import (
+    as_matrix,
+    matrix_shape,
+    put_back,
+)
+
+_MOST = 2**27  # Numbers of float64.
+
+
+def scored(objective, weights, function):
+    """Returns scores by name, each of its weight's shape and dtype.
+
+    Args:
+        objective: A `kprune.Objective`.
+        weights: Dict of tensors by name.
+        function: Function of (name, matrix), the weight as it is multiplied
+            with, to a matrix of scores.
+    """
+    scores = {}
+    for name, w in weights.items():
+        layout = objective.layouts[name]
+        found = function(name, of(w, layout))
+        scores[name] = put_back(found.astype(np.asarray(w).dtype), layout)
+    return scores
+
+
+def of(w, layout):
+    """Returns a weight as the matrix of inputs by outputs that it is."""
+    return as_matrix(np.asarray(w), layout)
+
+
+def grams(objective, point):
+    """Yields (name, X'X) of all weights, as many at a time as fit into a
+    gigabyte or so: each such part is a pass over the data."""
+    part, size = [], 0
+    for name in point:
+        rows = matrix_shape(objective.layouts[name])[0]
+        if part and size + rows**2 > _MOST:
+            yield from objective.inputs(point, gram=True, names=part).items()
+            part, size = [], 0
+        part.append(name)
+        size += rows**2
+    yield from objective.inputs(point, gram=True, names=part).items()
