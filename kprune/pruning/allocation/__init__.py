@@ -7,6 +7,7 @@ are with those that are pruned already; and the weights' shapes. Further, a
 name, whose sum is exact.
 """
 
+from kprune.pruning.allocation.outliers import outlier_weighed, owl
 from kprune.pruning.allocation.ranked import global_, lamp, normalized
 from kprune.pruning.allocation.shares import er, erk, uniform
 from kprune.pruning.allocation.smart_ratio import smart_ratio, smart_ratios
@@ -22,6 +23,8 @@ __all__ = [
     "lamp",
     "names",
     "normalized",
+    "outlier_weighed",
+    "owl",
     "per_layer",
     "per_output",
     "per_outputs",
@@ -33,7 +36,7 @@ _ALL = {
     f.__name__: f
     for f in (
         *(uniform, per_output, erk, er, smart_ratio),
-        *(normalized, lamp),
+        *(normalized, lamp, owl),
     )
 }
 _ALL["global"] = global_

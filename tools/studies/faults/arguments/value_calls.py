@@ -35,6 +35,13 @@ def _tables():
         call(kprune.allocation.per_layer, table={"fc1": 0.5}),
         call(kprune.allocation.per_outputs, allocation="erk"),
         call(
+            kprune.allocation.outlier_weighed,
+            multiple=5,
+            spread=0.08,
+            layers=("fc1",),
+            scores={"fc1/kernel": np.ones((4, 6))},
+        ),
+        call(
             kprune.allocation.smart_ratios,
             curve="linear",
             vgg=False,
@@ -91,7 +98,7 @@ def _allocations():
         "rng": rng,
     }
     names = ("uniform", "erk", "er", "global_", "lamp", "normalized")
-    names += ("per_output",)
+    names += ("per_output", "owl")
     return [
         *(call(getattr(kprune.allocation, name), **given) for name in names),
         call(kprune.allocation.smart_ratio, **given),
