@@ -140,13 +140,13 @@ def prune(
         distribution.check_agreement(objective.strategy, masks, _DISAGREE)
         _answer_collapse(masks, what, on_collapse)
     made = [
-        _masked(view, masks, notes, pruner, seed, inplace, prove)
+        _masked(view, masks, notes, pruner, objective, inplace, prove)
         for masks in found
     ]
     return made if several else made[0]
 
 
-def _masked(view, masks, notes, pruner, seed, inplace, prove):
+def _masked(view, masks, notes, pruner, objective, inplace, prove):
     """Returns the model with masks on it, a copy unless `inplace`."""
     undone = undone_on_error(view.model) if inplace else nullcontext()
     with undone:
@@ -155,8 +155,15 @@ def _masked(view, masks, notes, pruner, seed, inplace, prove):
         wrapping.set_masks(own, masks)
         wrapping.set_notes(own, notes)
         if pruner.after_pruning is not None:
-            pruner.after_pruning(wrapped, seed)
+            _change_kept_weights(pruner.after_pruning, wrapped, objective)
     return wrapped
+
+
+def _change_kept_weights(rule, model, objective):
+    """Calls a rule on kept weights, with what was pruned by if it reads it."""
+    reads = checks.can_take(rule, 2, objective=objective)
+    given = {"objective": objective} if reads else {}
+    rule(model, objective.seed, **given)
 
 
 @renamed(**config.WAYS)

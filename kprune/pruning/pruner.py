@@ -53,7 +53,8 @@ class Pruner:
             a released code, `"floor_keep"`, `"ceil_keep"`, `"floor_remove"`.
         after_pruning: What becomes of the weights that stay: `None`, or a
             function of (model, seed) that changes a wrapped model in place,
-            such as `kprune.kept_weights.rescale_variance`.
+            such as `kprune.kept_weights.rescale_variance`. One that takes
+            `objective=` is given what was pruned by.
         exclude: Names of weights or layers, or regular expressions, to leave
             dense and out of the count.
 

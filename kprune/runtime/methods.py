@@ -40,7 +40,8 @@ class Method:
             and kprune chose; an empty string if there is nothing.
         build: What makes it: a function or class of the method's options. Of
             a criterion, what its `kprune.Pruner` has beside it: a dict, or a
-            function of the criterion and further options that returns one.
+            function of the criterion and further options that returns one,
+            under `"pruner"` a subclass.
             By default that is one round, ranked over the whole model.
         allocation: Of a criterion, how groups other than channels are shared
             out, unless that is said.

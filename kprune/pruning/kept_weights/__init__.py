@@ -8,6 +8,7 @@ from kprune.pruning.kept_weights.fan_in import (
     rescale_variance,
 )
 from kprune.pruning.kept_weights.isometry import isometry
+from kprune.pruning.kept_weights.reconstruction import reconstruct
 from kprune.pruning.neurons.coreset import coreset
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "cluster",
     "coreset",
     "isometry",
+    "reconstruct",
     "reinitialize",
     "rescale",
     "rescale_variance",

@@ -121,7 +121,8 @@ def _of_criterion(criterion, build, options):
         extra = {name: own.pop(name) for name in names if name in own}
     criterion = criteria.get(criterion, **own)
     fields = build(criterion, **extra) if callable(build) else build or {}
-    return Pruner(**{"criterion": criterion, **fields}).with_axes(**axes)
+    fields = {"pruner": Pruner, "criterion": criterion, **fields}
+    return fields.pop("pruner")(**fields).with_axes(**axes)
 
 
 def _split(options, own):

@@ -214,6 +214,14 @@ def _kept(world):
             beta=1.0,
             seed=0,
         ),
+        call(
+            kept.reconstruct,
+            changes=True,
+            model=wrapped,
+            seed=0,
+            objective=kprune.Objective(world.model, world.data),
+            damping=0.01,
+        ),
         call(kept.cluster, changes=True, model=wrapped, clusters=4),
         call(kept.centroids, model=wrapped),
         method(

@@ -167,6 +167,7 @@ def _criteria(world):
             "unrolled": False,
         },
         "ria": {"power": 0.5},
+        "sparsegpt": {"damping": 0.01},
         "wanda": {"cumulative": True},
     }
 

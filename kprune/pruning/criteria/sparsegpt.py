@@ -1,0 +1,75 @@
+"""SparseGPT: layers by optimal brain surgeon (Frantar and Alistarh, 2023)."""
+
+import functools
+
+import numpy as np
+
+from kprune.masking.masks import apply
+from kprune.pruning import kept_weights, matrices, obs_columns
+from kprune.pruning.obs_pruner import SparseGPT
+from kprune.runtime.methods import Method
+
+
+def sparsegpt(objective, weights, masks, damping=0.01):
+    """Scores a weight by what its output loses if the next inputs make up.
+
+        score = w_ij^2 / [inv(H_j)]_jj,  H = X'X + damping mean(diag X'X) I
+
+    with H_j the rows and columns of H from input j on, and X what the layer
+    reads over all of the data, at W = w * mask. For trained networks, on data
+    that they are used on. As a method, it scores again as it goes through the
+    inputs, and changes the weights that stay.
+
+    Args:
+        objective, weights, masks: As for all criteria (`kprune.criteria`).
+        damping: Number >= 0.
+    """
+    diagonals = {}
+    for name, gram in matrices.grams(objective, apply(masks, weights)):
+        upper = obs_columns.factor(gram, damping, name)
+        diagonal = np.diag(upper) if upper.ndim == 2 else upper
+        # What reads nothing costs nothing.
+        live = obs_columns.reads(gram)
+        diagonals[name] = np.where(live, diagonal, np.inf)
+
+    def score(name, matrix):
+        return obs_columns.costs(matrix, diagonals[name])
+
+    return matrices.scored(objective, weights, score)
+
+
+def recipe(criterion, block=obs_columns.BLOCK, damping=0.01):
+    """Returns what SparseGPT's pruner has beside the criterion.
+
+    Args:
+        criterion: `sparsegpt`.
+        block: Integer >= 1, for how many inputs masks are chosen at a time.
+        damping: Number >= 0, the share of the mean diagonal that is added.
+    """
+    return {
+        "pruner": SparseGPT,
+        "criterion": functools.partial(criterion, damping=damping),
+        "block": block,
+        "damping": damping,
+        "after_pruning": functools.partial(
+            kept_weights.reconstruct, damping=damping
+        ),
+    }
+
+
+METHOD = Method(
+    "sparsegpt",
+    title="SparseGPT",
+    call='kprune.prune(model, "sparsegpt", 0.5, data=data)',
+    paper="Frantar and Alistarh, 2023",
+    link="https://arxiv.org/abs/2301.00774",
+    test="tests/pruning/test_sparsegpt.py::"
+    "test_one_output_is_pruned_as_by_greedy_obs",
+    deviation="all layers are measured on the dense network, not each block "
+    "behind pruned ones; an output that would be further off than without it "
+    "is not updated; in float64",
+    build=recipe,
+    allocation="uniform",
+    channel={"reduce": "sum"},
+    channel_allocation="lamp",
+)

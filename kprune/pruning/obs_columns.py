@@ -1,0 +1,136 @@
+"""Optimal brain surgeon, input by input: the core of SparseGPT.
+
+W is a matrix of inputs by outputs, X what the inputs read. An input is pruned
+in all outputs at once; those after it make up for what is lost, which leaves
+|X W - X W'|^2 least as long as the inputs before it stay as they are. With the
+Cholesky factor U of the inverse of X'X, of which inv(X'X) = U'U, input j costs
+w_j^2 / U_jj^2, and W loses U_jk / U_jj w_j in each input k after it.
+
+Frantar and Alistarh, 2023, https://arxiv.org/abs/2301.00774.
+"""
+
+import numpy as np
+
+from kprune.masking import selection
+from kprune.pruning.allocation.counts import shares
+
+BLOCK = 128  # Inputs.
+
+
+def factor(gram, damping, name):
+    """Returns U, upper triangular, or its diagonal if X'X is given as such.
+
+    Args:
+        gram: Array, X'X of a weight, or its diagonal.
+        damping: Number >= 0, the share of the mean diagonal that is added to
+            it. Inputs that read nothing count as if they read 1 each.
+        name: Name of the weight, for the error.
+
+    Raises:
+        ValueError: If the damped matrix has no inverse.
+    """
+    diagonal = np.diag(gram) if gram.ndim == 2 else gram
+    live = reads(gram)
+    level = damping * (diagonal[live].mean() if live.any() else 1.0)
+    added = np.where(live, 0.0, 1.0) + level
+    if gram.ndim == 1:
+        return 1 / np.sqrt(diagonal + added)
+    try:
+        inverse = np.linalg.inv(gram + np.diag(added))
+        return np.linalg.cholesky((inverse + inverse.T) / 2).T
+    except np.linalg.LinAlgError as error:
+        raise ValueError(
+            f"X'X of {name!r} cannot be inverted: its inputs depend on each "
+            "other. Expected more data than inputs, or a larger `damping`. "
+            f"Received: damping={damping}"
+        ) from error
+
+
+def reads(gram):
+    """Returns which inputs read anything, an array of booleans."""
+    return (np.diag(gram) if gram.ndim == 2 else gram) > 0
+
+
+def costs(matrix, diagonal):
+    """Returns what removing each weight costs, were it the next.
+
+    Args:
+        matrix: Array of inputs by outputs.
+        diagonal: Array, that of U.
+    """
+    return np.square(matrix / diagonal[:, None])
+
+
+def swept(matrix, upper, decide, width, block=BLOCK):
+    """Returns the matrix after all inputs have been gone through, and masks.
+
+    Args:
+        matrix: Array of inputs by outputs.
+        upper: As of `factor`.
+        decide: Function of (start, costs) to booleans, which of the weights
+            of the inputs from `start` are kept, at the weights of then.
+        width: Integer, for how many inputs it decides at a time.
+        block: Integer, after how many inputs those behind a block are told.
+    """
+    w = np.array(matrix, np.float64)
+    mask = np.ones(w.shape, bool)
+    diagonal = np.diag(upper) if upper.ndim == 2 else upper
+    block = max(block // width, 1) * width
+    for start in range(0, len(w), block):
+        stop = min(start + block, len(w))
+        lost = np.zeros((stop - start, w.shape[1]))
+        for j in range(start, stop):
+            if (j - start) % width == 0:
+                part = slice(j, min(j + width, stop))
+                mask[part] = decide(j, costs(w[part], diagonal[part]))
+            lost[j - start] = np.where(mask[j], 0, w[j]) / diagonal[j]
+            w[j] = np.where(mask[j], w[j], 0)
+            if upper.ndim == 2:
+                after = upper[j, j + 1 : stop]
+                w[j + 1 : stop] -= np.outer(after, lost[j - start])
+        if upper.ndim == 2:
+            w[stop:] -= upper[start:stop, stop:].T @ lost
+    return w, mask
+
+
+def errors(gram, matrix, changed):
+    """Returns |X W - X W'|^2 of each output."""
+    lost = np.asarray(matrix, np.float64) - changed
+    read = gram @ lost if gram.ndim == 2 else gram[:, None] * lost
+    return np.einsum("ij,ij->j", lost, read)
+
+
+def by_masks(mask):
+    """Decides as given masks say, an array of inputs by outputs."""
+    return lambda start, found: mask[start : start + len(found)]
+
+
+def by_count(alive, count, width, rng):
+    """Decides for the weights that cost most, `count` of those `alive`, as
+    many of each `width` inputs as they have of these."""
+    room = {
+        start: int(np.count_nonzero(alive[start : start + width]))
+        for start in range(0, len(alive), width)
+    }
+    given = shares(count, room, room)
+
+    def decide(start, found):
+        may = alive[start : start + len(found)]
+        found = np.where(may, found, -np.inf)
+        return selection.top_k(found, given[start], rng)
+
+    return decide
+
+
+def by_runs(alive, n, rng):
+    """Decides for the n weights of each output that cost most."""
+
+    def decide(start, found):
+        may = alive[start : start + len(found)]
+        found = np.where(may, found, -np.inf)
+        order = np.lexsort((rng.random(found.shape), -found), axis=0)
+        kept = np.zeros(found.shape, bool)
+        np.put_along_axis(kept, order[:n], True, axis=0)
+        return kept & may
+
+    return decide
