@@ -31,7 +31,7 @@ def factor(gram, damping, name):
     """
     diagonal = np.diag(gram) if gram.ndim == 2 else gram
     live = reads(gram)
-    level = damping * (diagonal[live].mean() if live.any() else 1.0)
+    level = float(damping) * (diagonal[live].mean() if live.any() else 1.0)
     added = np.where(live, 0.0, 1.0) + level
     if gram.ndim == 1:
         return 1 / np.sqrt(diagonal + added)

@@ -92,8 +92,8 @@ class LayerInputs:
             raise ValueError(
                 "What weights read is known of Dense, EinsumDense whose "
                 "outputs share their inputs, the projections of attention, "
-                "convolutions of one group, and Embedding. Leave the others "
-                f"out by `exclude=`. Received: {unknown}"
+                "convolutions of one group, and Embedding. Received: "
+                f"{unknown}. Leave them out by `exclude={[*unknown]}`."
             )
 
     def _function(self, names, gram, values, x):
@@ -188,9 +188,9 @@ class _Observer:
         """Returns which of the positions of an input are no padding, or
         `None`: as Keras hands it on, or as the calls around were told."""
         own = keras_internals.padding_of(x)
-        if own is not None:
-            return tf.cast(own, tf.bool)
         positions = x.shape if is_lookup else x.shape[:-1]
+        if own is not None and len(own.shape) <= len(positions):
+            return tf.cast(own, tf.bool)
         for pairs in reversed(self._masks):
             exact = [m for tensor, m in pairs if tensor is x]
             for mask in exact or [m for _, m in pairs]:

@@ -188,7 +188,10 @@ def test_what_does_not_go_together_is_refused():
             prune(name, loss=CE)
     lstm = sequential((5, 4), layers.LSTM(3, name="lstm"))
     data = examples(4, 5, 4)[0], np.zeros((4, 3))
-    with pytest.raises(ValueError, match=r"exclude.*lstm.*LSTM"):
+    with pytest.raises(ValueError, match=r"LSTM.*exclude=.*lstm"):
         kprune.prune(lstm, "wanda", 0.5, data=data, loss=MSE)
+    for option in ("cumulative", "layer_alpha"):
+        with pytest.raises(ValueError, match=f"{option}.*'no'"):
+            prune("wanda", data=examples(8, 8), loss=CE, **{option: "no"})
     with pytest.raises(ValueError, match="allocation"):
         kprune.allocation.per_outputs("nothing")

@@ -246,6 +246,8 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing():
         prune("sparsegpt", 0.5)
     with pytest.raises(ValueError, match=r"cannot be inverted.*damping"):
         prune("sparsegpt", 0.5, data=data, damping=0.0)
+    with pytest.raises(ValueError, match=r"damping.*-1"):
+        kprune.score(model, "sparsegpt", data=data, loss=MSE, damping=-1)
     with pytest.raises(ValueError, match="SparseGPT removes"):
         prune("sparsegpt", 0.5, data=data, granularity="channel")
     with pytest.raises(ValueError, match="prunes to a sparsity"):

@@ -7,6 +7,7 @@ import numpy as np
 from kprune.masking.masks import apply
 from kprune.pruning import kept_weights, matrices, obs_columns
 from kprune.pruning.obs_pruner import SparseGPT
+from kprune.runtime import checks
 from kprune.runtime.methods import Method
 
 
@@ -24,6 +25,7 @@ def sparsegpt(objective, weights, masks, damping=0.01):
         objective, weights, masks: As for all criteria (`kprune.criteria`).
         damping: Number >= 0.
     """
+    checks.number("damping", damping, "[0, inf)")
     diagonals = {}
     for name, gram in matrices.grams(objective, apply(masks, weights)):
         upper = obs_columns.factor(gram, damping, name)

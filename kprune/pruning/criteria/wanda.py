@@ -6,6 +6,7 @@ import numpy as np
 
 from kprune.masking.masks import apply
 from kprune.pruning import matrices
+from kprune.runtime import checks
 from kprune.runtime.methods import Method
 
 
@@ -26,6 +27,7 @@ def wanda(objective, weights, masks, cumulative=False):
             a tensor, this removes from each output what is below a share
             alpha, the same for all.
     """
+    checks.boolean("cumulative", cumulative)
     moments = objective.inputs(apply(masks, weights))
 
     def score(name, matrix):
@@ -55,6 +57,7 @@ def recipe(criterion, layer_alpha=False):
             in place of as many weights as every other: the paper's variant,
             with the share alpha that the layer's sparsity leads to.
     """
+    checks.boolean("layer_alpha", layer_alpha)
     if not layer_alpha:
         return {}
     criterion = functools.partial(criterion, cumulative=True)
