@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from kprune.masking import weights
 from kprune.runtime import distribution, examples, keras_internals, lookup
-from kprune.scoring import read_inputs
+from kprune.scoring import points, read_inputs
 
 
 class LayerInputs:
@@ -71,16 +71,19 @@ class LayerInputs:
             if total is not None:
                 part = [a + b for a, b in zip(total, part, strict=True)]
             total = part
-        if not any(one.any() for one in total):
+        found = {
+            name: (one + one.T) / 2  # Symmetric but for rounding.
+            for name, one in zip(names, total, strict=True)
+        }
+        points.check_finite(found, "inputs")
+        everything = len(names) == len(self._variables)
+        if everything and not any(one.any() for one in found.values()):
             raise ValueError(
                 "The data reaches no weight: all that the layers of "
                 f"{sorted(names)} read is zero or padding. Expected inputs "
                 "such as the model is used on."
             )
-        return {
-            name: (one + one.T) / 2  # Symmetric but for rounding.
-            for name, one in zip(names, total, strict=True)
-        }
+        return found
 
     def _check(self, names):
         unknown = {

@@ -15,7 +15,7 @@ from kprune.runtime.doors import checked
 from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
 from kprune.scoring import config, points
-from kprune.scoring.network import Network, check_finite, excluded
+from kprune.scoring.network import Network, excluded
 from kprune.scoring.shared import Shared
 
 
@@ -73,7 +73,7 @@ class Objective:
         self._shared = Shared(
             self.model, self._network, data, loss, self.scoring, seed
         )
-        check_finite(self.weights, "weights")
+        points.check_finite(self.weights, "weights")
 
     def on(self, *places):
         """Returns this objective on some of its batches alone.
@@ -305,7 +305,7 @@ class Objective:
     def _named(self, kind, weights, temperature, vector=None):
         mean = self._mean(kind, weights, temperature, vector)
         result = dict(zip(self._names_of(weights), mean, strict=True))
-        check_finite(result, "gradients")
+        points.check_finite(result, "gradients")
         return result
 
     def _names_of(self, given):

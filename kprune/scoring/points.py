@@ -44,3 +44,16 @@ def names(given, weights, others):
                 f"{tuple(received)}"
             )
     return found
+
+
+def check_finite(values, what):
+    """Raises `ValueError` unless tensors by name are finite."""
+    for name, value in values.items():
+        array = np.asarray(value)
+        # A finite sum has finite terms, and is quicker than a look at each.
+        if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+            raise ValueError(
+                f"The {what} of {name!r} hold NaN or infinite values. "
+                "Expected finite numbers: check the weights, the data "
+                "and the loss."
+            )

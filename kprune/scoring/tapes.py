@@ -4,7 +4,7 @@ import tensorflow as tf
 from absl import logging
 
 from kprune.runtime import memory
-from kprune.scoring.network import check_finite
+from kprune.scoring.points import check_finite
 
 
 class Tapes:

@@ -19,7 +19,7 @@ PROSPR = {"fresh_batches": False, "inner_momentum": 0.9, "inner_steps": 2}
 SCORED, PRUNED = ("snip", "grasp", "synflow", "prospr"), ("synflow", "force")
 
 # What has no sum over replicas that the others have not, takes too long.
-ON_WORKERS = ("grasp", "prospr"), ("force",)
+ON_WORKERS = ("grasp", "prospr", "wanda"), ("force", "wanda")
 
 
 def model(batch_norm):

@@ -19,7 +19,7 @@ def per_outputs(allocation="uniform"):
     which have one more is drawn. Wanda compares weights so.
 
     Args:
-        allocation: As of a `kprune.Pruner`, but for `"per_output"` itself.
+        allocation: How many each tensor keeps, as of a `kprune.Pruner`.
 
     Returns:
         An allocation, for single weights, N:M and blocks.
