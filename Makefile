@@ -1,17 +1,25 @@
-# `make quickstart` and `make test`; both make `.venv` first.
+# `make quickstart` and `make test`; both make `.venv` first. `make test` is for
+# each edit; `make test-all` adds the thorough tests.
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+TEST := $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: quickstart test test-versions lint
+.PHONY: quickstart test test-all test-thorough test-versions lint
 
 quickstart: $(INSTALLED)
 	$(VENV)/bin/kprune train --config=quickstart --workdir=runs/quickstart
 
 test: $(INSTALLED)
-	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(TEST)
+
+test-all: $(INSTALLED)
+	$(TEST) -m "not slow"
+
+test-thorough: $(INSTALLED)
+	$(TEST) -m "thorough and not slow"
 
 test-versions: $(INSTALLED)
 	$(RUN) tools/test_versions.py

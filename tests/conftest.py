@@ -12,6 +12,7 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import keras
 import pytest
+import sets
 import tensorflow as tf
 from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
 
@@ -56,9 +57,21 @@ def heard_interrupts():
     signal.signal(signal.SIGINT, before)
 
 
+def pytest_addoption(parser):
+    words = "where to write how long each test takes; see tests/support/sets.py"
+    parser.addoption("--seconds", metavar="FILE", help=words)
+
+
+def pytest_configure(config):
+    if path := config.getoption("--seconds"):
+        config.pluginmanager.register(sets.Stopwatch(path))
+
+
+@pytest.hookimpl(tryfirst=True)  # Before pytest selects by marks.
 def pytest_collection_modifyitems(items):
     """The commands first: their tests take longest, and two processes that run
     the tests file by file should not end with them."""
+    sets.mark_thorough(items)
     first = ("cli", "tools")
     items.sort(key=lambda item: item.path.parent.name not in first)
 

@@ -86,6 +86,7 @@ def tested(python, arguments):
     """Runs the tests; returns whether all passed, and pytest's last line."""
     command = [python, "-m", "pytest", "-p", "no:cacheprovider"]
     command += ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+    command += ["-m", "not slow"]
     process = subprocess.Popen(
         [*command, *arguments], cwd=_ROOT, stdout=subprocess.PIPE, text=True
     )

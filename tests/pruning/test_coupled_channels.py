@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from building import pooled
 from lifecycle import assert_same
 from networks import CE, examples, sequential
 
 import kprune
 from kprune.masking import weights
-from kprune.pruning.granularity.coupled_channels import CoupledChannels
 from kprune.runtime.keras_internals import all_layers
 
 layers = keras.layers
@@ -38,13 +38,6 @@ OUTGOING = {
     "l2": [2**0.5, 13**0.5, 41**0.5],
     "abs_sum": [0, 5, 9],
 }
-
-
-def pooled(model, scores, **options):
-    layouts = {n: w.layout for n, w in weights.prunable(model).items()}
-    grouping = CoupledChannels(kprune.Channel(**options), model, layouts)
-    alive = {n: np.ones(layout.shape, bool) for n, layout in layouts.items()}
-    return dict(grouping.scored_in(scores).pooled(scores, alive, None))
 
 
 @pytest.mark.parametrize(

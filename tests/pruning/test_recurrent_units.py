@@ -3,13 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from building import randomize
+from building import pooled, randomize
 from networks import CE
 from recurrent import FEATURES, STEPS, WHOLE, classifier, inputs
 
 import kprune
 from kprune.masking import weights
-from kprune.pruning.granularity.coupled_channels import CoupledChannels
 
 layers = keras.layers
 CHANNELS = {"granularity": "channel", "verbose": 0, "on_collapse": "ignore"}
@@ -17,13 +16,6 @@ CHANNELS = {"granularity": "channel", "verbose": 0, "on_collapse": "ignore"}
 
 def lstm(units=2):
     return classifier(layers.LSTM(units, name="rnn"), shape=(STEPS, 1))
-
-
-def pooled(model, scores, **options):
-    layouts = {n: w.layout for n, w in weights.prunable(model).items()}
-    grouping = CoupledChannels(kprune.Channel(**options), model, layouts)
-    alive = {n: np.ones(layout.shape, bool) for n, layout in layouts.items()}
-    return dict(grouping.scored_in(scores).pooled(scores, alive, None))
 
 
 # Two units: i i f f c c o o.

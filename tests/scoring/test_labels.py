@@ -47,9 +47,9 @@ def test_what_keras_takes_is_scored(name):
     for build in (vectors, sequences):
         model, x = build()
         model.compile(loss=getattr(keras.losses, name)(), run_eagerly=True)
-        for y in forms(model.predict(x, verbose=0)):
+        for y in forms(np.asarray(model(x))):
             try:
-                loss = model.evaluate(x, y, verbose=0)
+                loss = model.test_on_batch(x, y)
             except Exception:
                 continue
             if np.isfinite(loss):

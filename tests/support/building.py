@@ -1,9 +1,11 @@
-"""Small models with weights set by hand, for the tests of `shrink`."""
+"""Small models with weights set by hand, for the tests of channels."""
 
 import keras
 import numpy as np
 
 import kprune
+from kprune.masking import weights
+from kprune.pruning.granularity.coupled_channels import CoupledChannels
 
 
 def set_values(model, **values):
@@ -78,3 +80,12 @@ def channels(model, *names):
     """Output channels of layers, by name."""
     found = [model.get_layer(name).output.shape[-1] for name in names]
     return found[0] if len(found) == 1 else found
+
+
+def pooled(model, scores, **options):
+    """Returns the scores of channels that go together, by `kprune.Channel`'s
+    options."""
+    layouts = {n: w.layout for n, w in weights.prunable(model).items()}
+    grouping = CoupledChannels(kprune.Channel(**options), model, layouts)
+    alive = {n: np.ones(layout.shape, bool) for n, layout in layouts.items()}
+    return dict(grouping.scored_in(scores).pooled(scores, alive, None))
