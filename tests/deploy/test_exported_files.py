@@ -241,11 +241,6 @@ def unknown():
     return sequential((4,), layers.Dense(3), Unknown())
 
 
-def stateful():
-    i = keras.Input(batch_shape=(2, 5, 4))
-    return keras.Model(i, layers.GRU(3, stateful=True)(i))
-
-
 @pytest.mark.parametrize(
     "build, name, message",
     [

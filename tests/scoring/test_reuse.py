@@ -14,7 +14,6 @@ from tests.support import networks
 from tests.support.networks import CE
 
 DATA = networks.examples(16, 8)
-FORCE = {"method": "force", "data": DATA, "loss": CE}
 
 
 def net(**options):
