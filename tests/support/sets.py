@@ -2,9 +2,9 @@
 
 A test function gets a second and a half of the default set: as many of its
 cases as this pays for, spread evenly over its table, and none where one takes
-longer. `tests/thorough.txt` has a line for each function that would take
-more, with the number of its cases that stay. It is written anew from seconds
-of the processor, which other work on the machine changes little:
+longer. `tests/thorough.txt` has a line for each function that would take more,
+with the number of its cases that stay. It is written anew from seconds of the
+processor, which other work on the machine changes little:
 
     pytest -n 2 --dist loadfile -m "not slow" --seconds=seconds
     python tests/support/sets.py seconds*
@@ -19,6 +19,8 @@ import pytest
 
 TABLE = pathlib.Path(__file__).parents[1] / "thorough.txt"
 SECONDS = 1.5
+# They keep rules of the whole source, and stay whatever they take.
+GUARDS = ("test_layering.py", "test_security.py", "test_writing.py")
 
 
 def function_of(node):
@@ -47,21 +49,45 @@ def mark_thorough(items):
 
 
 class Stopwatch:
-    """Writes down how long the processor works for each test."""
+    """Writes down how long the processor works for each test. What several
+    tests stand on, such as a fixture of their module, counts for each."""
 
     def __init__(self, path):
         self.path = path + os.environ.get("PYTEST_XDIST_WORKER", "")
-        self.lines = []
+        self.seconds, self.names, self.shared = {}, {}, {}
+        self.apart = 0.0
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
-        start = sum(os.times()[:4])  # That of child processes included.
+        self.apart, start = 0.0, seconds_of_processor()
         result = yield
-        self.lines.append(f"{sum(os.times()[:4]) - start:.2f} {item.nodeid}\n")
+        spent = seconds_of_processor() - start
+        self.seconds[item.nodeid] = spent - self.apart
+        self.names[item.nodeid] = item.fixturenames
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef, request):
+        start = seconds_of_processor()
+        result = yield
+        if request.scope != "function":
+            spent = seconds_of_processor() - start
+            self.apart += spent
+            self.shared[request.node.nodeid, fixturedef.argname] = spent
         return result
 
     def pytest_sessionfinish(self):
-        pathlib.Path(self.path).write_text("".join(self.lines))
+        lines = []
+        for node, spent in self.seconds.items():
+            path = node.split("::")[0]
+            of = [self.shared.get((path, x), 0) for x in self.names[node]]
+            lines.append(f"{spent + sum(of):.2f} {node}\n")
+        pathlib.Path(self.path).write_text("".join(lines))
+
+
+def seconds_of_processor():
+    """Returns what this process has used, and its children that ended."""
+    return sum(os.times()[:4])
 
 
 def cases_that_stay(lines):
@@ -77,7 +103,7 @@ def cases_that_stay(lines):
     return {
         name: max(filter(within(cases), range(len(cases))))
         for name, cases in sorted(found.items())
-        if sum(cases) > SECONDS
+        if sum(cases) > SECONDS and not name.startswith(GUARDS)
     }
 
 
