@@ -13,7 +13,7 @@ from kprune.masking import masks as kmasks
 from kprune.pruning import recipes
 from kprune.pruning.pruner import Pruner
 
-pytestmark = [ref.needs_folder, ref.in_float64]
+pytestmark = [*ref.MARKS, ref.in_float64]
 
 CASES = ["mlp_relu", "resnet"]
 of_all_modes = pytest.mark.parametrize("case, mode", ref.MODES)

@@ -7,7 +7,7 @@ otherwise, so three times that is allowed.
 import pytest
 import reference as ref
 
-pytestmark = ref.needs_folder
+pytestmark = ref.MARKS
 
 
 def authors_scores(case, name, mode):

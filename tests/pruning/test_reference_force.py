@@ -16,7 +16,7 @@ import reference as ref
 from kprune.masking.masks import Budget, kth_largest
 from kprune.pruning import recipes, schedules
 
-pytestmark = [ref.needs_folder, ref.in_float64]
+pytestmark = [*ref.MARKS, ref.in_float64]
 
 METHODS = {"force": "force", "itersnip": "iter_snip"}
 LOSSES = {"logits": "neg_logit", "logsoftmax": "loss"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import reference as ref
 
-pytestmark = [ref.needs_folder, ref.in_float64]
+pytestmark = [*ref.MARKS, ref.in_float64]
 
 
 def diagonal(objective, name, place):

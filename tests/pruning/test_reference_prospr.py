@@ -8,7 +8,7 @@ import reference as ref
 
 from kprune.pruning import recipes
 
-pytestmark = [ref.needs_folder, ref.in_float64]
+pytestmark = [*ref.MARKS, ref.in_float64]
 
 # Of the largest score. The float32 of the MLP's stored scores rounds by 6e-8.
 # The largest difference measured elsewhere is 6e-14: float64's 1e-16 through

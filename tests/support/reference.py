@@ -26,9 +26,13 @@ TOLERANCE = {"mlp_relu": 1e-7, "resnet": 1e-11}
 MODES = [("mlp_relu", "eval"), ("resnet", "eval"), ("resnet", "train")]
 SPARSITY = {"d10": 0.9, "d01": 0.99}  # The keys name what is kept.
 
-needs_folder = pytest.mark.skipif(
-    not FOLDER.exists(), reason="the reference scores are not here"
-)
+# The tests share traces that take seconds, whichever of them runs.
+MARKS = [
+    pytest.mark.skipif(
+        not FOLDER.exists(), reason="the reference scores are not here"
+    ),
+    pytest.mark.thorough,
+]
 in_float64 = pytest.mark.usefixtures("float64")
 
 

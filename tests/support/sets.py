@@ -39,7 +39,8 @@ def mark_thorough(items):
     kept, cases = {name: int(count) for count, name in lines}, {}
     for item in items:
         name = function_of(item.nodeid)
-        if name in kept and item.get_closest_marker("slow") is None:
+        marked = any(map(item.get_closest_marker, ("slow", "thorough")))
+        if name in kept and not marked:
             cases.setdefault(name, []).append(item)
     for name, members in cases.items():
         stay = spread(len(members), kept[name])

@@ -51,7 +51,7 @@ def reconstruct(model, seed=0, *, objective=None, damping=0.01):
 
     Example:
 
-    >>> objective = kprune.Objective(model, data, loss)
+    >>> objective = kprune.Objective(model, train.take(1))
     >>> pruned = kprune.prune(model, "magnitude", 0.5)
     >>> errors = kprune.kept_weights.reconstruct(pruned, objective=objective)
     """
