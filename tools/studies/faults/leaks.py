@@ -28,7 +28,7 @@ _MEMORY = "KiB of memory"
 
 
 def measure(workdir, seeds, cases):
-    """Returns an `Outcome` for each thing that is done many times."""
+    """Yields an `Outcome` for each thing that is done many times."""
     del seeds, cases
     again = prune_again(network())
     looks = look_at(network())
@@ -46,9 +46,10 @@ def measure(workdir, seeds, cases):
         ("fit with RigL", fit(wrapped, rigl), None, 50),
         ("report, shrink, strip", looks, copy_by_keras(network()), 50),
         ("compare", compare(network()), steps_by_keras, 20),
-        ("export", exports, None, 20),
+        ("export", exports, None, 120),
     ]
-    return [repeated(*row) for row in rows]
+    for row in rows:
+        yield repeated(*row)
 
 
 def network():
