@@ -1,5 +1,7 @@
 """A progress bar over all batches of all rounds."""
 
+import collections
+
 import keras
 
 
@@ -16,17 +18,23 @@ class Progress:
         self._bar = None
         self._rounds_done = self._batches_done = 0
         self._expected = self._reserved = self._most = 0
+        self._kinds = collections.Counter()
 
-    @property
-    def expected(self):
-        """How many batches all rounds will compute on, as far as is known."""
-        return self._rounds * max(self._most, self._expected)
+    def expected(self, kind):
+        """Returns how many batches all rounds will compute one kind of pass
+        on, as far as is known. What was expected of no kind may be of any."""
+        others = sum(n for k, n in self._kinds.items() if k != kind)
+        return self._rounds * (max(self._most, self._expected) - others)
 
-    def expect(self, batches):
+    def expect(self, batches, kind=None):
         """Says that this round will compute on so many batches, those of the
-        passes to come included."""
+        passes to come included, and what."""
+        if not self._expected:  # A round begins, as the last one did.
+            self._kinds.clear()
         self._expected += batches
         self._reserved += batches
+        if kind is not None:
+            self._kinds[kind] += batches
 
     def begin_pass(self, batches):
         """Says that a pass over so many batches begins."""

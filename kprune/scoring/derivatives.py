@@ -102,6 +102,11 @@ class Derivatives(reuse.Reusable):
                 return [p / scale**power for p in part]
         return part
 
+    def by_operation(self, products):
+        """Whether so many Hessian-vector products, or `None` if nobody knows,
+        are taken one operation after the other, and as they are."""
+        return self.fused and not self._is_traced("hvp", products)
+
     def trim(self):
         while len(self._traces) > _MOST_KEPT:
             self._traces.pop(next(iter(self._traces)))

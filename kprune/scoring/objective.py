@@ -62,7 +62,7 @@ class Objective:
         self.seed = seed
         self.scoring = config.get(scoring)
         self.progress = Progress()
-        self._watched = False
+        self._evaluations = lambda kind: None  # Nobody knows how many.
         self._places = None
         names = excluded(view, exclude)
         self._network = Network(view, names, self.scoring.precision)
@@ -95,7 +95,7 @@ class Objective:
         nobody watches may be evaluated any number of times.
         """
         view = copy.copy(self)
-        view.progress, view._watched = progress, True
+        view.progress, view._evaluations = progress, progress.expected
         return view
 
     @checked(**points.POINT)
@@ -165,15 +165,13 @@ class Objective:
         if vector is None:
             if len(self._numbers) == 1 and self._shared.derivatives.fused:
                 return self._named("gradient_hvp", weights, temperature)
-            self.progress.expect(2 * len(self._numbers))
+            for kind in ("gradient", "hvp"):
+                self.progress.expect(len(self._numbers), kind)
             vector = self.gradient(weights, temperature)
         if not self._network.half:
             return self._named("hvp", weights, temperature, vector)
-        norm = float(tf.linalg.global_norm(list(vector.values())))
-        if norm == 0:
-            return self._named("hvp", weights, temperature, vector)
         # In float16 a small direction would underflow. H v is linear in v.
-        unit = {name: v / norm for name, v in vector.items()}
+        norm, unit = points.normalized(vector)
         product = self._named("hvp", weights, temperature, unit)
         return {name: norm * p for name, p in product.items()}
 
@@ -261,11 +259,18 @@ class Objective:
         """The loss that the model is trained with, as `compile` takes it."""
         return self._shared.data.loss
 
-    @property
-    def differentiable(self):
-        """Whether a tape of `gradient` has the Hessian: not of replicas, whose
-        gradients are reduced, or in float16, where they are scaled."""
-        return self._shared.derivatives.fused
+    def by_operation(self):
+        """Returns this objective, evaluated without traces, or `None` if its
+        Hessian-vector products are traced, scaled or of replicas.
+
+        A tape of its `gradient` has the Hessian, to the bit what `hvp` gives.
+        """
+        products = self._evaluations("hvp")
+        if not self._shared.derivatives.by_operation(products):
+            return None
+        view = copy.copy(self)
+        view._evaluations = lambda kind: 1
+        return view
 
     @property
     def strategy(self):
@@ -284,23 +289,16 @@ class Objective:
         vectors = [
             tf.convert_to_tensor(vector[n]) for n in (names if vector else [])
         ]
-        temperature = temperature or self.scoring.temperature or 1.0
-        shares = self._shared.shares(self._numbers)
-        self.progress.begin_pass(len(shares))
-        evaluations = self.progress.expected if self._watched else None
-        mean = None
-        for place, share in zip(self._numbers, shares, strict=True):
-            batch = self._shared.data.batches.at(place)
-            part = self._shared.derivatives(
-                kind, values, batch, temperature, vectors, evaluations
-            )
-            if share < 1:
-                part = [share * p for p in part]
-            if mean is not None:
-                part = [a + b for a, b in zip(mean, part, strict=True)]
-            mean = part
-            self.progress.batch_done()
-        return mean
+        self.progress.begin_pass(len(self._numbers))
+        return self._shared.mean(
+            kind,
+            values,
+            self._numbers,
+            self.progress,
+            temperature=temperature or self.scoring.temperature or 1.0,
+            vectors=vectors,
+            evaluations=self._evaluations(kind),
+        )
 
     def _named(self, kind, weights, temperature, vector=None):
         mean = self._mean(kind, weights, temperature, vector)

@@ -3,6 +3,7 @@
 import functools
 
 import numpy as np
+import tensorflow as tf
 
 from kprune.runtime import checks
 
@@ -44,6 +45,15 @@ def names(given, weights, others):
                 f"{tuple(received)}"
             )
     return found
+
+
+def normalized(vector):
+    """Returns the norm of a dict of tensors, and the dict divided by it; 1 and
+    the dict as it is where the norm is zero."""
+    norm = float(tf.linalg.global_norm(list(vector.values())))
+    if norm == 0:
+        return 1.0, vector
+    return norm, {name: v / norm for name, v in vector.items()}
 
 
 def check_finite(values, what):

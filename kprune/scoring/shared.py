@@ -47,6 +47,21 @@ class Shared:
             yield self.data.batches.at(place)
             progress.batch_done()
 
+    def mean(self, kind, values, places, progress, **options):
+        """Returns the mean of one kind of derivative over some batches, a list
+        of tensors. `options` are those of a call of `Derivatives`."""
+        mean = None
+        for place, share in zip(places, self.shares(places), strict=True):
+            batch = self.data.batches.at(place)
+            part = self.derivatives(kind, values, batch, **options)
+            if share < 1:
+                part = [share * p for p in part]
+            if mean is not None:
+                part = [a + b for a, b in zip(mean, part, strict=True)]
+            mean = part
+            progress.batch_done()
+        return mean
+
     @functools.cached_property
     def derivatives(self):
         """The `derivatives.Derivatives` of the loss."""

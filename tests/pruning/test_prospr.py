@@ -168,21 +168,35 @@ def test_structured_prospr_ranks_channels_by_the_sum_with_its_sign():
 BUDGETS = {0: 1, 2**40: 4, None: 4}  # How many of four steps are kept.
 
 
-@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("scoring", [None, {"compiled": False}])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("budget", BUDGETS)
-def test_steps_are_unrolled_as_memory_allows(
-    budget, momentum, compiled, monkeypatch, caplog
+def test_as_many_tapes_as_fit_give_the_same_bits(
+    budget, momentum, scoring, monkeypatch, caplog
 ):
     monkeypatch.setattr(memory, "free", lambda: 2**42)
-    model, scoring = conv_net(), {"compiled": compiled}
-    options = {"inner_steps": 4, "inner_momentum": momentum}
-    adjoint = score(model, scoring=scoring, **options)
+    model, options = conv_net(), {"inner_steps": 4, "inner_momentum": momentum}
+    # Derivatives that are not traced, and no tape.
+    given = {"scoring": {"compiled": False}, "unrolled": False}
+    adjoint = score(model, **given, **options)
     with caplog.at_level("INFO", logger="absl"):
-        options.update(unrolled="auto", budget=budget)
-        found = score(model, scoring=scoring, **options)
-    assert error(found, adjoint) < 1e-6
+        found = score(model, scoring=scoring, budget=budget, **options)
+    assert error(found, adjoint) == 0
     assert f"tapes of {BUDGETS[budget]} of 4 inner steps" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "scoring, inner_steps", [({"compiled": True}, 2), (None, 11)]
+)
+def test_what_is_traced_keeps_no_tape(scoring, inner_steps, caplog):
+    given = {"scoring": scoring, "inner_steps": inner_steps}
+    model = sequential((4,), keras.layers.Dense(3), seed=0)
+    given = {"data": examples(8, 4), "loss": CE, **given}
+    with caplog.at_level("INFO", logger="absl"):
+        found = kprune.score(model, "prospr", budget=2**40, **given)
+    assert "tapes" not in caplog.text
+    adjoint = kprune.score(model, "prospr", unrolled=False, **given)
+    assert error(found, adjoint) == 0
 
 
 def test_tapes_that_turn_out_too_large_are_given_up(monkeypatch):
@@ -211,7 +225,7 @@ def test_where_gradients_are_scaled_no_tape_is_kept():
     model = sequential((4,), *layers, seed=0)
     given = {"data": examples(8, 4), "loss": CE, "inner_steps": 2}
     given["scoring"] = {"precision": "policy"}
-    expected = kprune.score(model, "prospr", **given)
+    expected = kprune.score(model, "prospr", unrolled=False, **given)
     given.update(unrolled="auto", budget=2**40)
     assert error(kprune.score(model, "prospr", **given), expected) == 0
     with pytest.raises(ValueError, match="a boolean, or 'auto'"):

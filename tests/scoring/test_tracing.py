@@ -77,6 +77,7 @@ def counted(model):
         ("grasp", {}, False),
         ("snip", {"batch_size": 2, "reduce": "mean_of_abs"}, True),
         ("force", {}, True),
+        ("prospr", {}, False),
         ("snip", {"compiled": True}, True),
         ("force", {"compiled": False}, False),
         ("obd", {"batch_norm": "eval"}, True),
