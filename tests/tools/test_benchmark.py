@@ -1,6 +1,7 @@
 """The benchmark and what it measures with, in the small."""
 
 import json
+import sys
 
 import keras
 import numpy as np
@@ -154,6 +155,24 @@ def test_whole_calls_are_told_apart_from_a_fresh_process(measured):
     for part in ("copy and wrap", "compute", "choose", "set masks"):
         assert part in later[4] and part in first[4]
     assert "trace" not in later[4] and "GB" in first[4]
+
+
+def test_calls_are_timed_beside_those_of_other_code(measured, tmp_path):
+    script = tmp_path / "other code.py"
+    script.write_text(
+        "import json, sys\n"
+        'assert sys.argv[1:] == ["snip", "lenet_300_100", "8", "2"]\n'
+        'print(json.dumps({"first": 1e-3, "later": [1e-6, 1e-6]}))\n'
+    )
+    beside = f"--beside={sys.executable} '{script}'"
+    how = "--rows=calls", "--calls=snip", "--processes=2", beside
+    *_, later, first = measured(*SMALL, *how)
+    assert later[0] == "snip, later calls / the other code's, lenet_300_100"
+    assert first[0] == "snip, first calls / the other code's, lenet_300_100"
+    # Theirs takes a millisecond, and then a microsecond: ours takes longer.
+    for row, least in ((later, 1e4), (first, 1e2)):
+        assert float(row[1].removesuffix(" x")) > least
+        assert row[3] == "<= 1" and row[4].endswith(", 2 pairs")
 
 
 def test_of_parts_within_each_other_the_inner_one_counts(part, monkeypatch):

@@ -73,6 +73,17 @@ def define(flags):
     flags.string("memory_of", None, text)
     text = "Methods of the row `calls`."
     flags.list("calls", list(calls.OPTIONS), text)
+    text = "Fresh processes of the row `calls`, for each method and network."
+    flags.integer("processes", 1, text, least=1)
+    text = "Seconds after which none of them begins but the first, or 0."
+    flags.integer("seconds", 0, text)
+    text = (
+        "A command that times calls of other code, by turns with the row "
+        "`calls`. Given a method, a network, the number of examples and that "
+        'of later calls, it prints as JSON seconds: {"first": number, "later": '
+        "list}."
+    )
+    flags.string("beside", None, text)
     text = "Times calls of this method alone, and prints them as JSON."
     flags.string("call_of", None, text)
 
