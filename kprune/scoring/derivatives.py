@@ -225,7 +225,7 @@ class Derivatives(reuse.Reusable):
         # The weights come masked, or dense where the method wants it so.
         mapping += [(m, tf.ones(m.shape, tf.bool)) for m in self._masks]
         with (
-            exact_moments.scoring(self._batch_statistics),
+            exact_moments.scoring(self._batch_statistics, updates=False),
             keras_internals.stateless(
                 self._network, mapping, collect_losses=self._added_losses
             ) as scope,

@@ -22,20 +22,23 @@ import tensorflow as tf
 
 from kprune.runtime import keras_internals
 from kprune.runtime.thread_patches import ThreadPatches
+from kprune.scoring import image_norm
 
 _stock = {}
 
 
 @contextlib.contextmanager
-def scoring(batch_statistics):
+def scoring(batch_statistics, updates=True):
     """Makes second derivatives right and fixes batch normalization's mode.
 
     Args:
         batch_statistics: Whether BatchNormalization layers that are not
             frozen normalize with the batch's statistics (as in training) or
             with the moving ones.
+        updates: Whether the moving statistics follow the batch's. Where they
+            need not, one operation does the work of many.
     """
-    with _patches.within(bool(batch_statistics)):
+    with _patches.within((bool(batch_statistics), updates)):
         yield
 
 
@@ -72,7 +75,10 @@ def _moments(x, axes, shift=None, keepdims=False, name=None):
 
 def _batch_normalization_call(self, inputs, training=None, mask=None):
     if _patches.value is not None:
-        training = _patches.value
+        training, updates = _patches.value
+        free = training and not updates and mask is None
+        if free and image_norm.fits(self, inputs):
+            return image_norm.normalized(self, inputs)
     return _stock["call"](self, inputs, training=training, mask=mask)
 
 

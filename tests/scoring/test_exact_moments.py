@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from networks import examples, sequential
 
-from kprune.scoring import exact_moments
+from kprune.scoring import exact_moments, image_norm
 from kprune.scoring.objective import Objective
 
 LAYERS = {
@@ -80,6 +80,58 @@ def test_derivatives_are_exact_where_those_of_stock_keras_are_not(
     assert relative(product, expected) > 1e-2
     # First derivatives are those of stock Keras.
     assert relative(objective.gradient(weights), gradient) < 1e-12
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize(
+    "options", [{}, {"scale": False}, {"center": False}, {"axis": 1}]
+)
+def test_derivatives_of_images_are_those_in_float64(options, compiled):
+    layers = [
+        keras.layers.Conv2D(4, 3, padding="same"),
+        keras.layers.BatchNormalization(**options),
+        keras.layers.Activation("tanh"),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(3),
+    ]
+    model = sequential((6, 6, 2), *layers, seed=0)
+    norm = model.layers[1]
+    for place, variable in enumerate(norm.trainable_variables):
+        rng = np.random.default_rng(place)
+        variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+    before = [np.asarray(v) for v in norm.variables]
+    found = []
+    for precision in ("float32", "float64"):
+        scoring = {"precision": precision, "compiled": compiled}
+        objective = Objective(
+            model, examples(16, 6, 6, 2), loss(), scoring=scoring
+        )
+        point = {**objective.weights, **objective.others}
+        found.append((objective.gradient(point), objective.hvp(point)))
+    for one, other in zip(*found, strict=True):
+        assert relative(one, other) < 2e-6
+    for variable, value in zip(norm.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+class OwnNorm(keras.layers.BatchNormalization):
+    """May compute otherwise."""
+
+
+@pytest.mark.parametrize(
+    "layer, shape, fits",
+    [
+        (keras.layers.BatchNormalization(), (2, 3, 3, 4), True),
+        (keras.layers.BatchNormalization(trainable=False), (2, 3, 3, 4), False),
+        (keras.layers.BatchNormalization(axis=1), (2, 3, 3, 4), False),
+        (keras.layers.BatchNormalization(synchronized=True), (2, 3, 3, 4), 0),
+        (keras.layers.BatchNormalization(dtype="float64"), (2, 3, 3, 4), 0),
+        (keras.layers.BatchNormalization(), (2, 4), False),
+        (OwnNorm(), (2, 3, 3, 4), False),
+    ],
+)
+def test_only_plain_layers_of_images_are_fused(layer, shape, fits):
+    assert image_norm.fits(layer, tf.zeros(shape)) == bool(fits)
 
 
 def test_the_patches_are_taken_off_after_the_last_user():
