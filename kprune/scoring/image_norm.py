@@ -37,42 +37,78 @@ def normalized(layer, x):
 
 
 def _normalized(x, gamma, beta, epsilon):
+    """Runs the fused operation, of which this module knows the derivatives.
+
+    TensorFlow never forgets a custom gradient that it meets in a graph, nor
+    that graph: there, those that are registered once serve all.
+    """
+    if not tf.executing_eagerly():
+        with _deriving("FusedBatchNormV3", "KpruneImageNorm"):
+            return _forth(x, gamma, beta, epsilon).y
+
     @tf.custom_gradient
     def forth(x, gamma, beta):
-        none = tf.zeros([0])
-        found = tf.raw_ops.FusedBatchNormV3(
-            x=x,
-            scale=gamma,
-            offset=beta,
-            mean=none,
-            variance=none,
-            epsilon=epsilon,
-            is_training=True,
-        )
-        kept = found[3:]  # What its gradient reuses.
-        return found.y, lambda dy: _back(dy, x, gamma, kept, epsilon)
+        found = _forth(x, gamma, beta, epsilon)
+        return found.y, lambda dy: _eager_back(dy, x, gamma, found[3:], epsilon)
 
     return forth(x, gamma, beta)
 
 
-def _back(dy, x, gamma, kept, epsilon):
-    """Returns the derivatives by x, gamma and beta, from that by y."""
-
+def _eager_back(dy, x, gamma, kept, epsilon):
     @tf.custom_gradient
     def back(dy, x, gamma):
-        found = tf.raw_ops.FusedBatchNormGradV3(
-            y_backprop=dy,
-            x=x,
-            scale=gamma,
-            reserve_space_1=kept[0],
-            reserve_space_2=kept[1],
-            reserve_space_3=kept[2],
-            epsilon=epsilon,
-            is_training=True,
-        )
-        return found[:3], lambda *given: _twice(*given, dy, x, gamma, epsilon)
+        found = _back(dy, x, gamma, kept, epsilon)
+        return found, lambda *given: _twice(*given, dy, x, gamma, epsilon)
 
     return back(dy, x, gamma)
+
+
+@tf.RegisterGradient("KpruneImageNorm")
+def _of_forth(op, dy, *_):
+    (x, gamma), kept = op.inputs[:2], op.outputs[3:]
+    with _deriving("FusedBatchNormGradV3", "KpruneImageNormAgain"):
+        found = _back(dy, x, gamma, kept, op.get_attr("epsilon"))
+    return [*found, None, None]
+
+
+@tf.RegisterGradient("KpruneImageNormAgain")
+def _of_back(op, v, a, b, *_):
+    dy, x, gamma = op.inputs[:3]
+    found = _twice(v, a, b, dy, x, gamma, op.get_attr("epsilon"))
+    return [*found, None, None, None]
+
+
+def _deriving(operation, name):
+    graph = tf.compat.v1.get_default_graph()
+    return graph.gradient_override_map({operation: name})
+
+
+def _forth(x, gamma, beta, epsilon):
+    return tf.raw_ops.FusedBatchNormV3(
+        x=x,
+        scale=gamma,
+        offset=beta,
+        mean=tf.zeros([0]),
+        variance=tf.zeros([0]),
+        epsilon=epsilon,
+        is_training=True,
+    )
+
+
+def _back(dy, x, gamma, kept, epsilon):
+    """Returns the derivatives by x, gamma and beta, from that by y and what the
+    fused operation kept for it."""
+    found = tf.raw_ops.FusedBatchNormGradV3(
+        y_backprop=dy,
+        x=x,
+        scale=gamma,
+        reserve_space_1=kept[0],
+        reserve_space_2=kept[1],
+        reserve_space_3=kept[2],
+        epsilon=epsilon,
+        is_training=True,
+    )
+    return found[:3]
 
 
 def _twice(v, a, b, dy, x, gamma, epsilon):
