@@ -29,8 +29,9 @@ class PruningCallback(keras.callbacks.Callback):
 
     def find_weights(self):
         """Finds out which weights take part."""
+        pruner = self.pruner
         self.left_out = scope.left_out(
-            self.model, self.pruner.grain, self.pruner.exclude
+            self.model, pruner.grain, pruner.exclude, pruner.measures_inputs
         )
 
     def find_masked(self):

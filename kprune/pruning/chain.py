@@ -45,6 +45,11 @@ class Chain:
         checks.require(same, "pruners", self.pruners, expected)
         object.__setattr__(self, "pruners", pruners)
 
+    @property
+    def measures_inputs(self):
+        """Whether a criterion of theirs is of what weights read."""
+        return any(one.measures_inputs for one in self.pruners)
+
     def with_axes(self, **axes):
         """Returns this method with axes replaced, of all its pruners."""
         return Chain(tuple(one.with_axes(**axes) for one in self.pruners))

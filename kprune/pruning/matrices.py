@@ -33,15 +33,16 @@ def of(w, layout):
     return as_matrix(np.asarray(w), layout)
 
 
-def grams(objective, point):
-    """Yields (name, X'X) of all weights, as many at a time as fit into a
-    gigabyte or so: each such part is a pass over the data."""
+def grams(objective, point, names=None):
+    """Yields (name, X'X) of some weights, by default of all, as many at a time
+    as fit into a gigabyte or so: each such part is a pass over the data."""
     part, size = [], 0
-    for name in point:
+    for name in point if names is None else names:
         rows = matrix_shape(objective.layouts[name])[0]
         if part and size + rows**2 > _MOST:
             yield from objective.inputs(point, gram=True, names=part).items()
             part, size = [], 0
         part.append(name)
         size += rows**2
-    yield from objective.inputs(point, gram=True, names=part).items()
+    if part:
+        yield from objective.inputs(point, gram=True, names=part).items()

@@ -16,6 +16,7 @@ from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
 from kprune.runtime.words import shown
 from kprune.scoring import config
+from kprune.scoring.network import excluded
 from kprune.scoring.objective import Objective
 
 _DISAGREE = (
@@ -118,7 +119,7 @@ def prune(
         asked = [scope.sparsity_of(grain, share) for share in asked]
     checks.choice("on_collapse", on_collapse, ("warn", "error", "ignore"))
     view = wrapping.check_model(model)
-    notes = scope.left_out(view, grain, pruner.exclude)
+    notes = scope.left_out(view, grain, pruner.exclude, pruner.measures_inputs)
     scoring = config.get(scoring, pruner.scoring)
     exclude = tuple(notes)
     objective = Objective(view, data, loss, scoring, seed=seed, exclude=exclude)
@@ -193,14 +194,17 @@ def score(
     """
     view = wrapping.check_model(model)
     pruner = recipes.get(method, **options)
-    criterion = criteria.get(pruner.criterion)
+    criterion, exclude = criteria.get(pruner.criterion), pruner.exclude
+    if pruner.measures_inputs:
+        out = excluded(view, exclude)
+        exclude = (*out, *scope.not_measured(view, out))
     objective = Objective(
         view,
         data,
         loss,
         config.get(scoring, pruner.scoring),
         seed=seed,
-        exclude=pruner.exclude,
+        exclude=exclude,
     )
     scores = scores_by(criterion, objective.watched(Progress()))
     objective.hand_on()

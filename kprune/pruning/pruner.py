@@ -117,6 +117,12 @@ class Pruner:
             return self.allocation
         return self.grain.allocation(criteria.entry(self.criterion))
 
+    @property
+    def measures_inputs(self):
+        """Whether the criterion is of what weights read."""
+        entry = criteria.entry(self.criterion)
+        return entry is not None and entry.measures_inputs
+
     def _pair(self):
         """Returns the criterion, and the granularity that suits it."""
         criterion, grain = criteria.get(self.criterion), self.granularity

@@ -3,18 +3,21 @@
 import math
 
 from kprune.masking import weights
-from kprune.runtime import checks
+from kprune.runtime import checks, user_warnings
 from kprune.runtime.words import shown
+from kprune.scoring import read_inputs
 from kprune.scoring.network import excluded
 
 
-def left_out(view, grain, exclude):
+def left_out(view, grain, exclude, measures_inputs=False):
     """Returns why prunable weights are left out.
 
     Args:
         view: A `weights.View` of a Keras model, or the model.
-        exclude: Names of weights or layers, or regular expressions.
         grain: A granularity, an object.
+        exclude: Names of weights or layers, or regular expressions.
+        measures_inputs: Whether weights are ranked by what they read. Those of
+            which that is not known are left out then, with a warning.
 
     Returns:
         Dict from a weight's name to the reason.
@@ -32,7 +35,30 @@ def left_out(view, grain, exclude):
         reason = grain.unfit(weight.layout)
         if reason is not None:
             notes.setdefault(name, reason)
+    if measures_inputs:
+        unread = not_measured(view, notes)
+        notes.update(dict.fromkeys(unread, "what it reads is not known"))
     return {**notes, **grain.unprunable_reasons(model, notes)}
+
+
+def not_measured(view, left_out=()):
+    """Returns the names of weights of which it is not known what they read,
+    with a warning if there are any.
+
+    Args:
+        view: A `weights.View` of a Keras model, or the model.
+        left_out: Names of weights that do not count.
+    """
+    found = read_inputs.unknown(view)
+    found = {name: of for name, of in found.items() if name not in left_out}
+    if found:
+        user_warnings.warn(
+            "These weights stay dense, and sparsity does not count them, as "
+            f"it is not known what their layers make them read: {found}. "
+            "To leave them out without a warning, say "
+            f"`exclude={[*found]}`."
+        )
+    return list(found)
 
 
 def sparsity_of(grain, sparsity):

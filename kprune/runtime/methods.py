@@ -54,6 +54,8 @@ class Method:
             there.
         channels_only: Whether a criterion scores channels alone, and may
             leave out weights.
+        measures_inputs: Whether a criterion is of what weights read. Weights
+            of which that is not known stay dense.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Method:
     channel_allocation: str = "global"
     channel_options: dict = dataclasses.field(default_factory=dict)
     channels_only: bool = False
+    measures_inputs: bool = False
 
     def __post_init__(self):
         call = f'kprune.prune(model, "{self.name}", 0.9, data=data)'

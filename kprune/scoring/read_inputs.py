@@ -11,6 +11,7 @@ import itertools
 import keras
 import tensorflow as tf
 
+from kprune.masking import weights
 from kprune.scoring.derivatives import at_least_float32
 
 _CONVOLUTIONS = (
@@ -18,6 +19,20 @@ _CONVOLUTIONS = (
     keras.layers.Conv2D,
     keras.layers.Conv3D,
 )
+
+
+def unknown(model):
+    """Returns the prunable weights of which it is not known what they read: a
+    dict from name to the class of the layer.
+
+    Args:
+        model: A Keras model, or a `weights.View` of it.
+    """
+    return {
+        name: type(weight.layer).__name__
+        for name, weight in weights.prunable(model).items()
+        if reader(weight.layer, weight.variable.name) is None
+    }
 
 
 def reader(layer, name):

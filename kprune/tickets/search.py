@@ -33,8 +33,9 @@ class Search:
         self._seed = training.seed
         self._method, self._options = method, options or {}
         self._pruner = arguments.pruner(method, self._options, plan)
+        pruner = self._pruner
         self._notes = scope.left_out(
-            template, self._pruner.grain, self._pruner.exclude
+            template, pruner.grain, pruner.exclude, pruner.measures_inputs
         )
         prunable = weights.prunable(template)
         self._counted = sorted(set(prunable) - set(self._notes))

@@ -178,6 +178,46 @@ def test_another_allocation_says_how_many_a_tensor_keeps():
         assert np.ptp(mask.sum(axis=0)) <= 1
 
 
+def positions_net():
+    """Returns a network with weights that read what is not known, and data."""
+    lstm = layers.LSTM(3, name="lstm")
+    model = sequential((5, 4), lstm, layers.Dense(4, name="out"), seed=0)
+    return model, (examples(4, 5, 4)[0], np.zeros((4, 4)))
+
+
+@pytest.mark.parametrize("name", ["wanda", "ria", "sparsegpt"])
+def test_what_is_not_measured_stays_dense_and_is_told(name):
+    model, data = positions_net()
+    options = {"data": data, "loss": MSE}
+    with pytest.warns(UserWarning, match=r"stay dense.*LSTM.*exclude="):
+        pruned = kprune.prune(model, name, 0.5, **options)
+    masks = kprune.get_masks(pruned)
+    assert masks["lstm/cell/kernel"].all()
+    assert masks["out/kernel"].sum() == 6
+    reasons = [row.skipped for row in kprune.report(pruned).rows]
+    assert reasons == 2 * ["what it reads is not known"] + [None]
+    with pytest.warns(UserWarning, match="stay dense"):
+        assert list(kprune.score(model, name, **options)) == ["out/kernel"]
+    kprune.prune(model, name, 0.5, **options, exclude="lstm")  # No warning.
+    alone = sequential((5, 4), layers.LSTM(3, name="lstm"))
+    nothing = pytest.raises(ValueError, match="Nothing is left to prune")
+    with nothing, pytest.warns(UserWarning, match="stay dense"):
+        kprune.prune(alone, name, 0.5, **options)
+
+
+def test_reconstruction_leaves_what_is_not_measured():
+    model, data = positions_net()
+    rule = kprune.kept_weights.reconstruct
+    pruner = kprune.Pruner("magnitude", after_pruning=rule)
+    options = {"data": data, "loss": MSE, "allocation": "uniform"}
+    with pytest.warns(UserWarning, match=r"stay as they are.*LSTM"):
+        pruned = kprune.prune(model, pruner, 0.5, **options)
+    plain = kprune.prune(model, "magnitude", 0.5, allocation="uniform")
+    found = [kprune.strip(one).get_weights() for one in (pruned, plain)]
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    assert (found[0][3] != found[1][3]).any()
+
+
 def test_what_does_not_go_together_is_refused():
     model = dense_net()
     prune = functools.partial(kprune.prune, model, sparsity=0.5)
@@ -186,10 +226,6 @@ def test_what_does_not_go_together_is_refused():
     for name in ("wanda", "ria"):
         with pytest.raises(ValueError, match=r"calibration data.*None"):
             prune(name, loss=CE)
-    lstm = sequential((5, 4), layers.LSTM(3, name="lstm"))
-    data = examples(4, 5, 4)[0], np.zeros((4, 3))
-    with pytest.raises(ValueError, match=r"LSTM.*exclude=.*lstm"):
-        kprune.prune(lstm, "wanda", 0.5, data=data, loss=MSE)
     for option in ("cumulative", "layer_alpha"):
         with pytest.raises(ValueError, match=f"{option}.*'no'"):
             prune("wanda", data=examples(8, 8), loss=CE, **{option: "no"})

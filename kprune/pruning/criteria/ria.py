@@ -47,6 +47,7 @@ METHOD = Method(
     deviation="ranked within each tensor, as the authors' code does; all "
     "layers are measured on the dense network; no channel permutation",
     allocation="uniform",
+    measures_inputs=True,
     channel={"reduce": "l2"},
     channel_allocation="lamp",
 )

@@ -72,6 +72,7 @@ METHOD = Method(
     "is not updated; in float64",
     build=recipe,
     allocation="uniform",
+    measures_inputs=True,
     channel={"reduce": "sum"},
     channel_allocation="lamp",
 )

@@ -69,6 +69,7 @@ _PAPER = {
     "link": "https://arxiv.org/abs/2306.11695",
     "build": recipe,
     "allocation": "per_output",
+    "measures_inputs": True,
     "channel": {"reduce": "l2"},
     "channel_allocation": "lamp",
 }

@@ -10,9 +10,10 @@ from kprune.masking import weights, wrapping
 from kprune.masking.masks import apply
 from kprune.pruning import matrices, obs_columns
 from kprune.pruning.granularity.base import put_back
-from kprune.runtime import checks
+from kprune.runtime import checks, user_warnings
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
+from kprune.scoring import read_inputs
 
 
 @checked(
@@ -66,7 +67,8 @@ def reconstruct(model, seed=0, *, objective=None, damping=0.01):
     point = apply(objective.masks, objective.weights)
     _check(point, masks)
     changed, reports = {}, {}
-    for name, gram in matrices.grams(objective, point):
+    names = _measured(objective)
+    for name, gram in matrices.grams(objective, point, names):
         layout = objective.layouts[name]
         matrix, mask = (
             matrices.of(one[name], layout) for one in (point, masks)
@@ -78,6 +80,19 @@ def reconstruct(model, seed=0, *, objective=None, damping=0.01):
             value = tf.cast(changed[weight.name], weight.variable.dtype)
             weight.variable.assign(value)
     return reports
+
+
+def _measured(objective):
+    """Returns the names of the weights of which it is known what they read,
+    with a warning if there are others."""
+    unknown = read_inputs.unknown(objective.model)
+    others = {n: of for n, of in unknown.items() if n in objective.weights}
+    if others:
+        user_warnings.warn(
+            "The kept weights of these layers stay as they are, as it is not "
+            f"known what they read: {others}"
+        )
+    return [name for name in objective.weights if name not in others]
 
 
 def _moved(matrix, mask, gram, damping, name):
