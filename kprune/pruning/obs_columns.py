@@ -100,6 +100,17 @@ def errors(gram, matrix, changed):
     return np.einsum("ij,ij->j", lost, read)
 
 
+def moved(matrix, mask, gram, upper):
+    """Returns the matrix with kept weights moved so that outputs are lowest
+    off, and by how much they are, of each: with weights just masked, and now.
+    An output that would be further off than just masked is."""
+    masked = np.where(mask, matrix, 0).astype(np.float64)
+    new, _ = swept(matrix, upper, by_masks(mask), BLOCK)
+    before, after = (errors(gram, matrix, one) for one in (masked, new))
+    new = np.where(after < before, new, masked)
+    return new, (before, np.minimum(before, after))
+
+
 def by_masks(mask):
     """Decides as given masks say, an array of inputs by outputs."""
     return lambda start, found: mask[start : start + len(found)]

@@ -87,9 +87,9 @@ def prune(
             pass on made-up inputs (see `kprune.wrap`).
         verbose: `"auto"`, 0 or 1. 1 shows progress over rounds and batches.
         **options: Axes that replace those of the method, `granularity`,
-            `allocation`, `schedule`, `rounds`, `recover` and `exclude` (see
-            `kprune.Pruner`), and the method's own options, such as
-            `temperature=200.0`.
+            `allocation`, `schedule`, `rounds`, `recover`, `exclude` and
+            `sequential` (see `kprune.Pruner`), and the method's own options,
+            such as `temperature=200.0`.
 
     Returns:
         A Keras model whose prunable layers are wrapped in `kprune.Masked`. It

@@ -9,8 +9,11 @@ import dataclasses
 from collections.abc import Callable
 from fractions import Fraction
 
-from kprune.masking.masks import COUNTS, Budget
+import numpy as np
+
+from kprune.masking.masks import COUNTS, Budget, apply
 from kprune.pruning import allocation, criteria, granularity, schedules
+from kprune.pruning.granularity.base import Weight
 from kprune.pruning.ranking import as_arrays, rank
 from kprune.runtime import checks, lookup
 from kprune.runtime.doors import checked
@@ -20,7 +23,13 @@ from kprune.scoring import config
 from kprune.scoring.config import ScoringConfig
 
 # What a call may say in place of a method, beside the method's own options.
-AXES = ("granularity", "allocation", "schedule", "rounds", "recover", "exclude")
+AXES = (
+    *("granularity", "allocation", "schedule", "rounds", "recover"),
+    *("exclude", "sequential"),
+)
+
+# Granularities whose groups lie within one weight tensor.
+_WITHIN_WEIGHTS = Weight, granularity.NM, granularity.Block
 
 
 @renamed(probe=config.WAYS["probe"], survivors="`after_pruning=`")
@@ -57,6 +66,10 @@ class Pruner:
             `objective=` is given what was pruned by.
         exclude: Names of weights or layers, or regular expressions, to leave
             dense and out of the count.
+        sequential: For criteria by what weights read: whether each block of
+            the network, such as those of a transformer, is scored behind the
+            blocks before it as they are pruned. Where no blocks are found all
+            weights are scored at once, with a warning.
 
     Example:
 
@@ -75,6 +88,7 @@ class Pruner:
     count: str = "round"
     after_pruning: Callable | None = None
     exclude: str | tuple = ()
+    sequential: bool = False
 
     def __post_init__(self):
         checks.integer("rounds", self.rounds, 1)
@@ -98,6 +112,19 @@ class Pruner:
         if self.allocation is not None:
             allocation.get(self.allocation)
         schedules.get(self.schedule)
+        checks.boolean("sequential", self.sequential)
+        if self.sequential:
+            self._check_sequential()
+
+    def _check_sequential(self):
+        expected = (
+            'False, but for a criterion by what weights read, "wanda", "ria" '
+            'or "sparsegpt", of single weights, N:M or kprune.Block, and '
+            "without fresh batches"
+        )
+        fits = isinstance(self.grain, _WITHIN_WEIGHTS)
+        fits = fits and self.measures_inputs and not self.fresh_batches
+        checks.require(fits, "sequential", True, expected)
 
     def with_axes(self, **axes):
         """Returns this pruner with some of its fields replaced."""
@@ -187,6 +214,10 @@ class Pruner:
             number: Integer >= 1, of the round: what is drawn at random, and
                 which batches are read if they are fresh ones, follows from it.
         """
+        if self.sequential:
+            expected = "None: what is pruned block by block has a sparsity"
+            checks.require(target is None, "target", target, expected)
+            return self._block_by_block(objective, current, budget, number)
         ranking = self.ranking(objective, current, number)
         if target is None:
             result = ranking.masks(budget)
@@ -196,6 +227,35 @@ class Pruner:
             ranking.grouping.check(result)
         return result
 
+    def counted(self, objective, current, budget, number):
+        """Returns a ranking, and how many groups it keeps of each family. It
+        is of scores only if the allocation looks at them."""
+        pruner = self
+        if allocation.is_by_shape(self.allocation_used):
+            fixed = {"allocation": self.allocation_used, "sequential": False}
+            pruner = self.with_axes(criterion=_unscored, **fixed)
+        ranking = pruner.ranking(objective, current, number)
+        return ranking, ranking.counts(ranking.with_minimum(budget))
+
+    def _block_by_block(self, objective, current, budget, number):
+        whole, counts = self.counted(objective, current, budget, number)
+        found = {}
+        for part in objective.blocks(apply(current, objective.weights)):
+            own = {name: current[name] for name in part.weights}
+            ranking = self.ranking(part, own, number).with_counts(counts)
+            masks = ranking.masks(budget)
+            part.settle(apply(masks, part.weights))
+            found |= masks
+        if budget.progress >= 1:
+            whole.grouping.check(found)
+        return {name: found[name] for name in current}
+
+
+def _unscored(objective, weights, masks):
+    """A criterion for allocations that look at no scores."""
+    del objective, masks
+    return {name: np.zeros(np.shape(w), "f4") for name, w in weights.items()}
+
 
 def masks_for(pruner, objective, sparsities, min_kept=None, verbose=0):
     """Returns a list of a method's masks, one for each sparsity.
@@ -204,6 +264,7 @@ def masks_for(pruner, objective, sparsities, min_kept=None, verbose=0):
     of one's own may prune in another way.
     """
     one_round = type(pruner) is Pruner and pruner.rounds == 1
+    one_round = one_round and not pruner.sequential
     if len(sparsities) == 1 or not one_round:
         return [
             pruner.masks(objective, sparsity, min_kept, verbose)

@@ -34,6 +34,18 @@ class Ranking:
     seed: int
     number: int
 
+    def with_counts(self, counts):
+        """Returns this ranking with an allocation that is made already.
+
+        Args:
+            counts: Dict of how many groups to keep, of these families and
+                others, as of an allocation.
+        """
+        within = isinstance(counts, within_outputs.WithinOutputs)
+        kind = within_outputs.WithinOutputs if within else dict
+        own = kind((name, counts[name]) for name in self.groups)
+        return dataclasses.replace(self, allocate=lambda *given: own)
+
     @property
     def size(self):
         """How many groups there are, with those that are pruned already."""

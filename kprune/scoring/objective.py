@@ -140,13 +140,11 @@ class Objective:
         if self.scoring.reduce == "abs_of_mean" or len(self._numbers) == 1:
             return function(self.gradient(weights, temperature))
         self.progress.expect(len(self._numbers))
-        scores, shares = None, self._shared.shares(self._numbers)
+        scores, shares = {}, self._shared.shares(self._numbers)
         for place, share in zip(self._numbers, shares, strict=True):
             part = function(self.on(place).gradient(weights, temperature))
-            part = {name: share * value for name, value in part.items()}
-            for name, value in (scores or {}).items():
-                part[name] = value + part[name]
-            scores = part
+            for name, value in part.items():
+                scores[name] = share * value + scores.get(name, 0)
         return scores
 
     @checked(**points.POINT, vector=checks.optional(points.FLOATS))
@@ -230,18 +228,22 @@ class Objective:
             names: Names of the weights to look at. Defaults to all.
         """
         order = points.names(weights, self.weights, {})
-        return self._shared.inputs.moments(
-            [tf.convert_to_tensor(weights[name]) for name in order],
-            self._shared.inputs.known(names),
-            gram,
-            self._shared.batches(self._numbers, self.progress),
-        )
+        values = [tf.convert_to_tensor(weights[name]) for name in order]
+        batches = self._shared.batches(self._numbers, self.progress)
+        return self._shared.inputs.moments(values, names, gram, batches)
+
+    @checked(weights=points.FLOATS, sequential=checks.boolean)
+    def blocks(self, weights, sequential=True):
+        """Returns a `walk.Walk` from the weights given: `inputs` of one block
+        at a time, behind those before it as they have become by then."""
+        points.names(weights, self.weights, {})
+        return self._shared.walk(self, weights, self._numbers, sequential)
 
     @checked(**points.POINT)
     def flow_scores(self, weights, masks):
         """Returns SynFlow's scores (`synaptic_flow.Flow.scores`)."""
-        for of in (weights, masks):
-            self._names_of(of)
+        self._names_of(weights)
+        self._names_of(masks)
         return self._shared.flow.scores(weights, masks)
 
     @property

@@ -5,6 +5,7 @@ import functools
 from kprune.scoring import data as scoring_data
 from kprune.scoring import reuse, synaptic_flow
 from kprune.scoring.batches import size
+from kprune.scoring.walk import Walk
 
 
 class Shared:
@@ -81,6 +82,11 @@ class Shared:
             ("flow", *variables),
             lambda: synaptic_flow.Flow(self._model, variables),
         )
+
+    def walk(self, objective, point, places, sequential):
+        """Returns the `walk.Walk` of an objective over some batches."""
+        batches = functools.partial(self.batches, places, objective.progress)
+        return Walk(objective, self.inputs, point, batches, sequential)
 
     @functools.cached_property
     def inputs(self):

@@ -153,7 +153,7 @@ def pruner_settings(method, options, pruner, sizes):
         "sizes": sizes,
     }
     usual = Pruner("magnitude")
-    for name in ("count", "scoring", "fresh_batches"):
+    for name in ("count", "scoring", "fresh_batches", "sequential"):
         if getattr(pruner, name) != getattr(usual, name):
             found[name] = named(getattr(pruner, name))
     return found

@@ -20,6 +20,7 @@ __all__ = [
     "erk",
     "get",
     "global_",
+    "is_by_shape",
     "lamp",
     "names",
     "normalized",
@@ -45,6 +46,11 @@ _ALL["global"] = global_
 def names():
     """Returns the names of the allocations that need no argument."""
     return sorted(_ALL)
+
+
+def is_by_shape(identifier):
+    """Whether an allocation is known to look at no scores."""
+    return get(identifier) in (uniform, per_output, erk, er)
 
 
 def get(identifier):

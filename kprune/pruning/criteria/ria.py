@@ -44,8 +44,9 @@ METHOD = Method(
     paper="Zhang et al., 2024",
     link="https://iclr.cc/virtual/2024/poster/18549",
     test="tests/pruning/test_activations.py::test_ria_by_hand",
-    deviation="ranked within each tensor, as the authors' code does; all "
-    "layers are measured on the dense network; no channel permutation",
+    deviation="ranked within each tensor, as the authors' code does; blocks "
+    "are measured behind pruned ones with `sequential=True` alone; no channel "
+    "permutation",
     allocation="uniform",
     measures_inputs=True,
     channel={"reduce": "l2"},

@@ -79,8 +79,8 @@ METHODS = (
         title="Wanda",
         call='kprune.prune(model, "wanda", 0.5, data=data)',
         test="tests/pruning/test_activations.py::test_wanda_by_hand",
-        deviation="all layers are measured on the dense network, not each "
-        "block behind pruned ones; convolutions and embeddings, too",
+        deviation="blocks are measured behind pruned ones with "
+        "`sequential=True` alone; convolutions and embeddings, too",
         **_PAPER,
     ),
     Method(

@@ -3,7 +3,6 @@
 The update of SparseGPT (Frantar and Alistarh, 2023) for masks of any method.
 """
 
-import numpy as np
 import tensorflow as tf
 
 from kprune.masking import weights, wrapping
@@ -18,11 +17,14 @@ from kprune.scoring import read_inputs
 
 @checked(
     objective=checks.optional(
-        checks.with_attributes("a kprune.Objective", "inputs", "weights")
+        checks.with_attributes("a kprune.Objective", "blocks", "weights")
     ),
     damping=checks.within("[0, inf)"),
+    sequential=checks.boolean,
 )
-def reconstruct(model, seed=0, *, objective=None, damping=0.01):
+def reconstruct(
+    model, seed=0, *, objective=None, damping=0.01, sequential=False
+):
     """Moves kept weights so that layers give what they gave before pruning.
 
         W <- W' of the same mask, with |X W - X W'|^2 of each output lowered
@@ -41,6 +43,8 @@ def reconstruct(model, seed=0, *, objective=None, damping=0.01):
         objective: A `kprune.Objective` of the model before it was pruned, on
             calibration data. Weights it excludes stay.
         damping: Number >= 0, the share of the mean diagonal of X'X to add.
+        sequential: Whether X of each block is what the blocks before it give
+            once they are pruned and reconstructed.
 
     Returns:
         Dict from weight name to |X W - X W'|^2 with the weights just masked,
@@ -67,14 +71,22 @@ def reconstruct(model, seed=0, *, objective=None, damping=0.01):
     point = apply(objective.masks, objective.weights)
     _check(point, masks)
     changed, reports = {}, {}
-    names = _measured(objective)
-    for name, gram in matrices.grams(objective, point, names):
-        layout = objective.layouts[name]
-        matrix, mask = (
-            matrices.of(one[name], layout) for one in (point, masks)
-        )
-        new, reports[name] = _moved(matrix, mask, gram, damping, name)
-        changed[name] = put_back(new, layout)
+    measured = _measured(objective)
+    for part in objective.blocks(point, sequential):
+        own = {name: point[name] for name in part.weights}
+        names = [name for name in own if name in measured]
+        for name, gram in matrices.grams(part, own, names):
+            layout = objective.layouts[name]
+            matrix, mask = (
+                matrices.of(one[name], layout) for one in (point, masks)
+            )
+            upper = obs_columns.factor(gram, damping, name)
+            new, off = obs_columns.moved(matrix, mask, gram, upper)
+            changed[name] = put_back(new, layout)
+            reports[name] = tuple(float(one.sum()) for one in off)
+        if not part.last:
+            masked = apply({name: masks[name] for name in own}, own)
+            part.settle(masked | {name: changed[name] for name in names})
     for weight in found:
         if weight.name in changed:
             value = tf.cast(changed[weight.name], weight.variable.dtype)
@@ -93,19 +105,6 @@ def _measured(objective):
             f"known what they read: {others}"
         )
     return [name for name in objective.weights if name not in others]
-
-
-def _moved(matrix, mask, gram, damping, name):
-    """Returns the matrix with kept weights moved, and what it is off by."""
-    masked = np.where(mask, matrix, 0).astype(np.float64)
-    upper = obs_columns.factor(gram, damping, name)
-    decide = obs_columns.by_masks(mask)
-    new, _ = obs_columns.swept(matrix, upper, decide, obs_columns.BLOCK)
-    before, after = (
-        obs_columns.errors(gram, matrix, one) for one in (masked, new)
-    )
-    new = np.where(after < before, new, masked)
-    return new, (float(before.sum()), float(np.minimum(before, after).sum()))
 
 
 def _check(point, masks):

@@ -114,6 +114,11 @@ def padding_of(tensor):
     return getattr(tensor, "_keras_mask", None)
 
 
+def set_padding(tensor, mask):
+    """Lets Keras hand on a mask with a tensor."""
+    tensor._keras_mask = mask
+
+
 @contextlib.contextmanager
 def stateless(model, shown=(), collect_losses=False):
     """Runs a model whose variables have other values, or that keeps its state:

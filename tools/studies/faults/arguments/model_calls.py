@@ -221,6 +221,7 @@ def _kept(world):
             seed=0,
             objective=kprune.Objective(world.model, world.data),
             damping=0.01,
+            sequential=False,
         ),
         call(kept.cluster, changes=True, model=wrapped, clusters=4),
         call(kept.centroids, model=wrapped),

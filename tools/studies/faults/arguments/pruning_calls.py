@@ -32,6 +32,7 @@ def _values():
         "rounds": 2,
         "recover": False,
         "exclude": "fc1",
+        "sequential": False,
     }
     return [
         call(
@@ -114,6 +115,7 @@ def _prune(world):
             rounds=1,
             recover=False,
             exclude="fc2",
+            sequential=False,
         ),
         call(kprune.prune, heavy=True, **{**plain, "method": "snip"}, **read),
         call(
@@ -231,6 +233,12 @@ def _objective(world):
             weights=weights,
             gram=True,
             names=[*weights][:1],
+        ),
+        method(
+            lambda: made().blocks,
+            "Objective.blocks",
+            weights=weights,
+            sequential=False,
         ),
         method(
             lambda: made().flow_scores,

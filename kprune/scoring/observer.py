@@ -1,0 +1,141 @@
+"""What layers read, summed up on the spot as they are called."""
+
+import inspect
+
+import keras
+import tensorflow as tf
+
+from kprune.runtime import keras_internals
+
+
+class Reached(BaseException):
+    """Ends a run of a network at a layer, with what that is called with.
+
+    No `Exception`: Keras would put words around it.
+    """
+
+    def __init__(self, args, kwargs, masks):
+        super().__init__()
+        self.call = args, kwargs
+        self.masks = masks
+
+
+class Observer:
+    """Sums up what layers read as they are called, padding left out.
+
+    Args:
+        read: Dict from the name of a weight to the layer that owns it and its
+            `read_inputs.reader`.
+        gram: Whether to sum up X'X, not its diagonal.
+        until: The layer at whose call to raise `Reached`, if any.
+        masks: Padding masks of the calls around, as of a `Reached`.
+    """
+
+    def __init__(self, read, gram, until=None, masks=()):
+        self._read, self._gram, self._until = read, gram, until
+        self._masks = [*masks]  # Of calls around: lists of (tensor, mask).
+        self._graph = _graph()
+        self._sums, self._unread = {}, {}
+
+    def __call__(self, layer, call, args, kwargs):
+        if layer is self._until:
+            raise Reached(args, kwargs, [*self._masks])
+        own = [
+            name for name, (owner, _) in self._read.items() if owner is layer
+        ]
+        if own and reads(layer, kwargs):
+            self._add(layer, own, _first(args, kwargs))
+        self._masks.append(_masks_of_call(call, args, kwargs))
+        try:
+            return call(*args, **kwargs)
+        finally:
+            self._masks.pop()
+
+    def found(self, names):
+        """Returns the sums of some weights, a list."""
+        # Not raised where it is seen, as Keras would put words around it.
+        if self._unread:
+            raise ValueError(
+                "Layers are called in a loop or a `tf.function` of their own, "
+                "where what they read cannot be summed up. Leave them out by "
+                f"`exclude=`. Received: {self._unread}"
+            )
+        missing = sorted(set(names) - set(self._sums))
+        if missing:
+            raise ValueError(
+                f"The model does not call the layers of {missing}, which read "
+                "nothing. Leave them out by `exclude=`."
+            )
+        return [self._sums[name] for name in names]
+
+    def _add(self, layer, names, x):
+        if _graph() is not self._graph:
+            self._unread |= dict.fromkeys(names, layer.name)
+            return
+        valid = self._valid(x, isinstance(layer, keras.layers.Embedding))
+        for name in names:
+            part = self._read[name][1](x, valid, self._gram)
+            before = self._sums.get(name)
+            self._sums[name] = part if before is None else before + part
+
+    def _valid(self, x, is_lookup):
+        """Returns which of the positions of an input are no padding, or
+        `None`: as Keras hands it on, or as the calls around were told."""
+        own = keras_internals.padding_of(x)
+        positions = x.shape if is_lookup else x.shape[:-1]
+        if own is not None and len(own.shape) <= len(positions):
+            return tf.cast(own, tf.bool)
+        for pairs in reversed(self._masks):
+            exact = [m for tensor, m in pairs if tensor is x]
+            for mask in exact or [m for _, m in pairs]:
+                if _fits(mask, positions):
+                    return tf.cast(mask, tf.bool)
+        return None
+
+
+def reads(layer, kwargs):
+    """Whether a call of a layer reads its weight as it is: an embedding that
+    is called for the scores of tokens reads it transposed."""
+    return not (
+        isinstance(layer, keras.layers.Embedding) and kwargs.get("reverse")
+    )
+
+
+def _masks_of_call(call, args, kwargs):
+    """Returns pairs of an argument, or `None`, and its padding mask."""
+    try:
+        given = inspect.signature(call).bind_partial(*args, **kwargs).arguments
+    except TypeError:
+        given = kwargs
+    flat = {**given, **given.get("kwargs", {})}
+    for value in list(flat.values()):
+        flat.update(value if isinstance(value, dict) else {})
+    pairs = []
+    for name, value in flat.items():
+        mask = flat.get(f"{name}_mask")
+        if mask is None and name == "inputs":
+            mask = flat.get("mask")
+        if mask is None:
+            mask = keras_internals.padding_of(value)
+        if tf.is_tensor(mask):
+            pairs.append((value, mask))
+        if str(name).endswith("padding_mask") and tf.is_tensor(value):
+            pairs.append((None, value))
+    return pairs
+
+
+def _fits(mask, positions):
+    """Whether a mask is of the examples and steps of an input."""
+    return (
+        len(mask.shape) == 2
+        and len(positions) >= 2
+        and mask.shape[1] == positions[1]
+    )
+
+
+def _first(args, kwargs):
+    return args[0] if args else next(iter(kwargs.values()))
+
+
+def _graph():
+    return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
