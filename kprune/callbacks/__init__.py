@@ -3,6 +3,7 @@
 from kprune.callbacks.dynamic.callback import DynamicSparseTraining
 from kprune.callbacks.early_bird import EarlyBird
 from kprune.callbacks.gradual import GradualPruning
+from kprune.callbacks.movement import MovementPruning
 from kprune.callbacks.regularization.growing import GrowingRegularization
 from kprune.training import Checkpoint
 
@@ -12,4 +13,5 @@ __all__ = [
     "EarlyBird",
     "GradualPruning",
     "GrowingRegularization",
+    "MovementPruning",
 ]

@@ -82,12 +82,15 @@ class Budget:
         """Returns the number to keep of `total`, on the way to a sparsity
         (by default the one asked for)."""
         final = self.sparsity if sparsity is None else sparsity
+        return count_kept(total, self.now(final), self.rule)
+
+    def now(self, final):
+        """Returns how far the schedule is on the way to a number in [0, 1]."""
         if self.progress >= 1:
-            return count_kept(total, final, self.rule)
+            return final
         now = self.schedule(float(self.progress), final)
         why = ", as the schedule gives it"
-        now = float(checks.number("schedule", now, "[0, 1]", why))
-        return count_kept(total, min(now, final), self.rule)
+        return min(float(checks.number("schedule", now, "[0, 1]", why)), final)
 
 
 @checked(scores=_NUMBERS, k=_WHOLE, rng=_GENERATOR)

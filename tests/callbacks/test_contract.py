@@ -82,6 +82,12 @@ CASES = {
         lambda _: regularization.GroupLasso(data=(X, Y)),
     ),
     "GrowingRegularization": (wrapped, by_method("GrowingRegularization")),
+    "MovementPruning": (
+        wrapped,
+        lambda _: kprune.callbacks.MovementPruning(
+            0.5, every=3, end="90%", granularity=kprune.Block((2, 2))
+        ),
+    ),
     "MetricsLog": (masked, lambda _: MetricsLog(None)),
     "Settling": (
         dense_net,
@@ -94,11 +100,13 @@ QUICK = {  # One method of each; the others are slow tests.
     "DynamicSparseTraining": "rigl",
     "GradualPruning": "gmp",
     "GrowingRegularization": "greg2",
+    "MovementPruning": "movement",
 }
 
 
 def found():
-    """Names of kprune's callbacks, but for bases and the checkpoint."""
+    """Names of kprune's callbacks, but for bases that are not public and the
+    checkpoint."""
     classes = set()
     for info in pkgutil.walk_packages(kprune.__path__, "kprune."):
         for one in vars(importlib.import_module(info.name)).values():
@@ -107,6 +115,7 @@ def found():
             ):
                 classes.add(one)
     bases = {base for one in classes for base in one.__bases__}
+    bases = {x for x in bases if x.__name__ not in kprune.callbacks.__all__}
     return {
         one.__name__
         for one in classes - bases
