@@ -234,8 +234,7 @@ class Objective:
 
     @checked(weights=points.FLOATS, sequential=checks.boolean)
     def blocks(self, weights, sequential=True):
-        """Returns a `walk.Walk` from the weights given: `inputs` of one block
-        at a time, behind those before it as they have become by then."""
+        """Returns a `walk.Walk`, of `inputs` behind blocks that are pruned."""
         points.names(weights, self.weights, {})
         return self._shared.walk(self, weights, self._numbers, sequential)
 
