@@ -220,7 +220,7 @@ def _slope(scores):
 
 
 METHOD = Method(
-    "movement",
+    "MovementPruning",
     title="movement pruning",
     call="kprune.callbacks.MovementPruning(0.9)",
     paper="Sanh et al., 2020; Lagunas et al., 2021",

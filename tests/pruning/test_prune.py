@@ -180,7 +180,9 @@ FIVE, TEN = {"batch_size": 5}, {"batch_size": 10}
         ("snip", FIVE, {}, ["0/4", "4/4"]),  # Batches of 20 examples.
         ("grasp", TEN, {}, ["0/4", "4/4"]),  # Two passes over two.
         ("force", {"batches": 2, **FIVE}, {"rounds": 3}, ["6/6"]),
-        ("prospr", {}, {"inner_steps": 2}, ["0/5", "5/5"]),  # 3 forth, 2 back.
+        ("prospr", {}, {"inner_steps": 2}, ["3/3"]),  # Back along the tapes.
+        # 3 forth, 2 back.
+        ("prospr", {}, {"inner_steps": 2, "unrolled": False}, ["0/5", "5/5"]),
         ("obd", TEN, {"samples": 4}, ["0/8", "8/8"]),
     ],
 )
