@@ -28,7 +28,11 @@ def define(flags):
     flags.string("format", None, text)
     text = "float16, dynamic_int8 or int8, as far as the format has it."
     flags.string("quantize", None, text)
-    labelled_data.define(flags, "to find ranges of int8 with", batch_size=128)
+    labelled_data.define(
+        flags,
+        "to prove the file on, and find ranges of int8 with",
+        batch_size=128,
+    )
 
 
 def main(flags):

@@ -318,7 +318,6 @@ def test_a_packed_model_is_a_model_to_every_command(command, saved, tmp_path):
         ("a.tflite", {"format": "lite"}, "Did you mean 'litert'"),
         ("a.kpz", {"quantize": "int8"}, "cannot be quantized"),
         ("a.tflite", {"quantize": "int8"}, "needs `representative_data`"),
-        ("a.keras", {"data": "digits"}, "`representative_data` is for"),
     ],
 )
 def test_export_refuses(out, flags, expected, refusal, saved, tmp_path):

@@ -14,7 +14,7 @@ from networks import sequential
 
 import kprune
 from kprune.deploy import runtimes
-from kprune.deploy.exporting import formats, inputs
+from kprune.deploy.exporting import formats, inputs, proof
 from kprune.deploy.runtimes import litert
 from kprune.masking import made_up
 from kprune.runtime import files
@@ -159,14 +159,28 @@ def test_sparse_int8_is_refused_with_a_way_out(how, tmp_path):
     ],
 )
 def test_representative_data_come_in_many_forms(data, tmp_path):
-    read = [x for (x,) in inputs.representative(data)]
-    np.testing.assert_array_equal(np.concatenate(read), normal(9, 64))
+    read = [x for (x,) in inputs.representative(data, 7)]
+    np.testing.assert_array_equal(np.concatenate(read), normal(9, 64)[:7])
     kprune.export(
         wide(),
         tmp_path / "m.tflite",
         quantize="int8",
         representative_data=data,
     )
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.tflite"])
+def test_any_file_is_proved_on_the_inputs_given(name, tmp_path, monkeypatch):
+    seen, check = [], proof.check
+
+    def noted(path, format, x, *rest):
+        seen.extend(x)
+        return check(path, format, x, *rest)
+
+    monkeypatch.setattr(proof, "check", noted)
+    data = normal(9, 64)
+    kprune.export(wide(), tmp_path / name, representative_data=data)
+    np.testing.assert_array_equal(seen, [data[:4]])
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -330,7 +344,7 @@ def test_a_missing_extra_is_named_with_the_line_that_installs_it(monkeypatch):
     [
         ({"quantize": "int4"}, "It has: float16, dynamic_int8, int8"),
         ({"quantize": "int8"}, "needs `representative_data`"),
-        ({"representative_data": normal(2, 4)}, 'is for `quantize="int8"`'),
+        ({"representative_data": normal(2, 5)}, "does not fit model"),
         (
             {"quantize": "int8", "representative_data": normal(2, 5)},
             "`representative_data` does not fit",

@@ -39,8 +39,8 @@ def export(
     """Writes a model as a file that runs where kprune is not.
 
     What is written is opened again in its own runtime, which runs a batch of
-    made-up inputs. Only if the outputs are the model's is it put in place: a
-    failed export leaves what was there.
+    inputs, made up or given. Only if the outputs are the model's is it put in
+    place: a failed export leaves what was there.
 
     | format | ending | written as |
     |---|---|---|
@@ -64,11 +64,11 @@ def export(
             weight, and writes int8 files dense.
         compact: Whether units that pruning cut off are removed first, by
             `kprune.compact`. `None` does so for LiteRT where it helps.
-        representative_data: For `quantize="int8"` in LiteRT and ONNX: inputs
-            to find the ranges of activations with, an array, a list or dict of
-            arrays, a tuple `(x, y)`, or a data set of such batches. The first
-            512 examples are read, and the first four are what the file is
-            proved on.
+        representative_data: Inputs such as the model is used on: an array, a
+            list or dict of arrays, a tuple `(x, y)`, or a data set of such
+            batches. The file is proved on the first four. `"int8"` in LiteRT
+            and ONNX needs them, to find the ranges of activations, and reads
+            the first 512.
         tolerance: Largest difference from the model's outputs, as a share of
             the largest output. Defaults to 1e-4, for `"float16"` to 1e-2, for
             the others to 0.1.
@@ -90,7 +90,7 @@ def export(
     True
     """
     chosen = formats.find(path, format)
-    formats.check_options(chosen, quantize, sparse, representative_data)
+    formats.check_options(chosen, quantize, sparse)
     formats.check_installed(chosen)
     path = pathlib.Path(path)
     staging.check_free(chosen, path)
@@ -125,7 +125,8 @@ def export(
 def _representative(chosen, quantize, data):
     needed = quantize == "int8" and chosen.name in ("litert", "onnx")
     if data is not None:
-        return inputs.representative(data)
+        most = inputs.MOST if needed else proof.EXAMPLES
+        return inputs.representative(data, most)
     if needed:
         raise ValueError(
             f'`quantize="int8"` needs `representative_data` for the format '

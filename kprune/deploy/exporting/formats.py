@@ -131,7 +131,7 @@ def check_installed(wanted):
         extras.load(package, f"The format {wanted.name!r}")
 
 
-def check_options(wanted, quantize, sparse, examples):
+def check_options(wanted, quantize, sparse):
     """Raises `ValueError` if a format cannot do what is asked of it."""
     if quantize is not None and quantize not in wanted.quantize:
         has = ", ".join(wanted.quantize) or "none"
@@ -156,9 +156,4 @@ def check_options(wanted, quantize, sparse, examples):
             f"A sparse file of {quantize!r} gives wrong outputs or does not "
             "load in LiteRT's runtimes. Leave `sparse` out: zeros stay zero, "
             'and gzip finds them; or take `quantize="float16"`.'
-        )
-    if examples is not None and quantize != "int8":
-        raise ValueError(
-            '`representative_data` is for `quantize="int8"`. Received: '
-            f"quantize={quantize!r}"
         )

@@ -9,7 +9,7 @@ import tensorflow as tf
 from kprune.runtime import checks, examples, keras_internals
 from kprune.scoring.batches import Batches
 
-_MOST = 512  # Representative examples that are read.
+MOST = 512  # Representative examples that ranges are found with.
 _EXPECTED = (
     "inputs, an array or a list or dict of arrays of one length; a tuple "
     "(x, y); or a data set of batches of either"
@@ -94,14 +94,14 @@ def representative_data(name, value):
     return checks.require(fits, name, value, _EXPECTED)
 
 
-def representative(data):
-    """Returns batches of representative inputs, each a flat list of arrays, of
-    512 examples at most.
+def representative(data, most):
+    """Returns batches of representative inputs, each a flat list of arrays.
 
     Args:
         data: Inputs alone (an array, or a list or dict of arrays), or what
             `fit` takes: a tuple `(x, y)`, a `tf.data.Dataset` or a `PyDataset`
             whose batches are inputs, alone or with labels.
+        most: Integer >= 1, how many examples are read at most.
 
     Raises:
         ValueError: If there is nothing to read.
@@ -113,9 +113,9 @@ def representative(data):
         data = data.map(lambda x: (x, 0))
     batches = Batches(data)
     found, count, place = [], 0, 0
-    while count < _MOST and batches.count(place + 1) > place:
+    while count < most and batches.count(place + 1) > place:
         x = flat(batches.at(place)[0])
-        found.append([one[: _MOST - count] for one in x])
+        found.append([one[: most - count] for one in x])
         count += len(x[0])
         place += 1
     return tuple(found)

@@ -76,13 +76,16 @@ def deploy(model, kind, path, data, held_out):
         model: A plain Keras model of one input.
         kind: `Kind`.
         path: Where to write.
-        data: Array of inputs, to find ranges of activations with.
+        data: Array of inputs, to prove the file on, and to find ranges with.
         held_out: Array of inputs, to measure the error on.
     """
-    options = {"representative_data": data} if kind.quantize == "int8" else {}
     try:
         exported = kprune.export(
-            model, path, kind.format, quantize=kind.quantize, **options
+            model,
+            path,
+            kind.format,
+            quantize=kind.quantize,
+            representative_data=data,
         )
     except ValueError as error:
         return Deployed({"refused": one_line(error)})
