@@ -80,7 +80,7 @@ def check(path, format, x, expected, tolerance):
     if not (error <= tolerance):  # So that NaN fails.
         text = (
             f"The {format!r} file does not give the model's outputs: they "
-            f"differ by {error:.2g} of the largest. Expected at most "
+            f"differ by {error:.3g} of the largest. Expected at most "
             f"{tolerance:g} (`tolerance=`). Nothing was written."
         )
         raise ValueError(f"{text} {runner.advice}".rstrip())
