@@ -50,6 +50,13 @@ setuptools.setup(
         # By way of ONNX.
         "openvino": ["openvino", "onnx", "tf2onnx>=1.17"],
         "hub": ["keras-hub"],
-        "test": ["pytest", "pytest-xdist", "ruff"],
+        "test": [
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "onnx",
+            "onnxruntime",
+            "tf2onnx>=1.17",
+        ],
     },
 )
