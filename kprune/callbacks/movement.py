@@ -150,18 +150,14 @@ class MovementPruning(GradualPruning):
         self._batch = batch
 
     def on_train_end(self, logs=None):
-        if self.model.train_function is self._function:
-            self.model.train_function = self._function.original
+        self._function.remove(self.model)
         self._gradients.hand_on()
         super().on_train_end(logs)
 
     def _install(self):
-        original = self.model.train_function
-        if isinstance(original, TrainFunction):  # Left by an interruption.
-            original = original.original
-        self._function = self.model.train_function = TrainFunction(
-            original,
-            self._coming_steps,
+        self._function = TrainFunction.install(
+            self.model,
+            steps=self._coming_steps,
             due=lambda step: step < self.clock.end,
             before=self._before_step,
             after=lambda step: None,

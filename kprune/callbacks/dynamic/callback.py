@@ -145,8 +145,7 @@ class DynamicSparseTraining(keras.callbacks.Callback):
             logs.update(self._measured.logs())
 
     def on_train_end(self, logs=None):
-        if self.model.train_function is self._function:
-            self.model.train_function = self._function.original
+        self._function.remove(self.model)
         if self._gradients is not None:
             self._gradients.hand_on()
         self._behavior.restore(self.model)
@@ -192,16 +191,13 @@ class DynamicSparseTraining(keras.callbacks.Callback):
         return {name: w.variable for name, w in self._weights.items()}
 
     def _install(self):
-        original = self.model.train_function
-        if isinstance(original, TrainFunction):  # Left by an interruption.
-            original = original.original
-        self._function = self.model.train_function = TrainFunction(
-            original,
-            self._coming_steps,
-            self._due,
-            self._before_step,
-            self._after_step,
-            lambda: self._clock.advance(self._last),
+        self._function = TrainFunction.install(
+            self.model,
+            steps=self._coming_steps,
+            due=self._due,
+            before=self._before_step,
+            after=self._after_step,
+            done=lambda: self._clock.advance(self._last),
         )
 
     def _coming_steps(self):
