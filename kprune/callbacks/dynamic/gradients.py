@@ -25,7 +25,7 @@ class DenseGradients:
     def __init__(self, model, names):
         if losses.compiled_loss(model) is None:
             raise ValueError(
-                "The gradients to grow by are those of the compiled loss. "
+                "The gradients that masks go by are of the compiled loss. "
                 f"Expected `compile(loss=...)` of model {model.name!r}."
             )
         self._model = model
