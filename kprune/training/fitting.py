@@ -17,6 +17,13 @@ def _frequency(name, value):
     return whole(name, value)
 
 
+def _as_keras_takes_it(frequency):
+    """Returns a frequency of validation without tuples or NumPy's integers."""
+    if isinstance(frequency, list | tuple):
+        return [int(epoch) for epoch in frequency]
+    return int(frequency)
+
+
 @checked(
     train=fit_arguments.training_data,
     steps_per_epoch=checks.optional(checks.at_least(1)),
@@ -113,7 +120,7 @@ def fit(
             initial_epoch=epochs if place.stopped else place.epoch,
             steps_per_epoch=steps_per_epoch,
             validation_data=validation_data,
-            validation_freq=validation_freq,
+            validation_freq=_as_keras_takes_it(validation_freq),
             # First and last: see there.
             callbacks=[
                 _Resumption(place, saved, steps_per_epoch),

@@ -28,6 +28,12 @@ def test_it_is_a_plain_network_of_the_widths():
     assert model(X).shape == (60, 3)
 
 
+def test_widths_may_be_integers_of_numpy():
+    widths, build, classes = (np.int64(5),), np.int64(9), np.int32(3)
+    model = prune_and_build(widths, build, DATA, classes)
+    assert [one.units for one in dense(model)] == [5, 3]
+
+
 def test_fan_in_is_that_of_the_pruned_layers():
     model = prune_and_build((4, 4), 900, DATA, 3)
     # Limits 1 / sqrt(8), 1 / sqrt(4); of the output layer, read by 900.

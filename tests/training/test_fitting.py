@@ -289,3 +289,17 @@ def test_what_does_not_fit_is_said(tmp_path, fresh):
     checkpoint = kprune.callbacks.Checkpoint(tmp_path)
     with pytest.raises(RuntimeError, match=r"kprune\.training\.fit"):
         fresh().fit(data(), callbacks=[checkpoint], verbose=0)
+
+
+@pytest.mark.parametrize(
+    "frequency, count",
+    [(2, 1), (np.int64(2), 1), ([1, 2], 2), ((2,), 1), ((), 0)],
+)
+def test_validation_falls_due_in_all_forms_of_its_frequency(
+    fresh, frequency, count
+):
+    options = {"validation_data": (X, Y), "validation_freq": frequency}
+    history = kprune.training.fit(
+        fresh(), batched(X, Y), epochs=2, verbose=0, **options
+    )
+    assert len(history.history.get("val_loss", [])) == count

@@ -130,7 +130,7 @@ class _Draw:
                 last = place == len(units)
                 kernel, bias = self._laws(x.shape[-1], place, last)
                 x = keras.layers.Dense(
-                    size,
+                    int(size),  # Keras takes none of NumPy's.
                     activation=None if last else self._activation,
                     kernel_initializer=kernel,
                     bias_initializer=bias,
