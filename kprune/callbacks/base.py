@@ -45,6 +45,12 @@ class PruningCallback(keras.callbacks.Callback):
                 "before. Wrap the model again: model = kprune.wrap(model)."
             )
         self.find_weights()
+        if not self.current_masks():
+            raise ValueError(
+                f"Nothing of model {self.model.name!r} is left to prune. "
+                "Expected one weight at least that is not left out. Received: "
+                f"{self.left_out}"
+            )
 
     def note(self):
         """Records in the model why weights are left out."""

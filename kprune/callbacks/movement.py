@@ -109,10 +109,11 @@ class MovementPruning(GradualPruning):
             not soft or allocation is None, "allocation", allocation, hard
         )
         checks.require(soft or not penalty, "penalty", penalty, "0.0 if hard")
+        shared = "uniform" if allocation is None else allocation
         pruner = Pruner(
             self._scored,
             grain,
-            _above if soft else allocation or "uniform",
+            _above if soft else shared,
             schedule,
             recover=True,
             exclude=exclude,

@@ -142,3 +142,27 @@ def test_one_of_sparsity_and_threshold_is_asked_for():
     ):
         with pytest.raises(ValueError, match=match):
             MovementPruning(**options)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        MovementPruning(0.5, every=1, exclude=".*"),
+        kprune.callbacks.GradualPruning(
+            kprune.Pruner("magnitude", exclude=".*"), 0.5, every=1
+        ),
+    ],
+)
+def test_where_nothing_is_left_training_does_not_begin(callback):
+    model = unit()
+    before = [np.array(v) for v in model.variables]
+    with pytest.raises(ValueError, match="is left to prune"):
+        fit(model, callback)
+    for value, variable in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(value, variable)
+    assert type(model.train_function).__name__ == "function"
+
+
+def test_an_allocation_is_looked_at_before_it_is_used():
+    with pytest.raises(ValueError, match="allocation"):
+        MovementPruning(0.5, allocation=keras.Variable([0.5]))

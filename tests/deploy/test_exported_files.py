@@ -169,6 +169,12 @@ def test_representative_data_come_in_many_forms(data, tmp_path):
     )
 
 
+def test_representative_words_alone_are_refused(tmp_path):
+    words = tf.data.Dataset.from_tensor_slices(["a", "b"])
+    with pytest.raises(ValueError, match="representative_data"):
+        kprune.export(wide(), tmp_path / "m.tflite", representative_data=words)
+
+
 @pytest.mark.parametrize("name", ["m.keras", "m.tflite"])
 def test_any_file_is_proved_on_the_inputs_given(name, tmp_path, monkeypatch):
     seen, check = [], proof.check

@@ -115,6 +115,8 @@ def representative(data, most):
     found, count, place = [], 0, 0
     while count < most and batches.count(place + 1) > place:
         x = flat(batches.at(place)[0])
+        whole = all(one.ndim for one in x)
+        checks.require(whole, "representative_data", data, _EXPECTED)
         found.append([one[: most - count] for one in x])
         count += len(x[0])
         place += 1
