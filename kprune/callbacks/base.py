@@ -29,10 +29,7 @@ class PruningCallback(keras.callbacks.Callback):
 
     def find_weights(self):
         """Finds out which weights take part."""
-        pruner = self.pruner
-        self.left_out = scope.left_out(
-            self.model, pruner.grain, pruner.exclude, pruner.measures_inputs
-        )
+        self.left_out = scope.left_out(self.model, self.pruner)
 
     def find_masked(self):
         """Finds the weights to be pruned, each of which must have a mask."""

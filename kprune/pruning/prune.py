@@ -119,7 +119,7 @@ def prune(
         asked = [scope.sparsity_of(grain, share) for share in asked]
     checks.choice("on_collapse", on_collapse, ("warn", "error", "ignore"))
     view = wrapping.check_model(model)
-    notes = scope.left_out(view, grain, pruner.exclude, pruner.measures_inputs)
+    notes = scope.left_out(view, pruner)
     scoring = config.get(scoring, pruner.scoring)
     exclude = tuple(notes)
     objective = Objective(view, data, loss, scoring, seed=seed, exclude=exclude)

@@ -24,8 +24,13 @@ from kprune.scoring.config import ScoringConfig
 
 # What a call may say in place of a method, beside the method's own options.
 AXES = (
-    *("granularity", "allocation", "schedule", "rounds", "recover"),
-    *("exclude", "sequential"),
+    "granularity",
+    "allocation",
+    "schedule",
+    "rounds",
+    "recover",
+    "exclude",
+    "sequential",
 )
 
 # Granularities whose groups lie within one weight tensor.

@@ -9,15 +9,14 @@ from kprune.scoring import read_inputs
 from kprune.scoring.network import excluded
 
 
-def left_out(view, grain, exclude, measures_inputs=False):
+def left_out(view, pruner):
     """Returns why prunable weights are left out.
 
     Args:
         view: A `weights.View` of a Keras model, or the model.
-        grain: A granularity, an object.
-        exclude: Names of weights or layers, or regular expressions.
-        measures_inputs: Whether weights are ranked by what they read. Those of
-            which that is not known are left out then, with a warning.
+        pruner: A `Pruner`, or a chain of them. If it ranks weights by what
+            they read, those of which that is not known are left out, with a
+            warning.
 
     Returns:
         Dict from a weight's name to the reason.
@@ -27,7 +26,8 @@ def left_out(view, grain, exclude, measures_inputs=False):
     """
     view = weights.find(view)
     model, found = view.model, weights.prunable(view)
-    notes = dict.fromkeys(excluded(view, exclude), "excluded")
+    grain = pruner.grain
+    notes = dict.fromkeys(excluded(view, pruner.exclude), "excluded")
     if grain.leaves_output_layer(model):
         outputs = weights.output_names(view)
         notes.update({n: "output layer" for n in found if n in outputs})
@@ -35,7 +35,7 @@ def left_out(view, grain, exclude, measures_inputs=False):
         reason = grain.unfit(weight.layout)
         if reason is not None:
             notes.setdefault(name, reason)
-    if measures_inputs:
+    if pruner.measures_inputs:
         unread = not_measured(view, notes)
         notes.update(dict.fromkeys(unread, "what it reads is not known"))
     return {**notes, **grain.unprunable_reasons(model, notes)}

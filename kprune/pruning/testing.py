@@ -134,7 +134,7 @@ def _check_counts(criterion, channels):
             Pruner(criterion, grain, name, "exponential", rounds=2)
             for name in allocations
         ]
-        left = scope.left_out(model, pruners[0].grain, ())
+        left = scope.left_out(model, pruners[0])
         found = copy.copy(objective(*sorted(left)))
         if change is not None:
             found.weights = {n: change(w) for n, w in found.weights.items()}

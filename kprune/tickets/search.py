@@ -33,10 +33,7 @@ class Search:
         self._seed = training.seed
         self._method, self._options = method, options or {}
         self._pruner = arguments.pruner(method, self._options, plan)
-        pruner = self._pruner
-        self._notes = scope.left_out(
-            template, pruner.grain, pruner.exclude, pruner.measures_inputs
-        )
+        self._notes = scope.left_out(template, self._pruner)
         prunable = weights.prunable(template)
         self._counted = sorted(set(prunable) - set(self._notes))
         self._course = course = training.segment()

@@ -36,8 +36,14 @@ __all__ = [
 _ALL = {
     f.__name__: f
     for f in (
-        *(uniform, per_output, erk, er, smart_ratio),
-        *(normalized, lamp, owl),
+        uniform,
+        per_output,
+        erk,
+        er,
+        smart_ratio,
+        normalized,
+        lamp,
+        owl,
     )
 }
 _ALL["global"] = global_
