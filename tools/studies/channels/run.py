@@ -6,7 +6,9 @@ Networks are trained, then lose channels by each criterion and allocation, and
 are tested at once and after training on. Each cell (network, seed) is written
 to the directory and not computed again: stop it and start it again as you
 like. What is printed at the end is Markdown: means over the seeds with their
-deviation, and how many layers all seeds together left without a channel.
+deviation, how many layers all seeds together left without a channel, and from
+which others Welch's tests, with Holm's correction over all of a network, tell
+the allocation `--tested`.
 """
 
 import itertools
@@ -64,6 +66,8 @@ def define(flags):
     flags.list("methods", ["magnitude"], "Criteria.")
     allocations = ["global", "normalized", "lamp", "uniform"]
     flags.list("allocations", allocations, "How channels are shared out.")
+    text = "Allocation that is tested against the others."
+    flags.string("tested", "lamp", text)
     text = "Shares of the channels to remove."
     flags.list("sparsities", ["0.3", "0.5", "0.7"], text)
     flags.list("seeds", ["0", "1", "2"], "Of weights and order of the data.")
@@ -214,4 +218,44 @@ def _table(flags, name):
     table = tables.markdown(head, rows, words=2)
     return (
         f"**{name}**, dense {dense} %, by share of channels removed\n\n{table}"
+        f"\n\n{_told_apart(flags, found, columns)}"
     )
+
+
+def _told_apart(flags, found, columns):
+    """Returns a line for each comparison that tells two allocations apart."""
+
+    def accuracies(method, allocation, column):
+        key = _key(method, allocation, *column)
+        return [cells[key]["accuracy"] for cells in found]
+
+    pairs = {}
+    for method, other, column in itertools.product(
+        flags.methods, flags.allocations, columns
+    ):
+        if other != flags.tested:
+            both = (
+                accuracies(method, a, column) for a in (flags.tested, other)
+            )
+            pairs[_key(method, other, *column)] = kprune.sanity.verdict(*both)
+    values = {pair: found.p_value for pair, found in pairs.items()}
+    lines = [
+        f"- {flags.tested} against {pair}: {pairs[pair].difference:+.1f}, "
+        f"p = {p:.2g} of {len(pairs)} tests"
+        for pair, p in holm(values).items()
+        if p < 0.05
+    ]
+    return "\n".join(lines or [f"No test tells {flags.tested} from others."])
+
+
+def holm(values):
+    """Returns p-values corrected for their number (Holm, 1979), least first.
+
+    Args:
+        values: Dict of p-values.
+    """
+    corrected, largest = {}, 0.0
+    for place, name in enumerate(sorted(values, key=values.get)):
+        largest = max(largest, min(1.0, values[name] * (len(values) - place)))
+        corrected[name] = largest
+    return corrected
