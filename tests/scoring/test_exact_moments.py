@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from networks import examples, sequential
+from tensorflow.python.framework import ops
 
 from kprune.scoring import exact_moments, image_norm
 from kprune.scoring.objective import Objective
@@ -112,6 +113,21 @@ def test_derivatives_of_images_are_those_in_float64(options, compiled):
         assert relative(one, other) < 2e-6
     for variable, value in zip(norm.variables, before, strict=True):
         np.testing.assert_array_equal(variable, value)
+
+
+def test_tracing_fused_operations_leaves_no_gradient_registered():
+    layers = [
+        keras.layers.Conv2D(4, 3),
+        keras.layers.BatchNormalization(),
+        keras.layers.Flatten(),
+        keras.layers.Dense(3),
+    ]
+    model = sequential((6, 6, 2), *layers, seed=0)
+    data, scoring = examples(8, 6, 6, 2), {"compiled": True}
+    objective = Objective(model, data, loss(), scoring=scoring)
+    before = set(ops.gradient_registry._registry)
+    objective.hvp({**objective.weights, **objective.others})
+    assert set(ops.gradient_registry._registry) == before
 
 
 class OwnNorm(keras.layers.BatchNormalization):
