@@ -35,7 +35,7 @@ def measure(workdir, seeds, cases):
     exports = export_to(pathlib.Path(workdir))
     wrapped = kprune.prune(network(), "magnitude", 0.5, verbose=0)
     rows = [
-        ("prune, one model", again, copy_by_keras(network()), 400),
+        ("prune, one model", again, copy_by_keras(network()), 800),
         ("prune, a fresh model each", prune_fresh, network, 200),
         (
             "prune in two threads",
