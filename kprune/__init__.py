@@ -33,8 +33,9 @@ from kprune.pruning import (
 from kprune.pruning.chain import Chain
 from kprune.pruning.granularity import NM, Block, Channel
 from kprune.pruning.neurons.prune_and_build import prune_and_build
-from kprune.pruning.prune import prune, score
+from kprune.pruning.prune import prune
 from kprune.pruning.pruner import Pruner
+from kprune.pruning.score import score
 from kprune.runtime.methods import methods
 from kprune.runtime.version import __version__
 from kprune.scoring.batches import class_balanced

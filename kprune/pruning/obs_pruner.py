@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from kprune.masking.masks import apply
-from kprune.pruning import kept_weights, matrices, obs_columns
+from kprune.pruning import block_by_block, kept_weights, matrices, obs_columns
 from kprune.pruning.granularity import NM
 from kprune.pruning.granularity.base import Weight, put_back
 from kprune.pruning.pruner import Pruner
@@ -47,7 +47,9 @@ class SparseGPT(Pruner):
     def step(self, objective, current, budget, number, target=None):
         expected = "None: SparseGPT prunes to a sparsity"
         checks.require(target is None, "target", target, expected)
-        whole, counts = self.counted(objective, current, budget, number)
+        whole, counts = block_by_block.counted(
+            self, objective, current, budget, number
+        )
         alive, found = whole.alive, {}
         point = apply(current, objective.weights)
         for part in objective.blocks(point, self.sequential):

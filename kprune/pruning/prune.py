@@ -1,4 +1,4 @@
-"""The two calls: `prune` a model, or `score` its weights."""
+"""The call `prune`. Its sibling is `score`, beside it."""
 
 from contextlib import nullcontext
 
@@ -6,17 +6,12 @@ import keras
 
 from kprune.masking import weights, wrapping
 from kprune.masking.undoing import undone_on_error
-from kprune.pruning import criteria, recipes, scope
-from kprune.pruning import target as targets
-from kprune.pruning.pruner import masks_for
-from kprune.pruning.ranking import scores_by
+from kprune.pruning import goals, recipes, scope
+from kprune.pruning.kept_weights import rules
 from kprune.runtime import checks, distribution, user_warnings
 from kprune.runtime.doors import checked
-from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
-from kprune.runtime.words import shown
 from kprune.scoring import config
-from kprune.scoring.network import excluded
 from kprune.scoring.objective import Objective
 
 _DISAGREE = (
@@ -108,15 +103,7 @@ def prune(
     0.9
     """
     pruner = recipes.get(method, **options)
-    grain = pruner.grain
-    several = isinstance(sparsity, list | tuple)
-    if several:
-        _check_several(sparsity, target, inplace)
-    if target is not None:
-        target = _check_target(target, sparsity, grain)
-    else:
-        asked = sparsity if several else [sparsity]
-        asked = [scope.sparsity_of(grain, share) for share in asked]
+    asked = goals.of_call(pruner.grain, sparsity, target, inplace)
     checks.choice("on_collapse", on_collapse, ("warn", "error", "ignore"))
     view = wrapping.check_model(model)
     notes = scope.left_out(view, pruner)
@@ -130,21 +117,16 @@ def prune(
         )
     if verbose == "auto":
         verbose = int(keras.config.is_interactive_logging_enabled())
-    if target is None:
-        found = masks_for(pruner, objective, asked, min_kept, verbose)
-        words = [f"sparsity {share}" for share in asked]
-    else:
-        found = [pruner.masks(objective, None, min_kept, verbose, target)]
-        words = [f"target {target}"]
+    found = goals.masks(pruner, objective, asked, min_kept, verbose)
     objective.hand_on()
-    for masks, what in zip(found, words, strict=True):
+    for goal, masks in zip(asked, found, strict=True):
         distribution.check_agreement(objective.strategy, masks, _DISAGREE)
-        _answer_collapse(masks, what, on_collapse)
+        user_warnings.answer_collapse(masks, goal, on_collapse)
     made = [
         _masked(view, masks, notes, pruner, objective, inplace, prove)
         for masks in found
     ]
-    return made if several else made[0]
+    return made if isinstance(sparsity, list | tuple) else made[0]
 
 
 def _masked(view, masks, notes, pruner, objective, inplace, prove):
@@ -156,92 +138,5 @@ def _masked(view, masks, notes, pruner, objective, inplace, prove):
         wrapping.set_masks(own, masks)
         wrapping.set_notes(own, notes)
         if pruner.after_pruning is not None:
-            _change_kept_weights(pruner.after_pruning, wrapped, objective)
+            rules.call(pruner.after_pruning, wrapped, objective)
     return wrapped
-
-
-def _change_kept_weights(rule, model, objective):
-    """Calls a rule on kept weights, with what was pruned by if it reads it."""
-    reads = checks.can_take(rule, 2, objective=objective)
-    given = {"objective": objective} if reads else {}
-    rule(model, objective.seed, **given)
-
-
-@renamed(**config.WAYS)
-@checked(method=None)
-def score(
-    model,
-    method="magnitude",
-    *,
-    data=None,
-    loss=None,
-    scoring=None,
-    seed=0,
-    **options,
-):
-    """Returns the scores that a method gives the weights of a model.
-
-    Args:
-        model: A built Keras model. It is left as it was, to the bit.
-        method: A criterion's name or function, a method's name, or a
-            `kprune.Pruner`, of which the criterion and `exclude` count.
-        data, loss, scoring, seed: As for `prune`.
-        **options: Options of the method, such as `temperature=200.0`.
-
-    Returns:
-        Dict from weight name, such as `"conv1/kernel"`, to a NumPy array of
-        the weight's shape, float32 or wider. Higher is kept.
-    """
-    view = wrapping.check_model(model)
-    pruner = recipes.get(method, **options)
-    criterion, exclude = criteria.get(pruner.criterion), pruner.exclude
-    if pruner.measures_inputs:
-        out = excluded(view, exclude)
-        exclude = (*out, *scope.not_measured(view, out))
-    objective = Objective(
-        view,
-        data,
-        loss,
-        config.get(scoring, pruner.scoring),
-        seed=seed,
-        exclude=exclude,
-    )
-    scores = scores_by(criterion, objective.watched(Progress()))
-    objective.hand_on()
-    return scores
-
-
-def _check_several(sparsities, target, inplace):
-    """Raises `ValueError` unless sparsities give as many models."""
-    expected = "a number, or a list of one number or more"
-    checks.require(len(sparsities), "sparsity", sparsities, expected)
-    if target is not None or inplace:
-        given = "`target`" if target is not None else "`inplace=True`"
-        raise ValueError(
-            f"{given} goes with one sparsity at most: each of several gives a "
-            f"copy. Received: sparsity={shown(sparsities)}"
-        )
-
-
-def _check_target(target, sparsity, grain):
-    """Returns the `Target`, or raises `ValueError`."""
-    if sparsity is not None or grain.sparsity is not None:
-        given = sparsity if sparsity is not None else grain
-        raise ValueError(
-            "`target` takes the place of a sparsity. Received: "
-            f"target={shown(target)} and {shown(given)}"
-        )
-    return targets.get(target)
-
-
-def _answer_collapse(masks, asked, on_collapse):
-    empty = user_warnings.describe_collapse(masks, asked)
-    if empty is None or on_collapse == "ignore":
-        return
-    message = (
-        f"{empty} Lower `sparsity`, raise `rounds`, set `min_kept=1`, or use "
-        f"{user_warnings.AGAINST_COLLAPSE}"
-    )
-    if on_collapse == "error":
-        raise ValueError(message)
-    user_warnings.warn(message)

@@ -9,11 +9,15 @@ import dataclasses
 from collections.abc import Callable
 from fractions import Fraction
 
-import numpy as np
-
-from kprune.masking.masks import COUNTS, Budget, apply
-from kprune.pruning import allocation, criteria, granularity, schedules
-from kprune.pruning.granularity.base import Weight
+from kprune.masking.masks import Budget
+from kprune.pruning import (
+    allocation,
+    block_by_block,
+    criteria,
+    fields,
+    granularity,
+    schedules,
+)
 from kprune.pruning.ranking import as_arrays, rank
 from kprune.runtime import checks, lookup
 from kprune.runtime.doors import checked
@@ -21,20 +25,6 @@ from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
 from kprune.scoring import config
 from kprune.scoring.config import ScoringConfig
-
-# What a call may say in place of a method, beside the method's own options.
-AXES = (
-    "granularity",
-    "allocation",
-    "schedule",
-    "rounds",
-    "recover",
-    "exclude",
-    "sequential",
-)
-
-# Granularities whose groups lie within one weight tensor.
-_WITHIN_WEIGHTS = Weight, granularity.NM, granularity.Block
 
 
 @renamed(probe=config.WAYS["probe"], survivors="`after_pruning=`")
@@ -96,40 +86,8 @@ class Pruner:
     sequential: bool = False
 
     def __post_init__(self):
-        checks.integer("rounds", self.rounds, 1)
-        known = isinstance(self.recover, bool) or (
-            isinstance(self.recover, str) and self.recover == "zeros"
-        )
-        checks.require(known, "recover", self.recover, "a boolean, or 'zeros'")
-        checks.boolean("fresh_batches", self.fresh_batches)
-        if self.after_pruning is not None:
-            takes = 2, "(model, seed)"
-            checks.function("after_pruning", self.after_pruning, *takes)
-        scoring = self.scoring
-        if scoring is not None:
-            scoring = config.get(scoring)
-        object.__setattr__(self, "scoring", scoring)
-        exclude = checks.patterns("exclude", self.exclude)
-        object.__setattr__(self, "exclude", exclude)
-        lookup.choose(self.count, COUNTS, "rule for counts")
-        criteria.get(self.criterion)
-        granularity.get(self.granularity)
-        if self.allocation is not None:
-            allocation.get(self.allocation)
-        schedules.get(self.schedule)
-        checks.boolean("sequential", self.sequential)
-        if self.sequential:
-            self._check_sequential()
-
-    def _check_sequential(self):
-        expected = (
-            'False, but for a criterion by what weights read, "wanda", "ria" '
-            'or "sparsegpt", of single weights, N:M or kprune.Block, and '
-            "without fresh batches"
-        )
-        fits = isinstance(self.grain, _WITHIN_WEIGHTS)
-        fits = fits and self.measures_inputs and not self.fresh_batches
-        checks.require(fits, "sequential", True, expected)
+        for name, value in fields.checked(self).items():
+            object.__setattr__(self, name, value)
 
     def with_axes(self, **axes):
         """Returns this pruner with some of its fields replaced."""
@@ -222,7 +180,8 @@ class Pruner:
         if self.sequential:
             expected = "None: what is pruned block by block has a sparsity"
             checks.require(target is None, "target", target, expected)
-            return self._block_by_block(objective, current, budget, number)
+            found = self, objective, current, budget, number
+            return block_by_block.masks(*found)
         ranking = self.ranking(objective, current, number)
         if target is None:
             result = ranking.masks(budget)
@@ -231,57 +190,3 @@ class Pruner:
         if budget.progress >= 1:
             ranking.grouping.check(result)
         return result
-
-    def counted(self, objective, current, budget, number):
-        """Returns a ranking, and how many groups it keeps of each family. It
-        is of scores only if the allocation looks at them."""
-        pruner = self
-        if allocation.is_by_shape(self.allocation_used):
-            fixed = {"allocation": self.allocation_used, "sequential": False}
-            pruner = self.with_axes(criterion=_unscored, **fixed)
-        ranking = pruner.ranking(objective, current, number)
-        return ranking, ranking.counts(ranking.with_minimum(budget))
-
-    def _block_by_block(self, objective, current, budget, number):
-        whole, counts = self.counted(objective, current, budget, number)
-        found = {}
-        for part in objective.blocks(apply(current, objective.weights)):
-            own = {name: current[name] for name in part.weights}
-            ranking = self.ranking(part, own, number).with_counts(counts)
-            masks = ranking.masks(budget)
-            part.settle(apply(masks, part.weights))
-            found |= masks
-        if budget.progress >= 1:
-            whole.grouping.check(found)
-        return {name: found[name] for name in current}
-
-
-def _unscored(objective, weights, masks):
-    """A criterion for allocations that look at no scores."""
-    del objective, masks
-    return {name: np.zeros(np.shape(w), "f4") for name, w in weights.items()}
-
-
-def masks_for(pruner, objective, sparsities, min_kept=None, verbose=0):
-    """Returns a list of a method's masks, one for each sparsity.
-
-    A `Pruner` of one round scores the weights once for all of them; a class
-    of one's own may prune in another way.
-    """
-    one_round = type(pruner) is Pruner and pruner.rounds == 1
-    one_round = one_round and not pruner.sequential
-    if len(sparsities) == 1 or not one_round:
-        return [
-            pruner.masks(objective, sparsity, min_kept, verbose)
-            for sparsity in sparsities
-        ]
-    schedule, progress = schedules.get(pruner.schedule), Progress(1, verbose)
-    ranking = pruner.ranking(objective.watched(progress), objective.masks, 1)
-    progress.round_done()
-    found = []
-    for sparsity in sparsities:
-        share = Fraction(1)
-        budget = Budget(sparsity, schedule, share, min_kept, pruner.count)
-        found.append(ranking.masks(budget))
-        ranking.grouping.check(found[-1])
-    return found

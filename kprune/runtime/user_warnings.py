@@ -57,7 +57,7 @@ def describe_collapse(masks, asked):
 
     Args:
         masks: Dict of boolean arrays by name.
-        asked: String, such as `"sparsity 0.9"`.
+        asked: What was asked for, in words such as `"sparsity 0.9"`.
     """
     empty = [name for name, mask in masks.items() if not mask.any()]
     if not empty:
@@ -66,3 +66,22 @@ def describe_collapse(masks, asked):
         f"At {asked} these weights lose all their entries, and nothing can "
         f"flow through them: {', '.join(empty)}."
     )
+
+
+def answer_collapse(masks, asked, on_collapse):
+    """Warns or raises if masks leave a weight without any group.
+
+    Args:
+        masks, asked: As for `describe_collapse`.
+        on_collapse: `"warn"`, `"error"` or `"ignore"`.
+    """
+    empty = describe_collapse(masks, asked)
+    if empty is None or on_collapse == "ignore":
+        return
+    message = (
+        f"{empty} Lower `sparsity`, raise `rounds`, set `min_kept=1`, or use "
+        f"{AGAINST_COLLAPSE}"
+    )
+    if on_collapse == "error":
+        raise ValueError(message)
+    warn(message)

@@ -10,7 +10,8 @@ import keras
 from kprune.masking import wrapping
 from kprune.masking.masks import count_kept
 from kprune.pruning import recipes, scope
-from kprune.pruning.pruner import AXES, Pruner
+from kprune.pruning.fields import AXES
+from kprune.pruning.pruner import Pruner
 from kprune.runtime import checks, keras_internals
 from kprune.runtime.words import shown
 from kprune.tickets import fractions

@@ -1,0 +1,37 @@
+"""One round block by block: each is scored behind the pruned ones before it."""
+
+import numpy as np
+
+from kprune.masking.masks import apply
+from kprune.pruning import allocation
+
+
+def masks(pruner, objective, current, budget, number):
+    """Returns the masks that a round leads to, as `Pruner.step`."""
+    whole, counts = counted(pruner, objective, current, budget, number)
+    found = {}
+    for part in objective.blocks(apply(current, objective.weights)):
+        own = {name: current[name] for name in part.weights}
+        ranking = pruner.ranking(part, own, number).with_counts(counts)
+        chosen = ranking.masks(budget)
+        part.settle(apply(chosen, part.weights))
+        found |= chosen
+    if budget.progress >= 1:
+        whole.grouping.check(found)
+    return {name: found[name] for name in current}
+
+
+def counted(pruner, objective, current, budget, number):
+    """Returns a ranking, and how many groups it keeps of each family. It is of
+    scores only if the allocation looks at them."""
+    if allocation.is_by_shape(pruner.allocation_used):
+        fixed = {"allocation": pruner.allocation_used, "sequential": False}
+        pruner = pruner.with_axes(criterion=_unscored, **fixed)
+    ranking = pruner.ranking(objective, current, number)
+    return ranking, ranking.counts(ranking.with_minimum(budget))
+
+
+def _unscored(objective, weights, masks):
+    """A criterion for allocations that look at no scores."""
+    del objective, masks
+    return {name: np.zeros(np.shape(w), "f4") for name, w in weights.items()}

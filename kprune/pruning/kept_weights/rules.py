@@ -1,0 +1,16 @@
+"""How a rule on kept weights is called."""
+
+from kprune.runtime import checks
+
+
+def call(rule, model, objective):
+    """Calls a rule on kept weights, with what was pruned by if it reads it.
+
+    Args:
+        rule: Function of (model, seed), or of these and `objective=`.
+        model: A wrapped Keras model, changed in place.
+        objective: A `kprune.Objective`.
+    """
+    reads = checks.can_take(rule, 2, objective=objective)
+    given = {"objective": objective} if reads else {}
+    rule(model, objective.seed, **given)
