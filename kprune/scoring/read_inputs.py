@@ -48,18 +48,32 @@ def reader(layer, name):
     """
     if name == "embeddings" and isinstance(layer, keras.layers.Embedding):
         return lambda x, valid, gram: _counts(layer, x, valid)
-    if name != "kernel":
+    found = pieces(layer, name)
+    if found is None:
         return None
-    pieces = None
-    if _computes_as(layer, keras.layers.Dense):
-        pieces = _last_axis
-    elif _computes_as(layer, keras.layers.EinsumDense):
-        pieces = _contracted(layer)
-    elif _is_convolution(layer):
-        pieces = functools.partial(_patches, layer)
-    if pieces is None:
+    return lambda x, valid, gram: _moment(found(x, valid), gram)
+
+
+def pieces(layer, name):
+    """Returns a function of a layer's input that gives X, side by side.
+
+    Args:
+        layer, name: As for `reader`.
+
+    Returns:
+        A function of (x, valid) that returns a list of matrices, zero where
+        what is read is padding, or `None` for layers of which it is not known.
+    """
+    found = None
+    if name == "kernel" and _computes_as(layer, keras.layers.Dense):
+        found = _last_axis
+    elif name == "kernel" and _computes_as(layer, keras.layers.EinsumDense):
+        found = _contracted(layer)
+    elif name == "kernel" and _is_convolution(layer):
+        found = functools.partial(_patches, layer)
+    if found is None:
         return None
-    return lambda x, valid, gram: _moment(pieces(_without(x, valid)), gram)
+    return lambda x, valid: found(_without(x, valid))
 
 
 def _computes_as(layer, kind):

@@ -1,5 +1,6 @@
 """What becomes of the weights that stay when others are pruned."""
 
+from kprune.pruning.kept_weights.biases import correct_biases
 from kprune.pruning.kept_weights.centroids import Centroids, centroids
 from kprune.pruning.kept_weights.cluster import cluster
 from kprune.pruning.kept_weights.fan_in import (
@@ -8,6 +9,7 @@ from kprune.pruning.kept_weights.fan_in import (
     rescale_variance,
 )
 from kprune.pruning.kept_weights.isometry import isometry
+from kprune.pruning.kept_weights.recalibration import recalibrate
 from kprune.pruning.kept_weights.reconstruction import reconstruct
 from kprune.pruning.neurons.coreset import coreset
 
@@ -16,7 +18,9 @@ __all__ = [
     "centroids",
     "cluster",
     "coreset",
+    "correct_biases",
     "isometry",
+    "recalibrate",
     "reconstruct",
     "reinitialize",
     "rescale",

@@ -3,7 +3,9 @@
   python tools/studies/run.py channels --workdir=runs/channels
 
 Networks are trained, then lose channels by each criterion and allocation, and
-are tested at once and after training on. Each cell (network, seed) is written
+are tested at once and after training on, as they are or repaired on 512 of the
+images that they were trained on (`--repairs`). `--granularity=weight` removes
+weights in place of channels. Each cell (network, seed) is written
 to the directory and not computed again: stop it and start it again as you
 like. What is printed at the end is Markdown: means over the seeds with their
 deviation, how many layers all seeds together left without a channel, and from
@@ -11,6 +13,7 @@ which others Welch's tests, with Holm's correction over all of a network, tell
 the allocation `--tested`.
 """
 
+import dataclasses
 import itertools
 import os
 
@@ -50,6 +53,24 @@ def _own(name):
     )
 
 
+# What is done to a pruned network before it is tested: functions of the network
+# and the objective of the one before.
+REPAIRS = {
+    "none": lambda model, objective: None,
+    "recalibrate": lambda model, objective: kprune.kept_weights.recalibrate(
+        model, objective=objective
+    ),
+    "recalibrate_sequential": lambda model, objective: (
+        kprune.kept_weights.recalibrate(
+            model, objective=objective, sequential=True
+        )
+    ),
+    "correct_biases": lambda model, objective: (
+        kprune.kept_weights.correct_biases(model, objective=objective)
+    ),
+}
+
+
 # From the shape of an image and a seed to a network.
 NETWORKS = {
     **{name: _own(name) for name in ("lenet5", "resnet20", "vgg16")},
@@ -69,6 +90,9 @@ def define(flags):
     text = "Allocation that is tested against the others."
     flags.string("tested", "lamp", text)
     text = "Shares of the channels to remove."
+    text = "What is done before the test."
+    flags.list("repairs", ["none"], f"{text} Of {', '.join(REPAIRS)}.")
+    flags.string("granularity", "channel", "What is removed as one.")
     flags.list("sparsities", ["0.3", "0.5", "0.7"], text)
     flags.list("seeds", ["0", "1", "2"], "Of weights and order of the data.")
     flags.integer("images", 5000, "Images to train on.", least=1)
@@ -82,6 +106,8 @@ def define(flags):
 def main(flags):
     for name in flags.networks:
         lookup.choose(name, NETWORKS, "network")
+    for name in flags.repairs:
+        lookup.choose(name, REPAIRS, "repair")
     keys = ("dataset", "images", "tests", "epochs", "batch_size")
     config = {key: flags[key].value for key in keys}
     if directory.status(flags.workdir, config, leaves=dict) == "new":
@@ -97,7 +123,7 @@ def _measure(flags, name, seed):
     accuracy and the layers that lost all channels."""
     base = os.path.join(flags.workdir, f"{name}-seed{seed}")
     found = _read(base)
-    ways = [way for way in _ways(flags) if _key(*way) not in found]
+    ways = [way for way in _ways(flags) if way.key not in found]
     if "dense" in found and not ways:
         return
     keras.backend.clear_session()
@@ -111,8 +137,8 @@ def _measure(flags, name, seed):
         files.write_json(f"{base}.json", found)
     subject = _Subject(model, train, test)
     for way in ways:
-        found[_key(*way)] = cell = subject.cell(flags.batch_size, seed, *way)
-        print(f"{name}, seed {seed}, {_key(*way)}: {cell}", flush=True)
+        found[way.key] = cell = subject.cell(flags.batch_size, seed, way)
+        print(f"{name}, seed {seed}, {way.key}: {cell}", flush=True)
         files.write_json(f"{base}.json", found)
 
 
@@ -126,36 +152,60 @@ class _Subject:
         )
         self._wrapped = kprune.wrap(model, keep_pruned_values=True)
 
-    def cell(self, batch_size, seed, method, allocation, sparsity, tuned):
+    def cell(self, batch_size, seed, way):
         """Returns the accuracy, in percent, and how many layers are empty."""
-        axes = {"granularity": "channel", "allocation": allocation}
-        pruner = kprune.recipes.get(method, **axes)
-        masks = pruner.masks(self._objective, sparsity, min_kept=0)
-        model = self._wrapped
-        if tuned:
-            model = kprune.wrap(self._model)
+        axes = {"granularity": way.granularity, "allocation": way.allocation}
+        pruner = kprune.recipes.get(way.method, **axes)
+        masks = pruner.masks(self._objective, way.sparsity, min_kept=0)
+        model = kprune.wrap(self._model) if way.tuned else self._wrapped
+        before = model.get_weights()
         kprune.set_masks(model, masks)
-        if tuned:
+        REPAIRS[way.repair](model, self._objective)
+        if way.tuned:
             keras.utils.set_random_seed(seed)
             model.fit(*self._train, batch_size, verbose=0)
+        accuracy = _accuracy(model, self._test)
+        model.set_weights(before)
         empty = sum(not mask.any() for mask in masks.values())
-        return {"accuracy": _accuracy(model, self._test), "empty": empty}
+        return {"accuracy": accuracy, "empty": empty}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Way:
+    """What is done to a trained network, and by what it is kept."""
+
+    method: str
+    allocation: str
+    repair: str
+    granularity: str
+    sparsity: float
+    tuned: bool
+
+    @property
+    def key(self):
+        """The name of the cell, in words."""
+        words = [self.method, self.allocation, f"{self.sparsity:g}"]
+        words += ["tuned"] * self.tuned
+        words += [self.repair] * (self.repair != "none")
+        words += [self.granularity] * (self.granularity != "channel")
+        return ", ".join(words)
+
+
+def _rows(flags):
+    """Yields (method, allocation, repair), of each row of the table."""
+    return itertools.product(flags.methods, flags.allocations, flags.repairs)
+
+
+def _columns(flags):
+    """Returns (sparsity, whether to train on), of each column."""
+    columns = [(float(s), False) for s in flags.sparsities]
+    return columns + [(float(s), True) for s in flags.tuned]
 
 
 def _ways(flags):
-    """Yields (method, allocation, sparsity, whether to train on)."""
-    sparsities = list(map(float, flags.sparsities))
-    for method, allocation in itertools.product(
-        flags.methods, flags.allocations
-    ):
-        for sparsity in sparsities:
-            yield method, allocation, sparsity, False
-        for sparsity in map(float, flags.tuned):
-            yield method, allocation, sparsity, True
-
-
-def _key(method, allocation, sparsity, tuned):
-    return f"{method}, {allocation}, {sparsity:g}" + ", tuned" * tuned
+    """Yields the `_Way` of each cell."""
+    for row, column in itertools.product(_rows(flags), _columns(flags)):
+        yield _Way(*row, flags.granularity, *column)
 
 
 def _read(base):
@@ -199,53 +249,55 @@ def _table(flags, name):
     ]
     found = [_read(base) for base in bases]
     dense = tables.mean([cells["dense"]["accuracy"] for cells in found], 1)
-    columns = [(float(s), False) for s in flags.sparsities]
-    columns += [(float(s), True) for s in flags.tuned]
-    head = ["criterion", "allocation"]
+    columns, rows = _columns(flags), []
+    head = ["criterion", "allocation", "repair"]
     for sparsity, tuned in columns:
         head.append(f"{100 * sparsity:g} %" + ", trained on" * tuned)
-    rows = []
-    for method, allocation in itertools.product(
-        flags.methods, flags.allocations
-    ):
-        row = [method, allocation]
+    for own in _rows(flags):
+        row = [*own]
         for column in columns:
-            cells = [c[_key(method, allocation, *column)] for c in found]
+            key = _Way(*own, flags.granularity, *column).key
+            cells = [c[key] for c in found]
             text = tables.mean([c["accuracy"] for c in cells], 1)
             empty = sum(c["empty"] for c in cells)
             row.append(f"{text} ({empty} empty)" if empty else text)
         rows.append(row)
-    table = tables.markdown(head, rows, words=2)
+    table = tables.markdown(head, rows, words=3)
     return (
-        f"**{name}**, dense {dense} %, by share of channels removed\n\n{table}"
-        f"\n\n{_told_apart(flags, found, columns)}"
+        f"**{name}**, dense {dense} %, by share of the {flags.granularity}s "
+        f"removed\n\n{table}\n\n{_told_apart(flags, found, columns)}"
     )
 
 
 def _told_apart(flags, found, columns):
-    """Returns a line for each comparison that tells two allocations apart."""
+    """Returns a line for each comparison that tells two rows apart: those of
+    the tested allocation from others, or repairs from none."""
 
-    def accuracies(method, allocation, column):
-        key = _key(method, allocation, *column)
+    def accuracies(row, column):
+        key = _Way(*row, flags.granularity, *column).key
         return [cells[key]["accuracy"] for cells in found]
 
     pairs = {}
-    for method, other, column in itertools.product(
-        flags.methods, flags.allocations, columns
-    ):
-        if other != flags.tested:
-            both = (
-                accuracies(method, a, column) for a in (flags.tested, other)
-            )
-            pairs[_key(method, other, *column)] = kprune.sanity.verdict(*both)
+    for row, column in itertools.product(_rows(flags), columns):
+        method, allocation, repair = row
+        others = [(method, flags.tested, repair)] * (allocation != flags.tested)
+        others += [(method, allocation, "none")] * (repair != "none")
+        for other in others:
+            if other not in _rows(flags):
+                continue
+            first, second = (" ".join(one[1:]) for one in (other, row))
+            where = f"{method}, {column[0]:g}" + ", trained on" * column[1]
+            both = (accuracies(one, column) for one in (other, row))
+            name = f"{first} against {second}, {where}"
+            pairs[name] = kprune.sanity.verdict(*both)
     values = {pair: found.p_value for pair, found in pairs.items()}
     lines = [
-        f"- {flags.tested} against {pair}: {pairs[pair].difference:+.1f}, "
+        f"- {pair}: {pairs[pair].difference:+.1f}, "
         f"p = {p:.2g} of {len(pairs)} tests"
         for pair, p in holm(values).items()
         if p < 0.05
     ]
-    return "\n".join(lines or [f"No test tells {flags.tested} from others."])
+    return "\n".join(lines or ["No test tells one row from another."])
 
 
 def holm(values):

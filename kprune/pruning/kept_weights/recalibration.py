@@ -1,0 +1,173 @@
+"""Moving statistics of a pruned network: measured again, without a gradient."""
+
+import numpy as np
+import tensorflow as tf
+from keras.layers import BatchNormalization
+
+from kprune.pruning.kept_weights import measuring
+from kprune.runtime import checks, fit_arguments, identity
+from kprune.runtime.doors import checked
+from kprune.runtime.methods import Method
+from kprune.scoring.derivatives import at_least_float32
+
+
+@checked(
+    data=checks.optional(fit_arguments.finite_data),
+    objective=checks.optional(
+        checks.with_attributes("a kprune.Objective", "batches")
+    ),
+    sequential=checks.boolean,
+)
+def recalibrate(model, seed=0, *, data=None, objective=None, sequential=False):
+    """Measures the moving statistics of batch normalization again.
+
+    Once weights are pruned, layers read other values than those whose mean and
+    variance they remember, and a network that is not trained on loses more
+    accuracy than its weights account for. Mean and variance become those of
+    all that a layer reads over the data, which is streamed: batches are
+    merged exactly, in float64, whatever their sizes.
+
+    While they are measured, each layer normalizes with the statistics of the
+    batch, as in training. It takes one pass over the data. No weight, gamma or
+    beta changes, dropout is off, and padding is left out. Frozen layers
+    are measured too.
+
+    Args:
+        model: A built Keras model, wrapped or not, changed in place.
+        seed: Not used: nothing is drawn.
+        data: What the layers are measured on, as `fit` takes it, labels
+            included, which do not count. A few hundred examples do. Never
+            the data that the model is tested on.
+        objective: A `kprune.Objective`, whose batches are taken in place of
+            `data`. As a rule of a pruner, `kprune.Pruner(after_pruning=
+            kprune.kept_weights.recalibrate)`, it is what was pruned by.
+        sequential: Whether each layer is measured behind layers that normalize
+            with their new statistics. The model in inference mode has then
+            exactly the mean beta and the standard deviation gamma behind each
+            layer, over this data. It takes a part of a pass for each layer.
+
+    Returns:
+        How many layers were measured, an integer.
+
+    Raises:
+        ValueError: If the model has no batch normalization or does not call
+            one of it, or the data does not fit. The model has not changed.
+
+    Example:
+
+    >>> pruned = kprune.prune(model, "magnitude", 0.5)
+    >>> kprune.kept_weights.recalibrate(pruned, data=train.take(10))
+    """
+    del seed
+    batches = measuring.batches(data, objective)
+    layers = measuring.layers_of(model, BatchNormalization)
+    if not layers:
+        raise ValueError(
+            "Expected a model with layers of batch normalization, which keep "
+            f"moving statistics. Received: {model.name!r}, which has none"
+        )
+    walker = measuring.Walker(model, layers, batches)
+    found = _one_by_one(walker) if sequential else _at_once(walker, layers)
+    walker.check_called(found)
+    for layer, total in found.items():
+        for variable, value in total.statistics(layer):
+            variable.assign(value)
+    return len(found)
+
+
+def _at_once(walker, layers):
+    found = identity.ByIdentity((layer, Moments()) for layer in layers)
+
+    def see(layer, x, valid, show):
+        part = Moments.of(layer, x, valid)
+        found[layer].add(part)
+        for variable, value in part.statistics(layer):
+            show(variable, value)
+
+    walker.run(see)
+    return identity.ByIdentity(
+        (layer, total) for layer, total in found.items() if total.count
+    )
+
+
+def _one_by_one(walker):
+    found = identity.ByIdentity()
+    for layer in walker.order():
+        total = found[layer] = Moments()
+
+        def see(layer, x, valid, show, total=total):
+            del show
+            total.add(Moments.of(layer, x, valid))
+
+        walker.run(see, only=layer)
+        for variable, value in total.statistics(layer):
+            walker.shown[variable] = value
+    return found
+
+
+class Moments:
+    """Mean and variance of several batches, merged exactly (Chan et al.)."""
+
+    def __init__(self, count=0.0, mean=0.0, variance=0.0):
+        self.count, self.mean, self.variance = count, mean, variance
+
+    @classmethod
+    def of(cls, layer, x, valid):
+        """Returns the moments of what a layer of batch normalization reads.
+
+        Args:
+            layer: The layer.
+            x: What it reads.
+            valid: Which of its positions are no padding, or `None`.
+        """
+        x = at_least_float32(tf.convert_to_tensor(x))
+        x = tf.experimental.numpy.moveaxis(x, layer.axis, -1)
+        if valid is not None:
+            x = tf.boolean_mask(x, tf.cast(valid, tf.bool))
+        x = tf.reshape(x, [-1, x.shape[-1]])
+        count = int(tf.shape(x)[0])
+        if not count:
+            return cls()
+        mean = tf.reduce_mean(x, 0)
+        variance = tf.reduce_mean(tf.math.squared_difference(x, mean), 0)
+        as_wide = (np.asarray(part, np.float64) for part in (mean, variance))
+        return cls(count, *as_wide)
+
+    def add(self, other):
+        """Takes the examples of other moments in."""
+        count = self.count + other.count
+        if not count:
+            return
+        share, gap = other.count / count, other.mean - self.mean
+        self.variance = (
+            (1 - share) * self.variance
+            + share * other.variance
+            + share * (1 - share) * gap**2
+        )
+        self.mean = self.mean + share * gap
+        self.count = count
+
+    def statistics(self, layer):
+        """Returns pairs of a layer's moving statistic and its new value."""
+        if not self.count:
+            return []
+        return [
+            (variable, tf.cast(value, variable.dtype))
+            for variable, value in (
+                (layer.moving_mean, self.mean),
+                (layer.moving_variance, self.variance),
+            )
+        ]
+
+
+METHOD = Method(
+    "recalibrate",
+    title="batch-norm recalibration",
+    call="kprune.kept_weights.recalibrate(model, data=data)",
+    paper="Li et al., 2020",
+    link="https://arxiv.org/abs/2007.02491",
+    test="tests/pruning/test_recalibration.py::"
+    "test_statistics_are_those_of_all_examples_together",
+    deviation="statistics are measured exactly, in place of moving averages "
+    "that start from the old ones",
+)
