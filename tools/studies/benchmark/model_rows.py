@@ -77,20 +77,61 @@ def _hundred_steps(model, batches, callbacks):
 
     What comes before them traces: a first update is among that.
     """
-    times = []
+    return sum(_times_of_steps(model, batches, callbacks(), 202)[102:])
+
+
+def _times_of_steps(model, batches, callbacks, steps):
+    """Returns the seconds that each step of a training took, a list."""
+    ends = []
 
     class Stopwatch(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            ends.append(time.perf_counter())
+
         def on_train_batch_end(self, batch, logs=None):
-            times.append(time.perf_counter())
+            ends.append(time.perf_counter())
 
     model.fit(
         batches,
-        steps_per_epoch=202,
-        callbacks=[*callbacks(), Stopwatch()],
+        steps_per_epoch=steps,
+        callbacks=[*callbacks, Stopwatch()],
         shuffle=False,
         verbose=0,
     )
-    return times[201] - times[101]
+    return list(np.diff(ends))
+
+
+def mask_update(flags):
+    """What one update of the masks costs beside a step of training.
+
+    RigL's comes in place of the first of four steps, and GMP's after the last.
+    """
+    every, known = 4, kprune.callbacks
+    when = {"every": f"{every}it", "end": "1000it"}
+    updates = {
+        "RigL": (0, lambda: known.DynamicSparseTraining("rigl", **when)),
+        "GMP": (3, lambda: known.GradualPruning("gmp", 0.9, **when)),
+    }
+    repeats = min(flags.repeats, flags.long_repeats)
+    for name in flags.updated_networks:
+        dense, x, y, loss = scorings.setting(name, flags.batch_size)
+        batches = tf.data.Dataset.from_tensors((x, y)).repeat()
+        for method, (place, callback) in updates.items():
+            model = kprune.prune(dense, "random", 0.5)
+            model.compile(keras.optimizers.SGD(0.01, momentum=0.9), loss)
+            steps = every * (repeats + 2)  # Two rounds trace.
+            times = _times_of_steps(model, batches, [callback()], steps)
+            rounds = np.reshape(times, [-1, every])[2:]
+            step = np.median(np.delete(rounds, place, axis=1), axis=1)
+            masks = kprune.get_masks(model).values()
+            yield measured(
+                f"a step with an update of the masks by {method} / one "
+                f"without, {name}",
+                rounds[:, place] / step,
+                note=f"{np.median(rounds[:, place] - step):.2f} s for "
+                f"{sum(mask.size for mask in masks):,} weights; a step takes "
+                f"{np.median(step):.2f} s",
+            )
 
 
 def shrink(flags):

@@ -34,6 +34,7 @@ ROWS = {
     "calls": call_rows.whole_calls,
     "training_step": model_rows.training_step,
     "pruning_while_training": model_rows.pruning_while_training,
+    "mask_update": model_rows.mask_update,
     "snip": in_gradients("snip", "snip scores", "<= 1.15"),
     "grasp": in_gradients("grasp", "grasp scores", "<= 3.5"),
     "force": in_gradients("force", "FORCE T = 60, all", "<= 66", "snip"),
@@ -56,6 +57,9 @@ def define(flags):
     flags.list("rows", list(ROWS), "Rows to measure. Defaults to all.")
     text = "Networks, by name in kprune.models."
     flags.list("networks", ["resnet20", "vgg16"], text)
+    text = "Networks of the row `mask_update`, by name in kprune.models."
+    names = ["resnet20", "vgg16", "resnet50"]
+    flags.list("updated_networks", names, text)
     text = "Networks of the row `shrink`, by name in kprune.models."
     flags.list("shrunk_networks", ["resnet18", "vgg16"], text)
     flags.integer("layers", 400, "Layers of the row `overhead`.", least=1)

@@ -3,6 +3,8 @@
 import functools
 import pathlib
 
+import numpy as np
+
 import kprune
 from faults.arguments.calls import Fresh, call, method
 from kprune.callbacks import regularization
@@ -222,6 +224,22 @@ def _kept(world):
             objective=kprune.Objective(world.model, world.data),
             damping=0.01,
             sequential=False,
+        ),
+        call(
+            kept.recalibrate,
+            changes=True,
+            model=world.pruned_conv,
+            seed=0,
+            data=(np.ones((4, 6, 6, 1), "float32"), np.zeros(4, "int32")),
+            objective=None,
+            sequential=False,
+        ),
+        call(
+            kept.correct_biases,
+            changes=True,
+            model=wrapped,
+            seed=0,
+            objective=kprune.Objective(world.model, world.data),
         ),
         call(kept.cluster, changes=True, model=wrapped, clusters=4),
         call(kept.centroids, model=wrapped),
