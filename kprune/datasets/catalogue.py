@@ -2,7 +2,12 @@
 
 import dataclasses
 
-from kprune.datasets.normalization import Standardize, per_image
+from kprune.datasets import own
+from kprune.datasets.normalization import (
+    Standardize,
+    as_stored,
+    per_image,
+)
 from kprune.runtime.lookup import choose
 
 
@@ -216,11 +221,30 @@ def info(name):
     """Returns what is known of a data set, an `Info`, without reading it.
 
     Args:
-        name: String, one of `names()`.
+        name: String, one of `names()`, or of a data set of one's own, which
+            is read: `"module:function"`, the path of an `.npz` file or of a
+            folder of images by class (see `kprune.datasets.load`).
 
     Example:
 
     >>> kprune.datasets.info("cifar10").input_shape
     (32, 32, 3)
     """
+    if own.is_own(name):
+        return _own_info(name)
     return choose(name, _BY_NAME, "data set")
+
+
+def _own_info(name):
+    shape, classes, train_size, test_size, bytes_ = own.shapes(name)
+    return Info(
+        name=name,
+        input_shape=shape,
+        classes=classes,
+        train_size=train_size,
+        test_size=test_size,
+        source="one's own",
+        licence="one's own",
+        normalizations={"default": as_stored},
+        white=255 if bytes_ else 1,
+    )

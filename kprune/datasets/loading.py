@@ -38,6 +38,13 @@ def load(
     Args:
         name: String, one of `kprune.datasets.names()`. All but `"digits"` are
             read by tensorflow-datasets, which downloads what is not on disk.
+            Or a data set of one's own: `"module:function"`, of a function
+            without arguments that returns `((x_train, y_train), (x_test,
+            y_test))`; the path of an `.npz` file with `x_train`, `y_train`,
+            `x_test` and `y_test`; or the path of a folder with `train` and
+            `test` in it, each with a folder of images for each class. It is
+            held in memory, and its bytes are scaled to [0, 1], other
+            numbers left as they are.
         batch_size: Integer, images of a batch, of all workers together.
         augment: Boolean, whether to augment the training images. Defaults to
             what is usual for the set: yes for CIFAR and ImageNet (random
@@ -114,7 +121,7 @@ def load_arrays(name, *, normalization="default", data_dir=None):
     """Loads a small data set as arrays: all of it, unshuffled, unaugmented.
 
     Args:
-        name: String, one of `kprune.datasets.names()`.
+        name: As in `load`.
         normalization: As in `load`.
         data_dir: As in `load`.
 

@@ -8,7 +8,7 @@ is copied or buffered image by image.
 import numpy as np
 import tensorflow as tf
 
-from kprune.datasets import randomness, storage
+from kprune.datasets import own, randomness, storage
 from kprune.datasets.augmentation import crop_and_flip
 
 # The held-out images are the same whatever the seed of a run.
@@ -16,12 +16,14 @@ _HOLD_OUT_SEED = 0
 
 
 def read(info, data_dir=None, validation=0.0):
-    """Returns the set's parts, `(images, labels)` in uint8 and int32: training,
+    """Returns the set's parts, `(images, labels)`, these in int32: training,
     validation if that fraction is not zero, test.
 
     Held-out images are drawn at random, once and for all.
     """
-    if info.tfds is None:
+    if own.is_own(info.name):
+        splits = own.read(info.name)
+    elif info.tfds is None:
         splits = storage.read_digits()
     else:
         builder = storage.builder(info, data_dir)

@@ -10,7 +10,7 @@ import inspect
 from kprune.analysis import sanity
 from kprune.experiment.config import DENSE, TICKET
 from kprune.pruning.prune import prune
-from kprune.runtime import lookup
+from kprune.runtime import lookup, own_names
 from kprune.runtime.methods import methods
 
 CORRUPT_DATA = "corrupt_data"
@@ -35,7 +35,8 @@ def refuse_unfit(method, check):
     if check is None:
         return
     lookup.choose(check, dict.fromkeys(checks()), "sanity check")
-    if method not in (TICKET, *methods("prune")):
+    before = method in (TICKET, *methods("prune"))
+    if not before and not own_names.is_name(method):
         dense = method == DENSE
         why = "prunes nothing" if dense else "prunes while the model trains"
         raise ValueError(

@@ -11,6 +11,7 @@ import json
 
 from ml_collections import ConfigDict, config_dict
 
+from kprune.experiment import sources
 from kprune.runtime import checks, lookup, seeds
 from kprune.runtime.words import shown
 
@@ -24,6 +25,8 @@ _DEFAULTS = {
     "seed": 0,
     # Whether to write `model.keras` and `saved_model`.
     "artifacts": True,
+    # Digests of what is one's own, by its name: filled in, and part of the run.
+    "sources": {},
     # Where and at which precision it trains: as for `kprune.training`.
     "distribute": "none",
     "precision": "float32",
@@ -72,6 +75,12 @@ _DEFAULTS = {
         "optimizer_options": {},
         # How the rate goes on from there, and the options of its course.
         "schedule": {"name": "constant"},
+        # Functions of one's own by name, `module:function`: a loss of (y_true,
+        # y_pred), further metrics of the same, and functions that return
+        # Keras callbacks.
+        "loss": None,
+        "metrics": None,
+        "callbacks": None,
         "label_smoothing": 0.0,
         "epochs": 5,
         "steps_per_epoch": None,
@@ -83,6 +92,7 @@ _OPEN = (
     "model",
     "paper",
     "pruner.options",
+    "sources",
     "training.optimizer_options",
     "training.schedule",
 )
@@ -136,6 +146,7 @@ def filled(config):
         config = config.to_dict()
     full = _merged(_DEFAULTS, config, "")
     seeds.check(full["seed"])
+    full["sources"] = sources.digests(full)
     if full["pruner"]["method"] == DENSE:
         full["pruner"]["sparsity"] = 0.0
     if full["pruner"]["method"] in WITHOUT_SPARSITY:

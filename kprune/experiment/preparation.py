@@ -23,7 +23,7 @@ from kprune.experiment.config import DENSE, TICKET
 from kprune.masking import masks, wrapping
 from kprune.pruning import kept_weights, schedules
 from kprune.pruning.prune import prune
-from kprune.runtime import checks, lookup, saved_models
+from kprune.runtime import checks, lookup, own_names, saved_models
 from kprune.runtime import methods as table
 
 
@@ -52,7 +52,8 @@ def prepare(model, method, arguments, data, loss, resumes):
         resumes: Whether a checkpoint will give the masks, so that they need
             not be found here.
     """
-    lookup.choose(method, dict.fromkeys(methods()), "method")
+    if not own_names.is_name(method):
+        lookup.choose(method, dict.fromkeys(methods()), "method")
     check = arguments.get("check")
     checking.refuse_unfit(method, check)
     # What is said of how scores look at data.

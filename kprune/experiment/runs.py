@@ -11,10 +11,10 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from kprune import datasets, models, training
-from kprune.experiment import identity
+from kprune.experiment import identity, sources
 from kprune.experiment.config import DENSE, complete
 from kprune.experiment.preparation import prepare
-from kprune.runtime import checks, distribution, lookup, seeds
+from kprune.runtime import checks, distribution, lookup, own_names, seeds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +86,7 @@ def build_complete(
 ):
     """Returns the `Run` of a config that is complete; see `build`."""
     _check_tensorboard(config)
+    sources.check(config.to_dict())
     same = {**identity.every_leaf(config), "goes on from a checkpoint": resumes}
     strategy = training.strategy(
         config.distribute, timeout=worker_timeout, settings=same
@@ -103,7 +104,7 @@ def build_complete(
         model.compile(
             optimizer,
             loss,
-            metrics=["accuracy"],
+            metrics=["accuracy", *_own_metrics(config.training)],
             steps_per_execution=_steps_per_execution(config, strategy, steps),
             jit_compile=config.training.jit_compile,
         )
@@ -114,7 +115,7 @@ def build_complete(
         steps_per_epoch=steps,
         validation=held_out[0] if held_out else test,
         test=test,
-        callbacks=prepared.callbacks,
+        callbacks=[*prepared.callbacks, *_own_callbacks(config.training)],
         pruned=not resumes or config.pruner.method == DENSE,
     )
 
@@ -253,7 +254,28 @@ def _prepared(model, config, data_dir, loss, verbose, resumes):
     return prepare(model, method, arguments, batches(), loss, resumes)
 
 
+def _own_metrics(config):
+    return [own_names.get(name, "metric") for name in config.metrics or ()]
+
+
+def _own_callbacks(config):
+    """Returns what the functions of one's own callbacks give."""
+    found = []
+    for name in config.callbacks or ():
+        callback = own_names.called(name, "callback", {}, {})
+        fits = isinstance(callback, keras.callbacks.Callback)
+        expected = "a keras.callbacks.Callback"
+        checks.require(fits, f"callback {name!r}", callback, expected)
+        found.append(callback)
+    return found
+
+
 def _loss(config):
+    if config.loss is not None:
+        smoothing, expected = config.label_smoothing, "0 beside `loss`"
+        key = "config.training.label_smoothing"
+        checks.require(not smoothing, key, smoothing, expected)
+        return own_names.get(config.loss, "loss")
     if config.label_smoothing:
         return training.SmoothedCrossentropy(config.label_smoothing)
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -264,7 +286,10 @@ def _optimizer(config, steps_per_epoch):
     for name, value in vars(keras.optimizers).items():
         if isinstance(value, type) and "learning_rate" in _arguments(value):
             choices[name.lower()] = value
-    optimizer = lookup.choose(config.optimizer, choices, "optimizer")
+    if own_names.is_name(config.optimizer):
+        optimizer = own_names.get(config.optimizer, "optimizer")
+    else:
+        optimizer = lookup.choose(config.optimizer, choices, "optimizer")
     options = config.optimizer_options.to_dict()
     of = f"optimizer {config.optimizer!r}"
     lookup.check_options(options, _arguments(optimizer), of)

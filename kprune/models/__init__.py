@@ -7,7 +7,7 @@ None for weights that differ from run to run; and `name`. They raise
 `ValueError` for sizes that do not fit.
 """
 
-from kprune.models import initializers
+from kprune.models import initializers, own
 from kprune.models.cifar_resnet import (
     resnet20,
     resnet32,
@@ -68,20 +68,28 @@ def get(name, **options):
     """Builds a model by its name.
 
     Args:
-        name: String, one of `names()`.
-        **options: The arguments of the function of that name.
+        name: String, one of `names()`; or `"module:function"`, of a function
+            of one's own that returns a built model; or the path of a `.keras`
+            file.
+        **options: The arguments of the function of that name. One's own is
+            given `classes`, `input_shape` and `seed` if it has such
+            parameters, and the rest in any case. A file takes these three,
+            which do not count, and no others.
 
     Returns:
         A built `keras.Model`.
 
     Raises:
-        ValueError: If no model has that name.
+        ValueError: If no model has that name, or what has it is no built
+            model.
 
     Example:
 
     >>> kprune.models.get("lenet5", classes=26).output_shape
     (None, 26)
     """
+    if own.is_own(name):
+        return own.get(name, options)
     return choose(name, _MODELS, "model")(**options)
 
 

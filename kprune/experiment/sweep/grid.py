@@ -9,8 +9,9 @@ from ml_collections import ConfigDict
 from kprune import datasets, experiment, models
 from kprune.experiment import checking
 from kprune.experiment.config import DENSE, put
+from kprune.models import own
 from kprune.pruning import granularity, recipes, scope
-from kprune.runtime import lookup
+from kprune.runtime import lookup, own_names
 from kprune.runtime import methods as method_table
 from kprune.runtime.checks import require
 
@@ -48,6 +49,7 @@ def cells(base, methods, sparsities, seeds, networks=(), checks=(None,)):
         **{name: (name, {}) for name in experiment.methods()},
         **variants(base.paper.to_dict()),
     }
+    known |= {m: (m, {}) for m in methods if own_names.is_name(m)}
     chosen = [lookup.choose(m, known, "method") for m in methods]
     _check(base, sparsities, networks)
     found = {}
@@ -92,7 +94,8 @@ def _check(base, sparsities, networks):
     datasets.info(base.dataset.name)
     known = dict.fromkeys(models.names())
     for network in networks or [base.model.name]:
-        lookup.choose(network, known, "model")
+        if not own.is_own(network):
+            lookup.choose(network, known, "model")
     grain = granularity.get(base.pruner.granularity or "weight")
     for sparsity in sparsities:
         scope.sparsity_of(grain, sparsity)

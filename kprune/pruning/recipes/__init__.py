@@ -24,7 +24,7 @@ from kprune.pruning.recipes.neurons import (
 )
 from kprune.pruning.recipes.tickets import hybrid_tickets, random_tickets
 from kprune.pruning.recipes.while_training import EpochSchedule, asni, gmp
-from kprune.runtime import checks, lookup, methods
+from kprune.runtime import checks, lookup, methods, own_names
 
 __all__ = [
     "EpochSchedule",
@@ -56,8 +56,8 @@ def get(method, **options):
     """Returns the pruner that a method stands for.
 
     Args:
-        method: A method's name, a `Pruner`, a criterion function, or a dict
-            of scores by weight name.
+        method: A method's name, a `Pruner`, a criterion function or
+            `"module:function"` for one, or a dict of scores by weight name.
         **options: Options of the method, and axes of `kprune.Pruner` that
             replace its own: `AXES`. An axis that is `None` stays.
 
@@ -71,6 +71,8 @@ def get(method, **options):
         return method.with_axes(**axes)
     if isinstance(method, dict):
         method = GivenScores(method)
+    if own_names.is_name(method):
+        method = own_names.get(method, "criterion")
     if callable(method):
         return _of_criterion(method, None, options)
     return _made(methods.find(method, "prune"), options)

@@ -1,0 +1,121 @@
+"""What a user brings by name: `module:function`, or a file.
+
+A name with a colon is of a Python module, as `import` finds it from the
+current directory too, and of what it holds: `mine:network`, or
+`lab.models:small`.
+"""
+
+import ast
+import hashlib
+import importlib
+import inspect
+import os
+import pathlib
+import re
+import sys
+
+from kprune.runtime import lookup
+from kprune.runtime.words import one_line, shown
+
+_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def is_name(value):
+    """Whether a value is a string such as `"module:function"`."""
+    return isinstance(value, str) and bool(_NAME.fullmatch(value))
+
+
+def get(name, what):
+    """Returns what a name such as `"module:function"` is of.
+
+    Args:
+        name: String.
+        what: What is looked for, for errors, such as `"model"`.
+
+    Raises:
+        ValueError: If there is no such module or nothing callable of that
+            name in it, or the module fails as it is imported.
+    """
+    module, _, attribute = name.partition(":")
+    found = _module(module, name, what)
+    public = [key for key in vars(found) if not key.startswith("_")]
+    if attribute not in vars(found):
+        raise ValueError(
+            lookup.unknown(attribute, public, f"{what} in module {module!r}")
+        )
+    value = getattr(found, attribute)
+    if not callable(value):
+        raise ValueError(
+            f"Expected {name!r}, a {what}, to be a function. "
+            f"Received: {shown(value)}"
+        )
+    return value
+
+
+def called(name, what, offered, options):
+    """Returns what a function gives that is called as far as it wants.
+
+    Args:
+        name, what: As for `get`.
+        offered: Dict of arguments, given to those parameters that it has.
+        options: Dict of arguments that it must have.
+
+    Raises:
+        ValueError: If it does not take the options.
+    """
+    function = get(name, what)
+    parameters = inspect.signature(function).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    if not takes_all:
+        lookup.check_options(options, list(parameters), f"{what} {name!r}")
+        offered = {k: v for k, v in offered.items() if k in parameters}
+    return function(**{**offered, **options})
+
+
+def digest(name):
+    """Returns a digest of what stands behind a name: 16 hexadecimal digits.
+
+    It is of a module's code, comments and layout left out, and not of the
+    modules that it imports; of a file's bytes; of a folder's file names and
+    sizes.
+    """
+    if is_name(name):
+        module = _module(name.partition(":")[0], name, "function")
+        text = ast.dump(ast.parse(inspect.getsource(module)))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    path = pathlib.Path(name)
+    total = hashlib.sha256()
+    if path.is_file():
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            place = file.relative_to(path).as_posix()
+            total.update(f"{place} {file.stat().st_size}\n".encode())
+    return total.hexdigest()[:16]
+
+
+def _module(module, name, what):
+    here = os.getcwd()
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and module.split(".")[0] == error.name.split(".")[0]:
+            raise ValueError(
+                f"There is no module {module!r} for the {what} {name!r}. "
+                f"Expected {module.replace('.', '/')}.py in the current "
+                "directory, or an installed package."
+            ) from error
+        raise ValueError(_failed(module, name, what, error)) from error
+    except Exception as error:
+        raise ValueError(_failed(module, name, what, error)) from error
+
+
+def _failed(module, name, what, error):
+    return (
+        f"Module {module!r} of the {what} {name!r} failed as it was imported: "
+        f"{type(error).__name__}: {one_line(error)}"
+    )
