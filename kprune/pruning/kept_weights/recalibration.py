@@ -55,8 +55,10 @@ def recalibrate(model, seed=0, *, data=None, objective=None, sequential=False):
 
     Example:
 
+    >>> model = kprune.models.resnet_cifar(depth=8, input_shape=(8, 8, 1))
     >>> pruned = kprune.prune(model, "magnitude", 0.5)
     >>> kprune.kept_weights.recalibrate(pruned, data=train.take(10))
+    9
     """
     del seed
     batches = measuring.batches(data, objective)
