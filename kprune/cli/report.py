@@ -21,10 +21,10 @@ named and left out.
 import os
 
 from kprune.cli import configs
-from kprune.experiment.results import overlaps, plots, report, runs
+from kprune.experiment.results import overlaps, report, runs
 from kprune.experiment.results.groups import groups
 from kprune.experiment.results.sections import sections
-from kprune.runtime import files
+from kprune.runtime import files, plots
 
 
 def define(flags):
