@@ -188,6 +188,14 @@ def test_channels_to_a_target_of_multiply_adds():
 _WRONG = {
     "nothing": ({"found": {}}, "what `kprune.sensitivity` gives"),
     "a number": ({"found": 3}, "what `kprune.sensitivity` gives"),
+    "an array": (
+        {"found": np.array([None, "a"], object)},
+        "what `kprune.sensitivity` gives",
+    ),
+    "damaged": (
+        {"found": {"units": [3], "cells": [], "baseline": {}, "modes": {}}},
+        "what `kprune.sensitivity` gives",
+    ),
     "per": ({"per": "bytes"}, "Unknown value of `per`"),
     "metric": ({"metric": "los"}, "Did you mean 'loss'"),
     "no mode": ({"metric": "accuracy"}, "more or less is better"),
@@ -209,6 +217,9 @@ def test_what_was_not_measured_is_refused():
         removed(record, sizes, 0.5)
     with pytest.raises(ValueError, match="in 200 groups and is pruned in 20"):
         removed(record, {"a": 100, "b": 20}, 0.5)
+    array = np.ma.masked_array([1, 2], [True, False])
+    with pytest.raises(ValueError, match="Unknown allocation"):
+        kprune.prune(dense_net(), sparsity=0.5, allocation=array)
     with pytest.raises(ValueError, match="goes by what was measured"):
         kprune.prune(dense_net(), sparsity=0.5, allocation="sensitivity")
 

@@ -67,7 +67,7 @@ def get(identifier):
     if callable(identifier):
         takes = 5, "(groups, sizes, shapes, budget, rng)"
         return checks.function("allocation", identifier, *takes)
-    if identifier == "sensitivity":
+    if isinstance(identifier, str) and identifier == "sensitivity":
         raise ValueError(
             'Allocation "sensitivity" goes by what was measured. Expected '
             "`allocation=kprune.allocation.sensitivity(found)`, with `found` "

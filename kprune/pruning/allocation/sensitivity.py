@@ -68,6 +68,7 @@ def sensitivity(found, per="parameters", metric="loss"):
     >>> pruned = kprune.prune(model, sparsity=0.8, allocation=allocation)
     """
     record = found.to_dict() if hasattr(found, "to_dict") else found
+    checks.require(isinstance(record, dict), "found", found, _FOUND)
     try:
         units = {w: one for one in record["units"] for w in one["weights"]}
         worse = _worse(record, metric)
@@ -184,7 +185,8 @@ def _points(unit, cells, key, worse):
     points, most = [(0, Fraction(0), 0.0)], 0
     own = [cell for cell in cells if cell["unit"] == unit]
     for cell in sorted(own, key=lambda cell: cell["level"]):
-        level, loss = Fraction(repr(cell["level"])), worse(cell["metrics"])
+        level = checks.number("level", cell["level"], "[0, 1]")
+        level, loss = Fraction(repr(level)), worse(cell["metrics"])
         if cell[key] is None:
             raise ValueError(
                 f"How many multiply-adds {unit!r} takes is not known. Expected "
