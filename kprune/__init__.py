@@ -12,6 +12,7 @@ from kprune import (
 )
 from kprune.analysis import sanity
 from kprune.analysis.report import report, summary
+from kprune.analysis.sensitivity import sensitivity
 from kprune.deploy.comparison import compare
 from kprune.deploy.exporting import export
 from kprune.deploy.runtimes.packed import load_packed
@@ -79,6 +80,7 @@ __all__ = [
     "schedules",
     "score",
     "select",
+    "sensitivity",
     "set_masks",
     "shrink",
     "strip",

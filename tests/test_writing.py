@@ -18,6 +18,8 @@ ALLOWED = {
     "tools/studies/asni/run.py": {".save"},
     # A `Comparison`, which ends in `files` too.
     "kprune/cli/compare.py": {"found.save"},
+    # A `Sensitivity`, the same.
+    "kprune/cli/sensitivity.py": {"found.save"},
     # The layer itself.
     "kprune/runtime/files.py": None,
     # A lock is a file that is held open, and is nobody's content.

@@ -20,7 +20,7 @@ is physically smaller, without the channels and units that are gone:
 import ast
 
 from kprune.analysis.report import summary
-from kprune.cli import labelled_data, model_files
+from kprune.cli import json_files, labelled_data, model_files
 from kprune.deploy.shrink import shrink
 from kprune.masking.wrapping import strip
 from kprune.pruning import allocation
@@ -44,6 +44,10 @@ def define(flags):
     text = "What goes as one: weight, channel, or N:M as in 2:4."
     flags.string("granularity", None, text)
     flags.string("allocation", None, f"One of {', '.join(allocation.names())}.")
+    text = "In place of --allocation: what kprune sensitivity saved, NAME.json."
+    flags.string("sensitivity", None, text)
+    expected = "one of --allocation and --sensitivity"
+    flags.allow_one(["allocation", "sensitivity"], expected)
     flags.integer("rounds", None, "Rounds of score and prune.")
     text = "Weights or layers to leave dense; regular expressions."
     flags.list("exclude", [], text)
@@ -88,6 +92,9 @@ def arguments(flags):
         "data": data,
         "scoring": scoring,
     }
+    if flags.sensitivity is not None:
+        record = json_files.read(flags.sensitivity)
+        found["allocation"] = allocation.sensitivity(record)
     if flags.target is not None:
         found["target"] = options([flags.target], "target")
     given = options(flags.options)

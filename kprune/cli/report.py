@@ -1,6 +1,7 @@
-"""Tabulates finished runs, and draws accuracy over sparsity.
+"""Tabulates finished runs, and draws accuracy over sparsity; reports a model.
 
   kprune report --runs=runs/mnist --out=runs/mnist_report
+  kprune report --workdir=runs/quickstart --html=runs/quickstart.html
 
 It reads all directories of runs in and below --runs (several, by commas) and
 shows the mean, the standard deviation (n - 1) and the number of runs that
@@ -16,15 +17,24 @@ it as a heat map.
 
 Runs that are not finished are counted; directories that it cannot read are
 named and left out.
+
+Of one model, a file (--model) or that of a run (--workdir), it prints what is
+kept of each weight. --html writes a page of it, with bars, masks, a run's
+training curves, and the --candidates that it was chosen from, a JSON file.
 """
 
+import json
 import os
+import pathlib
 
-from kprune.cli import configs
-from kprune.experiment.results import overlaps, plots, report, runs
+from kprune.analysis.report import report as report_of
+from kprune.analysis.report import table
+from kprune.cli import configs, json_files, model_files
+from kprune.experiment import directory
+from kprune.experiment.results import overlaps, report, runs
 from kprune.experiment.results.groups import groups
 from kprune.experiment.results.sections import sections
-from kprune.runtime import files
+from kprune.runtime import files, plots
 
 
 def define(flags):
@@ -34,10 +44,49 @@ def define(flags):
     flags.boolean("overlaps", False, text)
     text = "Directory to write. Without it, all is printed only."
     flags.string("out", None, text)
-    flags.require("runs", "DIRECTORY")
+    flags.string("model", None, "Instead of runs: a file, NAME.keras.")
+    text = "Instead of runs: directory of a run of kprune train."
+    flags.string("workdir", None, text)
+    flags.string("html", None, "Page to write of the model, NAME.html.")
+    text = "A JSON file, a list of candidates to show on the page."
+    flags.string("candidates", None, text)
+    kinds = "--runs=DIRECTORY, --model=NAME.keras or --workdir=DIRECTORY"
+    flags.allow_one(["runs", "model", "workdir"], kinds, required=True)
 
 
 def main(flags):
+    """Reports runs, or one model."""
+    (of_runs if flags.runs is not None else of_model)(flags)
+
+
+def of_model(flags):
+    """Prints what is kept of a model, and writes a page of it."""
+    path = flags.model or flags.workdir
+    found = report_of(model_files.load(path))
+    print(table.text(found))
+    if flags.html is not None:
+        candidates = flags.candidates and json_files.read(flags.candidates)
+        curves = _curves(path)
+        found.to_html(flags.html, history=curves, candidates=candidates)
+        print(f"\n{flags.html} holds the page.")
+
+
+def _curves(path):
+    """Returns what a run measured in each epoch, or `None`."""
+    path = pathlib.Path(path, directory.METRICS)
+    if not path.is_file():
+        return None
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def of_runs(flags):
+    """Tabulates runs, and draws them."""
+    for name in ("html", "candidates"):
+        if getattr(flags, name) is not None:
+            raise ValueError(
+                f"--{name} goes with one model: --model=NAME.keras or "
+                "--workdir=DIRECTORY. Received: --runs"
+            )
     paper = flags.config and configs.load(flags.config).paper.to_dict()
     found = runs.find(flags.runs, but=flags.out)
     gathered, doubles = groups(found.finished, paper)

@@ -23,8 +23,8 @@ import os
 
 from kprune import experiment
 from kprune.cli import studies
-from kprune.experiment.results import plots
 from kprune.experiment.tickets import tables, trainings
+from kprune.runtime import plots
 
 define = studies.define
 

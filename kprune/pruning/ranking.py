@@ -46,6 +46,14 @@ class Ranking:
         own = kind((name, counts[name]) for name in self.groups)
         return dataclasses.replace(self, allocate=lambda *given: own)
 
+    def of(self, family):
+        """Returns this ranking of the groups of one family alone."""
+        return dataclasses.replace(
+            self,
+            groups={family: self.groups[family]},
+            live={family: self.live[family]},
+        )
+
     @property
     def size(self):
         """How many groups there are, with those that are pruned already."""

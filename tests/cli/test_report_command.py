@@ -9,8 +9,8 @@ import pytest
 
 from kprune import experiment
 from kprune.experiment import directory
-from kprune.experiment.results import plots
 from kprune.masking import masks
+from kprune.runtime import plots
 
 PAPER = {
     "source": "table 1",

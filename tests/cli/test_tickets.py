@@ -7,8 +7,8 @@ import pytest
 
 import kprune
 from kprune import experiment
-from kprune.experiment.results import plots
 from kprune.experiment.tickets import records, tables
+from kprune.runtime import plots
 from kprune.tickets import rewinding, training_segment
 
 SHORT = (

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from kprune import experiment
-from kprune.experiment.results import plots, study
+from kprune.experiment.results import study
+from kprune.runtime import plots
 
 EXPERIMENT = {
     "name": "two",

@@ -18,8 +18,9 @@ import tempfile
 COMMANDS = {
     "train": "prunes a model, trains it, and writes what is to keep",
     "sweep": "runs a config over methods, sparsities and seeds",
-    "report": "tabulates finished runs, and draws accuracy over sparsity",
+    "report": "tabulates finished runs, or reports a model, as a page too",
     "prune": "prunes a saved model",
+    "sensitivity": "measures a saved model with one layer pruned at a time",
     "evaluate": "measures a saved model: loss, accuracy and sparsity",
     "export": "exports a saved model: for TensorFlow, LiteRT, ONNX ...",
     "compare": "compares two saved models: sizes and times",
@@ -46,7 +47,7 @@ def main(argv=None):
 
 def usage():
     """Returns the text that lists the commands."""
-    lines = [f"  kprune {name:9} {what}" for name, what in COMMANDS.items()]
+    lines = [f"  kprune {name:11} {what}" for name, what in COMMANDS.items()]
     more = "\nkprune COMMAND --help shows a command's flags, with examples."
     last = "kprune --version shows what it runs with."
     return "\n".join(["kprune prunes Keras models.\n", *lines, more, last])

@@ -7,6 +7,7 @@ import textwrap
 import keras
 import numpy as np
 
+from kprune.analysis.report import drawings
 from kprune.analysis.report import paths as following
 from kprune.analysis.report.overlap import with_overlap
 from kprune.analysis.report.result import Report
@@ -105,6 +106,7 @@ def report(
         model_total=sum(math.prod(v.shape) for v in weights.parameters(found)),
         untraced=untraced,
         unfollowed=unfollowed,
+        drawings=drawings.draw(found, kept, on_path),
     )
     if against is not None:
         if isinstance(against, keras.Model):

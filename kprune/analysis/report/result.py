@@ -3,8 +3,9 @@
 import dataclasses
 import json
 
+from kprune.analysis.report import given, page
 from kprune.analysis.report.row import fraction
-from kprune.runtime import files, paths
+from kprune.runtime import checks, files, paths
 from kprune.runtime.doors import checked
 
 _TOTALS = (
@@ -49,6 +50,8 @@ class Report:
         saliency: Sum of |w dL/dw| over the kept weights, with the gradient
             taken in the pruned network, or `None` without data.
         gradient_norm: Euclidean norm of the same dL/dw, or `None`.
+        drawings: Dict of a `Drawing` by weight, what a page shows of masks; it
+            is no part of `to_dict`.
     """
 
     model: str
@@ -59,6 +62,7 @@ class Report:
     overlap: float | None = None
     saliency: float | None = None
     gradient_norm: float | None = None
+    drawings: dict = dataclasses.field(default_factory=dict, compare=False)
 
     @property
     def total(self):
@@ -145,6 +149,49 @@ class Report:
     def save(self, path):
         """Writes `to_json` to a file, in a directory that exists."""
         files.write_json(path, self.to_dict())
+
+    @checked(
+        path=checks.optional(paths.file),
+        history=checks.optional(given.history),
+        candidates=checks.optional(given.candidates),
+    )
+    def to_html(self, path=None, *, history=None, candidates=None):
+        """Returns a page that needs nothing beside itself, and writes it.
+
+        It shows what is kept of each weight and its multiply-adds as bars,
+        how its output units are connected, and the masks of the first three
+        weights. It is light or dark as the browser is, and has no scripts.
+
+        Args:
+            path: File path, in a directory that exists, or `None`.
+            history: What `fit` returns, a dict of lists by metric, or a list
+                of dicts of an epoch each, as the lines of `metrics.jsonl`: its
+                curves are shown.
+            candidates: List of dicts, models that were to choose from: each
+                has some of `sparsity`, `metric`, `interval` (a pair),
+                `parameters`, `multiply_adds`, `latency`, `seconds` and
+                `chosen`. They are shown in a table and as points.
+
+        Returns:
+            A string.
+
+        Raises:
+            ValueError: If an argument does not fit.
+            OSError: If it cannot be written.
+
+        Example:
+
+        >>> report = kprune.report(model)
+        >>> page = report.to_html("report.html")
+        >>> page.splitlines()[0]
+        '<!DOCTYPE html>'
+        """
+        if history is not None:
+            history = given.history("history", history)
+        made = page.page(self, history, candidates)
+        if path is not None:
+            files.write_text(path, made)
+        return made
 
     def __repr__(self):
         return (

@@ -12,8 +12,8 @@ def lines(report, line_length):
         report: A `Report`.
         line_length: Width to fold a list of names to.
     """
-    if report.collapsed:
-        yield from _collapsed(report, line_length)
+    for line in collapse(report):
+        yield from _folded(line, line_length)
     yield (
         f"Sparsity {report.sparsity:.4f} of prunable weights "
         f"({report.kept:,} of {report.total:,} kept),"
@@ -33,15 +33,20 @@ def lines(report, line_length):
     yield from _compared(report)
 
 
-def _collapsed(report, line_length):
-    counted = sum(row.counts for row in report.rows)
-    names = ", ".join(report.collapsed)
-    text = (
-        f"Layer collapse: {len(report.collapsed)} of {counted} weights keep "
-        f"nothing: {names}."
-    )
-    yield from textwrap.wrap(
-        text,
+def collapse(report):
+    """Yields a sentence on the weights that keep nothing, if there are any."""
+    if report.collapsed:
+        counted = sum(row.counts for row in report.rows)
+        names = ", ".join(report.collapsed)
+        yield (
+            f"Layer collapse: {len(report.collapsed)} of {counted} weights "
+            f"keep nothing: {names}."
+        )
+
+
+def _folded(line, line_length):
+    return textwrap.wrap(
+        line,
         line_length,
         subsequent_indent="    ",
         break_long_words=False,

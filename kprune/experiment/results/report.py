@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 
 from kprune.analysis import sanity
-from kprune.experiment.results.plots import COLORS, Line, Panel, Rule
 from kprune.runtime import tables
+from kprune.runtime.plots import COLORS, Line, Panel, Rule
 
 _PLACE = ("dataset", "network", "method", "sparsity")
 _COLUMNS = (*_PLACE, "n", "mean", "std", "paper_mean", "paper_std", "paper_n")

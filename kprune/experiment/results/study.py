@@ -15,8 +15,7 @@ from collections.abc import Callable
 import keras
 
 from kprune import datasets, models
-from kprune.experiment.results import plots
-from kprune.runtime import files, lookup, memory
+from kprune.runtime import files, lookup, memory, plots
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import statistics
 
 from kprune.analysis import sanity
-from kprune.experiment.results.plots import Line, Panel
 from kprune.experiment.tickets.records import CHECKS
 from kprune.runtime import tables
+from kprune.runtime.plots import Line, Panel
 
 _TICKS = (100, 50, 20, 10, 5, 2, 1)  # Weights left in %.
 

@@ -9,6 +9,7 @@ name, whose sum is exact.
 
 from kprune.pruning.allocation.outliers import outlier_weighed, owl
 from kprune.pruning.allocation.ranked import global_, lamp, normalized
+from kprune.pruning.allocation.sensitivity import sensitivity
 from kprune.pruning.allocation.shares import er, erk, uniform
 from kprune.pruning.allocation.smart_ratio import smart_ratio, smart_ratios
 from kprune.pruning.allocation.table import per_layer
@@ -29,6 +30,7 @@ __all__ = [
     "per_layer",
     "per_output",
     "per_outputs",
+    "sensitivity",
     "smart_ratio",
     "smart_ratios",
     "uniform",
@@ -65,6 +67,12 @@ def get(identifier):
     if callable(identifier):
         takes = 5, "(groups, sizes, shapes, budget, rng)"
         return checks.function("allocation", identifier, *takes)
+    if isinstance(identifier, str) and identifier == "sensitivity":
+        raise ValueError(
+            'Allocation "sensitivity" goes by what was measured. Expected '
+            "`allocation=kprune.allocation.sensitivity(found)`, with `found` "
+            "of `kprune.sensitivity`."
+        )
     if isinstance(identifier, dict):
         return per_layer(identifier)
     return lookup.choose(identifier, _ALL, "allocation")

@@ -53,6 +53,7 @@ from kprune.runtime.keras_internals.layers import (
     take_rematerialization,
     vocabulary,
 )
+from kprune.runtime.keras_internals.metrics import directions
 from kprune.runtime.keras_internals.multi_worker import (
     mend_fit,
     spans_workers,
@@ -110,6 +111,7 @@ __all__ = [
     "computes_already",
     "computes_by_graph",
     "default_name",
+    "directions",
     "fed_arguments",
     "fits_as_usual",
     "forget_calls",

@@ -26,10 +26,9 @@ import kprune
 from kprune import experiment
 from kprune.cli import studies
 from kprune.experiment import directory
-from kprune.experiment.results import plots
 from kprune.masking import weights
 from kprune.pruning import kept_weights
-from kprune.runtime import checks, files, tables
+from kprune.runtime import checks, files, plots, tables
 
 NAMES = {
     "D": "dense",

@@ -15,10 +15,9 @@ import numpy as np
 
 from kprune import datasets
 from kprune.cli import studies
-from kprune.experiment.results import plots
-from kprune.experiment.results.plots import Line, Panel
 from kprune.experiment.results.study import Kind
-from kprune.runtime import lookup, tables
+from kprune.runtime import lookup, plots, tables
+from kprune.runtime.plots import Line, Panel
 from ossum import curves, deep, search
 
 NAMES = {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kprune.experiment.results.plots import COLORS, Line, Panel, Rule
+from kprune.runtime.plots import COLORS, Line, Panel, Rule
 from structure.tables import label, percent
 
 _STYLES = {"iter_snip": "-", "force": "--", "iter_snip_linear": ":"}

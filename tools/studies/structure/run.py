@@ -25,8 +25,7 @@ import numpy as np
 import kprune
 from kprune.cli.flags import define_data_dir
 from kprune.experiment import directory
-from kprune.experiment.results import plots
-from kprune.runtime import checks, files, lookup
+from kprune.runtime import checks, files, lookup, plots
 from structure import claims, panels, tables
 from structure.results import Results
 

@@ -6,6 +6,7 @@ from faults.arguments import (
     callback_calls,
     model_calls,
     pruning_calls,
+    sensitivity_calls,
     training_calls,
     value_calls,
 )
@@ -13,6 +14,7 @@ from faults.arguments import (
 _PARTS = (
     value_calls,
     pruning_calls,
+    sensitivity_calls,
     model_calls,
     callback_calls,
     training_calls,

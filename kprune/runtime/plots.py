@@ -140,18 +140,34 @@ def bars(values, path, xlabel):
         axis.set_xlabel(xlabel)
 
 
-def heat_map(names, matrix, path, title):
-    """Draws a square matrix of numbers in [0, 1], with the numbers, and the
-    names of its rows and columns."""
-    side = 3 + 0.45 * len(names)
-    with _figure(path, 1, 1, (side, side)) as (_, (axis,)):
-        axis.imshow(matrix, vmin=0, vmax=1, cmap="viridis")
-        axis.set_xticks(range(len(names)), names, rotation=90)
+def heat_map(
+    names, matrix, path, title, *, columns=None, span=(0, 1), xlabel=""
+):
+    """Draws a matrix of numbers, with the numbers.
+
+    Args:
+        names: Names of the rows, a list.
+        matrix: Array of two dimensions. A NaN leaves its place empty.
+        path: Path of the file.
+        title: String.
+        columns: Names of the columns. Default to those of the rows.
+        span: The numbers that have the first and the last colour.
+        xlabel: String below the columns.
+    """
+    columns = names if columns is None else columns
+    size = 3 + 0.5 * len(columns), 2 + 0.45 * len(names)
+    low, high = span
+    with _figure(path, 1, 1, size) as (_, (axis,)):
+        axis.imshow(matrix, vmin=low, vmax=high, cmap="viridis", aspect="auto")
+        axis.set_xticks(range(len(columns)), columns, rotation=90)
         axis.set_yticks(range(len(names)), names)
         look = {"ha": "center", "va": "center", "fontsize": 8}
         for (row, column), value in np.ndenumerate(matrix):
-            color = "black" if value > 0.6 else "white"
-            axis.text(column, row, f"{value:.2f}", look, color=color)
+            light = value > low + 0.6 * (high - low)
+            color = "black" if light else "white"
+            text = "" if np.isnan(value) else f"{value:.2f}"
+            axis.text(column, row, text, look, color=color)
+        axis.set_xlabel(xlabel)
         axis.set_title(title, loc="left", weight="bold")
 
 
