@@ -16,6 +16,7 @@ from kprune.deploy.comparison import compare
 from kprune.deploy.exporting import export
 from kprune.deploy.runtimes.packed import load_packed
 from kprune.deploy.shrink import compact, shrink
+from kprune.learned import tfmot
 from kprune.learned.select import select
 from kprune.masking import masks
 from kprune.masking.layouts import register_layer
@@ -35,6 +36,7 @@ from kprune.pruning.granularity import NM, Block, Channel
 from kprune.pruning.neurons.prune_and_build import prune_and_build
 from kprune.pruning.prune import prune, score
 from kprune.pruning.pruner import Pruner
+from kprune.runtime.aliases import alias as _alias
 from kprune.runtime.methods import methods
 from kprune.runtime.version import __version__
 from kprune.scoring.batches import class_balanced
@@ -83,7 +85,11 @@ __all__ = [
     "strip",
     "summary",
     "testing",
+    "tfmot",
     "tickets",
     "training",
     "wrap",
 ]
+
+# `import kprune.tfmot.sparsity.keras` is to work as it does with TFMOT.
+_alias("kprune.learned.tfmot", "kprune.tfmot")
