@@ -4,7 +4,14 @@ import keras
 
 from kprune.masking import weights
 from kprune.masking.masked import Masked
-from kprune.runtime import keras_internals
+from kprune.runtime import checks, keras_internals
+
+
+def check_kind(name, value):
+    """Raises unless a value is a layer, a list of layers or a model."""
+    expected = "a Keras layer, a list of layers, or a model"
+    for one in value if isinstance(value, list) else [value]:
+        checks.instance(name, one, keras.layers.Layer, expected)
 
 
 def check_graph(name, model, instead, kept=()):

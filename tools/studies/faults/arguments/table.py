@@ -6,6 +6,7 @@ from faults.arguments import (
     callback_calls,
     model_calls,
     pruning_calls,
+    tfmot_calls,
     training_calls,
     value_calls,
 )
@@ -16,6 +17,7 @@ _PARTS = (
     model_calls,
     callback_calls,
     training_calls,
+    tfmot_calls,
 )
 
 

@@ -14,9 +14,9 @@ from kprune.learned.tfmot.clustering.keras.clusterable_layer import (
     clusterable_weights,
     has_weights_to_cluster,
 )
-from kprune.learned.tfmot.wrapping import check_graph, each_layer
+from kprune.learned.tfmot.wrapping import check_graph, check_kind, each_layer
 from kprune.masking import cloning, wrapping
-from kprune.runtime import checks, user_warnings
+from kprune.runtime import user_warnings
 from kprune.runtime.doors import checked
 
 
@@ -80,11 +80,10 @@ def cluster_weights(
             layer, number_of_clusters, cluster_centroids_init, **kwargs
         )
 
+    check_kind("to_cluster", to_cluster)
     if isinstance(to_cluster, list):
         return [wrapped(layer) or layer for layer in to_cluster]
     if not isinstance(to_cluster, keras.Model):
-        expected = "a Keras layer, a list of layers, or a model"
-        checks.instance("to_cluster", to_cluster, keras.layers.Layer, expected)
         return wrapped(to_cluster) or to_cluster
     check_graph("to_cluster", to_cluster, "kprune.kept_weights.cluster")
     for layer in each_layer(to_cluster):

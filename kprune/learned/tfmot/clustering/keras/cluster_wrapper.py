@@ -190,13 +190,15 @@ class ClusterWeights(Reparametrized):
     def _attach(self, found):
         given = self.arguments
         is_2d = isinstance(self.layer, keras.layers.Conv2D)
-        for name in clusterable_weights(self.layer):
+        for name, variable in clusterable_weights(self.layer).items():
             self.parts[name] = ClusteredWeight(
                 given["number_of_clusters"],
                 given["cluster_centroids_init"],
                 given["preserve_sparsity"],
                 given["cluster_per_channel"] and is_2d,
                 given["cluster_gradient_aggregation"],
+                # Whatever the layer computes in.
+                dtype=keras.backend.result_type(variable.dtype, "float32"),
                 name=f"{name.replace('/', '_')}_clusters",
             )
             self.names[name] = f"{self.layer.name}/{name}"

@@ -30,16 +30,14 @@ class MaskRule:
     sparsity_m_by_n: tuple | None = None
 
     def __post_init__(self):
-        expected = "a PruningSchedule"
-        checks.require(
-            callable(self.schedule), "pruning_schedule", self.schedule, expected
-        )
+        given = "pruning_schedule", self.schedule
+        checks.instance(*given, PruningSchedule, "a PruningSchedule")
         checks.choice(
             "block_pooling_type", self.block_pooling_type, ("AVG", "MAX")
         )
         sizes = _pair("block_size", self.block_size, "(height, width)")
         object.__setattr__(self, "block_size", sizes)
-        m_by_n = self.sparsity_m_by_n or None
+        m_by_n = self.sparsity_m_by_n
         if m_by_n is not None:
             m_by_n = _pair("sparsity_m_by_n", m_by_n, "m < n")
             fits = m_by_n[0] < m_by_n[1]

@@ -13,7 +13,7 @@ from kprune.learned.tfmot.sparsity.keras.pruning_wrapper import (
     check_known,
     collect_prunable_layers,
 )
-from kprune.learned.tfmot.wrapping import check_graph, each_layer
+from kprune.learned.tfmot.wrapping import check_graph, check_kind, each_layer
 from kprune.masking import cloning, wrapping
 from kprune.runtime import checks
 from kprune.runtime.doors import checked
@@ -86,11 +86,10 @@ def prune_low_magnitude(
         some = has_weights_to_prune(layer)
         return PruneLowMagnitude(layer, **rule, **more) if some else layer
 
+    check_kind("to_prune", to_prune)
     if isinstance(to_prune, list):
         return [wrapped(layer) for layer in to_prune]
     if not isinstance(to_prune, keras.Model):
-        expected = "a Keras layer, a list of layers, or a model"
-        checks.instance("to_prune", to_prune, keras.layers.Layer, expected)
         return wrapped(to_prune, **kwargs)
     instead = "kprune.wrap and kprune.callbacks.GradualPruning"
     check_graph("to_prune", to_prune, instead, PruneLowMagnitude)
@@ -149,11 +148,3 @@ def prune_scope():
     return keras.saving.custom_object_scope(
         {"PruneLowMagnitude": PruneLowMagnitude}
     )
-
-
-__all__ = [
-    "collect_prunable_layers",
-    "prune_low_magnitude",
-    "prune_scope",
-    "strip_pruning",
-]

@@ -1,6 +1,7 @@
 """When to prune, and to which sparsity: functions of the training step."""
 
 import abc
+import numbers
 
 import keras
 import tensorflow as tf
@@ -42,7 +43,8 @@ class _Periodic(PruningSchedule):
         # Tutorials give NumPy's integers, which do not mix with tensors.
         self.begin_step = int(checks.integer("begin_step", begin_step))
         self.frequency = int(checks.integer("frequency", frequency, 1))
-        if end_step != -1:
+        endless = isinstance(end_step, numbers.Integral) and end_step == -1
+        if not endless:
             least, why = self.begin_step, ", no earlier than `begin_step`"
             checks.integer("end_step", end_step, least, why)
         self.end_step = int(end_step)
