@@ -17,6 +17,7 @@ from kprune.deploy.comparison import compare
 from kprune.deploy.exporting import export
 from kprune.deploy.runtimes.packed import load_packed
 from kprune.deploy.shrink import compact, shrink
+from kprune.learned import tfmot
 from kprune.learned.select import select
 from kprune.masking import masks
 from kprune.masking.layouts import register_layer
@@ -86,6 +87,7 @@ __all__ = [
     "strip",
     "summary",
     "testing",
+    "tfmot",
     "tickets",
     "training",
     "wrap",

@@ -2,7 +2,8 @@
 
 Reparametrized weights (STR, L0) are trained together with their sparsity;
 selected ones (supermasks, edge-popup, biprop) keep their values, and which of
-them count is learned.
+them count is learned. `tfmot` has the calls of the TensorFlow Model
+Optimization toolkit, `kprune.tfmot`.
 """
 
 from kprune.learned.biprop import Biprop, biprop

@@ -70,7 +70,7 @@ class Reparametrized(weight_wrapper.WeightWrapper):
         return self.parts
 
     def _attach(self, found):
-        found = {w.name: w.variable for w in found}
+        found = self._variables(found)
         if missing := set(self.parts) - set(found):
             raise ValueError(
                 f"Layer {self.layer.name!r} has no weight {sorted(missing)}. "
@@ -81,6 +81,10 @@ class Reparametrized(weight_wrapper.WeightWrapper):
             if not part.built:
                 part.build(tuple(found[name].shape))
         return [(found[name], part) for name, part in self.parts.items()]
+
+    def _variables(self, found):
+        """Returns the variables that may have a part, by name."""
+        return {w.name: w.variable for w in found}
 
     def _shown(self, variable, part):
         return part(variable.value)

@@ -207,7 +207,7 @@ def _copy_graph(model, change_config, dress):
             return again(layer)
         inner = weights.unwrapped(layer)
         new = copies.add(inner)
-        new.name = layer.name
+        new.name = weights.plain_name(layer)
         if dress is None or not isinstance(inner, keras.layers.Layer):
             return new
         if not weights.children(inner):

@@ -152,12 +152,10 @@ def without_wrappers(config, held=_HELD):
 
 
 def values(layer):
-    """Returns the variables of a layer, in order, without kprune's masks."""
-    masks = set()
-    for one in keras_internals.all_layers(layer):
-        if weights.is_wrapper(one):
-            masks.update(id(mask) for mask, *_ in one.mask_of().values())
-    return [v for v in layer.variables if id(v) not in masks]
+    """Returns the variables of a layer, in order, without those that kprune's
+    wrappers add."""
+    added = weights.added(layer)
+    return [v for v in layer.variables if id(v) not in added]
 
 
 def states(layer):

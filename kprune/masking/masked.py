@@ -90,13 +90,8 @@ class Masked(WeightWrapper):
 
     def _attach(self, found):
         pairs, owners = [], []
-        for weight in found:
-            if self.masked is None:
-                wanted = weight.skipped is None
-            else:
-                wanted = weight.name in self.masked
-            if not wanted:
-                continue
+        chosen = self._to_mask(found)
+        for weight in chosen:
             owners.append(weight.layer)
             own = weight.variable.constraint
             if isinstance(own, MaskConstraint):
@@ -116,13 +111,16 @@ class Masked(WeightWrapper):
             )
         # By name from here on: a model saved after a layer was frozen must
         # come back with the masks that it had.
-        masked = {id(variable) for variable, _ in pairs}
-        self.__dict__["masked"] = [
-            w.name for w in found if id(w.variable) in masked
-        ]
+        self.__dict__["masked"] = [weight.name for weight in chosen]
         for owner in owners:
             _refuse_other_weights(owner)
         return pairs
+
+    def _to_mask(self, found):
+        """Returns the weights of the layer that get a mask."""
+        if self.masked is None:
+            return [weight for weight in found if weight.skipped is None]
+        return [weight for weight in found if weight.name in self.masked]
 
     def _shown(self, variable, mask):
         show = _straight_through if self.dense_gradients else where

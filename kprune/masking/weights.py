@@ -82,7 +82,7 @@ def find(model, inside_wrapper=False):
             seen.add(id(variable))
             layout = layouts.of(layer, variable)
             skipped = _why_skipped(root, layer, variable, layout)
-            if layout is None and skipped is None:
+            if layout is None and skipped is None and id(variable) not in masks:
                 continue
             mask, keep, note = masks.get(id(variable), (None, False, None))
             found.append(
@@ -128,10 +128,22 @@ def named(model):
 
 
 def parameters(model):
-    """Returns the variables that `count_params` counts, without masks."""
-    found = find(model)
-    masks = {id(w.mask) for w in found}
-    return [v for v in found.model.weights if id(v) not in masks]
+    """Returns the variables that `count_params` counts, without those that
+    wrappers add."""
+    model = find(model).model
+    wrappers_have = added(model)
+    return [v for v in model.weights if id(v) not in wrappers_have]
+
+
+def added(layer):
+    """Returns the ids of the variables that kprune's wrappers add to a layer
+    or model: masks, and what these follow."""
+    found = set()
+    for one in keras_internals.all_layers(layer):
+        if is_wrapper(one):
+            found |= {id(v) for v in one.variables}
+            found -= {id(v) for v in one.layer.variables}
+    return found
 
 
 def prunable(model):
@@ -193,7 +205,7 @@ def children(layer, rebuilt=False):
     are counted from the start of each graph instead.
     """
     if keras_internals.is_graph(layer):
-        names = [child.name for child in layer.layers]
+        names = [plain_name(child) for child in layer.layers]
         if rebuilt:
             names = _renumbered(layer.layers)
         return list(zip(names, layer.layers, strict=True))
@@ -218,14 +230,16 @@ def _renumbered(layers):
     """Replaces default names, `dense_17`, by `dense`, `dense_1` and so on."""
     kinds = [keras_internals.default_name(unwrapped(x)) for x in layers]
     default = [
-        re.fullmatch(rf"{kind}(_\d+)?", layer.name)
+        re.fullmatch(rf"{kind}(_\d+)?", plain_name(layer))
         for kind, layer in zip(kinds, layers, strict=True)
     ]
     taken = {
-        layer.name for layer, d in zip(layers, default, strict=True) if not d
+        plain_name(layer)
+        for layer, d in zip(layers, default, strict=True)
+        if not d
     }
     return [
-        unique(kind, taken) if d else layer.name
+        unique(kind, taken) if d else plain_name(layer)
         for kind, layer, d in zip(kinds, layers, default, strict=True)
     ]
 
@@ -238,6 +252,13 @@ def unique(name, taken):
         free = f"{name}_{number}"
     taken.add(free)
     return free
+
+
+def plain_name(layer):
+    """Returns the name that a layer has once it is stripped: its own, or that
+    of the layer in a wrapper which adds to it."""
+    named = hasattr(type(layer), "plain_name")
+    return layer.plain_name if named else layer.name
 
 
 def unwrapped(layer):

@@ -134,10 +134,10 @@ def strip(model, prove=True):
 
 def _plain(model, prove):
     new = cloning.plain_copy(model, prove=prove)
-    names = {w.name: w for w in weights.find(new)}
+    names = dict(weights.named(new))  # A mask may be on a bias too.
     for weight in weights.find(model):
         if weight.mask is not None:
-            target = names[weight.name].variable
+            target = names[weight.name]
             target.assign(where(weight.mask, target.value))
     return new
 

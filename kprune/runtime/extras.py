@@ -8,6 +8,7 @@ EXTRAS = {
     "onnxruntime": "onnx",
     "onnxruntime.quantization": "onnx",
     "openvino": "openvino",
+    "tensorboard": "tensorboard",
     "tf2onnx": "onnx",
 }
 

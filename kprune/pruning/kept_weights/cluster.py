@@ -29,7 +29,8 @@ def cluster(model, seed=0, *, clusters):
     clusters stays too.
 
     The values are tied once: further training moves them apart. Train with
-    the masks first, and cluster last; or train on and cluster again. As a
+    the masks first, and cluster last; or train on and cluster again;
+    `kprune.tfmot.clustering.keras.cluster_weights` trains tied values. As a
     rule of a pruner it is `functools.partial(cluster, clusters=16)`.
 
     Args:

@@ -50,6 +50,7 @@ from kprune.runtime.keras_internals.layers import (
     smallest_vocabulary,
     swap_children,
     take_call_signature,
+    take_input_shape,
     take_rematerialization,
     vocabulary,
 )
@@ -75,6 +76,7 @@ from kprune.runtime.keras_internals.traces import (
     traced_layers,
 )
 from kprune.runtime.keras_internals.training import (
+    assign_in_call,
     averages,
     build_training,
     compile_arguments,
@@ -96,6 +98,7 @@ __all__ = [
     "activation_name",
     "adopt_graph",
     "all_layers",
+    "assign_in_call",
     "attributes",
     "averages",
     "build_by_call",
@@ -151,6 +154,7 @@ __all__ = [
     "stateless",
     "swap_children",
     "take_call_signature",
+    "take_input_shape",
     "take_rematerialization",
     "trace",
     "trace_layer",

@@ -128,6 +128,14 @@ def take_call_signature(wrapper, layer):
             wrapper.__dict__[name] = getattr(layer, name)
 
 
+def take_input_shape(wrapper, layer):
+    """Lets a wrapper that is the first layer of a Sequential model say what
+    comes in, as the layer was told by its `input_shape`."""
+    shape = getattr(layer, "_input_shape_arg", None)
+    if shape is not None and not hasattr(wrapper, "_input_shape_arg"):
+        wrapper._input_shape_arg = shape
+
+
 def take_rematerialization(wrapper, layer):
     """Makes a wrapper rematerialize in place of the layers below it.
 

@@ -3,6 +3,7 @@
 import inspect
 
 import keras
+import tensorflow as tf
 
 _SPARSE = ("SparseCategoricalCrossentropy", "sparse_categorical_crossentropy")
 
@@ -184,6 +185,26 @@ def slots(optimizer, variable):
             ):
                 found.append(slot)
     return found
+
+
+def assign_in_call(variable, value):
+    """Assigns a variable while a layer is called, in the step of a strategy
+    too: there each replica's copy is set to the value that it computed."""
+    from keras.src.backend.common.stateless_scope import in_stateless_scope
+
+    replica = tf.distribute.get_replica_context()
+    alone = replica is None or replica.num_replicas_in_sync == 1
+    if alone or in_stateless_scope():
+        variable.assign(value)
+        return
+
+    def update(strategy, target, values):
+        def one(copy, own):
+            return copy.assign(tf.cast(own, copy.dtype))
+
+        return strategy.extended.update(target, one, args=(values,))
+
+    replica.merge_call(update, args=(variable.value, value))
 
 
 def averages(variable):

@@ -7,6 +7,7 @@ from faults.arguments import (
     model_calls,
     pruning_calls,
     sensitivity_calls,
+    tfmot_calls,
     training_calls,
     value_calls,
 )
@@ -18,6 +19,7 @@ _PARTS = (
     model_calls,
     callback_calls,
     training_calls,
+    tfmot_calls,
 )
 
 

@@ -1,0 +1,86 @@
+"""Which weights of a layer are clustered, by the table of TFMOT."""
+
+import abc
+
+import keras
+
+from kprune.masking import weights
+
+layers = keras.layers
+
+_ROLES = {
+    layers.Conv1D: {"kernel"},
+    layers.Conv1DTranspose: {"kernel"},
+    layers.Conv2D: {"kernel"},
+    layers.Conv2DTranspose: {"kernel"},
+    layers.Conv3D: {"kernel"},
+    layers.Conv3DTranspose: {"kernel"},
+    layers.Dense: {"kernel"},
+    layers.Embedding: {"embeddings"},
+    layers.MultiHeadAttention: {"kernel"},
+    layers.SeparableConv1D: {"pointwise_kernel"},
+    layers.SeparableConv2D: {"pointwise_kernel"},
+}
+_WHOLE = (
+    layers.BatchNormalization,
+    layers.DepthwiseConv2D,  # Which loses too much by it.
+    layers.LayerNormalization,
+)
+_RECURRENT = (layers.GRU, layers.LSTM, layers.RNN, layers.SimpleRNN)
+_CELLS = (
+    layers.GRUCell,
+    layers.LSTMCell,
+    layers.SimpleRNNCell,
+    layers.StackedRNNCells,
+)
+_RECURRENT_ROLES = {"kernel", "recurrent_kernel"}
+
+
+class ClusterableLayer(abc.ABC):
+    """A layer of one's own that says which of its weights to cluster.
+
+    Example:
+
+    >>> base = kprune.tfmot.clustering.keras.ClusterableLayer
+    >>> class Own(keras.layers.Dense, base):
+    ...     def get_clusterable_weights(self):
+    ...         return [("kernel", self.kernel), ("bias", self.bias)]
+    """
+
+    @abc.abstractmethod
+    def get_clusterable_weights(self):
+        """Returns pairs (name, variable) of the weights to cluster, a list."""
+
+
+def is_known(layer):
+    """Whether it is known which weights of a layer to cluster, if any."""
+    known = isinstance(layer, ClusterableLayer) or _roles(layer)
+    return bool(known) or type(layer) in _WHOLE or not layer.trainable_weights
+
+
+def has_weights_to_cluster(layer):
+    """Whether a layer that is known has, or will have, weights to cluster."""
+    return isinstance(layer, ClusterableLayer) or bool(_roles(layer))
+
+
+def clusterable_weights(layer):
+    """Returns a dict from name to variable of what is clustered of a built
+    layer."""
+    if isinstance(layer, ClusterableLayer):
+        wanted = {id(v) for _, v in layer.get_clusterable_weights()}
+    else:
+        roles = _roles(layer)
+        wanted = {id(v) for v in layer.weights if v.name in roles}
+    return {name: v for name, v in weights.named(layer) if id(v) in wanted}
+
+
+def _roles(layer):
+    """Returns the names that the weights to cluster of a layer have."""
+    if type(layer) is layers.Bidirectional:
+        both = (layer.forward_layer, layer.backward_layer)
+        return set.intersection(*map(_roles, both))
+    if type(layer) in _RECURRENT:
+        cells = getattr(layer.cell, "cells", [layer.cell])
+        known = all(type(cell) in _CELLS for cell in cells)
+        return _RECURRENT_ROLES if known else set()
+    return _ROLES.get(type(layer), set())

@@ -1,0 +1,75 @@
+"""Callbacks that go with pruned layers in `fit`."""
+
+import os
+
+import keras
+import tensorflow as tf
+
+from kprune.learned.tfmot.sparsity.keras.pruning_wrapper import (
+    collect_prunable_layers,
+    set_pruned_to_zero,
+)
+from kprune.runtime import checks, extras
+from kprune.runtime.doors import checked
+
+
+class UpdatePruningStep(keras.callbacks.Callback):
+    """Lets pruned layers know that training begins, and leaves their stored
+    weights sparse after each epoch.
+
+    A model of `prune_low_magnitude` trains with it alone. Steps go on where an
+    earlier training ended, or a file was saved.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.prunable_layers = []
+
+    def on_train_begin(self, logs=None):
+        self.prunable_layers = collect_prunable_layers(self.model)
+        for layer in self.prunable_layers:
+            if keras.ops.convert_to_numpy(layer.pruning_step) == -1:
+                layer.pruning_step.assign(0)
+
+    def on_epoch_end(self, batch, logs=None):
+        set_pruned_to_zero(self.prunable_layers)
+
+
+class PruningSummaries(keras.callbacks.TensorBoard):
+    """Writes the sparsity and the threshold of each pruned weight for
+    TensorBoard, as each epoch begins.
+
+    Args:
+        log_dir: Folder.
+        update_freq: As for `keras.callbacks.TensorBoard`.
+        **kwargs: Its further arguments.
+    """
+
+    @checked(log_dir=checks.string)
+    def __init__(self, log_dir, update_freq="epoch", **kwargs):
+        extras.load("tensorboard", "`PruningSummaries`")
+        super().__init__(log_dir=log_dir, update_freq=update_freq, **kwargs)
+        self._pruning_writer = tf.summary.create_file_writer(
+            os.path.join(self.log_dir, "metrics")
+        )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if logs is not None:
+            super().on_epoch_begin(epoch, logs)
+        step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+        with self._pruning_writer.as_default():
+            for name, value in _pruning_values(self.model).items():
+                tf.summary.scalar(name, value, step=step)
+        self._pruning_writer.flush()
+
+
+def _pruning_values(model):
+    """Returns the sparsity and the threshold of each pruned weight by tag."""
+    found = {}
+    for layer in collect_prunable_layers(model):
+        for variable, mask, threshold in layer.pruning_vars:
+            tag = f"{layer.name}/{variable.name}"
+            kept = keras.ops.convert_to_numpy(mask).mean()
+            found[f"{tag}/sparsity"] = 1 - kept
+            found[f"{tag}/threshold"] = keras.ops.convert_to_numpy(threshold)
+    return found
