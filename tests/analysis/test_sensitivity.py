@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from lifecycle import unchanged
-from networks import CE, batched, conv_net, dense_net, examples, sequential
+from networks import (
+    CE,
+    batched,
+    conv_net,
+    dense_net,
+    examples,
+    sequential,
+    two_replicas,
+)
 
 import kprune
 from kprune.analysis.sensitivity import evaluation
@@ -135,6 +143,15 @@ def test_a_model_that_is_not_compiled():
         found = measured(model, levels=[0.5])
     assert list(found.baseline) == ["loss"]
     assert measured(model, levels=[0.5], loss=CE) == found
+
+
+def test_a_penalty_on_weights_has_no_part_in_a_drop():
+    drops = []
+    for penalty in (None, keras.regularizers.L2(0.1)):
+        layer = keras.layers.Dense(3, name="a", kernel_regularizer=penalty)
+        model = sequential((8,), layer, seed=1, loss=CE, optimizer="sgd")
+        drops.append(measured(model, levels=[0.5, 0.9]).drops())
+    np.testing.assert_allclose(*drops, atol=1e-5)
 
 
 class Own(keras.Model):
@@ -317,6 +334,17 @@ def test_several_inputs_and_outputs():
     found = measured(model, data=(x, y), levels=[0.5])
     assert found.metric in ("up_mae", "down_mae")
     assert set(found.modes.values()) == {"min"}
+
+
+def test_two_replicas_measure_what_one_does():
+    with two_replicas().scope():
+        model = net(norm=False)
+    found = measured(model, data=batched(X, Y, 16), levels=[0.5])
+    expected = measured(net(norm=False), levels=[0.5])
+    np.testing.assert_allclose(
+        found.matrix("loss"), expected.matrix("loss"), 1e-5
+    )
+    assert found.baseline == pytest.approx(expected.baseline, rel=1e-5)
 
 
 # What it is shown as.

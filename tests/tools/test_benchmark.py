@@ -183,3 +183,11 @@ def test_of_parts_within_each_other_the_inner_one_counts(part, monkeypatch):
     with watch.part("rest"), watch.part("copy"):
         pass
     assert watch.times == {"rest": 1.0 + 4.0, "copy": 2.0}
+
+
+def test_a_sensitivity_over_its_forward_passes(measured):
+    (row,) = measured(*SMALL, "--rows=sensitivity", "--repeats=1")
+    # 3 layers at nine levels, and the model as it is.
+    assert row[0].startswith("sensitivity, 28 passes over 4 batches")
+    assert row[3] == "<= 1.3"
+    assert float(row[1].removesuffix(" x")) > 0

@@ -64,7 +64,9 @@ def sensitivity(
         levels: Sparsities in (0, 1). Default to 0.1, 0.2 ... 0.9.
         metric: Name of the metric to show: one that the model is compiled
             with, or `"loss"`. All of them are measured. Defaults to the first
-            one, or to the loss where there is none.
+            one, or to the loss where there is none. A penalty on weights
+            stays that of the whole model, so that what the loss gains by it
+            is of the data alone.
         unit: What is pruned at a time: `"layer"`, `"weight"`, a single one, or
             `"block"`, as of a transformer. Each weight of it is pruned to the
             level by itself. Channels that go together through the model are

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 import kprune
 from benchmark import (
+    analysis_rows,
     call_rows,
     calls,
     deployment_rows,
@@ -46,6 +47,7 @@ ROWS = {
     "compact": model_rows.compact,
     "deployment": deployment_rows.deployment,
     "overhead": model_rows.overhead,
+    "sensitivity": analysis_rows.sensitivity,
     "traces": score_rows.traces,
     "tracing": score_rows.tracing,
     "top_k": score_rows.top_k,
