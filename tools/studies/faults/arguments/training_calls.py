@@ -45,6 +45,18 @@ def _fits(world):
             callbacks=(),
         ),
         call(
+            kprune.training.Distiller,
+            student=world.model,
+            teacher=world.once("teacher", lambda: kprune.strip(world.model)),
+            temperature=2.0,
+            alpha=0.5,
+            features=["fc1"],
+            attention=None,
+            feature_weight=1.0,
+            attention_weight=1.0,
+            outputs="logits",
+        ),
+        call(
             regularization.prune_train,
             changes=True,
             heavy=True,
