@@ -16,6 +16,7 @@ from kprune.deploy.comparison import compare
 from kprune.deploy.exporting import export
 from kprune.deploy.runtimes.packed import load_packed
 from kprune.deploy.shrink import compact, shrink
+from kprune.experiment.compression.compressing import compress
 from kprune.learned.select import select
 from kprune.masking import masks
 from kprune.masking.layouts import register_layer
@@ -57,6 +58,7 @@ __all__ = [
     "class_balanced",
     "compact",
     "compare",
+    "compress",
     "criteria",
     "datasets",
     "experiment",
