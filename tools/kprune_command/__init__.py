@@ -20,6 +20,7 @@ COMMANDS = {
     "sweep": "runs a config over methods, sparsities and seeds",
     "report": "tabulates finished runs, and draws accuracy over sparsity",
     "prune": "prunes a saved model",
+    "compress": "makes a trained model as small as a budget asks",
     "evaluate": "measures a saved model: loss, accuracy and sparsity",
     "export": "exports a saved model: for TensorFlow, LiteRT, ONNX ...",
     "compare": "compares two saved models: sizes and times",
