@@ -3,7 +3,7 @@
   kprune compress --model=model.keras --data=mnist --target=flops:0.5 \\
       --max_drop=0.01 --out=small.keras
   kprune compress model.keras --npz=data.npz --target=latency:0.5 \\
-      --runtime=litert --export=small.tflite --workdir=runs/compress
+      --out=small.keras --export=small.tflite --workdir=runs/compress
 
 The model is pruned in steps, fine-tuned after each, and measured, until the
 target is met or the metric drops by more than --max_drop (kprune.compress). Of
@@ -33,7 +33,8 @@ def define(flags):
     text = "By how much the metric may get worse."
     flags.float("max_drop", None, text)
     flags.string("out", None, "File to write, NAME.keras.")
-    text = "File or directory to export to: NAME.tflite, NAME.onnx ..."
+    flags.require("out", "NAME.keras")
+    text = "File or directory to export to, too: NAME.tflite, NAME.onnx ..."
     flags.string("export", None, text)
     flags.string("workdir", None, "Directory to keep candidates in.")
     text = "What time or bytes are measured of: litert, onnx, keras, packed ..."
@@ -59,11 +60,8 @@ def define(flags):
 
 
 def main(flags):
-    if flags.out is None and flags.export is None:
-        raise ValueError("Expected --out=NAME.keras, --export=NAME or both.")
-    if flags.out is not None:
-        model_files.check_free(flags.out, flags.model, flags.overwrite)
     model = model_files.load(flags.model)
+    model_files.check_free(flags.out, flags.model, flags.overwrite)
     train, validation, steps = data(flags)
     found = compress(
         model,
@@ -88,8 +86,7 @@ def main(flags):
         batch_size=flags.batch_size,
         verbose=0,
     )
-    if flags.out is not None:
-        model_files.save(found.model, flags.out)
+    model_files.save(found.model, flags.out)
     print(json.dumps(found.to_dict()) if flags.json else found)
 
 

@@ -13,7 +13,7 @@ import threading
 import keras
 
 from kprune.masking import weights
-from kprune.runtime import checks, keras_internals
+from kprune.runtime import checks, files, keras_internals
 from kprune.runtime.doors import checked
 from kprune.training import soft_targets, teaching
 
@@ -76,9 +76,8 @@ class Distiller(keras.Model):
 
     Example:
 
-    >>> teacher = kprune.models.lenet_300_100()
-    >>> student = kprune.prune(teacher, "magnitude", 0.9)
-    >>> distiller = kprune.training.Distiller(student, teacher)
+    >>> student = kprune.prune(model, "magnitude", 0.9)
+    >>> distiller = kprune.training.Distiller(student, teacher=model)
     >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     >>> distiller.compile("adam", loss)
     >>> history = distiller.fit(train, epochs=1, verbose=0)
@@ -169,12 +168,14 @@ class Distiller(keras.Model):
     def predict_on_batch(self, *args, **kwargs):
         return self.student.predict_on_batch(*args, **kwargs)
 
-    def save(self, *args, **kwargs):
-        """Saves the student."""
-        return self.student.save(*args, **kwargs)
+    def save(self, filepath, **options):
+        """Saves the student, as its own `save` does; whole or not at all."""
+        files.write_keras(filepath, self.student, **options)
 
-    def save_weights(self, *args, **kwargs):
-        return self.student.save_weights(*args, **kwargs)
+    def save_weights(self, filepath, **options):
+        """Saves the weights of the student; whole or not at all."""
+        with files.replaced(filepath) as half:
+            self.student.save_weights(half, **options)
 
     def load_weights(self, *args, **kwargs):
         return self.student.load_weights(*args, **kwargs)

@@ -21,6 +21,7 @@ from networks import (
 
 import kprune
 from kprune.experiment.compression import (
+    candidates,
     compressing,
     goals,
     quality,
@@ -215,6 +216,19 @@ def test_arrays_come_in_one_order_from_any_step():
     for one in (whole[:3], whole[3:]):
         assert sorted(itertools.chain(*one)) == sorted(Y.tolist())
     assert whole[:3] != whole[3:]
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_rate_takes_the_place_of_a_schedule(scaled):
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
+    optimizer = keras.optimizers.SGD(schedule, momentum=0.7)
+    if scaled:
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    found = candidates._at_rate(optimizer, 0.03)
+    assert type(found) is type(optimizer)
+    found = getattr(found, "inner_optimizer", found)
+    assert float(found.learning_rate) == pytest.approx(0.03)
+    assert found.momentum == 0.7
 
 
 # What comes out.
@@ -474,6 +488,7 @@ REFUSED = {
         {"validation": (X, np.full(48, 7))},
         "labels in `validation`",
     ),
+    "a file of no format": ({"export": "small.txt"}, "small.txt"),
     "epochs": ({"finetune": 0}, "`finetune`"),
     "fine-tuning": ({"finetune": {"epoch": 1}}, "`finetune`"),
     "endless validation": (

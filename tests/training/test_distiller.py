@@ -125,7 +125,9 @@ def test_what_is_evaluated_and_saved_is_the_student(tmp_path):
     own = student.evaluate(X, Y, verbose=0)
     np.testing.assert_allclose(history.history["val_loss"][0], own, rtol=1e-6)
     distiller.save(tmp_path / "model.keras")
+    distiller.save_weights(tmp_path / "net.weights.h5")
     loaded = keras.models.load_model(tmp_path / "model.keras")
+    student.load_weights(tmp_path / "net.weights.h5")
     np.testing.assert_array_equal(
         loaded.predict(X, verbose=0), distiller.predict(X, verbose=0)
     )

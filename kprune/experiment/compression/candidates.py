@@ -5,6 +5,7 @@ import dataclasses
 import random
 import time
 
+import keras
 import numpy as np
 
 from kprune import training
@@ -125,7 +126,7 @@ class Candidates:
         recipe = self._recipe
         how, steps = recipe.training.finetune, recipe.training.steps
         if how.learning_rate is not None:
-            network.optimizer.learning_rate = how.learning_rate
+            network.optimizer = _at_rate(network.optimizer, how.learning_rate)
         training.fit(
             recipe.learner(network),
             self._steps(number),
@@ -197,6 +198,18 @@ class Candidates:
             return None
         first = self.records[0] if self.records else found
         return found["bytes"] / first["bytes"]
+
+
+def _at_rate(optimizer, rate):
+    """Returns a fresh optimizer like another, which may follow a schedule."""
+    config = optimizer.get_config()
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is None:
+        config["learning_rate"] = rate
+    else:  # It scales the loss of another.
+        fresh = _at_rate(inner, rate)
+        config["inner_optimizer"] = keras.saving.serialize_keras_object(fresh)
+    return type(optimizer).from_config(config)
 
 
 _NO_TIMES = {"latency": None, "latency_share": None, "latency_spread": None}

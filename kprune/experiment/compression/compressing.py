@@ -97,7 +97,8 @@ def compress(
         max_drop: Number >= 0, by how much the metric may get worse, or `None`.
         method: `"auto"`, or as for `kprune.prune`.
         finetune: Epochs of each candidate, or a dict with some of `epochs`,
-            `learning_rate`, `steps_per_epoch` and `checkpoint`.
+            `learning_rate`, `steps_per_epoch` and `checkpoint`. A rate
+            defaults to that which is compiled; a schedule begins anew.
         distill: Whether candidates also learn from the model, by a
             `kprune.training.Distiller`; or a dict of its options, of which
             `"teacher"` is another model to learn from.
@@ -138,11 +139,7 @@ def compress(
     >>> found.met, len(found.candidates)
     (True, 2)
     """
-    if target is None and max_drop is None:
-        raise ValueError(
-            "Expected `target`, `max_drop` or both: what to reach, and what it "
-            "may cost."
-        )
+    _check_budget(target, max_drop)
     goal = goals.get(target, export)
     wrapped, plain = preparing.copies(model)
     recipe = preparing.Recipe(
@@ -174,6 +171,14 @@ def compress(
         return found
     exported = exporting.export(found.model, export)
     return dataclasses.replace(found, exported=exported)
+
+
+def _check_budget(target, max_drop):
+    if target is None and max_drop is None:
+        raise ValueError(
+            "Expected `target`, `max_drop` or both: what to reach, and what it "
+            "may cost."
+        )
 
 
 @contextlib.contextmanager

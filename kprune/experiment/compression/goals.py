@@ -10,8 +10,7 @@ The rule of `method="auto"` is fixed:
 
 import dataclasses
 
-from kprune.deploy import runtimes
-from kprune.deploy.exporting import formats
+from kprune.deploy.exporting import formats, staging
 from kprune.pruning import recipes
 from kprune.runtime import checks, lookup
 
@@ -32,7 +31,8 @@ class Goal:
     """A share of what a model takes that is to be left.
 
     Args:
-        kind: A key of `SIZED_BY`, or `None`: as small as `max_drop` allows.
+        kind: String, what it is a share of; or `None`: as small as `max_drop`
+            allows.
         left: Number in (0, 1), the share to leave at most, or `None`.
         runtime: Name of the format in which time and bytes are measured.
     """
@@ -85,7 +85,7 @@ def get(target, export=None):
         target: As of `kprune.compress`.
         export: Path that will be exported to, or `None`.
     """
-    runtime = "keras" if export is None else runtimes.format_of(export)
+    runtime = "keras" if export is None else _format_to_export(export)
     if target is None:
         return Goal(None, None, runtime)
     if checks.is_number(target):
@@ -100,6 +100,14 @@ def get(target, export=None):
         checks.choice(f"target[{name!r}]", runtime, formats.FORMATS)
         formats.check_installed(formats.FORMATS[runtime])
     return Goal(kind, 1 - left if kind == "sparsity" else left, runtime)
+
+
+def _format_to_export(path):
+    """Returns the name of the format of a path that can be written."""
+    found = formats.find(path)
+    formats.check_installed(found)
+    staging.check_free(found, path)
+    return found.name
 
 
 def _parts(target):

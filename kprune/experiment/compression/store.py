@@ -75,7 +75,7 @@ class Store:
         """Writes a finished candidate, and returns its record."""
         record = {**record, _DIGEST: digest(values)}
         files.make_directory(self._place(number))
-        self._weights(number).save(1, {"model": values})
+        _save(self._weights(number), values)
         files.write_record(self._place(number) / _DONE, record)
         files.remove(self.checkpoints(number))
         return self.record(number)
@@ -89,6 +89,11 @@ class Store:
 
     def _weights(self, number):
         return CheckpointFiles(self._place(number) / "weights", 1)
+
+
+def _save(files, values):
+    """Writes values as the one checkpoint of some files."""
+    files.save(1, {"model": values})
 
 
 def values_of(model):

@@ -14,7 +14,8 @@ class FineTuning:
 
     Args:
         epochs: Integer >= 1.
-        learning_rate: Float > 0. Defaults to that of the compiled optimizer.
+        learning_rate: Float > 0. Defaults to that of the compiled optimizer,
+            whose schedule begins anew with each.
         steps_per_epoch: Integer. Defaults to the length of the data.
         checkpoint: How often to save within it, as `every` of
             `kprune.callbacks.Checkpoint`.

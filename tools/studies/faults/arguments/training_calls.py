@@ -13,6 +13,7 @@ def calls(world):
         *_fits(world),
         *_stack(world),
         *_searches(world),
+        _compression(world),
         *_runs(world),
     ]
 
@@ -70,6 +71,31 @@ def _fits(world):
             weighted=False,
         ),
     ]
+
+
+def _compression(world):
+    return call(
+        kprune.compress,
+        heavy=True,
+        model=world.model,
+        train=world.data,
+        validation=tuple(array.copy() for array in world.data),
+        target=0.5,
+        max_drop=1.0,
+        method="auto",
+        finetune=1,
+        distill=False,
+        shrink=False,
+        export=None,
+        directory=None,
+        seed=0,
+        strict=False,
+        metric="accuracy",
+        mode="auto",
+        step=0.5,
+        batch_size=4,
+        verbose=0,
+    )
 
 
 def _stack(world):
