@@ -196,7 +196,7 @@ class Subject:
 
 
 def _twice(x, y):
-    """Returns pictures of twice the size: LeNet-5 takes none of eight pixels."""
+    """Returns pictures of twice the size, as LeNet-5 takes none so small."""
     return keras.ops.repeat(keras.ops.repeat(x, 2, axis=1), 2, axis=2), y
 
 
