@@ -112,17 +112,17 @@ class Distiller(keras.Model):
         super().__init__(name=student.name, dtype=student.dtype_policy)
         _check_apart(student, teacher)
         pair = student, teacher
-        self.student, self.alpha = student, alpha
+        self.student = student
         inner = teaching.InnerPairs(
             *pair,
             _names("features", features or {}),
             _names("attention", attention or {}),
-            (feature_weight, attention_weight),
+            (float(feature_weight), float(attention_weight)),
         )
-        outer = teaching.OutputPairs(*pair, temperature, outputs)
+        outer = teaching.OutputPairs(*pair, float(temperature), outputs)
         # In an attribute that Keras does not look into: the teacher is neither
         # trained, nor counted or saved with the student.
-        self._lesson = _Lesson(teacher, outer, inner, alpha)
+        self._lesson = _Lesson(teacher, outer, inner, float(alpha))
         self.built = True
 
     @property

@@ -15,13 +15,14 @@ def row(seed, **changed):
 
 
 def test_the_table_is_of_points_lost(part):
-    rows = [row(0), row(1, compress=90.0, met=False)]
+    unknown = {"one_shot": None, "gradual": None}
+    rows = [row(0, gradual=None), row(1, compress=90.0, met=False, **unknown)]
     *_, line = part("compression.run").table(rows).splitlines()
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[:3] == ["net", "flops", "1 of 2"]
     # (-1 + 0) / 2, and the standard deviation of both.
     assert cells[6] == "-0.50 \u00b1 0.71"
-    assert cells[7:] == ["-2.00 \u00b1 0.00", "-3.00 \u00b1 0.00"]
+    assert cells[7:] == ["-2.00", "n/a"]
 
 
 def test_the_share_of_channels_that_leaves_half(part):
@@ -42,6 +43,7 @@ def test_the_quick_form_prints_a_row(study, tmp_path, capsys):
         "--quick",
         "--networks=lenet5",
         "--targets=flops",
+        "--max_drop=100",
         f"--workdir={tmp_path}",
     )
     assert "| lenet5 | flops |" in capsys.readouterr().out

@@ -11,7 +11,8 @@ the same network, to the same size and with the same number of epochs, go
 
 Candidates are selected on images held out of the training set; accuracies are
 those of the test set, in points below the trained network. Each cell (network,
-seed, target) is kept, and killed ones go on. What is printed is Markdown.
+seed, target) is kept, and killed ones go on. What is printed is Markdown. Where
+no candidate is within the budget, there is no size to compare at.
 """
 
 import itertools
@@ -165,8 +166,11 @@ class Subject:
             "compress": self._measured(found.model),
         }
         for way in (self._one_shot, self._gradual):
-            pruned = way(target, chosen["left"], max(1, total))
-            row[way.__name__.strip("_")] = self._measured(pruned)
+            name = way.__name__.strip("_")
+            if chosen["number"] == 0:  # There is no size to compare at.
+                row[name] = None
+                continue
+            row[name] = self._measured(way(target, chosen["left"], total))
         return row
 
     def _one_shot(self, target, left, epochs):
@@ -239,7 +243,7 @@ def table(rows):
     lines = []
     for key, group in itertools.groupby(sorted(rows, key=_key), _key):
         group = list(group)
-        lost = [[row[way] - row["dense"] for row in group] for way in _WAYS]
+        lost = [_lost(group, way) for way in _WAYS]
         lines.append(
             [
                 *key,
@@ -247,7 +251,7 @@ def table(rows):
                 tables.mean([row["size"] for row in group], 3),
                 tables.mean([row["epochs"] for row in group], 0),
                 tables.mean([row["dense"] for row in group], 2),
-                *(tables.mean(values, 2) for values in lost),
+                *(tables.mean(one, 2) if one else "n/a" for one in lost),
             ]
         )
     return tables.markdown([*head, *_WAYS.values()], lines, words=2)
@@ -258,6 +262,12 @@ _WAYS = {
     "one_shot": "one-shot",
     "gradual": "GMP",
 }
+
+
+def _lost(rows, way):
+    """Returns by how much a way is above the trained network, where known."""
+    known = [row for row in rows if row[way] is not None]
+    return [row[way] - row["dense"] for row in known]
 
 
 def _key(row):
