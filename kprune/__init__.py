@@ -17,6 +17,7 @@ from kprune.deploy.comparison import compare
 from kprune.deploy.exporting import export
 from kprune.deploy.runtimes.packed import load_packed
 from kprune.deploy.shrink import compact, shrink
+from kprune.experiment.compression.compressing import compress
 from kprune.learned import tfmot
 from kprune.learned.select import select
 from kprune.masking import masks
@@ -60,6 +61,7 @@ __all__ = [
     "class_balanced",
     "compact",
     "compare",
+    "compress",
     "criteria",
     "datasets",
     "experiment",

@@ -15,6 +15,10 @@ from kprune.runtime import checks, lookup
 KINDS = ("flops", "parameters")
 
 
+class CannotMeet(ValueError):
+    """More is left of a model than a target asks for, whatever goes."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Target:
     """A share of a model's cost that is to be left.
@@ -55,7 +59,7 @@ class Target:
         low, high = sum(min(minimum, size) for size in sizes), sum(sizes)
         lowest = cost.share(masks(low), ranking.grouping)
         if lowest > left:
-            raise ValueError(
+            raise CannotMeet(
                 f"target={{{self.kind!r}: {self.left}}} cannot be met: with "
                 "everything removed that may go, "
                 f"{lowest:.4g} of the {self.kind} are left "

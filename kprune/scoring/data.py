@@ -8,7 +8,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.runtime import distribution, examples, keras_internals
+from kprune.runtime import (
+    distribution,
+    examples,
+    keras_internals,
+    output_losses,
+)
 from kprune.runtime.words import one_line
 from kprune.scoring import batches as reader
 from kprune.scoring import losses, synthetic
@@ -51,7 +56,7 @@ def read(model, data, loss, scoring, seed=0, dtype="float32"):
     else:
         inner = keras_internals.training_loss(model, loss, dtype)
 
-    each = losses.by_output(model, stated, outputs)
+    each = output_losses.by_output(model, stated, outputs)
 
     def function(y_true, y_pred, temperature=1.0, sample_weight=None):
         y_pred = losses.soften(each, y_pred, temperature)

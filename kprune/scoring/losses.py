@@ -75,35 +75,6 @@ def is_probability(model, outputs):
     )
 
 
-def by_output(model, loss, outputs):
-    """Returns the loss of each output, in their flat order, as Keras pairs
-    them: one for all, by place, or by name in any order; `None` where there is
-    none."""
-
-    def at(path):
-        found = loss
-        for step in path:
-            if isinstance(found, dict):
-                # Outputs in a list go by the names of their layers.
-                key = step if step in found else names.get(step)
-                found = found.get(key)
-            elif keras.tree.is_nested(found):
-                found = found[step]
-        if isinstance(found, dict) and not path:
-            (found,) = found.values()
-        return found
-
-    names = dict(enumerate(getattr(model, "output_names", None) or ()))
-    paths = [path for path, _ in keras.tree.flatten_with_path(outputs)]
-    try:
-        return [at(path) for path in paths]
-    except (IndexError, KeyError, ValueError) as error:
-        raise ValueError(
-            f"Expected one loss for all {len(paths)} outputs, or one for each, "
-            f"by place or name. Received: loss={shown(loss)}"
-        ) from error
-
-
 def check_labels(model, loss, outputs, labels):
     """Raises `ValueError` if the labels cannot belong to outputs and loss.
 
@@ -152,7 +123,8 @@ def soften(losses, outputs, temperature):
     cross-entropy have no temperature and stay as they are.
 
     Args:
-        losses: List of the loss of each output, as `by_output` gives.
+        losses: List of the loss of each output, as
+            `output_losses.by_output` gives.
         outputs: Tensor, or a structure of them.
         temperature: Float > 0.
     """

@@ -3,7 +3,12 @@
 import keras
 import numpy as np
 
-from kprune.runtime import keras_internals, seeds, user_warnings
+from kprune.runtime import (
+    keras_internals,
+    output_losses,
+    seeds,
+    user_warnings,
+)
 from kprune.scoring import losses
 from kprune.scoring.batches import DEFAULT_BATCH_SIZE
 
@@ -70,7 +75,7 @@ def batch(model, loss, batch_size=None, seed=0):
     )
     if loss is None:
         loss = losses.infer(model, outputs)
-    each = losses.by_output(model, loss, outputs)
+    each = output_losses.by_output(model, loss, outputs)
     pairs = zip(each, keras.tree.flatten(outputs), strict=True)
     y = [labels(keras.losses.get(one), z) for one, z in pairs]
     return x, keras.tree.pack_sequence_as(outputs, y)

@@ -2,6 +2,7 @@
 
     strategy(name)    the devices that train together
     fit(model, ...)   `model.fit`, resumed to the bit from checkpoints
+    Distiller         a model that also learns from a teacher
 
 `learning_rates`, `TorchSGD` and `SmoothedCrossentropy` are what the papers
 train with and Keras lacks; `durations` reads "8ep" and "500it".
@@ -9,6 +10,7 @@ train with and Keras lacks; `durations` reads "8ep" and "500it".
 
 from kprune.training import durations, learning_rates
 from kprune.training.checkpoint import Checkpoint
+from kprune.training.distiller import Distiller
 from kprune.training.files import CheckpointFiles
 from kprune.training.fitting import divisor, fit
 from kprune.training.losses import SmoothedCrossentropy
@@ -21,6 +23,7 @@ __all__ = [
     "WORKER_TIMEOUT",
     "Checkpoint",
     "CheckpointFiles",
+    "Distiller",
     "SmoothedCrossentropy",
     "Terminated",
     "TorchSGD",

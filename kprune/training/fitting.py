@@ -7,6 +7,7 @@ from kprune.runtime import checks, distribution, fit_arguments, keras_internals
 from kprune.runtime.doors import checked
 from kprune.training import fitting_data, state
 from kprune.training.checkpoint import Checkpoint, Place
+from kprune.training.distiller import Distiller
 
 
 def _frequency(name, value):
@@ -53,8 +54,8 @@ def fit(
 
     Args:
         model: A compiled Keras model, pruned, wrapped or plain, built and
-            compiled as it was when the run began. What a checkpoint holds
-            replaces its weights and masks.
+            compiled as it was when the run began, or a `Distiller` of one.
+            What a checkpoint holds replaces its weights and masks.
         train: Where the batches come from. Either a `tf.data.Dataset`, finite,
             that gives the same passes in each process, such as one that
             shuffles with a seed; to resume, what was read is read again. Or a
@@ -97,6 +98,19 @@ def fit(
     >>> history.epoch
     [0, 1]
     """
+    if isinstance(model, Distiller):
+        with model.distilling() as student:
+            return fit(
+                student,
+                train,
+                epochs,
+                steps_per_epoch=steps_per_epoch,
+                checkpoint=checkpoint,
+                callbacks=callbacks,
+                validation_data=validation_data,
+                validation_freq=validation_freq,
+                verbose=verbose,
+            )
     _check_trainable(model)
     steps_per_epoch = _steps_per_epoch(model, train, steps_per_epoch)
     if validation_data is not None:

@@ -21,6 +21,7 @@ COMMANDS = {
     "report": "tabulates finished runs, or reports a model, as a page too",
     "prune": "prunes a saved model",
     "sensitivity": "measures a saved model with one layer pruned at a time",
+    "compress": "makes a trained model as small as a budget asks",
     "evaluate": "measures a saved model: loss, accuracy and sparsity",
     "export": "exports a saved model: for TensorFlow, LiteRT, ONNX ...",
     "compare": "compares two saved models: sizes and times",

@@ -8,6 +8,7 @@ STUDIES = {
     "asni": "ASNI's four variants of a network, beside the paper's figures",
     "benchmark": "what kprune costs, as ratios",
     "channels": "how channels are shared out among the layers",
+    "compression": "networks within a budget, beside one-shot pruning and GMP",
     "deployment": "pruned networks in every format, each file measured",
     "faults": "what real faults, hostile files and wrong arguments come to",
     "ossum": "OSSuM: networks that classify without a trained weight",

@@ -16,6 +16,10 @@ from kprune.runtime import keras_internals
 from kprune.runtime.doors import checked
 
 
+class CutOff(ValueError):
+    """An output of a model no longer depends on its inputs."""
+
+
 @checked()
 def shrink(model, *, carry_optimizer=False, verbose="auto"):
     """Returns a plain model without the channels that compute nothing.
@@ -159,7 +163,7 @@ def _refuse_cut_off(model, analysis):
     for signal in analysis.graph.outputs:
         numbers = signal.numbers
         if len(numbers) and not np.isnan(analysis.values[numbers]).any():
-            raise ValueError(
+            raise CutOff(
                 f"Model {model.name!r} is cut off: an output of shape "
                 f"{signal.shape} no longer depends on the inputs, so that "
                 "nothing is left to make smaller. Expected weights on a way "

@@ -13,6 +13,7 @@ def calls(world):
         *_fits(world),
         *_stack(world),
         *_searches(world),
+        _compression(world),
         *_runs(world),
     ]
 
@@ -45,6 +46,18 @@ def _fits(world):
             callbacks=(),
         ),
         call(
+            kprune.training.Distiller,
+            student=world.model,
+            teacher=world.once("teacher", lambda: kprune.strip(world.model)),
+            temperature=2.0,
+            alpha=0.5,
+            features=["fc1"],
+            attention=None,
+            feature_weight=1.0,
+            attention_weight=1.0,
+            outputs="logits",
+        ),
+        call(
             regularization.prune_train,
             changes=True,
             heavy=True,
@@ -58,6 +71,31 @@ def _fits(world):
             weighted=False,
         ),
     ]
+
+
+def _compression(world):
+    return call(
+        kprune.compress,
+        heavy=True,
+        model=world.model,
+        train=world.data,
+        validation=tuple(array.copy() for array in world.data),
+        target=0.5,
+        max_drop=1.0,
+        method="auto",
+        finetune=1,
+        distill=False,
+        shrink=False,
+        export=None,
+        directory=None,
+        seed=0,
+        strict=False,
+        metric="accuracy",
+        mode="auto",
+        step=0.5,
+        batch_size=4,
+        verbose=0,
+    )
 
 
 def _stack(world):

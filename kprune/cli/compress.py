@@ -1,0 +1,150 @@
+"""Makes a trained model as small as a budget asks: a .keras file in and out.
+
+  kprune compress --model=model.keras --data=mnist --target=flops:0.5 \\
+      --max_drop=0.01 --out=small.keras
+  kprune compress model.keras --npz=data.npz --target=latency:0.5 \\
+      --out=small.keras --export=small.tflite --workdir=runs/compress
+
+The model is pruned in steps, fine-tuned after each, and measured, until the
+target is met or the metric drops by more than --max_drop (kprune.compress). Of
+the training data, a share --validation is held out to select on. The test set
+is not read: measure what comes out with kprune evaluate.
+
+--target is flops, parameters, latency or bytes with the share to leave at most,
+or sparsity with the share to remove. With --workdir the same command goes on
+where it was killed.
+"""
+
+import json
+
+import numpy as np
+
+from kprune import datasets
+from kprune.cli import labelled_data, model_files
+from kprune.experiment.compression.compressing import compress
+from kprune.runtime import seeds
+
+
+def define(flags):
+    text = "File to read, or directory of a run. Its name may stand alone."
+    flags.positional("model", "NAME.keras", text)
+    text = "flops:0.5, parameters:0.5, latency:0.5, bytes:0.2 or sparsity:0.9."
+    flags.string("target", None, text)
+    text = "By how much the metric may get worse."
+    flags.float("max_drop", None, text)
+    flags.string("out", None, "File to write, NAME.keras.")
+    flags.require("out", "NAME.keras")
+    text = "File or directory to export to, too: NAME.tflite, NAME.onnx ..."
+    flags.string("export", None, text)
+    flags.string("workdir", None, "Directory to keep candidates in.")
+    text = "What time or bytes are measured of: litert, onnx, keras, packed ..."
+    flags.string("runtime", None, text)
+    flags.string("method", "auto", "auto, or a method of kprune prune.")
+    labelled_data.define(flags, "to fine-tune on", batch_size=128)
+    text = "Share of the training data that candidates are selected on."
+    flags.float("validation", 0.1, text)
+    flags.integer("epochs", 1, "Of each candidate.", least=1)
+    text = "Of fine-tuning. Defaults to that of the saved optimizer."
+    flags.float("learning_rate", None, text)
+    text = "Share of what is left that goes in a step at most."
+    flags.float("step", 0.3, text)
+    flags.boolean("distill", True, "Whether candidates learn from the model.")
+    flags.boolean("shrink", True, "Whether what is gone is taken out.")
+    flags.boolean("strict", False, "Whether a budget that is not met fails.")
+    text = "Of several metrics, which one counts."
+    flags.string("metric", None, text)
+    flags.integer("seed", 0, "Of ties and the order of the data.")
+    flags.boolean("overwrite", False, "Whether to replace a file at --out.")
+    text = "Whether to print a line of JSON, with all digits."
+    flags.boolean("json", False, text)
+
+
+def main(flags):
+    model = model_files.load(flags.model)
+    model_files.check_free(flags.out, flags.model, flags.overwrite)
+    train, validation, steps = data(flags)
+    found = compress(
+        model,
+        train,
+        validation,
+        target=target(flags.target, flags.runtime),
+        max_drop=flags.max_drop,
+        method=flags.method,
+        finetune={
+            "epochs": flags.epochs,
+            "learning_rate": flags.learning_rate,
+            "steps_per_epoch": steps,
+        },
+        distill=flags.distill,
+        shrink=flags.shrink,
+        export=flags.export,
+        directory=flags.workdir,
+        seed=flags.seed,
+        strict=flags.strict,
+        metric=flags.metric,
+        step=flags.step,
+        batch_size=flags.batch_size,
+        verbose=0,
+    )
+    model_files.save(found.model, flags.out)
+    print(json.dumps(found.to_dict()) if flags.json else found)
+
+
+def data(flags):
+    """Returns training and validation data, and the steps of an epoch of a
+    function of a step."""
+    share = flags.validation
+    if not 0 < share < 1:
+        raise ValueError(
+            f"Expected --validation in (0, 1). Received: {share:g}"
+        )
+    if flags.npz is not None:
+        return *held_out(*labelled_data.read(flags.npz), share), None
+    if flags.data is None:
+        raise ValueError("Expected --data=NAME or --npz=FILE.")
+
+    def load(start=None):
+        return datasets.load(
+            flags.data,
+            flags.batch_size,
+            normalization=flags.normalization,
+            validation=share,
+            seed=flags.seed,
+            data_dir=flags.data_dir,
+            start=start,
+        )
+
+    whole, validation, _ = load()
+    return lambda step: load(step)[0], validation, len(whole)
+
+
+def held_out(x, y, share):
+    """Returns (x, y) without a share of the examples, and that share: always
+    the same examples."""
+    order = seeds.stream(0, "held out").permutation(len(x))
+    count = round(share * len(x))
+    if not 0 < count < len(x):
+        raise ValueError(
+            f"A share of {share:g} of {len(x)} examples leaves none to train "
+            "or to select on. Expected another --validation."
+        )
+    parts = order[count:], np.sort(order[:count])
+    return tuple((x[part], y[part]) for part in parts)
+
+
+def target(text, runtime):
+    """Returns the target of `kprune.compress` that flags stand for."""
+    if text is None:
+        return None
+    kind, _, number = text.partition(":")
+    try:
+        found = {kind: float(number)}
+    except ValueError:
+        raise ValueError(
+            "Expected --target=KIND:NUMBER, such as flops:0.5. Received: "
+            f"{text}"
+        ) from None
+    if runtime is not None:
+        name = "format" if kind == "bytes" else "runtime"
+        found[name] = runtime
+    return found

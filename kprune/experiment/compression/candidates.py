@@ -1,0 +1,230 @@
+"""Candidates of a compression: each pruned of another, trained and measured."""
+
+import contextlib
+import dataclasses
+import random
+import time
+
+import keras
+import numpy as np
+
+from kprune import training
+from kprune.analysis.report import report
+from kprune.deploy.shrink import shrink
+from kprune.deploy.shrink.shrinking import CutOff
+from kprune.experiment.compression import costs
+from kprune.experiment.compression.store import values_of
+from kprune.masking import wrapping
+from kprune.pruning.prune import prune
+from kprune.pruning.target import CannotMeet
+from kprune.runtime import seeds
+
+_SCORED = 8  # Batches that a method which looks at data scores on.
+
+
+class Candidates:
+    """Makes candidates, or reads them where they are finished.
+
+    Args:
+        recipe: A `preparing.Recipe`.
+        store: A `Store`.
+        clock: A `costs.Clock`, or `None` where time cannot be measured.
+        directory: Path for files that go.
+        start: Number, the share that is left of the model as it is.
+
+    Attributes:
+        records: List of what was measured, by number; the first one is that of
+            the model itself.
+    """
+
+    def __init__(self, recipe, store, clock, directory, start=1.0):
+        self._recipe, self._store = recipe, store
+        self._clock, self._directory = clock, directory
+        self.records = []
+        begun = time.perf_counter()
+        self._take(start, None, begun, recipe.model)
+
+    def attempt(self, parent, left):
+        """Returns the candidate of a share to leave, pruned of another one, or
+        `None` if nothing more can go."""
+        number = len(self.records)
+        found = self._store.record(number)
+        if found is not None:
+            return self._found(parent, left, found)
+        begun, recipe = time.perf_counter(), self._recipe
+        with _random_state(recipe.seed, number):
+            network = self._pruned(parent, left)
+            if network is None:
+                return None
+            if recipe.goal.measured and self._is_as_before(network, parent):
+                return {**parent, "left": left}
+            self._train(network, number)
+        return self._take(left, parent, begun, network)
+
+    def _found(self, parent, left, found):
+        """Returns a finished candidate, or the parent again where a share did
+        not differ from it, and was passed over."""
+        if found["left"] != left:
+            return {**parent, "left": left}
+        return self._take(left, parent, None, None)
+
+    def _is_as_before(self, network, parent):
+        """Whether masks are those of a parent: channels are few, and times
+        differ from one measurement to the next."""
+        masks = wrapping.get_masks(network)
+        before = wrapping.get_masks(self.network(parent["number"]))
+        return all(np.array_equal(masks[name], before[name]) for name in masks)
+
+    def network(self, number):
+        """Returns the wrapped model of a candidate."""
+        model = self._recipe.model
+        if number == 0:
+            return model
+        network = wrapping.wrap(model, prove=False)
+        values = self._store.values(number)
+        for variable, value in zip(network.variables, values, strict=True):
+            variable.assign(value)
+        return network
+
+    def finish(self, rows):
+        """Writes what was measured of all."""
+        self._store.finish(rows)
+
+    def finished(self, network):
+        """Returns the plain model that a candidate is."""
+        if self._recipe.shrinks:
+            return shrink(network, verbose=0)
+        return wrapping.strip(network)
+
+    def _pruned(self, parent, left):
+        """Returns a model pruned to a share, or `None` if so much cannot go, or
+        would cut an output off."""
+        recipe = self._recipe
+        try:
+            network = prune(
+                self.network(parent["number"]),
+                **recipe.goal.pruning(recipe.method, left),
+                data=self._steps(parent["number"] + 1)(0).take(_SCORED),
+                min_kept=1,
+                seed=recipe.seed,
+                prove=False,
+                verbose=0,
+            )
+            if recipe.shrinks:
+                self.finished(network)
+        except (CannotMeet, CutOff):
+            return None
+        return network
+
+    def _steps(self, number):
+        """Returns the function of a step to the batches of a candidate."""
+        how = self._recipe.training
+        length = how.finetune.epochs * how.steps.per_epoch
+        return how.steps.since((number - 1) * length)
+
+    def _train(self, network, number):
+        recipe = self._recipe
+        how, steps = recipe.training.finetune, recipe.training.steps
+        if how.learning_rate is not None:
+            network.optimizer = _at_rate(network.optimizer, how.learning_rate)
+        training.fit(
+            recipe.learner(network),
+            self._steps(number),
+            how.epochs,
+            steps_per_epoch=steps.per_epoch,
+            checkpoint=training.Checkpoint(
+                self._store.checkpoints(number), how.checkpoint
+            ),
+            verbose=recipe.verbose,
+        )
+
+    def _take(self, left, parent, begun, network):
+        """Returns the record of the next candidate, measured if it is new."""
+        number = len(self.records)
+        found = self._store.record(number)
+        if found is None:
+            asked = {
+                "number": number,
+                "parent": parent and parent["number"],
+                "left": left,
+            }
+            found = {**asked, **self._measure(network, number)}
+            found["seconds"] = time.perf_counter() - begun
+            found = self._store.save(number, values_of(network), found)
+        found["within"] = self._is_within(found)
+        found["met"] = self._recipe.goal.is_met(found)
+        self.records.append(found)
+        return found
+
+    def _is_within(self, record):
+        if self._recipe.max_drop is None or not self.records:
+            return True
+        before, after = self.records[0]["metric"], record["metric"]
+        drop = self._recipe.quality.drop(before, after)
+        return drop <= self._recipe.max_drop * (1 + 1e-9)
+
+    def _measure(self, network, number):
+        """Returns what is measured of a trained network."""
+        goal = self._recipe.goal
+        metric, interval = self._recipe.quality.measure(
+            wrapping.strip(network, prove=False)
+        )
+        small = self.finished(network) if number else wrapping.strip(network)
+        counts = costs.count(small)
+        found = {
+            "sparsity": report(
+                network, multiply_adds=False, paths=False
+            ).sparsity,
+            "metric": metric,
+            "interval": interval,
+            **dataclasses.asdict(counts),
+            **_NO_TIMES,
+            "bytes": None,
+        }
+        if self._clock is not None:
+            found |= self._clock.measure(small)
+        if goal.kind == "bytes":
+            found["bytes"] = costs.file_bytes(
+                small, goal.runtime, self._directory
+            )
+        return {**found, "share": self._share(found)}
+
+    def _share(self, found):
+        """Returns what share of the model's a measured size is, or `None`."""
+        kind = self._recipe.goal.kind
+        if kind == "latency":
+            return found["latency_share"]
+        if kind != "bytes":
+            return None
+        first = self.records[0] if self.records else found
+        return found["bytes"] / first["bytes"]
+
+
+def _at_rate(optimizer, rate):
+    """Returns a fresh optimizer like another, which may follow a schedule."""
+    config = optimizer.get_config()
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is None:
+        config["learning_rate"] = rate
+    else:  # It scales the loss of another.
+        fresh = _at_rate(inner, rate)
+        config["inner_optimizer"] = keras.saving.serialize_keras_object(fresh)
+    return type(optimizer).from_config(config)
+
+
+_NO_TIMES = {"latency": None, "latency_share": None, "latency_spread": None}
+
+
+@contextlib.contextmanager
+def _random_state(seed, number):
+    """Lets Python's and NumPy's own generators follow from a seed and a
+    number within the block; afterwards they are as they were."""
+    before = random.getstate(), np.random.get_state()
+    draws = int(seeds.stream(seed, "candidate", number).integers(2**32))
+    random.seed(draws)
+    np.random.seed(draws)
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])

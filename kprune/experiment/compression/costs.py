@@ -1,0 +1,70 @@
+"""What a candidate takes: parameters, multiply-adds, time, bytes."""
+
+import dataclasses
+import pathlib
+
+from kprune.analysis.report import report
+from kprune.deploy.comparison import sides
+from kprune.deploy.comparison.timing import compare_times
+from kprune.deploy.exporting import export, formats
+
+_REPEATS = 11  # Turns of the model and a candidate, for a ratio of times.
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """What a plain model has.
+
+    Attributes:
+        parameters: Integer, those kept.
+        multiply_adds: Integer, of one example, with what is kept; or `None`.
+    """
+
+    parameters: int
+    multiply_adds: int | None
+
+
+def count(model):
+    """Returns the `Counts` of a model."""
+    found = report(model, paths=False)
+    return Counts(found.model_kept, found.sparse_multiply_adds)
+
+
+class Clock:
+    """Times candidates beside the model they come from, in one runtime.
+
+    Args:
+        model: The plain model.
+        runtime: Name of a format.
+        directory: Path for files, which goes when all is measured.
+    """
+
+    def __init__(self, model, runtime, directory):
+        self._runtime = runtime
+        self._directory = pathlib.Path(directory)
+        self._before = self._side(model, "before")
+        self._x = sides.ModelSide(model).made_up(1)
+
+    def measure(self, model):
+        """Returns the milliseconds of one example, what share that is of the
+        model's, and the middle half of this share."""
+        after = self._side(model, "after")
+        functions = [side.inference(self._x) for side in (self._before, after)]
+        found = compare_times(*functions, _REPEATS)
+        low, high = found.spread
+        return {
+            "latency": 1000 * found.after,
+            "latency_share": 1 / found.ratio,
+            "latency_spread": [1 / high, 1 / low],
+        }
+
+    def _side(self, model, name):
+        side = sides.ModelSide(model)
+        return side.in_runtime(self._runtime, self._directory / name)
+
+
+def file_bytes(model, runtime, directory):
+    """Returns how many bytes a model takes in a format."""
+    path = pathlib.Path(directory, "file")
+    path = path.with_suffix(formats.FORMATS[runtime].suffix)
+    return export(model, path, runtime).bytes

@@ -1,0 +1,160 @@
+"""What a compression goes by, checked before anything is trained."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from kprune.analysis.report import report
+from kprune.experiment.compression import quality, training_data
+from kprune.experiment.compression.goals import Goal
+from kprune.experiment.compression.quality import Quality
+from kprune.experiment.compression.store import digest, values_of
+from kprune.experiment.compression.training_data import Training
+from kprune.masking import wrapping
+from kprune.runtime import checks, keras_internals
+from kprune.training import Distiller, fitting_data
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recipe:
+    """How each candidate is made and judged.
+
+    Attributes:
+        model: The model that is compressed, wrapped; it is not changed.
+        goal: A `Goal`.
+        method: As of `kprune.compress`.
+        training: A `training_data.Training`.
+        learner: Function from a model to what is trained in its place.
+        quality: A `Quality`.
+        max_drop: Number, or `None` for any.
+        shrinks: Whether candidates are made physically smaller.
+        seed: Integer.
+        verbose: As of `fit`.
+    """
+
+    model: object
+    goal: Goal
+    method: object
+    training: Training
+    learner: object
+    quality: Quality
+    max_drop: float | None
+    shrinks: bool
+    seed: int
+    verbose: object
+
+
+def copies(model):
+    """Returns a wrapped copy of a model, and a plain one, compiled alike."""
+    if not model.compiled:
+        raise ValueError(
+            f"Model {model.name!r} is not compiled. Expected a trained model "
+            "that is compiled with a loss, an optimizer and a metric."
+        )
+    if keras_internals.spans_workers(model.distribute_strategy):
+        raise ValueError(
+            "Candidates are trained by one process. Expected a model of no "
+            "strategy of several workers."
+        )
+    wrapped, plain = wrapping.wrap(model), wrapping.strip(model)
+    if not (wrapped.compiled and plain.compiled):
+        raise ValueError(
+            f"Copies of model {model.name!r} cannot be compiled as it is. "
+            "Expected a loss and metrics that Keras can save, and a class "
+            "without a `compile` of its own."
+        )
+    return wrapped, plain
+
+
+def tuning(plain, train, finetune, batch_size, seed):
+    """Returns the `Training` of all candidates, whose data fit the model."""
+    finetune = training_data.fine_tuning("finetune", finetune)
+    if not callable(train) or isinstance(train, tf.data.Dataset):
+        fitting_data.check(plain, train, "train")
+    length = finetune.steps_per_epoch
+    return Training(
+        finetune, training_data.steps(train, length, batch_size, seed)
+    )
+
+
+def judge(plain, validation, metric, mode, batch_size):
+    """Returns the `Quality` of a metric that there is."""
+    fitting_data.check(plain, validation, "validation")
+    batches, count = quality.batched(validation, batch_size)
+    found = plain.evaluate(batches, return_dict=True, verbose=0)
+    name, sign = quality.find_metric(found, metric, mode, plain.name)
+    return Quality(batches, count, name, sign)
+
+
+def check_distill(name, value):
+    """Returns the options of the `Distiller`, or `None` for none."""
+    if isinstance(value, dict):
+        return checks.dict_of(lambda *_: None, "options")(name, value)
+    checks.boolean(name, value)
+    return {} if value else None
+
+
+def learner(wrapped, plain, distill):
+    """Returns the function from a candidate to what is trained of it: itself,
+    or a `Distiller`, which is tried on the model first."""
+    options = check_distill("distill", distill)
+    if options is None:
+        return lambda network: network
+
+    def learns(network):
+        return Distiller(network, **{"teacher": plain, **options})
+
+    try:
+        learns(wrapped)
+    except TypeError as error:
+        raise ValueError(
+            f"Invalid value for argument `distill`: {error}"
+        ) from (error)
+    return learns
+
+
+def start(wrapped, goal):
+    """Returns what share of the model is left as it is, or raises if that is
+    all that was asked for."""
+    found = report(wrapped, paths=False)
+    if goal.sized_by == "sparsity":
+        share = 1 - found.sparsity
+    elif goal.sized_by == "parameters":
+        share = found.model_kept / found.model_total
+    elif found.multiply_adds:
+        share = found.sparse_multiply_adds / found.multiply_adds
+    else:
+        raise ValueError(
+            f"The multiply-adds of model {wrapped.name!r} cannot be counted: "
+            f"{found.untraced or 'it has none'}. Expected a target of "
+            "parameters, bytes or a sparsity."
+        )
+    if goal.left is not None and not goal.measured and share <= goal.left:
+        raise ValueError(
+            f"The target is met already: {goal} is asked for, and "
+            f"{share:.4g} is left. Expected a target below that."
+        )
+    return share
+
+
+def settings(recipe, step, distill):
+    """Returns what all candidates follow from, for JSON."""
+    how = recipe.training
+    method = recipe.method
+    teaching = distill
+    if isinstance(distill, dict):
+        teaching = {k: v for k, v in distill.items() if k != "teacher"}
+    return {
+        "model": digest(values_of(recipe.model)),
+        "goal": dataclasses.asdict(recipe.goal),
+        "max_drop": recipe.max_drop,
+        "method": method if isinstance(method, str) else type(method).__name__,
+        "finetune": dataclasses.asdict(how.finetune),
+        "steps_per_epoch": how.steps.per_epoch,
+        "distill": teaching,
+        "shrink": recipe.shrinks,
+        "metric": [recipe.quality.name, recipe.quality.sign],
+        "validation": recipe.quality.count,
+        "step": step,
+        "seed": recipe.seed,
+    }

@@ -1,0 +1,99 @@
+"""What a compression comes to: a model, and what was measured on the way."""
+
+import dataclasses
+
+from kprune.runtime import files, paths, tables
+from kprune.runtime.doors import checked
+
+_HEADER = (
+    *("", "Of", "Sparsity", "Metric", "95 % interval", "Parameters"),
+    *("Multiply-adds", "ms", "Bytes", "Seconds", ""),
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Compressed:
+    """What `kprune.compress` made.
+
+    Attributes:
+        model: The chosen model, plain and compiled alike.
+        candidates: List of dicts, the first of the model as it was: `number`,
+            `parent`, `left` (the share that it was pruned to), `sparsity`,
+            `metric`, `interval` (95 %, over the examples), `parameters`,
+            `multiply_adds`, `latency` (milliseconds of one example),
+            `latency_share` and `latency_spread` (beside the model as it was,
+            with the middle half), `bytes`, `seconds`, `within` (`max_drop`),
+            `met` (the target) and `chosen`. What was not measured is `None`.
+        met: Whether the chosen one is what was asked for.
+        metric: Name of the metric.
+        goal: String, what was asked for.
+        selected_on: String, what the metric was measured on.
+        runtime: Name of the format that times and bytes are of.
+        exported: The `Exported` of the file that was written, or `None`.
+    """
+
+    model: object
+    candidates: list
+    met: bool
+    metric: str
+    goal: str
+    selected_on: str
+    runtime: str
+    exported: object = None
+
+    @property
+    def chosen(self):
+        """The dict of the chosen candidate."""
+        return next(one for one in self.candidates if one["chosen"])
+
+    def to_dict(self):
+        """Returns all that is measured as a dict that JSON can hold."""
+        names = ("candidates", "met", "metric", "goal", "selected_on")
+        found = {name: getattr(self, name) for name in (*names, "runtime")}
+        return {"model": self.model.name, **found}
+
+    @checked(path=paths.file)
+    def save(self, path):
+        """Writes `to_dict` to a JSON file, in a directory that exists."""
+        files.write_json(path, self.to_dict())
+
+    def __str__(self):
+        lines = [
+            f"Asked for: {self.goal}. "
+            f"{'It is met' if self.met else 'It is not met'}.",
+            tables.terminal(
+                _HEADER, list(map(_row, self.candidates)), words=(10,)
+            ),
+            f"The metric is {self.metric!r}; candidates were selected on "
+            f"{self.selected_on}. Milliseconds are those of one example in "
+            f"{self.runtime}.",
+        ]
+        return "\n".join(lines)
+
+    def __repr__(self):
+        return (
+            f"<Compressed {self.model.name!r}: {len(self.candidates)} "
+            f"candidates, {'met' if self.met else 'not met'}>"
+        )
+
+
+def _row(one):
+    ends = one["interval"]
+    parent = one["parent"]
+    return (
+        str(one["number"]),
+        "" if parent is None else str(parent),
+        f"{one['sparsity']:.4f}",
+        f"{one['metric']:.4f}",
+        "n/a" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}",
+        f"{one['parameters']:,}",
+        _known(one["multiply_adds"], ",d"),
+        _known(one["latency"], ".4g"),
+        _known(one["bytes"], ",d"),
+        f"{one['seconds']:.1f}",
+        "chosen" if one["chosen"] else "",
+    )
+
+
+def _known(value, form):
+    return "n/a" if value is None else format(value, form)

@@ -1,0 +1,127 @@
+"""What candidates are fine-tuned on: batches that follow from their number."""
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from kprune.runtime import checks, examples, fit_arguments
+
+
+@dataclasses.dataclass(frozen=True)
+class FineTuning:
+    """How long each candidate is trained.
+
+    Args:
+        epochs: Integer >= 1.
+        learning_rate: Float > 0. Defaults to that of the compiled optimizer,
+            whose schedule begins anew with each.
+        steps_per_epoch: Integer. Defaults to the length of the data.
+        checkpoint: How often to save within it, as `every` of
+            `kprune.callbacks.Checkpoint`.
+    """
+
+    epochs: int = 1
+    learning_rate: float | None = None
+    steps_per_epoch: int | None = None
+    checkpoint: str | int = "1ep"
+
+    def __post_init__(self):
+        checks.integer("epochs", self.epochs, 1)
+        if self.learning_rate is not None:
+            checks.number("learning_rate", self.learning_rate, "(0, inf)")
+        if self.steps_per_epoch is not None:
+            checks.integer("steps_per_epoch", self.steps_per_epoch, 1)
+
+
+def fine_tuning(name, value):
+    """Returns a `FineTuning`: of epochs alone, a dict of its fields, or one."""
+    if isinstance(value, FineTuning):
+        return value
+    if not isinstance(value, dict):
+        return FineTuning(checks.integer(name, value, 1, ", the epochs"))
+    names = [field.name for field in dataclasses.fields(FineTuning)]
+    unknown = sorted(map(str, set(value) - set(names)))
+    expected = f"epochs, or a dict with some of {', '.join(names)}"
+    checks.require(not unknown, name, value, expected)
+    return FineTuning(**value)
+
+
+def check(name, value):
+    """Returns training data: arrays, or as of `kprune.training.fit`."""
+    if isinstance(value, tuple) and fit_arguments.are_arrays(value):
+        fit_arguments.specs(name, value)
+        return value
+    return fit_arguments.training_data(name, value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """Training batches from any step on.
+
+    Attributes:
+        read: Function of a step that returns an endless data set.
+        per_epoch: Integer, steps of an epoch.
+    """
+
+    read: Callable
+    per_epoch: int
+
+    def since(self, step):
+        """Returns the function of a step counted from another one."""
+        return lambda later: self.read(step + later)
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How candidates are trained: a `FineTuning`, and the `Steps` it reads."""
+
+    finetune: FineTuning
+    steps: Steps
+
+
+def steps(train, steps_per_epoch, batch_size, seed):
+    """Returns the `Steps` of training data.
+
+    Args:
+        train: As of `check`.
+        steps_per_epoch: Integer, or `None` for the length of the data.
+        batch_size: Integer, of arrays.
+        seed: Integer, of the order of arrays.
+    """
+    if isinstance(train, tuple):
+        count = examples.count(tf.nest.flatten(train)[0])
+        whole = -(-count // batch_size)
+        read = _shuffled(train, count, batch_size, seed)
+        return Steps(read, steps_per_epoch or whole)
+    if isinstance(train, tf.data.Dataset):
+        length = steps_per_epoch or int(train.cardinality())
+        read = train.repeat().skip
+    else:
+        length, read = steps_per_epoch, train
+    why = ', in `finetune={"steps_per_epoch": ...}`, as `train` has no length'
+    checks.integer("steps_per_epoch", length, 1, why)
+    return Steps(read, length)
+
+
+def _shuffled(arrays, count, batch_size, seed):
+    """Returns a function of a step to the batches of arrays from there on, in
+    an order of each pass that follows from the seed alone."""
+    whole = tf.nest.map_structure(tf.convert_to_tensor, arrays)
+    per_pass = -(-count // batch_size)
+
+    def order(number):
+        places = tf.random.experimental.stateless_shuffle(
+            tf.range(count), [tf.cast(seed, tf.int64), number]
+        )
+        return tf.data.Dataset.from_tensor_slices(places).batch(batch_size)
+
+    def batch(places):
+        return tf.nest.map_structure(lambda a: tf.gather(a, places), whole)
+
+    def read(step):
+        passed, rest = divmod(step, per_pass)
+        places = tf.data.Dataset.counter(passed).flat_map(order)
+        return places.skip(rest).map(batch).prefetch(2)
+
+    return read
