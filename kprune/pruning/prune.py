@@ -14,11 +14,6 @@ from kprune.runtime.renamed import renamed
 from kprune.scoring import config
 from kprune.scoring.objective import Objective
 
-_DISAGREE = (
-    "The workers found different masks, though they read the same data. "
-    "Expected the same weights and the same kind of devices on all."
-)
-
 
 @renamed(**config.WAYS)
 @checked(
@@ -120,7 +115,7 @@ def prune(
     found = goals.masks(pruner, objective, asked, min_kept, verbose)
     objective.hand_on()
     for goal, masks in zip(asked, found, strict=True):
-        distribution.check_agreement(objective.strategy, masks, _DISAGREE)
+        distribution.check_masks(objective.strategy, masks)
         user_warnings.answer_collapse(masks, goal, on_collapse)
     made = [
         _masked(view, masks, notes, pruner, objective, inplace, prove)

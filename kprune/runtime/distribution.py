@@ -111,6 +111,21 @@ def check_agreement(strategy, arrays, message):
         raise RuntimeError(message)
 
 
+def check_masks(strategy, masks):
+    """Raises `RuntimeError` on every worker unless all found the same masks.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`.
+        masks: Dict of boolean arrays by name.
+    """
+    check_agreement(
+        strategy,
+        masks,
+        "The workers found different masks. Expected the same data, the same "
+        "weights and the same kind of devices on all.",
+    )
+
+
 def any_worker(strategy, yes):
     """Returns whether any of the workers says yes. All must ask.
 
