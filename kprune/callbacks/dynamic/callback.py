@@ -257,12 +257,7 @@ class DynamicSparseTraining(keras.callbacks.Callback):
 
     def _apply(self, moment):
         change = self.updater.update(moment)
-        distribution.check_agreement(
-            self.model.distribute_strategy,
-            change.masks,
-            "The workers found different masks for the same step. Expected "
-            "the same weights and the same kind of devices on all.",
-        )
+        distribution.check_masks(self.model.distribute_strategy, change.masks)
         keeps = self.updater.keeps_slots
         apply_update(self.model, self._weights, moment.masks, change, keeps)
         self._measured.follow(change.masks)
