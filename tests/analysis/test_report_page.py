@@ -109,6 +109,7 @@ def test_curves_and_candidates_are_there_if_they_are_given(page):
     assert page.count("<circle") == 2
     assert page.count('class="best"') == 1
     assert "<td>0.8 to 0.9</td>" in page and "<td>2,250</td>" in page
+    assert "metric over multiply-adds; the chosen one is red" in page
     plain = kprune.report(pruned()).to_html()
     assert "Candidates" not in plain and "Training" not in plain
 

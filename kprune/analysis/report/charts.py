@@ -121,7 +121,8 @@ def scatter(points, labels):
         drawn.append(
             f'<circle class="{kind}" cx="{cx:.1f}" cy="{cy:.1f}" r="4"/>'
         )
-    caption = f"{labels[1]} over {labels[0]}; the chosen one is red"
+    chosen = "; the chosen one is red" if any(p[3] for p in points) else ""
+    caption = f"{labels[1]} over {labels[0]}{chosen}"
     caption = f"<figcaption><span>{text(caption)}</span></figcaption>"
     return f"<figure>{caption}\n{axes.chart(drawn)}</figure>"
 
