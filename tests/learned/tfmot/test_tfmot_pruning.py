@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from kprune.tfmot.sparsity import keras as sparsity
-from networks import MSE, conv_net, dense_net, sequential
+from networks import MSE, conv_net, dense_net, sequential, two_replicas
 
 import kprune
 
@@ -124,7 +124,7 @@ def test_two_replicas_have_the_masks_of_one():
         return pruned
 
     one = trained(tf.distribute.get_strategy())
-    two = trained(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+    two = trained(two_replicas())
     masks = kprune.get_masks(two)
     for name, mask in kprune.get_masks(one).items():
         np.testing.assert_array_equal(mask, masks[name])
@@ -293,6 +293,7 @@ WRONG = {
         "not built",
     ),
     "no layer": (lambda: sparsity.prune_low_magnitude(3), "to_prune"),
+    "no layers": (lambda: sparsity.prune_low_magnitude([3]), "to_prune"),
     "blocks of a convolution": (
         lambda: sparsity.prune_low_magnitude(conv_net(), block_size=(2, 2)),
         "rank 2",
