@@ -1,12 +1,14 @@
 """Scripts after the tutorials of TFMOT: what they lead to is looked at."""
 
 import pathlib
+import re
 import runpy
 
 import numpy as np
 import pytest
 
 HERE = pathlib.Path(__file__).parent / "tutorials"
+PAGE = pathlib.Path(__file__).parents[3] / "docs/migrating_from_tfmot.md"
 
 
 def check_comprehensive_guide(ran):
@@ -75,3 +77,16 @@ def test_a_tutorial_runs(script, check, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     check(runpy.run_path(str(HERE / f"{script}.py")))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_page_on_migrating_runs_as_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
+    scope = {}
+    exec(compile(code, PAGE.name, "exec"), scope)
+    kernel = np.array(scope["plain"].layers[-1].kernel.value)
+    assert abs(np.mean(kernel == 0) - 0.8) < 0.01
+    for layer in scope["final"].layers[-3:]:
+        assert len(np.unique(np.array(layer.kernel.value))) <= 16
+    assert (tmp_path / "model.tflite").exists()
