@@ -6,7 +6,7 @@ import inspect
 
 import keras
 
-from kprune.masking import weights
+from kprune.masking import own_variables, weights
 from kprune.runtime import files, identity, keras_internals, user_warnings
 
 _PLAIN = (
@@ -154,7 +154,7 @@ def without_wrappers(config, held=_HELD):
 def values(layer):
     """Returns the variables of a layer, in order, without those that kprune's
     wrappers add."""
-    added = weights.added(layer)
+    added = own_variables.added(layer)
     return [v for v in layer.variables if id(v) not in added]
 
 

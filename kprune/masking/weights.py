@@ -127,25 +127,6 @@ def named(model):
                 yield unique(f"{prefix}{variable.name}", taken), variable
 
 
-def parameters(model):
-    """Returns the variables that `count_params` counts, without those that
-    wrappers add."""
-    model = find(model).model
-    wrappers_have = added(model)
-    return [v for v in model.weights if id(v) not in wrappers_have]
-
-
-def added(layer):
-    """Returns the ids of the variables that kprune's wrappers add to a layer
-    or model: masks, and what these follow."""
-    found = set()
-    for one in keras_internals.all_layers(layer):
-        if is_wrapper(one):
-            found |= {id(v) for v in one.variables}
-            found -= {id(v) for v in one.layer.variables}
-    return found
-
-
 def prunable(model):
     """Returns the weights of `find` that nothing speaks against, by name."""
     return {w.name: w for w in find(model) if w.skipped is None}

@@ -14,7 +14,7 @@ from kprune.analysis.report.result import Report
 from kprune.analysis.report.row import Row
 from kprune.analysis.report.saliency import with_saliency
 from kprune.graph import costs
-from kprune.masking import folding, weights, wrapping
+from kprune.masking import folding, own_variables, weights, wrapping
 from kprune.runtime import checks
 from kprune.runtime.doors import checked
 
@@ -103,7 +103,9 @@ def report(
     measured = Report(
         model=model.name,
         rows=tuple(_row(w, kept[w.name], uses, on_path) for w in found),
-        model_total=sum(math.prod(v.shape) for v in weights.parameters(found)),
+        model_total=sum(
+            math.prod(v.shape) for v in own_variables.parameters(found)
+        ),
         untraced=untraced,
         unfollowed=unfollowed,
         drawings=drawings.draw(found, kept, on_path),

@@ -8,7 +8,7 @@ import numpy as np
 from kprune.deploy.shrink import folding, sizes
 from kprune.deploy.shrink.result import Plan, Row
 from kprune.graph import costs
-from kprune.masking import weights
+from kprune.masking import own_variables
 
 
 def describe(view, decision):
@@ -89,7 +89,7 @@ def _selected(layer, decision):
 
 
 def _parameters(view, decision, cuts):
-    parameters = weights.parameters(view)
+    parameters = own_variables.parameters(view)
     before = sum(math.prod(v.shape) for v in parameters)
     after = sum(
         sizes.entries(variable, cuts.get(id(variable), []))

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from kprune import tfmot
+from kprune.learned.tfmot.clustering.keras import centroids
 from studies.tfmot import settings
 
 FIXTURE = pathlib.Path(__file__).parents[2] / "fixtures/tfmot.npz"
@@ -71,33 +72,53 @@ def test_masks_of_blocks(height, width, pooling):
     np.testing.assert_array_equal(masks, stored)
 
 
-def clustered(kind, count, init, preserve, channel):
+def sparse(kind):
     values = settings.weights(kind)
-    one = layer(kind)
-    one.build(settings.inputs(kind).shape)
-    one.kernel.assign(np.where(np.abs(values) < 0.4, 0, values))
-    tf.random.set_seed(7)
-    return clustering.experimental.cluster_weights(
-        one,
-        int(count),
-        clustering.CentroidInitialization[init],
-        preserve_sparsity=preserve == "1",
-        cluster_per_channel=channel == "1",
-    )
+    return np.where(np.abs(values) < 0.4, 0, values)
+
+
+def settings_of(init):
+    """Yields (name of stored centroids, kind, count, preserve, by channel)."""
+    keys = [key for key in STORED if key.startswith("centroids/")]
+    for key in keys:
+        _, kind, count, of, preserve, channel = key.split("/")
+        if of == init:
+            yield key, kind, int(count), preserve == "1", channel == "1"
 
 
 @pytest.mark.parametrize("init", settings.INITS)
-def test_first_centroids_and_what_they_lead_to(init):
-    keys = [key for key in STORED if key.startswith("centroids/")]
-    keys = [key for key in keys if key.split("/")[3] == init]
-    assert len(keys) == 12
-    for key in keys:
-        wrapped = clustered(*key.split("/")[1:])
-        centroids = np.array(wrapped.cluster_centroids["kernel"].value)
-        np.testing.assert_array_equal(centroids, STORED[key], key)
-        (found,) = wrapped.effective_weights().values()
+def test_first_centroids(init):
+    how = clustering.CentroidInitialization[init]
+    found = list(settings_of(init))
+    assert len(found) == 12
+    for key, kind, count, preserve, channel in found:
+        tf.random.set_seed(7)
+        parts = np.moveaxis(sparse(kind), -1, 0) if channel else [sparse(kind)]
+        parts = [centroids.initial(x, count, how, preserve) for x in parts]
+        first = np.stack(parts) if channel else parts[0]
+        np.testing.assert_array_equal(first, STORED[key], key)
+
+
+@pytest.mark.parametrize("init", settings.INITS)
+def test_what_centroids_lead_to(init):
+    how = clustering.CentroidInitialization[init]
+    for key, kind, count, preserve, channel in settings_of(init):
+        one = layer(kind)
+        one.build(settings.inputs(kind).shape)
+        one.kernel.assign(sparse(kind))
+        tf.random.set_seed(7)
+        wrapped = clustering.experimental.cluster_weights(
+            one,
+            count,
+            how,
+            preserve_sparsity=preserve,
+            cluster_per_channel=channel,
+        )
+        variable = wrapped.cluster_centroids["kernel"]
+        np.testing.assert_array_equal(np.array(variable.value), STORED[key])
+        (weight,) = wrapped.effective_weights().values()
         stored = STORED[key.replace("centroids", "clustered")]
-        np.testing.assert_array_equal(found, stored, key)
+        np.testing.assert_array_equal(weight, stored, key)
 
 
 FIT = {"batch_size": 5, "epochs": 2, "shuffle": False, "verbose": 0}

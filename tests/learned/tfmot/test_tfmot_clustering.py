@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from kprune.tfmot.clustering import keras as clustering
-from networks import MSE, conv_net, dense_net, sequential
+from networks import MSE, conv_net, dense_net, sequential, two_replicas
 
 import kprune
 from kprune.learned.tfmot.clustering.keras.cluster_config import (
@@ -147,7 +147,7 @@ def test_two_replicas_train_as_one():
             return fit(cluster_weights(net, 4, LINEAR))
 
     one = trained(tf.distribute.get_strategy())
-    two = trained(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+    two = trained(two_replicas())
     for a, b in zip(one.variables, two.variables, strict=True):
         b = np.array(b.value.values[0])
         np.testing.assert_allclose(np.array(a.value), b, 1e-4, 1e-6)
@@ -244,3 +244,18 @@ def test_wrong_arguments_are_answered(case):
     call, words = WRONG[case]
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_half_precision_clusters_in_full():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        net = dense_net(norm=False, dropout=0)
+        clustered = cluster_weights(net, 3, LINEAR)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert clustered(data()[0]).dtype == tf.float16
+    (centroids,) = clustered.layers[0].cluster_centroids.values()
+    kernel = clustering.strip_clustering(clustered).get_layer("a").kernel
+    found = np.unique(np.array(kernel.value))
+    np.testing.assert_array_equal(found, np.array(centroids.value))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from kprune.tfmot.sparsity import keras as sparsity
-from networks import MSE, conv_net, dense_net, sequential
+from networks import MSE, conv_net, dense_net, sequential, two_replicas
 
 import kprune
 
@@ -75,7 +75,8 @@ def test_kprune_sees_its_masks():
 def test_nothing_is_pruned_before_the_first_step_that_is_due():
     late = sparsity.ConstantSparsity(0.5, 3, frequency=1)
     pruned = compiled(sparsity.prune_low_magnitude(dense_net(), late))
-    fit(pruned)  # Two steps.
+    with pytest.warns(UserWarning, match="Nothing is pruned after 2 steps"):
+        fit(pruned)
     assert kprune.report(pruned).sparsity == 0
     fit(pruned)  # Steps go on where the first training ended.
     assert kprune.report(pruned).sparsity == 0.5
@@ -124,7 +125,7 @@ def test_two_replicas_have_the_masks_of_one():
         return pruned
 
     one = trained(tf.distribute.get_strategy())
-    two = trained(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+    two = trained(two_replicas())
     masks = kprune.get_masks(two)
     for name, mask in kprune.get_masks(one).items():
         np.testing.assert_array_equal(mask, masks[name])
@@ -293,6 +294,7 @@ WRONG = {
         "not built",
     ),
     "no layer": (lambda: sparsity.prune_low_magnitude(3), "to_prune"),
+    "no layers": (lambda: sparsity.prune_low_magnitude([3]), "to_prune"),
     "blocks of a convolution": (
         lambda: sparsity.prune_low_magnitude(conv_net(), block_size=(2, 2)),
         "rank 2",

@@ -1,21 +1,24 @@
 """Scripts after the tutorials of TFMOT: what they lead to is looked at."""
 
 import pathlib
+import re
 import runpy
 
 import numpy as np
 import pytest
 
 HERE = pathlib.Path(__file__).parent / "tutorials"
+PAGE = pathlib.Path(__file__).parents[3] / "docs/migrating_from_tfmot.md"
 
 
 def check_comprehensive_guide(ran):
-    assert ran["whole_names"][0] == "prune_low_magnitude_dense_1"
+    names = [layer.name for layer in ran["base_model"].layers]
+    assert ran["whole_names"] == [f"prune_low_magnitude_{names[0]}", names[1]]
     assert ran["cloned_kinds"] == ["PruneLowMagnitude", "Flatten"]
     assert ran["own_weights"] == ["kernel", "bias"]
     assert ran["fit_sparsity"] == 0.5
     assert ran["loop_sparsity"] == 0.75
-    assert ran["export_names"] == ["dense_1", "flatten_1"]
+    assert ran["export_names"] == names
     assert ran["stripped_size"] < ran["wrapped_size"]
 
 
@@ -74,3 +77,16 @@ def test_a_tutorial_runs(script, check, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     check(runpy.run_path(str(HERE / f"{script}.py")))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_page_on_migrating_runs_as_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
+    scope = {}
+    exec(compile(code, PAGE.name, "exec"), scope)
+    kernel = np.array(scope["plain"].layers[-1].kernel.value)
+    assert abs(np.mean(kernel == 0) - 0.8) < 0.01
+    for layer in scope["final"].layers[-3:]:
+        assert len(np.unique(np.array(layer.kernel.value))) <= 16
+    assert (tmp_path / "model.tflite").exists()

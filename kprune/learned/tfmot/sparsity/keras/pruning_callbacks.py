@@ -9,7 +9,7 @@ from kprune.learned.tfmot.sparsity.keras.pruning_wrapper import (
     collect_prunable_layers,
     set_pruned_to_zero,
 )
-from kprune.runtime import checks, extras
+from kprune.runtime import checks, extras, user_warnings
 from kprune.runtime.doors import checked
 
 
@@ -33,6 +33,22 @@ class UpdatePruningStep(keras.callbacks.Callback):
 
     def on_epoch_end(self, batch, logs=None):
         set_pruned_to_zero(self.prunable_layers)
+
+    def on_train_end(self, logs=None):
+        masks = [
+            keras.ops.convert_to_numpy(mask)
+            for layer in self.prunable_layers
+            for _, mask, _ in layer.pruning_vars
+        ]
+        if masks and all(mask.all() for mask in masks):
+            step = keras.ops.convert_to_numpy(
+                self.prunable_layers[0].pruning_step
+            )
+            user_warnings.warn(
+                f"Nothing is pruned after {step} steps: by the schedule none "
+                "was one to prune at. Expected `begin_step` plus a multiple of "
+                "`frequency`, 100 by default, among the steps of the training."
+            )
 
 
 class PruningSummaries(keras.callbacks.TensorBoard):

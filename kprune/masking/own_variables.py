@@ -1,0 +1,23 @@
+"""Which variables are a model's own, and which kprune's wrappers add."""
+
+from kprune.masking import weights
+from kprune.runtime import keras_internals
+
+
+def parameters(model):
+    """Returns the variables that `count_params` counts, without those that
+    wrappers add."""
+    model = weights.find(model).model
+    wrappers_have = added(model)
+    return [v for v in model.weights if id(v) not in wrappers_have]
+
+
+def added(layer):
+    """Returns the ids of the variables that kprune's wrappers add to a layer
+    or model: masks, and what these follow."""
+    found = set()
+    for one in keras_internals.all_layers(layer):
+        if weights.is_wrapper(one):
+            found |= {id(v) for v in one.variables}
+            found -= {id(v) for v in one.layer.variables}
+    return found
