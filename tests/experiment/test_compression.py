@@ -265,7 +265,13 @@ def test_half_the_multiply_adds(untimed, tmp_path):
 
 
 def test_a_sparsity_in_steps(untimed):
-    found = compress(net(), target=0.6, distill=False)
+    found = compress(
+        net(),
+        target=np.float32(0.6),
+        max_drop=np.int64(1),
+        finetune={"epochs": np.int64(1)},
+        distill=False,
+    )
     # Three steps of 0.4 ** (1 / 3), at most 30 % each.
     sparsities = [one["sparsity"] for one in found.candidates]
     np.testing.assert_allclose(sparsities, [0, 0.263, 0.457, 0.6], atol=0.01)
@@ -490,6 +496,7 @@ REFUSED = {
     ),
     "a file of no format": ({"export": "small.txt"}, "small.txt"),
     "epochs": ({"finetune": 0}, "`finetune`"),
+    "checkpoint": ({"finetune": {"checkpoint": "1 week"}}, "1 week"),
     "fine-tuning": ({"finetune": {"epoch": 1}}, "`finetune`"),
     "endless validation": (
         {"validation": batched(X, Y).repeat()},

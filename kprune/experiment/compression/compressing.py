@@ -149,7 +149,7 @@ def compress(
         training=preparing.tuning(plain, train, finetune, batch_size, seed),
         learner=preparing.learner(wrapped, plain, distill),
         quality=preparing.judge(plain, validation, metric, mode, batch_size),
-        max_drop=max_drop,
+        max_drop=None if max_drop is None else float(max_drop),
         shrinks=shrink,
         seed=seed,
         verbose=verbose,

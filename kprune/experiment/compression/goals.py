@@ -99,7 +99,8 @@ def get(target, export=None):
         runtime = options.get(name, default)
         checks.choice(f"target[{name!r}]", runtime, formats.FORMATS)
         formats.check_installed(formats.FORMATS[runtime])
-    return Goal(kind, 1 - left if kind == "sparsity" else left, runtime)
+    left = 1 - float(left) if kind == "sparsity" else float(left)
+    return Goal(kind, left, runtime)
 
 
 def _format_to_export(path):

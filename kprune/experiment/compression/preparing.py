@@ -140,10 +140,12 @@ def start(wrapped, goal):
 def settings(recipe, step, distill):
     """Returns what all candidates follow from, for JSON."""
     how = recipe.training
-    method = recipe.method
-    teaching = distill
+    method, teaching = recipe.method, bool(distill)
     if isinstance(distill, dict):
-        teaching = {k: v for k, v in distill.items() if k != "teacher"}
+        teaching = {
+            name: digest(values_of(value)) if name == "teacher" else repr(value)
+            for name, value in distill.items()
+        }
     return {
         "model": digest(values_of(recipe.model)),
         "goal": dataclasses.asdict(recipe.goal),
@@ -152,9 +154,9 @@ def settings(recipe, step, distill):
         "finetune": dataclasses.asdict(how.finetune),
         "steps_per_epoch": how.steps.per_epoch,
         "distill": teaching,
-        "shrink": recipe.shrinks,
+        "shrink": bool(recipe.shrinks),
         "metric": [recipe.quality.name, recipe.quality.sign],
         "validation": recipe.quality.count,
-        "step": step,
-        "seed": recipe.seed,
+        "step": float(step),
+        "seed": int(recipe.seed),
     }

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from kprune.runtime import checks, examples, fit_arguments
+from kprune.training import durations
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,7 @@ class FineTuning:
             checks.number("learning_rate", self.learning_rate, "(0, inf)")
         if self.steps_per_epoch is not None:
             checks.integer("steps_per_epoch", self.steps_per_epoch, 1)
+        durations.steps(self.checkpoint, 1, 1)  # Raises if it cannot be read.
 
 
 def fine_tuning(name, value):
@@ -39,12 +41,19 @@ def fine_tuning(name, value):
     if isinstance(value, FineTuning):
         return value
     if not isinstance(value, dict):
-        return FineTuning(checks.integer(name, value, 1, ", the epochs"))
+        return FineTuning(int(checks.integer(name, value, 1, ", the epochs")))
     names = [field.name for field in dataclasses.fields(FineTuning)]
     unknown = sorted(map(str, set(value) - set(names)))
     expected = f"epochs, or a dict with some of {', '.join(names)}"
     checks.require(not unknown, name, value, expected)
-    return FineTuning(**value)
+    found = FineTuning(**value)
+    numbers = {"epochs": int, "learning_rate": float, "steps_per_epoch": int}
+    plain = {  # NumPy's numbers are none of JSON's.
+        key: kind(value[key])
+        for key, kind in numbers.items()
+        if value.get(key) is not None
+    }
+    return dataclasses.replace(found, **plain)
 
 
 def check(name, value):
