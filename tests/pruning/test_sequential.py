@@ -146,7 +146,17 @@ def by_hand(made, prune_one, order):
     return masks, point
 
 
-PRUNE_ONE = {"wanda": wanda, "sparsegpt": sparsegpt}
+def ria(matrix, gram):
+    norms = np.sqrt(gram if gram.ndim == 1 else np.diag(gram))
+    sizes = np.abs(matrix)
+    shares = sizes / sizes.sum(0) + sizes / sizes.sum(1, keepdims=True)
+    scores = shares * np.sqrt(norms)[:, None]
+    # Of a whole tensor, not of each output.
+    mask = best_half(scores.reshape(-1, 1)).reshape(matrix.shape)
+    return mask, np.where(mask, matrix, 0)
+
+
+PRUNE_ONE = {"wanda": wanda, "ria": ria, "sparsegpt": sparsegpt}
 
 
 def assert_equal(found, expected):
