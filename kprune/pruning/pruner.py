@@ -249,7 +249,7 @@ class Pruner:
             own = {name: current[name] for name in part.weights}
             ranking = self.ranking(part, own, number).with_counts(counts)
             masks = ranking.masks(budget)
-            part.settle(apply(masks, part.weights))
+            part.prune(masks)
             found |= masks
         if budget.progress >= 1:
             whole.grouping.check(found)
