@@ -233,14 +233,15 @@ class Pruner:
         return result
 
     def counted(self, objective, current, budget, number):
-        """Returns a ranking, and how many groups it keeps of each family. It
-        is of scores only if the allocation looks at them."""
+        """Returns a ranking, and how many groups it keeps of each family. The
+        scores, taken only if the allocation looks at them, are let go."""
         pruner = self
         if allocation.is_by_shape(self.allocation_used):
             fixed = {"allocation": self.allocation_used, "sequential": False}
             pruner = self.with_axes(criterion=_unscored, **fixed)
         ranking = pruner.ranking(objective, current, number)
-        return ranking, ranking.counts(ranking.with_minimum(budget))
+        counts = ranking.counts(ranking.with_minimum(budget))
+        return dataclasses.replace(ranking, groups={}), counts
 
     def _block_by_block(self, objective, current, budget, number):
         whole, counts = self.counted(objective, current, budget, number)
@@ -259,7 +260,7 @@ class Pruner:
 def _unscored(objective, weights, masks):
     """A criterion for allocations that look at no scores."""
     del objective, masks
-    return {name: np.zeros(np.shape(w), "f4") for name, w in weights.items()}
+    return {name: np.zeros(np.shape(w), "i1") for name, w in weights.items()}
 
 
 def masks_for(pruner, objective, sparsities, min_kept=None, verbose=0):

@@ -56,7 +56,8 @@ def kept(scores, count, outputs, rng):
     """
     sizes = np.bincount(outputs)
     there = sizes > 0  # Others have nothing left.
-    places, room = (np.cumsum(there) - 1)[outputs], sizes[there]
+    number = np.cumsum(there, dtype=np.int32) - 1
+    places, room = number[outputs], sizes[there]
     return top_k_of_each(scores, places, evenly(count, room, rng), rng)
 
 
