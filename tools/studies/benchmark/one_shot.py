@@ -105,8 +105,9 @@ HOW = {
 
 def costs(method, size, how, sequences):
     """Prunes a transformer, block by block; returns the bytes of its
-    parameters, what the process held before it was made and at most, and the
-    seconds of pruning and of a pass over the data before it.
+    parameters, what the process held before it was made, at most until it had
+    run, and at most in all, and the seconds of pruning and of a pass over the
+    data before it.
 
     A tiny one is pruned before: what TensorFlow loads for that is no part.
     """
@@ -122,8 +123,9 @@ def costs(method, size, how, sequences):
 
     forward()
     one_pass = seconds(forward)
+    built = max(start, memory.peak())
     pruning = seconds(functools.partial(prune, model, data, method))
     # The kernel adds up what its threads count only now and then.
-    most = max(start, memory.peak())
-    found = {"bytes": own, "start": start, "most": most}
+    most = max(built, memory.peak())
+    found = {"bytes": own, "start": start, "built": built, "most": most}
     return {**found, "pruning": pruning, "pass": one_pass}

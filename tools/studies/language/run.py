@@ -198,7 +198,7 @@ def _draw(found, ways, path):
         lines += _lines(found, ways, tuned)
         title = "after some more training" if tuned else "at once"
         axes = {"xlabel": "weights removed, %", "ylabel": "perplexity"}
-        panels.append(plots.Panel(lines, title, **axes, log="y"))
+        panels.append(plots.Panel(lines, title, **axes))
     plots.draw(panels, path, legend="below")
 
 
