@@ -43,9 +43,48 @@ def top_k_of_each(scores, owners, counts, rng):
         counts: Array of integers, how many to mark of each owner.
         rng: A `numpy.random.Generator`, for equal scores.
     """
+    sizes = np.bincount(owners, minlength=counts.size)
+    order = np.argsort(_narrow(owners, counts.size), kind="stable")
+    if sizes.size and (sizes == sizes[0]).all():
+        rows = scores[order].reshape(sizes.size, -1)
+        marked = _top_k_of_rows(rows, counts, rng).reshape(-1)
+    else:
+        place = owners[order]
+        marked = _ranked(scores[order], place, sizes, counts, rng)
+    kept = np.empty(scores.size, bool)
+    kept[order] = marked
+    return kept
+
+
+def _narrow(owners, count):
+    """Returns integers in 16 bits if they fit: NumPy sorts these in one go."""
+    return owners.astype(np.uint16) if count <= 2**16 else owners
+
+
+def _top_k_of_rows(rows, counts, rng):
+    """Marks the highest scores of each row, with equal ones drawn."""
+    kept, size = np.zeros(rows.shape, bool), rows.shape[1]
+    for k in np.unique(counts[counts > 0]):
+        own = np.flatnonzero(counts == k)
+        part = rows[own]
+        border = np.partition(part, size - k, axis=1)[:, size - k, None]
+        kept[own] = part >= border
+        # Where more are equal to the border than there is room for.
+        crowded = own[np.count_nonzero(kept[own], axis=1) > k]
+        if crowded.size:
+            sizes = np.full(crowded.size, size)
+            place = np.repeat(np.arange(crowded.size), sizes)
+            flat = rows[crowded].reshape(-1)
+            drawn = _ranked(flat, place, sizes, counts[crowded], rng)
+            kept[crowded] = drawn.reshape(-1, size)
+    return kept
+
+
+def _ranked(scores, owners, sizes, counts, rng):
+    """Marks the highest scores of each owner, whose scores lie together, by
+    sorting all of them."""
     ties = rng.random(scores.size, dtype=np.float32)
     order = np.lexsort((ties, -scores, owners))
-    sizes = np.bincount(owners, minlength=counts.size)
     ranks = np.arange(scores.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     kept = np.empty(scores.size, bool)
     kept[order] = ranks < np.repeat(counts, sizes)

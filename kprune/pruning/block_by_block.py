@@ -1,5 +1,7 @@
 """One round block by block: each is scored behind the pruned ones before it."""
 
+import dataclasses
+
 import numpy as np
 
 from kprune.masking.masks import apply
@@ -14,7 +16,7 @@ def masks(pruner, objective, current, budget, number):
         own = {name: current[name] for name in part.weights}
         ranking = pruner.ranking(part, own, number).with_counts(counts)
         chosen = ranking.masks(budget)
-        part.settle(apply(chosen, part.weights))
+        part.prune(chosen)
         found |= chosen
     if budget.progress >= 1:
         whole.grouping.check(found)
@@ -22,16 +24,17 @@ def masks(pruner, objective, current, budget, number):
 
 
 def counted(pruner, objective, current, budget, number):
-    """Returns a ranking, and how many groups it keeps of each family. It is of
-    scores only if the allocation looks at them."""
+    """Returns a ranking, and how many groups it keeps of each family. The
+    scores, taken only if the allocation looks at them, are let go."""
     if allocation.is_by_shape(pruner.allocation_used):
         fixed = {"allocation": pruner.allocation_used, "sequential": False}
         pruner = pruner.with_axes(criterion=_unscored, **fixed)
     ranking = pruner.ranking(objective, current, number)
-    return ranking, ranking.counts(ranking.with_minimum(budget))
+    counts = ranking.counts(ranking.with_minimum(budget))
+    return dataclasses.replace(ranking, groups={}), counts
 
 
 def _unscored(objective, weights, masks):
     """A criterion for allocations that look at no scores."""
     del objective, masks
-    return {name: np.zeros(np.shape(w), "f4") for name, w in weights.items()}
+    return {name: np.zeros(np.shape(w), "i1") for name, w in weights.items()}

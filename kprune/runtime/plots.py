@@ -87,7 +87,7 @@ class Panel:
 
 
 def draw(panels, path, *, columns=2, size=(6.4, 4.2), title="", legend=None):
-    """Draws panels into a PNG file.
+    """Draws panels into a file, PNG or SVG by its suffix.
 
     Args:
         panels: List of `Panel`.
@@ -195,8 +195,11 @@ def _figure(path, count, columns, size):
         axis.set_axis_off()
     try:
         yield figure, list(axes.flat[:count])
-        with files.replaced(path) as half:
-            figure.savefig(half, dpi=150)
+        # The same figure is the same file: SVG has no date, and fixed names.
+        dated = {"metadata": {"Date": None}} if str(path)[-4:] == ".svg" else {}
+        names = matplotlib.rc_context({"svg.hashsalt": "kprune"})
+        with files.replaced(path) as half, names:
+            figure.savefig(half, dpi=150, **dated)
     finally:
         pyplot.close(figure)
 

@@ -67,7 +67,7 @@ class Network:
         self.weights = self._values(self.variables)
         self.others = self._values(self._other_variables)
         self.masks = {
-            name: np.ones(w.layout.shape, bool)
+            name: np.broadcast_to(True, w.layout.shape)  # Takes no memory.
             if w.mask is None
             else keras.ops.convert_to_numpy(w.mask)
             for name, w in found.items()

@@ -32,6 +32,7 @@ class Walk:
         self.objective, self._inputs = objective, inputs
         self.point, self._batches = dict(point), batches
         self._sequential = sequential
+        self.masks = {}  # Of weights that are pruned and keep their values.
         self._calls = None  # Of the block that is looked at.
 
     def __iter__(self):
@@ -45,15 +46,18 @@ class Walk:
 
     def moments(self, stage, point, names, gram):
         """Returns the moments of weights of a stage, as `LayerInputs` does."""
-        inputs, values = self._inputs, self._values(point)
+        inputs = self._inputs
         if inputs.traced:
+            values = self._values(point)
             return inputs.moments(values, names, gram, self._batches())
         names = inputs.check(names)
         if stage.block is None:
+            values = self._values(point)
             parts = self._from_the_start(stage, values, names, gram)
         else:
             if self._calls is None:
                 self._calls = self._recorded(stage)
+            values = self._values(point, stage.names)
             parts = self._by_itself(stage, values, names, gram)
         return inputs.summed(names, parts)
 
@@ -77,10 +81,18 @@ class Walk:
         self._run(x, self._values(self.point), survey)
         return survey.stages()
 
-    def _values(self, point):
-        return [
-            tf.convert_to_tensor(point[name]) for name in self.objective.weights
-        ]
+    def _values(self, point, read=None):
+        """Returns the values to compute with. Of weights that are not among
+        those `read`, by default all, masks are not looked at: a masked copy of
+        all weights would take as much memory as the model."""
+        values = []
+        for name in self.objective.weights:
+            value = tf.convert_to_tensor(point[name])
+            mask = self.masks.get(name)
+            if mask is not None and (read is None or name in read):
+                value = tf.where(mask, value, tf.zeros_like(value))
+            values.append(value)
+        return values
 
     def _run(self, x, values, observer):
         """Runs the network; returns the `Reached` that ended it, or `None`."""
@@ -129,7 +141,7 @@ class Walk:
         if link is None or self._inputs.traced:
             return
         self._calls, before = _Calls(), calls or self._recorded(stage)
-        values = self._values(self.point)
+        values = self._values(self.point, stage.names)
         for call in before:
             observer = self._inputs.observer(masks=call.masks)
             outputs = self._call(stage, call, values, observer)
@@ -179,6 +191,11 @@ class Part:
         for name, value in weights.items():
             value = tf.cast(value, self.weights[name].dtype)
             self._walk.point[name] = value
+
+    def prune(self, masks):
+        """Sets masks of these weights, for the parts behind them."""
+        points.names(masks, self.weights, {})
+        self._walk.masks.update(masks)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -93,3 +93,39 @@ def test_nan_is_refused_at_the_door():
     ):
         with pytest.raises(ValueError, match="hold NaN"):
             call(np.array([1.0, np.nan, 3.0]))
+
+
+@pytest.mark.parametrize("equal", [True, False])
+@pytest.mark.parametrize("kinds", [0, 2, 3])
+def test_each_owner_keeps_its_highest(equal, kinds):
+    # `kinds` different scores, or all different; owners of as many, or not.
+    draw = np.random.default_rng(kinds)
+    for _ in range(30):
+        count, each = draw.integers(1, 6, 2)
+        owners = draw.permutation(np.tile(np.arange(count), each))
+        if not equal:
+            owners = np.append(owners, 0)
+        scores = draw.normal(size=owners.size)
+        if kinds:
+            scores = draw.integers(0, kinds, owners.size).astype(float)
+        room = np.bincount(owners, minlength=count)
+        counts = draw.integers(0, room + 1)
+        kept = selection.top_k_of_each(scores, owners, counts, draw)
+        for owner in range(count):
+            own, marked = scores[owners == owner], kept[owners == owner]
+            highest = np.sort(own)[::-1][: counts[owner]]
+            assert marked.sum() == counts[owner]
+            np.testing.assert_array_equal(np.sort(own[marked])[::-1], highest)
+
+
+def test_equal_scores_of_an_owner_are_drawn():
+    scores, owners = np.array([1.0, 1, 1, 2, 3, 4]), np.repeat([0, 1], 3)
+    found = {
+        tuple(
+            selection.top_k_of_each(
+                scores, owners, np.array([1, 2]), np.random.default_rng(seed)
+            )
+        )
+        for seed in range(20)
+    }
+    assert len(found) == 3 and all(one[3:] == (0, 1, 1) for one in found)

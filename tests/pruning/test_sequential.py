@@ -146,7 +146,17 @@ def by_hand(made, prune_one, order):
     return masks, point
 
 
-PRUNE_ONE = {"wanda": wanda, "sparsegpt": sparsegpt}
+def ria(matrix, gram):
+    norms = np.sqrt(gram if gram.ndim == 1 else np.diag(gram))
+    sizes = np.abs(matrix)
+    shares = sizes / sizes.sum(0) + sizes / sizes.sum(1, keepdims=True)
+    scores = shares * np.sqrt(norms)[:, None]
+    # Of a whole tensor, not of each output.
+    mask = best_half(scores.reshape(-1, 1)).reshape(matrix.shape)
+    return mask, np.where(mask, matrix, 0)
+
+
+PRUNE_ONE = {"wanda": wanda, "ria": ria, "sparsegpt": sparsegpt}
 
 
 def assert_equal(found, expected):
@@ -181,6 +191,27 @@ def test_kept_weights_follow_block_by_block():
         if weight.name in point:
             expected, found = point[weight.name], weight.variable.numpy()
             np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_masks_take_no_second_copy_of_the_weights():
+    made = objective(graph(2), IDS, exclude="embed")
+    reads = []
+    for by_masks in (True, False):
+        walk = made.blocks(made.weights)
+        for part in walk:
+            reads.append(part.inputs(part.weights))
+            masks = {n: best_half(np.abs(w)) for n, w in part.weights.items()}
+            if by_masks:
+                part.prune(masks)
+            else:
+                part.settle(kprune.masks.apply(masks, part.weights))
+        if by_masks:
+            assert all(walk.point[n] is w for n, w in made.weights.items())
+    half = len(reads) // 2
+    assert half == 3
+    for one, other in zip(reads[:half], reads[half:], strict=True):
+        for name, moments in one.items():
+            np.testing.assert_allclose(moments, other[name], rtol=1e-6)
 
 
 def test_blocks_are_called_by_themselves(monkeypatch):

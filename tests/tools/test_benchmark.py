@@ -191,3 +191,30 @@ def test_a_sensitivity_over_its_forward_passes(measured):
     assert row[0].startswith("sensitivity, 28 passes over 4 batches")
     assert row[3] == "<= 1.3"
     assert float(row[1].removesuffix(" x")) > 0
+
+
+def test_transformers_pruned_in_one_shot(measured):
+    found = measured(
+        "--rows=one_shot", "--transformers=tiny,tiny", "--sequences=8"
+    )
+    ways = ["Wanda, tiny, masks", "Wanda, tiny, inplace", "Wanda, tiny, copy"]
+    assert [row[0] for row in found] == [
+        f"{way}: {what}"
+        for way in [*ways, "SparseGPT, tiny, masks"]
+        for what in ("peak memory / the model", "time / a forward pass")
+    ]
+    assert [row[3] for row in found[:2]] == ["<= 1.5", "<= 3"]
+    assert all(float(row[1].removesuffix(" x")) > 0 for row in found)
+
+
+def test_the_large_transformer_has_a_hundred_million_parameters(part):
+    one_shot = part("benchmark.one_shot")
+
+    def count(name):
+        words, width, depth = vars(one_shot.SIZES[name]).values()
+        block = 12 * width**2 + 13 * width
+        return depth * block + 2 * words * width + words + 64 * width
+
+    model, _ = one_shot.setting("tiny", 1)
+    assert model.count_params() == count("tiny")
+    assert 1e8 < count("large") < 1.01e8

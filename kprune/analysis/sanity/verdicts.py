@@ -112,6 +112,19 @@ def verdict(plain, checked, method="The method", check=None):
     return Verdict(method, check, plain, checked, difference, interval, p)
 
 
+def holm(values):
+    """Returns p-values corrected for their number (Holm, 1979), least first.
+
+    Args:
+        values: Dict of p-values.
+    """
+    corrected, largest = {}, 0.0
+    for place, name in enumerate(sorted(values, key=values.get)):
+        largest = max(largest, min(1.0, values[name] * (len(values) - place)))
+        corrected[name] = largest
+    return corrected
+
+
 def _figures(values, name):
     listed = isinstance(values, list | tuple)
     listed = listed or (isinstance(values, np.ndarray) and values.ndim == 1)

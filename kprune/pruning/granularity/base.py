@@ -97,7 +97,8 @@ class Granularity:
         """Returns the output that each group is of, an array of integers, or
         `None` if a group is not of one."""
         rows, columns = matrix_shape(layout)
-        return put_back(np.tile(np.arange(columns), rows), layout)
+        numbers = np.arange(columns, dtype=np.int32)  # As many as weights.
+        return put_back(np.tile(numbers, rows), layout)
 
     def pool(self, scores, alive, layout, rng):
         del alive, layout, rng

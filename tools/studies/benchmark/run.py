@@ -24,6 +24,8 @@ from benchmark import (
     calls,
     deployment_rows,
     model_rows,
+    one_shot,
+    one_shot_rows,
     score_rows,
     scorings,
 )
@@ -43,6 +45,7 @@ ROWS = {
     "synflow_round": score_rows.synflow_round,
     "prospr": score_rows.prospr,
     "prospr_memory": score_rows.prospr_memory,
+    "one_shot": one_shot_rows.one_shot,
     "shrink": model_rows.shrink,
     "compact": model_rows.compact,
     "deployment": deployment_rows.deployment,
@@ -92,6 +95,14 @@ def define(flags):
     flags.string("beside", None, text)
     text = "Times calls of this method alone, and prints them as JSON."
     flags.string("call_of", None, text)
+    text = "Sizes of transformers of the row `one_shot`, for Wanda and for "
+    text += f"SparseGPT, of {', '.join(one_shot.SIZES)}."
+    flags.list("transformers", ["large", "small"], text)
+    text = "Sequences that the row `one_shot` prunes by."
+    flags.integer("sequences", 32, text, least=1)
+    text = "Prunes a transformer alone, METHOD,SIZE,inplace or copy, and "
+    text += "prints what that takes as JSON."
+    flags.list("one_shot_of", None, text)
 
 
 def main(flags):
@@ -104,6 +115,11 @@ def main(flags):
         (network,) = flags.networks
         given = flags.call_of, network, flags.batch_size, flags.repeats
         print(json.dumps(calls.times_of(*given)))
+        return
+    if flags.one_shot_of is not None:
+        given = *flags.one_shot_of, flags.sequences
+        found = one_shot.costs(*given)
+        print(json.dumps(found))
         return
     for name in flags.rows:
         lookup.choose(name, ROWS, "row")

@@ -21,6 +21,7 @@ import keras
 import numpy as np
 
 import kprune
+from kprune.analysis.sanity.verdicts import holm
 from kprune.cli.flags import define_data_dir
 from kprune.experiment import directory
 from kprune.runtime import files, lookup, tables
@@ -298,16 +299,3 @@ def _told_apart(flags, found, columns):
         if p < 0.05
     ]
     return "\n".join(lines or ["No test tells one row from another."])
-
-
-def holm(values):
-    """Returns p-values corrected for their number (Holm, 1979), least first.
-
-    Args:
-        values: Dict of p-values.
-    """
-    corrected, largest = {}, 0.0
-    for place, name in enumerate(sorted(values, key=values.get)):
-        largest = max(largest, min(1.0, values[name] * (len(values) - place)))
-        corrected[name] = largest
-    return corrected
