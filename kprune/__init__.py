@@ -14,6 +14,7 @@ from kprune.analysis import sanity
 from kprune.analysis.report import report, summary
 from kprune.deploy.comparison import compare
 from kprune.deploy.exporting import export
+from kprune.deploy.quantization import quantize
 from kprune.deploy.runtimes.packed import load_packed
 from kprune.deploy.shrink import compact, shrink
 from kprune.learned.select import select
@@ -71,6 +72,7 @@ __all__ = [
     "models",
     "prune",
     "prune_and_build",
+    "quantize",
     "recipes",
     "register_layer",
     "report",
