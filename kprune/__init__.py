@@ -32,7 +32,7 @@ from kprune.pruning import (
     testing,
 )
 from kprune.pruning.chain import Chain
-from kprune.pruning.granularity import NM, Block, Channel
+from kprune.pruning.granularity import NM, Block, Channel, ResidualBlock
 from kprune.pruning.neurons.prune_and_build import prune_and_build
 from kprune.pruning.prune import prune, score
 from kprune.pruning.pruner import Pruner
@@ -50,6 +50,7 @@ __all__ = [
     "Masked",
     "Objective",
     "Pruner",
+    "ResidualBlock",
     "ScoringConfig",
     "__version__",
     "allocation",

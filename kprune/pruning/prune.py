@@ -139,7 +139,8 @@ def prune(
     objective.hand_on()
     for masks, what in zip(found, words, strict=True):
         distribution.check_agreement(objective.strategy, masks, _DISAGREE)
-        _answer_collapse(masks, what, on_collapse)
+        if not grain.empties_weights:
+            _answer_collapse(masks, what, on_collapse)
     made = [
         _masked(view, masks, notes, pruner, objective, inplace, prove)
         for masks in found
@@ -155,6 +156,7 @@ def _masked(view, masks, notes, pruner, objective, inplace, prove):
         own = weights.find(wrapped)
         wrapping.set_masks(own, masks)
         wrapping.set_notes(own, notes)
+        pruner.grain.settle(own, masks)
         if pruner.after_pruning is not None:
             _change_kept_weights(pruner.after_pruning, wrapped, objective)
     return wrapped
