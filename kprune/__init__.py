@@ -15,6 +15,7 @@ from kprune.analysis.report import report, summary
 from kprune.analysis.sensitivity import sensitivity
 from kprune.deploy.comparison import compare
 from kprune.deploy.exporting import export
+from kprune.deploy.quantization import quantize
 from kprune.deploy.runtimes.packed import load_packed
 from kprune.deploy.shrink import compact, shrink
 from kprune.experiment.compression.compressing import compress
@@ -34,7 +35,7 @@ from kprune.pruning import (
     testing,
 )
 from kprune.pruning.chain import Chain
-from kprune.pruning.granularity import NM, Block, Channel
+from kprune.pruning.granularity import NM, Block, Channel, ResidualBlock
 from kprune.pruning.neurons.prune_and_build import prune_and_build
 from kprune.pruning.prune import prune
 from kprune.pruning.pruner import Pruner
@@ -53,6 +54,7 @@ __all__ = [
     "Masked",
     "Objective",
     "Pruner",
+    "ResidualBlock",
     "ScoringConfig",
     "__version__",
     "allocation",
@@ -76,6 +78,7 @@ __all__ = [
     "models",
     "prune",
     "prune_and_build",
+    "quantize",
     "recipes",
     "register_layer",
     "report",

@@ -245,6 +245,8 @@ def _told(variable):
 
 def _paired_children(old, new):
     pairs = zip(weights.children(old), weights.children(new), strict=False)
-    return [
+    children = [
         (weights.unwrapped(a), weights.unwrapped(b)) for (_, a), (_, b) in pairs
     ]
+    beside = map(keras_internals.layers_beside, (old, new))
+    return [*children, *zip(*beside, strict=False)]

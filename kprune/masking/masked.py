@@ -183,8 +183,8 @@ def _refuse_other_weights(layer):
         if mode != "float8":  # Which trains on with the weights as they are.
             raise ValueError(
                 f"{layer.name!r} has a mask and cannot be quantized: integers "
-                f"would take the place of the weights. {_STRIP} Received: "
-                f"mode={shown(mode)}"
+                f"would take the place of the weights. {_STRIP} Or call "
+                f"`kprune.quantize`. Received: mode={shown(mode)}"
             )
         return to_float8(mode, type_check=type_check, config=config)
 

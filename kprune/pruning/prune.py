@@ -116,7 +116,8 @@ def prune(
     objective.hand_on()
     for goal, masks in zip(asked, found, strict=True):
         distribution.check_masks(objective.strategy, masks)
-        user_warnings.answer_collapse(masks, goal, on_collapse)
+        if not pruner.grain.empties_weights:
+            user_warnings.answer_collapse(masks, goal, on_collapse)
     made = [
         _masked(view, masks, notes, pruner, objective, inplace, prove)
         for masks in found
@@ -132,6 +133,7 @@ def _masked(view, masks, notes, pruner, objective, inplace, prove):
         own = weights.find(wrapped)
         wrapping.set_masks(own, masks)
         wrapping.set_notes(own, notes)
+        pruner.grain.settle(own, masks)
         if pruner.after_pruning is not None:
             rules.call(pruner.after_pruning, wrapped, objective)
     return wrapped

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from kprune.masking import weights
-from kprune.runtime import identity
+from kprune.runtime import identity, keras_internals
 from kprune.scoring.observer import reads
 
 
@@ -46,6 +46,22 @@ def find(model):
         (weight.layer, True) for weight in weights.prunable(model).values()
     )
     return _below(getattr(model, "model", model), owners)
+
+
+def places(found, owners):
+    """Returns the numbers of the blocks that weights are in, by name; those in
+    none are left out.
+
+    Args:
+        found: List of layers, the blocks.
+        owners: Dict from the name of a weight to the layer that owns it.
+    """
+    inside = identity.ByIdentity(
+        (layer, number)
+        for number, block in enumerate(found)
+        for layer in keras_internals.all_layers(block)
+    )
+    return {n: inside[layer] for n, layer in owners.items() if layer in inside}
 
 
 def _below(layer, owners):

@@ -78,6 +78,14 @@ class Observer:
             before = self._sums.get(name)
             self._sums[name] = part if before is None else before + part
 
+    def _valid_in(self, call, args, kwargs, x):
+        """Returns `_valid` of an input as a call of a layer sees it."""
+        self._masks.append(_masks_of_call(call, args, kwargs))
+        try:
+            return self._valid(x, False)
+        finally:
+            self._masks.pop()
+
     def _valid(self, x, is_lookup):
         """Returns which of the positions of an input are no padding, or
         `None`: as Keras hands it on, or as the calls around were told."""

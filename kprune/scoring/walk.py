@@ -13,6 +13,7 @@ import tensorflow as tf
 from kprune.runtime import keras_internals, user_warnings
 from kprune.runtime.disk_list import Spool
 from kprune.scoring import blocks, points
+from kprune.scoring.influence import Influences
 from kprune.scoring.inputs import as_tensors
 from kprune.scoring.observer import Reached
 
@@ -60,6 +61,17 @@ class Walk:
             values = self._values(point, stage.names)
             parts = self._by_itself(stage, values, names, gram)
         return inputs.summed(names, parts)
+
+    def influences(self):
+        """Returns how much the block that a weight is in changes its input
+        (`kprune.scoring.influence`), a dict by name of weights in blocks."""
+        found = blocks.find(self._inputs.network)
+        observer, values = Influences(found), self._values(self.point)
+        for x, *_ in self._batches():
+            self._run(x, values, observer)
+        means = observer.means()
+        places = blocks.places(found, self._inputs.owners)
+        return {name: means[number] for name, number in places.items()}
 
     def _whole(self):
         return blocks.Stage(list(self.point))

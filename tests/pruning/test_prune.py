@@ -51,7 +51,7 @@ def test_methods_are_the_criteria_and_the_recipes_over_them():
     assert set(kprune.methods("prune")) - set(criteria) == {
         *("3sp", "force", "iter_snip", "neuron_norm", "neuron_random"),
         *("ossum_norm", "linear_ossum_norm", "log_ossum_norm"),
-        *("random_tickets", "hybrid_tickets"),
+        *("random_tickets", "hybrid_tickets", "block_influence"),
     }
 
 

@@ -4,6 +4,8 @@
 model is built.
 """
 
+import io
+
 import keras
 import numpy as np
 
@@ -33,6 +35,10 @@ def _bert(hub):
     return hub.BertBackbone(num_heads=4, max_sequence_length=12, **_TEXT)
 
 
+def _roberta(hub):
+    return hub.RobertaBackbone(num_heads=4, max_sequence_length=12, **_TEXT)
+
+
 def _gpt2(hub):
     return hub.GPT2Backbone(num_heads=4, max_sequence_length=12, **_TEXT)
 
@@ -40,6 +46,11 @@ def _gpt2(hub):
 def _gemma(hub):
     heads = {"num_query_heads": 4, "num_key_value_heads": 2, "head_dim": 4}
     return hub.GemmaBackbone(**heads, **_TEXT)
+
+
+def _llama(hub):
+    heads = {"num_query_heads": 4, "num_key_value_heads": 2}
+    return hub.LlamaBackbone(**heads, **_TEXT)
 
 
 def _vit(hub):
@@ -61,25 +72,33 @@ def _resnet(hub):
 
 _BACKBONES = {
     "bert": (_bert, _segments),
+    "roberta": (_roberta, _text),
     "gpt2": (_gpt2, _text),
     "gemma": (_gemma, _text),
+    "llama": (_llama, _text),
     "vit": (_vit, _images),
     "resnet": (_resnet, _images),
 }
 _TASKS = {
-    "bert": lambda hub, net: hub.BertTextClassifier(net, 3),
-    "gpt2": lambda hub, net: hub.GPT2CausalLM(net),
-    "gemma": lambda hub, net: hub.GemmaCausalLM(net),
-    "vit": lambda hub, net: hub.ViTImageClassifier(net, 3),
-    "resnet": lambda hub, net: hub.ResNetImageClassifier(net, 10),
+    "bert": lambda hub, net, words: hub.BertTextClassifier(net, 3, words),
+    "roberta": lambda hub, net, words: hub.RobertaTextClassifier(net, 3, words),
+    "gpt2": lambda hub, net, words: hub.GPT2CausalLM(net, words),
+    "gemma": lambda hub, net, words: hub.GemmaCausalLM(net, words),
+    "llama": lambda hub, net, words: hub.LlamaCausalLM(net, words),
+    "vit": lambda hub, net, words: hub.ViTImageClassifier(net, 3, words),
+    "resnet": lambda hub, net, words: hub.ResNetImageClassifier(net, 10, words),
 }
 TASKS = list(_TASKS)
-LANGUAGE = ["gpt2", "gemma"]
+LANGUAGE = ["gpt2", "gemma", "llama"]
+IMAGES = ["vit", "resnet"]
 NAMES = [*TASKS, *(f"{name} backbone" for name in _BACKBONES)]
 
 
-def build(name):
-    """Returns a model with all its biases and statistics drawn, x and y."""
+def build(name, preprocess=False):
+    """Returns a model with all its biases and statistics drawn, x and y.
+
+    A task that preprocesses takes x of `raw` instead.
+    """
     import keras_hub
 
     keras.utils.set_random_seed(0)
@@ -87,7 +106,8 @@ def build(name):
     make, inputs = _BACKBONES[name]
     model, y = make(keras_hub.models), None
     if not only_backbone:
-        model = _TASKS[name](keras_hub.models, model)
+        words = _PREPROCESSORS[name](keras_hub) if preprocess else None
+        model = _TASKS[name](keras_hub.models, model, words)
         y = _ids() if name in LANGUAGE else np.array([0, 1, 2, 1])
     rng = np.random.default_rng(0)
     for variable in model.variables:
@@ -96,3 +116,98 @@ def build(name):
         elif variable.name in ("gamma", "moving_variance"):
             variable.assign(rng.uniform(1, 1.2, variable.shape))
     return model, inputs(), y
+
+
+def raw(name):
+    """Returns what a task that preprocesses takes: sentences or images."""
+    if name in IMAGES:
+        return np.random.default_rng(0).integers(0, 255, (4, 40, 40, 3))
+    return ["a cat sat", "a dog ran far", "the cat ran", "a dog sat"]
+
+
+def _filled(pieces):
+    """Returns a vocabulary of as many pieces as the models know."""
+    known = _TOKENS["vocabulary_size"]
+    return [*pieces, *(f"w{i}" for i in range(len(pieces), known))]
+
+
+def _pieces(special):
+    words = ["the", "a", "cat", "dog", "sat", "ran", "far"]
+    return _filled([*special, *words])
+
+
+def _bert_words(hub):
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = hub.models.BertTokenizer(_pieces(special), lowercase=True)
+    return hub.models.BertTextClassifierPreprocessor(words, sequence_length=8)
+
+
+def _pairs(special):
+    """Returns letters and a blank as a vocabulary of pairs of bytes."""
+    letters = _filled([*special, *"abcdefghijklmnopqrstuvwxyz", "\u0120", "at"])
+    known = {x: i for i, x in enumerate(letters)}
+    return {"vocabulary": known, "merges": ["a t"]}
+
+
+def _roberta_words(hub):
+    special = _pairs(["<s>", "<pad>", "</s>", "<mask>"])
+    words = hub.models.RobertaTokenizer(**special)
+    options = {"sequence_length": 8}
+    return hub.models.RobertaTextClassifierPreprocessor(words, **options)
+
+
+def _gpt2_words(hub):
+    words = hub.models.GPT2Tokenizer(**_pairs(["<|endoftext|>"]))
+    return hub.models.GPT2CausalLMPreprocessor(words, sequence_length=8)
+
+
+def _sentence_pieces(special):
+    """Returns the bytes of a model of SentencePiece that knows some words."""
+    import sentencepiece
+
+    kinds = ("pad", "bos", "eos", "unk")
+    file = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([" ".join(_pieces(special)[len(special) :])]),
+        model_writer=file,
+        model_type="word",
+        vocab_size=len(_pieces(special)),
+        minloglevel=2,
+        **{f"{kind}_id": i for i, kind in enumerate(kinds)},
+        **dict(zip((f"{kind}_piece" for kind in kinds), special, strict=True)),
+    )
+    return file.getvalue()
+
+
+def _gemma_words(hub):
+    pieces = _sentence_pieces(["<pad>", "<bos>", "<eos>", "<unk>"])
+    words = hub.models.GemmaTokenizer(proto=pieces)
+    return hub.models.GemmaCausalLMPreprocessor(words, sequence_length=8)
+
+
+def _llama_words(hub):
+    pieces = _sentence_pieces(["<pad>", "<s>", "</s>", "<unk>"])
+    words = hub.models.LlamaTokenizer(proto=pieces)
+    return hub.models.LlamaCausalLMPreprocessor(words, sequence_length=8)
+
+
+def _converter(preprocessor, converter):
+    def words(hub):
+        sizes = {"image_size": (32, 32), "scale": 1 / 255}
+        images = getattr(hub.layers, converter)(**sizes)
+        return getattr(hub.models, preprocessor)(images)
+
+    return words
+
+
+_PREPROCESSORS = {
+    "bert": _bert_words,
+    "roberta": _roberta_words,
+    "gpt2": _gpt2_words,
+    "gemma": _gemma_words,
+    "llama": _llama_words,
+    "vit": _converter("ViTImageClassifierPreprocessor", "ViTImageConverter"),
+    "resnet": _converter(
+        "ResNetImageClassifierPreprocessor", "ResNetImageConverter"
+    ),
+}

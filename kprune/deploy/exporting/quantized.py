@@ -1,9 +1,6 @@
 """Quantization by Keras itself: `model.quantize`."""
 
-import warnings
-
-from kprune.masking import weights
-from kprune.runtime.words import one_line
+from kprune.deploy import quantization
 
 
 def by_keras(model, quantize):
@@ -21,30 +18,8 @@ def by_keras(model, quantize):
     """
     if quantize is None:
         return ()
-    try:
-        with warnings.catch_warnings():
-            # Of each layer that has no weights.
-            warnings.filterwarnings("ignore", ".*a `quantize` method")
-            model.quantize(quantize)
-    except Exception as error:
-        raise ValueError(
-            f"Keras cannot quantize model {model.name!r} by {quantize!r}: "
-            f"{one_line(error)}"
-        ) from error
-    layers = {w.layer.name: w.layer for w in weights.find(model)}
-    done = [n for n, layer in layers.items() if _is_quantized(layer)]
-    left = [n for n in layers if n not in done]
-    if not done:
-        raise ValueError(
-            f"Keras quantizes no layer of model {model.name!r} by "
-            f"{quantize!r}: it has that for dense layers, embeddings and "
-            'einsums only. `format="litert"` quantizes convolutions too.'
-        )
+    done, left = quantization.in_place(model, quantize)
     notes = [f"Quantized by Keras: {', '.join(done)}."]
     if left:
         notes.append(f"Left in float32, by Keras' choice: {', '.join(left)}.")
     return tuple(notes)
-
-
-def _is_quantized(layer):
-    return getattr(layer.dtype_policy, "quantization_mode", None) is not None

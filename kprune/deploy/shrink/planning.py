@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from kprune.deploy.shrink import folding, sizes
+from kprune.deploy.shrink import bypassing, folding, sizes
 from kprune.deploy.shrink.result import Plan, Row
 from kprune.graph import costs
 from kprune.masking import own_variables
@@ -20,15 +20,19 @@ def describe(view, decision):
     """
     model = view.model
     cuts = sizes.cuts(decision) if decision else {}
+    gone = bypassing.variables(decision.bypassed) if decision else set()
     rows = {}
     for weight in view:
         name = weight.name.rpartition("/")[0] or weight.name
-        rows.setdefault(name, _row(name, weight, decision, model))
+        row = _row(name, weight, decision, model)
+        if id(weight.variable) in gone:
+            row = Row(name, row.before, 0, "its block hands on what it reads")
+        rows.setdefault(name, row)
     return Plan(
         model.name,
         tuple(rows.values()),
-        _parameters(view, decision, cuts),
-        _multiply_adds(view, cuts),
+        _parameters(view, decision, cuts, gone),
+        _multiply_adds(view, cuts, gone),
     )
 
 
@@ -88,20 +92,25 @@ def _selected(layer, decision):
         yield f"reads {len(part)} of {given} inputs"
 
 
-def _parameters(view, decision, cuts):
+def _parameters(view, decision, cuts, gone):
     parameters = own_variables.parameters(view)
     before = sum(math.prod(v.shape) for v in parameters)
     after = sum(
         sizes.entries(variable, cuts.get(id(variable), []))
         for variable in parameters
+        if id(variable) not in gone
     )
     if decision is not None:
         _, new = folding.additions(decision)
-        after += sum(bias.size for bias in new.values())
+        after += sum(
+            bias.size
+            for layer, bias in new.items()
+            if id(layer.variables[0]) not in gone
+        )
     return before, after
 
 
-def _multiply_adds(view, cuts):
+def _multiply_adds(view, cuts, gone):
     try:
         uses = costs.count_uses(view.model)
     except Exception:  # Open input shapes, or a user's model.
@@ -111,5 +120,7 @@ def _multiply_adds(view, cuts):
         variable = weight.variable
         times = uses.get(id(variable)) or 0
         before += times * math.prod(variable.shape)
-        after += times * sizes.entries(variable, cuts.get(id(variable), []))
+        if id(variable) not in gone:
+            kept = cuts.get(id(variable), [])
+            after += times * sizes.entries(variable, kept)
     return before, after

@@ -44,8 +44,7 @@ def check_layer(view, layer, small, arguments):
         layer, small: A layer of the model, and one in its place.
         arguments: Symbolic (args, kwargs) of a call, of known sizes.
     """
-    rng = seeds.stream(0, "made-up inputs")
-    args, kwargs = keras_internals.random_inputs(layer, arguments, rng, 2, 2)
+    args, kwargs = _made_up(layer, arguments)
     with wrapping.masked(view):
         expected = keras_internals.infer(layer, *args, **kwargs)
     found = keras_internals.infer(small, *args, **kwargs)
@@ -55,6 +54,20 @@ def check_layer(view, layer, small, arguments):
     )
     if not (_error(expected, found) <= made_up.TOLERANCE):
         raise RuntimeError(f"A smaller {layer.name!r} computes otherwise.")
+
+
+def call_of(view, layer, arguments):
+    """Returns what a layer is called with first, and its outputs, in a call on
+    made-up numbers. The arguments are as for `check_layer`."""
+    args, kwargs = _made_up(layer, arguments)
+    with wrapping.masked(view):
+        outputs = keras_internals.infer(layer, *args, **kwargs)
+    return args[0] if args else next(iter(kwargs.values())), outputs
+
+
+def _made_up(layer, arguments):
+    rng = seeds.stream(0, "made-up inputs")
+    return keras_internals.random_inputs(layer, arguments, rng, 2, 2)
 
 
 def _error(expected, found):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from kprune.deploy.shrink import (
+    bypassing,
     composites,
     filling,
     folding,
@@ -41,6 +42,7 @@ def failing_composite(view, decision):
         for x in keras_internals.all_layers(layer)
         if x is not layer
     }
+    within |= {id(layer) for layer in decision.bypassed}
     for layer, arguments in found.items():
         builder = _Builder(decision)
         if id(layer) in within or not builder.shrinks_within(layer):
@@ -66,6 +68,7 @@ class _Builder:
         self.parts = identity.ByIdentity()  # What new layers read of inputs.
         self.calls = {}  # First call and flow of each layer that is followed.
         self.inlined, self.names = inlining.find(decision.analysis.graph.model)
+        self.bypassed = {id(layer) for layer in decision.bypassed}
         self.rest = []  # Pairs of variables of composite layers' own.
         for call, flow in decision.analysis.flow.items():
             if flow is not None and not call.crossing:
@@ -78,7 +81,7 @@ class _Builder:
         chain = isinstance(model, keras.Sequential)
         own = map(weights.unwrapped, model.layers)
         whole = self.decision.parts.keys().isdisjoint(own)
-        if chain and whole and not self.inlined:
+        if chain and whole and not self.inlined and not self.bypassed:
             # Unlike `Sequential.layers`, this has the input layer too.
             first, *_ = super(keras.Sequential, model).layers
             (given,) = self._inputs(model, [first.name])
@@ -119,6 +122,8 @@ class _Builder:
         old = weights.unwrapped(old)
         if id(old) in self.inlined:
             return inlining.Inlined(old)
+        if id(old) in self.bypassed:
+            return bypassing.Bypassed(old)
         if old not in self.new:
             new = self._made(old)
             new.name = self.names.get(id(old), new.name)
@@ -214,6 +219,8 @@ class _Builder:
         """Calls a new layer, on a part of its input if it reads no more."""
         if isinstance(layer, inlining.Inlined):
             return self._run(layer.graph, *args, **kwargs)
+        if isinstance(layer, bypassing.Bypassed):
+            return layer.of(args, kwargs)
         part = self.parts.get(layer)
         if part is not None:
             (x,) = args

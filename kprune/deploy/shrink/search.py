@@ -23,7 +23,7 @@ class Decision:
     `why` is a function from a channel's number to why it stays, or `None` if it
     has to because it varies. `folds` is a dict from `Reader` to `Fold`, and
     `parts` one from layer to the indices, among the channels that its input
-    keeps, of those that it reads.
+    keeps, of those that it reads. `bypassed` are layers that are left out.
     """
 
     analysis: Analysis
@@ -31,6 +31,7 @@ class Decision:
     why: collections.abc.Callable
     folds: dict
     parts: dict
+    bypassed: tuple = ()
 
     def kept(self, signal):
         """Returns the indices of the channels of a signal that stay."""

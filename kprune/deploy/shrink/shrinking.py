@@ -1,11 +1,18 @@
 """`shrink` and `compact`: models that are physically smaller."""
 
+import dataclasses
 import sys
 
 import keras
 import numpy as np
 
-from kprune.deploy.shrink import optimizer_state, planning, proof, sizes
+from kprune.deploy.shrink import (
+    bypassing,
+    optimizer_state,
+    planning,
+    proof,
+    sizes,
+)
 from kprune.deploy.shrink.analysis import analyse
 from kprune.deploy.shrink.rebuild import failing_composite, rebuild
 from kprune.deploy.shrink.search import decide
@@ -44,6 +51,9 @@ def shrink(model, *, carry_optimizer=False, verbose="auto"):
     and heads between these layers. It is made by its constructor if an entry of
     its config sets the size. Else it holds other layers than its constructor
     makes, and a file of the model loads where kprune is imported.
+
+    Such a layer that hands on what it reads, as a block does whose weights are
+    all zero, is left out as a whole.
 
     A model of an own class whose constructor makes a graph of layers comes back
     as a plain graph of the smaller layers, a `keras.Model`: the constructor
@@ -175,7 +185,8 @@ def _refuse_cut_off(model, analysis):
 def _stays(model, decision):
     """Whether nothing goes of a model whose class would be lost."""
     makes_layers = not keras_internals.lists_layers(model)
-    return makes_layers and not sizes.cuts(decision) and not decision.parts
+    changes = sizes.cuts(decision) or decision.parts or decision.bypassed
+    return makes_layers and not changes
 
 
 def _view(model):
@@ -202,6 +213,8 @@ def _decision(view, compact):
         with wrapping.masked(view):
             analysis = analyse(flows.record(model, whole))
             decision = decide(analysis, partly)
+        bypassed = tuple(bypassing.find(view, analysis.graph))
+        decision = dataclasses.replace(decision, bypassed=bypassed)
         failing = failing_composite(view, decision)
         if failing is None:
             return decision

@@ -12,6 +12,7 @@ from kprune.pruning.granularity.base import ByWeight, Granularity, Weight
 from kprune.pruning.granularity.block import Block
 from kprune.pruning.granularity.channel import Channel
 from kprune.pruning.granularity.n_of_m import NM
+from kprune.pruning.granularity.residual_block import ResidualBlock
 from kprune.runtime import lookup
 
 __all__ = [
@@ -20,11 +21,16 @@ __all__ = [
     "ByWeight",
     "Channel",
     "Granularity",
+    "ResidualBlock",
     "Weight",
     "get",
     "names",
 ]
-_ALL = {"weight": Weight, "channel": Channel}
+_ALL = {
+    "weight": Weight,
+    "channel": Channel,
+    "residual_block": ResidualBlock,
+}
 
 
 def names():

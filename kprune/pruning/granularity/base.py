@@ -60,6 +60,7 @@ class Granularity:
     """
 
     sparsity = None  # The one that a granularity fixes.
+    empties_weights = False  # Whether weights are meant to lose all entries.
     min_kept = 0  # Groups that each weight keeps at least, unless one is said.
 
     def allocation(self, entry):
@@ -83,6 +84,11 @@ class Granularity:
         """Returns why weights have no group that could go, by name."""
         del model, excluded
         return {}
+
+    def settle(self, model, masks):
+        """Changes what goes with the groups that masks on a model remove, but
+        has no mask: by default, nothing."""
+        del model, masks
 
     def check(self, mask, layout):
         """Raises `ValueError` if a finished mask breaks the pattern."""

@@ -12,7 +12,8 @@ from kprune.pruning import criteria
 from kprune.pruning.chain import Chain
 from kprune.pruning.fields import AXES
 from kprune.pruning.given_scores import GivenScores
-from kprune.pruning.pruner import Pruner
+from kprune.pruning.pruner import AXES, Pruner
+from kprune.pruning.recipes.blocks import block_influence
 from kprune.pruning.recipes.channels import three_sp
 from kprune.pruning.recipes.iterated import force, iter_snip
 from kprune.pruning.recipes.neurons import (
@@ -29,6 +30,7 @@ from kprune.runtime import checks, lookup, methods, own_names
 __all__ = [
     "EpochSchedule",
     "asni",
+    "block_influence",
     "force",
     "get",
     "gmp",

@@ -43,6 +43,15 @@ def held_graphs(model):
     return list(filter(is_graph, _held_layers(model)))
 
 
+def layers_beside(model):
+    """Returns the layers among the attributes of a graph that it does not call,
+    such as those that prepare its inputs; none of what is no graph."""
+    if not is_graph(model):
+        return []
+    called = {id(x) for child in model.layers for x in child._flatten_layers()}
+    return [x for x in _held_layers(model) if id(x) not in called]
+
+
 def unlisted_layers(layer):
     """Returns the layers among the attributes of one whose variables are not
     among its own: before Keras 3.15 a graph does not list them."""

@@ -161,6 +161,7 @@ def _deploying(world):
             compact=False,
             representative_data=world.data,
         ),
+        call(kprune.quantize, model=world.wrapped, mode="int8"),
         call(kprune.load_packed, path=_packed(world), max_bytes=1 << 20),
         call(
             kprune.compare,

@@ -1,0 +1,184 @@
+"""Whole residual blocks of a network, such as those of a transformer."""
+
+import dataclasses
+
+import numpy as np
+
+from kprune.masking import weights
+from kprune.pruning.granularity.base import REDUCE, Granularity
+from kprune.runtime import identity, lookup, user_warnings
+from kprune.scoring import blocks, influence
+
+FAMILY = "blocks"
+
+
+@dataclasses.dataclass(frozen=True)
+class ResidualBlock(Granularity):
+    """Layers that add to what goes through them, with all of their weights.
+
+    A block is a layer with layers of its own that has siblings of its class.
+    It goes as one: its weights are pruned, the biases beside them are set to
+    zero, and it hands on what it reads, to the bit. `kprune.shrink` then takes
+    it out. Trained on before that, biases move, and it stays.
+
+    Weights in no block stay, and those of blocks that do more than add: what
+    normalizes behind its residual, as BERT does, is no identity without
+    weights. A sparsity is the share of the blocks that may go.
+
+    Args:
+        reduce: How the scores of a block's entries become one, as of
+            `kprune.Block`. Defaults to `"mean"`.
+    """
+
+    reduce: str = "mean"
+
+    empties_weights = True
+
+    def __post_init__(self):
+        lookup.choose(self.reduce, REDUCE, "reduction")
+
+    def allocation(self, entry):
+        del entry  # All blocks are of one family.
+        return "global"
+
+    def outputs(self, layout):
+        del layout  # A block has all outputs of its weights.
+
+    def unprunable_reasons(self, model, excluded):
+        found = _candidates(model)
+        whole = _residual(model, found, excluded)
+        inside = {w.name: block for block, ws in found.items() for w in ws}
+        reasons = {}
+        for name in weights.prunable(model):
+            if name not in inside:
+                reasons[name] = "in no block"
+            elif inside[name] not in whole:
+                reasons[name] = (
+                    "its block is more than what it reads once it is pruned"
+                )
+        return reasons
+
+    def grouping(self, model, layouts):
+        found = _candidates(model)
+        members = [
+            [w.name for w in ws if w.name in layouts] for ws in found.values()
+        ]
+        return ResidualBlocks(self, layouts, list(filter(None, members)))
+
+    def settle(self, model, masks):
+        """Sets the biases of the layers of pruned blocks to zero."""
+        for members in _candidates(model).values():
+            own = [w for w in members if w.name in masks]
+            if own and not any(masks[w.name].any() for w in own):
+                for variable in influence.silenced(own):
+                    variable.assign(np.zeros(variable.shape))
+
+
+def _candidates(model):
+    """Returns `ByIdentity` the blocks of a model, with their weights; raises
+    `ValueError` if there are none."""
+    found, prunable = blocks.find(model), weights.prunable(model)
+    if not found:
+        raise ValueError(
+            f"Model {weights.find(model).model.name!r} has no blocks. Expected "
+            "layers of one class, each with layers of its own, as those of a "
+            "transformer."
+        )
+    places = blocks.places(found, {n: w.layer for n, w in prunable.items()})
+    members = [[] for _ in found]
+    for name, number in places.items():
+        members[number].append(prunable[name])
+    return identity.ByIdentity(zip(found, members, strict=True))
+
+
+def _residual(model, found, excluded):
+    """Returns `ByIdentity` the blocks that may go."""
+    whole = [
+        not any(w.name in excluded for w in ws) and same
+        for ws, same in zip(
+            found.values(), influence.residual(model, found), strict=True
+        )
+    ]
+    pairs = zip(found, whole, strict=True)
+    kept = identity.ByIdentity((x, True) for x, fits in pairs if fits)
+    if not kept:
+        raise ValueError(
+            f"No block of model {weights.find(model).model.name!r} may go: "
+            "none hands on what it reads once its weights are zero. Expected "
+            "blocks that add to what they read, without a normalization behind "
+            "that, and none of their weights excluded."
+        )
+    if len(kept) < len(found):
+        names = [x.name for x in found if x not in kept]
+        user_warnings.warn(
+            "These blocks stay, and sparsity does not count them, as they do "
+            f"more than add to what they read, or are excluded: {names}"
+        )
+    return kept
+
+
+class ResidualBlocks:
+    """Groups of all weights of a block each, one family.
+
+    Args:
+        grain: A `ResidualBlock`.
+        layouts: Dict from name to `Layout` of the weights to prune.
+        members: List of lists of names, by block.
+    """
+
+    least = 1
+
+    def __init__(self, grain, layouts, members):
+        self._grain, self._layouts, self._members = grain, layouts, members
+
+    def shape(self, family):
+        """Returns the shape of the weight that stands for a family."""
+        del family
+        return self._layouts[self._members[0][0]].shape
+
+    def scored_in(self, names):
+        """Returns the grouping, if all its weights have scores."""
+        missing = sorted(set(self._layouts) - set(names))
+        if missing:
+            raise ValueError(
+                f"The criterion gave no scores for {missing}. Expected one "
+                f"array per weight. Received: {sorted(names)}"
+            )
+        return self
+
+    def pooled(self, scores, alive, rng):
+        """Yields the family, and an array with a score for each block."""
+        del rng
+        flat = [
+            np.concatenate([scores[n][alive[n]].ravel() for n in names] or [[]])
+            for names in self._members
+        ]
+        reduce = REDUCE[self._grain.reduce]
+        yield (
+            FAMILY,
+            np.array([reduce(x, axis=(0,)) if x.size else 0.0 for x in flat]),
+        )
+
+    def live(self, alive):
+        """Returns which blocks have a weight that may be kept."""
+        live = [any(alive[n].any() for n in names) for names in self._members]
+        return {FAMILY: np.array(live)}
+
+    def masks(self, kept, alive):
+        """Returns the masks that keep some of the blocks."""
+        (stays,) = kept.values()
+        if not stays.any():
+            raise ValueError(
+                f"All {len(stays)} blocks that may go would. Expected a "
+                "sparsity that leaves one at least."
+            )
+        pairs = zip(self._members, stays, strict=True)
+        return {n: alive[n] & stay for names, stay in pairs for n in names}
+
+    def removed_size(self, masks, others):
+        """No entries of others: what a block adds is 0 by its weights."""
+        del masks, others
+        return 0
+
+    def check(self, masks):
+        """All masks of this kind are as they should be."""
