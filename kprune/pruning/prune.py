@@ -2,13 +2,11 @@
 
 from contextlib import nullcontext
 
-import keras
-
 from kprune.masking import weights, wrapping
 from kprune.masking.undoing import undone_on_error
 from kprune.pruning import goals, recipes, scope
 from kprune.pruning.kept_weights import rules
-from kprune.runtime import checks, distribution, user_warnings
+from kprune.runtime import checks, distribution, progress, user_warnings
 from kprune.runtime.doors import checked
 from kprune.runtime.renamed import renamed
 from kprune.scoring import config
@@ -110,9 +108,8 @@ def prune(
             "Nothing is left to prune. Expected at least one weight that is "
             f"not left out. Received: {notes}"
         )
-    if verbose == "auto":
-        verbose = int(keras.config.is_interactive_logging_enabled())
-    found = goals.masks(pruner, objective, asked, min_kept, verbose)
+    shows = progress.shows(verbose)
+    found = goals.masks(pruner, objective, asked, min_kept, shows)
     objective.hand_on()
     for goal, masks in zip(asked, found, strict=True):
         distribution.check_masks(objective.strategy, masks)

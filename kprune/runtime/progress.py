@@ -5,6 +5,14 @@ import collections
 import keras
 
 
+def shows(verbose):
+    """Returns whether to show progress, 0 or 1, of a `verbose` that may be
+    `"auto"`: as Keras is set."""
+    if verbose == "auto":
+        return int(keras.config.is_interactive_logging_enabled())
+    return verbose
+
+
 class Progress:
     """Shows how far scoring is, in batches, or in rounds if it reads no data.
 

@@ -11,7 +11,7 @@ from kprune.analysis.sensitivity.result import Cell, Sensitivity
 from kprune.analysis.sensitivity.store import Directory, Store
 from kprune.masking import wrapping
 from kprune.pruning import scope
-from kprune.runtime import checks, fit_arguments, paths
+from kprune.runtime import checks, fit_arguments, paths, progress
 from kprune.runtime.doors import checked
 from kprune.runtime.words import shown
 from kprune.scoring import config
@@ -165,8 +165,7 @@ def _word(pruner):
 
 def _cells(plan, evaluated, known, units, levels, verbose):
     """Measures each unit at each level."""
-    if verbose == "auto":
-        verbose = int(keras.config.is_interactive_logging_enabled())
+    verbose = progress.shows(verbose)
     count = len(units) * len(levels)
     bar = keras.utils.Progbar(count, unit_name="cell", verbose=verbose)
     found = []

@@ -2,15 +2,13 @@
 
 import pathlib
 
-import keras
-
 from kprune.deploy.comparison import inputs, layers, sides
 from kprune.deploy.comparison.measuring import Measuring
 from kprune.deploy.comparison.result import Comparison
 from kprune.deploy.exporting.formats import FORMATS
 from kprune.runtime import checks, files, seeds
 from kprune.runtime.doors import checked
-from kprune.runtime.progress import Progress
+from kprune.runtime.progress import Progress, shows
 
 _RUNTIMES = checks.sequence_of(
     lambda name, value: checks.choice(name, value, FORMATS), "runtimes"
@@ -101,8 +99,7 @@ def compare(
     Before: "conv2". After: "conv2".
     What ...
     """
-    if verbose == "auto":
-        verbose = int(keras.config.is_interactive_logging_enabled())
+    verbose = shows(verbose)
     with seeds.untouched(), files.scratch_directory() as directory:
         pair = sides.of("before", before), sides.of("after", after)
         if data is None:

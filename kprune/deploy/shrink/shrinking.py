@@ -19,7 +19,7 @@ from kprune.deploy.shrink.search import decide
 from kprune.graph import calls as graph_calls
 from kprune.graph import flows
 from kprune.masking import cloning, folding, layer_copies, weights, wrapping
-from kprune.runtime import keras_internals
+from kprune.runtime import keras_internals, progress
 from kprune.runtime.doors import checked
 
 
@@ -149,8 +149,7 @@ def _smaller(model, compact, carry_optimizer, verbose):
     view = _view(model)
     if carry_optimizer:
         optimizer_state.check(model)
-    if verbose == "auto":
-        verbose = int(keras.config.is_interactive_logging_enabled())
+    verbose = progress.shows(verbose)
     decision = _decision(view, compact)
     if verbose:
         sys.stdout.write(f"{planning.describe(view, decision)}\n")

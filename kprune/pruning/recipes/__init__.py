@@ -12,7 +12,7 @@ from kprune.pruning import criteria
 from kprune.pruning.chain import Chain
 from kprune.pruning.fields import AXES
 from kprune.pruning.given_scores import GivenScores
-from kprune.pruning.pruner import AXES, Pruner
+from kprune.pruning.pruner import Pruner
 from kprune.pruning.recipes.blocks import block_influence
 from kprune.pruning.recipes.channels import three_sp
 from kprune.pruning.recipes.iterated import force, iter_snip
