@@ -117,7 +117,7 @@ def constructor_config(layer):
             # Keras looks at the class to see whether it has a `get_config`.
             layer.__class__ = plain
         config = layer.get_config()
-    except NotImplementedError as error:
+    except Exception as error:  # Its own code may be wrong.
         raise cannot_copy(layer, error) from error
     finally:
         if wrapped is not plain:
