@@ -53,6 +53,13 @@ def soft():
     return kprune.learned.soft_threshold(dense_net())
 
 
+def by_magnitude():
+    """A model of TFMOT's calls, whose masks follow a schedule."""
+    sparsity = kprune.tfmot.sparsity.keras
+    schedule = sparsity.PolynomialDecay(0.2, 0.6, 0, 12, frequency=2)
+    return sparsity.prune_low_magnitude(dense_net(), schedule)
+
+
 def by_method(name):
     return lambda method: getattr(kprune.callbacks, name)(
         method, **OPTIONS.get(method, {})
@@ -94,6 +101,10 @@ CASES = {
         lambda _: mask_convergence.Settling(signs, 128, 0.01, 9),
     ),
     "SparsityLogger": (soft, lambda _: kprune.learned.SparsityLogger()),
+    "UpdatePruningStep": (
+        by_magnitude,
+        lambda _: kprune.tfmot.sparsity.keras.UpdatePruningStep(),
+    ),
     "TakePoint": (dense_net, lambda _: rewinding.TakePoint(9, signs)),
 }
 QUICK = {  # One method of each; the others are slow tests.
@@ -105,8 +116,8 @@ QUICK = {  # One method of each; the others are slow tests.
 
 
 def found():
-    """Names of kprune's callbacks, but for bases that are not public and the
-    checkpoint."""
+    """Names of kprune's callbacks, but for bases that are not public, the
+    checkpoint, and what writes for TensorBoard, an extra."""
     classes = set()
     for info in pkgutil.walk_packages(kprune.__path__, "kprune."):
         for one in vars(importlib.import_module(info.name)).values():
@@ -120,7 +131,7 @@ def found():
         one.__name__
         for one in classes - bases
         if one.__module__.startswith("kprune.") and one.__name__[0] != "_"
-    } - {"Checkpoint"}
+    } - {"Checkpoint", "PruningSummaries"}
 
 
 def cases(*names):

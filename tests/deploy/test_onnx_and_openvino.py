@@ -228,6 +228,7 @@ def test_what_is_not_installed_is_named(name, monkeypatch):
         raise ImportError(f"No module named {name!r}")
 
     monkeypatch.setattr(extras.importlib, "import_module", refuse)
-    line = rf'To run a file needs {name}.*pip install "kprune\[(onnx|openvino)'
+    extra = extras.EXTRAS[name]
+    line = rf'To run a file needs {name}.*pip install "kprune\[{extra}\]"'
     with pytest.raises(ValueError, match=line):
         extras.load(name, "To run a file")

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from kprune.experiment import directory
-from kprune.experiment.results import plots
+from kprune.runtime import plots
 from kprune.runtime import files, lookup, tables
 from language import cells, claims, text
 
