@@ -98,7 +98,8 @@ def sensitivity(
     Example:
 
     >>> model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(True))
-    >>> found = kprune.sensitivity(model, train.take(2), levels=[0.5, 0.9])
+    >>> found = kprune.sensitivity(
+    ...     model, train.take(2), levels=[0.5, 0.9], verbose=0)
     >>> found.metric, found.matrix().shape
     ('loss', (5, 2))
     """

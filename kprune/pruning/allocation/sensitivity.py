@@ -63,7 +63,8 @@ def sensitivity(found, per="parameters", metric="loss"):
     Example:
 
     >>> model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(True))
-    >>> found = kprune.sensitivity(model, train.take(2), levels=[0.5, 0.9])
+    >>> found = kprune.sensitivity(
+    ...     model, train.take(2), levels=[0.5, 0.9], verbose=0)
     >>> allocation = kprune.allocation.sensitivity(found)
     >>> pruned = kprune.prune(model, sparsity=0.8, allocation=allocation)
     """
