@@ -13,6 +13,8 @@ import os
 import pathlib
 import re
 import sys
+import tokenize
+from importlib.machinery import PathFinder
 
 from kprune.runtime import lookup
 from kprune.runtime.words import one_line, shown
@@ -75,13 +77,12 @@ def called(name, what, offered, options):
 def digest(name):
     """Returns a digest of what stands behind a name: 16 hexadecimal digits.
 
-    It is of a module's code, comments and layout left out, and not of the
-    modules that it imports; of a file's bytes; of a folder's file names and
-    sizes.
+    Nothing is imported or run for it. It is of a module's code, comments and
+    layout left out, and not of the modules that it imports; of a file's bytes;
+    of a folder's file names and sizes.
     """
     if is_name(name):
-        module = _module(name.partition(":")[0], name, "function")
-        text = ast.dump(ast.parse(inspect.getsource(module)))
+        text = _code(name.partition(":")[0], name)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
     path = pathlib.Path(name)
     total = hashlib.sha256()
@@ -95,23 +96,55 @@ def digest(name):
     return total.hexdigest()[:16]
 
 
-def _module(module, name, what):
+def _code(module, name):
+    """Returns a module's code as a tree in text, found as `import` would."""
+    _look_here()
+    found, places, path = None, None, []
+    for part in module.split("."):
+        path.append(part)
+        found = PathFinder.find_spec(".".join(path), places)
+        if found is None:
+            raise _not_there(module, name, "function")
+        places = found.submodule_search_locations
+    if not str(found.origin).endswith(".py"):
+        raise ValueError(
+            f"Expected {name!r} in a module of Python code. Received: "
+            f"{found.origin}"
+        )
+    with tokenize.open(found.origin) as file:
+        text = file.read()
+    try:
+        return ast.dump(ast.parse(text))
+    except SyntaxError as error:
+        raise ValueError(_failed(module, name, "function", error)) from error
+
+
+def _look_here():
+    """Lets `import` find what is in the current directory."""
     here = os.getcwd()
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
     importlib.invalidate_caches()
+
+
+def _module(module, name, what):
+    _look_here()
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name and module.split(".")[0] == error.name.split(".")[0]:
-            raise ValueError(
-                f"There is no module {module!r} for the {what} {name!r}. "
-                f"Expected {module.replace('.', '/')}.py in the current "
-                "directory, or an installed package."
-            ) from error
+            raise _not_there(module, name, what) from error
         raise ValueError(_failed(module, name, what, error)) from error
     except Exception as error:
         raise ValueError(_failed(module, name, what, error)) from error
+
+
+def _not_there(module, name, what):
+    return ValueError(
+        f"There is no module {module!r} for the {what} {name!r}. Expected "
+        f"{module.replace('.', '/')}.py in the current directory, or an "
+        "installed package."
+    )
 
 
 def _failed(module, name, what, error):

@@ -129,6 +129,16 @@ def test_a_run_is_known_where_its_source_is_not(mine, tmp_path, monkeypatch):
     assert experiment.name(json.loads(text)) == experiment.name(made)
 
 
+def test_a_config_that_is_read_runs_nothing(tmp_path, monkeypatch):
+    """A record of a stranger's may name a module that lies there."""
+    path = tmp_path / "strangers_thing.py"
+    path.write_text("open('it_ran', 'w')\ndef network():\n    pass\n")
+    monkeypatch.chdir(tmp_path)
+    given = {"model": {"name": "strangers_thing:network"}}
+    assert "strangers_thing" in experiment.name(given)
+    assert not (tmp_path / "it_ran").exists()
+
+
 def test_names_of_runs_without_ones_own_stay():
     given = {"pruner": {"method": "snip", "sparsity": 0.98}}
     expected = "digits-lenet_300_100-snip-0.98-seed0-dc45573e"
