@@ -1,5 +1,10 @@
 """What a directory was made from, compared with what is asked for now."""
 
+import json
+import pathlib
+
+from kprune.runtime import files
+
 
 def differences(there, here):
     """Returns where two dicts differ, sorted: (key, value there, value here),
@@ -23,3 +28,31 @@ def refuse(directory, what, found):
             f"{directory} holds another {what}, which differs in:\n"
             f"{''.join(lines)}Name another directory, or remove that one."
         )
+
+
+def keep_settings(directory, name, settings, what, comparable=dict):
+    """Writes what a directory is made from, or compares it with what it says.
+
+    Args:
+        directory: Path of a directory that is there.
+        name: String, the file's.
+        settings: Dict, for JSON.
+        what: String, what it holds, such as `"search"`.
+        comparable: Function of settings to those that are compared.
+
+    Raises:
+        ValueError: If it is made from others, or does not say from what.
+    """
+    path = pathlib.Path(directory) / name
+    settings = json.loads(json.dumps(settings))
+    if not path.exists():
+        files.write_record(path, settings)
+        return
+    found = files.read_record(path)
+    if found is None:
+        raise ValueError(
+            f"{path} is damaged, so that it does not say which {what} "
+            f"{directory} holds. Name another directory."
+        )
+    found = differences(comparable(found), comparable(settings))
+    refuse(directory, what, found)

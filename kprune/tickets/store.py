@@ -16,7 +16,6 @@ in the directory.
 
 import contextlib
 import dataclasses
-import json
 import pathlib
 import re
 
@@ -50,20 +49,9 @@ class Store:
     def __init__(self, directory, settings):
         self.directory = pathlib.Path(directory)
         files.make_directory(self.directory)
-        path = self.directory / _SEARCH
-        settings = json.loads(json.dumps(settings))
-        if not path.exists():
-            files.write_record(path, settings)
-            return
-        found = files.read_record(path)
-        if found is None:
-            raise ValueError(
-                f"{path} is damaged, so that it does not say which search "
-                f"{self.directory} holds. Name another directory."
-            )
-        there, here = _comparable(found), _comparable(settings)
-        found = directories.differences(there, here)
-        directories.refuse(self.directory, "search", found)
+        directories.keep_settings(
+            self.directory, _SEARCH, settings, "search", _comparable
+        )
 
     @contextlib.contextmanager
     def held(self):

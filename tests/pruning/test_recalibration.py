@@ -252,6 +252,8 @@ def test_what_cannot_be_measured_is_refused():
         recalibrate(plain, data=data)
     with pytest.raises(ValueError, match="`data` or `objective`"):
         recalibrate(network())
+    with pytest.raises(ValueError, match="does not fit model"):
+        recalibrate(network(), data=(x[:, :, 0, 0], data[1]))
     with pytest.raises(ValueError, match="`data` or `objective`"):
         kprune.kept_weights.correct_biases(plain)
     other = calibration(network(), x)

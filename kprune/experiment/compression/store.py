@@ -12,7 +12,6 @@ in the directory.
 """
 
 import hashlib
-import json
 import pathlib
 
 import keras
@@ -37,19 +36,8 @@ class Store:
     def __init__(self, directory, settings):
         self.directory = pathlib.Path(directory)
         files.sweep(self.directory)
-        path = self.directory / _ASKED
-        settings = json.loads(json.dumps(settings))
-        if not path.exists():
-            files.write_record(path, settings)
-            return
-        found = files.read_record(path)
-        if found is None:
-            raise ValueError(
-                f"{path} is damaged, so that it does not say which compression "
-                f"{self.directory} holds. Name another directory."
-            )
-        found = directories.differences(found, settings)
-        directories.refuse(self.directory, "compression", found)
+        what = "compression"
+        directories.keep_settings(self.directory, _ASKED, settings, what)
 
     def record(self, number):
         """Returns what was measured of a candidate, or `None`."""

@@ -14,6 +14,7 @@ import pkgutil
 import sys
 
 from kprune.runtime import checks, lookup, methods
+from kprune.runtime.words import shown
 
 
 def names():
@@ -88,5 +89,5 @@ def get(identifier, **given):
         criterion = getattr(module, identifier)
     if not given:
         return criterion
-    lookup.check_options(given, options(criterion), repr(identifier))
+    lookup.check_options(given, options(criterion), shown(identifier))
     return functools.partial(criterion, **given)

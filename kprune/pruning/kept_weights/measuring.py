@@ -3,11 +3,12 @@
 import contextlib
 import inspect
 
+import keras
 import tensorflow as tf
 
 from kprune.masking import weights
-from kprune.runtime import identity, keras_internals
-from kprune.runtime.words import shown
+from kprune.runtime import examples, identity, keras_internals
+from kprune.runtime.words import one_line, shown
 from kprune.scoring.batches import Batches
 from kprune.scoring.inputs import as_tensors
 from kprune.scoring.observer import Reached
@@ -121,7 +122,17 @@ class Walker:
             keras_internals.observing(observer),
             contextlib.suppress(Reached),
         ):
-            self._model(as_tensors(x), training=False)
+            self._on(as_tensors(x))
+
+    def _on(self, x):
+        try:
+            self._model(x, training=False)
+        except Exception as error:
+            shapes = keras.tree.map_structure(examples.shape, x)
+            raise ValueError(
+                f"The data does not fit model {self._model.name!r}. Received "
+                f"inputs of shape {shapes}: {one_line(error)}"
+            ) from error
 
 
 def _arguments(call, args, kwargs):
