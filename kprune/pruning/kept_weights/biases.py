@@ -28,6 +28,9 @@ def correct_biases(model, seed=0, *, objective=None):
     takes a pass over the data of the model before, and a part of a pass of the
     pruned one for each layer.
 
+    It is for whole channels: where single weights go by magnitude, accuracy
+    has been seen to fall by it (`docs/methods.md`).
+
     Layers without a bias stay, and so do those of which it is not known what
     they read: `objective.inputs` has what is known. Where batch normalization
     follows a layer, which takes means out, `recalibrate` does what this does.
