@@ -69,7 +69,7 @@ def _below(layer, owners):
     inner = [layer for layer in inner if _holds(layer, owners)]
     kinds = collections.Counter(type(layer) for layer in inner)
     if max(kinds.values(), default=0) > 1:
-        return inner
+        return [layer for layer in inner if kinds[type(layer)] > 1]
     return [block for layer in inner for block in _below(layer, owners)]
 
 
