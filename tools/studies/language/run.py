@@ -19,8 +19,7 @@ import keras
 import numpy as np
 
 from kprune.experiment import directory
-from kprune.runtime import plots
-from kprune.runtime import files, lookup, tables
+from kprune.runtime import files, lookup, plots, tables
 from language import cells, claims, text
 
 _QUICK = cells.Sizes(
