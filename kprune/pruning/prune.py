@@ -10,7 +10,6 @@ from kprune.runtime import checks, distribution, progress, user_warnings
 from kprune.runtime.doors import checked
 from kprune.runtime.renamed import renamed
 from kprune.scoring import config
-from kprune.scoring.objective import Objective
 
 
 @renamed(**config.WAYS)
@@ -99,15 +98,7 @@ def prune(
     asked = goals.of_call(pruner.grain, sparsity, target, inplace)
     checks.choice("on_collapse", on_collapse, ("warn", "error", "ignore"))
     view = wrapping.check_model(model)
-    notes = scope.left_out(view, pruner)
-    scoring = config.get(scoring, pruner.scoring)
-    exclude = tuple(notes)
-    objective = Objective(view, data, loss, scoring, seed=seed, exclude=exclude)
-    if not objective.weights:
-        raise ValueError(
-            "Nothing is left to prune. Expected at least one weight that is "
-            f"not left out. Received: {notes}"
-        )
+    objective, notes = scope.objective(view, pruner, data, loss, scoring, seed)
     shows = progress.shows(verbose)
     found = goals.masks(pruner, objective, asked, min_kept, shows)
     objective.hand_on()

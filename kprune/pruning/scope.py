@@ -5,8 +5,9 @@ import math
 from kprune.masking import weights
 from kprune.runtime import checks, user_warnings
 from kprune.runtime.words import shown
-from kprune.scoring import read_inputs
+from kprune.scoring import config, read_inputs
 from kprune.scoring.network import excluded
+from kprune.scoring.objective import Objective
 
 
 def left_out(view, pruner):
@@ -39,6 +40,28 @@ def left_out(view, pruner):
         unread = not_measured(view, notes)
         notes.update(dict.fromkeys(unread, "what it reads is not known"))
     return {**notes, **grain.unprunable_reasons(model, notes)}
+
+
+def objective(view, pruner, data, loss, scoring, seed):
+    """Returns the `Objective` of a call, and why weights are left out of it.
+
+    Args:
+        view: A `weights.View` of a Keras model.
+        pruner: A `Pruner`, or a chain of them.
+        data, loss, scoring, seed: As for `kprune.prune`.
+
+    Raises:
+        ValueError: If nothing is left to prune.
+    """
+    notes = left_out(view, pruner)
+    scoring, exclude = config.get(scoring, pruner.scoring), tuple(notes)
+    found = Objective(view, data, loss, scoring, seed=seed, exclude=exclude)
+    if not found.weights:
+        raise ValueError(
+            "Nothing is left to prune. Expected at least one weight that is "
+            f"not left out. Received: {notes}"
+        )
+    return found, notes
 
 
 def not_measured(view, left_out=()):

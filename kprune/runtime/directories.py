@@ -1,9 +1,10 @@
 """What a directory was made from, compared with what is asked for now."""
 
+import contextlib
 import json
 import pathlib
 
-from kprune.runtime import files
+from kprune.runtime import files, locks
 
 
 def differences(there, here):
@@ -56,3 +57,16 @@ def keep_settings(directory, name, settings, what, comparable=dict):
         )
     found = differences(comparable(found), comparable(settings))
     refuse(directory, what, found)
+
+
+@contextlib.contextmanager
+def held(directory):
+    """Lets no other process work in a directory for the length of a block, and
+    removes what a killed one has left half-written.
+
+    Raises:
+        kprune.runtime.locks.Held: If another process works there.
+    """
+    with locks.held(directory):
+        files.sweep(directory)
+        yield

@@ -140,8 +140,9 @@ def settings(model, course, step, plan, seed):
     }
 
 
-def pruner_settings(method, options, pruner, sizes):
-    """Returns what a search prunes, and how, for JSON."""
+def pruner_settings(method, options, pruner, sizes, more=()):
+    """Returns what a search prunes, and how, for JSON; `more` are names of
+    further fields of a pruner that it may differ in."""
     parts = getattr(pruner, "pruners", (pruner,))
     criterion = ", ".join(named(part.criterion) for part in parts)
     if isinstance(method, str) and set(options) <= set(AXES):
@@ -154,7 +155,7 @@ def pruner_settings(method, options, pruner, sizes):
         "sizes": sizes,
     }
     usual = Pruner("magnitude")
-    for name in ("count", "scoring", "fresh_batches", "sequential"):
+    for name in ("count", "scoring", "fresh_batches", "sequential", *more):
         if getattr(pruner, name) != getattr(usual, name):
             found[name] = named(getattr(pruner, name))
     return found

@@ -14,13 +14,12 @@ Each file is put in place whole or not at all, and one process at a time works
 in the directory.
 """
 
-import contextlib
 import dataclasses
 import pathlib
 import re
 
 from kprune.masking import masks as mask_files
-from kprune.runtime import array_files, directories, files, locks
+from kprune.runtime import array_files, directories, files
 from kprune.tickets.rewinding import Point, digest
 from kprune.training import CheckpointFiles
 
@@ -53,13 +52,10 @@ class Store:
             self.directory, _SEARCH, settings, "search", _comparable
         )
 
-    @contextlib.contextmanager
     def held(self):
         """Lets no other process work in the directory for the length of a
         block; raises `kprune.runtime.locks.Held` if one does."""
-        with locks.held(self.directory):
-            files.sweep(self.directory)
-            yield
+        return directories.held(self.directory)
 
     def point(self, step):
         """Returns the point of a step, or `None` if it is not there."""

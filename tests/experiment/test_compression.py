@@ -175,7 +175,7 @@ def test_the_interval_of_a_mean_holds_nineteen_times_of_twenty():
     for _ in range(8):
         y = draws.normal(size=(64, 1)).astype("float32")
         batches, count = quality.batched((np.zeros_like(y), y), 16)
-        judge = quality.Quality(batches, count, "mae", -1)
+        judge = quality.Quality(batches, count, "mae", -1, {})
         _, (low, high) = judge.measure(model)
         held += low < math.sqrt(2 / math.pi) < high
     assert held >= 6
@@ -463,6 +463,16 @@ def test_a_finished_one_is_read(untimed, tmp_path, monkeypatch):
     assert again.candidates == found.candidates
     with pytest.raises(ValueError, match="holds another compression"):
         compress(net(seed=5), **options)
+    with pytest.raises(ValueError, match="validation"):
+        compress(net(), validation=(X[:16], Y[:16]), **options)
+
+
+@pytest.mark.parametrize("other", [{"count": "floor_keep"}, {"rounds": 2}])
+def test_a_directory_knows_its_pruner(untimed, tmp_path, other):
+    options = {"directory": tmp_path, "target": 0.5, "step": 0.5}
+    compress(net(), method=kprune.Pruner("magnitude"), **options)
+    with pytest.raises(ValueError, match="holds another compression"):
+        compress(net(), method=kprune.Pruner("magnitude", **other), **options)
 
 
 # What is refused.

@@ -13,9 +13,6 @@ from kprune.masking import wrapping
 from kprune.pruning import scope
 from kprune.runtime import checks, fit_arguments, paths, progress
 from kprune.runtime.doors import checked
-from kprune.runtime.words import shown
-from kprune.scoring import config
-from kprune.scoring.objective import Objective
 
 LEVELS = tuple(tenth / 10 for tenth in range(1, 10))
 _LEVEL = checks.within("(0, 1)", ", a sparsity to measure at")
@@ -110,7 +107,7 @@ def sensitivity(
     batches, loss = evaluation.read(view.model, data, loss)
     if score_on is None:
         score_on = (batches.at(place) for place in range(batches.count()))
-    objective = _objective(view, pruner, score_on, loss, scoring, seed)
+    objective, _ = scope.objective(view, pruner, score_on, loss, scoring, seed)
     evaluated = evaluation.Evaluation(view.model, batches, loss)
     baseline = evaluated.measure({})
     metric = evaluation.choose(metric, baseline)
@@ -142,19 +139,6 @@ def _levels(levels, grain):
     checks.require(len(levels), "levels", levels, "one sparsity or more")
     found = {float(scope.sparsity_of(grain, level)) for level in levels}
     return tuple(sorted(found))
-
-
-def _objective(view, pruner, data, loss, scoring, seed):
-    """Returns the `Objective` that weights are scored by."""
-    scoring = config.get(scoring, pruner.scoring)
-    exclude = tuple(scope.left_out(view, pruner))
-    found = Objective(view, data, loss, scoring, seed=seed, exclude=exclude)
-    if not found.weights:
-        raise ValueError(
-            "Nothing is left to prune. Expected at least one weight that is "
-            f"not left out. Received: {shown(exclude)}"
-        )
-    return found
 
 
 def _word(pruner):

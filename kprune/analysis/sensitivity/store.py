@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from kprune.masking import weights
-from kprune.runtime import examples, files, locks
+from kprune.runtime import directories, examples, files
 
 
 class Store:
@@ -82,13 +82,10 @@ class Directory(Store):
         ]
         self._identity = "\n".join(parts)
 
-    @contextlib.contextmanager
     def held(self):
         """Lets no other process work in the directory for the length of a
         block; raises `kprune.runtime.locks.Held` if one does."""
-        with locks.held(self._path):
-            files.sweep(self._path)
-            yield
+        return directories.held(self._path)
 
     def _read(self, key):
         return (files.read_record(self._file(key)) or {}).get("metrics")

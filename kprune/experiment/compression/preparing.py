@@ -11,7 +11,9 @@ from kprune.experiment.compression.quality import Quality
 from kprune.experiment.compression.store import digest, values_of
 from kprune.experiment.compression.training_data import Training
 from kprune.masking import wrapping
+from kprune.pruning import recipes
 from kprune.runtime import checks, keras_internals
+from kprune.tickets import arguments
 from kprune.training import Distiller, fitting_data
 
 
@@ -83,7 +85,9 @@ def judge(plain, validation, metric, mode, batch_size):
     batches, count = quality.batched(validation, batch_size)
     found = plain.evaluate(batches, return_dict=True, verbose=0)
     name, sign = quality.find_metric(found, metric, mode, plain.name)
-    return Quality(batches, count, name, sign)
+    # Told by which data, as far as noise in the last digits lets it.
+    before = {key: f"{value:.4g}" for key, value in sorted(found.items())}
+    return Quality(batches, count, name, sign, before)
 
 
 def check_distill(name, value):
@@ -141,22 +145,35 @@ def settings(recipe, step, distill):
     """Returns what all candidates follow from, for JSON."""
     how = recipe.training
     method, teaching = recipe.method, bool(distill)
+    if not isinstance(method, str):
+        method = _method(recipes.get(method))
     if isinstance(distill, dict):
         teaching = {
-            name: digest(values_of(value)) if name == "teacher" else repr(value)
+            name: digest(values_of(value))
+            if name == "teacher"
+            else arguments.named(value)
             for name, value in distill.items()
         }
     return {
         "model": digest(values_of(recipe.model)),
         "goal": dataclasses.asdict(recipe.goal),
         "max_drop": recipe.max_drop,
-        "method": method if isinstance(method, str) else type(method).__name__,
+        "method": method,
         "finetune": dataclasses.asdict(how.finetune),
         "steps_per_epoch": how.steps.per_epoch,
         "distill": teaching,
         "shrink": bool(recipe.shrinks),
         "metric": [recipe.quality.name, recipe.quality.sign],
-        "validation": recipe.quality.count,
+        "validation": [recipe.quality.count, recipe.quality.before],
         "step": float(step),
         "seed": int(recipe.seed),
     }
+
+
+def _method(pruner):
+    """Returns what a pruner, or a chain of them, is, for JSON."""
+    more = ("schedule", "rounds", "recover", "after_pruning")
+    return [
+        arguments.pruner_settings(one, {}, one, sizes=None, more=more)
+        for one in getattr(pruner, "pruners", (pruner,))
+    ]

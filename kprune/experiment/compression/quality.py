@@ -23,12 +23,14 @@ class Quality:
         count: Integer, how many examples there are in it.
         name: Name of the metric, as `evaluate` gives it.
         sign: 1 where higher is better, else -1.
+        before: Dict of what the model itself measures, four digits of each.
     """
 
     batches: tf.data.Dataset
     count: int
     name: str
     sign: int
+    before: dict
 
     def measure(self, model):
         """Returns the metric of a compiled model, and its 95 % interval."""
