@@ -113,16 +113,14 @@ def _image(file):
 
 def _checked(name, split, x, y):
     x, y = np.asarray(x), np.asarray(y)
-    numbers = x.dtype.kind in "biuf" and x.ndim >= 2 and len(x)
-    what = f"x of {split!r} in data set {name!r}"
-    checks.require(numbers, what, shown(x), "numbers (examples, ...)")
+    where = f"of {split!r} in data set {name!r}"
+    fits = x.dtype.kind in "biuf" and x.ndim >= 2 and len(x)
+    fits = fits and np.isfinite(x).all()
+    expected = "finite numbers (examples, ...)"
+    checks.require(fits, f"x {where}", shown(x), expected)
     labels = y.dtype.kind in "iu" and y.shape == (len(x),) and y.min() >= 0
     expected = f"class numbers from 0 on, integers ({len(x)},)"
-    what = f"y of {split!r} in data set {name!r}"
-    checks.require(labels, what, shown(y), expected)
-    finite = x.dtype.kind != "f" or np.isfinite(x).all()
-    what = f"x of {split!r} in data set {name!r}"
-    checks.require(finite, what, shown(x), "finite numbers")
+    checks.require(labels, f"y {where}", shown(y), expected)
     return x, y.astype(np.int32)
 
 
