@@ -188,3 +188,16 @@ def test_a_hidden_package_is_seen(tmp_path, monkeypatch):
         "house.shrink",
         "house.told",
     ]
+
+
+def test_modules_are_short():
+    """A newcomer reads a module in one go."""
+    root = ROOT.parent
+    paths = [
+        path
+        for folder in ("kprune", "tools", "configs")
+        for path in (root / folder).rglob("*.py")
+    ]
+    lines = {p: len(p.read_text().splitlines()) for p in paths}
+    assert len(lines) > 100
+    assert {str(p): n for p, n in lines.items() if n > 320} == {}

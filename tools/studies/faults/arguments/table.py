@@ -4,6 +4,7 @@ import itertools
 
 from faults.arguments import (
     callback_calls,
+    kept_weights_calls,
     model_calls,
     pruning_calls,
     sensitivity_calls,
@@ -17,6 +18,7 @@ _PARTS = (
     pruning_calls,
     sensitivity_calls,
     model_calls,
+    kept_weights_calls,
     callback_calls,
     training_calls,
     tfmot_calls,
