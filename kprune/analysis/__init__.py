@@ -1,4 +1,4 @@
-"""Networks and masks compared with each other, after the fact."""
+"""Compares trained networks and masks with each other."""
 
 from kprune.analysis.connectivity import Line, linear_connectivity
 from kprune.analysis.gradients import GradientFlow, gradient_flow

@@ -1,4 +1,4 @@
-"""Whether two trained networks lie in one basin of the loss.
+"""Tests whether two trained networks lie in one basin of the loss.
 
 Frankle et al., 2020, Linear mode connectivity and the lottery ticket
 hypothesis: https://arxiv.org/abs/1912.05671.

@@ -1,4 +1,4 @@
-"""How much gradient reaches what a pruning kept."""
+"""Measures how much gradient reaches the kept weights."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""How far masks agree: of methods, of seeds, of data sets."""
+"""Measures how far masks of methods, seeds and data sets agree."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What the callbacks that prune by a `kprune.Pruner` have in common."""
+"""The common base of callbacks that prune by a `kprune.Pruner`."""
 
 import keras
 import numpy as np

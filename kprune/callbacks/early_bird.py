@@ -1,4 +1,4 @@
-"""Early-bird tickets: masks that show before training is over.
+"""Finds early-bird tickets: masks that settle early in training.
 
 You et al., 2020, https://arxiv.org/abs/1909.11957.
 """

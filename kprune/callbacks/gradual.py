@@ -1,4 +1,4 @@
-"""Gradual pruning: any pruner on any schedule while the model trains.
+"""Gradual pruning: prunes on a schedule during training.
 
 As in Zhu & Gupta, 2017 (https://arxiv.org/abs/1710.01878).
 """

@@ -1,4 +1,4 @@
-"""Movement pruning: what fine-tuning moves towards zero goes.
+"""Movement pruning: removes weights that fine-tuning shrinks.
 
 Sanh et al., 2020, https://arxiv.org/abs/2005.07683, of weights; Lagunas et
 al., 2021, https://arxiv.org/abs/2109.04838, of blocks and heads.

@@ -1,4 +1,4 @@
-"""What happens to pruned entries while a callback prunes, and not after it."""
+"""Sets how pruned entries behave while a callback prunes."""
 
 from kprune.masking import wrapping
 

@@ -1,4 +1,4 @@
-"""When callbacks act: durations as steps, and a count of steps of one's own.
+"""Converts durations to steps, and counts steps for callbacks.
 
 Keras' `batch` begins at 0 in each epoch, and in one resumed in its midst too.
 """

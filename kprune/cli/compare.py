@@ -1,4 +1,4 @@
-"""Tells what a smaller model buys: sizes and times, before and after.
+"""Compares the size and speed of two models or files.
 
   kprune compare --before=dense.keras --after=small.keras
   kprune compare dense.keras small.tflite --data=digits --save=page.html

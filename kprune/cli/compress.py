@@ -1,4 +1,4 @@
-"""Makes a trained model as small as a budget asks: a .keras file in and out.
+"""Compresses a trained model to a target within an accuracy budget.
 
   kprune compress --model=model.keras --data=mnist --target=flops:0.5 \\
       --max_drop=0.01 --out=small.keras

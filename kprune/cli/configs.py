@@ -1,4 +1,4 @@
-"""The configs that `--config` names: those that kprune ships, and files."""
+"""Finds the config that `--config` names."""
 
 import importlib.util
 import pathlib

@@ -1,4 +1,4 @@
-"""The flags of one call of a command: defined, parsed, shown.
+"""Defines, parses and shows the flags of one call of a command.
 
 They belong to the call and not to the process, so that several commands can
 run in one process.

@@ -1,4 +1,4 @@
-"""Files of JSON that a command is given."""
+"""Reads the JSON files a command is given."""
 
 import json
 import pathlib

@@ -1,4 +1,4 @@
-"""What a command reads of inputs and labels: a known data set, or a file."""
+"""Reads a command's inputs and labels from a data set or a file."""
 
 import numpy as np
 import tensorflow as tf

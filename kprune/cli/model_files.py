@@ -1,4 +1,4 @@
-"""Keras models in files: read, and written whole or not at all."""
+"""Reads and writes Keras models, whole or not at all."""
 
 import pathlib
 

@@ -1,4 +1,4 @@
-"""Tabulates finished runs, and draws accuracy over sparsity; reports a model.
+"""Tabulates finished runs and plots accuracy over sparsity; reports a model.
 
   kprune report --runs=runs/mnist --out=runs/mnist_report
   kprune report --workdir=runs/quickstart --html=runs/quickstart.html

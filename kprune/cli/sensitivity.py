@@ -1,4 +1,4 @@
-"""Measures a saved model with one layer of it pruned at a time, untrained.
+"""Measures a saved model with one layer pruned at a time.
 
   kprune sensitivity --model=in.keras --data=digits --levels=0.5,0.8,0.9
   kprune sensitivity --model=in.keras --npz=validation.npz --save=found.json

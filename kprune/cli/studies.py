@@ -1,4 +1,4 @@
-"""What studies, searches and sweeps share: flags, and the end of the output."""
+"""Flags and output that studies, searches and sweeps share."""
 
 import os
 

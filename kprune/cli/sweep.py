@@ -1,4 +1,4 @@
-"""Runs a config over methods, sparsities and seeds, as far as it is not done.
+"""Runs a config over methods, sparsities and seeds; skips what is done.
 
   kprune sweep --config=mnist_lenet --runs=runs/mnist \\
       --methods=dense,snip,grasp --sparsities=0.9,0.95,0.98 --seeds=0,1,2 \\

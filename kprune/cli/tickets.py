@@ -1,4 +1,4 @@
-"""Searches for lottery tickets, and sees whether they are any.
+"""Searches for lottery tickets and tests them against baselines.
 
   kprune tickets --config=lottery_ticket --runs=runs/tickets
 

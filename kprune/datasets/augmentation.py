@@ -1,4 +1,4 @@
-"""Random crops and flips, as pure functions of a seed.
+"""Random crops and flips as pure functions of a seed.
 
 Nothing here keeps state: the same images and the same seed give the same
 result, in whatever order and on however many threads `tf.data` runs them.

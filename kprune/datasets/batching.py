@@ -1,4 +1,4 @@
-"""Which batches of training are read: from which step on, whose share."""
+"""Selects the batches to read: the first step and a worker's share."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What is known of each data set before a byte of it is read."""
+"""The table of data sets: sizes, shapes, normalization."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""`load`: from a name to the pipelines that `fit` takes."""
+"""`load`: turns a name into pipelines for `fit`."""
 
 import numbers
 

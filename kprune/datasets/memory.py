@@ -1,4 +1,4 @@
-"""Pipelines of the sets that fit in memory: decoded once, then gathered.
+"""Pipelines of data sets that fit in memory.
 
 The images stay one uint8 tensor: of Tiny-ImageNet, the largest set, 1.2 GB.
 What is shuffled and batched are indices, and a batch is one gather, so nothing

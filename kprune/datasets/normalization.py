@@ -1,4 +1,4 @@
-"""From stored pixels to the network's input."""
+"""Normalizes stored pixels for the network's input."""
 
 import dataclasses
 

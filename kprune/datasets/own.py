@@ -1,4 +1,4 @@
-"""Data sets of one's own: a function, a NumPy file, or folders of images."""
+"""Loads a user's data: a function, a NumPy file or image folders."""
 
 import functools
 import pathlib

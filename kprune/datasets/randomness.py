@@ -1,4 +1,4 @@
-"""Keys for each pass over the data, and orders that follow from a key.
+"""Keys for passes over the data, and orders drawn from a key.
 
 `tf.data.Dataset.shuffle` and `.random` mix the seed of `tf.random.set_seed`
 into their own. The order of the images would then change with the seed that a

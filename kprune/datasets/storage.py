@@ -1,4 +1,4 @@
-"""Where the images lie: inside the package, or with tensorflow-datasets."""
+"""Finds the images in the package or with tensorflow-datasets."""
 
 import contextlib
 import importlib

@@ -1,4 +1,4 @@
-"""Pipelines of the sets of photographs: read and decoded as training goes.
+"""Pipelines of photographs, decoded during training.
 
 The same functions as in `memory.py`. Photographs are shuffled while they are
 still compressed, and are not cached: decoded, ImageNet takes 190 GB at 224 x

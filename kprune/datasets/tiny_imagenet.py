@@ -1,4 +1,4 @@
-"""Tiny-ImageNet from its archive, for tensorflow-datasets.
+"""Builds Tiny-ImageNet from its archive for tensorflow-datasets.
 
 Importing this file registers the set with tensorflow-datasets. It is not
 imported before the set is asked for.

@@ -1,4 +1,4 @@
-"""Smaller models, files and how they compare with what they came from.
+"""Shrinks, exports and compares models.
 
 Imports `runtime`, `masking`, `scoring` and `graph`.
 """

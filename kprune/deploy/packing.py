@@ -1,4 +1,4 @@
-"""The `.kpz` format: a Keras model as bits and kept values.
+"""The `.kpz` format: masks as bits, and the kept values.
 
 It is an `.npz` file, which `runtime.array_files` reads from anybody. A weight
 is a bit per entry, whether it is kept, and the kept entries, byte by byte of

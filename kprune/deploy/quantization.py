@@ -1,4 +1,4 @@
-"""Quantization by Keras itself, of what is pruned: zeros stay zeros."""
+"""Quantizes a pruned model through Keras and keeps zeros zero."""
 
 import collections
 import copy

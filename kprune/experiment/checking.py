@@ -1,4 +1,4 @@
-"""A run of a sanity check: `config.pruner.check`.
+"""Runs a method under a sanity check: `config.pruner.check`.
 
 shuffle, random_same_counts, invert, reinitialize, shuffle_weights
                      as `kprune.sanity.checked` has them

@@ -1,4 +1,4 @@
-"""What a config may hold, and what holds where it is silent.
+"""The fields of a config and their defaults.
 
 Each section holds the arguments of a call: `dataset` those of
 `kprune.datasets.load`, `model` of `kprune.models.get`, `pruner` of

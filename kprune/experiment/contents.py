@@ -1,4 +1,4 @@
-"""What a run's files hold, as digests by which damage is seen."""
+"""Digests of a run's files, which detect damage."""
 
 import hashlib
 import os

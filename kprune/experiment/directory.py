@@ -1,4 +1,4 @@
-"""The directory of a run: whose it is, how far it got, what is in it.
+"""The directory of a run: its owner, progress and contents.
 
     config.json    the whole config, the seeds, versions and host
     metrics.jsonl  a line for each epoch, then one with the test result

@@ -1,4 +1,4 @@
-"""Which run a config is of: what sets it apart, and a name made of that."""
+"""The identity of a run: the config fields that define it, hashed."""
 
 import hashlib
 import json

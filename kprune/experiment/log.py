@@ -1,4 +1,4 @@
-"""The record of a training run: one line of JSON per epoch."""
+"""Logs a training run: one line of JSON per epoch."""
 
 import json
 import time

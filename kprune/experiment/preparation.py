@@ -1,4 +1,4 @@
-"""How a method comes into a run: before the training, in it, or from a run.
+"""Places a method in a run: before training, during it, or from a run.
 
 dense               nothing is pruned
 snip, grasp ...     `kprune.prune`, before the first step

@@ -1,4 +1,4 @@
-"""Looks up an experiment in a paper's table, for the files in `configs/`.
+"""Looks up a row of a paper's table for a file in `configs/`.
 
 Each file has a table `ROWS` of what tells the paper's experiments apart:
 

@@ -1,4 +1,4 @@
-"""From a config to data and a pruned model."""
+"""Turns a config into data and a pruned model."""
 
 import contextlib
 import dataclasses

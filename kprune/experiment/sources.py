@@ -1,4 +1,4 @@
-"""What a config names that is a user's own: functions and files."""
+"""Finds a user's functions and files that a config names."""
 
 from kprune.datasets import own as own_data
 from kprune.models import own as own_models

@@ -1,4 +1,4 @@
-"""From a run that is built to a directory that is written."""
+"""Trains a prepared run and writes its directory."""
 
 import contextlib
 import pathlib

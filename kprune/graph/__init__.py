@@ -1,4 +1,4 @@
-"""Which channels go together through a model, and what they cost.
+"""Finds which channels go together, and what they cost.
 
 Imports `runtime` and `masking`.
 """

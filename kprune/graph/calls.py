@@ -1,4 +1,4 @@
-"""A model as a list of calls, nested models gone into.
+"""Lists the calls of a model's layers, nested models included.
 
 Keras' graphs hold layers; what channels go through is their *calls*, of which
 a shared layer has several. A nested model appears as the call that enters it,

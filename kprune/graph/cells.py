@@ -1,5 +1,4 @@
-"""What counts as channels within a layer: heads of attention, units of
-recurrent cells."""
+"""The channels inside a layer: attention heads, recurrent units."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Which entries of a model's variables belong to which channels."""
+"""Maps the entries of a model's variables to channels."""
 
 import dataclasses
 import weakref

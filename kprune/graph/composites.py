@@ -1,4 +1,4 @@
-"""Layers whose own code calls other layers, which they hold.
+"""Layers whose own code calls layers they hold.
 
 Their code is run on symbolic tensors, of sizes that are made up where these are
 open: for how channels go through it, these sizes do not matter.

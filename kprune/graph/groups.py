@@ -1,4 +1,4 @@
-"""Which channels must go together: the connected parts of a graph."""
+"""Finds the channels that must go together."""
 
 import collections
 

@@ -1,4 +1,4 @@
-"""Sparsity that is learned by gradient descent.
+"""Sparsity learned by gradient descent.
 
 Reparametrized weights (STR, L0) are trained together with their sparsity;
 selected ones (supermasks, edge-popup, biprop) keep their values, and which of

@@ -1,4 +1,4 @@
-"""The k highest of a tensor, exactly, inside a training step."""
+"""Selects exactly the k highest entries inside a training step."""
 
 import tensorflow as tf
 

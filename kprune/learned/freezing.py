@@ -1,4 +1,4 @@
-"""Puts choices of weights on a model, with all else of it frozen."""
+"""Puts learned choices of weights on a model and freezes the rest."""
 
 import keras
 

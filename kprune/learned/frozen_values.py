@@ -1,4 +1,4 @@
-"""The values at which weights are frozen while a choice of them is learned."""
+"""The values of frozen weights during a learned selection."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A gate on each hidden neuron, trained while the weights stay as they are."""
+"""Gates on hidden neurons, trained while weights are frozen."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""One ranking over all weights, of biprop (Diffenderfer and Kailkhura, 2021).
+"""biprop's single ranking over all weights (Diffenderfer and Kailkhura, 2021).
 
 https://arxiv.org/abs/2103.09377
 """

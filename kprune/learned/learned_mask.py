@@ -1,4 +1,4 @@
-"""What edge-popup, biprop and supermask share: a learned choice of entries."""
+"""The common base of edge-popup, biprop and supermask."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Gradient supermask on neurons.
+"""Supermasks on neurons, trained by gradient descent.
 
 Algorithm 3 of "OSSuM: A gradient-free approach for pruning neural networks at
 initialization", anonymous authors, submitted to ICLR 2022, after the

@@ -1,4 +1,4 @@
-"""Puts functions of the weights on a model, and takes them off again."""
+"""Puts functions of the weights on a model, and removes them."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""The layer wrapper that computes with functions of the weights."""
+"""The wrapper that computes with functions of the weights."""
 
 import keras
 

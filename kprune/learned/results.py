@@ -1,4 +1,4 @@
-"""What a model with learned sparsity has come to: weights, masks, a model."""
+"""Reads the weights and masks a model with learned sparsity ended with."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""`select`: weights frozen, which of them compute is learned."""
+"""`select`: freezes the weights and learns which of them to use."""
 
 import inspect
 

@@ -1,4 +1,4 @@
-"""The layer wrapper of sparse selection: `Selected`."""
+"""`Selected`: the layer wrapper of learned selection."""
 
 import keras
 import tensorflow as tf

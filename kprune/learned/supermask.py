@@ -1,4 +1,4 @@
-"""Supermasks: a learned chance to be kept for each weight (Zhou et al., 2019).
+"""Supermasks: a learned keep probability per weight (Zhou et al., 2019).
 
 https://arxiv.org/abs/1905.01067
 """

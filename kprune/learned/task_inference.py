@@ -1,4 +1,4 @@
-"""Which task a batch is of, from masks alone (SupSup, Wortsman et al., 2020).
+"""Infers the task of a batch from masks alone (SupSup, Wortsman et al., 2020).
 
 https://arxiv.org/abs/2006.14769
 

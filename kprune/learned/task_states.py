@@ -1,4 +1,4 @@
-"""The states of tasks, read from the arrays of a file."""
+"""Reads the states of tasks from the arrays of a file."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Masks on a model and off again: wrappers, copies, weights by name.
+"""Puts masks on a model and removes them: wrappers, copies, weights.
 
 Imports `runtime` alone.
 """

@@ -1,4 +1,4 @@
-"""Copies of Keras models, built and with the same values.
+"""Copies Keras models, built and with their values.
 
 `keras.models.clone_model` copies the structure of graphs only, with fresh
 weights. Here every variable is carried over (weights, statistics, random

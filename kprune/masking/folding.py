@@ -1,4 +1,4 @@
-"""Models that compute with functions of their weights, and their values."""
+"""Models that compute with functions of their weights."""
 
 from kprune.masking import (
     cloning,

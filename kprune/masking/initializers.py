@@ -1,4 +1,4 @@
-"""Variables drawn anew, by the initializers that their layers name."""
+"""Redraws variables by the initializers of their layers."""
 
 import keras
 import numpy as np

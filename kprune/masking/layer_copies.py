@@ -1,4 +1,4 @@
-"""Copies of single layers: config, build, values, what trains."""
+"""Copies single layers: config, build, values, trainability."""
 
 import collections
 import functools

@@ -1,4 +1,4 @@
-"""How the entries of a weight lie: outputs, inputs, gates, by layer kind."""
+"""The layout of a weight's entries: outputs, inputs, gates."""
 
 import dataclasses
 import math

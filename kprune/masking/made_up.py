@@ -1,5 +1,4 @@
-"""Inputs that a model takes, made up, and the proof by them that two models
-compute the same."""
+"""Makes up inputs, and verifies by them that two models agree."""
 
 import keras
 import numpy as np

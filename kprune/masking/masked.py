@@ -1,4 +1,4 @@
-"""The layer wrapper that holds masks: `Masked`.
+"""`Masked`: the layer wrapper that holds masks.
 
 It is the only owner of mask state. `kprune.masking` puts it on, fills it and
 takes it off.

@@ -1,4 +1,4 @@
-"""Which variables are a model's own, and which kprune's wrappers add."""
+"""Separates a model's own variables from those of wrappers."""
 
 from kprune.masking import weights
 from kprune.runtime import keras_internals

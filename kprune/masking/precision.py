@@ -1,4 +1,4 @@
-"""Copies of a model that compute in another floating-point type."""
+"""Copies models into another floating-point type."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""Exact selection of the highest of many scores: the one place that ranks.
+"""Selects exactly the highest of many scores; nothing else ranks.
 
 Of millions of scores only those near the border are sorted. A guess of where
 it lies is proved by counting how many scores are above, or given up.

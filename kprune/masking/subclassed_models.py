@@ -1,4 +1,4 @@
-"""Models whose layers a constructor makes, while these are wrapped.
+"""Wraps layers that a subclassed model's constructor makes.
 
 Their saved config is that of the constructor, which knows of no wrapper. So
 while such a model is wrapped, its class is mixed with one that does.

@@ -1,4 +1,4 @@
-"""A model is set back when what was to change it in place fails midway."""
+"""Restores a model when an in-place change fails midway."""
 
 import contextlib
 

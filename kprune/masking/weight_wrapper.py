@@ -1,4 +1,4 @@
-"""A layer wrapper that shows its layer other values than the stored weights.
+"""A wrapper that substitutes the weights its layer computes with.
 
 `kprune.Masked` and `kprune.learned.Reparametrized` are of this kind.
 """

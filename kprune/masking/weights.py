@@ -1,4 +1,4 @@
-"""Which weights of a model can be pruned, what they are called, how they lie.
+"""Finds the weights that can be pruned, with names and layouts.
 
 Prunable is decided by a variable's role (`kernel`, `embeddings` ...), not by
 its number of dimensions: a GRU's bias has two. A layer of one's own whose

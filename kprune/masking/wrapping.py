@@ -1,4 +1,4 @@
-"""Masks on and off: `wrap`, `set_masks`, `get_masks`, `strip`.
+"""Puts masks on and off: `wrap`, `set_masks`, `get_masks`, `strip`.
 
 Nobody else writes masks.
 """

@@ -1,4 +1,4 @@
-"""The networks that the pruning papers use, built and ready to prune.
+"""The networks of the pruning papers, built and ready to prune.
 
 All are built, functional Keras models of stock layers that give logits, and
 take keyword-only: `input_shape`, which is (height, width, channels); the

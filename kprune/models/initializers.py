@@ -1,4 +1,4 @@
-"""The laws that weights are drawn from, as the pruning papers name them.
+"""Weight initializers, as the pruning papers name them.
 
 All are stock Keras initializers, so that a saved model loads without kprune.
 Keras' own `he_normal` and `glorot_normal` are truncated normals; PyTorch's

@@ -1,4 +1,4 @@
-"""What goes into a model and into its builder, checked at the door."""
+"""Validates the inputs of models and of their builders."""
 
 import keras
 import numpy as np

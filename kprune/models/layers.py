@@ -1,4 +1,4 @@
-"""Layers that compute as those of the papers' PyTorch code do.
+"""Layers that compute as the papers' PyTorch code does.
 
 Only stock Keras layers are used, so that a saved model loads without kprune.
 """

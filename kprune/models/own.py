@@ -1,4 +1,4 @@
-"""Models of one's own by name: what a function builds, or a file holds."""
+"""A user's own models by name: from a function or a file."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""A pruning method as a choice on four axes, and the call that applies it.
+"""Pruning methods as choices on four axes, and the call that applies them.
 
 `criteria`, `granularity`, `allocation` and `schedules` are the axes, a
 `Pruner` composes them, `recipes` has the methods of the literature and

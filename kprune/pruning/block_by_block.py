@@ -1,4 +1,4 @@
-"""One round block by block: each is scored behind the pruned ones before it."""
+"""Prunes block by block, each scored behind the pruned ones."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Several pruners in turn, each on what the one before has left."""
+"""Chains pruners, each applied to the result of the one before."""
 
 import copy
 import dataclasses

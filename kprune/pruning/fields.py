@@ -1,4 +1,4 @@
-"""What a `Pruner` may be made of, checked as it is made."""
+"""Validates the fields of a `Pruner`."""
 
 from kprune.masking.masks import COUNTS
 from kprune.pruning import allocation, criteria, granularity, schedules

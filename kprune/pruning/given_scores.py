@@ -1,4 +1,4 @@
-"""Scores that are there already, as a criterion."""
+"""Turns given scores into a criterion."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""How much a call asks for: a sparsity, a list of them, or a target."""
+"""The goal of a call: a sparsity, a list of them, or a target."""
 
 import dataclasses
 from fractions import Fraction

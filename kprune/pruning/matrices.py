@@ -1,4 +1,4 @@
-"""Weights as matrices of inputs by outputs: scores, and what they read."""
+"""Lays weights out as matrices of inputs by outputs."""
 
 import numpy as np
 

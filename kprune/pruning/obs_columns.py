@@ -1,4 +1,4 @@
-"""Optimal brain surgeon, input by input: the core of SparseGPT.
+"""Optimal brain surgeon over columns: the core of SparseGPT.
 
 W is a matrix of inputs by outputs, X what the inputs read. An input is pruned
 in all outputs at once; those after it make up for what is lost, which leaves

@@ -1,4 +1,4 @@
-"""The pruner of SparseGPT: masks that are found as the weights change."""
+"""SparseGPT's pruner: finds masks as it updates the weights."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""The call `prune`. Its sibling is `score`, beside it."""
+"""`prune`: applies a method to a model."""
 
 from contextlib import nullcontext
 

@@ -1,4 +1,4 @@
-"""The four axes composed: a pruning method as a value.
+"""`Pruner`: a pruning method as a value on four axes.
 
 A new method is a `Pruner` of other choices, in `recipes/`, or a new criterion:
 a file of its name in `criteria/`, such as `snip.py`, of a function and the

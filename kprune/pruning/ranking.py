@@ -1,4 +1,4 @@
-"""The groups of one round, scored: which are kept, for any budget."""
+"""Ranks the scored groups of one round, for any budget."""
 
 import dataclasses
 import numbers

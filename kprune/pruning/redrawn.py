@@ -1,4 +1,4 @@
-"""Scores of other weights than those that are trained.
+"""Scores freshly drawn weights instead of the trained ones.
 
 Released codes of SNIP and GraSP draw weights anew for scoring and set the
 masks on the weights that were there: replicating their results needs the same.

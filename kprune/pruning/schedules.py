@@ -1,4 +1,4 @@
-"""Sparsity schedules: from progress in [0, 1] to sparsity.
+"""Sparsity schedules: map progress in [0, 1] to sparsity.
 
 A schedule is a function of (progress, final, initial) and knows nothing of
 rounds or steps. It gives `initial` at 0 and `final` at 1.

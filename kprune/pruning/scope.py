@@ -1,4 +1,4 @@
-"""What a pruner works on: which weights it leaves out, and how much goes."""
+"""The scope of a pruner: excluded weights, and how much goes."""
 
 import math
 

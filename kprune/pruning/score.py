@@ -1,4 +1,4 @@
-"""The call `score`: what a method says of a model's weights."""
+"""`score`: computes a method's scores of a model's weights."""
 
 from kprune.masking import wrapping
 from kprune.pruning import criteria, recipes, scope

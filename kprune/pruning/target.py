@@ -1,4 +1,4 @@
-"""How much of a model's cost may be left, in place of a sparsity."""
+"""Targets: the share of a model's cost to leave, in place of a sparsity."""
 
 import dataclasses
 import math

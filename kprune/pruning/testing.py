@@ -1,4 +1,4 @@
-"""Checks for criteria of one's own: the contract that kprune's own meet."""
+"""Checks a user's criterion against the contract of kprune's own."""
 
 import copy
 import functools

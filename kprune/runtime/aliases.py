@@ -1,4 +1,4 @@
-"""Packages that `import` finds by a second name."""
+"""Lets `import` find packages by a second name."""
 
 import sys
 

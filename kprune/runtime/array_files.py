@@ -1,4 +1,4 @@
-"""Reads `.npz` files that anybody may have written.
+"""Reads `.npz` files from untrusted sources.
 
 What a file says of itself is compared with what it holds before memory is taken
 for it, nothing in it is run, and all that can be wrong with it is a

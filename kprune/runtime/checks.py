@@ -1,4 +1,4 @@
-"""Checks of arguments: each returns the value, or raises one sentence.
+"""Validates arguments: returns the value or raises one sentence.
 
 The first arguments of all are the name of the argument and its value, so that
 `doors.checked` takes them as they are, or as a `functools.partial`.

@@ -1,4 +1,4 @@
-"""The cluster that `TF_CONFIG` describes, checked before it is used."""
+"""Validates the cluster that `TF_CONFIG` describes."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""What a directory was made from, compared with what is asked for now."""
+"""Compares what a directory was made from with the current call."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""A list of arrays that goes to disk when it becomes long."""
+"""A list of arrays that spills to disk when it grows long."""
 
 import itertools
 import pickle

@@ -1,4 +1,4 @@
-"""Several replicas and workers: shares of a batch, sums, and agreement.
+"""Shares of a batch, sums and agreement over replicas and workers.
 
 Under a strategy every worker runs the same program on the same batches. Each
 replica takes a contiguous share of the batch, by its number, and what the

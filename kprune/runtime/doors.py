@@ -1,4 +1,4 @@
-"""Checks at the door: a call looks at its arguments before it begins.
+"""Validates the arguments of a call before it begins.
 
 Arguments of one name are of one kind wherever they stand, as `USUAL` says.
 What one call has beside them, or takes in another way, it says itself.

@@ -1,4 +1,4 @@
-"""Arrays of examples, dense or ragged, and what is asked of both."""
+"""Arrays of examples, dense or ragged."""
 
 import numpy as np
 import scipy.sparse

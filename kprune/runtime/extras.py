@@ -1,4 +1,4 @@
-"""Modules that not every kprune has: the extras of `setup.py` bring them."""
+"""Imports optional modules, or names the extra that brings them."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""The one module that writes files: whole or not at all.
+"""Writes files whole or not at all; nothing else writes files.
 
 What is written is made in a directory of its own beside its place, which no
 other user can look into and nobody can guess the name of. It is flushed to the

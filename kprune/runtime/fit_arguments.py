@@ -1,4 +1,4 @@
-"""Checks of what Keras takes in many forms: data, losses, activations."""
+"""Validates what Keras takes in many forms: data, losses, activations."""
 
 import itertools
 

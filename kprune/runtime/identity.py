@@ -1,4 +1,4 @@
-"""Objects told apart by which they are, not by what they equal."""
+"""Collections keyed by identity instead of equality."""
 
 import collections.abc
 

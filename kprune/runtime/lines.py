@@ -1,4 +1,4 @@
-"""Dicts over a socket, a line of JSON each, and a port that is listened at."""
+"""Exchanges dicts over a socket, one line of JSON each."""
 
 import contextlib
 import errno

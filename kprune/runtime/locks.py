@@ -1,4 +1,4 @@
-"""Who works in a directory: a lock that dies with its process.
+"""Locks a directory; the lock dies with its process.
 
 The lock is `flock` on the file `.lock` in the directory. The kernel lets go of
 it when the process ends, however it ends, and no clock is compared. It holds on

@@ -1,4 +1,4 @@
-"""Turns a name into the thing it names, and answers a wrong name helpfully."""
+"""Looks names up, and suggests the right ones for a wrong one."""
 
 import difflib
 

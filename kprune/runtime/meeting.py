@@ -1,4 +1,4 @@
-"""All workers of a cluster meet before TensorFlow connects them.
+"""Lets all workers meet before TensorFlow connects them.
 
 TensorFlow waits for a worker that does not come for an hour, without a word and
 deaf to signals. Here the others come to the first worker, at its address, and

@@ -1,4 +1,4 @@
-"""How much memory is free, and how much this process holds, in bytes."""
+"""Measures free memory and this process's memory, in bytes."""
 
 import pathlib
 import resource

@@ -1,4 +1,4 @@
-"""The table of methods: one entry each, beside the method's own code.
+"""The table of methods: one entry each, beside the method's code.
 
 A module that makes a method has a `METHOD`, or `METHODS`, a tuple. Nothing
 is registered elsewhere: the packages are walked when the table is asked for.

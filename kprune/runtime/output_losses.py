@@ -1,4 +1,4 @@
-"""Which loss goes with which output of a model."""
+"""Matches losses to the outputs of a model."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""What a user brings by name: `module:function`, or a file.
+"""Resolves a user's names: `module:function`, or a file.
 
 A name with a colon is of a Python module, as `import` finds it from the
 current directory too, and of what it holds: `mine:network`, or

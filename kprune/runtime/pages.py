@@ -1,4 +1,4 @@
-"""Pages of HTML that need nothing beside themselves: no network, no scripts.
+"""Renders self-contained HTML pages: no network, no scripts.
 
 They are light or dark as the reader's browser is, and light on paper.
 """

@@ -1,4 +1,4 @@
-"""Checks of paths, as `checks` has them of other arguments."""
+"""Validates path arguments."""
 
 import os
 

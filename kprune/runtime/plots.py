@@ -1,4 +1,4 @@
-"""The one module of plots: what it draws is data, what draws is matplotlib.
+"""Draws plots with matplotlib; nothing else imports it.
 
 kprune does not need matplotlib otherwise: `missing` says whether it is there.
 """

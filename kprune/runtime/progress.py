@@ -1,4 +1,4 @@
-"""A progress bar over all batches of all rounds."""
+"""Shows one progress bar over all batches of all rounds."""
 
 import collections
 

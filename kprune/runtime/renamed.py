@@ -1,4 +1,4 @@
-"""Arguments that had another name in 0.1, and what to write now."""
+"""Names the new argument where an old one is used."""
 
 import functools
 import warnings

@@ -1,4 +1,4 @@
-"""Loads Keras models from `.keras` files, the one place that does."""
+"""Loads `.keras` files; nothing else does."""
 
 import pathlib
 import warnings

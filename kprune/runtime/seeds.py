@@ -1,4 +1,4 @@
-"""One integer becomes as many independent random streams as there are names."""
+"""Derives independent random streams from one seed, by name."""
 
 import random
 import zlib

@@ -1,4 +1,4 @@
-"""The one writer of tables: Markdown for files, plain text for terminals."""
+"""Formats tables as Markdown and as plain text."""
 
 import io
 import re

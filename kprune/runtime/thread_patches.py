@@ -1,4 +1,4 @@
-"""Names replaced while some thread needs it, for that thread alone."""
+"""Replaces attributes for one thread only."""
 
 import contextlib
 import threading

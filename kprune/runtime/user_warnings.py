@@ -1,4 +1,4 @@
-"""Warnings that point at the user's line, not at one inside kprune."""
+"""Raises warnings that point at the user's line."""
 
 import functools
 import pathlib

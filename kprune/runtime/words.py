@@ -1,4 +1,4 @@
-"""Values in the words of an error: one line, of any value, never long."""
+"""Formats any value as one short line for an error."""
 
 _LONGEST = 200
 

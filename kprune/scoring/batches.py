@@ -1,4 +1,4 @@
-"""Data in any form that `fit` takes becomes batches that can be read again.
+"""Turns any data `fit` takes into batches that can be read again.
 
 A second derivative needs the very batches of the first, and an iterative
 method the same ones in each round: a data set that shuffles or augments would

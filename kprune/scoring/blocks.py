@@ -1,4 +1,4 @@
-"""The blocks of a network, which are measured one behind the other.
+"""Finds the blocks of a network.
 
 A block is a layer with layers of its own that has siblings of its class, such
 as those of a transformer.

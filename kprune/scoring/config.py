@@ -1,4 +1,4 @@
-"""How scores look at the data, as a value."""
+"""`ScoringConfig`: how scores read the data."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What scores are taken on: batches that fit the model, and the loss."""
+"""Prepares the batches and the loss that scores are taken on."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""Derivatives of the loss on one batch, traced once or run as they stand.
+"""Derivatives of the loss on one batch, traced or eager.
 
 What is hard about them is settled here: masks out of the way, right second
 derivatives, float16, and shares of the batch for several replicas.

@@ -1,4 +1,4 @@
-"""What Keras and TensorFlow do otherwise while scores are taken.
+"""Makes second derivatives exact while scores are taken.
 
 Stock TensorFlow takes the variance in `tf.nn.moments` around
 `stop_gradient(mean)`. That leaves first derivatives right and makes second

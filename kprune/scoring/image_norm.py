@@ -1,4 +1,4 @@
-"""Batch normalization of images by the batch's statistics, in few operations.
+"""Batch normalization of images in few operations.
 
 Stock Keras takes five operations forth and some fifteen back, each of which
 goes over the whole tensor, and their derivatives take as many again. Here it

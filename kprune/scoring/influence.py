@@ -1,4 +1,4 @@
-"""How much blocks change what goes through them: ShortGPT's block influence.
+"""Block influence: how much a block changes its input (ShortGPT).
 
     influence = 1 - mean over tokens of cos(x, y)
 

@@ -1,4 +1,4 @@
-"""Second moments of what weights read, in a forward pass of one batch.
+"""Second moments of the inputs of weights, in one forward pass.
 
 The layers that own the weights are observed as the network runs. What they
 read is summed up on the spot, and nothing is kept of it.

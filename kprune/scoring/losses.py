@@ -1,4 +1,4 @@
-"""The loss that scores are taken of: as compiled, as given, or inferred."""
+"""Finds the loss to score by: compiled, given or inferred."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What of a model is scored: its weights, and what it computes them in."""
+"""The part of a model that is scored: its weights and precision."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What layers read, summed up on the spot as they are called."""
+"""Sums up the inputs of layers as the layers are called."""
 
 import inspect
 

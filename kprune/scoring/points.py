@@ -1,4 +1,4 @@
-"""The points at which the loss is looked at: dicts of weights by name."""
+"""Points in weight space, as dicts of weights by name."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""What a weight reads: the matrix X of which its layer computes X W.
+"""The input matrix X of a weight, of which its layer computes X W.
 
 The columns of X are the rows of the weight's matrix, as `as_matrix` of the
 granularities lays it out. It comes in pieces, side by side, so that the window

@@ -1,4 +1,4 @@
-"""What scoring has made of a model, kept for the next call on it.
+"""Keeps traces and copies of a model for the next scoring call.
 
 Traces, and copies that compute in another precision, are handed from call to
 call. They lie with the model and go with it. They are taken up only if the

@@ -1,4 +1,4 @@
-"""What all views of an objective share, made when it is first needed."""
+"""What all views of an objective share, made on first use."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""SynFlow's objective: the sum of outputs of the network of absolute values.
+"""SynFlow's objective: the outputs under absolute weights, summed.
 
 The flow of a ResNet-50 is near 1e71, more than float32 can hold. It is taken
 on a copy of the model that computes in float64.

@@ -1,4 +1,4 @@
-"""A batch that is made up, where no data is given."""
+"""Makes up a batch when no data is given."""
 
 import keras
 import numpy as np

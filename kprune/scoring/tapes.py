@@ -1,4 +1,4 @@
-"""Tapes of gradients, kept for Hessian-vector products at the same points."""
+"""Keeps gradient tapes for Hessian-vector products at one point."""
 
 import tensorflow as tf
 from absl import logging

@@ -1,4 +1,4 @@
-"""Whether a derivative is traced, or computed one operation after the other.
+"""Decides whether a derivative is traced or computed eagerly.
 
 A trace takes the time of some evaluations before it saves any.
 """

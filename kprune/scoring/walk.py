@@ -1,4 +1,4 @@
-"""A walk through a network, block by block, from the first to the last.
+"""Walks through a network block by block.
 
 Each block is measured behind those before it as they have become. What it is
 called with is kept for as long as it is looked at, and gone on from.

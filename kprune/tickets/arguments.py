@@ -1,4 +1,4 @@
-"""What a search was asked for: checked, and in words for its directory."""
+"""Validates the arguments of a search and describes them."""
 
 import dataclasses
 import functools

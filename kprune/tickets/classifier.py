@@ -1,4 +1,4 @@
-"""What a classifier takes examples for, and whether it is right."""
+"""Computes a classifier's predictions and their correctness."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Elastic tickets: a ticket of one depth made one of another.
+"""Elastic tickets: turns a ticket of one depth into one of another.
 
 Chen et al., 2021, https://arxiv.org/abs/2103.16547
 """

@@ -1,4 +1,4 @@
-"""Labelled examples in memory, each known by its place in the arrays."""
+"""Labelled examples in memory, addressed by index."""
 
 import keras
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Which examples a network learns once and keeps, and which it forgets.
+"""Counts how often a network forgets each example.
 
 Toneva et al., 2019, https://arxiv.org/abs/1812.05159, count the events; Zhang
 et al., 2021, https://arxiv.org/abs/2106.03225, train tickets on what is left

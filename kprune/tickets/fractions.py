@@ -1,4 +1,4 @@
-"""How much a level removes, in exact numbers."""
+"""The share each level removes, in exact arithmetic."""
 
 from fractions import Fraction
 

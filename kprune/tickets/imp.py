@@ -1,4 +1,4 @@
-"""Iterative magnitude pruning: train, prune, rewind, and again."""
+"""Iterative magnitude pruning: train, prune, rewind, repeat."""
 
 from kprune.runtime import checks
 from kprune.runtime.doors import checked

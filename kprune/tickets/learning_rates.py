@@ -1,4 +1,4 @@
-"""The course of the learning rate: taken up late, or gone through faster."""
+"""Learning rates that begin late or run faster."""
 
 import keras
 from keras import ops

@@ -1,4 +1,4 @@
-"""What becomes of kept and of removed weights (Zhou et al., 2019).
+"""Actions on kept and removed weights (Zhou et al., 2019).
 
 https://arxiv.org/abs/1905.01067
 

@@ -1,4 +1,4 @@
-"""When the masks that a training leads to no longer change.
+"""Detects when the masks of a training stop changing.
 
 Early-bird tickets, You et al., 2020, https://arxiv.org/abs/1909.11957, in the
 form of Zhang et al., 2021, https://arxiv.org/abs/2106.03225.

@@ -1,4 +1,4 @@
-"""PrAC tickets: found on fewer and fewer examples, in fewer steps.
+"""PrAC tickets: searched on ever fewer examples and steps.
 
 Zhang et al., 2021, "Efficient Lottery Ticket Finding: Less Data is More",
 https://arxiv.org/abs/2106.03225.

@@ -1,4 +1,4 @@
-"""The search behind `prac`: each level has its own examples and its own end."""
+"""The search behind `prac`: each level picks its own examples."""
 
 import dataclasses
 import functools

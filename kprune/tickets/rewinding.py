@@ -1,4 +1,4 @@
-"""Points to rewind to, and the proof that a model was rewound there."""
+"""Rewinds to saved weights, and verifies it."""
 
 import dataclasses
 import hashlib

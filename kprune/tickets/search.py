@@ -1,4 +1,4 @@
-"""The search behind `imp`: the loop over levels, and what it remembers."""
+"""The search behind `imp`: the loop over levels and its state."""
 
 import dataclasses
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""The directory of a search: what is finished, and what it goes on from.
+"""Stores a search in a directory and resumes it.
 
     search.json    what was asked for
     points/        the weights of the steps to rewind to, with their digests

@@ -1,4 +1,4 @@
-"""A ticket: masks, and the weights they start from."""
+"""A ticket: masks and the weights they start from."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What the levels of a search train on, and for how long."""
+"""The data and duration that each level trains with."""
 
 import dataclasses
 import os

@@ -1,4 +1,4 @@
-"""Training from one step to another, in epochs and what is left of them."""
+"""Trains from one step to another, through partial epochs."""
 
 import dataclasses
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A ticket found on one task, for another.
+"""Transfers a ticket from one task to another.
 
 Morcos et al., 2019, https://arxiv.org/abs/1906.02773
 """

@@ -1,4 +1,4 @@
-"""Training pruned models: devices, learning rates, and runs that resume.
+"""Trains pruned models: devices, learning rates, runs that resume.
 
     strategy(name)    the devices that train together
     fit(model, ...)   `model.fit`, resumed to the bit from checkpoints

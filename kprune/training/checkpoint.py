@@ -1,4 +1,4 @@
-"""The callback that saves a training run, for `kprune.training.fit`."""
+"""The callback that checkpoints a run of `kprune.training.fit`."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Distillation: a student that also learns what a teacher computes.
+"""Distillation: a student that also learns from a teacher.
 
     loss = (1 - alpha) loss_of_the_labels + alpha T^2 KL(teacher || student)
 

@@ -1,4 +1,4 @@
-"""Lengths of training as people write them, in optimizer steps."""
+"""Parses durations such as "2ep" and "500it" into steps."""
 
 import math
 import numbers

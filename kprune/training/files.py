@@ -1,4 +1,4 @@
-"""Checkpoint files: written whole, read back only if they are whole.
+"""Checkpoint files: written whole, and read only if whole.
 
 A file is an uncompressed `.npz` of arrays; what is not an array is JSON, in
 an array of bytes, with the version of the format. A kill at any moment leaves

@@ -1,4 +1,4 @@
-"""`fit` that goes on, to the bit, where a killed run stopped."""
+"""`fit`: resumes a killed run to the bit."""
 
 import keras
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Whether a model can be trained or evaluated on data, before it is."""
+"""Checks that a model can train on data, before it does."""
 
 import keras
 import numpy as np

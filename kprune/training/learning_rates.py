@@ -1,4 +1,4 @@
-"""The courses that learning rates take in the papers, by name.
+"""The learning-rate schedules of the papers, by name.
 
 Each is a function of (learning_rate, steps_per_epoch, total_steps) and options
 of its own; durations are as in `kprune.training.durations`. The step that a

@@ -1,4 +1,4 @@
-"""Losses as the papers used them, where Keras has none."""
+"""Losses of the papers that Keras does not have."""
 
 import keras
 from keras import ops

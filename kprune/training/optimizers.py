@@ -1,4 +1,4 @@
-"""Optimizers as the papers used them, where Keras' own differ."""
+"""Optimizers as the papers used them, where Keras' differ."""
 
 import keras
 from keras import ops

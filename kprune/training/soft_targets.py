@@ -1,4 +1,4 @@
-"""How far a student's outputs, features and attention are from a teacher's.
+"""Distances between a student's and a teacher's outputs and features.
 
 Hinton et al., 2015, https://arxiv.org/abs/1503.02531 (outputs); Romero et al.,
 2015, https://arxiv.org/abs/1412.6550 (features); Zagoruyko & Komodakis, 2017,

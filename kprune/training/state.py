@@ -1,4 +1,4 @@
-"""All that a training run is at a moment: taken, and put back to the bit.
+"""Captures and restores the exact state of a training run.
 
 The weights, masks and statistics of the model, the state of its optimizer,
 metrics and random seeds, and that of the callbacks that have any.

@@ -1,4 +1,4 @@
-"""`strategy`: from a name to the devices that train together."""
+"""`strategy`: turns a name into a `tf.distribute` strategy."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What layers inside a model give, seen where it is called."""
+"""Reads the outputs of layers inside a model."""
 
 import contextlib
 import functools

@@ -1,4 +1,4 @@
-"""The part of a student's loss that a teacher gives."""
+"""The teacher's part of a student's loss."""
 
 import functools
 

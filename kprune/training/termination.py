@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as wishes that are granted between two steps."""
+"""Handles SIGTERM and Ctrl-C between two steps."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""What a pruned model looks like: as data, and as a table."""
+"""Reports on a pruned model, as data and as a table."""
 
 from kprune.analysis.report.measure import report
 from kprune.analysis.report.result import Report

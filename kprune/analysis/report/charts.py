@@ -1,4 +1,4 @@
-"""Charts of lines and points, in SVG that takes a page's colours."""
+"""Draws charts of lines and points as SVG in the page's colours."""
 
 import math
 

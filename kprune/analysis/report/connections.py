@@ -1,4 +1,4 @@
-"""What the layers of a known class connect: their calls, made to carry paths.
+"""Counts the paths through layers of known classes.
 
 Each input is one where a path from the model's inputs arrives, else zero. A
 layer with weights then counts the paths that arrive at each of its outputs,

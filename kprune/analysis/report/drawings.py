@@ -1,4 +1,4 @@
-"""What a page shows of masks themselves: strips of units, and pictures."""
+"""Draws masks for a page: strips of units, and pictures."""
 
 import base64
 import dataclasses

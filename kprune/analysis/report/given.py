@@ -1,4 +1,4 @@
-"""What a page is given beside a report: training curves, and candidates."""
+"""Training curves and candidates that a page shows beside a report."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What is left of a model: kept weights, dead units, paths, multiply-adds."""
+"""Measures kept weights, dead units, paths and multiply-adds."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""What a model computes between its layers of known classes.
+"""Finds what a model computes between layers of known classes.
 
 In a subclassed model's `call`, in a layer of the user's own and in a graph's
 `a + b` can stand anything. It is read off the traced graph.

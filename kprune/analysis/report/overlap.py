@@ -1,4 +1,4 @@
-"""How far a mask agrees with another one."""
+"""Measures how far one mask agrees with another."""
 
 import dataclasses
 

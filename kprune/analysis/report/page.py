@@ -1,4 +1,4 @@
-"""A report as a page of HTML, complete in itself."""
+"""Renders a report as one self-contained HTML page."""
 
 from kprune.analysis.report import charts, drawings, given, totals
 from kprune.analysis.report.row import fraction

@@ -1,4 +1,4 @@
-"""Which kept weights lie on a path of kept weights from an input to an output.
+"""Finds the kept weights on a path from an input to an output.
 
 The others compute nothing that is seen: their unit has no input left, or no
 output, or is linked to such units only. What counts as removed with them is

@@ -1,4 +1,4 @@
-"""The numbers of a report: its rows, and what they add up to."""
+"""The report: its rows and their totals."""
 
 import dataclasses
 import json

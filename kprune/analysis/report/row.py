@@ -1,4 +1,4 @@
-"""The numbers of one weight: a row of a report."""
+"""One row of a report: the numbers of one weight."""
 
 import dataclasses
 

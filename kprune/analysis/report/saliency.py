@@ -1,4 +1,4 @@
-"""How sensitive the loss still is to what a pruning kept.
+"""Measures how sensitive the loss is to the kept weights.
 
 De Jorge et al. (2021), Progressive Skeletonization, equation 6 and appendix B:
 https://arxiv.org/abs/2006.09081

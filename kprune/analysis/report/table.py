@@ -1,4 +1,4 @@
-"""A report as a table to read."""
+"""Formats a report as a table."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The lines below a report's table: what a pruning did to the whole model."""
+"""Formats the totals below a report's table."""
 
 import textwrap
 

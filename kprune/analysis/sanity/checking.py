@@ -1,4 +1,4 @@
-"""A method with a sanity check on it is a method too."""
+"""Wraps a method in a sanity check; the result is a method too."""
 
 import dataclasses
 from fractions import Fraction

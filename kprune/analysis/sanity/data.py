@@ -1,4 +1,4 @@
-"""Data that a method can learn less from than from the real."""
+"""Makes data that carries less information than the real data."""
 
 import keras
 import numpy as np

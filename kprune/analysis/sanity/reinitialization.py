@@ -1,4 +1,4 @@
-"""Other weights under the same masks."""
+"""Redraws the weights and keeps the masks."""
 
 import numpy as np
 

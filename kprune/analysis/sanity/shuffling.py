@@ -1,4 +1,4 @@
-"""Masks with the counts of others, and nothing else of them."""
+"""Shuffles masks, keeping nothing but their counts."""
 
 import numpy as np
 

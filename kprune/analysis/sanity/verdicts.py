@@ -1,4 +1,4 @@
-"""Whether a method beats its own sanity check, with the statistics."""
+"""Tests whether a method beats its own sanity check."""
 
 import dataclasses
 import statistics

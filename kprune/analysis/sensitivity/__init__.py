@@ -1,4 +1,4 @@
-"""How much a model loses with one layer of it pruned at a time."""
+"""Measures what pruning one layer at a time costs a model."""
 
 from kprune.analysis.sensitivity.measure import sensitivity
 from kprune.analysis.sensitivity.result import Cell, Sensitivity, Unit

@@ -1,4 +1,4 @@
-"""One copy of a model, evaluated with one set of masks after the other."""
+"""Evaluates one copy of a model under many sets of masks."""
 
 import functools
 import numbers

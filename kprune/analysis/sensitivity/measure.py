@@ -1,4 +1,4 @@
-"""The metric of a model with one layer of it pruned at a time."""
+"""`sensitivity`: the metric with one layer pruned at a time."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""What is measured: a set of masks for each unit at each level."""
+"""Plans a set of masks for each unit at each level."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""What was measured: a cell for each unit at each level."""
+"""The result: one cell for each unit at each level."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""What was measured already, by what was run.
+"""Stores measured cells under a digest of what was run.
 
     cell-<digest>.json    the metrics of a model with some masks
 

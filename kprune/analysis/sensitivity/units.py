@@ -1,4 +1,4 @@
-"""What is pruned at a time: a weight, a layer, a block of layers."""
+"""The units of a sweep: a weight, a layer, a block of layers."""
 
 import dataclasses
 

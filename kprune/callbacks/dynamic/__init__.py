@@ -1,4 +1,4 @@
-"""Dynamic sparse training: masks that move while the network trains.
+"""Dynamic sparse training: masks that move during training.
 
 One updater (`MaskUpdater`) drops and grows weights; a method of the literature
 is a subclass that overrides the piece in which its paper differs. The callback

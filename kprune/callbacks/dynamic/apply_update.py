@@ -1,4 +1,4 @@
-"""The one place of dynamic training that changes a model."""
+"""Applies an update of the masks to a model."""
 
 import keras
 import numpy as np

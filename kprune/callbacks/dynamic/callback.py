@@ -1,4 +1,4 @@
-"""The callback that moves masks while a sparse network trains."""
+"""`DynamicSparseTraining`: moves masks during training."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""How far masks have moved: in all, from the first, and of late."""
+"""Tracks how far masks have moved."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What training costs, by the convention of RigL's paper (appendix H).
+"""Counts the cost of training as RigL's paper does (appendix H).
 
 https://arxiv.org/abs/1911.11134
 """

@@ -1,4 +1,4 @@
-"""Gradients of the loss on the batch that training is about to take."""
+"""Computes gradients on the batch of the next training step."""
 
 import keras
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""The momenta of an optimizer, by weight."""
+"""Finds the momenta of an optimizer, by weight."""
 
 import keras
 import numpy as np

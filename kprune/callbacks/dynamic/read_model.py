@@ -1,4 +1,4 @@
-"""What dynamic training reads of a model."""
+"""Reads weights and masks for dynamic training."""
 
 import keras
 import numpy as np

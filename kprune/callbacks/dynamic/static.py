@@ -1,4 +1,4 @@
-"""Static sparse training: the baseline of all that is dynamic."""
+"""Static sparse training: the baseline of dynamic training."""
 
 from kprune.callbacks.dynamic.updater import MaskUpdater
 from kprune.runtime.methods import Method

@@ -1,4 +1,4 @@
-"""A train function for Keras' `fit` that can be entered between its steps.
+"""A train function for `fit` that yields between its steps.
 
 Callbacks never see a batch, nor anything between the steps of one execution.
 `fit` calls `model.train_function(iterator)`, whatever that is at the time.

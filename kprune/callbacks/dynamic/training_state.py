@@ -1,4 +1,4 @@
-"""What a dynamic method sees of a training, and what it answers."""
+"""The state a dynamic method sees, and its answer."""
 
 import dataclasses
 import functools

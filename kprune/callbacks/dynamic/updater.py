@@ -1,4 +1,4 @@
-"""One update of the masks: drop, then grow, in pieces to override.
+"""One update of the masks: drop, then grow.
 
     kept  = the active entries but for `drop_counts` of lowest `drop_scores`
     grown = the `grow_counts` of highest `grow_scores` among the `candidates`

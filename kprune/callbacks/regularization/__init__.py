@@ -1,4 +1,4 @@
-"""Penalties that make weights small while a model trains, before they go."""
+"""Penalties that shrink weights during training."""
 
 from kprune.callbacks.regularization.group_lasso import GroupLasso
 from kprune.callbacks.regularization.growing_penalty import GrowingPenalty

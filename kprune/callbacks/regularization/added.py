@@ -1,4 +1,4 @@
-"""Penalties put on variables beside their own regularizers, and taken off."""
+"""Adds penalties to variables and removes them again."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""Growing regularization: weights are made small by a penalty, then removed.
+"""Growing regularization: penalizes weights, then removes them.
 
 GReg-1 and GReg-2 of Wang et al., 2021 (https://arxiv.org/abs/2012.09243), and
 dual lottery tickets of Bai et al., 2022 (https://arxiv.org/abs/2203.04248).

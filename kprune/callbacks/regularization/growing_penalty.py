@@ -1,4 +1,4 @@
-"""GReg's quadratic penalty, which differs by weight (Wang et al., 2021).
+"""GReg's quadratic penalty, one factor per weight (Wang et al., 2021).
 
 https://arxiv.org/abs/2012.09243
 """

@@ -1,4 +1,4 @@
-"""When a growing penalty grows, holds, and ends: a function of the step."""
+"""The schedule of a growing penalty: grow, hold, end."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""PruneTrain: a model that becomes smaller while it trains.
+"""PruneTrain: a model that shrinks during training.
 
 Lym et al., 2019, https://arxiv.org/abs/1901.09290
 """

@@ -1,4 +1,4 @@
-"""What a change of a model buys: sizes and times, before and after."""
+"""Compares sizes and times of a model before and after."""
 
 from kprune.deploy.comparison.comparing import compare
 from kprune.deploy.comparison.result import Comparison, Row

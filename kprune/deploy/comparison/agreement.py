@@ -1,4 +1,4 @@
-"""How often two models are right, and how often they say the same."""
+"""Measures how often two models are right, and how often they agree."""
 
 import dataclasses
 import itertools

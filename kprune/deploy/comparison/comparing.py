@@ -1,4 +1,4 @@
-"""`compare`: what a smaller model buys over the one it was made of."""
+"""`compare`: measures a smaller model against its original."""
 
 import pathlib
 

@@ -1,4 +1,4 @@
-"""What two models are compared on: the same batches."""
+"""Prepares the batches two models are compared on."""
 
 import keras
 import numpy as np

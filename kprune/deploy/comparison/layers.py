@@ -1,4 +1,4 @@
-"""What two models hold, weight by weight."""
+"""Compares two models weight by weight."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""What is measured of two that are compared, in the order of the rows."""
+"""Measures each row of a comparison."""
 
 import functools
 

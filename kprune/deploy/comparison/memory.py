@@ -1,4 +1,4 @@
-"""Peak memory of a file: what a process takes to open it and run a batch.
+"""Measures the peak memory of opening and running a file.
 
 It is measured in a process of its own: memory that was given back before is
 used again, and does not count.

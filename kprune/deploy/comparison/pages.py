@@ -1,4 +1,4 @@
-"""A comparison as a page of HTML, complete in itself."""
+"""Renders a comparison as one self-contained HTML page."""
 
 from kprune.deploy.comparison import texts
 from kprune.runtime import pages

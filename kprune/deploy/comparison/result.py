@@ -1,4 +1,4 @@
-"""What a comparison found, in numbers and as a table."""
+"""The result of a comparison, as numbers and as a table."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What is timed of a model: an inference and a step of training, compiled."""
+"""Builds the functions to time: inference and a training step."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""The two that are compared: a Keras model, or a file in its own runtime."""
+"""One side of a comparison: a Keras model or an exported file."""
 
 import functools
 import pathlib

@@ -1,4 +1,4 @@
-"""How large a model is: in parameters, in multiply-adds, in a file."""
+"""Measures parameters, multiply-adds and file sizes."""
 
 import math
 import pathlib

@@ -1,4 +1,4 @@
-"""A comparison in words: for terminals, and in Markdown."""
+"""Formats a comparison for terminals and as Markdown."""
 
 from kprune.runtime import tables
 

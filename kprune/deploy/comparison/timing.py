@@ -1,4 +1,4 @@
-"""Times of two functions, taken by turns in one process.
+"""Times two functions in alternation in one process.
 
 What else the machine does falls on both, so that their ratio means something
 where their times do not.

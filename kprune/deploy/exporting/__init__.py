@@ -1,4 +1,4 @@
-"""Files that a model is shipped in: one module per format, each proved.
+"""Exports models: one module per format, each file verified.
 
 `formats` is the table. A format's `write` gets a stripped model, the path of a
 file that is not there yet, and `Options`; it returns what became of the layers.

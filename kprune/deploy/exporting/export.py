@@ -1,4 +1,4 @@
-"""`export`: one call for all formats, each file proved before it is there."""
+"""`export`: writes any format and verifies the file first."""
 
 import contextlib
 import pathlib

@@ -1,4 +1,4 @@
-"""The table of formats: what a file's name ends in, and who writes it."""
+"""The table of formats: file suffixes and their writers."""
 
 import dataclasses
 import importlib

@@ -1,4 +1,4 @@
-"""Inputs of a model as a flat list: what runtimes other than Keras take."""
+"""Flattens a model's inputs for runtimes other than Keras."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Writes a model as a `.keras` file, compressed: stock Keras loads it."""
+"""Writes a compressed `.keras` file that stock Keras loads."""
 
 import pathlib
 import zipfile

@@ -1,4 +1,4 @@
-"""Writes a model as an ONNX file, for ONNX Runtime and what else reads it."""
+"""Writes a model as an ONNX file."""
 
 from kprune.deploy.exporting import onnx_graph, onnx_quantized, rows
 from kprune.deploy.exporting.result import Written

@@ -1,4 +1,4 @@
-"""A Keras model as an ONNX graph, of operators that runtimes have.
+"""Builds an ONNX graph from operators that runtimes support.
 
 tf2onnx makes it of the frozen TensorFlow function. Where it has no operator,
 it copies the one of TensorFlow: such a file does not load, and is refused here.

@@ -1,4 +1,4 @@
-"""Writes a model as OpenVINO's intermediate representation, by way of ONNX.
+"""Writes OpenVINO's intermediate representation through ONNX.
 
 OpenVINO's own reading of a TensorFlow function lacks what Keras makes of an
 LSTM (`TensorList`), and gives a model with attention an output more. ONNX has

@@ -1,4 +1,4 @@
-"""Writes a model as a `.kpz` file: the smallest that loses nothing."""
+"""Writes a model as a lossless `.kpz` file."""
 
 import pathlib
 

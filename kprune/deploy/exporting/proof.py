@@ -1,4 +1,4 @@
-"""The proof of a file: run in its own runtime, it gives the model's outputs."""
+"""Verifies an exported file against the model's outputs."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Quantization by Keras itself: `model.quantize`."""
+"""Quantizes a model through `model.quantize`."""
 
 from kprune.deploy import quantization
 

@@ -1,4 +1,4 @@
-"""What an export wrote, in numbers and as a table."""
+"""The result of an export, as numbers and as a table."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What is told of weights that are stored as they are."""
+"""Describes weights that are stored unchanged."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Writes a model as a SavedModel that TensorFlow alone can serve."""
+"""Writes a SavedModel that TensorFlow serves without kprune."""
 
 import functools
 

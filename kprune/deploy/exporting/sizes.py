@@ -1,4 +1,4 @@
-"""How many bytes a file or a directory takes, plain and gzipped."""
+"""Measures the bytes of a file or directory, plain and gzipped."""
 
 import pathlib
 import zlib

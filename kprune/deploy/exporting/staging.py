@@ -1,4 +1,4 @@
-"""Where a file is made before it is put in place, with those beside it."""
+"""Stages an export beside its place before it moves there."""
 
 import contextlib
 import pathlib

@@ -1,4 +1,4 @@
-"""Opens exported files, each in its own runtime.
+"""Opens exported files in their own runtimes.
 
 Imports `runtime` and what reads a format. Nothing here writes.
 """

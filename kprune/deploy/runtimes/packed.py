@@ -1,4 +1,4 @@
-"""Opens a `.kpz` file: a Keras model of bits and kept values."""
+"""Opens a `.kpz` file as a Keras model."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Physically smaller models with the same outputs."""
+"""Removes pruned channels physically; outputs stay the same."""
 
 from kprune.deploy.shrink.result import Plan, Row
 from kprune.deploy.shrink.shrinking import compact, plan, shrink

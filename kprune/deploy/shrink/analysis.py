@@ -1,4 +1,4 @@
-"""What is known of every call and channel of a graph, before any decision."""
+"""Analyses each call and channel of a graph."""
 
 import collections
 import dataclasses

@@ -1,4 +1,4 @@
-"""Composite layers that hand on what they read, and are left out.
+"""Removes composite layers that pass their input through.
 
 A block of which all weights are zero, biases too, adds nothing to what goes
 through it.

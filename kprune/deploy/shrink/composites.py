@@ -1,4 +1,4 @@
-"""Smaller composite layers: by their constructors, or of smaller parts.
+"""Shrinks composite layers by their constructors or parts.
 
 A constructor can make what an entry of its config sets the size of, such as the
 width between two dense layers. What it cannot make (a block that keeps other

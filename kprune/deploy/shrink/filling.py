@@ -1,4 +1,4 @@
-"""Values for layers that have been made anew, cut from those of the model."""
+"""Cuts the values of rebuilt layers from the original's."""
 
 import keras
 

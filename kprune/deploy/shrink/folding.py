@@ -1,4 +1,4 @@
-"""What becomes of constant channels that a layer loses: sums of its kernel.
+"""Folds removed constant channels into sums of a kernel.
 
 See `kprune.graph.flows.linear` for what is exact where.
 """

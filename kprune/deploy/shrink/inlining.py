@@ -1,4 +1,4 @@
-"""Nested graphs whose layers are called one by one in a smaller model.
+"""Inlines nested graphs into the smaller model.
 
 Keras loads a graph that shares a layer with one nested in it as if they had a
 layer each. The graph of an own class may do so, for its constructor makes the

@@ -1,4 +1,4 @@
-"""The state of an optimizer, cut as the weights that it belongs to."""
+"""Cuts an optimizer's state along with its weights."""
 
 import keras
 

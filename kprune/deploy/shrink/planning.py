@@ -1,4 +1,4 @@
-"""What has been decided, told layer by layer."""
+"""Describes the decisions, layer by layer."""
 
 import collections
 import math

@@ -1,4 +1,4 @@
-"""The proof that two models compute the same: on random inputs."""
+"""Verifies on random inputs that two models compute the same."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The smaller model, made from what has been decided."""
+"""Rebuilds the smaller model from the decisions."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Layers whose own config would not make them again, and that are saved so.
+"""Layers whose config alone cannot rebuild them, made savable.
 
 They hold smaller layers than their constructors make, or their classes leave
 arguments out of `get_config`: what makes them is then the constructor of a

@@ -1,4 +1,4 @@
-"""What `shrink` does to a model, in numbers and as a table."""
+"""The result of `shrink`, as numbers and as a table."""
 
 import dataclasses
 

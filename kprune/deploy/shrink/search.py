@@ -1,4 +1,4 @@
-"""Which channels can go, and what keeps the others.
+"""Finds the channels that can go, and the reasons others stay.
 
 At first all may go. Then those come back that something speaks for, until
 nothing changes: a layer needs a channel that varies, if one of the outputs

@@ -1,4 +1,4 @@
-"""`shrink` and `compact`: models that are physically smaller."""
+"""`shrink` and `compact`: make physically smaller models."""
 
 import dataclasses
 import sys

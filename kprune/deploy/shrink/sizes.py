@@ -1,4 +1,4 @@
-"""What is kept of each variable of a model, and how many entries that is."""
+"""Counts the entries kept of each variable."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A trained model made as small as a budget asks: `kprune.compress`.
+"""`kprune.compress`: a smaller model within an accuracy budget.
 
     goals        what is to be reached, and what is pruned for it
     search       which sizes are tried, one after the other

@@ -1,4 +1,4 @@
-"""Candidates of a compression: each pruned of another, trained and measured."""
+"""Prunes, trains and measures the candidates of a compression."""
 
 import contextlib
 import dataclasses

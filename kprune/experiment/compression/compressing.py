@@ -1,4 +1,4 @@
-"""`compress`: the smallest model that a budget of accuracy allows."""
+"""`compress`: finds the smallest model within a budget."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""What a candidate takes: parameters, multiply-adds, time, bytes."""
+"""Measures a candidate: parameters, multiply-adds, time, bytes."""
 
 import dataclasses
 import pathlib

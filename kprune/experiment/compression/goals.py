@@ -1,4 +1,4 @@
-"""What a compression is to reach, and what is pruned to get there.
+"""The target of a compression, and the method that reaches it.
 
 The rule of `method="auto"` is fixed:
 

@@ -1,4 +1,4 @@
-"""What a compression goes by, checked before anything is trained."""
+"""Validates the arguments of a compression before training."""
 
 import dataclasses
 

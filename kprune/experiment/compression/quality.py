@@ -1,4 +1,4 @@
-"""The metric of a model on validation data, with its confidence interval."""
+"""Measures the validation metric and its confidence interval."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""What a compression comes to: a model, and what was measured on the way."""
+"""The result of a compression: a model and its candidates."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Which sizes a compression tries: ever smaller, then the last step by halves.
+"""Searches sizes: ever smaller, then bisects the last step.
 
 A candidate is a dict; of it, `left` is the share that it was pruned to,
 `within` whether its metric is within `max_drop`, and `met` whether it is small

@@ -1,4 +1,4 @@
-"""The directory of a compression: what is finished, and what it goes on from.
+"""Stores a compression in a directory and resumes it.
 
     compression.json  what was asked for
     candidate-03/     of each candidate:

@@ -1,4 +1,4 @@
-"""What candidates are fine-tuned on: batches that follow from their number."""
+"""Batches that follow from their number, for fine-tuning."""
 
 import dataclasses
 from collections.abc import Callable

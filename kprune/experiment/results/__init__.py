@@ -1,4 +1,4 @@
-"""What finished runs come to: tables, verdicts, figures, and whole studies.
+"""Results of finished runs: tables, verdicts and figures.
 
 runs      the runs in some directories, read back
 groups    those that differ in nothing but the seed

@@ -1,4 +1,4 @@
-"""Runs that differ in nothing but the seed, and what they come to."""
+"""Groups runs that differ in the seed alone."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""How far the masks of runs agree, by data set and network."""
+"""Measures how far the masks of runs agree."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Sections of runs as Markdown to read, as CSV and as panels of a plot."""
+"""Renders runs as Markdown, CSV and panels of a plot."""
 
 import csv
 import io

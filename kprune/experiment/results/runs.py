@@ -1,4 +1,4 @@
-"""The runs in some directories, read back."""
+"""Reads the runs below some directories."""
 
 import dataclasses
 import os

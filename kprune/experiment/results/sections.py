@@ -1,4 +1,4 @@
-"""Groups of runs, arranged: one section for each data set and network."""
+"""Arranges groups of runs by data set and network."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""A study: variants and seeds of one experiment, each computed once.
+"""A study: variants and seeds of an experiment, each run once.
 
 The experiment stands in `config.paper.experiment`: a dict with its `name`, its
 `kind`, the `variants` by label, which change it, and the `seeds`. Each variant

@@ -1,4 +1,4 @@
-"""Many runs of one config: which there are, and processes that run them.
+"""Runs many cells of one config on worker processes.
 
 grid     the cells: a config over methods, sparsities and seeds
 pool     worker processes that share them out

@@ -1,4 +1,4 @@
-"""Which runs a sweep is of: a config over methods, sparsities and seeds."""
+"""The grid of a sweep: a config over methods, sparsities and seeds."""
 
 import dataclasses
 import itertools

@@ -1,4 +1,4 @@
-"""Several worker processes that share out the cells of a sweep."""
+"""A pool of worker processes that share the cells of a sweep."""
 
 import collections
 import contextlib

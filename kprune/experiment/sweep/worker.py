@@ -1,4 +1,4 @@
-"""A process that runs the cells of a sweep, one after the other.
+"""A worker process that runs cells one after the other.
 
 It reads a line of JSON for each cell from standard input: `config`, `workdir`
 and `data_dir`. It answers on standard output with a line that has `result`,

@@ -1,4 +1,4 @@
-"""Searches for lottery tickets as runs: each with the baselines it is to beat.
+"""Ticket searches as runs, each with its baselines.
 
 trainings  what is trained for a seed
 records    its results in a file

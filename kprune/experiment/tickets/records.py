@@ -1,4 +1,4 @@
-"""The results of a seed in a file, for `kprune report`."""
+"""Stores the results of a seed for `kprune report`."""
 
 import pathlib
 

@@ -1,4 +1,4 @@
-"""The results of all seeds as a table, verdicts and a plot."""
+"""Tabulates the results of all seeds, with verdicts and a plot."""
 
 import statistics
 

@@ -1,4 +1,4 @@
-"""What is trained for a seed: the search, and the baselines of its tickets."""
+"""Trains a seed's search and the baselines of its tickets."""
 
 import pathlib
 import time

@@ -1,4 +1,4 @@
-"""What a weight costs: how often a forward pass multiplies with it."""
+"""Counts how often a forward pass multiplies by each weight."""
 
 from kprune.graph.costs.multiply_adds import count_uses
 

@@ -1,4 +1,4 @@
-"""What a model is traced with: the specs of one batch of its inputs."""
+"""The specs of one batch of inputs, to trace a model with."""
 
 import keras
 import tensorflow as tf

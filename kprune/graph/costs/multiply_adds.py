@@ -1,4 +1,4 @@
-"""How often a forward pass multiplies with each weight.
+"""Counts the multiply-adds of each weight in a forward pass.
 
 Each call of a layer of a known class leaves its shapes, and from them follows
 the number of uses: how many times each entry of the weight is multiplied for

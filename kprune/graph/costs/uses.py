@@ -1,4 +1,4 @@
-"""How often one call of a layer multiplies with each entry of a weight."""
+"""Counts the multiplications of one call by each weight entry."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""How channels go through each kind of layer: a table, one row per class.
+"""How channels flow through layers: a table, one row per class.
 
 To follow another class of layers, write its `Flow` and add it to a table. A
 class that is in none is left whole, and so is what touches it. Subclasses are

@@ -1,4 +1,4 @@
-"""Attention, of which heads stay or go. Its channels stay as they are.
+"""Attention layers: heads stay or go; output channels stay.
 
 The output is a sum over the heads, each weighted averages of its own values.
 """

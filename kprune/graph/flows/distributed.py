@@ -1,4 +1,4 @@
-"""`TimeDistributed`: the same layer at each time step."""
+"""`TimeDistributed`: one layer applied at each time step."""
 
 import inspect
 

@@ -1,4 +1,4 @@
-"""Layers that treat every channel alike, and each by itself."""
+"""Layers that treat each channel alike and on its own."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What the analysis asks of every kind of layer.
+"""The interface the analysis asks of every kind of layer.
 
 Nothing is kept in a flow: one object serves all layers of its kind.
 """

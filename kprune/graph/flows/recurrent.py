@@ -1,4 +1,4 @@
-"""Recurrent layers: a unit goes with all of its gates.
+"""Recurrent layers: a unit goes with all its gates.
 
 What makes a unit are its columns in each gate of the kernel and of the
 recurrent kernel. What reads it, beside the layers that follow, is its row of

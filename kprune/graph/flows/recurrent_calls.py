@@ -1,4 +1,4 @@
-"""What a recurrent layer is given and gives in a call, by its cells' units."""
+"""The inputs and outputs of a recurrent call, by units."""
 
 import functools
 import inspect

@@ -1,4 +1,4 @@
-"""Layers that put the same numbers in another shape."""
+"""Layers that reshape their input."""
 
 import keras
 import numpy as np

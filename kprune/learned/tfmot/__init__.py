@@ -1,4 +1,4 @@
-"""The TensorFlow Model Optimization toolkit's calls, on Keras 3.
+"""The API of TensorFlow Model Optimization, on Keras 3.
 
 `kprune.tfmot` is this package: `tfmot.sparsity.keras`, `tfmot.clustering.keras`
 and `tfmot.quantization.keras` have the toolkit's names, signatures, defaults

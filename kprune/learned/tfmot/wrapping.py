@@ -1,4 +1,4 @@
-"""What the wrappers of pruning and of clustering are put on."""
+"""Selects the layers that TFMOT's wrappers go on."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""How many groups each weight keeps.
+"""Allocations: how many groups each weight keeps.
 
 An allocation is a function of (groups, sizes, shapes, budget, rng). By name it
 is given the scores of the groups that may be kept, flat; how many groups there

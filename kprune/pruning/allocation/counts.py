@@ -1,4 +1,4 @@
-"""Numbers shared out, and made whole with an exact sum."""
+"""Shares out counts and rounds them to an exact sum."""
 
 import dataclasses
 import functools

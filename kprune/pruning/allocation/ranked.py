@@ -1,4 +1,4 @@
-"""All groups of a model against each other."""
+"""Ranks all groups of a model against each other."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How much each layer takes part, by what it was measured to lose alone."""
+"""Allocates by the measured sensitivity of each layer."""
 
 import dataclasses
 import itertools

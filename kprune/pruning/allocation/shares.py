@@ -1,4 +1,4 @@
-"""A share for each weight that follows from its shape."""
+"""Allocates by the shape of each weight."""
 
 import math
 from fractions import Fraction

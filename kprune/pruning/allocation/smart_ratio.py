@@ -1,4 +1,4 @@
-"""Smart ratios: how many of each layer, from its depth alone.
+"""Smart ratios: allocates by depth alone.
 
 Su et al., 2020, Sanity-checking pruning methods: Random tickets can win the
 jackpot, https://arxiv.org/abs/2009.11094: random masks by these ratios are as

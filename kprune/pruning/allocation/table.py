@@ -1,4 +1,4 @@
-"""A sparsity for each weight, said by the caller."""
+"""Allocates the sparsities that the caller gives."""
 
 from kprune.masking import weights
 from kprune.runtime import checks

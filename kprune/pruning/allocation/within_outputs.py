@@ -1,4 +1,4 @@
-"""As many weights of each output, of how ever many its tensor keeps."""
+"""Keeps equally many weights in each output."""
 
 import numpy as np
 

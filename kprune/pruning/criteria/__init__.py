@@ -1,4 +1,4 @@
-"""Criteria: how much each weight matters. One file each, found by its name.
+"""Criteria: score each weight. One file each, found by name.
 
 A criterion is a function of (objective, weights, masks) that returns a dict
 of scores, each an array of its weight's shape; higher is kept. It may look at

@@ -1,4 +1,4 @@
-"""OSSuM: which neurons tell the true class from the others.
+"""OSSuM: scores neurons that tell the true class from the others.
 
 "OSSuM: A gradient-free approach for pruning neural networks at
 initialization", anonymous authors, submitted to ICLR 2022.

@@ -1,4 +1,4 @@
-"""Random scores: the baseline that every criterion has to beat."""
+"""Random scores: the baseline every criterion has to beat."""
 
 import numpy as np
 

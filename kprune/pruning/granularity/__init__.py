@@ -1,4 +1,4 @@
-"""What is removed as one: a weight, a channel, N of M weights, a block.
+"""What is removed as one: a weight, a channel, N of M, a block.
 
 A granularity groups the entries of a model's weights: it pools their scores
 to one per group, says which groups have a live weight, and turns the groups

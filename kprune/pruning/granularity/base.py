@@ -1,4 +1,4 @@
-"""What all granularities share, and single weights."""
+"""The interface of granularities, and single weights."""
 
 import dataclasses
 import math

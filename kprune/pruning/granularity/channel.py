@@ -1,4 +1,4 @@
-"""Output units, with all that belongs to them."""
+"""Output units with everything that belongs to them."""
 
 import dataclasses
 

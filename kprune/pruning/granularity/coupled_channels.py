@@ -1,4 +1,4 @@
-"""Channels that stay or go together through a graph of layers."""
+"""Channels that are coupled through a graph of layers."""
 
 import copy
 import math

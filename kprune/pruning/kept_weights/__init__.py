@@ -1,4 +1,4 @@
-"""What becomes of the weights that stay when others are pruned."""
+"""Rules for the weights that stay when others are pruned."""
 
 from kprune.pruning.kept_weights.biases import correct_biases
 from kprune.pruning.kept_weights.centroids import Centroids, centroids

@@ -1,4 +1,4 @@
-"""Biases of a pruned network, which give outputs the mean that they had."""
+"""Corrects biases so that outputs keep their means."""
 
 import numpy as np
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""What becomes of the weights that stay: two values per layer.
+"""Replaces kept weights by two values per layer.
 
 The variant C of ASNI, Damadi et al., 2022: once a network is pruned and
 trained, each weight tensor is told by two numbers, the mean of its positive

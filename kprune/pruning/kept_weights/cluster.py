@@ -1,4 +1,4 @@
-"""What becomes of the weights that stay: a few shared values per layer.
+"""Replaces kept weights by a few shared values per layer.
 
 Weight clustering, the weight sharing of Deep Compression, Han et al., 2016,
 section 3: the kept weights of a tensor are parted by k-means, and each is

@@ -1,4 +1,4 @@
-"""Kept weights made to fit the fewer inputs that pruning leaves.
+"""Rescales kept weights to the smaller fan-in.
 
 The variants "+rescale" and "+reinit" of 3SP, van Amersfoort et al., 2020: an
 initializer sets the variance by the number of inputs of a unit, and a pruned

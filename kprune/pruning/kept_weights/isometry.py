@@ -1,4 +1,4 @@
-"""Kept weights that preserve lengths again: approximate isometry.
+"""Restores approximate isometry of the kept weights.
 
 "A Signal Propagation Perspective for Pruning Neural Networks at
 Initialization", Lee et al., 2020 (https://arxiv.org/abs/1906.06307).

@@ -1,4 +1,4 @@
-"""What layers of a pruned model read, one after the other in their order."""
+"""Records what the layers of a pruned model read, in order."""
 
 import contextlib
 import inspect

@@ -1,4 +1,4 @@
-"""Moving statistics of a pruned network: measured again, without a gradient."""
+"""Recomputes moving statistics of a pruned network."""
 
 import numpy as np
 import tensorflow as tf

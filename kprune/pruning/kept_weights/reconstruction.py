@@ -1,4 +1,4 @@
-"""What becomes of the weights that stay: they make up for those that went.
+"""Updates kept weights to make up for removed ones.
 
 The update of SparseGPT (Frantar and Alistarh, 2023) for masks of any method.
 """

@@ -1,4 +1,4 @@
-"""How a rule on kept weights is called."""
+"""Calls a rule on kept weights."""
 
 from kprune.runtime import checks
 

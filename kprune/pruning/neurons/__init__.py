@@ -1,1 +1,1 @@
-"""Whole hidden neurons: drawn by importance, or built and chosen from."""
+"""Prunes whole hidden neurons: sampled, or built and chosen."""

@@ -1,4 +1,4 @@
-"""Coresets of neurons: sampled by importance, and weighed for it.
+"""Coresets of neurons: sampled by importance and reweighted.
 
 Mussay et al., 2020, "Data-independent neural pruning via coresets",
 https://arxiv.org/abs/1907.04018.

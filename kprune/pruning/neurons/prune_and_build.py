@@ -1,4 +1,4 @@
-"""OSSuM + PAB: prune and build, layer by layer.
+"""OSSuM + PAB: prunes and builds layer by layer.
 
 "OSSuM: A gradient-free approach for pruning neural networks at
 initialization", anonymous authors, submitted to ICLR 2022, algorithm 2.

@@ -1,4 +1,4 @@
-"""The methods of the literature, as choices on the four axes.
+"""The methods of the literature as choices on the four axes.
 
 `get` makes the `kprune.Pruner` of any method by name. The recipe of a method
 that is a criterion stands in the criterion's file; the others are here. Any

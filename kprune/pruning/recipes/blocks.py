@@ -1,4 +1,4 @@
-"""ShortGPT: whole blocks, by how little they change what goes through them."""
+"""ShortGPT: removes the blocks that change their input least."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""SNIP step by step: sixty rounds, with and without a way back.
+"""Iterated SNIP: sixty rounds, with and without recovery.
 
 de Jorge et al., 2021, https://arxiv.org/abs/2006.09081.
 """

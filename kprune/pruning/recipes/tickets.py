@@ -1,4 +1,4 @@
-"""Tickets by smart ratios: what each layer keeps follows from its depth.
+"""Tickets by smart ratios: layer shares that follow from depth.
 
 Su et al., 2020, https://arxiv.org/abs/2009.11094.
 """

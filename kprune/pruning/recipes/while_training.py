@@ -1,4 +1,4 @@
-"""Methods that prune while a model trains, for `GradualPruning`."""
+"""Methods that prune during training, for `GradualPruning`."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""The few private corners of Keras that kprune cannot do without.
+"""The few private parts of Keras that kprune depends on.
 
 Nothing else in kprune touches an underscored name of Keras. Each function
 says what it needs it for and what happens where a Keras release lacks it.

@@ -1,4 +1,4 @@
-"""TensorFlow's own meeting of workers: is it too late, and how long it waits.
+"""TensorFlow's coordination of workers: its state and timeout.
 
 TensorFlow has no public names for either. Where a release has other ones,
 nothing is done, and it behaves as it does by default.

@@ -1,4 +1,4 @@
-"""Whether data is such as a model trains on, before it is trained."""
+"""Checks that a model can evaluate data, before training."""
 
 import keras
 from keras.src import backend

@@ -1,4 +1,4 @@
-"""Models that are graphs of layers: what they are made of, and remade."""
+"""Reads and rebuilds models that are graphs of layers."""
 
 import contextlib
 import functools

@@ -1,4 +1,4 @@
-"""What a model takes: specs of its inputs, and examples of them."""
+"""Specs and examples of a model's inputs."""
 
 import keras
 import tensorflow as tf

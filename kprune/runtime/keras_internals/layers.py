@@ -1,4 +1,4 @@
-"""Layers: what is below them, and what stands in for another."""
+"""Finds sublayers, and substitutes layers."""
 
 import contextlib
 import re

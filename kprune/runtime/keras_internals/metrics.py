@@ -1,4 +1,4 @@
-"""Which way the metrics of a model get better."""
+"""Tells whether a metric is better high or low."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Keras' `fit` under a strategy: what fails or disturbs it, mended.
+"""Mends the parts of Keras' `fit` that fail under a strategy.
 
 - `reduce_per_replica` takes the mean of each value over its first axis, which
   a loss or a metric does not have. It fails on several workers, which Keras 3

@@ -1,4 +1,4 @@
-"""What an optimizer with its own weight decay needs of Keras'."""
+"""Access that an optimizer with its own weight decay needs."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""Code that calls layers and operations, as a graph of these calls."""
+"""Traces code that calls layers into a graph of calls."""
 
 import contextlib
 

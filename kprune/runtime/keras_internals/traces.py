@@ -1,4 +1,4 @@
-"""Calls that are `tf.function`s, whose traces hold what they were made with."""
+"""Finds calls that are `tf.function`s, whose traces keep old state."""
 
 import contextlib
 import threading

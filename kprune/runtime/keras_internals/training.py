@@ -1,4 +1,4 @@
-"""Losses as `fit` computes them, and the state of optimizers."""
+"""Computes losses as `fit` does, and reads optimizer state."""
 
 import inspect
 

@@ -1,4 +1,4 @@
-"""Neurons of fully connected networks: their stack, sums by class, ranks."""
+"""Neurons of fully connected networks: stack, class sums, ranks."""
 
 from kprune.scoring.neurons.class_sums import ClassSums, class_sums
 from kprune.scoring.neurons.ranks import (

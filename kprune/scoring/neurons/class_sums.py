@@ -1,4 +1,4 @@
-"""What the last hidden neurons put out, summed over each class.
+"""Sums the outputs of the last hidden neurons by class.
 
 One forward pass, batch by batch: what all neurons put out on all examples is
 never held at once.

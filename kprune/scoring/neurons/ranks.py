@@ -1,4 +1,4 @@
-"""Places in an order, with ties decided by a second key and then by draw."""
+"""Ranks values; ties go to a second key, then to a random draw."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The dense layers of a network, from the output back: who reads whom."""
+"""Finds the dense layers of a network and how they connect."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Writes a model for LiteRT: TensorFlow's converter, and kprune's own packer.
+"""Writes LiteRT files with TensorFlow's converter and a packer.
 
 The converter's `EXPERIMENTAL_SPARSITY` is not used. Where a dense layer's input
 width is no multiple of four it drops the columns behind, without a word, and

@@ -1,4 +1,4 @@
-"""TensorFlow's converter: a Keras model becomes a dense LiteRT file."""
+"""Converts a Keras model to a dense LiteRT file."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""A LiteRT file as objects that can be changed, and back.
+"""Reads a LiteRT file into editable objects, and writes it.
 
 The schema is generated code that TensorFlow brings at a path of its own. What
 of it is used stands here alone.

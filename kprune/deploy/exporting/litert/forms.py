@@ -1,4 +1,4 @@
-"""How a weight is stored in a LiteRT file: the choice, and the encoding.
+"""Chooses and encodes the storage of a weight in a LiteRT file.
 
 The bounds are those of measurements on x86 at batch 1, against the dense
 kernels of XNNPACK: blocks of 1x4 are faster from about 70 % zero blocks on, CSR

@@ -1,4 +1,4 @@
-"""Which weight of a Keras model a tensor of a file is, by its values."""
+"""Matches tensors of a LiteRT file to Keras weights by value."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Leaves the zeros out of a LiteRT file, weight by weight.
+"""Drops the zeros of a LiteRT file, weight by weight.
 
 A FULLY_CONNECTED of version 8 reads its weights as blocks or CSR. The version
 is what keeps XNNPACK from taking the operator: it would read them as dense.

@@ -1,4 +1,4 @@
-"""Weight clustering while a model trains, as TFMOT spells it."""
+"""Clusters weights during training, with TFMOT's names."""
 
 from kprune.learned.tfmot.clustering import keras
 

@@ -1,4 +1,4 @@
-"""What TFMOT has for quantization-aware training, and Keras 3 has not."""
+"""Quantization-aware training, which Keras 3 does not have."""
 
 from kprune.learned.tfmot.quantization import keras
 

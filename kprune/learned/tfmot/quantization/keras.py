@@ -1,4 +1,4 @@
-"""Quantization-aware training, of which each call says what to do instead."""
+"""Raises for quantization-aware training, and names the alternative."""
 
 
 def _refusing(name):

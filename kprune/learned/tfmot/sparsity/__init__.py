@@ -1,4 +1,4 @@
-"""Pruning by magnitude while a model trains, as TFMOT spells it."""
+"""Magnitude pruning during training, with TFMOT's names."""
 
 from kprune.learned.tfmot.sparsity import keras
 

@@ -1,4 +1,4 @@
-"""`tfmot.clustering.keras` on Keras 3: few distinct weights, trained."""
+"""`tfmot.clustering.keras` on Keras 3: trains few distinct weights."""
 
 from kprune.learned.tfmot.clustering.keras import experimental
 from kprune.learned.tfmot.clustering.keras.cluster import (

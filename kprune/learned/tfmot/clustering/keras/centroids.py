@@ -1,4 +1,4 @@
-"""Where centroids begin: functions of the values and of how many there are.
+"""Initializes centroids from the values and their number.
 
 All is computed as TFMOT computes it, in float32 and in its order, so that the
 centroids are the same to the bit.

@@ -1,4 +1,4 @@
-"""Wrappers of clustering on a model and off again."""
+"""Puts clustering wrappers on a model, and removes them."""
 
 import keras
 

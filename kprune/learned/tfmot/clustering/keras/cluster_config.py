@@ -1,4 +1,4 @@
-"""The choices that clustering has, as TFMOT names them."""
+"""The options of clustering, with TFMOT's names."""
 
 import enum
 

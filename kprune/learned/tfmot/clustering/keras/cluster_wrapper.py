@@ -1,4 +1,4 @@
-"""The wrapper that clusters the weights of a layer as it trains."""
+"""The wrapper that clusters a layer's weights during training."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Which weights of a layer are clustered, by the table of TFMOT."""
+"""The weights of a layer to cluster, by TFMOT's table."""
 
 import abc
 

@@ -1,4 +1,4 @@
-"""`tfmot.sparsity.keras` on Keras 3: magnitude pruning while training."""
+"""`tfmot.sparsity.keras` on Keras 3: magnitude pruning during training."""
 
 from kprune.learned.tfmot.sparsity.keras import pruning_wrapper
 from kprune.learned.tfmot.sparsity.keras.prunable_layer import PrunableLayer

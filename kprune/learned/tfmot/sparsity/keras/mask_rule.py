@@ -1,4 +1,4 @@
-"""Which entries TFMOT keeps: by threshold, in blocks, or so many of each few.
+"""The entries TFMOT keeps: by threshold, by block or M by N.
 
 Unlike kprune's own `top_k`, which is exact, a threshold keeps all entries that
 are as large as it: ties may leave more than the sparsity says.

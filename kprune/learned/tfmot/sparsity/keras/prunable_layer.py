@@ -1,4 +1,4 @@
-"""Which weights of a layer are pruned, by the table of TFMOT."""
+"""The weights of a layer to prune, by TFMOT's table."""
 
 import abc
 

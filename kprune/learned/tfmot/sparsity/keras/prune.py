@@ -1,4 +1,4 @@
-"""Wrappers on a model and off again."""
+"""Puts pruning wrappers on a model, and removes them."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""Callbacks that go with pruned layers in `fit`."""
+"""Callbacks for `fit` with pruned layers."""
 
 import os
 

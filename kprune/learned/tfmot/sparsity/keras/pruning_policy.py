@@ -1,4 +1,4 @@
-"""Which layers of a model to prune: policies."""
+"""Policies that choose the layers to prune."""
 
 import abc
 

@@ -1,4 +1,4 @@
-"""When to prune, and to which sparsity: functions of the training step."""
+"""Sparsity as a function of the training step."""
 
 import abc
 import numbers

@@ -1,4 +1,4 @@
-"""The wrapper that prunes a layer by magnitude as it trains."""
+"""The wrapper that prunes a layer by magnitude during training."""
 
 import keras
 import tensorflow as tf
