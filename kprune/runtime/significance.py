@@ -72,6 +72,15 @@ class Finding:
         return "true" if self.holds else "false"
 
 
+def difference(one, other):
+    """Returns a `Finding` on the claim that the first has the larger mean, by
+    Welch's test."""
+    holds = bool(np.mean(one) > np.mean(other))
+    if min(len(one), len(other)) < LEAST_SEEDS:
+        return Finding(holds, 1.0)
+    return Finding(holds, welch(one, other)[1])
+
+
 def conjunction(gains):
     """Returns a `Finding` on a claim that several differences are all positive.
 
