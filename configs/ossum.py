@@ -132,6 +132,17 @@ def _ablation(name, option, values):
     return _row("figure 5", experiment, quick, changes)
 
 
+def _initializations():
+    values = ["fan_in_constant", "fan_in_uniform", "fan_in_normal"]
+    row = _ablation("initializations", "initializer", values)
+    # N(0, r) by its variance: N(0, r^2) times sqrt(1 / r) = fan_in^(1/4).
+    row["paper.experiment"]["variants"]["fan_in_normal_variance"] = {
+        "model": {"initializer": "fan_in_normal"},
+        "spread": 0.25,
+    }
+    return row
+
+
 def _deep(dataset):
     experiment = {
         "name": f"deep_{dataset}",
@@ -228,11 +239,7 @@ ROWS = {
     "activations": _ablation(
         "activations", "activation", ["tanh", "relu", "sigmoid"]
     ),
-    "initializations": _ablation(
-        "initializations",
-        "initializer",
-        ["fan_in_constant", "fan_in_uniform", "fan_in_normal"],
-    ),
+    "initializations": _initializations(),
     **{f"deep_{name}": _deep(name) for name in _DATASETS},
     **{f"then_trained_{name}": _then_trained(name) for name in _DATASETS},
     **{

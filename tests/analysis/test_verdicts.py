@@ -5,7 +5,6 @@ import statistics
 import pytest
 
 from kprune.analysis.sanity import verdict
-from kprune.analysis.sanity.verdicts import holm
 
 
 @pytest.mark.parametrize(
@@ -98,11 +97,3 @@ def test_figures_that_do_not_vary():
 def test_bad_input_is_answered(arguments, expected):
     with pytest.raises(ValueError, match=expected):
         verdict(*arguments)
-
-
-def test_p_values_are_corrected_as_by_hand():
-    found = holm({"a": 0.01, "b": 0.04, "c": 0.03})
-    # 3 x 0.01, 2 x 0.03, and 1 x 0.04, which is no less than that before.
-    assert found == pytest.approx({"a": 0.03, "c": 0.06, "b": 0.06})
-    assert list(found) == ["a", "c", "b"]
-    assert holm({"a": 0.9, "b": 0.8}) == {"b": 1, "a": 1}

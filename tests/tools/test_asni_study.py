@@ -38,18 +38,29 @@ def test_four_variants_and_their_table(study, tmp_path, capsys, rows):
 
 def test_the_findings(part, monkeypatch):
     run = part("asni.run")
-    shares = {"D": 90.0, "A": 89.71, "C": 89.6, "S": 89.7}
+    shares = {"D": 90.0, "A": 89.95, "C": 89.0, "S": 89.01}
     monkeypatch.setattr(
         run.experiment, "result", lambda path: {"test_accuracy": path / 100}
     )
-    found = {(variant, 0): share for variant, share in shares.items()}
-    assert run.findings(found).splitlines() == [
-        "- A is within 0.3 points of D: holds (-0.29).",
-        "- C is within 0.3 points of D: does not hold (-0.40).",
-        "- S is below C: does not hold (+0.10).",
+    found = {
+        (variant, seed): share + spread
+        for variant, share in shares.items()
+        for seed, spread in enumerate((-0.03, 0.0, 0.03))
+    }
+    # One of D differs from one of A by 0.25 less 0.3: t = 0.25 / 0.0245.
+    lines = run.findings(found).splitlines()
+    assert [line.split(" (")[0] for line in lines] == [
+        "- A is at most 0.3 points below D: true",
+        "- C is at most 0.3 points below D: false",
+        "- S is below C: undecided",
     ]
-    del found["D", 0], found["S", 0]
-    assert run.findings(found) == ""
+    assert "(-0.05, p = 0.001)" in lines[0]
+    # Holm's correction took the second of three p-values twice: t = 10.2 of
+    # four degrees has p = 0.00052.
+    two = {key: share for key, share in found.items() if key[1] < 2}
+    assert run.findings(two).count("undecided") == 3
+    only = {key: share for key, share in found.items() if key[0] in "AC"}
+    assert run.findings(only) == ""
 
 
 def test_c_and_s_are_tickets_of_a(part):

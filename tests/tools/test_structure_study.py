@@ -1,6 +1,7 @@
 """The study of structure on a small network and the digits."""
 
 import contextlib
+import dataclasses
 import importlib.util
 import io
 import json
@@ -48,7 +49,9 @@ def test_it_writes_cells_and_prints_tables_and_claims(finished):
     assert "[19/19]" in out
     assert len(list(workdir.glob("*-seed0.npz"))) == 19
     assert "| Iter-SNIP, 3 |" in out
-    assert "**true**" in out or "**false**" in out
+    # One seed decides nothing.
+    assert "**undecided**, p = 1:" in out
+    assert "**true**" not in out and "**false**" not in out
     drawn = importlib.util.find_spec("matplotlib") is not None
     assert (workdir / "structure.png").exists() == drawn
     masks = kprune.masks.load(workdir / "snip-0.9-batches1-seed0.npz")
@@ -131,3 +134,84 @@ def test_without_matplotlib_it_says_what_to_install(
     assert "kprune[plots]" in out
     assert "| SNIP |" in out
     assert not (workdir / "structure.png").exists()
+
+
+def written(directory, of_seeds):
+    """Writes cells of two layers of 100 weights each, and returns their paths.
+    `of_seeds` are saliencies by method, a list over the seeds."""
+    paths = []
+    for method, values in {"dense": [1.0, 2.0, 4.0], **of_seeds}.items():
+        for seed, value in enumerate(values):
+            dense = method == "dense"
+            record = {
+                "seed": seed,
+                "method": method,
+                "sparsity": 0.0 if dense else 0.99,
+                "batches": 0 if dense else 1,
+                "saliency": value,
+                "gradient_norm": value,
+                "kept": {"a_1/kernel": 1, "b/kernel": 1},
+                "size": {"a_1/kernel": 100, "b/kernel": 100},
+            }
+            paths.append(directory / f"{method}-{seed}.json")
+            paths[-1].write_text(json.dumps(record))
+    return paths
+
+
+@pytest.fixture
+def verdicts(part, rows, tmp_path):
+    """Returns a function to the verdicts on the claims that a test picks."""
+
+    def call(of_seeds, claims):
+        results = part("structure.results").Results(written(tmp_path, of_seeds))
+        table = part("structure.verdicts").table(results, "vgg", claims)
+        return [row[1].split(",")[0].strip("*") for row in rows(table)[1:]]
+
+    return call
+
+
+@pytest.fixture
+def saliency_claim(part):
+    """Returns a function to the claims that have some words."""
+    claims = part("structure.claims").CLAIMS
+    return lambda words: [c for c in claims if words in c.text]
+
+
+@pytest.mark.parametrize(
+    ("own", "verdict"),
+    [
+        # Over the dense network's .50, .51, .49 against .30, .30, .29.
+        ([0.50, 1.02, 1.96], "true"),
+        ([0.10, 0.20, 0.41], "false"),
+        # The third seed is the other way round.
+        ([0.50, 1.02, 1.10], "undecided"),
+    ],
+)
+def test_seeds_decide_a_claim(verdicts, saliency_claim, own, verdict):
+    rivals = {"snip": [0.0, 0.0, 0.0], "grasp": [0.30, 0.61, 1.16]}
+    only = saliency_claim("more of the saliency than")
+    assert verdicts({**rivals, "iter_snip": own}, only) == [verdict]
+
+
+def test_near_is_a_tenth_by_two_tests(verdicts, saliency_claim):
+    only = saliency_claim("rounds change the saliency")
+    snip = [0.30, 0.60, 1.20]
+    for factors, verdict in (
+        ((1.01, 1.0, 1.02), "true"),
+        ((1.3, 1.31, 1.32), "false"),
+        ((1.2, 1.0, 0.8), "undecided"),
+    ):
+        own = [a * b for a, b in zip(snip, factors, strict=True)]
+        assert verdicts({"snip": snip, "iter_snip": own}, only) == [verdict]
+
+
+def test_more_verdicts_make_each_weaker(verdicts, saliency_claim):
+    only = saliency_claim("more of the saliency than")
+    of = {
+        "snip": [0.0, 0.0, 0.0],
+        "grasp": [0.30, 0.61, 1.16],
+        "iter_snip": [0.50, 1.03, 1.90],
+    }
+    assert verdicts(of, only) == ["true"]
+    many = [dataclasses.replace(only[0], text=str(i)) for i in range(40)]
+    assert set(verdicts(of, many)) == {"undecided"}

@@ -28,7 +28,7 @@ from kprune.cli import studies
 from kprune.experiment import directory
 from kprune.masking import weights
 from kprune.pruning import kept_weights
-from kprune.runtime import checks, files, plots, tables
+from kprune.runtime import checks, files, plots, significance, tables
 
 NAMES = {
     "D": "dense",
@@ -37,11 +37,11 @@ NAMES = {
     "S": "again from the original weights",
 }
 _WEIGHTS = {"C": "centroids", "S": "original"}
-# Of the points of accuracy between two variants.
+# The first variant's accuracy and so many points are above that of the second.
 CLAIMS = (
-    ("A", "D", "A is within 0.3 points of D", lambda gap: gap >= -0.3),
-    ("C", "D", "C is within 0.3 points of D", lambda gap: gap >= -0.3),
-    ("S", "C", "S is below C", lambda gap: gap < 0),
+    ("A", "D", "A is at most 0.3 points below D", 0.3),
+    ("C", "D", "C is at most 0.3 points below D", 0.3),
+    ("C", "S", "S is below C", 0.0),
 )
 
 
@@ -154,15 +154,21 @@ def table(found, paper):
 
 
 def findings(found):
-    """Returns in words whether the paper's findings are there."""
-    means = {k: statistics.mean(v) for k, v in accuracies(found).items()}
-    said = []
-    for one, other, claim, holds in CLAIMS:
-        if {one, other} <= set(means):
-            gap = means[one] - means[other]
-            word = "holds" if holds(gap) else "does not hold"
-            said.append(f"- {claim}: {word} ({gap:+.2f}).")
-    return "\n".join(said)
+    """Returns in words whether the paper's findings are there: by Welch's
+    tests, with Holm's correction for their number."""
+    shares, gaps, tests = accuracies(found), {}, {}
+    for one, other, claim, margin in CLAIMS:
+        if {one, other} <= set(shares):
+            limits = [share - margin for share in shares[other]]
+            gap = statistics.mean(shares[one]) - statistics.mean(shares[other])
+            gaps[claim] = gap
+            tests[claim] = significance.difference(shares[one], limits)
+    values = significance.holm({k: test.p_value for k, test in tests.items()})
+    return "\n".join(
+        f"- {claim}: {test.answer(values[claim])} ({gaps[claim]:+.2f}, "
+        f"p = {values[claim]:.2g})."
+        for claim, test in tests.items()
+    )
 
 
 def draw(found, folder):

@@ -21,10 +21,9 @@ import keras
 import numpy as np
 
 import kprune
-from kprune.analysis.sanity.verdicts import holm
 from kprune.cli.flags import define_data_dir
 from kprune.experiment import directory
-from kprune.runtime import files, lookup, tables
+from kprune.runtime import files, lookup, significance, tables
 
 _SMALLEST = 32  # Pixels, of MobileNetV2.
 
@@ -295,7 +294,7 @@ def _told_apart(flags, found, columns):
     lines = [
         f"- {pair}: {pairs[pair].difference:+.1f}, "
         f"p = {p:.2g} of {len(pairs)} tests"
-        for pair, p in holm(values).items()
+        for pair, p in significance.holm(values).items()
         if p < 0.05
     ]
     return "\n".join(lines or ["No test tells one row from another."])

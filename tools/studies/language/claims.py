@@ -13,10 +13,9 @@ import dataclasses
 
 import numpy as np
 
-from kprune.analysis.sanity.verdicts import holm
+from kprune.runtime.significance import LEVEL, holm, paired
 from language.cells import NM, Way
 
-_LEVEL = 0.05
 _HIGH = (0.5, 0.6, 0.7)
 
 
@@ -89,9 +88,9 @@ def verdict(pairs):
             first of which are said to be lower.
     """
     gains = {name: np.log(b) - np.log(a) for name, (a, b) in pairs.items()}
-    values = holm({name: _paired(gain) for name, gain in gains.items()})
+    values = holm({name: paired(gain) for name, gain in gains.items()})
     signs = {
-        name: np.sign(gain.mean()) * (values[name] < _LEVEL)
+        name: np.sign(gain.mean()) * (values[name] < LEVEL)
         for name, gain in gains.items()
     }
     answer = "undecided"
@@ -104,17 +103,6 @@ def verdict(pairs):
         for name, gain in gains.items()
     ]
     return answer, "; ".join(told)
-
-
-def _paired(gain):
-    """Returns the p-value of a paired t-test, two-sided; 1 of one pair."""
-    from scipy import stats  # It takes a second to import.
-
-    if len(gain) < 2:
-        return 1.0
-    if np.ptp(gain) == 0:
-        return float(gain[0] == 0)
-    return float(stats.ttest_1samp(gain, 0).pvalue)
 
 
 def rows(perplexities, tuned):

@@ -24,10 +24,13 @@ def curves(model, experiment, seed, data):
     """Returns the test accuracy in percent of each method at each number of
     neurons, lists by method.
 
-    `experiment` is a dict with `kept`, the numbers of neurons, `methods`, and
-    `supermask`, options of `kprune.learned.learned_gates`.
+    `experiment` is a dict with `kept`, the numbers of neurons, `methods`,
+    `supermask`, options of `kprune.learned.learned_gates`, and `spread`, a
+    power of its inputs' number that each kernel is multiplied by, if any.
     """
     train, (x_test, y_test) = data
+    if "spread" in experiment:
+        _widen(model, experiment["spread"])
     made, read = neurons.hidden_layers(model)
     kernel = read.layer.kernel.numpy()
     kept, readouts = experiment["kept"], {}
@@ -57,6 +60,13 @@ def curves(model, experiment, seed, data):
     right = _right(read, stacked, x_test, y_test)
     shares = 100 * right.reshape(len(methods), len(kept))
     return {method: shares[row].tolist() for row, method in enumerate(methods)}
+
+
+def _widen(model, power):
+    for layer in model.layers:
+        if layer.weights:
+            inputs = layer.kernel.shape[0]
+            layer.kernel.assign(layer.kernel * inputs**power)
 
 
 def _scores(model, data, methods, seed):

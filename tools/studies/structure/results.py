@@ -68,6 +68,12 @@ class Results:
             self.value(key, "dense", 0.0),
         )
 
+    def relative(self, key, method, sparsity, batches=None):
+        """Returns an entry over that of the dense network of the same seed, an
+        array over the seeds."""
+        own = self.value(key, method, sparsity, batches)
+        return np.array(own) / np.array(self.value(key, "dense", 0.0))
+
     def over_snip(self, method, sparsity, batches=None):
         """Returns the saliency over SNIP's, of the means over the seeds."""
         return self.gain((method, batches), ("snip", None), sparsity)

@@ -26,7 +26,7 @@ import kprune
 from kprune.cli.flags import define_data_dir
 from kprune.experiment import directory
 from kprune.runtime import checks, files, lookup, plots
-from structure import claims, panels, tables
+from structure import claims, layer_claims, panels, tables, verdicts
 from structure.results import Results
 
 _FORCE = ("iter_snip", "force")  # As the two versions of the paper have it.
@@ -100,7 +100,8 @@ def main(flags):
             print(line, flush=True)
     results = Results(paths.values())
     print(f"\n{caption(flags)}\n\n{tables.write(results)}")
-    print(claims.table(results, family=flags.network[:3]))
+    said = [*claims.CLAIMS, *layer_claims.CLAIMS]
+    print(verdicts.table(results, flags.network[:3], said))
     if not plots.missing():
         picture = flags.plot or os.path.join(flags.workdir, "structure.png")
         title = f"{flags.network}, pruned at initialization (a line ends where "

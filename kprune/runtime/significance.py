@@ -1,0 +1,100 @@
+"""Whether figures over seeds differ: tests, and the correction for many.
+
+A claim is true or false only if a test says so at 5 % after the correction,
+and of no fewer than three seeds. Otherwise it is undecided.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from kprune.runtime import user_warnings
+
+LEVEL = 0.05
+LEAST_SEEDS = 3
+
+
+def welch(one, other):
+    """Returns the ends of the 95 % interval of a difference of means, and the
+    two-sided p-value that it is 0, by Welch's test."""
+    if len({*one}) == len({*other}) == 1:  # Neither side varies.
+        difference = float(np.mean(one) - np.mean(other))
+        return (difference, difference), float(difference == 0)
+    from scipy import stats  # It takes a second to import.
+
+    # One side may not vary.
+    with user_warnings.silenced(), np.errstate(all="ignore"):
+        test = stats.ttest_ind(one, other, equal_var=False)
+    return tuple(map(float, test.confidence_interval())), float(test.pvalue)
+
+
+def paired(gains):
+    """Returns the two-sided p-value that the mean of an array of differences
+    is 0, by a t-test; 1 of a single one.
+
+    Of differences that are all alike, such as counts, a t-test is certain.
+    Their signs are tested instead: 2 (1/2)^n.
+    """
+    gains = np.asarray(gains, float)
+    if len(gains) < 2 or not gains.any():
+        return 1.0
+    if np.ptp(gains) == 0:
+        return 2.0 ** (1 - len(gains))
+    from scipy import stats
+
+    return float(stats.ttest_1samp(gains, 0).pvalue)
+
+
+def holm(values):
+    """Returns p-values corrected for their number (Holm, 1979), least first.
+
+    Args:
+        values: Dict of p-values.
+    """
+    corrected, largest = {}, 0.0
+    for place, name in enumerate(sorted(values, key=values.get)):
+        largest = max(largest, min(1.0, values[name] * (len(values) - place)))
+        corrected[name] = largest
+    return corrected
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """Whether the means are as a claim says, and the p-value of that."""
+
+    holds: bool
+    p_value: float
+
+    def answer(self, p_value):
+        """Returns the verdict, by the p-value after a correction."""
+        if p_value >= LEVEL:
+            return "undecided"
+        return "true" if self.holds else "false"
+
+
+def difference(one, other):
+    """Returns a `Finding` on the claim that the first has the larger mean, by
+    Welch's test."""
+    holds = bool(np.mean(one) > np.mean(other))
+    if min(len(one), len(other)) < LEAST_SEEDS:
+        return Finding(holds, 1.0)
+    return Finding(holds, welch(one, other)[1])
+
+
+def conjunction(gains):
+    """Returns a `Finding` on a claim that several differences are all positive.
+
+    The claim is true if each test says so: its p-value is the largest of
+    theirs. It is false if one test says so: that is the smallest of those
+    whose mean is not positive, times the number of tests.
+
+    Args:
+        gains: Dict of arrays of differences, one for each seed.
+    """
+    values = {name: paired(gain) for name, gain in gains.items()}
+    against = [values[n] for n, gain in gains.items() if np.mean(gain) <= 0]
+    if any(len(gain) < LEAST_SEEDS for gain in gains.values()):
+        return Finding(not against, 1.0)
+    if against:
+        return Finding(False, min(1.0, len(gains) * min(against)))
+    return Finding(True, max(values.values()))
