@@ -100,10 +100,7 @@ class Objective:
 
     @checked(**points.POINT)
     def value(self, weights, temperature=None):
-        """Returns the mean loss over the scoring batches, a scalar.
-
-        Like `gradient` it can be differentiated in a `tf.GradientTape`.
-        """
+        """Returns the mean loss over the batches, which a tape can follow."""
         (value,) = self._mean("value", weights, temperature)
         return value
 
@@ -238,12 +235,17 @@ class Objective:
         points.names(weights, self.weights, {})
         return self._shared.walk(self, weights, self._numbers, sequential)
 
-    @checked(**points.POINT)
-    def flow_scores(self, weights, masks):
-        """Returns SynFlow's scores (`synaptic_flow.Flow.scores`)."""
+    @checked(**points.POINT, power=checks.at_least(1))
+    def flow_scores(self, weights, masks, power=1):
+        """Returns SynFlow's scores, or those of a power of the weights
+        (`synaptic_flow.Flow.scores`)."""
         self._names_of(weights)
         self._names_of(masks)
-        return self._shared.flow.scores(weights, masks)
+        return self._shared.flow(power).scores(weights, masks)
+
+    def output_change(self, *given):
+        """Returns what `output_change.OutputChange.by_gates` does of these."""
+        return self._shared.output_change.by_gates(*given)
 
     @property
     def batches(self):

@@ -3,7 +3,7 @@
 import functools
 
 from kprune.scoring import data as scoring_data
-from kprune.scoring import reuse, synaptic_flow
+from kprune.scoring import output_change, reuse, synaptic_flow
 from kprune.scoring.batches import size
 from kprune.scoring.walk import Walk
 
@@ -21,6 +21,7 @@ class Shared:
         self._model, self._network = model, network
         self._data, self._loss = data, loss
         self._scoring, self._seed = scoring, seed
+        self._flows = {}
 
     @functools.cached_property
     def data(self):
@@ -73,14 +74,25 @@ class Shared:
             lambda: self._network.derivatives(function, self._scoring),
         )
 
+    def flow(self, power):
+        """Returns the `synaptic_flow.Flow` of a power of the weights."""
+        if power not in self._flows:
+            variables = self._network.variables
+            self._flows[power] = reuse.take(
+                self._model,
+                ("flow", power, *variables),
+                lambda: synaptic_flow.Flow(self._model, variables, power),
+            )
+        return self._flows[power]
+
     @functools.cached_property
-    def flow(self):
-        """The `synaptic_flow.Flow`."""
+    def output_change(self):
+        """The `output_change.OutputChange`."""
         variables = self._network.variables
         return reuse.take(
             self._model,
-            ("flow", *variables),
-            lambda: synaptic_flow.Flow(self._model, variables),
+            ("output_change", *variables),
+            lambda: output_change.OutputChange(self._model, variables),
         )
 
     def walk(self, objective, point, places, sequential):
@@ -101,10 +113,12 @@ class Shared:
 
     def hand_on(self):
         """Leaves what was traced to the next objective of the same model."""
-        for name in ("derivatives", "flow"):
-            made = vars(self).pop(name, None)
-            if made is not None:
-                reuse.leave(self._model, made)
+        own = vars(self)
+        made = [own.pop(n, None) for n in ("derivatives", "output_change")]
+        for one in [*made, *self._flows.values()]:
+            if one is not None:
+                reuse.leave(self._model, one)
+        self._flows = {}
 
     def _key(self):
         """Returns what derivatives are kept by, `None` if they cannot be."""

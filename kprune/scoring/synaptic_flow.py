@@ -14,14 +14,21 @@ from kprune.scoring import reuse
 
 
 class Flow(reuse.Reusable):
-    """R = 1' f(|w|; 1): the flow through the network on an input of ones.
+    """R = 1' f(|w|^p; 1): the flow through the network on an input of ones.
 
-    Every parameter and moving statistic enters by its absolute value, batch
-    normalization is in inference mode, and the softmax or sigmoid that a
-    Sequential or Functional model ends in is left out: its sum is constant.
+    Every parameter and moving statistic enters by its absolute value, to the
+    power of p, batch normalization is in inference mode, and the softmax or
+    sigmoid that a Sequential or Functional model ends in is left out: its sum
+    is constant.
+
+    Args:
+        model: A built Keras model.
+        variables: Dict from name to the variables that are scored.
+        power: Integer, p: 1 for SynFlow, 2 for the path kernel.
     """
 
-    def __init__(self, model, variables):
+    def __init__(self, model, variables, power=1):
+        self._power = power
         self.twin, twin_of = precision.copy_in(model, "float64")
         _leave_out_last_activation(self.twin)
         self._variables = {n: twin_of(v) for n, v in variables.items()}
@@ -34,11 +41,11 @@ class Flow(reuse.Reusable):
         self._checked = False
         for variable in self.twin.variables:
             if "float" in variable.dtype:
-                variable.assign(keras.ops.abs(variable))
+                variable.assign(keras.ops.abs(variable) ** self._power)
 
     def scores(self, weights, masks):
-        """Returns |w| dR / d|w|, with R of the weights that are kept, float64
-        >= 0.
+        """Returns |w| dR / d(|w|^p), with R of the weights that are kept,
+        float64 >= 0.
 
         What is pruned counts as zero in R and is scored by what it would carry.
 
@@ -74,7 +81,7 @@ class Flow(reuse.Reusable):
         sizes = [tf.abs(tf.cast(w, tf.float64)) for w in weights]
         zero = tf.zeros([], tf.float64)
         kept = [
-            tf.where(mask, size, zero)
+            tf.where(mask, size**self._power, zero)
             for mask, size in zip(masks, sizes, strict=True)
         ]
         mapping = list(zip(self._variables.values(), kept, strict=True))

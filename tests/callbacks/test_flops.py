@@ -19,6 +19,7 @@ def report():
 
 def test_by_hand(report):
     # f_D = 260, f_S = 26.
+    with_gradients = (78 * 100 + 52 + 260) / 100
     expected = {
         "static": 78,
         "set": 78,
@@ -28,6 +29,10 @@ def test_by_hand(report):
         "snfs": 52 + 260,
         "dns": 52 + 260,
         "rigl": (78 * 100 + 52 + 260) / 101,
+        "cht": 78,
+        "acdc": 78,
+        "dpf": 52 + 260,
+        **dict.fromkeys(("granet", "mest", "srigl"), with_gradients),
     }
     assert set(expected) == set(kprune.methods("DynamicSparseTraining"))
     for method, cost in expected.items():

@@ -214,6 +214,28 @@ def test_snfs_names_a_momentum_that_is_not_finite():
         dynamic.SNFS().update(now)
 
 
+def test_mest_by_hand():
+    # |w| + lam |g| is 0.1 + 2, 0.3 + 0, 0.2 + 1 and 0.9 at lam = 1: of four
+    # active the half of least is 0.3 and 0.9.
+    now = moment(
+        {"w": [-0.1, 0.3, 0.2, -0.9, 0, 0]},
+        {"w": [-2.0, 0.0, 1.0, 0.0, 9.0, 9.0]},
+    )
+    mest = dynamic.MEST(0.5, lam=1.0)
+    assert bits(mest.drop(now)["w"]) == "101000"
+    assert bits(dynamic.MEST(0.5, lam=0.0).drop(now)["w"]) == "010100"
+    grown = [
+        mest.update(moment(now.weights, now.gradients, step=step)).masks["w"]
+        for step in range(40)
+    ]
+    assert all(mask.sum() == 4 and mask[0] and mask[2] for mask in grown)
+    assert np.sum(grown, axis=0)[[1, 3, 4, 5]].min() > 5  # 20 expected.
+    # 20 % for three quarters of the time, then 10 %.
+    for progress, share in [(0, 0.2), (0.74, 0.2), (0.75, 0.1), (0.99, 0.1)]:
+        later = moment({"w": [1.0]}, progress=progress)
+        assert dynamic.MEST().fraction(later) == share
+
+
 def deepr_moment(weights, masks, **kwargs):
     return moment(weights, masks=masks, learning_rate=0.5, **kwargs)
 

@@ -86,6 +86,16 @@ CASES = [
     # 25620, is shared 1084 : 400, of which a gets 18714.2.
     ("erk", LENET, 0.9, {"a": 18714, "b": 6906, "c": 1000}),
     ("erk", zeros(a=(20, 30), b=(20, 30)), 0.8, {"a": 120, "b": 120}),
+    # A third of 26,620 is more than c has: the others share 25,620.
+    ("balanced", LENET, 0.9, {"a": 12810, "b": 12810, "c": 1000}),
+    # 800 p + 400 p^2 + 200 p^3 is 525 of 1,400 at p = 1 / 2.
+    (
+        "pyramidal",
+        zeros(a=800, b=400, c=200),
+        0.625,
+        {"a": 400, "b": 100, "c": 25},
+    ),
+    ("pyramidal", zeros(a=8, b=4), 0.0, {"a": 8, "b": 4}),
     # Of a table the first key that fits counts.
     (
         {"fc1": 0.5, "fc.": 0.9},

@@ -84,6 +84,7 @@ ONE = {"temperature": 1.0}
         ("grasp_it", {}, [0, 25]),  # g^2
         ("grasp", ONE, [-5, 30]),  # w (H g) = [1 * -5, -2 * -15]
         ("grasp", {**ONE, "absolute": True}, [5, 30]),  # Another method.
+        ("crop", {}, [5, 30]),  # |w (H g)|
         # The inverse of A is [[3, -1], [-1, 2]] / 5: w^2 / (2 [3, 2] / 5).
         ("obs", {"damping": 1e-12}, [1 / 1.2, 4 / 0.8]),
     ],
@@ -102,6 +103,7 @@ def test_scores_of_a_quadratic(name, options, expected):
         ("taylor", {}, [4, 4]),
         ("grasp_it", {}, [4, 1]),
         ("grasp", ONE, [5, -10]),  # H g = A [2, 1] = [5, 5].
+        ("crop", {}, [5, 10]),
     ],
 )
 def test_scores_are_taken_at_the_masked_weights(name, options, expected):

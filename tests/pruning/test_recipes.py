@@ -156,6 +156,20 @@ def test_released_grasp_redraws_dense_layers_only():
     assert masks.overlap(theirs, pruned("grasp")) < 1
 
 
+def test_lamp_keeps_the_largest_shares_of_their_layers():
+    # Of 4, 3 and 1: 16 / 16, 9 / 25 and 1 / 26; of 0.2 and 0.1: 1 and 1 / 5.
+    kernels = [[[4.0], [3.0], [1.0]], [[0.2, 0.1]]]
+    layers = [
+        keras.layers.Dense(len(k[0]), use_bias=False, name=name)
+        for name, k in zip("ab", kernels, strict=True)
+    ]
+    model = sequential((3,), *layers, values=kernels)
+    for sparsity, kept in {0.6: "100 10", 0.4: "110 10", 0.2: "110 11"}.items():
+        found = pruned("lamp", sparsity, model)
+        bits = [m.ravel().astype(int) for m in found.values()]
+        assert " ".join("".join(map(str, b)) for b in bits) == kept
+
+
 # All criteria meet the contract of `kprune.testing`, which counts too.
 # What removes whole blocks needs a network of some.
 OTHERS = set(kprune.methods("prune")) - {*criteria.names(), "block_influence"}

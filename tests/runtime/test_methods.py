@@ -94,7 +94,11 @@ def test_methods_are_sorted_and_chosen_by_call():
         ("rigl", ["prune"], 'during training.*DynamicSparseTraining."rigl"'),
         ("gmp", ["prune"], 'during training.*GradualPruning."gmp"'),
         ("supermask", ["prune"], 'used as `kprune.select.model, "supermask"'),
-        ("snip", ["DynamicSparseTraining"], "`kprune.prune.*: deepr, dns, dsr"),
+        (
+            "snip",
+            ["DynamicSparseTraining"],
+            "`kprune.prune.*: acdc, cht, deepr",
+        ),
         ("rgil", ["prune"], "Did you mean 'rigl'.*force"),
         ("snpi", ["GradualPruning", "prune"], "Did you mean 'snip'.*asni"),
         (None, ["select"], "Unknown method of select: None.*biprop"),

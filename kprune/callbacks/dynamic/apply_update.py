@@ -32,8 +32,8 @@ def apply_update(model, weights, before, change, keeps_slots):
             fresh = change.fresh[name]
         if change.weights is not None:
             variables[name].assign(change.weights[name])
-        elif weights[name].keep_pruned_values:
-            _zero(variables[name], fresh)
+        elif weights[name].keep_pruned_values or (fresh & before[name]).any():
+            _zero(variables[name], fresh)  # Else pruned ones are zero already.
         for slot in () if keeps_slots else slots[name]:
             _zero(slot, fresh)
 

@@ -33,6 +33,12 @@ class DynamicSparseTraining(keras.callbacks.Callback):
     | `"deepr"` | those that change sign | at random | each step | | 100% |
     | `"soft_deepr"` | same | those that come back | each step | | 100% |
     | `"dns"` | below a threshold | above another | 1it | | 75% |
+    | `"mest"` | smallest with gradient | at random | 5ep | 0.2, steps | 75% |
+    | `"srigl"` | as RigL | to one fan-in of all | 100it | 0.3, cosine | 75% |
+    | `"cht"` | smallest | where paths are | 1ep | 0.3 | 100% |
+    | `"granet"` | smallest | as RigL, but less | 100it | 0.5, cosine | 100% |
+    | `"dpf"` | smallest, more | what is large again | 16it | | 100% |
+    | `"acdc"` | smallest, in turn | all, in turn | 5ep | | 90% |
     | `"static"` | nothing | nothing | | | |
 
     Each is a class in `kprune.callbacks.dynamic`, whose docstring says what is
@@ -41,7 +47,10 @@ class DynamicSparseTraining(keras.callbacks.Callback):
     (`steps_per_execution`), which is then run step by step. RigL's takes the
     place of the step on the batch it looks at. `"deepr"` and `"soft_deepr"`
     need each step by itself, which costs time; the others cost nothing between
-    updates, but for the dense gradients in each step of `"snfs"` and `"dns"`.
+    updates, but for the dense gradients in each step of `"snfs"`, `"dns"` and
+    `"dpf"`. `"granet"`, `"dpf"` and `"acdc"` say the sparsity to end with
+    themselves, and begin with any model that is less sparse, such as that of
+    `kprune.wrap`.
 
     Logged are `sparsity`, `kept`, `mask_churn` (entries that changed in the
     epoch, each time they did, as a share of all), `exploration` (share of the
@@ -168,9 +177,7 @@ class DynamicSparseTraining(keras.callbacks.Callback):
 
     def _warn_if_idle(self):
         clock, updater = self._clock, self.updater
-        steps, last = self.params.get("steps"), clock.end
-        if steps:
-            last = min(last, steps * self.params["epochs"])
+        last = self._last_step()
         first = clock.begin + (0 if updater.acts_after_steps else clock.every)
         if updater.acts and first >= last:
             user_warnings.warn(
@@ -253,7 +260,20 @@ class DynamicSparseTraining(keras.callbacks.Callback):
             gradients=gradients,
             momenta=momentum,
             learning_rate=self._rate,
+            updates_left=self._updates_left(step),
+            layouts={n: w.layout for n, w in self._weights.items()},
         )
+
+    def _updates_left(self, step):
+        """Returns how many updates come after that before a step."""
+        return max(self._last_step() - 1 - step, 0) // self._clock.every
+
+    def _last_step(self):
+        """Returns the step before which updates cease."""
+        steps, last = self.params.get("steps"), self._clock.end
+        if steps:
+            last = min(last, steps * self.params["epochs"])
+        return last
 
     def _apply(self, moment):
         change = self.updater.update(moment)

@@ -46,13 +46,15 @@ def training_flops(report, method="static", every=100):
     | method | a step |
     |---|---|
     | dense | 3 f_D |
-    | `static`, `set`, `dsr`, `deepr`, `soft_deepr` | 3 f_S |
-    | `snfs`, `dns`: dense gradients of the weights in each step | 2 f_S + f_D |
+    | methods that look at no gradients of pruned weights | 3 f_S |
+    | `snfs`, `dns`, `dpf`: dense gradients in each step | 2 f_S + f_D |
     | `rigl` | (3 f_S every + 2 f_S + f_D) / (every + 1) |
+    | `srigl`, `granet`, `mest` | (3 f_S every + 2 f_S + f_D) / every |
 
-    RigL without `skip_step` costs (3 f_S every + 2 f_S + f_D) / every. The
-    paper has no number for `dns`; this one follows from its rules. Where masks
-    move between layers, f_S is that of the masks as they are.
+    RigL without `skip_step` costs what SRigL does. The paper has numbers of
+    the methods of its time; the others follow from its rules. f_S is that of
+    the masks as they are, also where weights move between layers or their
+    number changes, as by `granet`, `dpf` and `acdc`.
 
     Args:
         report: `kprune.report(model)` of the model as it is pruned.

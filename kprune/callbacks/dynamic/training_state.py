@@ -27,6 +27,9 @@ class TrainingState:
         momenta: Dict of the optimizer's momenta, if it asks for them.
         learning_rate: Float, that of the step just done, for an updater that
             acts after each step.
+        updates_left: Integer, how many updates come after this one, if that
+            is known.
+        layouts: Dict of the `kprune.masking.layouts.Layout` of each weight.
     """
 
     step: int
@@ -37,6 +40,8 @@ class TrainingState:
     gradients: dict | None = None
     momenta: dict | None = None
     learning_rate: float | None = None
+    updates_left: int | None = None
+    layouts: dict | None = None
 
     def rng(self, *names):
         """Returns a generator of the seed, these names and the step alone: the

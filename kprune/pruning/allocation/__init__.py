@@ -10,13 +10,20 @@ name, whose sum is exact.
 from kprune.pruning.allocation.outliers import outlier_weighed, owl
 from kprune.pruning.allocation.ranked import global_, lamp, normalized
 from kprune.pruning.allocation.sensitivity import sensitivity
-from kprune.pruning.allocation.shares import er, erk, uniform
+from kprune.pruning.allocation.shares import (
+    balanced,
+    er,
+    erk,
+    pyramidal,
+    uniform,
+)
 from kprune.pruning.allocation.smart_ratio import smart_ratio, smart_ratios
 from kprune.pruning.allocation.table import per_layer
 from kprune.pruning.allocation.within_outputs import per_output, per_outputs
 from kprune.runtime import checks, lookup
 
 __all__ = [
+    "balanced",
     "er",
     "erk",
     "get",
@@ -30,6 +37,7 @@ __all__ = [
     "per_layer",
     "per_output",
     "per_outputs",
+    "pyramidal",
     "sensitivity",
     "smart_ratio",
     "smart_ratios",
@@ -42,6 +50,8 @@ _ALL = {
         per_output,
         erk,
         er,
+        balanced,
+        pyramidal,
         smart_ratio,
         normalized,
         lamp,
@@ -58,7 +68,8 @@ def names():
 
 def is_by_shape(identifier):
     """Whether an allocation is known to look at no scores."""
-    return get(identifier) in (uniform, per_output, erk, er)
+    by_shape = (uniform, per_output, erk, er, balanced, pyramidal)
+    return get(identifier) in by_shape
 
 
 def get(identifier):

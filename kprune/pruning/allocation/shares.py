@@ -3,7 +3,11 @@
 import math
 from fractions import Fraction
 
-from kprune.pruning.allocation.counts import checked_allocation, in_proportion
+from kprune.pruning.allocation.counts import (
+    checked_allocation,
+    in_proportion,
+    kept_in_all,
+)
 
 
 @checked_allocation
@@ -36,3 +40,40 @@ def er(groups, sizes, shapes, budget, rng):
     """
     shapes = {name: shape[-2:] for name, shape in shapes.items()}
     return erk(groups, sizes, shapes, budget, rng)
+
+
+@checked_allocation
+def balanced(groups, sizes, shapes, budget, rng):
+    """As many in each weight, whatever its size.
+
+    Of Gadhikar et al., 2023, https://arxiv.org/abs/2210.02412. A weight that
+    is smaller than its share stays dense, and the rest shares what is left.
+    """
+    del shapes, rng
+    densities = {name: Fraction(1, size) for name, size in sizes.items()}
+    return in_proportion(densities, groups, sizes, budget)
+
+
+@checked_allocation
+def pyramidal(groups, sizes, shapes, budget, rng):
+    """Density p^l in the l-th weight from the input, l = 1, 2, ...
+
+    Of Gadhikar et al., 2023, https://arxiv.org/abs/2210.02412. p in [0, 1] is
+    such that the sum is the budget's.
+    """
+    del shapes, rng
+    base = _base(list(sizes.values()), kept_in_all(groups, sizes, budget))
+    densities = {n: Fraction(base**i) for i, n in enumerate(sizes, 1)}
+    return in_proportion(densities, groups, sizes, budget)
+
+
+def _base(sizes, total):
+    """Returns the p in [0, 1] with sum of size_l p^l = total, by bisection."""
+    low, high = 0.0, 1.0
+    for _ in range(60):  # The sum grows with p; floats have 53 bits.
+        p = (low + high) / 2
+        if sum(size * p**i for i, size in enumerate(sizes, 1)) < total:
+            low = p
+        else:
+            high = p
+    return high

@@ -24,11 +24,35 @@ def random(objective, weights, masks):
     }
 
 
-METHOD = Method(
-    "random",
-    call='kprune.prune(model, "random", 0.9, allocation="erk")',
-    paper="baseline",
-    test="tests/pruning/test_criteria.py::"
-    "test_random_scores_depend_on_seed_and_name_alone",
-    channel={"reduce": "first"},
+_CHANNEL = {"reduce": "first"}
+_RANDOM_RATIOS = {
+    "paper": "Gadhikar et al., 2023",
+    "link": "https://arxiv.org/abs/2210.02412",
+    "deviation": "counts are exact, not drawn; what a layer cannot take goes "
+    "to the others",
+    "channel": _CHANNEL,
+}
+METHODS = (
+    Method(
+        "random",
+        call='kprune.prune(model, "random", 0.9, allocation="erk")',
+        paper="baseline",
+        test="tests/pruning/test_criteria.py::"
+        "test_random_scores_depend_on_seed_and_name_alone",
+        channel=_CHANNEL,
+    ),
+    Method(
+        "random",
+        title="random, balanced",
+        call='kprune.prune(model, "random", 0.9, allocation="balanced")',
+        test="tests/pruning/test_allocation.py::test_counts_by_hand",
+        **_RANDOM_RATIOS,
+    ),
+    Method(
+        "random",
+        title="random, pyramidal",
+        call='kprune.prune(model, "random", 0.9, allocation="pyramidal")',
+        test="tests/pruning/test_allocation.py::test_counts_by_hand",
+        **_RANDOM_RATIOS,
+    ),
 )

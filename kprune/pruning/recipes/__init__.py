@@ -16,6 +16,7 @@ from kprune.pruning.pruner import Pruner
 from kprune.pruning.recipes.blocks import block_influence
 from kprune.pruning.recipes.channels import three_sp
 from kprune.pruning.recipes.iterated import force, iter_snip
+from kprune.pruning.recipes.layer_adaptive import lamp
 from kprune.pruning.recipes.neurons import (
     linear_ossum_norm,
     log_ossum_norm,
@@ -37,6 +38,7 @@ __all__ = [
     "gradual",
     "hybrid_tickets",
     "iter_snip",
+    "lamp",
     "linear_ossum_norm",
     "log_ossum_norm",
     "neuron_norm",

@@ -158,6 +158,12 @@ def _updaters():
         "dsr": {"target": 5, "threshold": 0.1},
         "dns": {"c": 1.0, "gamma": 1e-4, "power": 1.0},
         "deepr": {"temperature": 1e-8, "l1": 1e-5, "noise": "paper"},
+        "mest": {"drop_fraction": 0.2, "lam": 0.01},
+        "srigl": {"min_salient": 0.3, "skip_step": False},
+        "cht": {"drop_fraction": 0.3},
+        "granet": {"sparsity": 0.9, "final_drop_fraction": 0.1, "until": 0.7},
+        "acdc": {"sparsity": 0.9},
+        "dpf": {"sparsity": 0.9, "until": 0.5},
     }
     return [
         call(

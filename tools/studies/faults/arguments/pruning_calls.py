@@ -169,6 +169,7 @@ def _criteria(world):
             "detached": False,
             "unrolled": False,
         },
+        "ntk_sap": {"epsilon": 0.01, "draws": 1, "examples": 4},
         "ria": {"power": 0.5},
         "sparsegpt": {"damping": 0.01},
         "wanda": {"cumulative": True},
