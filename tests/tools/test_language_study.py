@@ -46,7 +46,11 @@ def test_a_directory_of_other_sizes_is_refused(refused, part, tmp_path):
 
 
 def test_claims_are_true_false_or_undecided(part):
-    verdict = part("language.claims").verdict
+    task = part("one_shot.task")
+
+    def verdict(pairs):
+        return part("one_shot.claims").verdict(pairs, task.PERPLEXITY)
+
     worse = np.array([10.0, 11.0, 12.0])
     # Of the same seed 10 % lower, but for a little; or now and then.
     better = worse * [0.9, 0.901, 0.899]
@@ -88,7 +92,7 @@ def test_no_step_sees_what_comes_after_it(part):
 
 
 def test_ways_of_nm_are_shared_out_in_one_way(part):
-    cells = part("language.cells")
-    found = cells.ways(("ria",), cells.ALLOCATIONS, (0.3, "2:4"))
+    ways = part("one_shot.ways")
+    found = ways.ways(("ria",), ways.ALLOCATIONS, (0.3, "2:4"))
     keys = [way.key() for way in found]
     assert keys == ["ria, uniform, 0.3", "ria, uniform, 2:4", "ria, owl, 0.3"]

@@ -15,6 +15,7 @@ STUDIES = {
     "ossum": "OSSuM: networks that classify without a trained weight",
     "structure": "what methods leave of a network, layer by layer",
     "subnetworks": "networks of which only the masks are trained",
+    "vision": "a vision transformer pruned in one shot, as `language`",
 }
 
 if __name__ == "__main__":

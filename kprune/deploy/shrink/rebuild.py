@@ -138,6 +138,8 @@ class _Builder:
             return self._composite(old)
         if old not in self.calls and isinstance(old, keras.layers.Layer):
             return resized.copied(old)
+        if parts := self._parts_of(old):
+            return resized.of_smaller(old, parts)
         new = layer_copies.from_config(
             old, lambda config: {**config, **self._changes(old)}
         )
@@ -176,7 +178,9 @@ class _Builder:
         new = composites.by_config(old, shapes, arguments)
         if new is None:
             changes = {
-                place: self._changes(part) if part in self.calls else None
+                place: self._changes(part)
+                if part in self.calls and not self._parts_of(part)
+                else None
                 for place, part in parts.items()
             }
             parts = {place: self.layer(part) for place, part in parts.items()}
@@ -199,6 +203,16 @@ class _Builder:
             return {}
         call, flow = self.calls[old]
         return flow.config(call, self.decision.kept_by(call), self.biases)
+
+    def _parts_of(self, old):
+        """Returns what changes in layers that a layer of no call within it
+        holds, if its config cannot make it smaller."""
+        if old not in self.calls or not any(
+            id(v) in self.cuts for v in old.variables
+        ):
+            return {}
+        call, flow = self.calls[old]
+        return flow.parts(call, self.decision.kept_by(call))
 
     def _run(self, graph, *arguments, **options):
         """Calls the new layers of a graph one by one."""

@@ -81,6 +81,26 @@ def with_parts(layer, parts, changes):
     return _mixed(layer, made_from, resized)
 
 
+def of_smaller(layer, changes):
+    """Returns a copy of a layer, with values, that holds smaller layers in some
+    places, without.
+
+    Args:
+        layer: A built layer.
+        changes: Dict from place to what is other in the config of the layer
+            there, and the shape of its input.
+    """
+    held, parts = dict(weights.children(layer)), {}
+    for place, (changed, shape) in changes.items():
+        parts[place] = layer_copies.from_config(
+            weights.unwrapped(held[place]),
+            lambda config, changed=changed: {**config, **changed},
+        )
+        parts[place].build(shape)
+    configs = {place: changed for place, (changed, _) in changes.items()}
+    return with_parts(copied(layer), parts, configs)
+
+
 def _described(layer, changes):
     """Returns what a file has of a layer: what is other in its config than the
     constructor gives it, which may hold functions that have no name."""

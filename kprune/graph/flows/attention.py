@@ -7,8 +7,9 @@ import keras
 import numpy as np
 
 from kprune.graph.flows.flow import Flow, Kernel, Reading, Slices
+from kprune.masking import weights
 
-_MAKERS = ("query_dense", "key_dense", "value_dense")
+_MAKERS = ("query", "key", "value")
 
 
 class Attention(Flow, Kernel):
@@ -18,11 +19,18 @@ class Attention(Flow, Kernel):
     def heads(self, layer):
         return layer.num_heads
 
+    def part(self, layer, name):
+        """Returns the dense layer that makes queries, keys, values or the
+        output."""
+        return getattr(layer, f"{name}_dense")
+
     def unfit(self, call):
-        if getattr(call.operation, "use_gate", False):
+        layer = call.operation
+        if getattr(layer, "use_gate", False):
             return "its heads are gated"
-        if getattr(call.operation, "quantization_mode", None):
-            return "it is quantized"
+        for one in (layer, *(self.part(layer, x) for x in _MAKERS)):
+            if getattr(one, "quantization_mode", None):
+                return "it is quantized"
         return super().unfit(call)
 
     def counted(self, call):
@@ -37,7 +45,7 @@ class Attention(Flow, Kernel):
         """A head whose values are zero gives zero, whatever it attends to."""
         (heads,) = call.inner
         some = np.zeros(heads.channels, bool)
-        for variable, slices in self.made(call, "value_dense"):
+        for variable, slices in self.made(call, "value"):
             moved = np.moveaxis(np.asarray(variable), slices[0].axis, 0)
             some |= (moved != 0).reshape(heads.channels, -1).any(1)
         outputs = np.full(call.outputs[0].channels, np.nan)
@@ -47,13 +55,13 @@ class Attention(Flow, Kernel):
         return [Reading(self, call.operation, call.inner[0], call.outputs[0])]
 
     def links(self, layer):
-        kernel = np.asarray(layer.output_dense.kernel)
+        kernel = np.asarray(self.part(layer, "output").kernel)
         heads, outputs = self.heads(layer), kernel.shape[-1]
         return (kernel != 0).reshape(heads, -1, outputs).any(1)
 
     def variables(self, call):
         (heads,) = call.inner
-        kernel = call.operation.output_dense.kernel
+        kernel = self.part(call.operation, "output").kernel
         times = kernel.shape[0] // heads.channels
         found = [(kernel, [Slices(0, heads, times, reads=True)])]
         for part in _MAKERS:
@@ -63,10 +71,11 @@ class Attention(Flow, Kernel):
     def made(self, call, part):
         """Returns the variables of a part that makes heads, as `variables`."""
         (heads,) = call.inner
-        dense = getattr(call.operation, part)
-        found = [(dense.kernel, [Slices(1, heads)])]
+        dense = self.part(call.operation, part)
+        times = dense.kernel.shape[1] // heads.channels
+        found = [(dense.kernel, [Slices(1, heads, times)])]
         if dense.bias is not None:
-            found.append((dense.bias, [Slices(0, heads)]))
+            found.append((dense.bias, [Slices(0, heads, times)]))
         return found
 
     def config(self, call, kept, biased):
@@ -82,7 +91,7 @@ class Grouped(Attention):
 
     def made(self, call, part):
         (heads,) = call.inner
-        kernel = getattr(call.operation, part).kernel
+        kernel = self.part(call.operation, part).kernel
         return [(kernel, [Slices(0, heads, kernel.shape[0] // heads.channels)])]
 
     def config(self, call, kept, biased):
@@ -91,8 +100,56 @@ class Grouped(Attention):
         return {"num_query_heads": heads * times, "num_key_value_heads": heads}
 
 
+class GroupedOfFixedWidth(Attention):
+    """A head of keys and values with the queries that it serves, as in Llama:
+    heads come second in the kernels that make them.
+
+    The constructor divides the width of the input by the number of heads. For
+    fewer heads of the same size, it is the dense layers that change.
+    """
+
+    _NAMES = {name: name for name in _MAKERS} | {"output": "attention_output"}
+
+    def heads(self, layer):
+        return self.part(layer, "key").kernel.shape[1]
+
+    def part(self, layer, name):
+        return self._held(layer)[self._NAMES[name]][1]
+
+    def config(self, call, kept, biased):
+        return {}
+
+    def parts(self, call, kept):
+        layer, (heads,) = call.operation, call.inner
+        left, held = len(kept(heads)), self._held(layer)
+        found = {}
+        for name in _MAKERS:
+            place, dense = held[name]
+            width, made, size = dense.kernel.shape
+            shape = [None, left * (made // heads.channels), size]
+            found[place] = {"output_shape": shape}, (None, None, width)
+        place, dense = held["attention_output"]
+        read, size, _ = dense.kernel.shape
+        read = left * (read // heads.channels)
+        found[place] = {}, (None, None, read, size)
+        return found
+
+    def _held(self, layer):
+        """Returns the (place, layer) pairs of dense layers by their names."""
+        held = [(p, weights.unwrapped(x)) for p, x in weights.children(layer)]
+        return {one.name: (place, one) for place, one in held}
+
+
 FLOWS = {keras.layers.MultiHeadAttention: Attention()}
 ELSEWHERE = {
     "keras_hub>CachedMultiHeadAttention": Attention(),
     "keras_hub>CachedGemmaAttention": Grouped(),
+    **dict.fromkeys(
+        (
+            *("keras_hub>LlamaAttention", "keras_hub>CachedMistralAttention"),
+            *("keras_hub>CachedMixtralAttention", "keras_hub>QwenAttention"),
+            "keras_hub>Qwen3Attention",
+        ),
+        GroupedOfFixedWidth(),
+    ),
 }

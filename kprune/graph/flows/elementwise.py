@@ -182,7 +182,7 @@ OPERATIONS = dict.fromkeys(
     (
         *("Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Celu", "Gelu", "Silu"),
         *("Tanh", "Sigmoid", "HardSigmoid", "HardSilu", "Softplus", "Softsign"),
-        *("Exp", "Square", "Sqrt", "Abs", "Absolute", "Negative"),
+        *("Exp", "Square", "Sqrt", "Abs", "Absolute", "Negative", "Cast"),
     ),
     Function(),
 )

@@ -185,6 +185,18 @@ class Flow:
         del call, kept, biased
         return {}
 
+    def parts(self, call, kept):
+        """Returns what changes in layers that the layer holds, where its own
+        config cannot make it smaller: a dict from the place of one, as
+        `kprune.masking.weights.children` names it, to what changes in its
+        config and the shape of its input.
+
+        Args:
+            call, kept: As for `config`.
+        """
+        del call, kept
+        return {}
+
 
 def changed(serialized, changes):
     """Returns the serialized form of a layer with changes in its config. What

@@ -6,17 +6,18 @@ from keras import layers
 
 @keras.saving.register_keras_serializable("language")
 class Block(layers.Layer):
-    """Attention to what comes before, and a feed-forward network, both on
-    normalized inputs and added to them.
+    """Attention, and a feed-forward network, both on normalized inputs and
+    added to them.
 
     Args:
         heads: Heads of attention. They divide the width.
         units: Units of the hidden layer.
+        causal: Whether a step attends to those before it alone.
     """
 
-    def __init__(self, heads, units, **options):
+    def __init__(self, heads, units, causal=True, **options):
         super().__init__(**options)
-        self.heads, self.units = heads, units
+        self.heads, self.units, self.causal = heads, units, causal
 
     def build(self, shape):
         width = shape[-1]
@@ -35,12 +36,12 @@ class Block(layers.Layer):
 
     def call(self, x):
         own = self.normalize[0](x)
-        x = x + self.attend(own, own, use_causal_mask=True)
+        x = x + self.attend(own, own, use_causal_mask=self.causal)
         return x + self.down(self.up(self.normalize[1](x)))
 
     def get_config(self):
         own = {"heads": self.heads, "units": self.units}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), **own, "causal": self.causal}
 
 
 @keras.saving.register_keras_serializable("language")

@@ -4,9 +4,9 @@ Wanda: https://arxiv.org/abs/2306.11695. SparseGPT:
 https://arxiv.org/abs/2301.00774. OWL: https://arxiv.org/abs/2310.05175. RIA:
 https://iclr.cc/virtual/2024/poster/18549.
 
-A claim is a list of pairs of cells, of which the first has the lower
-perplexity. Networks of the same seed are compared, by a paired t-test on the
-logarithms, and Holm's correction over the pairs of a claim.
+A claim is a list of pairs of cells, of which the first is the better. Networks
+of the same seed are compared, by a paired t-test on the gains of the measure,
+and Holm's correction over the pairs of a claim.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ import dataclasses
 import numpy as np
 
 from kprune.runtime.significance import LEVEL, holm, paired
-from language.cells import NM, Way
+from one_shot.ways import METHODS, NM, Way, shown
 
 _HIGH = (0.5, 0.6, 0.7)
 
@@ -74,20 +74,21 @@ CLAIMS = (
         "No method is at 2:4 above itself at 50 % (all)",
         [
             (Way(method, "uniform", 0.5), Way(method, "uniform", NM))
-            for method in ("magnitude", "wanda", "ria", "sparsegpt")
+            for method in METHODS
         ],
     ),
 )
 
 
-def verdict(pairs):
+def verdict(pairs, measure):
     """Returns `"true"`, `"false"` or `"undecided"`, and what each pair says.
 
     Args:
-        pairs: Dict from a name to two arrays of perplexities over seeds, the
-            first of which are said to be lower.
+        pairs: Dict from a name to two arrays over seeds, the first of which
+            are said to be better.
+        measure: The `one_shot.task.Measure` that they are of.
     """
-    gains = {name: np.log(b) - np.log(a) for name, (a, b) in pairs.items()}
+    gains = {name: measure.gain(*pair) for name, pair in pairs.items()}
     values = holm({name: paired(gain) for name, gain in gains.items()})
     signs = {
         name: np.sign(gain.mean()) * (values[name] < LEVEL)
@@ -99,36 +100,35 @@ def verdict(pairs):
     elif min(signs.values()) < 0:
         answer = "false"
     told = [
-        f"{name} {100 * np.expm1(-gain.mean()):+.1f} %, p = {values[name]:.2g}"
+        f"{name} {measure.told(gain.mean())}, p = {values[name]:.2g}"
         for name, gain in gains.items()
     ]
     return answer, "; ".join(told)
 
 
-def rows(perplexities, tuned):
+def rows(values, tuned, measure):
     """Yields a row for each claim: the text, the verdict, the numbers.
 
     Args:
-        perplexities: Function of a key to an array over seeds, which raises
+        values: Function of a key to an array over seeds, which raises
             `LookupError` where there are none.
         tuned: Whether to look at the cells after training on.
+        measure: The `one_shot.task.Measure` that they are of.
     """
     for claim in CLAIMS:
         try:
             pairs = {
-                _name(*pair): tuple(perplexities(w.key(tuned)) for w in pair)
+                _name(*pair): tuple(values(way.key(tuned)) for way in pair)
                 for pair in claim.pairs
             }
         except LookupError as error:
             yield claim.text, "not checked", f"no cell {error.args[0]!r}"
             continue
-        yield claim.text, *verdict(pairs)
+        yield claim.text, *verdict(pairs, measure)
 
 
 def _name(one, other):
     """Returns what a pair differs in, and where."""
-    share = one.sparsity
-    if share != other.sparsity:
+    if one.sparsity != other.sparsity:
         return one.method
-    share = share if share == NM else f"{100 * share:g} %"
-    return f"{one.method}, {share}"
+    return f"{one.method}, {shown(one.sparsity)}"
