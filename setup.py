@@ -50,6 +50,8 @@ setuptools.setup(
         # By way of ONNX.
         "openvino": ["openvino", "onnx", "tf2onnx>=1.17"],
         "hub": ["keras-hub"],
+        "ray": ["ray"],
+        "slurm": ["submitit"],
         "test": [
             "pytest",
             "pytest-xdist",

@@ -4,6 +4,9 @@
     train(run, path)   trains, evaluates, and writes what there is to keep
     run(config, path)  both, unless the directory holds the finished run
 
+`run_sweep` runs one config over methods, sparsities and seeds, on this machine
+(`LocalExecutor`), Slurm (`SlurmExecutor`) or Ray (`RayExecutor`).
+
 `default` and `complete` say what a config may hold, `name` which run it is
 of; `status`, `result` and `differences` what a directory holds.
 """
@@ -14,10 +17,19 @@ from kprune.experiment.directory import differences, result, status
 from kprune.experiment.identity import name, settings
 from kprune.experiment.preparation import methods
 from kprune.experiment.runs import Run, build, network
+from kprune.experiment.sweep.executors import (
+    LocalExecutor,
+    RayExecutor,
+    SlurmExecutor,
+)
+from kprune.experiment.sweep.running import run_sweep
 from kprune.experiment.training import run, train
 
 __all__ = [
+    "LocalExecutor",
+    "RayExecutor",
     "Run",
+    "SlurmExecutor",
     "build",
     "checks",
     "complete",
@@ -28,6 +40,7 @@ __all__ = [
     "network",
     "result",
     "run",
+    "run_sweep",
     "settings",
     "status",
     "train",

@@ -8,6 +8,8 @@ EXTRAS = {
     "onnxruntime": "onnx",
     "onnxruntime.quantization": "onnx",
     "openvino": "openvino",
+    "ray": "ray",
+    "submitit": "slurm",
     "tensorboard": "tensorboard",
     "tf2onnx": "onnx",
 }

@@ -1,0 +1,59 @@
+"""What a job of Slurm does: one cell of a sweep, saved before its time ends."""
+
+import os
+import signal
+
+from kprune.experiment.sweep import remote
+from kprune.training import EXIT_CODE, Terminated
+
+
+class Job:
+    """Runs a cell, on the node that Slurm chose.
+
+    Slurm sends `SIGUSR2` before a job's time ends, and on preemption where it
+    is told to (`PreemptParameters=send_user_signal`). submitit's own answer,
+    to queue the job again at once, would lose the steps since the last
+    checkpoint. Here the run first saves, and ends with the exit code 143; then
+    submitit queues it. On `SIGTERM`, as of `scancel` or a preemption, it saves
+    and ends, and Slurm decides whether the job comes again.
+
+    Args:
+        task: Dict, as `remote.Remote.task` returns it.
+    """
+
+    def __init__(self, task):
+        self.task = task
+        self._again = False
+
+    def __call__(self):
+        import submitit
+
+        number = getattr(signal, f"SIG{submitit.JobEnvironment.USR_SIG}")
+        queue_again = signal.signal(number, self._note)
+        signal.signal(signal.SIGTERM, _end)  # `fit` notes it by itself.
+        try:
+            return remote.run_here(self.task)
+        except SystemExit:
+            if not self._again:
+                raise
+        try:
+            queue_again(number, None)
+        except SystemExit as stop:
+            # submitit's local cluster takes 144 for "start it again".
+            raise SystemExit(max(stop.code, EXIT_CODE)) from None
+
+    def checkpoint(self):
+        """Returns what submitit is to run when the job comes again."""
+        import submitit
+
+        return submitit.helpers.DelayedSubmission(Job(self.task))
+
+    def _note(self, number, frame):
+        del number, frame
+        self._again = True
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end(number, frame):
+    del frame
+    raise Terminated("The job was told to end.", number)
