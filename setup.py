@@ -52,6 +52,7 @@ setuptools.setup(
         "hub": ["keras-hub"],
         "ray": ["ray"],
         "slurm": ["submitit"],
+        "tune": ["ray[tune]", "keras-tuner"],
         "test": [
             "pytest",
             "pytest-xdist",

@@ -7,6 +7,8 @@
 `run_sweep` runs one config over methods, sparsities and seeds, on this machine
 (`LocalExecutor`), Slurm (`SlurmExecutor`) or Ray (`RayExecutor`).
 
+`tune` searches for the best method, sparsity, schedule or learning rate.
+
 `default` and `complete` say what a config may hold, `name` which run it is
 of; `status`, `result` and `differences` what a directory holds.
 """
@@ -24,12 +26,17 @@ from kprune.experiment.sweep.executors import (
 )
 from kprune.experiment.sweep.running import run_sweep
 from kprune.experiment.training import run, train
+from kprune.experiment.tuning.searching import tune
+from kprune.experiment.tuning.space import Range
+from kprune.experiment.tuning.trials import Trial
 
 __all__ = [
     "LocalExecutor",
+    "Range",
     "RayExecutor",
     "Run",
     "SlurmExecutor",
+    "Trial",
     "build",
     "checks",
     "complete",
@@ -44,4 +51,5 @@ __all__ = [
     "settings",
     "status",
     "train",
+    "tune",
 ]

@@ -5,7 +5,8 @@ running    a whole sweep from a program
 executors  where cells run, by name
 pool       on this machine: worker processes that share them out
 worker     such a process
-slurm      as jobs of Slurm, of which slurm_job says what each does
+slurm      as jobs of Slurm: slurm_job is what each does, slurm_commands what
+           Slurm says of them
 ray_tasks  as tasks of Ray
 remote     what those two share
 resources  how cores and GPUs are shared out

@@ -67,7 +67,7 @@ class RayExecutor:
             ValueError: As for `check`.
         """
         self.check(distribute)
-        ray = connected(self.address)
+        ray = connected(self)
         return _Tasks(ray, self, cells, runs, data_dir)
 
 
@@ -109,9 +109,11 @@ class _Tasks(remote.Remote):
             return {"error": f"{type(error).__name__}: {one_line(error)}"}
 
 
-def connected(address=None):
-    """Returns the module ray, connected to a cluster, or to one that it starts
-    on this machine.
+def connected(executor):
+    """Returns the module ray, connected to the cluster of an executor, or to
+    one that it starts on this machine.
+
+    A program that is connected to Ray already stays so.
 
     Raises:
         ValueError: If Ray is not installed, or there is no cluster.
@@ -121,7 +123,12 @@ def connected(address=None):
         return ray
     # Ray would send figures on its use to its makers.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    options = {"log_to_driver": False, "logging_level": "ERROR"}
+    address = executor.address
+    options = {
+        "log_to_driver": False,
+        "logging_level": "ERROR",
+        "runtime_env": {"env_vars": remote.variables(executor.cpus_per_run)},
+    }
     if address is None:
         options |= {
             "address": "local",

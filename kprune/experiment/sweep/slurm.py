@@ -5,11 +5,11 @@ import operator
 import pathlib
 import re
 import shlex
-import subprocess
 import time
 from typing import Any
 
 from kprune.experiment.sweep import remote, slurm_job
+from kprune.experiment.sweep.slurm_commands import Cluster
 from kprune.runtime import checks, extras, files
 from kprune.runtime.doors import checked
 
@@ -138,12 +138,13 @@ class SlurmExecutor:
         """Returns what submitit is told of a job."""
         found = {
             "partition": self.partition,
-            "mem_gb": self.memory_gb,
             "gpus_per_node": self.gpus_per_run or None,
         }
+        if self.memory_gb is not None:
+            found["mem"] = f"{round(1024 * self.memory_gb)}M"
         return {
-            "name": "kprune",
-            "timeout_min": self.minutes,
+            "job_name": "kprune",
+            "time": self.minutes,
             "cpus_per_task": self.cpus_per_run,
             "array_parallelism": self.jobs,
             "setup": setup(self.cpus_per_run),
@@ -223,38 +224,10 @@ class Jobs(remote.Remote):
 
     def _read(self):
         found = files.read_record(self._executor.folder / JOBS)
-        return found or {}
+        return found["jobs"] if found else {}
 
     def _write(self, known):
-        files.write_record(self._executor.folder / JOBS, known)
-
-
-class Cluster:
-    """What Slurm says of jobs; sacct, which submitit asks, needs a data base
-    that not every cluster has."""
-
-    def __init__(self, job):
-        self.job = job
-
-    def alive(self):
-        """Returns the numbers of the jobs that wait or run."""
-        text = _said("squeue", "--noheader", "--array", "--me", "--format=%i")
-        return set(text.split())
-
-    def end(self, job):
-        """Returns how a job ended, in Slurm's words."""
-        try:
-            text = _said("scontrol", "--oneliner", "show", "job", job.job_id)
-        except RuntimeError:  # Slurm forgets jobs after some minutes.
-            return "UNKNOWN"
-        found = dict(re.findall(r"\b(JobState|ExitCode)=(\S+)", text))
-        code = found.get("ExitCode", "?").partition(":")[0]
-        return f"{found.get('JobState', 'UNKNOWN')}, exit code {code}"
-
-    def cancel(self, jobs):
-        """Sends jobs SIGTERM, and SIGKILL after Slurm's `KillWait`."""
-        if jobs:
-            _said("scancel", *[job.job_id for job in jobs])
+        files.write_record(self._executor.folder / JOBS, {"jobs": known})
 
 
 def setup(cpus):
@@ -276,16 +249,3 @@ def _outcome(job):
 
 def _folder(runs):
     return pathlib.Path(runs).absolute() / FOLDER
-
-
-def _said(*command):
-    """Returns what one of Slurm's commands prints."""
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=True
-        )
-    except subprocess.CalledProcessError as error:
-        raise RuntimeError(
-            f"{command[0]} failed: {error.stderr.strip()}"
-        ) from error
-    return done.stdout

@@ -3,19 +3,19 @@
 import os
 import signal
 
-from kprune.experiment.sweep import remote
+from kprune.experiment.sweep import remote, slurm_commands
 from kprune.training import EXIT_CODE, Terminated
 
 
 class Job:
     """Runs a cell, on the node that Slurm chose.
 
-    Slurm sends `SIGUSR2` before a job's time ends, and on preemption where it
-    is told to (`PreemptParameters=send_user_signal`). submitit's own answer,
-    to queue the job again at once, would lose the steps since the last
-    checkpoint. Here the run first saves, and ends with the exit code 143; then
-    submitit queues it. On `SIGTERM`, as of `scancel` or a preemption, it saves
-    and ends, and Slurm decides whether the job comes again.
+    Slurm sends `SIGUSR2` before a job's time ends, and `SIGTERM` as it preempts
+    a job or on `scancel`. submitit's own answer to the first, to queue the job
+    again at once, would lose the steps since the last checkpoint, and it does
+    not answer the second. Here the run first saves, and ends with the exit code
+    143. The job is queued again unless Slurm says that it was cancelled: a job
+    that ends in the grace of a preemption would not come again by itself.
 
     Args:
         task: Dict, as `remote.Remote.task` returns it.
@@ -33,8 +33,8 @@ class Job:
         signal.signal(signal.SIGTERM, _end)  # `fit` notes it by itself.
         try:
             return remote.run_here(self.task)
-        except SystemExit:
-            if not self._again:
+        except Terminated:
+            if not (self._again or _is_wanted(submitit.JobEnvironment())):
                 raise
         try:
             queue_again(number, None)
@@ -52,6 +52,13 @@ class Job:
         del number, frame
         self._again = True
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_wanted(job):
+    """Whether Slurm counts a job that was told to end as running."""
+    if job.cluster != "slurm":
+        return False
+    return slurm_commands.described(job.job_id).get("JobState") == "RUNNING"
 
 
 def _end(number, frame):
