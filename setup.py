@@ -50,6 +50,9 @@ setuptools.setup(
         # By way of ONNX.
         "openvino": ["openvino", "onnx", "tf2onnx>=1.17"],
         "hub": ["keras-hub"],
+        "ray": ["ray"],
+        "slurm": ["submitit"],
+        "tune": ["ray[tune]", "keras-tuner"],
         "test": [
             "pytest",
             "pytest-xdist",

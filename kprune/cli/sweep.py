@@ -19,7 +19,20 @@ from 0, gives each of n hosts a fixed part instead. It ends when all its cells
 are finished, also those that another process runs.
 
 --jobs processes run at a time and share the cores (how many threads compute
-may change the last digits of a result).
+may change the last digits of a result), and the GPUs: --gpus_per_run=0.5 puts
+two runs on each, --gpus_per_run=2 gives each run two.
+
+--executor=slurm makes each cell a job of an array, --executor=ray a task of a
+cluster. The runs' directory and the current one must be seen there too, by the
+same paths. A cell that is preempted, or whose node is lost, goes on from its
+last checkpoint:
+
+  kprune sweep ... --executor=slurm --slurm_partition=gpu --gpus_per_run=1 \\
+      --slurm_minutes=120 --jobs=64
+  kprune sweep ... --executor=ray --ray_address=auto --gpus_per_run=0.5
+
+With slurm, --dry_run shows the script too; the cells go on if this process is
+killed, and the same command finds them again.
 """
 
 import os
@@ -27,13 +40,10 @@ import signal
 import sys
 import time
 
-import tensorflow as tf
-
 from kprune import experiment
-from kprune.cli import studies
+from kprune.cli import executors, studies
 from kprune.cli.flags import environment
 from kprune.experiment.sweep import grid
-from kprune.experiment.sweep.pool import Pool
 from kprune.experiment.sweep.worker import LOG
 from kprune.experiment.training import mend
 from kprune.runtime import locks
@@ -50,7 +60,7 @@ def define(flags):
     text = "Shares of the weights to remove, in [0, 1)."
     flags.list("sparsities", None, text)
     flags.list("networks", [], "Models. Defaults to the config's.")
-    flags.integer("jobs", 1, "How many cells to run at a time.", least=1)
+    executors.define(flags)
     flags.string(
         "shard", "0/1", "Which part of the cells: i/n, with i from 0 to n - 1."
     )
@@ -58,17 +68,22 @@ def define(flags):
 
 
 def main(flags):
+    executor = executors.chosen(flags)
     cells = planned(flags)
     states = states_of(cells, flags.runs)
+    left = [cell for cell in cells if states[cell.name] != "finished"]
     if flags.dry_run:
         for name, found in states.items():
             print(f"{found:<11} {name}")
         print(counted(states))
+        if left and flags.executor == "slurm":
+            print(f"\n{executor.script(flags.runs, len(left))}")
         return
-    left = [cell for cell in cells if states[cell.name] != "finished"]
+    if left:
+        executor.check(flags.config.distribute)
     print(f"{environment()}\n{counted(states)}", flush=True)
     failed = lost_of(states, flags.runs)
-    failed |= run(left, len(cells), flags)
+    failed |= run(executor, left, len(cells), flags)
     if failed:
         print(f"\n{len(failed)} of {len(cells)} cells failed:")
         for name, error in failed.items():
@@ -145,12 +160,12 @@ def counted(states):
     return f"{', '.join(parts)}."
 
 
-def run(left, total, flags):
+def run(executor, left, total, flags):
     """Runs cells, with a line for each, and returns the errors by name."""
-    gpus = len(tf.config.list_physical_devices("GPU"))
-    if flags.config.distribute != "none":
-        gpus = 0  # Each cell takes them all.
-    pool = Pool(left, flags.runs, flags.jobs, flags.data_dir, gpus)
+    if not left:
+        return {}
+    distribute = flags.config.distribute
+    pool = executor.start(left, flags.runs, flags.data_dir, distribute)
     failed = {}
     done, started = 0, time.monotonic()
     before = signal.signal(signal.SIGTERM, _terminated)

@@ -1,6 +1,7 @@
 """Trains a prepared run and writes its directory."""
 
 import contextlib
+import dataclasses
 import pathlib
 import platform
 
@@ -96,13 +97,14 @@ def _train(run, workdir, lock, verbose):
     return result
 
 
-def run(config, workdir, data_dir=None, verbose="auto"):
+def run(config, workdir, data_dir=None, verbose="auto", callbacks=()):
     """Builds and trains, or returns the result of a run that is finished.
 
     An unfinished one goes on from its last checkpoint, and ends as if it had
     never been interrupted. A finished one of which files are damaged or
-    missing is mended as far as that can be; for the rest it warns. Arguments
-    and errors are those of `build` and `train`.
+    missing is mended as far as that can be; for the rest it warns. `callbacks`
+    are Keras callbacks that watch it, and are no part of what the run is.
+    Other arguments and errors are those of `build` and `train`.
 
     Example:
 
@@ -122,6 +124,8 @@ def run(config, workdir, data_dir=None, verbose="auto"):
             return directory.result(workdir)
         resumes = status == "resumable"
         built = build_complete(config, data_dir, verbose, resumes)
+        watched = [*built.callbacks, *callbacks]
+        built = dataclasses.replace(built, callbacks=watched)
         return train(built, workdir, verbose)
 
 

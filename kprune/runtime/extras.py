@@ -4,10 +4,14 @@ import importlib
 
 # By the name of a module, that of its extra.
 EXTRAS = {
+    "keras_tuner": "tune",
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "onnxruntime.quantization": "onnx",
     "openvino": "openvino",
+    "ray": "ray",
+    "ray.tune": "tune",
+    "submitit": "slurm",
     "tensorboard": "tensorboard",
     "tf2onnx": "onnx",
 }

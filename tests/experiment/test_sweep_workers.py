@@ -7,7 +7,7 @@ from concurrent import futures
 import pytest
 
 from kprune import experiment
-from kprune.experiment.sweep import pool, worker
+from kprune.experiment.sweep import pool, resources, worker
 from kprune.runtime import locks
 
 
@@ -61,22 +61,68 @@ def test_a_worker_runs_nothing_of_the_current_directory(tmp_path, monkeypatch):
     for name in ("command_line", "queue", "keras", "sitecustomize"):
         text = f"open({str(tmp_path / 'ran')!r}, 'w')"
         (tmp_path / f"{name}.py").write_text(text)
-    environment = pool.environment(0, 1)
+    (environment,) = resources.environments(1)
     worker = {"cwd": tmp_path, "env": environment, "timeout": 200}
     subprocess.run(pool.WORKER, input=b"null\n", check=True, **worker)
     assert not (tmp_path / "ran").exists()
 
 
-def test_the_cores_and_gpus_are_shared_out(monkeypatch):
-    monkeypatch.setattr(pool, "cores", lambda: 8)
+def of_workers(variable, jobs, **resources_of_a_run):
+    found = resources.environments(jobs, **resources_of_a_run)
+    return [one.get(variable) for one in found]
+
+
+@pytest.fixture
+def eight_cores(monkeypatch):
+    monkeypatch.setattr(resources, "cores", lambda: 8)
     for name in ("TF_NUM_INTRAOP_THREADS", "CUDA_VISIBLE_DEVICES"):
         monkeypatch.delenv(name, raising=False)
-    assert "TF_NUM_INTRAOP_THREADS" not in pool.environment(0, 1)
-    found = [pool.environment(i, 3, gpus=2) for i in range(3)]
-    assert {f["TF_NUM_INTRAOP_THREADS"] for f in found} == {"2"}
-    assert [f["CUDA_VISIBLE_DEVICES"] for f in found] == ["0", "1", "0"]
-    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "5")
+
+
+def test_the_cores_are_shared_out(monkeypatch, eight_cores):
+    threads = "TF_NUM_INTRAOP_THREADS"
+    assert of_workers(threads, 1) == [None]
+    assert of_workers(threads, 3) == ["2"] * 3
+    assert of_workers(threads, 3, cpus=4) == ["4"] * 3
+    monkeypatch.setenv(threads, "5")
+    assert of_workers(threads, 3) == ["5"] * 3
+    assert of_workers(threads, 1, cpus=1) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "per_run", "visible"),
+    [
+        (1, None, [None]),
+        (3, None, ["a", "b", "a"]),
+        (2, 1, ["a", "b"]),
+        (1, 2, ["a,b"]),
+        (4, 0.5, ["a", "a", "b", "b"]),
+        (5, 0.3, ["a", "a", "a", "b", "b"]),
+        (2, 0, ["-1", "-1"]),
+    ],
+)
+def test_the_gpus_are_shared_out(eight_cores, jobs, per_run, visible):
+    found = of_workers(
+        "CUDA_VISIBLE_DEVICES", jobs, names=["a", "b"], per_run=per_run
+    )
+    assert found == visible
+
+
+def test_gpus_go_by_the_names_that_the_environment_gives(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
-    found = [pool.environment(i, 2, gpus=2) for i in range(2)]
-    assert {f["TF_NUM_INTRAOP_THREADS"] for f in found} == {"5"}
-    assert [f["CUDA_VISIBLE_DEVICES"] for f in found] == ["3", "1"]
+    assert resources.gpus() == ["3", "1"]
+    names = resources.gpus()
+    found = of_workers("CUDA_VISIBLE_DEVICES", 2, names=names, per_run=1)
+    assert found == ["3", "1"]
+
+
+@pytest.mark.parametrize(("jobs", "per_run"), [(3, 1), (2, 2), (5, 0.5)])
+def test_more_runs_than_gpus_are_refused(jobs, per_run):
+    with pytest.raises(ValueError, match="for 2 GPUs at"):
+        resources.gpu_shares(["a", "b"], jobs, per_run)
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "1", float("nan")])
+def test_a_share_of_a_gpu_is_below_one(value):
+    with pytest.raises(ValueError, match="gpus_per_run"):
+        pool.LocalExecutor(gpus_per_run=value)

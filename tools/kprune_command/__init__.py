@@ -18,6 +18,7 @@ import tempfile
 COMMANDS = {
     "train": "prunes a model, trains it, and writes what is to keep",
     "sweep": "runs a config over methods, sparsities and seeds",
+    "tune": "searches for the best method, sparsity or learning rate",
     "report": "tabulates finished runs, or reports a model, as a page too",
     "prune": "prunes a saved model",
     "sensitivity": "measures a saved model with one layer pruned at a time",

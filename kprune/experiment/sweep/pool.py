@@ -2,8 +2,8 @@
 
 import collections
 import contextlib
+import dataclasses
 import json
-import os
 import pathlib
 import queue
 import signal
@@ -13,20 +13,72 @@ import threading
 import time
 
 from kprune import experiment
-from kprune.runtime import files, locks
+from kprune.experiment.sweep import resources
+from kprune.runtime import checks, files, locks
+from kprune.runtime.doors import checked
 
 # -P: a file of the current directory may be named like a module.
 WORKER = [sys.executable, "-P", "-m", "kprune.experiment.sweep.worker"]
-_ROOT = pathlib.Path(__file__).parents[3]
 _PATIENCE = 5.0  # Seconds until a cell that another process runs is looked at.
 _GRACE = 60.0  # Seconds for a worker to save what its run goes on from.
 
 
-class Pool:
-    """Runs cells, `jobs` at a time, on worker processes that share `gpus` GPUs,
-    in directories below `runs`, and tells of each when it is over."""
+@checked(
+    jobs=checks.at_least(1),
+    cpus_per_run=checks.optional(checks.at_least(1)),
+    gpus_per_run=checks.optional(resources.gpus_per_run),
+)
+@dataclasses.dataclass(frozen=True)
+class LocalExecutor:
+    """Runs a sweep's cells on worker processes of this machine.
 
-    def __init__(self, cells, runs, jobs, data_dir=None, gpus=0):
+    Args:
+        jobs: Integer >= 1, how many cells to run at a time.
+        cpus_per_run: Integer >= 1, how many threads a cell computes with.
+            Defaults to an equal share of the cores.
+        gpus_per_run: How many GPUs a cell sees: a whole number, or a share of
+            one, such as 0.5 for two cells on each. By default one cell has
+            all of them, and several take one each, in turn.
+    """
+
+    jobs: int = 1
+    cpus_per_run: int | None = None
+    gpus_per_run: float | None = None
+
+    def check(self, distribute="none"):
+        """Raises `ValueError` if the machine has not what this asks for, for
+        runs with a `config.distribute`."""
+        self._environments(self.jobs, distribute)
+
+    def start(self, cells, runs, data_dir=None, distribute="none"):
+        """Returns a `Pool` that is to run cells in directories below `runs`.
+
+        Raises:
+            ValueError: If the machine has fewer GPUs than that takes.
+        """
+        jobs = min(self.jobs, len(cells))
+        found = self._environments(jobs, distribute) if jobs else []
+        return Pool(cells, runs, found, data_dir)
+
+    def _environments(self, jobs, distribute):
+        gpus = resources.gpus()
+        if distribute != "none" and self.gpus_per_run is None:
+            gpus = []  # Each cell takes them all.
+        return resources.environments(
+            jobs, gpus, self.gpus_per_run, self.cpus_per_run
+        )
+
+
+# Not `concurrent.futures.ProcessPoolExecutor`: when one worker of it is
+# killed, as by the kernel for its memory, it ends all others and fails what
+# waits. Its workers share one environment, so that GPUs and threads cannot be
+# shared out; they get the terminal's Ctrl-C; and they compute on when the
+# sweep was killed.
+class Pool:
+    """Runs cells on worker processes, one for each of some environments, in
+    directories below `runs`, and tells of each when it is over."""
+
+    def __init__(self, cells, runs, environments, data_dir=None):
         self._todo = collections.deque(cells)
         self._open = len(cells)
         self._runs = pathlib.Path(runs)
@@ -36,11 +88,10 @@ class Pool:
         self._lock = threading.Lock()
         self._stopping = False
         self._processes = {}
-        jobs = min(jobs, len(cells))
-        self._environments = [environment(i, jobs, gpus) for i in range(jobs)]
+        self._environments = environments
         # What a worker writes outside of a cell, as TensorFlow does of the
         # hardware. What it writes in a cell goes to the cell's log.
-        self._said = [files.scratch_file("w+") for _ in range(jobs)]
+        self._said = [files.scratch_file("w+") for _ in environments]
 
     def outcomes(self):
         """Starts the workers and yields (cell, outcome), as they come.
@@ -172,35 +223,3 @@ class Pool:
                 process.stdin.write("null\n")
                 process.stdin.close()
             process.wait()
-
-
-def environment(index, jobs, gpus=0):
-    """Returns the environment variables of one worker of `jobs`.
-
-    The processor's cores are shared out, and the GPUs, unless the user's own
-    environment says otherwise.
-    """
-    found = dict(os.environ)
-    path = found.get("PYTHONPATH", "").split(os.pathsep)
-    if (_ROOT / "setup.py").exists():  # A checkout need not be installed.
-        path.insert(0, str(_ROOT))
-    # An empty entry is the current directory, and there by accident.
-    found["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-    if jobs > 1:
-        threads = str(max(1, cores() // jobs))
-        found.setdefault("TF_NUM_INTRAOP_THREADS", threads)
-        found.setdefault("OMP_NUM_THREADS", threads)
-    if jobs > 1 and gpus:
-        visible = found.get("CUDA_VISIBLE_DEVICES", "").split(",")
-        names = visible if visible != [""] else list(map(str, range(gpus)))
-        found["CUDA_VISIBLE_DEVICES"] = names[index % len(names)]
-        # TensorFlow takes all the memory of a GPU otherwise.
-        found.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    return found
-
-
-def cores():
-    """Returns how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -37,27 +37,27 @@ def main():
         answers.flush()
 
 
-def perform(task):
-    """Runs a cell unless it is finished or another process runs it, and returns
-    the answer."""
+def perform(task, callbacks=()):
+    """Runs a cell unless it is finished or another process runs it, with some
+    Keras callbacks more, and returns the answer."""
     workdir = task["workdir"]
     try:
         with directory.held(workdir), _logged(os.path.join(workdir, LOG)):
-            return _outcome(task, workdir)
+            return _outcome(task, workdir, callbacks)
     except locks.Held as error:
         return {"held": error.holder}
     except OSError as error:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def _outcome(task, workdir):
+def _outcome(task, workdir, callbacks):
     sys.stdout.write(f"{time.ctime()}, process {os.getpid()}\n")
     try:
         config = experiment.complete(task["config"])
         keras.backend.clear_session()
         keras.utils.set_random_seed(config.seed)
         # 2 is a line for each epoch.
-        result = experiment.run(config, workdir, task["data_dir"], verbose=2)
+        result = experiment.run(config, workdir, task["data_dir"], 2, callbacks)
     except Exception as error:
         traceback.print_exc()
         lines = str(error).strip().splitlines() or [""]

@@ -1,0 +1,251 @@
+"""Cells of a sweep as an array of jobs of Slurm, by way of submitit."""
+
+import dataclasses
+import operator
+import pathlib
+import re
+import shlex
+import time
+from typing import Any
+
+from kprune.experiment.sweep import remote, slurm_job
+from kprune.experiment.sweep.slurm_commands import Cluster
+from kprune.runtime import checks, extras, files
+from kprune.runtime.doors import checked
+
+FOLDER = ".slurm"  # Below the runs: what submitit writes, and `JOBS`.
+JOBS = "jobs.json"  # The number of the job of each cell.
+_WHY = "The executor 'slurm'"
+_GRACE = 60.0  # Seconds for jobs to save what their runs go on from.
+_LOOK = 5.0  # Seconds between two questions to Slurm.
+_OPTION = re.compile(r"[a-z][a-z0-9-]*")
+# By what is Slurm's word, the argument that says it.
+_OWN = {
+    "partition": "partition",
+    "time": "minutes",
+    "mem": "memory_gb",
+    "cpus-per-task": "cpus_per_run",
+    "gpus-per-node": "gpus_per_run",
+    "array": "jobs",
+}
+
+
+def _options(name, value):
+    """Returns further options of sbatch: a dict of strings by long name."""
+    checks.instance(name, value, dict, "a dict of sbatch's options")
+    for key in value:
+        fits = isinstance(key, str) and _OPTION.fullmatch(key)
+        expected = "long names of sbatch's options, such as 'account'"
+        checks.require(bool(fits), name, key, expected)
+        if key in _OWN:
+            raise ValueError(
+                f"sbatch's option {key!r} is said by `{_OWN[key]}`. Leave it "
+                f"out of `{name}`."
+            )
+    return value
+
+
+@checked(
+    partition=checks.optional(checks.string),
+    minutes=checks.at_least(2),
+    memory_gb=checks.optional(checks.within("(0, inf)")),
+    cpus_per_run=checks.at_least(1),
+    gpus_per_run=checks.at_least(0),
+    jobs=checks.at_least(1),
+    max_retries=checks.at_least(0),
+    options=_options,
+)
+@dataclasses.dataclass(frozen=True)
+class SlurmExecutor:
+    """Runs a sweep's cells as an array of jobs of Slurm.
+
+    All nodes must see the runs' directory, and the one where the sweep was
+    started, by the same paths, and have this Python. A job that is preempted
+    or runs out of time saves, and is queued again.
+
+    Args:
+        partition: String. Defaults to Slurm's default.
+        minutes: Integer >= 2, the time of a job. A run may take several.
+        memory_gb: Number, the memory of a job. Defaults to Slurm's default.
+        cpus_per_run: Integer >= 1, the cores of a cell, and how many threads it
+            computes with.
+        gpus_per_run: Integer >= 0, the GPUs of a cell.
+        jobs: Integer >= 1, how many cells run at a time.
+        max_retries: Integer >= 0, how often a cell may run out of time, and
+            how often one is submitted again whose job was lost.
+        options: Dict of further options of sbatch by their long names, such as
+            `{"account": "lab", "constraint": "a100"}`; one without a value is
+            `True`.
+    """
+
+    partition: str | None = None
+    minutes: int = 60
+    memory_gb: float | None = None
+    cpus_per_run: int = 1
+    gpus_per_run: int = 0
+    jobs: int = 256
+    max_retries: int = 3
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def check(self, distribute="none"):
+        """Raises `ValueError` if submitit is not installed, or Slurm's commands
+        are not here."""
+        del distribute
+        submitit = extras.load("submitit", _WHY)
+        if submitit.SlurmExecutor.affinity() < 0:
+            raise ValueError(
+                "There is no Slurm on this machine: `srun` is not found. Start "
+                "the sweep on a login node, or use another executor."
+            )
+
+    def start(self, cells, runs, data_dir=None, distribute="none"):
+        """Returns what is to run cells in directories below `runs`.
+
+        Raises:
+            ValueError: As for `check`.
+        """
+        self.check(distribute)
+        submitit = extras.load("submitit", _WHY)
+        executor = submitit.SlurmExecutor(
+            _folder(runs), max_num_timeout=self.max_retries
+        )
+        executor.update_parameters(**self._parameters())
+        cluster = Cluster(submitit.SlurmJob)
+        return Jobs(executor, cluster, self.max_retries, cells, runs, data_dir)
+
+    def script(self, runs, count):
+        """Returns the text that sbatch is given for some cells."""
+        submitit = extras.load("submitit", _WHY)
+
+        class Shown(submitit.SlurmExecutor):
+            """An executor that needs no Slurm, and submits nothing."""
+
+            @classmethod
+            def affinity(cls):
+                return 1
+
+        shown = Shown(_folder(runs))
+        shown.update_parameters(**self._parameters())
+        if count > 1:
+            shown.parameters["map_count"] = count
+        folder = shlex.quote(str(shown.folder))
+        command = f"{shown.python} -u -m submitit.core._submit {folder}"
+        # submitit has no public way to see a script before it is sent.
+        make = operator.methodcaller("_make_submission_file_text", command, "")
+        return make(shown)
+
+    def _parameters(self):
+        """Returns what submitit is told of a job."""
+        found = {
+            "partition": self.partition,
+            "gpus_per_node": self.gpus_per_run or None,
+        }
+        if self.memory_gb is not None:
+            found["mem"] = f"{round(1024 * self.memory_gb)}M"
+        return {
+            "job_name": "kprune",
+            "time": self.minutes,
+            "cpus_per_task": self.cpus_per_run,
+            "array_parallelism": self.jobs,
+            "setup": setup(self.cpus_per_run),
+            "additional_parameters": {"requeue": True, **self.options},
+            **{key: value for key, value in found.items() if value is not None},
+        }
+
+
+class Jobs(remote.Remote):
+    """Runs cells as jobs, and finds again those that an earlier sweep left."""
+
+    def __init__(self, executor, cluster, max_retries, cells, runs, data_dir):
+        super().__init__(cells, runs, data_dir)
+        self._executor = executor
+        self._cluster = cluster
+        self._retries = dict.fromkeys((c.name for c in cells), max_retries)
+        self._cells = {cell.name: cell for cell in cells}
+        self._again = {}  # Jobs of cells that were submitted once more.
+        self._gone = set()  # The jobs that were over at the last look.
+        self._looked = -_LOOK
+
+    def submit(self, cells):
+        known = self._read()
+        alive = self._cluster.alive()
+        found = {
+            cell.name: self._cluster.job(
+                self._executor.folder, known[cell.name]
+            )
+            for cell in cells
+            if known.get(cell.name) in alive
+        }
+        fresh = [cell for cell in cells if cell.name not in found]
+        tasks = [slurm_job.Job(self.task(cell)) for cell in fresh]
+        if tasks:
+            jobs = self._executor.submit_array(tasks)
+            found |= {c.name: j for c, j in zip(fresh, jobs, strict=True)}
+            self._write(known | {n: job.job_id for n, job in found.items()})
+        return [found[cell.name] for cell in cells]
+
+    def poll(self, submitted):
+        jobs = {
+            name: self._again.get(name, job) for name, job in submitted.items()
+        }
+        found = {
+            name: _outcome(job)
+            for name, job in jobs.items()
+            if job.paths.result_pickle.exists()
+        }
+        if time.monotonic() - self._looked < _LOOK:
+            return found
+        self._looked = time.monotonic()
+        alive = self._cluster.alive()
+        over = {
+            name: job
+            for name, job in jobs.items()
+            if name not in found and job.job_id not in alive
+        }
+        # A file server may show the result of a job after its end.
+        lost = {n: job for n, job in over.items() if job.job_id in self._gone}
+        self._gone = {job.job_id for job in over.values()}
+        for name, job in lost.items():
+            words = self._cluster.end(job)
+            if self._retries[name] and "CANCELLED" not in words:
+                self._retries[name] -= 1
+                (self._again[name],) = self.submit([self._cells[name]])
+            else:
+                found[name] = {"error": f"Its job {job.job_id} ended: {words}."}
+        return found
+
+    def cancel(self, submitted):
+        jobs = [self._again.get(name, job) for name, job in submitted.items()]
+        self._cluster.cancel(jobs)
+        until = time.monotonic() + _GRACE
+        mine = {job.job_id for job in jobs}
+        while mine & self._cluster.alive() and time.monotonic() < until:
+            time.sleep(1)
+
+    def _read(self):
+        found = files.read_record(self._executor.folder / JOBS)
+        return found["jobs"] if found else {}
+
+    def _write(self, known):
+        files.write_record(self._executor.folder / JOBS, {"jobs": known})
+
+
+def setup(cpus):
+    """Returns the lines of a script that come before a cell with so many
+    threads."""
+    # Safe: a file of the current directory may be named like a module.
+    found = {**remote.variables(cpus), "PYTHONSAFEPATH": "1"}
+    return [f"export {key}={shlex.quote(text)}" for key, text in found.items()]
+
+
+def _outcome(job):
+    error = job.exception()
+    if error is None:
+        return job.result()
+    last = str(error).strip().splitlines()
+    told = [line for line in last if re.match(r"[\w.]*(Error|Exit)", line)]
+    return {"error": (told or last)[-1]}
+
+
+def _folder(runs):
+    return pathlib.Path(runs).absolute() / FOLDER

@@ -1,0 +1,165 @@
+"""A search as a call, and the table of what it came to."""
+
+import dataclasses
+import pathlib
+
+from kprune import experiment
+from kprune.experiment.sweep.ray_tasks import RayExecutor
+from kprune.experiment.tuning import keras_search, ray_search, space
+from kprune.runtime import checks, files, lookup, paths, tables
+from kprune.runtime.doors import checked
+
+ENGINES = {"ray": ray_search.search, "keras_tuner": keras_search.search}
+METRICS = {
+    "val_accuracy": "max",
+    "val_loss": "min",
+    "accuracy": "max",
+    "loss": "min",
+}
+TABLE = "tuning.md"
+_SHORT = {
+    space.METHOD: "method",
+    space.SPARSITY: "sparsity",
+    space.SCHEDULE: "schedule",
+    space.RATE: "learning rate",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How a search goes on: the options of `tune`, checked."""
+
+    trials: int
+    metric: str
+    seed: int
+    grace_epochs: int
+    reduction: int
+    executor: RayExecutor
+    data_dir: str | None
+
+    @property
+    def mode(self):
+        return METRICS[self.metric]
+
+
+@checked(
+    runs=paths.directory,
+    engine=checks.one_of(*ENGINES),
+    trials=checks.at_least(1),
+    metric=checks.one_of(*METRICS),
+    grace_epochs=checks.at_least(1),
+    reduction=checks.at_least(2),
+    executor=checks.optional(
+        checks.of_class(RayExecutor, "a kprune.experiment.RayExecutor")
+    ),
+    data_dir=checks.optional(paths.directory),
+)
+def tune(
+    config,
+    runs,
+    space,
+    *,
+    engine="ray",
+    trials=16,
+    metric="val_accuracy",
+    seed=0,
+    grace_epochs=1,
+    reduction=4,
+    executor=None,
+    data_dir=None,
+):
+    """Searches for the method, sparsity, schedule or learning rate with which a
+    config trains best.
+
+    Each trial is a run in a directory of its own below `runs`, without saved
+    models. The same call again draws the same, trains no finished run again,
+    and goes on with the others. A table of the trials is written to
+    `tuning.md` there.
+
+    Args:
+        config: `ConfigDict` or dict, complete or not, which holds out images
+            for validation: `config.dataset.validation` is above 0.
+        runs: Path of a directory.
+        space: Dict over some of `"pruner.method"`, `"pruner.sparsity"`,
+            `"pruner.schedule"` and `"training.learning_rate"`: a list of
+            values for each, or a `kprune.experiment.Range` of numbers.
+        engine: `"ray"`: Ray Tune draws at random, runs several trials at a
+            time, and ends those early that are behind, by ASHA. Or
+            `"keras_tuner"`: Bayesian optimization, one trial after the other.
+        trials: Integer >= 1, how many to draw.
+        metric: `"val_accuracy"`, `"val_loss"`, `"accuracy"` or `"loss"`, after
+            the last epoch.
+        seed: Integer >= 0, of what is drawn. That of the runs is the config's.
+        grace_epochs: Integer >= 1, `"ray"` only: how many epochs each trial
+            gets.
+        reduction: Integer >= 2, `"ray"` only: of so many trials that have come
+            as far, one goes on.
+        executor: A `RayExecutor`, `"ray"` only: the cluster, and what a trial
+            takes of it.
+        data_dir: As for `kprune.datasets.load`.
+
+    Returns:
+        List of `Trial`s, the best first: finished ones, then those that were
+        stopped early, then those that failed.
+
+    Raises:
+        ValueError: If an argument does not fit, a package is missing, or there
+            is no cluster. Nothing is started or written then.
+    """
+    base = experiment.complete(config)
+    if executor is not None and engine != "ray":
+        raise ValueError("`executor` is for engine='ray'. Leave it out.")
+    settings = Settings(
+        trials=trials,
+        metric=metric,
+        seed=seed,
+        grace_epochs=min(grace_epochs, base.training.epochs),
+        reduction=reduction,
+        executor=executor or RayExecutor(),
+        data_dir=data_dir,
+    )
+    check(base, runs, space, engine, settings)
+    found = ENGINES[engine](base, runs, space, settings)
+    found = ordered(found, settings.mode)
+    path = pathlib.Path(runs) / TABLE
+    files.write_text(path, f"{table(found, metric, tables.markdown)}\n")
+    return found
+
+
+def check(base, runs, over, engine, settings):
+    """Raises `ValueError` unless a search can be begun."""
+    space.check(base, over)
+    files.check_writable(runs)
+    lookup.choose(engine, ENGINES, "engine")
+    if engine == "ray":
+        settings.executor.check(base.distribute)
+
+
+def ordered(found, mode):
+    """Returns trials without doubles, the best first."""
+    states = ("finished", "stopped", "failed")
+    sign = -1 if mode == "max" else 1
+
+    def rank(trial):
+        value = float("inf") if trial.value is None else sign * trial.value
+        return states.index(trial.state), value, trial.name
+
+    return sorted({trial.name: trial for trial in found}.values(), key=rank)
+
+
+def table(found, metric, layout):
+    """Returns the trials as a table: `layout` is one of `runtime.tables`."""
+    keys = [key for key in _SHORT if any(key in t.point for t in found)]
+    head = [_SHORT[key] for key in keys] + ["state", "epochs", metric, "run"]
+    rows = [
+        [_text(trial.point.get(key)) for key in keys]
+        + [trial.state, str(trial.epochs), _text(trial.value), trial.name]
+        for trial in found
+    ]
+    return layout(head, rows)
+
+
+def _text(value):
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,125 @@
+"""One trial of a search: a run, and what it reports after each epoch."""
+
+import dataclasses
+import json
+import pathlib
+import time
+
+import keras
+
+from kprune import experiment
+from kprune.experiment import directory
+from kprune.experiment.sweep import worker
+from kprune.experiment.tuning import space
+from kprune.experiment.tuning.space import rounded
+
+_PAUSE = 5.0  # Seconds until a run that another trial holds is looked at.
+
+
+class Failed(RuntimeError):
+    """The run of a trial failed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """What a trial came to.
+
+    Args:
+        point: Dict of what was drawn, by dotted key of the config.
+        name: String, the name of its run's directory.
+        state: `"finished"`, `"stopped"` before its last epoch, or `"failed"`.
+        epochs: Integer, how many epochs it trained.
+        value: Number, the metric after the last of them, or `None`.
+        error: String, or `None`.
+    """
+
+    point: dict
+    name: str
+    state: str
+    epochs: int
+    value: float | None
+    error: str | None = None
+
+
+class Reporter(keras.callbacks.Callback):
+    """Tells of each epoch: `report` is called with a dict of `epoch`, how many
+    are done, and of the metrics; of the epochs before a run went on too.
+
+    Args:
+        report: Function of a dict.
+        workdir: Path of the run's directory.
+    """
+
+    def __init__(self, report, workdir):
+        super().__init__()
+        self._report = report
+        self._workdir = workdir
+        self._told = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.catch_up(epoch)
+        self._tell({"epoch": epoch + 1, **(logs or {})})
+
+    def catch_up(self, epochs):
+        """Tells of those of the first epochs that it has not told of."""
+        for line in lines(self._workdir):
+            if self._told < line["epoch"] <= epochs:
+                self._tell(line)
+
+    def _tell(self, line):
+        self._told = line["epoch"]
+        self._report({k: float(v) for k, v in line.items()})
+
+
+def lines(workdir):
+    """Returns what a run's directory says of its epochs: a list of dicts."""
+    path = pathlib.Path(workdir) / directory.METRICS
+    if not path.exists():
+        return []
+    found = map(json.loads, path.read_text().splitlines())
+    return [line for line in found if "epoch" in line]
+
+
+def perform(base, point, runs, data_dir, report):
+    """Runs a trial in this process, unless its run is finished, and reports
+    each epoch.
+
+    Args:
+        base: Dict, a complete config.
+        point: Dict by dotted key, as `space.rounded` returns it.
+        runs, data_dir: Paths, absolute; the run's directory is made in `runs`.
+        report: As for `Reporter`.
+
+    Returns:
+        The run's result.
+
+    Raises:
+        Failed: If the run fails.
+    """
+    config = space.at(experiment.complete(base), point)
+    workdir = pathlib.Path(runs) / experiment.name(config)
+    reporter = Reporter(report, workdir)
+    task = {
+        "config": config.to_dict(),
+        "workdir": str(workdir),
+        "data_dir": data_dir,
+    }
+    while "held" in (outcome := worker.perform(task, [reporter])):
+        time.sleep(_PAUSE)  # Two trials may draw the same.
+    if "error" in outcome:
+        raise Failed(outcome["error"])
+    reporter.catch_up(config.training.epochs)
+    return outcome["result"]
+
+
+def outcome_of(base, point, runs, metric, error=None):
+    """Returns the `Trial` of a point, as its run's directory shows it."""
+    config = space.at(base, rounded(point))
+    name = experiment.name(config)
+    workdir = pathlib.Path(runs) / name
+    found = lines(workdir)
+    done = directory.is_done(workdir)
+    state = "failed" if error else "finished" if done else "stopped"
+    value = found[-1].get(metric) if found else None
+    epochs = found[-1]["epoch"] if found else 0
+    return Trial(rounded(point), name, state, epochs, value, error)

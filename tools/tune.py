@@ -1,0 +1,9 @@
+"""Searches for the method, sparsity, schedule or learning rate that is best.
+
+The same as `kprune tune`; --help shows its flags.
+"""
+
+import kprune_command
+
+if __name__ == "__main__":
+    kprune_command.run("kprune.cli.tune")
