@@ -96,8 +96,8 @@ def test_one_file_and_one_test_make_a_method(tmp_path):
     for name in ("kprune", "tests", "tools"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
-    (tmp_path / "docs").mkdir()
-    for name in ("docs/methods.md", "pyproject.toml"):
+    (tmp_path / "docs/methods").mkdir(parents=True)
+    for name in ("docs/methods/index.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     for path, text in {
         "kprune/pruning/criteria/gradient.py": CRITERION,
@@ -123,6 +123,6 @@ def test_one_file_and_one_test_make_a_method(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    table = (tmp_path / "docs/methods.md").read_text()
+    table = (tmp_path / "docs/methods/index.md").read_text()
     assert '| an added criterion | `kprune.prune(model, "gradient"' in table
     assert "| an added dynamic method |" in table

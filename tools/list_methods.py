@@ -1,4 +1,4 @@
-"""Writes the table of all methods into docs/methods.md.
+"""Writes the table of all methods into docs/methods/index.md.
 
     python tools/list_methods.py
 
@@ -12,7 +12,7 @@ from absl import app
 
 from kprune.runtime import files, methods
 
-_DOCS = pathlib.Path(__file__).parents[1] / "docs" / "methods.md"
+_DOCS = pathlib.Path(__file__).parents[1] / "docs" / "methods" / "index.md"
 _BEGIN = "<!-- Written by tools/list_methods.py. -->\n"
 _END = "<!-- End of the table. -->\n"
 

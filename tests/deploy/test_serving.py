@@ -1,4 +1,4 @@
-"""`docs/deployment.md`: what it shows runs, and serves where kprune is not."""
+"""`how-to/deployment.md`: what it shows runs, and serves without kprune."""
 
 import importlib.util
 import pathlib
@@ -13,7 +13,7 @@ from test_export import IMPORT_BLOCKER
 import kprune
 from kprune.deploy.exporting.formats import FORMATS
 
-TEXT = pathlib.Path(__file__).parents[2] / "docs" / "deployment.md"
+TEXT = pathlib.Path(__file__).parents[2] / "docs/how-to/deployment.md"
 FIRST, *SERVING = re.findall(r"```python\n(.*?)```", TEXT.read_text(), re.S)
 # Where it is not installed, TensorFlow's own interpreter is the same.
 LITERT = "from ai_edge_litert.interpreter import Interpreter"

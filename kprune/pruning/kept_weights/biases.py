@@ -29,7 +29,7 @@ def correct_biases(model, seed=0, *, objective=None):
     pruned one for each layer.
 
     It is for whole channels: where single weights go by magnitude, accuracy
-    has been seen to fall by it (`docs/methods.md`).
+    has been seen to fall by it (`docs/methods/index.md`).
 
     Layers without a bias stay, and so do those of which it is not known what
     they read: `objective.inputs` has what is known. Where batch normalization

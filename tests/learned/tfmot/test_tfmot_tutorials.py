@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 HERE = pathlib.Path(__file__).parent / "tutorials"
-PAGE = pathlib.Path(__file__).parents[3] / "docs/migrating_from_tfmot.md"
+PAGE = pathlib.Path(__file__).parents[3] / "docs/how-to/migrating_from_tfmot.md"
 
 
 def check_comprehensive_guide(ran):

@@ -3,8 +3,8 @@
   python tools/studies/run.py faults --workdir=runs/faults --parts=runs
 
 Each part is a module beside this one, whose quick form is in the suite. What
-is printed is the table of `docs/reliability.md`; the exit status is 1 if a
-single case came out wrong.
+is printed is the table of `docs/how-to/reliability.md`; the exit status is 1
+if a single case came out wrong.
 """
 
 import importlib
