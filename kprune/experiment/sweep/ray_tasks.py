@@ -140,7 +140,7 @@ def connected(executor):
         options["address"] = address
     try:
         ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises that, too, where a node is slow.
         raise _nobody(address, one_line(error)) from error
     return ray
 
@@ -159,6 +159,8 @@ def _knock(address):
 
 
 def _nobody(address, why):
+    if address is None:
+        return ValueError(f"Ray did not start on this machine: {why}")
     return ValueError(
         f"There is no Ray cluster at {address!r} ({why}). Start one with `ray "
         "start --head`, or leave the address out, for one on this machine."
