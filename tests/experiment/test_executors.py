@@ -413,7 +413,7 @@ def test_ray_is_asked_for_what_a_cell_takes(cells, tmp_path, monkeypatch):
 
     monkeypatch.setattr(ray_tasks.RayExecutor, "check", lambda *_: None)
     module = types.SimpleNamespace(remote=lambda function: Task())
-    monkeypatch.setattr(ray_tasks, "connected", lambda executor: module)
+    monkeypatch.setattr(ray_tasks, "connect", lambda _: (module, False))
     executor = experiment.RayExecutor(2, 0.5, max_retries=7)
     executor.start(cells, tmp_path)
     assert asked["num_cpus"] == 2

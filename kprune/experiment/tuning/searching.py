@@ -120,9 +120,9 @@ def tune(
         data_dir=data_dir,
     )
     check(base, runs, space, engine, settings)
-    files.make_directory(runs)
     found = ENGINES[engine](base, runs, space, settings)
     found = ordered(found, settings.mode)
+    files.make_directory(runs)
     path = pathlib.Path(runs) / TABLE
     files.write_text(path, f"{table(found, metric, tables.markdown)}\n")
     return found
