@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import socket
-import time
 
 from kprune.experiment.sweep import remote, resources
 from kprune.runtime import checks, extras
@@ -67,22 +66,32 @@ class RayExecutor:
             ValueError: As for `check`.
         """
         self.check(distribute)
-        ray = connected(self)
-        return _Tasks(ray, self, cells, runs, data_dir)
+        ray, ours = connect(self)
+        return _Tasks(ray, ours, self, cells, runs, data_dir)
 
 
 class _Tasks(remote.Remote):
-    """Runs cells as tasks of the cluster that Ray is connected to."""
+    """Runs cells as tasks of the cluster that Ray is connected to, and
+    disconnects if that is `ours`."""
 
-    def __init__(self, ray, executor, cells, runs, data_dir):
+    def __init__(self, ray, ours, executor, cells, runs, data_dir):
         super().__init__(cells, runs, data_dir)
         self._ray = ray
+        self._ours = ours
         self._run = ray.remote(remote.run_here).options(
             num_cpus=executor.cpus_per_run,
             num_gpus=executor.gpus_per_run,
             max_retries=executor.max_retries,
             runtime_env={"env_vars": remote.variables(executor.cpus_per_run)},
         )
+
+    def outcomes(self):
+        yield from super().outcomes()
+        self._leave()
+
+    def stop(self):
+        super().stop()
+        self._leave()
 
     def submit(self, cells):
         return [self._run.remote(self.task(cell)) for cell in cells]
@@ -93,14 +102,15 @@ class _Tasks(remote.Remote):
         return {names[ref]: self._outcome(ref) for ref in over}
 
     def cancel(self, submitted):
-        for ref in submitted.values():
+        refs = list(submitted.values())
+        for ref in refs:
             self._ray.cancel(ref)  # As Ctrl-C in its process: it saves.
-        until = time.monotonic() + _GRACE
-        self._ray.wait(
-            list(submitted.values()),
-            num_returns=len(submitted),
-            timeout=max(until - time.monotonic(), 0),
-        )
+        if refs:
+            self._ray.wait(refs, num_returns=len(refs), timeout=_GRACE)
+
+    def _leave(self):
+        if self._ours:
+            self._ray.shutdown()
 
     def _outcome(self, ref):
         try:
@@ -109,18 +119,17 @@ class _Tasks(remote.Remote):
             return {"error": f"{type(error).__name__}: {one_line(error)}"}
 
 
-def connected(executor):
-    """Returns the module ray, connected to the cluster of an executor, or to
-    one that it starts on this machine.
-
-    A program that is connected to Ray already stays so.
+def connect(executor):
+    """Returns the module ray, connected to the cluster of an executor or to one
+    that it starts on this machine, and whether this call connected it: a
+    program that is connected already stays so.
 
     Raises:
         ValueError: If Ray is not installed, or there is no cluster.
     """
     ray = extras.load("ray", _WHY)
     if ray.is_initialized():
-        return ray
+        return ray, False
     # Ray would send figures on its use to its makers.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = executor.address
@@ -140,9 +149,9 @@ def connected(executor):
         options["address"] = address
     try:
         ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises that, too, where a node is slow.
         raise _nobody(address, one_line(error)) from error
-    return ray
+    return ray, True
 
 
 def _knock(address):
@@ -159,6 +168,8 @@ def _knock(address):
 
 
 def _nobody(address, why):
+    if address is None:
+        return ValueError(f"Ray did not start on this machine: {why}")
     return ValueError(
         f"There is no Ray cluster at {address!r} ({why}). Start one with `ray "
         "start --head`, or leave the address out, for one on this machine."

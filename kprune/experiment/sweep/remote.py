@@ -99,6 +99,8 @@ class Remote(abc.ABC):
         return None if holder is None else {"held": holder}
 
     def _collect(self):
+        if not self._running:
+            return
         sent = {name: sent for name, (_, sent) in self._running.items()}
         for name, outcome in self.poll(sent).items():
             cell, _ = self._running.pop(name)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import operator
+import os
 import pathlib
 import re
 import shlex
@@ -91,7 +92,7 @@ class SlurmExecutor:
         """Raises `ValueError` if submitit is not installed, or Slurm's commands
         are not here."""
         del distribute
-        submitit = extras.load("submitit", _WHY)
+        submitit = _submitit()
         if submitit.SlurmExecutor.affinity() < 0:
             raise ValueError(
                 "There is no Slurm on this machine: `srun` is not found. Start "
@@ -105,7 +106,7 @@ class SlurmExecutor:
             ValueError: As for `check`.
         """
         self.check(distribute)
-        submitit = extras.load("submitit", _WHY)
+        submitit = _submitit()
         executor = submitit.SlurmExecutor(
             _folder(runs), max_num_timeout=self.max_retries
         )
@@ -115,7 +116,7 @@ class SlurmExecutor:
 
     def script(self, runs, count):
         """Returns the text that sbatch is given for some cells."""
-        submitit = extras.load("submitit", _WHY)
+        submitit = _submitit()
 
         class Shown(submitit.SlurmExecutor):
             """An executor that needs no Slurm, and submits nothing."""
@@ -228,6 +229,20 @@ class Jobs(remote.Remote):
 
     def _write(self, known):
         files.write_record(self._executor.folder / JOBS, {"jobs": known})
+
+
+def _submitit():
+    """Returns submitit, imported without the logging that it sets up on import,
+    which closes the streams of other loggers."""
+    name = "SUBMITIT_LOG_LEVEL"
+    before = os.environ.get(name)
+    os.environ[name] = "NOCONFIG"
+    try:
+        return extras.load("submitit", _WHY)
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
 
 
 def setup(cpus):

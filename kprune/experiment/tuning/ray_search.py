@@ -19,7 +19,15 @@ def search(base, runs, space, settings):
     `searching.tune`, complete and checked, `settings` a
     `searching.Settings`."""
     tune = extras.load("ray.tune", "Tuning by 'ray'")
-    ray_tasks.connected(settings.executor)
+    ray, ours = ray_tasks.connect(settings.executor)
+    try:
+        return _searched(tune, base, runs, space, settings)
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _searched(tune, base, runs, space, settings):
     trainable = tune.with_parameters(
         _train,
         task={

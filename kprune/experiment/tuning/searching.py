@@ -6,10 +6,11 @@ import pathlib
 from kprune import experiment
 from kprune.experiment.sweep.ray_tasks import RayExecutor
 from kprune.experiment.tuning import keras_search, ray_search, space
-from kprune.runtime import checks, files, lookup, paths, tables
+from kprune.runtime import checks, extras, files, paths, tables
 from kprune.runtime.doors import checked
 
 ENGINES = {"ray": ray_search.search, "keras_tuner": keras_search.search}
+_MODULES = {"ray": "ray.tune", "keras_tuner": "keras_tuner"}
 METRICS = {
     "val_accuracy": "max",
     "val_loss": "min",
@@ -121,6 +122,7 @@ def tune(
     check(base, runs, space, engine, settings)
     found = ENGINES[engine](base, runs, space, settings)
     found = ordered(found, settings.mode)
+    files.make_directory(runs)
     path = pathlib.Path(runs) / TABLE
     files.write_text(path, f"{table(found, metric, tables.markdown)}\n")
     return found
@@ -130,7 +132,7 @@ def check(base, runs, over, engine, settings):
     """Raises `ValueError` unless a search can be begun."""
     space.check(base, over)
     files.check_writable(runs)
-    lookup.choose(engine, ENGINES, "engine")
+    extras.load(_MODULES[engine], f"Tuning by {engine!r}")
     if engine == "ray":
         settings.executor.check(base.distribute)
 
