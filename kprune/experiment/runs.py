@@ -11,7 +11,7 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from kprune import datasets, models, training
-from kprune.experiment import identity, sources
+from kprune.experiment import identity, shares, sources
 from kprune.experiment.config import DENSE, complete
 from kprune.experiment.preparation import prepare
 from kprune.runtime import checks, distribution, lookup, own_names, seeds
@@ -93,7 +93,7 @@ def build_complete(
     )
     whole, *held_out, test = _load(config, data_dir)
     steps = config.training.steps_per_epoch or len(whole)
-    _check_shares(config, distribution.replicas(strategy))
+    shares.check(config, distribution.replicas(strategy))
     with strategy.scope():
         model = _network(config)
         optimizer = _optimizer(config.training, steps)
@@ -198,18 +198,6 @@ def _check_tensorboard(config):
             "`config.tensorboard` needs the package tensorboard: "
             "pip install 'kprune[tensorboard]'."
         )
-
-
-def _check_shares(config, replicas):
-    """Raises unless each batch can be cut into equal shares."""
-    if replicas == 1:
-        return
-    size, dropped = config.dataset.batch_size, config.dataset.drop_remainder
-    expected = f"a multiple of {replicas}, the replicas that share a batch"
-    whole = size % replicas == 0
-    checks.require(whole, "config.dataset.batch_size", size, expected)
-    expected = f"True: the last batch may not divide among {replicas} replicas"
-    checks.require(dropped, "config.dataset.drop_remainder", dropped, expected)
 
 
 def _steps_per_execution(config, strategy, steps):

@@ -81,6 +81,48 @@ def mean_over_shares(strategy, function, batch):
     return [strategy.experimental_local_results(r)[0] for r in reduced]
 
 
+def share_evenly(strategy):
+    """Makes a strategy of one process cut every batch of a data set in shares
+    that differ by one example at most, so that none is empty where there is an
+    example for each. TensorFlow's last shares of a last batch may be.
+    """
+    original = strategy.experimental_distribute_dataset
+
+    def experimental_distribute_dataset(dataset, options=None):
+        count = replicas(strategy)
+        if not _cut_unevenly(dataset, count):
+            return original(dataset, options)
+
+        def shares(_):
+            return dataset.flat_map(lambda *batch: _shares(batch, count))
+
+        return strategy.distribute_datasets_from_function(shares, options)
+
+    strategy.experimental_distribute_dataset = experimental_distribute_dataset
+
+
+def _cut_unevenly(dataset, count):
+    """Whether it is tensors in batches that may not divide."""
+    specs = keras.tree.flatten(getattr(dataset, "element_spec", ()))
+    dense = specs and all(isinstance(s, tf.TensorSpec) for s in specs)
+    if not dense or not all(spec.shape.rank for spec in specs):
+        return False
+    return any(s.shape[0] is None or s.shape[0] % count for s in specs)
+
+
+def _shares(batch, count):
+    """Returns a data set of the shares of a batch."""
+    # What `flat_map` gives: the parts of a tuple, or the one element.
+    batch = batch if len(batch) > 1 else batch[0]
+    total = tf.shape(keras.tree.flatten(batch)[0])[0]
+
+    def share(number):
+        start, end = number * total // count, (number + 1) * total // count
+        return keras.tree.map_structure(lambda a: a[start:end], batch)
+
+    return tf.data.Dataset.range(count, output_type=tf.int32).map(share)
+
+
 def checksum(arrays):
     """Returns a number that changes if a structure of arrays does."""
     total = 0

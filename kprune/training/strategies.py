@@ -10,6 +10,7 @@ from absl import logging
 from kprune.runtime import (
     checks,
     cluster,
+    distribution,
     keras_internals,
     lookup,
     meeting,
@@ -33,7 +34,8 @@ def strategy(name, *, timeout=WORKER_TIMEOUT, settings=None):
             - `"none"`: one device, TensorFlow's default.
             - `"mirrored"`: all GPUs of this machine, or all logical CPU
               devices if there are several and no GPU. Keras' `fit` is mended
-              to begin no pass over the data but those that it trains on.
+              to begin no pass over the data but those that it trains on, and
+              to train on a batch that does not divide as one device does.
             - `"multi_worker"`: all machines that the environment variable
               `TF_CONFIG` names, each of which runs this program. Keras'
               `fit`, which fails under it, is mended.
@@ -62,6 +64,9 @@ def strategy(name, *, timeout=WORKER_TIMEOUT, settings=None):
     made = make(timeout, settings)
     if name in ("mirrored", "multi_worker"):
         keras_internals.mend_fit(made)
+    if name == "mirrored":
+        keras_internals.mend_losses(made)
+        distribution.share_evenly(made)
     return made
 
 

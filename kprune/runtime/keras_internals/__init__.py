@@ -61,6 +61,7 @@ from kprune.runtime.keras_internals.multi_worker import (
     spans_workers,
 )
 from kprune.runtime.keras_internals.optimizers import GradientDecay
+from kprune.runtime.keras_internals.shares import mend_losses
 from kprune.runtime.keras_internals.symbolic_calls import (
     build_by_call,
     trace,
@@ -135,6 +136,7 @@ __all__ = [
     "loss_weights",
     "make_linear",
     "mend_fit",
+    "mend_losses",
     "mode",
     "nodes",
     "not_compiled",
