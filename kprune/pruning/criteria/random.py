@@ -26,6 +26,7 @@ def random(objective, weights, masks):
 
 METHOD = Method(
     "random",
+    formula=r"\mathcal{U}(0, 1)",
     call='kprune.prune(model, "random", 0.9, allocation="erk")',
     paper="baseline",
     test="tests/pruning/test_criteria.py::"
