@@ -7,7 +7,8 @@ RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 TEST := $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: quickstart test test-all test-thorough test-versions lint
+.PHONY: quickstart test test-all test-thorough test-versions lint docs figures \
+	package
 
 quickstart: $(INSTALLED)
 	$(VENV)/bin/kprune train --config=quickstart --workdir=runs/quickstart
@@ -27,6 +28,22 @@ test-versions: $(INSTALLED)
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+
+figures: $(VENV)/.plots
+	$(RUN) tools/figures.py
+
+package: $(VENV)/.package
+	rm -rf dist
+	$(RUN) -m build
+	$(VENV)/bin/twine check --strict dist/*
+
+# The environment of an extra.
+$(VENV)/.docs $(VENV)/.plots $(VENV)/.package: $(INSTALLED)
+	$(RUN) -m pip install --quiet -e ".[$(subst .,,$(notdir $@))]"
+	touch $@
 
 $(INSTALLED): setup.py
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'kprune needs Python 3.11 or later: make PYTHON=/path/to/python')"

@@ -16,13 +16,36 @@ OUTSIDE = {
     "kprune_command": "tools/kprune_command",
 }
 
+
+def described():
+    """Returns the README as a package index shows it: relative links and
+    pictures lead nowhere there, so that links are their text alone."""
+    text = (HERE / "README.md").read_text()
+    text = re.sub(r"<picture>.*?</picture>\n\n", "", text, flags=re.S)
+    return re.sub(r"\[([^\]]+)\]\((?!https?://)[^)\s]+\)", r"\1", text)
+
+
 setuptools.setup(
     name="kprune",
     version=VERSION,
     description="Pruning for Keras 3 on TensorFlow",
-    long_description=(HERE / "README.md").read_text(),
+    long_description=described(),
     long_description_content_type="text/markdown",
+    author="The kprune authors",
     license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords="pruning sparsity compression lottery-tickets keras tensorflow",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
     python_requires=">=3.11",
     packages=[
         *setuptools.find_packages(include=["kprune", "kprune.*"]),
@@ -53,6 +76,8 @@ setuptools.setup(
         "ray": ["ray"],
         "slurm": ["submitit"],
         "tune": ["ray[tune]", "keras-tuner"],
+        "docs": ["mkdocs-material", "mkdocstrings[python]", "latex2mathml"],
+        "package": ["build", "twine"],
         "test": [
             "pytest",
             "pytest-xdist",

@@ -1,4 +1,4 @@
-"""What the docstrings and the README show runs as written."""
+"""What docstrings, the README and pages show runs as written."""
 
 import doctest
 import importlib
@@ -13,7 +13,14 @@ import pytest
 import kprune
 from kprune.models import conv
 
-README = pathlib.Path(__file__).parents[1] / "README.md"
+ROOT = pathlib.Path(__file__).parents[1]
+README = ROOT / "README.md"
+# Pages whose code runs by itself, from the top of the page.
+PAGES = [
+    ROOT / "docs/index.md",
+    ROOT / "docs/contributing/add_a_criterion.md",
+    *sorted((ROOT / "docs/concepts").glob("*.md")),
+]
 MODULES = sorted(
     module.name for module in pkgutil.walk_packages(kprune.__path__, "kprune.")
 )
@@ -71,8 +78,28 @@ def test_the_readme_example_runs_as_written(tmp_path, monkeypatch):
     assert (tmp_path / "runs/digits_savedmodel/saved_model.pb").exists()
 
 
-def test_the_readme_lists_what_there_is():
+def test_the_readme_is_short():
     text = README.read_text()
+    assert len(text.splitlines()) <= 150
+    assert len(text.split()) <= 900
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix()
+)
+def test_a_page_runs_as_written(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scope = {}
+    for code in re.findall(
+        r"^```python\n(.*?)^```", page.read_text(), re.S | re.M
+    ):
+        exec(compile(code, page.name, "exec"), scope)
+
+
+def test_a_page_lists_what_there_is():
+    text = (ROOT / "docs/start/what_is_there.md").read_text()
     names = [
         *kprune.allocation.names(),
         *kprune.schedules.names(),

@@ -219,6 +219,7 @@ def _slope(scores):
 METHOD = Method(
     "MovementPruning",
     title="movement pruning",
+    formula=r"S \leftarrow S - w \odot \frac{\partial L}{\partial w}",
     call="kprune.callbacks.MovementPruning(0.9)",
     paper="Sanh et al., 2020; Lagunas et al., 2021",
     link="https://arxiv.org/abs/2005.07683",

@@ -75,6 +75,10 @@ class Biprop(TopK):
 METHOD = Method(
     "biprop",
     title="multi-prize tickets (biprop)",
+    formula=r"\tilde{w} = \alpha \operatorname{sign}(w) \odot "
+    r"\operatorname{top}_k(\lvert s \rvert), \quad \frac{\partial "
+    r"L}{\partial s} = \frac{\partial L}{\partial \tilde{w}} \odot w "
+    r"\odot \operatorname{sign}(s)",
     call='kprune.select(model, "biprop", sparsity=0.5)',
     paper="Diffenderfer and Kailkhura, 2021",
     link="https://arxiv.org/abs/2103.09377",

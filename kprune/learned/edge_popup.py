@@ -108,6 +108,9 @@ class EdgePopup(TopK):
 METHOD = Method(
     "edge_popup",
     title="edge-popup",
+    formula=r"\tilde{w} = w \odot \operatorname{top}_k(\lvert s \rvert), \quad "
+    r"\frac{\partial L}{\partial s} = \frac{\partial L}{\partial "
+    r"\tilde{w}} \odot w \odot \operatorname{sign}(s)",
     call='kprune.select(model, "edge_popup", sparsity=0.5)',
     paper="Ramanujan et al., 2020",
     link="https://arxiv.org/abs/1911.13299",

@@ -140,6 +140,8 @@ class Supermask(LearnedMask):
 METHOD = Method(
     "supermask",
     title="supermask",
+    formula=r"\tilde{w} = w \odot m, \quad m \sim "
+    r"\operatorname{Bernoulli}(\sigma(a))",
     call='kprune.select(model, "supermask")',
     paper="Zhou et al., 2019",
     link="https://arxiv.org/abs/1905.01067",

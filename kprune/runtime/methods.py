@@ -38,6 +38,8 @@ class Method:
         test: `"tests/FILE.py::NAME"` of the test with a number worked out.
         deviation: Where kprune parts from the paper, or what it leaves open
             and kprune chose; an empty string if there is nothing.
+        formula: The score or the rule in LaTeX, or an empty string. `w`, `m`,
+            `g` and `H` are weights, mask, gradient and Hessian.
         build: What makes it: a function or class of the method's options. Of
             a criterion, what its `kprune.Pruner` has beside it: a dict, or a
             function of the criterion and further options that returns one,
@@ -65,6 +67,7 @@ class Method:
     link: str = ""
     test: str = ""
     deviation: str = ""
+    formula: str = ""
     build: object = None
     allocation: str = "global"
     channel: dict = dataclasses.field(default_factory=dict)

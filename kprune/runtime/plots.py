@@ -13,7 +13,8 @@ from kprune.runtime import files
 
 # Okabe and Ito's colours, which the colour-blind tell apart, without yellow.
 BLUE, RED, SKY = "#0072B2", "#D55E00", "#56B4E9"
-COLORS = (BLUE, RED, "#009E73", "#CC79A7", "#E69F00", SKY, "#444444")
+COLORS = (BLUE, RED, "#009E73", "#CC79A7", "#E69F00", SKY, "#888888")
+_INK = {False: "#222222", True: "#dddddd"}  # On light pages and on dark.
 _HOLLOW = {"linestyle": "none", "mfc": "white", "zorder": 3}
 
 
@@ -74,6 +75,7 @@ class Panel:
             `"x"`, `"y"` or `"xy"`.
         xticks, yticks: Dicts from a place to its label, or `None` for
             matplotlib's own.
+        ylimits: A pair of numbers, or `None` for all that is drawn.
     """
 
     lines: list
@@ -84,9 +86,19 @@ class Panel:
     inverted: str = ""
     xticks: dict | None = None
     yticks: dict | None = None
+    ylimits: tuple | None = None
 
 
-def draw(panels, path, *, columns=2, size=(6.4, 4.2), title="", legend=None):
+def draw(
+    panels,
+    path,
+    *,
+    columns=2,
+    size=(6.4, 4.2),
+    title="",
+    legend=None,
+    dark=False,
+):
     """Draws panels into a file, PNG or SVG by its suffix.
 
     Args:
@@ -97,8 +109,11 @@ def draw(panels, path, *, columns=2, size=(6.4, 4.2), title="", legend=None):
         title: String above them all.
         legend: `None` for one in each panel; `"right"` or `"below"` for one
             beside or under them all, that of the first.
+        dark: Whether it is to stand on a dark page, whose colour shows
+            through.
     """
-    with _figure(path, len(panels), columns, size) as (figure, axes):
+    look = path, len(panels), columns, size, dark
+    with _figure(*look) as (figure, axes):
         for axis, panel in zip(axes, panels, strict=True):
             _draw(axis, panel)
             if legend is None:
@@ -172,11 +187,28 @@ def heat_map(
 
 
 @contextlib.contextmanager
-def _figure(path, count, columns, size):
+def _figure(path, count, columns, size, dark=False):
     """Yields a figure with so many pairs of axes, and saves it."""
     import matplotlib
 
     matplotlib.use("Agg")
+    with matplotlib.rc_context(_style(dark)):
+        yield from _made(path, count, columns, size)
+
+
+def _style(dark):
+    """Returns matplotlib's settings of light or of dark figures."""
+    ink = ("text.color", "axes.labelcolor", "axes.edgecolor")
+    ink += ("xtick.color", "ytick.color")
+    style = dict.fromkeys(ink, _INK[dark])
+    # The same figure is the same file.
+    style["svg.hashsalt"] = "kprune"
+    if dark:
+        style |= {"savefig.facecolor": "none", "axes.facecolor": "none"}
+    return style
+
+
+def _made(path, count, columns, size):
     from matplotlib import pyplot
 
     columns = min(columns, count)
@@ -195,10 +227,9 @@ def _figure(path, count, columns, size):
         axis.set_axis_off()
     try:
         yield figure, list(axes.flat[:count])
-        # The same figure is the same file: SVG has no date, and fixed names.
+        # The same figure is the same file: an SVG has no date.
         dated = {"metadata": {"Date": None}} if str(path)[-4:] == ".svg" else {}
-        names = matplotlib.rc_context({"svg.hashsalt": "kprune"})
-        with files.replaced(path) as half, names:
+        with files.replaced(path) as half:
             figure.savefig(half, dpi=150, **dated)
     finally:
         pyplot.close(figure)
@@ -220,6 +251,8 @@ def _draw(axis, panel):
         if ticks is not None:
             one.set_ticks(list(ticks), list(ticks.values()))
             one.set_ticks([], minor=True)
+    if panel.ylimits is not None:
+        axis.set_ylim(*panel.ylimits)
     axis.set_xlabel(panel.xlabel)
     axis.set_ylabel(panel.ylabel)
     axis.set_title(panel.title, loc="left", weight="bold", fontsize=10)

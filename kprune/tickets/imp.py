@@ -125,8 +125,8 @@ def after_training(
 
     Args:
         sparsity: Float in (0, 1), the share of the weights to remove.
-        model, training, method, rewind_to, rewind_weights, learning_rate,
-            data, **options: As for `imp`.
+        model, training, method, data, **options: As for `imp`.
+        rewind_to, rewind_weights, learning_rate: As for `imp`.
 
     Returns:
         The `Ticket` of level 1.

@@ -76,6 +76,7 @@ def _regularizer(layer, strength):
 METHOD = Method(
     "slim",
     title="L1 on the scales of batch normalization",
+    formula=r"L + \lambda \sum \lvert \gamma \rvert",
     call="kprune.callbacks.regularization.slim(model, strength=1e-4)",
     paper="Liu et al., 2017",
     link="https://arxiv.org/abs/1708.06519",

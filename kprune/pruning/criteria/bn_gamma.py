@@ -52,6 +52,7 @@ def bn_gamma(objective, weights, masks):
 METHOD = Method(
     "bn_gamma",
     title="network slimming",
+    formula=r"\lvert \gamma \rvert",
     call='kprune.prune(model, "bn_gamma", 0.5)',
     paper="Liu et al., 2017",
     link="https://arxiv.org/abs/1708.06519",

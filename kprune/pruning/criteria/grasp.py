@@ -65,6 +65,7 @@ def recipe(criterion, released_code=False):
 METHOD = Method(
     "grasp",
     title="GraSP",
+    formula=r"w \odot (H g), \quad \text{of logits} / 200",
     paper="Wang et al., 2020",
     link="https://arxiv.org/abs/2002.07376",
     test="tests/pruning/test_finite_differences.py::"

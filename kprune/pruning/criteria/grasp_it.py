@@ -27,6 +27,7 @@ def grasp_it(objective, weights, masks):
 METHOD = Method(
     "grasp_it",
     title="GraSP-It",
+    formula=r"g^2",
     paper="de Jorge et al., 2021",
     link="https://arxiv.org/abs/2006.09081",
     test="tests/pruning/test_criteria.py::test_scores_of_a_quadratic",

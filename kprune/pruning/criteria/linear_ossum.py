@@ -22,6 +22,7 @@ def linear_ossum(objective, weights, masks):
 METHOD = Method(
     "linear_ossum",
     title="Linear OSSuM",
+    formula=r"-\sum_c \operatorname{rank}_c(j)",
     test="tests/pruning/test_ossum.py::test_linear_and_log_are_the_double_loop",
     deviation="equal sums of ranks go by the plain score, then by the seed",
     **LAST_LAYER,

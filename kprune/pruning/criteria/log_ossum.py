@@ -22,6 +22,7 @@ def log_ossum(objective, weights, masks):
 METHOD = Method(
     "log_ossum",
     title="Log OSSuM",
+    formula=r"-\sum_c \ln \operatorname{rank}_c(j)",
     test="tests/pruning/test_ossum.py::test_linear_and_log_are_the_double_loop",
     deviation="as Linear OSSuM",
     **LAST_LAYER,

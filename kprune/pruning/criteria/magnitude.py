@@ -23,6 +23,7 @@ def magnitude(objective, weights, masks):
 
 METHOD = Method(
     "magnitude",
+    formula=r"\lvert w \rvert",
     call='kprune.prune(model, "magnitude", 0.9)',
     paper="Han et al., 2015",
     link="https://arxiv.org/abs/1506.02626",

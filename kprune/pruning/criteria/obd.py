@@ -60,6 +60,7 @@ def _signs(seed, name, number, w):
 METHOD = Method(
     "obd",
     title="OBD",
+    formula=r"\tfrac{1}{2} \operatorname{diag}(H) \odot w^2",
     paper="LeCun et al., 1990",
     link="https://proceedings.neurips.cc/paper/1989/hash/"
     "6c9882bbac1c7093bd25041881277658-Abstract.html",

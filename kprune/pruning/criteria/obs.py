@@ -51,6 +51,7 @@ def obs(objective, weights, masks, damping=1e-3):
 METHOD = Method(
     "obs",
     title="OBS",
+    formula=r"\frac{w_i^2}{2\,[H^{-1}]_{ii}}",
     call='kprune.prune(model, "obs", 0.5, data=data)',
     paper="Hassibi and Stork, 1993",
     link="https://proceedings.neurips.cc/paper/1992/hash/"

@@ -53,6 +53,8 @@ def by_ranks(objective, weights, masks, name, logarithms=False):
 METHOD = Method(
     "ossum",
     title="OSSuM",
+    formula=r"s_{jc} = \sum_{i : y_i = c} a_{ij} \left( K w_{jc} - \sum_k "
+    r"w_{jk} \right)",
     test="tests/pruning/test_ossum.py::test_ossum_is_the_double_loop",
     **LAST_LAYER,
 )

@@ -220,6 +220,10 @@ METHODS = (
     Method(
         "prospr",
         title="ProsPr",
+        formula=r"\left\lvert w \odot \frac{\partial L(w_M)}{\partial w_0} "
+        r"\right\rvert, \quad w_0 = w \odot m, \quad w_{t+1} = w_t - \alpha "
+        r"v_{t+1}, \quad v_{t+1} = \beta v_t + \frac{\partial L}{\partial "
+        r"w}(w_t)",
         call='kprune.prune(model, "prospr", 0.95, data=data)',
         test="tests/pruning/test_finite_differences.py::"
         "test_prospr_is_the_change_of_the_loss_after_the_steps",

@@ -26,6 +26,7 @@ def random(objective, weights, masks):
 
 _CHANNEL = {"reduce": "first"}
 _RANDOM_RATIOS = {
+    "formula": r"\mathcal{U}(0, 1)",
     "paper": "Gadhikar et al., 2023",
     "link": "https://arxiv.org/abs/2210.02412",
     "deviation": "counts are exact, not drawn; what a layer cannot take goes "
@@ -35,6 +36,7 @@ _RANDOM_RATIOS = {
 METHODS = (
     Method(
         "random",
+        formula=r"\mathcal{U}(0, 1)",
         call='kprune.prune(model, "random", 0.9, allocation="erk")',
         paper="baseline",
         test="tests/pruning/test_criteria.py::"

@@ -40,6 +40,9 @@ def ria(objective, weights, masks, power=0.5):
 METHOD = Method(
     "ria",
     title="RIA",
+    formula=r"\left( \frac{\lvert w_{ij} \rvert}{\sum_i \lvert w_{ij} \rvert} "
+    r"+ \frac{\lvert w_{ij} \rvert}{\sum_j \lvert w_{ij} \rvert} \right) "
+    r"\lVert x_j \rVert_2^a",
     call='kprune.prune(model, "ria", 0.5, data=data)',
     paper="Zhang et al., 2024",
     link="https://iclr.cc/virtual/2024/poster/18549",

@@ -25,6 +25,7 @@ def skeletonization(objective, weights, masks):
 
 METHOD = Method(
     "skeletonization",
+    formula=r"-w \odot g",
     paper="Mozer and Smolensky, 1989",
     link="https://proceedings.neurips.cc/paper/1988/hash/"
     "07e1cd7dca89a1678042477183b7ac3f-Abstract.html",

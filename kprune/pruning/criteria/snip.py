@@ -50,6 +50,7 @@ def recipe(criterion, released_code=False):
 METHOD = Method(
     "snip",
     title="SNIP",
+    formula=r"\lvert w \odot g \rvert",
     call='kprune.prune(model, "snip", 0.9, data=data, scoring={"batches": 1})',
     paper="Lee et al., 2019",
     link="https://arxiv.org/abs/1810.02340",

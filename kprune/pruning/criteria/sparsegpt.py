@@ -59,6 +59,8 @@ def recipe(criterion, block=obs_columns.BLOCK, damping=0.01):
 METHOD = Method(
     "sparsegpt",
     title="SparseGPT",
+    formula=r"\frac{w_{ij}^2}{[H_j^{-1}]_{jj}}, \quad H = X^\top X + \lambda d "
+    r"I, \quad d = \text{mean of } \operatorname{diag}(X^\top X)",
     call='kprune.prune(model, "sparsegpt", 0.5, data=data)',
     paper="Frantar and Alistarh, 2023",
     link="https://arxiv.org/abs/2301.00774",

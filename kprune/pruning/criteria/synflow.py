@@ -22,6 +22,8 @@ def synflow(objective, weights, masks):
 METHOD = Method(
     "synflow",
     title="SynFlow",
+    formula=r"\lvert w \rvert \odot \frac{\partial R}{\partial \lvert w "
+    r"\rvert}, \quad R = \mathbf{1}^\top f(\lvert w \rvert; \mathbf{1})",
     call='kprune.prune(model, "synflow", 0.9)',
     paper="Tanaka et al., 2020",
     link="https://arxiv.org/abs/2006.05467",

@@ -33,6 +33,7 @@ def taylor(objective, weights, masks):
 METHOD = Method(
     "taylor",
     title="Taylor",
+    formula=r"(w \odot g)^2",
     paper="Molchanov et al., 2019",
     link="https://arxiv.org/abs/1906.10771",
     test="tests/pruning/test_finite_differences.py::"

@@ -77,6 +77,7 @@ METHODS = (
     Method(
         "wanda",
         title="Wanda",
+        formula=r"\lvert w_{ij} \rvert \, \lVert x_j \rVert_2",
         call='kprune.prune(model, "wanda", 0.5, data=data)',
         test="tests/pruning/test_activations.py::test_wanda_by_hand",
         deviation="blocks are measured behind pruned ones with "

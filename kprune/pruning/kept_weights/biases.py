@@ -147,6 +147,7 @@ def _matrix(weight):
 METHOD = Method(
     "correct_biases",
     title="bias compensation",
+    formula=r"b \leftarrow b + \mathbb{E}[X] W - \mathbb{E}[X'] W'",
     call="kprune.kept_weights.correct_biases(model, objective=objective)",
     paper="An et al., 2024",
     link="https://arxiv.org/abs/2312.11983",

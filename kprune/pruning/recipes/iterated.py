@@ -57,6 +57,8 @@ METHODS = (
     Method(
         "iter_snip",
         title="Iter-SNIP",
+        formula=r"\left\lvert w \odot m \odot \frac{\partial L}{\partial w}(w "
+        r"\odot m) \right\rvert",
         call='kprune.prune(model, "iter_snip", 0.99, data=data, rounds=60)',
         test=_TEST,
         build=iter_snip,
@@ -65,6 +67,8 @@ METHODS = (
     Method(
         "force",
         title="FORCE",
+        formula=r"\left\lvert w \odot \frac{\partial L}{\partial w}(w \odot m) "
+        r"\right\rvert, \quad w \text{ dense}",
         call='kprune.prune(model, "force", 0.99, data=data, rounds=60)',
         test=_TEST,
         build=force,

@@ -1,0 +1,27 @@
+"""Docstrings as Markdown: examples are fenced. An extension of griffe."""
+
+import re
+
+import griffe
+
+_DOCTEST = re.compile(r"^( *)>>> .*\n(?:\1\S.*(?:\n|\Z))*", re.M)
+
+
+class Fenced(griffe.Extension):
+    """Fences the examples of each docstring."""
+
+    def on_instance(self, *, obj, **kwargs):
+        """Is called for each object that griffe has read."""
+        del kwargs
+        if obj.docstring is not None:
+            obj.docstring.value = fenced(obj.docstring.value)
+
+
+def fenced(text):
+    """Returns a docstring whose doctests are fenced code."""
+    text = re.sub(r"^Example:$", "**Example**", text, flags=re.M)
+
+    def fence(match):
+        return f"{match[1]}```pycon\n{match[0].rstrip()}\n{match[1]}```\n"
+
+    return _DOCTEST.sub(fence, text)

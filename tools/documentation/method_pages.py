@@ -1,0 +1,191 @@
+"""A page for each method, printed from the table of methods: a hook of MkDocs.
+
+`kprune.methods()` is the table. What was measured of a method is read from
+the tables of `docs/reproductions`, where a row begins with its name.
+"""
+
+import dataclasses
+import functools
+import inspect
+import pathlib
+import re
+
+from mkdocs.structure.files import File
+
+import kprune
+from kprune.runtime import methods
+
+# The groups of the navigation, by how a method's call begins; the first that
+# fits counts.
+GROUPS = {
+    "kprune.prune": "Before or after training",
+    "kprune.allocation.": "Before or after training",
+    "kprune.callbacks.DynamicSparseTraining": "Dynamic sparse training",
+    "kprune.callbacks.EarlyBird": "Lottery tickets",
+    "kprune.callbacks.": "While training",
+    "kprune.select": "Learned masks",
+    "kprune.learned.": "Learned masks",
+    "kprune.tickets.": "Lottery tickets",
+    "kprune.kept_weights.": "What becomes of kept weights",
+    "kprune.sanity.": "Sanity checks",
+    "": "Others",
+}
+SYMBOLS = (
+    "$w$ are the weights, $m$ the mask, $g$ and $H$ gradient and Hessian of "
+    "the training loss at $w \\odot m$. The highest scores are kept."
+)
+
+
+def on_config(config):
+    """Puts the pages into the navigation, by group."""
+    groups = {}
+    for name, method in kprune.methods().items():
+        begins = next(one for one in GROUPS if method.call.startswith(one))
+        group = groups.setdefault(GROUPS[begins], [])
+        group.append({method.title: path(name)})
+    for section in config.nav:
+        if "Methods" in section:
+            section["Methods"] += [{g: groups[g]} for g in sorted(groups)]
+    return config
+
+
+def on_files(files, config):
+    """Adds the pages, which are nowhere on disk."""
+    docs = pathlib.Path(config.docs_dir)
+    for name in kprune.methods():
+        content = page(name, docs)
+        files.append(File.generated(config, path(name), content=content))
+    return files
+
+
+def path(name):
+    """Returns the path of a method's page in the docs."""
+    return f"methods/{name}.md"
+
+
+def page(name, docs):
+    """Returns the page of a method.
+
+    Args:
+        name: The name, a string.
+        docs: Path of the docs, whose reproductions are looked through.
+    """
+    method = kprune.methods()[name]
+    function = implementation(method)
+    variants = [m for m in methods.entries() if m.name == name and m != method]
+    parts = [
+        f"# {method.title}",
+        first_line(function),
+        f"```python\n{method.call}\n```",
+        f"**Source**: {source(method)}.",
+        *formula(method, function),
+        *defaults(method, function),
+    ]
+    if method.deviation:
+        parts += ["## Departures from the paper", sentence(method.deviation)]
+    if variants:
+        rows = ["| variant | call | source | departures |", "|---|---|---|---|"]
+        rows += [
+            f"| {m.title} | `{m.call}` | {source(m)} | {m.deviation} |"
+            for m in variants
+        ]
+        parts += ["## Variants", "\n".join(rows)]
+    found = measured(name, docs)
+    if found:
+        parts += ["## Measured", *found]
+    test, _, case = method.test.partition("::")
+    parts += [
+        "## Checked",
+        f"`{case}` in `{test}`.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def implementation(method):
+    """Returns the function or class that is a method: the criterion, what
+    builds it, or what its call names."""
+    if method.name in kprune.criteria.names():
+        return kprune.criteria.get(method.name)
+    if callable(method.build):
+        return method.build
+    names = method.call.partition("(")[0].split(".")
+    return functools.reduce(getattr, names[1:], kprune)
+
+
+def first_line(function):
+    """Returns what a docstring says in its first paragraph."""
+    text = inspect.getdoc(function) or ""
+    return text.partition("\n\n")[0]
+
+
+def source(method):
+    """Returns the paper, with its link if it has one."""
+    return f"[{method.paper}]({method.link})" if method.link else method.paper
+
+
+def formula(method, function):
+    """Returns the formulas, as in the entry or in the docstring: a list."""
+    if method.formula:
+        said = [SYMBOLS] if method.used_by == "prune" else []
+        return ["## Formula", f"$$\n{method.formula}\n$$", *said]
+    text = (inspect.getdoc(function) or "").partition("Args:")[0]
+    blocks = re.findall(r"(?:^ {4}.*\n?)+", text, re.M)
+    if not blocks or "model." in blocks[0]:  # A formula, other than code.
+        return []
+    written = "\n".join(inspect.cleandoc(block) for block in blocks)
+    return ["## Formula", f"```text\n{written}\n```"]
+
+
+def defaults(method, function):
+    """Returns what a method is without further arguments: a list."""
+    rows = {}
+    if method.used_by == "prune":
+        pruner = kprune.recipes.get(method.name)
+        rows |= fields(pruner)
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.default is not parameter.empty:
+            rows.setdefault(name, parameter.default)
+    if not rows:
+        return []
+    table = ["| argument | default |", "|---|---|"]
+    table += [f"| `{name}` | `{shown(v)}` |" for name, v in rows.items()]
+    return ["## Defaults", "\n".join(table)]
+
+
+def fields(pruner):
+    """Returns the axes of a pruner by name; none of several in turn."""
+    if not dataclasses.is_dataclass(pruner) or not hasattr(pruner, "schedule"):
+        return {}
+    names = ("granularity", "schedule", "rounds", "recover", "fresh_batches")
+    rows = {name: getattr(pruner, name) for name in names}
+    rows["allocation"] = pruner.allocation_used
+    if pruner.scoring is not None:
+        rows["scoring"] = pruner.scoring
+    return rows
+
+
+def shown(value):
+    """Returns a value as a table shows it."""
+    text = getattr(value, "__name__", None) or repr(value)
+    return text.replace("|", "\\|")
+
+
+def sentence(text):
+    """Returns a text with a capital and a full stop."""
+    return text[0].upper() + text[1:].rstrip(".") + "."
+
+
+def measured(name, docs):
+    """Returns the rows of the reproductions that begin with a name, each
+    under the head of its table and with a link to its page: a list."""
+    found = []
+    for file in sorted((docs / "reproductions").glob("*.md")):
+        text = file.read_text()
+        title = text.partition("\n")[0].lstrip("# ")
+        for table in re.findall(r"(?:^\|.*\n)+", text, re.M):
+            head, line, *rows = table.splitlines()
+            own = [row for row in rows if row.startswith(f"| `{name}` |")]
+            if own:
+                link = f"From [{title}](../reproductions/{file.name}):"
+                found += [link, "\n".join([head, line, *own])]
+    return found
