@@ -8,6 +8,14 @@ https://arxiv.org/abs/1710.01878). The training is chosen here: the papers train
 other networks, or this one otherwise. All but gmp begin with random masks whose
 shares follow Erdos-Renyi.
 
+A row of its own is dynamic network surgery (https://arxiv.org/abs/1608.04493),
+whose sparsity is an outcome of its thresholds, so that no sweep has it: of all
+weights, pruned and spliced from the first step on with c = 1, which is chosen
+here. The paper begins with a trained network.
+
+python tools/train.py --config=configs/dynamic.py:mnist_lenet_300_100_dns \\
+    --workdir=runs/dns
+
 python tools/train.py --config=configs/dynamic.py --method=rigl \\
     --workdir=runs/one
 
@@ -27,7 +35,13 @@ _SETTINGS = {
     "training": rows.torch_sgd(1e-4, {"name": "cosine"}, epochs=10),
     "paper": {"sweep": rows.sweep(_METHODS, [0.98, 0.99])},
 }
-ROWS = {"mnist_lenet_300_100": {}}
+ROWS = {
+    "mnist_lenet_300_100": {},
+    "mnist_lenet_300_100_dns": {
+        "pruner": {"method": "dns", "sparsity": 0.0, "options": {"c": 1.0}},
+        "paper": {},
+    },
+}
 
 
 def get_config(arg=""):
