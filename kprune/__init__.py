@@ -35,7 +35,13 @@ from kprune.pruning import (
     testing,
 )
 from kprune.pruning.chain import Chain
-from kprune.pruning.granularity import NM, Block, Channel, ResidualBlock
+from kprune.pruning.granularity import (
+    NM,
+    Block,
+    Channel,
+    Kernel,
+    ResidualBlock,
+)
 from kprune.pruning.neurons.prune_and_build import prune_and_build
 from kprune.pruning.prune import prune
 from kprune.pruning.pruner import Pruner
@@ -51,6 +57,7 @@ __all__ = [
     "Block",
     "Chain",
     "Channel",
+    "Kernel",
     "Masked",
     "Objective",
     "Pruner",

@@ -6,6 +6,7 @@ them count is learned. `tfmot` has the calls of the TensorFlow Model
 Optimization toolkit, `kprune.tfmot`.
 """
 
+from kprune.learned.binary_sign import binary_sign
 from kprune.learned.biprop import Biprop, biprop
 from kprune.learned.edge_popup import EdgePopup, edge_popup
 from kprune.learned.gates import learned_gates
@@ -41,6 +42,7 @@ __all__ = [
     "Supermask",
     "SupermaskStack",
     "TopK",
+    "binary_sign",
     "biprop",
     "edge_popup",
     "effective_weights",

@@ -22,7 +22,8 @@ def biprop(
         dL/ds = dL/dw_eff * w * sign(s)
 
     This is the paper's ticket of binary weights and real activations
-    (MPT-1/32). The paper ranks within a weight, or, with
+    (MPT-1/32); with `kprune.learned.binary_sign` as the activation, that of
+    both binary (MPT-1/1). The paper ranks within a weight, or, with
     `kprune.learned.GlobalSelection`, all weights against one another. For
     Conv-4 on CIFAR-10 its code trains the scores as edge-popup's does.
 
@@ -83,7 +84,6 @@ METHOD = Method(
     paper="Diffenderfer and Kailkhura, 2021",
     link="https://arxiv.org/abs/2103.09377",
     test="tests/learned/test_select.py::test_edge_popup_and_biprop_by_hand",
-    deviation="binary weights (MPT-1/32), not activations; of one ranking over "
-    "all weights, counts are taken once an epoch",
+    deviation="of one ranking over all weights, counts are taken once an epoch",
     build=biprop,
 )

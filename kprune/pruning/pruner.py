@@ -35,10 +35,10 @@ class Pruner:
     Args:
         criterion: What to score by: a name (`kprune.criteria.names()`) or a
             function of (objective, weights, masks).
-        granularity: What is removed as one: `"weight"`, `"2:4"`, an object
-            such as `kprune.Block((4, 1))`, or `"channel"`, a `kprune.Channel`
-            as it suits the criterion: of magnitudes the norm, of signed
-            scores a gate.
+        granularity: What is removed as one: `"weight"`, `"kernel"`, `"2:4"`,
+            an object such as `kprune.Block((4, 1))`, or `"channel"`, a
+            `kprune.Channel` as it suits the criterion: of magnitudes the
+            norm, of signed scores a gate.
         allocation: How many each weight tensor keeps: `"global"`,
             `"normalized"`, `"lamp"`, `"owl"`, `"uniform"`, `"per_output"`,
             `"erk"`, `"er"`, a dict of sparsities by name or pattern, or a

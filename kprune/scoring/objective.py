@@ -51,6 +51,7 @@ class Objective:
         masks: Dict from name to the current mask, boolean.
         layouts: Dict from name to `kprune.masking.layouts.Layout`.
         scoring: The scoring config.
+        shared: What all views of the objective share, a `shared.Shared`.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Objective:
         self.weights = self._network.weights
         self.others = self._network.others
         self.masks = self._network.masks
-        self._shared = Shared(
+        self.shared = Shared(
             self.model, self._network, data, loss, self.scoring, seed
         )
         points.check_finite(self.weights, "weights")
@@ -137,7 +138,7 @@ class Objective:
         if self.scoring.reduce == "abs_of_mean" or len(self._numbers) == 1:
             return function(self.gradient(weights, temperature))
         self.progress.expect(len(self._numbers))
-        scores, shares = {}, self._shared.shares(self._numbers)
+        scores, shares = {}, self.shared.shares(self._numbers)
         for place, share in zip(self._numbers, shares, strict=True):
             part = function(self.on(place).gradient(weights, temperature))
             for name, value in part.items():
@@ -158,7 +159,7 @@ class Objective:
             Dict of tensors by name, H v at `weights`.
         """
         if vector is None:
-            if len(self._numbers) == 1 and self._shared.derivatives.fused:
+            if len(self._numbers) == 1 and self.shared.derivatives.fused:
                 return self._named("gradient_hvp", weights, temperature)
             for kind in ("gradient", "hvp"):
                 self.progress.expect(len(self._numbers), kind)
@@ -226,31 +227,27 @@ class Objective:
         """
         order = points.names(weights, self.weights, {})
         values = [tf.convert_to_tensor(weights[name]) for name in order]
-        batches = self._shared.batches(self._numbers, self.progress)
-        return self._shared.inputs.moments(values, names, gram, batches)
+        batches = self.shared.batches(self._numbers, self.progress)
+        return self.shared.inputs.moments(values, names, gram, batches)
 
     @checked(weights=points.FLOATS, sequential=checks.boolean)
     def blocks(self, weights, sequential=True):
         """Returns a `walk.Walk`, of `inputs` behind blocks that are pruned."""
         points.names(weights, self.weights, {})
-        return self._shared.walk(self, weights, self._numbers, sequential)
+        return self.shared.walk(self, weights, self._numbers, sequential)
 
-    @checked(**points.POINT, power=checks.at_least(1))
-    def flow_scores(self, weights, masks, power=1):
+    @checked(**points.POINT, power=checks.at_least(1), shares=None)
+    def flow_scores(self, weights, masks, power=1, shares=None):
         """Returns SynFlow's scores, or those of a power of the weights
         (`synaptic_flow.Flow.scores`)."""
         self._names_of(weights)
         self._names_of(masks)
-        return self._shared.flow(power).scores(weights, masks)
-
-    def output_change(self, *given):
-        """Returns what `output_change.OutputChange.by_gates` does of these."""
-        return self._shared.output_change.by_gates(*given)
+        return self.shared.flow(power).scores(weights, masks, shares)
 
     @property
     def batches(self):
         """The scoring batches, a list of (x, y, sample_weight)."""
-        return list(self._shared.batches(self._numbers, Progress()))
+        return list(self.shared.batches(self._numbers, Progress()))
 
     @property
     def batch_count(self):
@@ -260,7 +257,7 @@ class Objective:
     @property
     def loss(self):
         """The loss that the model is trained with, as `compile` takes it."""
-        return self._shared.data.loss
+        return self.shared.data.loss
 
     def by_operation(self):
         """Returns this objective, evaluated without traces, or `None` if its
@@ -269,7 +266,7 @@ class Objective:
         A tape of its `gradient` has the Hessian, to the bit what `hvp` gives.
         """
         products = self._evaluations("hvp")
-        if not self._shared.derivatives.by_operation(products):
+        if not self.shared.derivatives.by_operation(products):
             return None
         view = copy.copy(self)
         view._evaluations = lambda kind: 1
@@ -282,7 +279,7 @@ class Objective:
 
     def hand_on(self):
         """Leaves what was traced to the next objective of the same model."""
-        self._shared.hand_on()
+        self.shared.hand_on()
 
     def _mean(self, kind, weights, temperature, vector=None):
         names = self._names_of(weights)
@@ -293,7 +290,7 @@ class Objective:
             tf.convert_to_tensor(vector[n]) for n in (names if vector else [])
         ]
         self.progress.begin_pass(len(self._numbers))
-        return self._shared.mean(
+        return self.shared.mean(
             kind,
             values,
             self._numbers,
@@ -317,4 +314,4 @@ class Objective:
     def _numbers(self):
         if self._places is not None:
             return self._places
-        return range(self._shared.data.batches.count(self.scoring.batches))
+        return range(self.shared.data.batches.count(self.scoring.batches))

@@ -3,7 +3,12 @@
 import functools
 
 from kprune.scoring import data as scoring_data
-from kprune.scoring import output_change, reuse, synaptic_flow
+from kprune.scoring import (
+    output_change,
+    path_activations,
+    reuse,
+    synaptic_flow,
+)
 from kprune.scoring.batches import size
 from kprune.scoring.walk import Walk
 
@@ -95,6 +100,16 @@ class Shared:
             lambda: output_change.OutputChange(self._model, variables),
         )
 
+    @functools.cached_property
+    def path_activations(self):
+        """The `path_activations.PathActivations`."""
+        variables = self._network.variables
+        return reuse.take(
+            self._model,
+            ("path_activations", *variables),
+            lambda: path_activations.PathActivations(self._model, variables),
+        )
+
     def walk(self, objective, point, places, sequential):
         """Returns the `walk.Walk` of an objective over some batches."""
         batches = functools.partial(self.batches, places, objective.progress)
@@ -113,8 +128,8 @@ class Shared:
 
     def hand_on(self):
         """Leaves what was traced to the next objective of the same model."""
-        own = vars(self)
-        made = [own.pop(n, None) for n in ("derivatives", "output_change")]
+        names = ("derivatives", "output_change", "path_activations")
+        made = [vars(self).pop(name, None) for name in names]
         for one in [*made, *self._flows.values()]:
             if one is not None:
                 reuse.leave(self._model, one)

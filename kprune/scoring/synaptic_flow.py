@@ -30,7 +30,7 @@ class Flow(reuse.Reusable):
     def __init__(self, model, variables, power=1):
         self._power = power
         self.twin, twin_of = precision.copy_in(model, "float64")
-        _leave_out_last_activation(self.twin)
+        leave_out_last_activation(self.twin)
         self._variables = {n: twin_of(v) for n, v in variables.items()}
         specs = keras_internals.input_specs(model)
         self._ones = keras.tree.map_structure(_ones, specs)
@@ -43,11 +43,16 @@ class Flow(reuse.Reusable):
             if "float" in variable.dtype:
                 variable.assign(keras.ops.abs(variable) ** self._power)
 
-    def scores(self, weights, masks):
+    def scores(self, weights, masks, shares=None):
         """Returns |w| dR / d(|w|^p), with R of the weights that are kept,
         float64 >= 0.
 
         What is pruned counts as zero in R and is scored by what it would carry.
+
+        Args:
+            weights, masks: Dicts of arrays by weight name.
+            shares: List with an array for each output, by which its entries
+                count in R. Defaults to 1.
 
         Raises:
             ValueError: If the flow is not finite, or does not depend on the
@@ -55,7 +60,9 @@ class Flow(reuse.Reusable):
         """
         names = list(self._variables)
         total, scores = self._compiled(
-            [weights[name] for name in names], [masks[name] for name in names]
+            [weights[name] for name in names],
+            [masks[name] for name in names],
+            shares or [],
         )
         if not np.isfinite(total):
             raise ValueError(
@@ -75,7 +82,7 @@ class Flow(reuse.Reusable):
                 )
         return dict(zip(names, scores, strict=True))
 
-    def _scores(self, weights, masks):
+    def _scores(self, weights, masks, shares):
         # In one graph: memory for one more copy of the network is what an
         # operation by itself costs most.
         sizes = [tf.abs(tf.cast(w, tf.float64)) for w in weights]
@@ -89,9 +96,11 @@ class Flow(reuse.Reusable):
             tape.watch(kept)
             with keras_internals.stateless(self.twin, mapping):
                 outputs = self.twin(self._ones, training=False)
-            total = tf.add_n(
-                [tf.reduce_sum(z) for z in keras.tree.flatten(outputs)]
-            )
+            outputs = keras.tree.flatten(outputs)
+            if shares:
+                pairs = zip(outputs, shares, strict=True)
+                outputs = [z * share for z, share in pairs]
+            total = tf.add_n([tf.reduce_sum(z) for z in outputs])
         gradient = tape.gradient(
             total, kept, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
@@ -101,7 +110,8 @@ class Flow(reuse.Reusable):
         ]
 
 
-def _leave_out_last_activation(model):
+def leave_out_last_activation(model):
+    """Takes the softmax or sigmoid off that a copy of a graph ends in."""
     if not keras_internals.is_graph(model):
         return
     for layer in keras_internals.last_layers(model):

@@ -139,6 +139,41 @@ def test_block_counts_its_live_weights_alone(reduce, expected):
     np.testing.assert_array_equal(live, [[True], [False]])
 
 
+def test_a_kernel_is_the_window_between_two_channels():
+    scores = np.arange(24.0).reshape(2, 2, 3, 2)
+    # Places of the window are 6 apart: the mean is the first plus 9.
+    grain = granularity.get("kernel")
+    pooled = pool(grain, scores)
+    np.testing.assert_array_equal(pooled, scores[0, 0] + 9)
+    mask = grain.expand(pooled > 11, layout(scores.shape))
+    assert mask.shape == scores.shape
+    np.testing.assert_array_equal(mask, np.tile(pooled > 11, (2, 2, 1, 1)))
+    # What is pruned in a kernel does not count for it; none is out.
+    alive = scores < 7
+    largest = pool(granularity.Kernel("max"), scores, alive)
+    assert largest[0, 0] == 6 and (largest.ravel()[1:] == range(1, 6)).all()
+    live = grain.live(scores < 3, layout(scores.shape))
+    np.testing.assert_array_equal(live.ravel(), [1, 1, 1, 0, 0, 0])
+    outputs = grain.outputs(layout(scores.shape))
+    np.testing.assert_array_equal(outputs, [[0, 1]] * 3)
+
+
+def test_kernels_of_other_layouts():
+    depthwise = layout((2, 2, 3, 2), outputs=(2, 3), inputs=(2,))
+    grain = granularity.Kernel("sum")
+    scores = np.ones((2, 2, 3, 2))
+    np.testing.assert_array_equal(
+        pool(grain, scores, grouped=depthwise), np.full((3, 2), 4)
+    )
+    # Without a window each weight is a group, also in the gates of an LSTM.
+    lstm = layout((1, 8), view=(1, 4, 2), outputs=(2,), inputs=(0,))
+    one = np.arange(8.0)[np.newaxis]
+    np.testing.assert_array_equal(
+        pool(grain, one, grouped=lstm).ravel(), one[0]
+    )
+    np.testing.assert_array_equal(pool(grain, [[1, 2]]), [[1, 2]])
+
+
 @pytest.mark.parametrize("shape", [(0, 1), (4,), (1, 2, 3), (1.5, 2)])
 def test_block_refuses_bad_shapes(shape):
     with pytest.raises(ValueError, match="two integers"):

@@ -60,7 +60,7 @@ def test_ntk_sap_of_a_linear_network():
     move = np.array([[0.5], [-1.0]])
     masks = {"a/kernel": np.array([[True], [True]])}
     rng = np.random.default_rng(4)
-    found = one.output_change(
+    found = one.shared.output_change.by_gates(
         {"a/kernel": w}, {"a/kernel": move}, masks, rng, 7
     )
     # f(w m) - f((w + v) m) = -x' (v m), whose square is (sum x_i v_i m_i)^2;
@@ -94,7 +94,9 @@ def test_ntk_sap_is_a_finite_difference_by_a_gate():
 
     def found(gates):
         draws = np.random.default_rng(3)
-        return one.output_change(weights, moves, gates, draws, 6)
+        return one.shared.output_change.by_gates(
+            weights, moves, gates, draws, 6
+        )
 
     def total(gates):
         # The sum itself, of the network as Keras computes it.
@@ -126,16 +128,18 @@ def test_ntk_sap_scores_the_mask_and_not_the_weights():
     assert (fresh != scores[0]["a/kernel"]).all()
 
 
-def test_each_round_of_ntk_sap_has_draws_of_its_own():
+def test_each_round_of_ntk_sap_has_draws_of_its_own(monkeypatch):
     seen = []
 
-    class Watched(Objective):
-        def output_change(self, weights, *given):
-            seen.append(np.array(weights["a/kernel"]))
-            return super().output_change(weights, *given)
+    one = objective(dense(np.ones((6, 6)).tolist()))
+    change = one.shared.output_change
+    by_gates = change.by_gates
 
-    model = dense(np.ones((6, 6)).tolist())
-    one = Watched(model, (np.zeros((2, 6)), np.zeros((2, 6))), "mse")
+    def watched(weights, *given):
+        seen.append(np.array(weights["a/kernel"]))
+        return by_gates(weights, *given)
+
+    monkeypatch.setattr(change, "by_gates", watched)
     kprune.recipes.ntk_sap(draws=1, rounds=3).masks(one, 0.5)
     assert len(seen) == 3
     assert len({a.tobytes() for a in seen}) == 3
@@ -145,3 +149,69 @@ def test_each_round_of_ntk_sap_has_draws_of_its_own():
 def test_ntk_sap_refuses_what_it_cannot_draw(bad):
     with pytest.raises(ValueError, match=bad):
         kprune.score(dense([[1.0]]), "ntk_sap", **{bad: 0})
+
+
+def test_path_exclusion_is_a_sum_over_active_paths():
+    rng = np.random.default_rng(5)
+    kernels = [rng.normal(size=s).astype("float32") for s in [(3, 4), (4, 2)]]
+    model = sequential(
+        (3,),
+        keras.layers.Dense(4, "relu", use_bias=False, name="a"),
+        keras.layers.Dense(2, use_bias=False, name="b"),
+        values=kernels,
+    )
+    x = rng.normal(size=(5, 3)).astype("float32")
+    data = (x, np.zeros((5, 2), "float32"))
+    found = kprune.score(model, "path_exclusion", data=data, loss="mse")
+    # Of each output how often its paths are active, by their inputs squared.
+    active = (x @ kernels[0] > 0).astype(float)
+    counts = [(x.astype(float) ** 2).sum(1) @ active.sum(1)] * 2
+    first, second = (k.astype(float) ** 2 for k in kernels)
+    # R = sum over outputs k of counts_k, and the squared products of the paths
+    # to k.
+    through = counts[0] * second.sum(1)
+    a = np.abs(kernels[0]) * through
+    b = np.abs(kernels[1]) * (first.sum(0)[:, None] * np.array(counts))
+    np.testing.assert_allclose(found["a/kernel"], a, rtol=1e-6)
+    np.testing.assert_allclose(found["b/kernel"], b, rtol=1e-6)
+
+
+def test_path_exclusion_counts_each_output_by_its_own_active_paths():
+    # Output 0 reads unit 0, which is active on x = 2; output 1 reads unit 1,
+    # which is active on x = -1 and -3.
+    kernels = [[[1.0, -1.0]], [[5.0, 0.0], [0.0, 7.0]]]
+    model = sequential(
+        (1,),
+        keras.layers.Dense(2, use_bias=False, name="a"),
+        keras.layers.ReLU(),
+        keras.layers.Dense(2, use_bias=False, name="b"),
+        values=kernels,
+    )
+    model = kprune.wrap(model)
+    masks = np.array([[True, False], [False, True]])
+    kprune.set_masks(model, {"b/kernel": masks})
+    x = np.array([[2.0], [-1.0], [-3.0]], "float32")
+    one = Objective(model, (x, np.zeros((3, 2), "float32")), "mse")
+    counts = one.shared.path_activations.totals(
+        one.weights, one.masks, one.batches
+    )
+    np.testing.assert_allclose(counts[0], [4, 1 + 9])
+    scores = kprune.criteria.get("path_exclusion")
+    found = scores(one, one.weights, one.masks)
+    np.testing.assert_allclose(np.ravel(found["a/kernel"]), [4 * 25, 10 * 49])
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Dense(3, "tanh"),
+        keras.layers.ReLU(max_value=6),
+        keras.layers.Lambda(lambda x: x),
+    ],
+    ids=["tanh", "relu6", "lambda"],
+)
+def test_path_exclusion_says_where_paths_are_not_known(layer):
+    model = sequential((2,), layer, keras.layers.Dense(1))
+    data = np.ones((2, 2), "float32"), np.ones((2, 1), "float32")
+    with pytest.raises(ValueError, match="when a path is active"):
+        kprune.score(model, "path_exclusion", data=data, loss="mse")

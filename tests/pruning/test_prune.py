@@ -49,7 +49,15 @@ def test_methods_are_the_criteria_and_the_recipes_over_them():
     criteria = kprune.criteria.names()
     assert {"snip", "taylor", "obs", "prospr"} < set(criteria)
     assert set(kprune.methods("prune")) - set(criteria) == {
-        *("3sp", "lamp", "force", "iter_snip", "neuron_norm", "neuron_random"),
+        *(
+            "3sp",
+            "lamp",
+            "optimal_brain_surgeon",
+            "force",
+            "iter_snip",
+            "neuron_norm",
+            "neuron_random",
+        ),
         *("ossum_norm", "linear_ossum_norm", "log_ossum_norm"),
         *("random_tickets", "hybrid_tickets", "block_influence"),
     }

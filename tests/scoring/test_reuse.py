@@ -169,15 +169,15 @@ def test_what_is_under_way_is_not_shared():
     model = net()
     first, second = (kprune.Objective(model, DATA, CE) for _ in range(2))
     flows = [one.flow_scores(one.weights, one.masks) for one in (first, second)]
-    assert first._shared.flow is not second._shared.flow
+    assert first.shared.flow(1) is not second.shared.flow(1)
     for name, scores in flows[0].items():
         np.testing.assert_array_equal(scores, flows[1][name])
     first.hand_on()
     third = kprune.Objective(model, DATA, CE)
-    kept = third._shared.flow
+    kept = third.shared.flow(1)
     third.hand_on()
     second.hand_on()  # The latest is kept.
-    assert kprune.Objective(model, DATA, CE)._shared.flow is not kept
+    assert kprune.Objective(model, DATA, CE).shared.flow(1) is not kept
 
 
 def test_few_are_kept_and_no_large_copy(monkeypatch):

@@ -49,7 +49,7 @@ def ntk_sap(objective, weights, masks, epsilon=0.01, draws=5, examples=100):
             n: epsilon * rng("move", n).normal(size=np.shape(w))
             for n, w in weights.items()
         }
-        found = objective.output_change(
+        found = objective.shared.output_change.by_gates(
             drawn, moves, masks, rng("input"), examples
         )
         for name, value in found.items():

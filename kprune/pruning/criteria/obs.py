@@ -18,7 +18,7 @@ def obs(objective, weights, masks, damping=1e-3):
     products as there are weights. H at w * mask is damped, H + c I with c a
     share of its mean absolute diagonal. Scores, in float64, are negative where
     the loss is curved downwards. Only they are OBS's: the paper also changes
-    the weights that stay with each one it removes, which a mask cannot say.
+    the weights that stay, as `optimal_brain_surgeon` does.
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).
@@ -28,17 +28,8 @@ def obs(objective, weights, masks, damping=1e-3):
         ValueError: If there are more than 8,192 weights.
     """
     checks.number("damping", damping, "(0, inf)")
-    total = sum(int(np.prod(w.shape)) for w in weights.values())
-    if total > MOST:
-        raise ValueError(
-            f"OBS inverts the Hessian of all weights and takes up to {MOST} "
-            f"of them. Received: {total}. Use `exclude=` or the criterion "
-            "'obd', which takes its diagonal."
-        )
-    hessian = objective.hessian(apply(masks, weights)).astype(np.float64)
-    hessian = (hessian + hessian.T) / 2  # Symmetric but for rounding.
-    level = damping * (np.mean(np.abs(np.diag(hessian))) or 1.0)
-    inverse = np.diag(np.linalg.inv(hessian + level * np.eye(total)))
+    hessian = damped_hessian(objective, apply(masks, weights), damping)
+    inverse = np.diag(np.linalg.inv(hessian))
     scores, start = {}, 0
     for name, w in weights.items():
         w = np.asarray(w, np.float64)
@@ -46,6 +37,26 @@ def obs(objective, weights, masks, damping=1e-3):
         scores[name] = w * w / (2 * part)
         start += w.size
     return scores
+
+
+def damped_hessian(objective, point, damping):
+    """Returns H + c I of all weights in their order, a float64 matrix.
+
+    Args:
+        objective, damping: As for `obs`.
+        point: Dict of tensors by name, the weights that H is taken at.
+    """
+    total = sum(int(np.prod(w.shape)) for w in point.values())
+    if total > MOST:
+        raise ValueError(
+            f"OBS inverts the Hessian of all weights and takes up to {MOST} "
+            f"of them. Received: {total}. Use `exclude=` or the criterion "
+            "'obd', which takes its diagonal."
+        )
+    hessian = objective.hessian(point).astype(np.float64)
+    hessian = (hessian + hessian.T) / 2  # Symmetric but for rounding.
+    level = damping * (np.mean(np.abs(np.diag(hessian))) or 1.0)
+    return hessian + level * np.eye(total)
 
 
 METHOD = Method(

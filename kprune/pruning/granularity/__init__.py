@@ -11,6 +11,7 @@ import re
 from kprune.pruning.granularity.base import ByWeight, Granularity, Weight
 from kprune.pruning.granularity.block import Block
 from kprune.pruning.granularity.channel import Channel
+from kprune.pruning.granularity.kernel import Kernel
 from kprune.pruning.granularity.n_of_m import NM
 from kprune.pruning.granularity.residual_block import ResidualBlock
 from kprune.runtime import lookup
@@ -21,6 +22,7 @@ __all__ = [
     "ByWeight",
     "Channel",
     "Granularity",
+    "Kernel",
     "ResidualBlock",
     "Weight",
     "get",
@@ -29,6 +31,7 @@ __all__ = [
 _ALL = {
     "weight": Weight,
     "channel": Channel,
+    "kernel": Kernel,
     "residual_block": ResidualBlock,
 }
 

@@ -11,6 +11,7 @@ from kprune.pruning.kept_weights.fan_in import (
 from kprune.pruning.kept_weights.isometry import isometry
 from kprune.pruning.kept_weights.recalibration import recalibrate
 from kprune.pruning.kept_weights.reconstruction import reconstruct
+from kprune.pruning.kept_weights.surgery import surgeon
 from kprune.pruning.neurons.coreset import coreset
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "reinitialize",
     "rescale",
     "rescale_variance",
+    "surgeon",
 ]

@@ -14,6 +14,7 @@ from kprune.pruning.fields import AXES
 from kprune.pruning.given_scores import GivenScores
 from kprune.pruning.pruner import Pruner
 from kprune.pruning.recipes.blocks import block_influence
+from kprune.pruning.recipes.brain_surgery import optimal_brain_surgeon
 from kprune.pruning.recipes.channels import three_sp
 from kprune.pruning.recipes.iterated import force, iter_snip
 from kprune.pruning.recipes.layer_adaptive import lamp
@@ -43,6 +44,7 @@ __all__ = [
     "log_ossum_norm",
     "neuron_norm",
     "neuron_random",
+    "optimal_brain_surgeon",
     "ossum_norm",
     "random_tickets",
     "three_sp",

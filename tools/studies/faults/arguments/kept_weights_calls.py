@@ -43,6 +43,15 @@ def calls(world):
             sequential=False,
         ),
         call(
+            kept.surgeon,
+            changes=True,
+            heavy=True,
+            model=wrapped,
+            seed=0,
+            objective=kprune.Objective(world.model, world.data),
+            damping=0.01,
+        ),
+        call(
             kept.recalibrate,
             changes=True,
             model=world.pruned_conv,

@@ -68,6 +68,7 @@ def _values():
         ),
         call(kprune.NM, n=2, m=4),
         call(kprune.Block, shape=(2, 1), reduce="mean"),
+        call(kprune.Kernel, reduce="mean"),
         call(kprune.ResidualBlock, reduce="mean"),
         call(
             kprune.Channel,

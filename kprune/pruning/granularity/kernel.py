@@ -1,0 +1,56 @@
+"""Kernels of a convolution: the window from one channel to another."""
+
+import dataclasses
+
+import numpy as np
+
+from kprune.pruning.granularity.base import REDUCE, Granularity, matrix_axes
+from kprune.runtime import lookup
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel(Granularity):
+    """The k x k entries that lead from one channel to another go together.
+
+    Of a layer without a window, such as Dense, each weight is a group of its
+    own: `exclude` those to prune kernels alone.
+
+    Args:
+        reduce: How the scores of a kernel become one. Defaults to `"mean"`,
+            by which kernels of other sizes and single weights can be
+            compared.
+    """
+
+    reduce: str = "mean"
+
+    def __post_init__(self):
+        lookup.choose(self.reduce, REDUCE, "reduction")
+
+    def outputs(self, layout):
+        found = super().outputs(layout).reshape(layout.view)
+        window = _window(layout)
+        return found[
+            tuple(
+                0 if axis in window else slice(None)
+                for axis in range(found.ndim)
+            )
+        ]
+
+    def pool(self, scores, alive, layout, rng):
+        del rng
+        none = -np.inf if self.reduce == "max" else 0.0
+        live = np.where(alive, scores, none).reshape(layout.view)
+        return REDUCE[self.reduce](live, axis=_window(layout))
+
+    def live(self, alive, layout):
+        return alive.reshape(layout.view).any(axis=_window(layout))
+
+    def expand(self, kept, layout):
+        full = np.expand_dims(kept, _window(layout))
+        return np.broadcast_to(full, layout.view).reshape(layout.shape)
+
+
+def _window(layout):
+    """Returns the axes of a view that count places of a window, a tuple."""
+    rows, _ = matrix_axes(layout)
+    return tuple(axis for axis in rows if axis not in layout.inputs)

@@ -1,0 +1,33 @@
+"""OBS whole: what goes, and what the others make of it.
+
+Hassibi and Stork, 1993.
+"""
+
+from kprune.pruning.kept_weights.surgery import surgeon
+from kprune.pruning.pruner import Pruner
+from kprune.runtime.methods import Method
+
+
+def optimal_brain_surgeon():
+    """Optimal brain surgeon, Hassibi and Stork, 1993, with its new weights.
+
+    The weights whose removal costs least, if the others make up for it, go
+    (`obs`), and the others make up for them (`kprune.kept_weights.surgeon`).
+    For trained networks of up to 8,192 weights.
+    """
+    return Pruner("obs", after_pruning=surgeon)
+
+
+METHOD = Method(
+    "optimal_brain_surgeon",
+    title="OBS, with its change of the weights",
+    call='kprune.prune(model, "optimal_brain_surgeon", 0.5, data=data)',
+    paper="Hassibi and Stork, 1993",
+    link="https://proceedings.neurips.cc/paper/1992/hash/"
+    "303ed4c69846ab36c2904d3ba8573050-Abstract.html",
+    test="tests/pruning/test_surgeon.py::"
+    "test_obs_with_its_change_raises_a_quadratic_least",
+    deviation="all goes at once, in as many rounds as `rounds` says; the "
+    "paper takes the Hessian anew after each weight",
+    build=optimal_brain_surgeon,
+)
