@@ -208,7 +208,7 @@ class _Builder:
         """Returns what changes in layers that a layer of no call within it
         holds, if its config cannot make it smaller."""
         if old not in self.calls or not any(
-            id(v) in self.cuts for v in old.variables
+            id(v) in self.cuts for v in getattr(old, "variables", ())
         ):
             return {}
         call, flow = self.calls[old]
