@@ -137,6 +137,28 @@ def test_what_has_shrunk_generates_the_same(name, heads_stay, tmp_path):
     assert_same(words[1:], words[:1] * 2)
 
 
+@pytest.mark.parametrize("kind", ["Mistral", "Mixtral", "Qwen", "Qwen3"])
+def test_heads_of_kin_of_llama_go(kind, tmp_path):
+    import keras_hub
+
+    sizes = {"num_query_heads": 4, "num_key_value_heads": 2, "hidden_dim": 16}
+    if kind == "Mixtral":
+        sizes["num_experts"] = 2
+    if kind == "Qwen3":
+        sizes["head_dim"] = 8
+    cls = getattr(keras_hub.models, f"{kind}Backbone")
+    model = cls(50, num_layers=1, intermediate_dim=32, **sizes)
+    _, x, _ = build("llama backbone")
+    masked = kprune.prune(
+        model, "magnitude", 0.5, granularity="channel", allocation="uniform"
+    )
+    small = kprune.shrink(masked, verbose=0)
+    assert_same(infer(small, x), infer(masked, x), 1e-5)
+    assert_same(infer(saved_and_loaded(small, tmp_path), x), infer(small, x))
+    rows = [r for r in plan(masked).rows if r.why == "counted in heads"]
+    assert {(r.before, r.after) for r in rows} == {(2, 1)}
+
+
 def test_a_residual_classifier_loses_half_of_its_channels():
     model, *_ = build("resnet")
     assert model.count_params() == 308_426

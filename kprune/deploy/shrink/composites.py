@@ -15,8 +15,8 @@ def by_config(layer, shapes, arguments):
     """Returns a layer of the same class whose variables have given shapes, or
     `None` if no change of its config makes it.
 
-    An entry of the config that is twice as large makes some axes so: the shapes
-    of these tell which number it has to be.
+    An entry of the config that is half or twice as large makes some axes so:
+    the shapes of these tell which number it has to be.
 
     Args:
         layer: A built composite layer.
@@ -78,7 +78,8 @@ def _may_set(value, old, new):
 def _follows(place, value, config, make, axes):
     """Returns the numbers that a place would need, by each axis that follows
     it: that is twice or half as long if the number is."""
-    for other in (2 * value, value // 2):
+    smaller = [] if value % 2 else [value // 2]  # It takes less memory.
+    for other in (*smaller, 2 * value):
         made = _tried(make, _changed(config, {place: other}))
         lengths = [] if made is None else _flat(_shapes(made))
         if len(lengths) == len(axes):
