@@ -118,7 +118,7 @@ class GroupedOfFixedWidth(Attention):
     _NAMES = {name: name for name in _MAKERS} | {"output": "attention_output"}
 
     def heads(self, layer):
-        return self.part(layer, "key").kernel.shape[1]
+        return self.part(layer, "key").partial_output_shape[-2]
 
     def part(self, layer, name):
         return self._held(layer)[self._NAMES[name]][1]
