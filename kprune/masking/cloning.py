@@ -51,6 +51,19 @@ def plain_copy(
     return new
 
 
+def constructed(model, config):
+    """Returns a model of the same class, of another config of its constructor,
+    with values as that draws them.
+
+    Args:
+        model: A model whose constructor makes its layers.
+        config: As of `layer_copies.constructor_config`.
+    """
+    plain = layer_copies.plain_class(model)
+    with _copying(model):
+        return plain.from_config(layer_copies.without_wrappers(config))
+
+
 def replace_layers(model, replace, whole=False):
     """Returns a model with layers replaced.
 

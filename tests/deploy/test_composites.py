@@ -217,3 +217,15 @@ def test_a_composite_layer_in_a_backbone_of_an_own_class(tmp_path):
     small = shrunk(halved(Classifier(Blocks())), tmp_path)
     (backbone,) = [x for x in small.layers if isinstance(x, keras.Model)]
     assert backbone.get_layer("block").up.units == 6
+
+
+def test_a_gate_in_another_precision_is_followed(tmp_path):
+    @serializable
+    class Cast(Gated):
+        def call(self, x):
+            gate = keras.ops.cast(self.gate(x), "float32")
+            gate = keras.ops.cast(keras.activations.silu(gate), x.dtype)
+            return self.down(gate * self.value(x)) + x
+
+    block = shrunk(halved(around(Cast(16, name="b"))), tmp_path).get_layer("b")
+    assert (block.width, block.gate.kernel.shape) == (8, (8, 4))

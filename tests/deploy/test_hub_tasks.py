@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hub_models import IMAGES, LANGUAGE, TASKS, build, raw
+from hub_models import IMAGES, LANGUAGE, TASKS, build, generated, raw
 from lifecycle import assert_same, saved_and_loaded
 from networks import CE
 from quantized import calibrated, computed
@@ -51,14 +51,6 @@ def pruned(name, method="magnitude", preprocess=False, **options):
 
 def infer(model, x):
     return model(x, training=False)
-
-
-def generated(model, x):
-    """Returns what a language model makes of the first half of prompts."""
-    model.compile(sampler="greedy")
-    prompt = {key: np.where(np.arange(8) < 4, v, 0) for key, v in x.items()}
-    words = model.generate(prompt, stop_token_ids=None)["token_ids"]
-    return keras.ops.convert_to_numpy(words)
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -5,10 +5,8 @@ They need `pip install kprune[hub]`, and go by `-m slow`.
 
 import importlib.util
 
-import keras
-import numpy as np
 import pytest
-from hub_models import LANGUAGE, NAMES, TASKS, build
+from hub_models import LANGUAGE, NAMES, TASKS, build, generated
 from lifecycle import assert_same, saved_and_loaded
 from networks import CE
 
@@ -30,13 +28,14 @@ WIDTHS = {
     "roberta": {"feedforward_intermediate_dense": 32, "query_dense": 4},
     "gpt2": {"feedforward_intermediate_dense": 32, "query_dense": 4},
     "gemma": {"gating_ffw": 16, "gating_ffw_2": 16, "key_dense": 2},
+    "llama": {
+        "feedforward_gate_dense": 32,
+        "feedforward_intermediate_dense": 32,
+        "key_dense": 2,
+    },
     "vit": {"dense_1": 32, "query_dense": 4},
     "resnet": {"conv1_conv": 64, "stack1_block0_1_conv": 128},
 }
-
-
-# Llama's layers cast what they make, which channels are not followed through.
-FOLLOWED = [name for name in NAMES if not name.startswith("llama")]
 
 
 def infer(model, x):
@@ -69,7 +68,7 @@ def test_gradients_score_it(name):
     assert abs(kept - total / 2) <= 1
 
 
-@pytest.mark.parametrize("name", FOLLOWED)
+@pytest.mark.parametrize("name", NAMES)
 def test_widths_heads_and_channels_go(name, tmp_path):
     model, x, _ = build(name)
     masked = kprune.prune(
@@ -87,13 +86,7 @@ def test_widths_heads_and_channels_go(name, tmp_path):
         assert found and set(found) == {(before, before // 2)}
 
 
-def test_channels_that_cannot_be_followed_are_refused():
-    model, *_ = build("llama")
-    with pytest.raises(ValueError, match="Nothing is left to prune"):
-        kprune.prune(model, "magnitude", 0.5, granularity="channel")
-
-
-@pytest.mark.parametrize("name", [n for n in TASKS if n in FOLLOWED])
+@pytest.mark.parametrize("name", TASKS)
 def test_what_has_shrunk_is_pruned_and_shrunk_again(name, tmp_path):
     model, x, y = build(name)
     masked = kprune.prune(
@@ -115,18 +108,55 @@ def test_what_has_shrunk_is_pruned_and_shrunk_again(name, tmp_path):
 def test_what_is_pruned_generates(name, tmp_path):
     model, x, _ = build(name)
     masked = kprune.prune(model, "magnitude", 0.5)
-    prompt = {key: np.where(np.arange(8) < 4, v, 0) for key, v in x.items()}
-    found = []
-    for one in (
-        masked,
-        saved_and_loaded(masked, tmp_path),
-        kprune.strip(masked),
-    ):
-        one.compile(sampler="greedy")
-        words = one.generate(prompt, stop_token_ids=None)["token_ids"]
-        found.append(keras.ops.convert_to_numpy(words))
+    loaded, plain = saved_and_loaded(masked, tmp_path), kprune.strip(masked)
+    found = [generated(one, x) for one in (masked, loaded, plain)]
     assert_same(found[1:], found[:1] * 2)
     assert (found[0][:, 4:] != 0).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "heads_stay"), [("gemma", False), ("llama", True), ("gpt2", True)]
+)
+def test_what_has_shrunk_generates_the_same(name, heads_stay, tmp_path):
+    """Of Gemma heads go too: the size of one stands in its config."""
+    model, x, _ = build(name)
+    masked = kprune.prune(
+        model,
+        "magnitude",
+        0.5,
+        granularity="channel",
+        allocation="uniform",
+        exclude=".*attention.*" if heads_stay else None,
+    )
+    small = kprune.shrink(masked, verbose=0)
+    assert type(small) is type(model)
+    assert small.backbone.intermediate_dim == 16
+    assert_same(infer(small, x), infer(masked, x), 1e-5)
+    loaded = saved_and_loaded(small, tmp_path)
+    words = [generated(one, x) for one in (masked, small, loaded)]
+    assert_same(words[1:], words[:1] * 2)
+
+
+@pytest.mark.parametrize("kind", ["Mistral", "Mixtral", "Qwen", "Qwen3"])
+def test_heads_of_kin_of_llama_go(kind, tmp_path):
+    import keras_hub
+
+    sizes = {"num_query_heads": 4, "num_key_value_heads": 2, "hidden_dim": 16}
+    if kind == "Mixtral":
+        sizes["num_experts"] = 2
+    if kind == "Qwen3":
+        sizes["head_dim"] = 8
+    cls = getattr(keras_hub.models, f"{kind}Backbone")
+    model = cls(50, num_layers=1, intermediate_dim=32, **sizes)
+    _, x, _ = build("llama backbone")
+    masked = kprune.prune(
+        model, "magnitude", 0.5, granularity="channel", allocation="uniform"
+    )
+    small = kprune.shrink(masked, verbose=0)
+    assert_same(infer(small, x), infer(masked, x), 1e-5)
+    assert_same(infer(saved_and_loaded(small, tmp_path), x), infer(small, x))
+    rows = [r for r in plan(masked).rows if r.why == "counted in heads"]
+    assert {(r.before, r.after) for r in rows} == {(2, 1)}
 
 
 def test_a_residual_classifier_loses_half_of_its_channels():

@@ -8,6 +8,7 @@ from own_class_graphs import (
     Classifier,
     ImageBackbone,
     LanguageModel,
+    OfArguments,
     TokenBackbone,
     serializable,
     tokens,
@@ -46,6 +47,7 @@ def test_channels_go_as_in_the_plain_graph(tmp_path):
     masks = kprune.get_masks(masked)
     assert_same(list(masks.values()), list(expected.values()))
     small = kprune.shrink(masked, verbose=0)
+    # One number of the backbone's sets both widths, of which one stays.
     assert is_plain(small) and small.name == model.name
     same = kprune.shrink(halved(plain), verbose=0)
     assert small.count_params() == same.count_params()
@@ -66,16 +68,14 @@ def test_channels_go_as_in_the_plain_graph(tmp_path):
 def test_a_layer_of_the_backbone_in_the_head_stays_one(tmp_path):
     keras.utils.set_random_seed(1)
     model, x = LanguageModel(TokenBackbone()), tokens()
-    kernel = np.array(model.backbone.get_layer("up").kernel)
-    kernel[:, :2] = 0
-    model.backbone.get_layer("up").kernel.assign(kernel)
+    without_units(model, 2)
     model.backbone.norm.trainable = False
     small = kprune.shrink(model, verbose=0)
-    assert is_plain(small)
-    assert small.get_layer("up").units == 4
+    assert type(small) is LanguageModel and small.backbone.hidden == 4
     tables = [v for v in small.variables if v.name == "embeddings"]
     assert len(tables) == 1
-    assert not small.get_layer("norm").trainable
+    assert not small.backbone.norm.trainable
+    assert_same(small.generate(x), model.generate(x))
     loaded = saved_and_loaded(small, tmp_path)
     assert_same(small(x), model(x), 1e-5)
     assert_same(loaded(x), small(x))
@@ -115,6 +115,50 @@ def test_a_call_of_its_own_is_no_graph():
     assert type(small) is Twice
     assert_same(small(x), masked(x))
     assert plan(masked).rows[0].why == "Twice is no graph of layers"
+
+
+def without_units(model, count):
+    """Takes the input of some units of a backbone's hidden layer."""
+    up = model.backbone.get_layer("up")
+    kernel = np.array(up.kernel)
+    kernel[:, :count] = 0
+    up.kernel.assign(kernel)
+
+
+@serializable
+class Narrow(OfArguments, keras.Model):
+    """Two convolutions, `hidden` channels between; the sum may be a mean."""
+
+    arguments = ("hidden", "mean")
+
+    def __init__(self, hidden=6, mean=False, **kwargs):
+        inputs = keras.Input((8, 8, 3), name="image")
+        x = layers.Conv2D(hidden, 1, name="a")(inputs)
+        x = layers.Conv2D(2, 1, use_bias=False, name="b")(x)
+        outputs = x / hidden if mean else x
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        self.hidden, self.mean = hidden, mean
+
+
+@pytest.mark.parametrize(
+    ("mean", "bias", "is_kept"),
+    [
+        (False, 0, True),
+        # What `b` takes over is a bias, which the constructor does not make.
+        (False, 1, False),
+        # The constructor's graph would divide by another number.
+        (True, 0, False),
+    ],
+)
+def test_the_class_stays_if_its_constructor_makes_it(mean, bias, is_kept):
+    model, x = Narrow(mean=mean), normal(2, 8, 8, 3)
+    kernel, offset = map(np.array, model.get_layer("a").get_weights())
+    kernel[..., :2], offset[:2] = 0, bias
+    model.get_layer("a").set_weights([kernel, offset])
+    small = kprune.shrink(model, verbose=0)
+    assert small.get_layer("a").filters == 4
+    assert (type(small) is Narrow) == is_kept
+    assert_same(small(x), model(x), 1e-5)
 
 
 def test_a_compile_of_its_own_reaches_the_plain_graph():

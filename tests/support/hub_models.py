@@ -118,6 +118,14 @@ def build(name, preprocess=False):
     return model, inputs(), y
 
 
+def generated(model, x):
+    """Returns what a language model makes of the first half of prompts."""
+    model.compile(sampler="greedy")
+    prompt = {key: np.where(np.arange(8) < 4, v, 0) for key, v in x.items()}
+    words = model.generate(prompt, stop_token_ids=None)["token_ids"]
+    return keras.ops.convert_to_numpy(words)
+
+
 def raw(name):
     """Returns what a task that preprocesses takes: sentences or images."""
     if name in IMAGES:

@@ -1,6 +1,7 @@
 """The benchmark and what it measures with, in the small."""
 
 import json
+import os
 import sys
 
 import keras
@@ -205,6 +206,22 @@ def test_transformers_pruned_in_one_shot(measured):
     ]
     assert [row[3] for row in found[:2]] == ["<= 1.5", "<= 3"]
     assert all(float(row[1].removesuffix(" x")) > 0 for row in found)
+
+
+@pytest.mark.skipif(
+    not os.access("/proc/self/clear_refs", os.W_OK),
+    reason="This system does not let a process forget its peak.",
+)
+def test_what_was_held_before_is_no_part_of_a_peak(part):
+    one_shot, memory = (
+        part(name) for name in ("benchmark.one_shot", "kprune.runtime.memory")
+    )
+    before = memory.peak()
+    big = np.ones(32_000_000)
+    assert memory.peak() > before + 200e6
+    del big
+    one_shot._begin_anew()
+    assert memory.peak() < before + 100e6
 
 
 def test_the_large_transformer_has_a_hundred_million_parameters(part):

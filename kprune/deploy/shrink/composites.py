@@ -6,8 +6,6 @@ widths than its siblings, attention of fewer heads of the same size) is a
 `ResizedLayer`.
 """
 
-import collections
-
 from kprune.deploy.shrink import resized
 from kprune.masking import layer_copies, weights
 from kprune.runtime import keras_internals
@@ -17,8 +15,8 @@ def by_config(layer, shapes, arguments):
     """Returns a layer of the same class whose variables have given shapes, or
     `None` if no change of its config makes it.
 
-    An entry of the config that is twice as large makes some axes so: the shapes
-    of these tell which number it has to be.
+    An entry of the config that is half or twice as large makes some axes so:
+    the shapes of these tell which number it has to be.
 
     Args:
         layer: A built composite layer.
@@ -29,27 +27,85 @@ def by_config(layer, shapes, arguments):
         config = layer_copies.constructor_config(layer)
     except ValueError:  # It has none.
         return None
-    before, wanted = _flat(_shapes(layer)), _flat(shapes)
-    changes = collections.defaultdict(set)
-    for key, value in config.items():
-        if type(value) is not int or value < 1:
+    return sized(
+        config,
+        lambda config: _made(layer, config, arguments),
+        _shapes(layer),
+        shapes,
+    )
+
+
+def sized(config, make, before, wanted):
+    """Returns what is made of a config with other numbers in it so that its
+    variables have given shapes, or `None` if no change of single ones does.
+
+    Args:
+        config: Dict, of a constructor, and of those of layers that it holds.
+        make: Function from such a config to a layer or model, built. It raises
+            where the config does not fit.
+        before, wanted: Lists of tuples, the shapes of its variables as `config`
+            makes them, and as they are to be.
+    """
+    axes = list(zip(_flat(before), _flat(wanted), strict=True))
+    changes = {}
+    for place, value in _numbers(config):
+        if not any(_may_set(value, *axis) for axis in axes):
             continue
-        made = _made(layer, {**config, key: 2 * value}, arguments)
-        doubled = [] if made is None else _flat(_shapes(made))
-        if len(doubled) == len(before):
-            changes[key] |= {
-                value * n / old
-                for old, twice, n in zip(before, doubled, wanted, strict=True)
-                if old != n and twice == 2 * old
+        found = _follows(place, value, config, make, axes)
+        if len(found) > 1 or any(n % 1 for n in found):
+            return None
+        if found:
+            changes[place] = int(found.pop())
+    new = _tried(make, _changed(config, changes)) if changes else None
+    return new if new is not None and _shapes(new) == wanted else None
+
+
+def _numbers(config, place=()):
+    """Yields the (place, value) pairs of sizes, through dicts in a config."""
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from _numbers(value, (*place, key))
+        elif type(value) is int and value > 0:
+            yield (*place, key), value
+
+
+def _may_set(value, old, new):
+    """Whether a number that grows with an axis is whole for its new length."""
+    divides = old % value == 0 or value % old == 0
+    return old != new and divides and value * new % old == 0
+
+
+def _follows(place, value, config, make, axes):
+    """Returns the numbers that a place would need, by each axis that follows
+    it: that is twice or half as long if the number is."""
+    smaller = [] if value % 2 else [value // 2]  # It takes less memory.
+    for other in (*smaller, 2 * value):
+        made = _tried(make, _changed(config, {place: other}))
+        lengths = [] if made is None else _flat(_shapes(made))
+        if len(lengths) == len(axes):
+            return {
+                value * new / old
+                for (old, new), length in zip(axes, lengths, strict=True)
+                if old != new and length * value == old * other
             }
-    changes = {key: found for key, found in changes.items() if found}
-    if not changes or any(
-        len(found) > 1 or min(found) % 1 for found in changes.values()
-    ):
+    return set()
+
+
+def _changed(config, changes, place=()):
+    """Returns a config with other values at some places."""
+    return {
+        key: _changed(value, changes, (*place, key))
+        if isinstance(value, dict)
+        else changes.get((*place, key), value)
+        for key, value in config.items()
+    }
+
+
+def _tried(make, config):
+    try:
+        return make(config)
+    except Exception:  # It is no size that its constructor takes.
         return None
-    changes = {key: int(found.pop()) for key, found in changes.items()}
-    new = _made(layer, {**config, **changes}, arguments)
-    return new if new is not None and _shapes(new) == shapes else None
 
 
 def by_parts(layer, parts, changes, arguments):
@@ -81,14 +137,11 @@ def paired(old, new, stop):
 
 
 def _made(layer, config, arguments):
-    try:
-        new = type(layer).from_config(layer_copies.without_wrappers(config))
-        new.name = layer.name
-        if not new.built:
-            new.build_from_config(layer.get_build_config() or {})
-        keras_internals.build_by_call(new, *arguments)
-    except Exception:  # It is no size that its constructor takes.
-        return None
+    new = type(layer).from_config(layer_copies.without_wrappers(config))
+    new.name = layer.name
+    if not new.built:
+        new.build_from_config(layer.get_build_config() or {})
+    keras_internals.build_by_call(new, *arguments)
     return new
 
 

@@ -205,10 +205,10 @@ class _Builder:
         return flow.config(call, self.decision.kept_by(call), self.biases)
 
     def _parts_of(self, old):
-        """Returns what changes in layers that a layer of no call within it
-        holds, if its config cannot make it smaller."""
+        """Returns what changes in the layers that a layer holds, if its own
+        config cannot make it smaller."""
         if old not in self.calls or not any(
-            id(v) in self.cuts for v in old.variables
+            id(v) in self.cuts for v in getattr(old, "variables", ())
         ):
             return {}
         call, flow = self.calls[old]

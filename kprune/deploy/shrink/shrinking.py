@@ -9,6 +9,7 @@ import numpy as np
 from kprune.deploy.shrink import (
     bypassing,
     optimizer_state,
+    own_class,
     planning,
     proof,
     sizes,
@@ -55,10 +56,12 @@ def shrink(model, *, carry_optimizer=False, verbose="auto"):
     Such a layer that hands on what it reads, as a block does whose weights are
     all zero, is left out as a whole.
 
-    A model of an own class whose constructor makes a graph of layers comes back
-    as a plain graph of the smaller layers, a `keras.Model`: the constructor
-    would make the large ones again. Methods of the class, such as `train_step`
-    or `generate`, are not part of it. If nothing goes, it keeps its class.
+    A model of an own class whose constructor makes a graph of layers keeps its
+    class, and its methods, if the constructor makes the smaller model: where
+    entries of its config set the sizes, and all layers that one of them sets
+    keep the same. To find that out, some models of other sizes are made. Else
+    it comes back as a plain graph of the smaller layers, a `keras.Model`, of
+    which methods of the class, such as `train_step` or `generate`, are no part.
 
     Before it is returned, the smaller model is checked to have the outputs of
     the model, on random inputs. They are those of inference: in training, a
@@ -159,12 +162,26 @@ def _smaller(model, compact, carry_optimizer, verbose):
         pairs = [(a, b, []) for a, b in zip(*values, strict=True)]
     else:
         _refuse_cut_off(model, decision.analysis)
-        small, pairs = rebuild(view, decision)
-        proof.check(model, small)
+        small, pairs = _proved(model, view, decision)
         cloning.carry_compile(model, small)
     if carry_optimizer and small.compiled:
         optimizer_state.carry(model, view.model, small, pairs)
     return small
+
+
+def _proved(model, view, decision):
+    """Returns a smaller model that computes the same, of the same class if its
+    constructor makes one, and where its variables come from."""
+    small, pairs = rebuild(view, decision)
+    proof.check(model, small)
+    same = own_class.remade(view, decision, small, pairs)
+    if same is None:
+        return small, pairs
+    try:
+        proof.check(model, same[0])
+    except RuntimeError:  # It computes with the width itself, say.
+        return small, pairs
+    return same
 
 
 def _refuse_cut_off(model, analysis):

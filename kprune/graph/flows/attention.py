@@ -6,7 +6,13 @@ The output is a sum over the heads, each weighted averages of its own values.
 import keras
 import numpy as np
 
-from kprune.graph.flows.flow import Flow, Kernel, Reading, Slices
+from kprune.graph.flows.flow import (
+    Flow,
+    Kernel,
+    Reading,
+    Slices,
+    not_plain,
+)
 from kprune.masking import weights
 
 _MAKERS = ("query", "key", "value")
@@ -28,9 +34,10 @@ class Attention(Flow, Kernel):
         layer = call.operation
         if getattr(layer, "use_gate", False):
             return "its heads are gated"
-        for one in (layer, *(self.part(layer, x) for x in _MAKERS)):
-            if getattr(one, "quantization_mode", None):
-                return "it is quantized"
+        for name in (*_MAKERS, "output"):
+            reason = not_plain(self.part(layer, name))
+            if reason is not None:
+                return reason
         return super().unfit(call)
 
     def counted(self, call):
@@ -111,7 +118,7 @@ class GroupedOfFixedWidth(Attention):
     _NAMES = {name: name for name in _MAKERS} | {"output": "attention_output"}
 
     def heads(self, layer):
-        return self.part(layer, "key").kernel.shape[1]
+        return self.part(layer, "key").partial_output_shape[-2]
 
     def part(self, layer, name):
         return self._held(layer)[self._NAMES[name]][1]

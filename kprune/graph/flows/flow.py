@@ -115,13 +115,9 @@ class Flow:
             return "its number of channels is not known"
         if getattr(layer, "data_format", None) == "channels_first":
             return "its channels come first"
-        if getattr(layer, "quantization_mode", None) or getattr(
-            layer, "lora_enabled", False
-        ):
-            return "quantized or with LoRA"
         if not call.inputs or (len(call.outputs) != 1 and not self.several):
             return "it has no input, or several outputs"
-        return None
+        return not_plain(layer)
 
     def counted(self, call):
         """Returns the signals whose number of channels must be known, and is
@@ -196,6 +192,15 @@ class Flow:
         """
         del call, kept
         return {}
+
+
+def not_plain(layer):
+    """Returns why what a layer stores is not what it computes with, or
+    `None`."""
+    quantized = getattr(layer, "quantization_mode", None)
+    if quantized or getattr(layer, "lora_enabled", False):
+        return "quantized or with LoRA"
+    return None
 
 
 def changed(serialized, changes):

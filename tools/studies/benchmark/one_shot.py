@@ -1,8 +1,11 @@
 """Pruning of a transformer in one shot, by a process that has done nothing
 else: what it takes in memory, and in time beside forward passes."""
 
+import contextlib
+import ctypes
 import dataclasses
 import functools
+import math
 
 import keras
 import numpy as np
@@ -106,16 +109,18 @@ HOW = {
 def costs(method, size, how, sequences):
     """Prunes a transformer, block by block; returns the bytes of its
     parameters, what the process held before it was made, at most until it had
-    run, and at most in all, and the seconds of pruning and of a pass over the
-    data before it.
+    run, and at most as it was pruned, and the seconds of pruning and of a pass
+    over the data before it.
 
-    A tiny one is pruned before: what TensorFlow loads for that is no part.
+    A tiny one is pruned before: what TensorFlow loads for that is no part. Nor
+    is what drawing the first values has freed: the allocator keeps it.
     """
     prune = lookup.choose(how, HOW, "way to prune")
     prune(*setting("tiny", _BATCH), method)
+    _begin_anew()
     start = memory.resident()
     model, data = setting(size, sequences)
-    own = sum(4 * v.numpy().size for v in model.variables)  # In float32.
+    own = sum(4 * math.prod(v.shape) for v in model.variables)  # In float32.
 
     def forward():
         for first in range(0, sequences, _BATCH):
@@ -124,8 +129,18 @@ def costs(method, size, how, sequences):
     forward()
     one_pass = seconds(forward)
     built = max(start, memory.peak())
+    _begin_anew()
     pruning = seconds(functools.partial(prune, model, data, method))
     # The kernel adds up what its threads count only now and then.
-    most = max(built, memory.peak())
+    most = max(start, memory.resident(), memory.peak())
     found = {"bytes": own, "start": start, "built": built, "most": most}
     return {**found, "pruning": pruning, "pass": one_pass}
+
+
+def _begin_anew():
+    """Gives freed memory back and lets the peak begin at what is held. Where
+    that cannot be done, as on macOS, the peak stays the larger."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as f:
+        f.write("5")

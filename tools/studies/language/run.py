@@ -36,7 +36,7 @@ _SIZES = {
     "steps": (400, "Steps of training."),
     "batch_size": (32, "Sequences in a step."),
     "calibration": (128, "Sequences that pruning looks at."),
-    "held_out": (360, "Sequences that perplexity is measured on."),
+    "held_out": (120, "Sequences that perplexity is measured on."),
 }
 _RATE = 2e-3
 
