@@ -52,7 +52,7 @@ setuptools.setup(
         "hub": ["keras-hub"],
         "ray": ["ray"],
         "slurm": ["submitit"],
-        "tune": ["ray[tune]", "keras-tuner"],
+        "tune": ["ray[tune]", "keras-tuner[bayesian]"],
         "test": [
             "pytest",
             "pytest-xdist",
