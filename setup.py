@@ -75,7 +75,7 @@ setuptools.setup(
         "hub": ["keras-hub"],
         "ray": ["ray"],
         "slurm": ["submitit"],
-        "tune": ["ray[tune]", "keras-tuner"],
+        "tune": ["ray[tune]", "keras-tuner[bayesian]"],
         "docs": ["mkdocs-material", "mkdocstrings[python]", "latex2mathml"],
         "package": ["build", "twine"],
         "test": [

@@ -11,6 +11,7 @@ EXTRAS = {
     "openvino": "openvino",
     "ray": "ray",
     "ray.tune": "tune",
+    "sklearn": "tune",
     "submitit": "slurm",
     "tensorboard": "tensorboard",
     "tf2onnx": "onnx",

@@ -232,9 +232,9 @@ class Slurm:
     def cancel(self, jobs):
         self.dead |= {job.job_id: "CANCELLED, exit code 0" for job in jobs}
 
-    def answer(self, job_id):
+    def answer(self, job_id, outcome):
         path = self.folder / f"{job_id}.pkl"
-        path.write_text(json.dumps({"result": RESULT}))
+        path.write_text(json.dumps(outcome))
         self.dead[job_id] = "COMPLETED, exit code 0"
 
 
@@ -281,10 +281,38 @@ def test_jobs_that_an_earlier_sweep_left_are_found_again(fake_slurm, cells):
     fake_slurm.dead["7_2"] = "FAILED, exit code 1"
     found, sent = jobs_of(fake_slurm, cells)
     assert [job.job_id for job in sent.values()] == ["7_1", "7_4", "7_3"]
-    fake_slurm.answer("7_4")
+    fake_slurm.answer("7_4", {"result": RESULT})
     assert found.poll(sent) == {cells[1].name: {"result": RESULT}}
     found.cancel(sent)
     assert fake_slurm.alive() == set()
+
+
+def test_a_job_that_found_its_cell_held_is_followed_by_another(
+    fake_slurm, cells
+):
+    found, sent = jobs_of(fake_slurm, cells[:1])
+    fake_slurm.dead["7_1"] = "NODE_FAIL, exit code 0"
+    found.poll(sent)
+    found.poll(sent)
+    fake_slurm.answer("7_2", {"held": "process 3 on node1"})
+    assert "held" in found.poll(sent)[cells[0].name]
+    sent = {cells[0].name: found.submit(cells[:1])[0]}
+    assert found.poll(sent) == {}
+    fake_slurm.answer("7_3", {"result": RESULT})
+    assert found.poll(sent) == {cells[0].name: {"result": RESULT}}
+
+
+def test_slurm_may_be_silent_for_a_while(fake_slurm, cells, monkeypatch):
+    found, sent = jobs_of(fake_slurm, cells[:1])
+
+    def silent():
+        raise RuntimeError("squeue failed: timed out")
+
+    monkeypatch.setattr(slurm, "_SILENT", 2)
+    monkeypatch.setattr(fake_slurm, "alive", silent)
+    assert [found.poll(sent) for _ in range(2)] == [{}, {}]
+    with pytest.raises(RuntimeError, match="timed out"):
+        found.poll(sent)
 
 
 def test_the_end_of_a_job_is_in_slurms_words(monkeypatch, tmp_path):

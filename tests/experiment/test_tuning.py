@@ -9,7 +9,7 @@ import pytest
 from kprune import experiment
 from kprune.experiment.tuning import searching, space, trials
 from kprune.experiment.tuning.space import METHOD, RATE, SCHEDULE, SPARSITY
-from kprune.runtime import tables
+from kprune.runtime import extras, tables
 
 TINY = {
     "dataset": {"batch_size": 64, "validation": 0.2},
@@ -180,6 +180,7 @@ def test_the_best_is_the_best_of_those_that_finished(tmp_path, monkeypatch):
         asked.append((settings.trials, settings.seed, settings.mode))
         return found
 
+    monkeypatch.setattr(extras, "load", lambda *_: None)  # As if installed.
     monkeypatch.setitem(searching.ENGINES, "keras_tuner", engine)
     runs = tmp_path / "runs"
     options = {"engine": "keras_tuner", "trials": 5, "seed": 3}
@@ -199,6 +200,7 @@ def names(runs):
 
 @pytest.mark.slow
 @missing_packages.needs("keras_tuner")
+@missing_packages.needs("sklearn")
 def test_keras_tuner_searches_and_finds_again(tmp_path):
     over = {
         METHOD: ["random", "magnitude"],

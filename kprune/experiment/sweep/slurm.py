@@ -19,6 +19,7 @@ JOBS = "jobs.json"  # The number of the job of each cell.
 _WHY = "The executor 'slurm'"
 _GRACE = 60.0  # Seconds for jobs to save what their runs go on from.
 _LOOK = 5.0  # Seconds between two questions to Slurm.
+_SILENT = 120  # How many of them in a row may stay without an answer.
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
 # By what is Slurm's word, the argument that says it.
 _OWN = {
@@ -166,8 +167,11 @@ class Jobs(remote.Remote):
         self._again = {}  # Jobs of cells that were submitted once more.
         self._gone = set()  # The jobs that were over at the last look.
         self._looked = -_LOOK
+        self._unanswered = 0
 
     def submit(self, cells):
+        for cell in cells:
+            self._again.pop(cell.name, None)
         known = self._read()
         alive = self._cluster.alive()
         found = {
@@ -197,7 +201,9 @@ class Jobs(remote.Remote):
         if time.monotonic() - self._looked < _LOOK:
             return found
         self._looked = time.monotonic()
-        alive = self._cluster.alive()
+        alive = self._alive()
+        if alive is None:
+            return found
         over = {
             name: job
             for name, job in jobs.items()
@@ -213,6 +219,19 @@ class Jobs(remote.Remote):
                 (self._again[name],) = self.submit([self._cells[name]])
             else:
                 found[name] = {"error": f"Its job {job.job_id} ended: {words}."}
+        return found
+
+    def _alive(self):
+        """Returns the numbers of the jobs that wait or run, or `None` while
+        Slurm does not answer, as a busy one does."""
+        try:
+            found = self._cluster.alive()
+        except RuntimeError:
+            self._unanswered += 1
+            if self._unanswered > _SILENT:
+                raise
+            return None
+        self._unanswered = 0
         return found
 
     def cancel(self, submitted):

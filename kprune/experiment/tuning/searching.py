@@ -10,7 +10,8 @@ from kprune.runtime import checks, extras, files, paths, tables
 from kprune.runtime.doors import checked
 
 ENGINES = {"ray": ray_search.search, "keras_tuner": keras_search.search}
-_MODULES = {"ray": "ray.tune", "keras_tuner": "keras_tuner"}
+# scikit-learn is what KerasTuner's Bayesian search computes with.
+_MODULES = {"ray": ("ray.tune",), "keras_tuner": ("keras_tuner", "sklearn")}
 METRICS = {
     "val_accuracy": "max",
     "val_loss": "min",
@@ -132,7 +133,8 @@ def check(base, runs, over, engine, settings):
     """Raises `ValueError` unless a search can be begun."""
     space.check(base, over)
     files.check_writable(runs)
-    extras.load(_MODULES[engine], f"Tuning by {engine!r}")
+    for module in _MODULES[engine]:
+        extras.load(module, f"Tuning by {engine!r}")
     if engine == "ray":
         settings.executor.check(base.distribute)
 
