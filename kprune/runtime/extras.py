@@ -8,8 +8,11 @@ EXTRAS = {
     "onnxruntime": "onnx",
     "onnxruntime.quantization": "onnx",
     "openvino": "openvino",
+    "mlflow": "mlflow",
+    "pandas": "results",
     "tensorboard": "tensorboard",
     "tf2onnx": "onnx",
+    "wandb": "wandb",
 }
 
 
