@@ -5,7 +5,8 @@
     run(config, path)  both, unless the directory holds the finished run
 
 `default` and `complete` say what a config may hold, `name` which run it is
-of; `status`, `result` and `differences` what a directory holds.
+of; `status`, `result` and `differences` what a directory holds;
+`read_results` gives the runs in some directories as a pandas DataFrame.
 """
 
 from kprune.experiment.checking import checks
@@ -13,6 +14,7 @@ from kprune.experiment.config import complete, default
 from kprune.experiment.directory import differences, result, status
 from kprune.experiment.identity import name, settings
 from kprune.experiment.preparation import methods
+from kprune.experiment.results.frame import read_results
 from kprune.experiment.runs import Run, build, network
 from kprune.experiment.training import run, train
 
@@ -26,6 +28,7 @@ __all__ = [
     "methods",
     "name",
     "network",
+    "read_results",
     "result",
     "run",
     "settings",

@@ -5,7 +5,7 @@ import statistics
 import pytest
 
 from kprune.analysis.sanity import verdict
-from kprune.analysis.sanity.verdicts import holm
+from kprune.analysis.significance import holm
 
 
 @pytest.mark.parametrize(

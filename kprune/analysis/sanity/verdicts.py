@@ -5,7 +5,8 @@ import statistics
 
 import numpy as np
 
-from kprune.runtime import checks, lookup, tables, user_warnings
+from kprune.analysis import significance
+from kprune.runtime import checks, lookup, tables
 from kprune.runtime.doors import checked
 
 _RIVALS = {
@@ -108,21 +109,9 @@ def verdict(plain, checked, method="The method", check=None):
     difference = statistics.mean(plain) - statistics.mean(checked)
     if min(len(plain), len(checked)) < 2:
         return Verdict(method, check, plain, checked, difference, None, None)
-    interval, p = _welch(plain, checked, difference)
+    found = significance.difference(plain, checked)
+    interval, p = found.interval, found.p_value
     return Verdict(method, check, plain, checked, difference, interval, p)
-
-
-def holm(values):
-    """Returns p-values corrected for their number (Holm, 1979), least first.
-
-    Args:
-        values: Dict of p-values.
-    """
-    corrected, largest = {}, 0.0
-    for place, name in enumerate(sorted(values, key=values.get)):
-        largest = max(largest, min(1.0, values[name] * (len(values) - place)))
-        corrected[name] = largest
-    return corrected
 
 
 def _figures(values, name):
@@ -131,15 +120,3 @@ def _figures(values, name):
     finite = listed and len(values) and all(map(checks.is_number, values))
     checks.require(finite, name, values, "one or more finite numbers")
     return tuple(map(float, values))
-
-
-def _welch(plain, checked, difference):
-    """Returns the ends of the 95 % interval of a difference, and its p."""
-    if len({*plain}) == len({*checked}) == 1:  # Neither side varies.
-        return (difference, difference), float(difference == 0)
-    from scipy import stats  # It takes a second to import.
-
-    # One side may not vary.
-    with user_warnings.silenced(), np.errstate(all="ignore"):
-        test = stats.ttest_ind(plain, checked, equal_var=False)
-    return tuple(map(float, test.confidence_interval())), float(test.pvalue)

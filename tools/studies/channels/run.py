@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 import kprune
-from kprune.analysis.sanity.verdicts import holm
+from kprune.analysis.significance import holm
 from kprune.cli.flags import define_data_dir
 from kprune.experiment import directory
 from kprune.runtime import files, lookup, tables

@@ -13,7 +13,7 @@ import dataclasses
 
 import numpy as np
 
-from kprune.analysis.sanity.verdicts import holm
+from kprune.analysis.significance import holm, paired
 from language.cells import NM, Way
 
 _LEVEL = 0.05
@@ -89,7 +89,7 @@ def verdict(pairs):
             first of which are said to be lower.
     """
     gains = {name: np.log(b) - np.log(a) for name, (a, b) in pairs.items()}
-    values = holm({name: _paired(gain) for name, gain in gains.items()})
+    values = holm({name: paired(gain) for name, gain in gains.items()})
     signs = {
         name: np.sign(gain.mean()) * (values[name] < _LEVEL)
         for name, gain in gains.items()
@@ -104,17 +104,6 @@ def verdict(pairs):
         for name, gain in gains.items()
     ]
     return answer, "; ".join(told)
-
-
-def _paired(gain):
-    """Returns the p-value of a paired t-test, two-sided; 1 of one pair."""
-    from scipy import stats  # It takes a second to import.
-
-    if len(gain) < 2:
-        return 1.0
-    if np.ptp(gain) == 0:
-        return float(gain[0] == 0)
-    return float(stats.ttest_1samp(gain, 0).pvalue)
 
 
 def rows(perplexities, tuned):
