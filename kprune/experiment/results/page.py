@@ -1,10 +1,9 @@
 """Sections of runs as one page of HTML, with their figures in it."""
 
 import pathlib
-import tempfile
 
 from kprune.experiment.results import comparisons, report
-from kprune.runtime import pages, plots
+from kprune.runtime import files, pages, plots
 
 _STYLE = "svg { max-width: 100%; height: auto; background: #ffffff; }"
 
@@ -37,7 +36,7 @@ def _section(section):
         else:
             yield f"<p>{pages.text(paragraph)}</p>"
     if plots.missing() is None:
-        with tempfile.TemporaryDirectory() as folder:
+        with files.scratch_directory() as folder:
             path = pathlib.Path(folder, "figure.svg")
             draw([section], path)
             drawn = path.read_text(encoding="utf-8")

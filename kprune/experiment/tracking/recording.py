@@ -2,7 +2,6 @@
 
 import contextlib
 import pathlib
-import tempfile
 
 import keras
 
@@ -67,7 +66,7 @@ class Recording(keras.callbacks.Callback):
     def finish(self, result, workdir):
         """Tells the result and the files of a run that is finished."""
         self._send()
-        with tempfile.TemporaryDirectory() as folder:
+        with files.scratch_directory() as folder:
             page = pathlib.Path(folder, "report.html")
             curves = self._epochs or None
             report(self.model).to_html(page, history=curves)
