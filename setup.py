@@ -68,6 +68,9 @@ setuptools.setup(
     extras_require={
         "plots": ["matplotlib"],
         "tensorboard": ["tensorboard"],
+        "wandb": ["wandb"],
+        "mlflow": ["mlflow"],
+        "results": ["pandas"],
         "litert": ["ai-edge-litert"],
         "onnx": ["onnx", "onnxruntime", "tf2onnx>=1.17"],
         # By way of ONNX.

@@ -17,6 +17,9 @@ from kprune.cli import configs
 from kprune.runtime import lookup
 from kprune.runtime.version import __version__
 
+# What `--track` says of itself.
+TRACK = "Where to tell what is measured: of tensorboard, wandb, mlflow."
+
 
 class Flags(absl_flags.FlagValues):
     """The flags of one call of a command; their values are its attributes.

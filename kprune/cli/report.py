@@ -10,6 +10,12 @@ config names; --config takes the paper of another config. With --out it writes
 report.md, report.csv and a picture for each data set and network, for which it
 needs matplotlib: pip install "kprune[plots]".
 
+--markdown, --html and --svg each write one file: tables, a page, or the figures
+alone, in which a method has the same colour everywhere. The tables and the page
+also say which methods the runs tell apart: all pairs at each sparsity by
+Welch's test, with Holm's correction over a table, differences with their 95 %
+intervals and Hedges' g. --csv writes what --out has as report.csv.
+
 Sanity checks of a method (--check of kprune train) are rows of their own;
 under the table, a sentence on each says whether the method beats it.
 --overlaps adds how far the masks of the runs agree, each with each, and draws
@@ -31,10 +37,23 @@ from kprune.analysis.report import report as report_of
 from kprune.analysis.report import table
 from kprune.cli import configs, json_files, model_files
 from kprune.experiment import directory
-from kprune.experiment.results import overlaps, report, runs
+from kprune.experiment.results import (
+    comparisons,
+    overlaps,
+    page,
+    report,
+    runs,
+)
 from kprune.experiment.results.groups import groups
 from kprune.experiment.results.sections import sections
 from kprune.runtime import files, plots
+
+# What is written of runs alone: a flag, the suffix of its file, and what it is.
+_FILES = (
+    ("csv", ".csv", "Accuracies"),
+    ("markdown", ".md", "Tables"),
+    ("svg", ".svg", "Figures"),
+)
 
 
 def define(flags):
@@ -47,7 +66,11 @@ def define(flags):
     flags.string("model", None, "Instead of runs: a file, NAME.keras.")
     text = "Instead of runs: directory of a run of kprune train."
     flags.string("workdir", None, text)
-    flags.string("html", None, "Page to write of the model, NAME.html.")
+    text = "Page to write of the model or the runs, NAME.html."
+    flags.string("html", None, text)
+    for name, suffix, what in _FILES:
+        text = f"{what} to write of the runs, NAME{suffix}."
+        flags.string(name, None, text)
     text = "A JSON file, a list of candidates to show on the page."
     flags.string("candidates", None, text)
     kinds = "--runs=DIRECTORY, --model=NAME.keras or --workdir=DIRECTORY"
@@ -61,6 +84,12 @@ def main(flags):
 
 def of_model(flags):
     """Prints what is kept of a model, and writes a page of it."""
+    for name, *_ in _FILES:
+        if getattr(flags, name) is not None:
+            raise ValueError(
+                f"--{name} goes with runs: --runs=DIRECTORY. Received: one "
+                "model"
+            )
     path = flags.model or flags.workdir
     found = report_of(model_files.load(path))
     print(table.text(found))
@@ -81,12 +110,12 @@ def _curves(path):
 
 def of_runs(flags):
     """Tabulates runs, and draws them."""
-    for name in ("html", "candidates"):
-        if getattr(flags, name) is not None:
-            raise ValueError(
-                f"--{name} goes with one model: --model=NAME.keras or "
-                "--workdir=DIRECTORY. Received: --runs"
-            )
+    if flags.candidates is not None:
+        raise ValueError(
+            "--candidates goes with one model: --model=NAME.keras or "
+            "--workdir=DIRECTORY. Received: --runs"
+        )
+    _check_suffixes(flags)
     paper = flags.config and configs.load(flags.config).paper.to_dict()
     found = runs.find(flags.runs, but=flags.out)
     gathered, doubles = groups(found.finished, paper)
@@ -102,6 +131,43 @@ def of_runs(flags):
         raise ValueError(f"No finished run in {', '.join(flags.runs)}.")
     if flags.out is not None:
         write(arranged, agreement, text, flags.out)
+    write_files(arranged, text, flags)
+
+
+def _check_suffixes(flags):
+    """Raises `ValueError` unless all files can be written as asked."""
+    for name, suffix, _ in (*_FILES, ("html", ".html", "")):
+        path = getattr(flags, name)
+        if path is not None and not path.endswith(suffix):
+            raise ValueError(
+                f"Expected --{name}=NAME{suffix}. Received: {path}"
+            )
+    if flags.svg is not None and plots.missing():
+        raise ValueError(f"--svg cannot be written. {plots.missing()}")
+
+
+def write_files(arranged, text, flags):
+    """Writes each file that a flag asks for."""
+    if flags.csv is not None:
+        files.write_text(flags.csv, report.comma_separated(arranged))
+    if flags.markdown is not None:
+        parts = [text]
+        for section in arranged:
+            found = comparisons.comparisons(section)
+            if found:
+                title = f"{section.network} on {section.dataset}"
+                parts.append(
+                    f"## What tells methods apart, {title}\n\n"
+                    f"{comparisons.markdown(found)}"
+                )
+        files.write_text(flags.markdown, "\n".join(parts))
+    if flags.html is not None:
+        files.write_text(flags.html, page.page(arranged))
+    if flags.svg is not None:
+        page.draw(arranged, flags.svg)
+    for name in ("csv", "markdown", "html", "svg"):
+        if getattr(flags, name) is not None:
+            print(f"Written: {getattr(flags, name)}")
 
 
 def notes(found, doubles):

@@ -42,9 +42,10 @@ import time
 
 from kprune import experiment
 from kprune.cli import executors, studies
-from kprune.cli.flags import environment
+from kprune.cli.flags import TRACK, environment
 from kprune.experiment.sweep import grid
 from kprune.experiment.sweep.worker import LOG
+from kprune.experiment.tracking import destinations
 from kprune.experiment.training import mend
 from kprune.runtime import locks
 
@@ -64,11 +65,15 @@ def define(flags):
     flags.string(
         "shard", "0/1", "Which part of the cells: i/n, with i from 0 to n - 1."
     )
+    flags.list("track", None, TRACK)
     flags.boolean("dry_run", False, "Whether to show the plan and run nothing.")
 
 
 def main(flags):
     executor = executors.chosen(flags)
+    if flags.track is not None:
+        flags.config.track = flags.track
+    destinations.check(flags.track)
     cells = planned(flags)
     states = states_of(cells, flags.runs)
     left = [cell for cell in cells if states[cell.name] != "finished"]

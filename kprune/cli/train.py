@@ -26,6 +26,11 @@ directory that holds another run, or in which another process works, is refused.
 On SIGTERM the run is saved, and the exit code is 143, as when another worker
 died: start it again. On Ctrl-C it is saved too, and the exit code is 130.
 
+--track=tensorboard,wandb,mlflow also tells these what metrics.jsonl has, and of
+each weight what is kept of it; the page of the report and the final files go to
+W&B and MLflow as artifacts. One run there is one run here, also where it is
+resumed. WANDB_MODE=offline and MLFLOW_TRACKING_URI hold.
+
 --distribute=mirrored trains on all GPUs of this machine. On several machines,
 start the same command with --distribute=multi_worker and TF_CONFIG on each;
 all must see the directory. They meet first: a worker that is alone says every
@@ -42,7 +47,12 @@ import tensorflow as tf
 
 from kprune import experiment, training
 from kprune.analysis.report import summary
-from kprune.cli.flags import define_config, define_data_dir, environment
+from kprune.cli.flags import (
+    TRACK,
+    define_config,
+    define_data_dir,
+    environment,
+)
 from kprune.experiment import checking
 from kprune.experiment.config import DENSE, WITHOUT_SPARSITY
 from kprune.experiment.training import held_if_chief, mend
@@ -57,6 +67,7 @@ _VALUES = {
     "seed": "seed",
     "distribute": "distribute",
     "precision": "precision",
+    "track": "track",
 }
 _GOES_ON = {
     "unfinished": "It starts over.",
@@ -88,6 +99,7 @@ def define(flags):
     flags.float("worker_timeout", training.WORKER_TIMEOUT, text)
     text = "One of float32, mixed_bfloat16, mixed_float16."
     flags.string("precision", None, text)
+    flags.list("track", None, TRACK)
     text = "Whether to print the plan, and train and write nothing."
     flags.boolean("dry_run", False, text)
 

@@ -10,7 +10,8 @@
 `tune` searches for the best method, sparsity, schedule or learning rate.
 
 `default` and `complete` say what a config may hold, `name` which run it is
-of; `status`, `result` and `differences` what a directory holds.
+of; `status`, `result` and `differences` what a directory holds;
+`read_results` gives the runs in some directories as a pandas DataFrame.
 """
 
 from kprune.experiment.checking import checks
@@ -18,6 +19,7 @@ from kprune.experiment.config import complete, default
 from kprune.experiment.directory import differences, result, status
 from kprune.experiment.identity import name, settings
 from kprune.experiment.preparation import methods
+from kprune.experiment.results.frame import read_results
 from kprune.experiment.runs import Run, build, network
 from kprune.experiment.sweep.executors import (
     LocalExecutor,
@@ -45,6 +47,7 @@ __all__ = [
     "methods",
     "name",
     "network",
+    "read_results",
     "result",
     "run",
     "run_sweep",

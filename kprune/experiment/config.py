@@ -35,6 +35,8 @@ _DEFAULTS = {
     # What a killed run goes on from: how often to save, how many to keep.
     "checkpoint": {"every": "1ep", "keep": 2},
     "tensorboard": False,
+    # Where else to tell what is measured: tensorboard, wandb, mlflow.
+    "track": None,
     "dataset": {
         "name": "digits",
         "batch_size": 128,

@@ -7,6 +7,7 @@
     model.keras    the trained model without kprune in it; and
     saved_model/   the same for serving; both unless `artifacts` is off
     tensorboard/   what TensorBoard shows; if `tensorboard` is on
+    tracking.json  the ids of the run where it is tracked; if `track` says so
     checkpoints/   what an unfinished run goes on from; goes when it is done
     DONE           the result, and a digest of each file; written last
     .lock          who works in it, while somebody does
@@ -27,10 +28,11 @@ CONFIG, DONE, METRICS = "config.json", "DONE", "metrics.jsonl"
 REPORT, MASKS = "report.json", "masks.npz"
 MODEL, SAVED_MODEL = "model.keras", "saved_model"
 TENSORBOARD, CHECKPOINTS = "tensorboard", "checkpoints"
+TRACKING = "tracking.json"
 
 _WRITTEN = (METRICS, REPORT, MASKS, MODEL, SAVED_MODEL)
 # `DONE` goes first when a directory is cleared, the config last.
-_ALL = (DONE, *_WRITTEN, TENSORBOARD, CHECKPOINTS, CONFIG)
+_ALL = (DONE, *_WRITTEN, TENSORBOARD, TRACKING, CHECKPOINTS, CONFIG)
 _FILES = "files"  # The key of the digests in `DONE`.
 
 
@@ -101,13 +103,16 @@ def held(workdir):
 
 
 def start(workdir, record):
-    """Makes a directory ready: clears what an unfinished run left, and writes
-    `record`, with the config at `"config"`, as `config.json`."""
+    """Makes a directory ready: clears what an unfinished run left, but for its
+    ids where it is tracked, and writes `record`, with the config at `"config"`,
+    as `config.json`."""
     workdir = pathlib.Path(workdir)
     files.make_directory(workdir)
     files.sweep(workdir)
     CheckpointFiles(workdir / CHECKPOINTS).clear()
     for name in _ALL:
+        if name == TRACKING:
+            continue
         # The checkpoints may lie on another disk: the link to it stays.
         if name != CHECKPOINTS or not (workdir / name).is_symlink():
             files.remove(workdir / name)

@@ -13,6 +13,7 @@ _OF_NO_ACCOUNT = (
     "distribute",
     "paper",
     "tensorboard",
+    "track",
 )
 
 
@@ -46,7 +47,7 @@ def settings(config):
     sorted, such as `{"pruner.sparsity": 0.98, "seed": 1}`.
 
     Where and how it is executed does not count: `artifacts`, `checkpoint`,
-    `distribute`, `paper` and `tensorboard`.
+    `distribute`, `paper`, `tensorboard` and `track`.
     """
     return _unusual(leaves(config))
 

@@ -21,15 +21,16 @@ class MetricsLog(keras.callbacks.Callback):
     def __init__(self, path):
         super().__init__()
         self.path = path
-        self._lines = []
+        self.lines = []  # Dicts.
         self._earlier = 0.0  # Seconds before the run was resumed.
         self._started = self._epoch_started = time.perf_counter()
 
     def get_state(self):
-        return {"lines": self._lines, "seconds": self._seconds()}
+        lines = [json.dumps(line) + "\n" for line in self.lines]
+        return {"lines": lines, "seconds": self._seconds()}
 
     def set_state(self, state):
-        self._lines = list(state["lines"])
+        self.lines = list(map(json.loads, state["lines"]))
         self._earlier = state["seconds"]
         self._started = time.perf_counter()
 
@@ -54,7 +55,8 @@ class MetricsLog(keras.callbacks.Callback):
         found = report(self.model, multiply_adds=False, paths=False)
         line["sparsity"] = float(found.sparsity)
         line["seconds"] = round(seconds, 3)
-        self._lines.append(json.dumps(line) + "\n")
+        self.lines.append(line)
         if self.path is not None:
-            files.write_text(self.path, "".join(self._lines))
+            text = (json.dumps(one) + "\n" for one in self.lines)
+            files.write_text(self.path, "".join(text))
         return line

@@ -14,6 +14,7 @@ from kprune import datasets, models, training
 from kprune.experiment import identity, shares, sources
 from kprune.experiment.config import DENSE, complete
 from kprune.experiment.preparation import prepare
+from kprune.experiment.tracking import destinations
 from kprune.runtime import checks, distribution, lookup, own_names, seeds
 
 
@@ -86,6 +87,7 @@ def build_complete(
 ):
     """Returns the `Run` of a config that is complete; see `build`."""
     _check_tensorboard(config)
+    destinations.check(config.track)
     sources.check(config.to_dict())
     same = {**identity.every_leaf(config), "goes on from a checkpoint": resumes}
     strategy = training.strategy(

@@ -16,6 +16,7 @@ from kprune.experiment import directory
 from kprune.experiment.config import DENSE, complete
 from kprune.experiment.log import MetricsLog
 from kprune.experiment.runs import build_complete, derived_seeds
+from kprune.experiment.tracking.recording import recording
 from kprune.masking import masks, wrapping
 from kprune.runtime import (
     distribution,
@@ -69,6 +70,23 @@ def _train(run, workdir, lock, verbose):
     writes = lock is not None
     distribution.wait(strategy)  # Nobody looks for checkpoints before that.
     log = MetricsLog(workdir / directory.METRICS if writes else None)
+    with recording(run, workdir if writes else None, log) as recorders:
+        _fit(run, workdir, [log, *recorders], writes, verbose)
+        plain = wrapping.strip(run.model)
+        measured = plain.evaluate(run.test, return_dict=True, verbose=0)
+        result = log.finish({f"test_{k}": v for k, v in measured.items()})
+        if writes:
+            lock.check()
+            _save(run, plain, workdir)
+            lock.check()
+            directory.finish(workdir, result)
+        for one in recorders:
+            one.finish(result, workdir)
+    distribution.wait(strategy)  # Who leaves early would look dead.
+    return result
+
+
+def _fit(run, workdir, logs, writes, verbose):
     training.fit(
         run.model,
         run.train,
@@ -79,22 +97,12 @@ def _train(run, workdir, lock, verbose):
         ),
         callbacks=[
             *run.callbacks,
-            log,
+            *logs,
             *_tensorboard(run, workdir if writes else None),
         ],
         validation_data=run.validation,
         verbose=verbose,
     )
-    plain = wrapping.strip(run.model)
-    measured = plain.evaluate(run.test, return_dict=True, verbose=0)
-    result = log.finish({f"test_{k}": v for k, v in measured.items()})
-    if writes:
-        lock.check()
-        _save(run, plain, workdir)
-        lock.check()
-        directory.finish(workdir, result)
-    distribution.wait(strategy)  # Who leaves early would look dead.
-    return result
 
 
 def run(config, workdir, data_dir=None, verbose="auto", callbacks=()):

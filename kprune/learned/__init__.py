@@ -16,7 +16,6 @@ from kprune.learned.learned_mask import LearnedMask, TopK
 from kprune.learned.neuron_supermask import neuron_supermask
 from kprune.learned.reparametrized import Reparametrized
 from kprune.learned.results import (
-    SparsityLogger,
     effective_weights,
     selected_masks,
     sparsity,
@@ -28,6 +27,7 @@ from kprune.learned.selected import Selected
 from kprune.learned.soft_threshold import SoftThreshold, soft_threshold
 from kprune.learned.supermask import Supermask, supermask
 from kprune.learned.supsup import SupermaskStack
+from kprune.masking.sparsity_logger import SparsityLogger
 
 __all__ = [
     "Biprop",

@@ -141,26 +141,6 @@ def to_masked(model, seed=None):
     return new
 
 
-class SparsityLogger(keras.callbacks.Callback):
-    """Adds the `sparsity` of a model to Keras' `logs` after each epoch.
-
-    Callbacks that should see it stand after it.
-
-    Example:
-
-    >>> model = kprune.learned.soft_threshold(model)
-    >>> model.compile("sgd", kprune.training.SmoothedCrossentropy(0.0))
-    >>> history = model.fit(
-    ...     train, verbose=0, callbacks=[kprune.learned.SparsityLogger()])
-    >>> list(history.history)
-    ['loss', 'sparsity']
-    """
-
-    def on_epoch_end(self, epoch, logs=None):
-        if logs is not None:
-            logs["sparsity"] = sparsity(self.model)
-
-
 def _results(model, seed):
     return {
         name: found

@@ -13,8 +13,11 @@ EXTRAS = {
     "ray.tune": "tune",
     "sklearn": "tune",
     "submitit": "slurm",
+    "mlflow": "mlflow",
+    "pandas": "results",
     "tensorboard": "tensorboard",
     "tf2onnx": "onnx",
+    "wandb": "wandb",
 }
 
 

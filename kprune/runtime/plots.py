@@ -6,6 +6,8 @@ kprune does not need matplotlib otherwise: `missing` says whether it is there.
 import contextlib
 import dataclasses
 import importlib.util
+import itertools
+import zlib
 
 import numpy as np
 
@@ -15,7 +17,31 @@ from kprune.runtime import files
 BLUE, RED, SKY = "#0072B2", "#D55E00", "#56B4E9"
 COLORS = (BLUE, RED, "#009E73", "#CC79A7", "#E69F00", SKY, "#888888")
 _INK = {False: "#222222", True: "#dddddd"}  # On light pages and on dark.
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+# Methods that stand beside each other most often, each with a colour alone.
+_KNOWN = ("snip", "grasp", "synflow", "random", "force", "magnitude", "prospr")
 _HOLLOW = {"linestyle": "none", "mfc": "white", "zorder": 3}
+
+
+def look(name, taken=()):
+    """Returns how the line of a method is drawn, the same in every figure: its
+    colour follows from its name alone.
+
+    Args:
+        name: Name of the method, without settings.
+        taken: Looks of other lines of the figure. If one of them is the same,
+            another marker or a dashed line tells them apart.
+    """
+    place = zlib.crc32(name.encode())
+    number = _KNOWN.index(name) if name in _KNOWN else place
+    color = COLORS[number % len(COLORS)]
+    shift = number if name in _KNOWN else place // len(COLORS)
+    for line, step in itertools.product(("-", "--", ":"), range(len(_MARKERS))):
+        marker = _MARKERS[(shift + step) % len(_MARKERS)]
+        found = {"color": color, "marker": marker, "linestyle": line}
+        if found not in [{k: one.get(k) for k in found} for one in taken]:
+            break
+    return found
 
 
 def missing():

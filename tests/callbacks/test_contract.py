@@ -100,7 +100,7 @@ CASES = {
         dense_net,
         lambda _: mask_convergence.Settling(signs, 128, 0.01, 9),
     ),
-    "SparsityLogger": (soft, lambda _: kprune.learned.SparsityLogger()),
+    "SparsityLogger": (soft, lambda _: kprune.callbacks.SparsityLogger()),
     "UpdatePruningStep": (
         by_magnitude,
         lambda _: kprune.tfmot.sparsity.keras.UpdatePruningStep(),

@@ -59,6 +59,7 @@ def test_a_new_key_with_a_default_changes_no_name(monkeypatch):
         {"checkpoint": {"keep": 5}},
         {"distribute": "mirrored"},
         {"tensorboard": True},
+        {"track": ["mlflow"]},
         {"paper": {"results": [{"method": "snip", "mean": 93.0}]}},
     ],
 )

@@ -54,7 +54,7 @@ def test_every_public_callable_is_called(part, tmp_path):
         *("Centroids", "GradientFlow", "Line", "Overlaps", "Verdict"),
         *("LearnedMask", "TopK", "Biprop", "EdgePopup", "Supermask"),
         *("Selected", "Reparametrized", "SoftThreshold", "HardConcrete"),
-        *("SparsityLogger", "Masked", "GlobalSelection"),
+        *("Masked", "GlobalSelection"),
     )
     for module in of.values():
         for name in module.__all__:

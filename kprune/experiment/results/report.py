@@ -7,12 +7,11 @@ import itertools
 import numpy as np
 
 from kprune.analysis import sanity
-from kprune.runtime import tables
-from kprune.runtime.plots import COLORS, Line, Panel, Rule
+from kprune.runtime import methods, tables
+from kprune.runtime.plots import Line, Panel, Rule, look
 
 _PLACE = ("dataset", "network", "method", "sparsity")
 _COLUMNS = (*_PLACE, "n", "mean", "std", "paper_mean", "paper_std", "paper_n")
-_MARKERS = ("o", "s", "^", "D", "v", "P")  # Six: no pair comes again soon.
 # Accuracies to label, those first that are to stay where it gets crowded.
 _TICKS = (90, 99, 50, 80, 95, 98, 97, 70, 60, 40, 20, 0, 96, 94, 85, 92, 99.5)
 _LEAST = 0.05  # Percent of errors; fewer are drawn here.
@@ -85,11 +84,19 @@ def panel(section):
     """
     lines = [rule for r in section.rows if r.dense for rule in _rules(r)]
     rows = [row for row in section.rows if not row.dense]
+    # The colour is the method's own; what tells its rows apart is the marker.
+    looks = []
+    for row in rows:
+        looks.append(look(_method(row), looks))
     for row in sorted(rows, key=_last, reverse=True):  # As the lines end.
-        lines += _lines(row, rows.index(row), len(rows))
+        place = rows.index(row)
+        lines += _lines(row, looks[place], place, len(rows))
     if any(row.paper for row in rows):
-        look = {"color": "gray"}
-        lines.append(Line([], [], "hollow: paper", hollow=True, look=look))
+        gray = {"color": "gray"}
+        lines.append(Line([], [], "hollow: paper", hollow=True, look=gray))
+    if section.counts[-1:] != [1] and section.counts:
+        words = f"bars: standard deviation, n = {_counts(section)}"
+        lines.append(Line([], [], words, look={"linestyle": "none"}))
     kept = [1 - s for s in reversed(section.sparsities) if s]
     return Panel(
         lines,
@@ -170,16 +177,29 @@ def _rules(row):
             yield Rule(_error(one.mean), None, label, spread, look)
 
 
-def _lines(row, number, count):
+def _method(row):
+    """Returns the name of a row's method, without settings."""
+    return row.method.partition(" (")[0]
+
+
+def _counts(section):
+    least, most = section.counts[0], section.counts[-1]
+    return f"{least}" if least == most else f"{least} to {most}"
+
+
+def _in_words(row):
+    """Returns a row's name as the literature has it."""
+    name = _method(row)
+    known = methods.methods("prune").get(name)
+    title = known.title if known is not None and known.title else name
+    return title.replace("_", " ") + row.name[len(name) :]
+
+
+def _lines(row, look, number, count):
     """Yields the line of a method, and the paper's points."""
     # Side by side, so that no bar hides another.
     aside = 1 + 0.006 * (number - (count - 1) / 2)
-    look = {
-        "color": COLORS[number % len(COLORS)],
-        "marker": _MARKERS[number % len(_MARKERS)],
-        "linestyle": "--" if number >= len(COLORS) else "-",
-        "markersize": 5,
-    }
+    look = {**look, "markersize": 5}
     for found, hollow in ((row.measured, False), (row.paper, True)):
         if not found:
             continue
@@ -188,7 +208,7 @@ def _lines(row, number, count):
         errors = np.array([_error(one.mean) for one in shown])
         spread = np.array([one.std or 0.0 for one in shown])
         below = errors - np.maximum(errors - spread, _LEAST)
-        label = None if hollow else row.name
+        label = None if hollow else _in_words(row)
         yield Line(x, errors, label, [below, spread], hollow=hollow, look=look)
 
 

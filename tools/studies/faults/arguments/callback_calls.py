@@ -65,6 +65,7 @@ def calls(world):
             threshold=0.1,
             penalty=0.5,
         ),
+        _used(world, callbacks.SparsityLogger, per_weight=True),
         _used(
             world,
             callbacks.DynamicSparseTraining,

@@ -1,0 +1,112 @@
+"""Which methods of a section differ by more than chance, and by how much."""
+
+import dataclasses
+import itertools
+
+from kprune.runtime import significance, tables
+
+HEAD = (
+    "sparsity",
+    "method",
+    "other",
+    "difference",
+    "95 % interval",
+    "Hedges' g",
+    "95 % interval",
+    "p",
+    "p (Holm)",
+    "n",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Two methods at one sparsity, the better first.
+
+    Args:
+        sparsity: Number.
+        method, other: Names of the rows.
+        found: `kprune.runtime.significance.Effect` of their accuracies,
+            in percent.
+        p_value: Of its test, by Holm's correction over all of the table.
+        counts: Tuple of how many runs each has.
+    """
+
+    sparsity: float
+    method: str
+    other: str
+    found: significance.Effect
+    p_value: float
+    counts: tuple
+
+
+def comparisons(section):
+    """Returns a list of `Comparison`: of all pairs of a section's methods that
+    have two runs or more at the same sparsity. Sanity checks have verdicts of
+    their own, and the network without pruning stands apart."""
+    pairs = {}
+    for sparsity in section.sparsities:
+        rows = [
+            (row.name, row.measured[sparsity].values)
+            for row in section.rows
+            if row.check is None
+            and not row.dense
+            and sparsity in row.measured
+            and row.measured[sparsity].n > 1
+        ]
+        rows.sort(key=lambda row: -sum(row[1]) / len(row[1]))
+        for (one, a), (other, b) in itertools.combinations(rows, 2):
+            found = significance.effect(a, b)
+            pairs[sparsity, one, other] = found, (len(a), len(b))
+    values = {key: found.p_value for key, (found, _) in pairs.items()}
+    corrected = significance.holm(values)
+    return [
+        Comparison(*key, found, corrected[key], counts)
+        for key, (found, counts) in pairs.items()
+    ]
+
+
+def caption(found):
+    """Returns what the table of some comparisons is, in words."""
+    told = sum(one.p_value < significance.LEVEL for one in found)
+    return (
+        "Differences of mean test accuracy in percentage points, and in "
+        "standard deviations (Hedges' g), of all pairs. p is of Welch's "
+        f"test, two-sided, and by Holm's correction over the {len(found)} "
+        f"tests of this table: at 5 % it tells {told} of {len(found)} pairs "
+        "apart."
+    )
+
+
+def cells(one):
+    """Returns a comparison as a list of strings, one for each of `HEAD`."""
+    found = one.found
+    hedges, around = "", ""
+    if found.hedges is not None:
+        hedges = f"{found.hedges:.2f}"
+        around = _interval(found.hedges_interval)
+    same = one.counts[0] == one.counts[1]
+    return [
+        f"{100 * one.sparsity:.6g} %",
+        one.method,
+        one.other,
+        f"{found.mean:+.2f}",
+        _interval(found.interval),
+        hedges,
+        around,
+        f"{found.p_value:.2g}",
+        f"{one.p_value:.2g}",
+        str(one.counts[0]) if same else "{} and {}".format(*one.counts),
+    ]
+
+
+def markdown(found):
+    """Returns comparisons as a sentence and a table, or an empty string."""
+    if not found:
+        return ""
+    table = tables.markdown(HEAD, [cells(one) for one in found], words=3)
+    return f"{caption(found)}\n\n{table}\n"
+
+
+def _interval(ends):
+    return f"[{ends[0]:.2f}, {ends[1]:.2f}]"
