@@ -9,6 +9,7 @@ import functools
 import inspect
 import pathlib
 import re
+import textwrap
 
 from mkdocs.structure.files import File
 
@@ -124,16 +125,24 @@ def source(method):
 
 
 def formula(method, function):
-    """Returns the formulas, as in the entry or in the docstring: a list."""
+    """Returns the formula of the entry, or what the docstring has: a list."""
     if method.formula:
-        said = [SYMBOLS] if method.used_by == "prune" else []
+        said = [SYMBOLS] if of_the_loss(method) else []
         return ["## Formula", f"$$\n{method.formula}\n$$", *said]
     text = (inspect.getdoc(function) or "").partition("Args:")[0]
     blocks = re.findall(r"(?:^ {4}.*\n?)+", text, re.M)
     if not blocks or "model." in blocks[0]:  # A formula, other than code.
         return []
-    written = "\n".join(inspect.cleandoc(block) for block in blocks)
-    return ["## Formula", f"```text\n{written}\n```"]
+    written = "\n".join(textwrap.dedent(block).rstrip() for block in blocks)
+    return ["## In short", f"```text\n{written}\n```"]
+
+
+def of_the_loss(method):
+    """Whether the letters of a formula are those of `SYMBOLS`."""
+    if method.used_by != "prune" or method.measures_inputs:
+        return False
+    letters = re.search(r"(?<![a-z\\])[wgH](?![a-z])", method.formula)
+    return letters is not None and not method.channels_only
 
 
 def defaults(method, function):
@@ -142,9 +151,10 @@ def defaults(method, function):
     if method.used_by == "prune":
         pruner = kprune.recipes.get(method.name)
         rows |= fields(pruner)
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.default is not parameter.empty:
-            rows.setdefault(name, parameter.default)
+    for one in filter(callable, (function, method.build)):
+        for name, parameter in inspect.signature(one).parameters.items():
+            if parameter.default is not parameter.empty:
+                rows.setdefault(name, parameter.default)
     if not rows:
         return []
     table = ["| argument | default |", "|---|---|"]
@@ -180,12 +190,14 @@ def measured(name, docs):
     under the head of its table and with a link to its page: a list."""
     found = []
     for file in sorted((docs / "reproductions").glob("*.md")):
-        text = file.read_text()
-        title = text.partition("\n")[0].lstrip("# ")
-        for table in re.findall(r"(?:^\|.*\n)+", text, re.M):
+        page = file.read_text()
+        title = page.partition("\n")[0].lstrip("# ")
+        for table in re.findall(r"(?:^\|.*\n)+", page, re.M):
             head, line, *rows = table.splitlines()
             own = [row for row in rows if row.startswith(f"| `{name}` |")]
-            if own:
+            text = "\n".join([head, line, *own])
+            # The same runs may stand in two comparisons.
+            if own and text not in found:
                 link = f"From [{title}](../reproductions/{file.name}):"
-                found += [link, "\n".join([head, line, *own])]
+                found += [link, text]
     return found

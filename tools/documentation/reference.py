@@ -74,8 +74,9 @@ def _written(name, path):
     The path is not the public name where a function has the name of its
     module: there griffe, other than Python, means the module.
     """
+    anchor = "" if name == path else f"[](){{ #{name} }}\n\n"
     return (
-        f"[](){{ #{name} }}\n\n::: {path}\n    options:\n"
+        f"{anchor}::: {path}\n    options:\n"
         f"      heading: {name}\n      toc_label: {name.rpartition('.')[2]}\n"
     )
 
