@@ -128,7 +128,7 @@ ROWS = {
     "mnist_l0": _row(
         "https://arxiv.org/abs/1712.01312",
         "hard_concrete",
-        {"strength": 0.1, "drop_rate": {"fc1/kernel": 0.2, ".*": 0.5}},
+        {"strength": 0.1, "drop_rate": {"fc1": 0.2, "fc2": 0.5, "fc3": 0.5}},
         {
             "train": {
                 "optimizer": "adam",
