@@ -62,11 +62,13 @@ _LENET = {"name": "lenet_300_100"}
 _RESNET = {"name": "resnet_cifar", "depth": 8}
 
 
-def _row(paper, method, options, phases, variants=None, short=None, **more):
+def _row(
+    name, paper, method, options, phases, variants=None, short=None, **more
+):
     """Returns the row of a paper; `short` changes options if it is quick."""
     model = more.pop("model", _LENET)
     experiment = {
-        "name": f"mnist_{method}",
+        "name": f"mnist_{name}",
         "kind": "in_training",
         "method": method,
         "options": options,
@@ -82,7 +84,7 @@ def _row(paper, method, options, phases, variants=None, short=None, **more):
     short = short or {}
     quick = {
         **experiment,
-        "name": f"quick_{method}",
+        "name": f"quick_{name}",
         "options": {**options, **short},
         "phases": brief,
         "seeds": [0],
@@ -111,6 +113,7 @@ def _greg(method, **options):
 
 ROWS = {
     "mnist_str": _row(
+        "str",
         "https://arxiv.org/abs/2002.03231",
         "soft_threshold",
         {"initial": -5.0},
@@ -126,6 +129,7 @@ ROWS = {
         },
     ),
     "mnist_l0": _row(
+        "l0",
         "https://arxiv.org/abs/1712.01312",
         "hard_concrete",
         {"strength": 0.1, "drop_rate": {"fc1": 0.2, "fc2": 0.5, "fc3": 0.5}},
@@ -139,6 +143,7 @@ ROWS = {
         },
     ),
     "mnist_greg": _row(
+        "greg",
         "https://arxiv.org/abs/2012.09243",
         "growing",
         {**_GROWING, "method": "greg1"},
@@ -152,6 +157,7 @@ ROWS = {
         _QUICK_GROWING,
     ),
     "mnist_dlth": _row(
+        "dlth",
         "https://arxiv.org/abs/2203.04248",
         "growing",
         {**_GROWING, "method": "dlth"},
@@ -159,6 +165,7 @@ ROWS = {
         short=_QUICK_GROWING,
     ),
     "mnist_prune_train": _row(
+        "prune_train",
         "https://arxiv.org/abs/1901.09290",
         "prune_train",
         {"every": 2, "threshold": 1e-4, "ratio": 0.2},
@@ -166,6 +173,7 @@ ROWS = {
         model={"name": "lenet5"},
     ),
     "mnist_early_bird": _row(
+        "early_bird",
         "https://arxiv.org/abs/1909.11957",
         "early_bird",
         {
@@ -180,6 +188,7 @@ ROWS = {
         model=_RESNET,
     ),
     "mnist_prac": _row(
+        "prac",
         "https://arxiv.org/abs/2106.03225",
         "prac",
         {"levels": 8, "fraction": 0.2, "rewind_to": "2ep"},
@@ -187,6 +196,7 @@ ROWS = {
         short={"levels": 1, "rewind_to": "1it"},
     ),
     "mnist_elastic": _row(
+        "elastic",
         "https://arxiv.org/abs/2103.16547",
         "elastic",
         {"levels": 4, "fraction": 0.2, "rewind_to": "1ep"},
