@@ -169,6 +169,7 @@ def _rounds(counts, sparsity):
         "paper.source": f"{_PAPER}, figure 4b",
         "paper.results": results,
         "paper.sweep": rows.sweep(["snip", *labels], [sparsity]),
+        "quick": {"model": {"name": "conv2"}},
     }
 
 

@@ -65,8 +65,10 @@ _RESNET = {"name": "resnet_cifar", "depth": 8}
 def _row(
     name, paper, method, options, phases, variants=None, short=None, **more
 ):
-    """Returns the row of a paper; `short` changes options if it is quick."""
+    """Returns the row of a paper; of the quick form are the options
+    `short` and the network `small`."""
     model = more.pop("model", _LENET)
+    small = more.pop("small", model)
     experiment = {
         "name": f"mnist_{name}",
         "kind": "in_training",
@@ -97,7 +99,7 @@ def _row(
         "model": model,
         "paper.source": paper,
         "paper.experiment": experiment,
-        "quick": {"model": model, "paper.experiment": quick},
+        "quick": {"model": small, "paper.experiment": quick},
     }
 
 
@@ -171,6 +173,7 @@ ROWS = {
         {"every": 2, "threshold": 1e-4, "ratio": 0.2},
         {"train": {**_SGD, "epochs": 20}},
         model={"name": "lenet5"},
+        small={"name": "conv2"},  # The digits are too small for LeNet-5.
     ),
     "mnist_early_bird": _row(
         "early_bird",
