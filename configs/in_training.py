@@ -62,11 +62,15 @@ _LENET = {"name": "lenet_300_100"}
 _RESNET = {"name": "resnet_cifar", "depth": 8}
 
 
-def _row(paper, method, options, phases, variants=None, short=None, **more):
-    """Returns the row of a paper; `short` changes options if it is quick."""
+def _row(
+    name, paper, method, options, phases, variants=None, short=None, **more
+):
+    """Returns the row of a paper; of the quick form are the options
+    `short` and the network `small`."""
     model = more.pop("model", _LENET)
+    small = more.pop("small", model)
     experiment = {
-        "name": f"mnist_{method}",
+        "name": f"mnist_{name}",
         "kind": "in_training",
         "method": method,
         "options": options,
@@ -82,7 +86,7 @@ def _row(paper, method, options, phases, variants=None, short=None, **more):
     short = short or {}
     quick = {
         **experiment,
-        "name": f"quick_{method}",
+        "name": f"quick_{name}",
         "options": {**options, **short},
         "phases": brief,
         "seeds": [0],
@@ -95,7 +99,7 @@ def _row(paper, method, options, phases, variants=None, short=None, **more):
         "model": model,
         "paper.source": paper,
         "paper.experiment": experiment,
-        "quick": {"model": model, "paper.experiment": quick},
+        "quick": {"model": small, "paper.experiment": quick},
     }
 
 
@@ -111,6 +115,7 @@ def _greg(method, **options):
 
 ROWS = {
     "mnist_str": _row(
+        "str",
         "https://arxiv.org/abs/2002.03231",
         "soft_threshold",
         {"initial": -5.0},
@@ -126,9 +131,10 @@ ROWS = {
         },
     ),
     "mnist_l0": _row(
+        "l0",
         "https://arxiv.org/abs/1712.01312",
         "hard_concrete",
-        {"strength": 0.1, "drop_rate": {"fc1/kernel": 0.2, ".*": 0.5}},
+        {"strength": 0.1, "drop_rate": {"fc1": 0.2, "fc2": 0.5, "fc3": 0.5}},
         {
             "train": {
                 "optimizer": "adam",
@@ -139,6 +145,7 @@ ROWS = {
         },
     ),
     "mnist_greg": _row(
+        "greg",
         "https://arxiv.org/abs/2012.09243",
         "growing",
         {**_GROWING, "method": "greg1"},
@@ -152,6 +159,7 @@ ROWS = {
         _QUICK_GROWING,
     ),
     "mnist_dlth": _row(
+        "dlth",
         "https://arxiv.org/abs/2203.04248",
         "growing",
         {**_GROWING, "method": "dlth"},
@@ -159,13 +167,16 @@ ROWS = {
         short=_QUICK_GROWING,
     ),
     "mnist_prune_train": _row(
+        "prune_train",
         "https://arxiv.org/abs/1901.09290",
         "prune_train",
         {"every": 2, "threshold": 1e-4, "ratio": 0.2},
         {"train": {**_SGD, "epochs": 20}},
         model={"name": "lenet5"},
+        small={"name": "conv2"},  # The digits are too small for LeNet-5.
     ),
     "mnist_early_bird": _row(
+        "early_bird",
         "https://arxiv.org/abs/1909.11957",
         "early_bird",
         {
@@ -180,6 +191,7 @@ ROWS = {
         model=_RESNET,
     ),
     "mnist_prac": _row(
+        "prac",
         "https://arxiv.org/abs/2106.03225",
         "prac",
         {"levels": 8, "fraction": 0.2, "rewind_to": "2ep"},
@@ -187,6 +199,7 @@ ROWS = {
         short={"levels": 1, "rewind_to": "1it"},
     ),
     "mnist_elastic": _row(
+        "elastic",
         "https://arxiv.org/abs/2103.16547",
         "elastic",
         {"levels": 4, "fraction": 0.2, "rewind_to": "1ep"},

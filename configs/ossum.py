@@ -8,8 +8,8 @@ two_layers_*      networks of one hidden layer that are not trained, figure 1:
                   fc1000, fc10000 and fc100000
 activations, initializations
                   FC-10000 on MNIST without training, section 4.4:
-                  tanh, ReLU and sigmoid; U(-r, r), N(0, r^2) and +r or -r at
-                  random, with r = 1 / sqrt(fan_in)
+                  tanh, ReLU and sigmoid; U(-r, r), N(0, r^2), N(0, variance r)
+                  and +r or -r at random, with r = 1 / sqrt(fan_in)
 deep_*            FC-1000-1000-1000 without training: OSSuM after norm,
                   prune-and-build, norm and random neurons, over the neurons
                   kept in each hidden layer
@@ -35,7 +35,7 @@ size, the batches of training (128 here), which norm is meant (the L2 norm of
 what a neuron reads, of the full network; OSSuM sees what it leaves), and
 whether r in N(0, r) is the variance. That CIFAR-10 is fine-tuned for 15 epochs
 is read into a sentence that says MNIST twice. The supermask is left out of the
-networks of 100,000 neurons, where it takes hours on a CPU.
+networks of 100,000 neurons, where it takes about 0.8 hours a seed on a CPU.
 
 In the search, the paper has 730 networks of each kind, of widths that it does
 not name, and chooses by test accuracy. Here the choice is made on 6,000

@@ -13,6 +13,7 @@ import numpy as np
 import kprune
 from kprune import callbacks, learned
 from kprune.callbacks import regularization
+from kprune.masking import weights
 from kprune.runtime import lookup
 from subnetworks.training import optimizer
 
@@ -77,7 +78,7 @@ class Trainer:
 
 def measured(build, experiment, seed, dataset):
     """Returns what a method comes to: a dict with the accuracy on the `test`
-    set and the share of the kernels' entries that is `removed`, in percent."""
+    set and the share of the prunable weights that is `removed`, in percent."""
     method = lookup.choose(experiment["method"], METHODS, "method")
     trainer = Trainer(experiment["phases"], dataset, seed)
     model = method(build, experiment, trainer)
@@ -93,12 +94,13 @@ def measured(build, experiment, seed, dataset):
 
 
 def _kept(model):
-    """Returns how many entries of the kernels are kept."""
-    masks = kprune.get_masks(model)
-    if masks:
-        return sum(int(mask.sum()) for mask in masks.values())
-    kernels = [v for v in model.trainable_variables if v.name == "kernel"]
-    return sum(math.prod(kernel.shape) for kernel in kernels)
+    """Returns how many entries of the prunable weights are kept."""
+    return sum(
+        math.prod(weight.variable.shape)
+        if weight.mask is None
+        else int(weight.mask.numpy().sum())
+        for weight in weights.prunable(model).values()
+    )
 
 
 def soft_threshold(build, experiment, trainer):
