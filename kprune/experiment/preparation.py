@@ -109,10 +109,18 @@ _OF_THE_START = (
 
 
 def _dynamic(model, method, arguments, resumes):
-    """Returns the model with random masks, and what rewires them."""
+    """Returns the model with random masks, and what rewires them.
+
+    Methods that bring a model to a sparsity themselves begin with all of it,
+    or what `initial_sparsity` leaves.
+    """
     start = {"allocation": "erk", "seed": arguments["seed"]}
     given = [name for name in _OF_THE_START if name in arguments]
     start.update((name, arguments.pop(name)) for name in given)
+    build = table.methods("DynamicSparseTraining")[method].build
+    if "sparsity" in inspect.signature(build).parameters:
+        arguments["sparsity"] = start["sparsity"]
+        start["sparsity"] = arguments.pop("initial_sparsity", 0.0)
     callback = DynamicSparseTraining(method, **arguments)
     if resumes:
         return Prepared(wrapping.wrap(model), [callback])

@@ -41,9 +41,10 @@ class Pruner:
             norm, of signed scores a gate.
         allocation: How many each weight tensor keeps: `"global"`,
             `"normalized"`, `"lamp"`, `"owl"`, `"uniform"`, `"per_output"`,
-            `"erk"`, `"er"`, a dict of sparsities by name or pattern, or a
-            function. Defaults to what suits granularity and criterion:
-            `"global"`, or for channels by magnitude `"lamp"`.
+            `"erk"`, `"er"`, `"balanced"`, `"pyramidal"`, a dict of
+            sparsities by name or pattern, or a function. Defaults to what
+            suits granularity and criterion: `"global"`, or for channels by
+            magnitude `"lamp"`.
         schedule: How sparsity grows over the rounds (`kprune.schedules`).
         rounds: How often to score and prune.
         recover: Whether a weight pruned in one round may return in a later.

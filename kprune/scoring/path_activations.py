@@ -3,7 +3,8 @@
 A path is active on an example if all activations that it goes through are. Of
 an output, what is counted is the sum over examples and the active paths that
 lead to it, each weighing its input squared: with every weight 1, the output of
-the network whose activations are those of the true one.
+the network whose activations are those of the true one. Normalization and
+rescaling pass on what they get.
 """
 
 import keras
@@ -17,12 +18,13 @@ from kprune.scoring.synaptic_flow import leave_out_last_activation
 layers = keras.layers
 _GATED = ("relu", "leaky_relu")
 _GATED_LAYERS = (layers.ReLU, layers.LeakyReLU, layers.PReLU)
-_NORMALIZING = (
+_SCALING = (
     layers.BatchNormalization,
     layers.GroupNormalization,
     layers.LayerNormalization,
     layers.Normalization,
     layers.RMSNormalization,
+    layers.Rescaling,
 )
 _OTHER = (
     layers.Dot,
@@ -60,7 +62,7 @@ class PathActivations(reuse.Reusable):
         _change(self.twin, self._recorded)
         _change(self._counting, self._played)
         for layer in keras_internals.all_layers(self._counting):
-            if isinstance(layer, _NORMALIZING):
+            if isinstance(layer, _SCALING):
                 layer.call = _unchanged
         for variable in self._counting.variables:
             if keras.backend.is_float_dtype(variable.dtype):

@@ -31,6 +31,7 @@ def run(tmp_path, method, **changes):
         ("rigl", {"every": "3it"}),
         ("set", {}),
         ("snfs", {}),
+        ("dpf", {"every": "2it"}),
     ],
 )
 def test_methods_that_prune_while_training(tmp_path, method, options):
@@ -42,6 +43,22 @@ def test_methods_that_prune_while_training(tmp_path, method, options):
     assert "mask_churn" in lines[0]
     moved = sum(line["mask_churn"] for line in lines[:-1])
     assert (moved > 0) == (method != "static")
+
+
+@pytest.mark.parametrize("initial", [None, 0.5])
+def test_methods_that_bring_a_model_to_a_sparsity_begin_before_it(initial):
+    options = {} if initial is None else {"initial_sparsity": initial}
+    changes = {"pruner.method": "granet", "pruner.options": options}
+    built = experiment.build(tiny(**changes))
+    (callback,) = built.callbacks
+    masks = kprune.get_masks(built.model).values()
+    total, kept = (sum(f(m) for m in masks) for f in (np.size, np.sum))
+    assert kept == round((1 - (initial or 0)) * total)
+    now = kprune.callbacks.dynamic.TrainingState(
+        0, 1.0, {}, {"all": np.ones(total, bool)}, updates_left=0
+    )
+    left = callback.updater.rise.last(now)
+    assert left == round(0.25 * total)  # `tiny` says 0.75.
 
 
 def test_what_configs_say_of_a_gradual_method_in_their_own_way():

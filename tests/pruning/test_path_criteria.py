@@ -180,12 +180,15 @@ def test_path_exclusion_counts_each_output_by_its_own_active_paths():
     # Output 0 reads unit 0, which is active on x = 2; output 1 reads unit 1,
     # which is active on x = -1 and -3.
     kernels = [[[1.0, -1.0]], [[5.0, 0.0], [0.0, 7.0]]]
+    norm = [np.ones(2), np.zeros(2), np.zeros(2), np.ones(2)]
     model = sequential(
         (1,),
+        keras.layers.Rescaling(2.0),
         keras.layers.Dense(2, use_bias=False, name="a"),
+        keras.layers.BatchNormalization(epsilon=0.0),
         keras.layers.ReLU(),
         keras.layers.Dense(2, use_bias=False, name="b"),
-        values=kernels,
+        values=[kernels[0], *norm, kernels[1]],
     )
     model = kprune.wrap(model)
     masks = np.array([[True, False], [False, True]])
@@ -198,7 +201,9 @@ def test_path_exclusion_counts_each_output_by_its_own_active_paths():
     np.testing.assert_allclose(counts[0], [4, 1 + 9])
     scores = kprune.criteria.get("path_exclusion")
     found = scores(one, one.weights, one.masks)
-    np.testing.assert_allclose(np.ravel(found["a/kernel"]), [4 * 25, 10 * 49])
+    # The input of ones comes as 2 through the rescaling.
+    scores = [2 * 4 * 25, 2 * 10 * 49]
+    np.testing.assert_allclose(np.ravel(found["a/kernel"]), scores)
 
 
 @pytest.mark.parametrize(

@@ -31,12 +31,12 @@ class ACDC(MaskUpdater):
 
     def __init__(self, sparsity=0.9):
         super().__init__(drop_fraction=0.0, anneal="constant")
-        self._rise = SparsityRise(sparsity)
+        self.rise = SparsityRise(sparsity)
 
     def update(self, moment):
         dense = all(mask.all() for mask in moment.masks.values())
         if dense or moment.updates_left == 0:
-            return MaskUpdate(largest(moment, self._rise.last(moment)))
+            return MaskUpdate(largest(moment, self.rise.last(moment)))
         masks = {name: np.ones_like(m) for name, m in moment.masks.items()}
         return MaskUpdate(masks)
 

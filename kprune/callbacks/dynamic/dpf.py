@@ -37,14 +37,14 @@ class DPF(MaskUpdater):
 
     def __init__(self, sparsity=0.9, until=0.5):
         super().__init__(drop_fraction=0.0, anneal="constant")
-        self._rise = SparsityRise(sparsity, until)
+        self.rise = SparsityRise(sparsity, until)
         self._initial = 0.0
 
     def start(self, moment):
-        self._initial = self._rise.begin(moment)
+        self._initial = self.rise.begin(moment)
 
     def update(self, moment):
-        count = self._rise.count(moment, self._initial)
+        count = self.rise.count(moment, self._initial)
         return nothing_fresh(largest(moment, count, active=False))
 
 

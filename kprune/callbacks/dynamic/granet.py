@@ -46,14 +46,14 @@ class GraNet(MaskUpdater):
         until=0.7,
     ):
         super().__init__(drop_fraction, final_drop_fraction)
-        self._rise = SparsityRise(sparsity, until)
+        self.rise = SparsityRise(sparsity, until)
         self._initial = 0.0
 
     def start(self, moment):
-        self._initial = self._rise.begin(moment)
+        self._initial = self.rise.begin(moment)
 
     def update(self, moment):
-        pruned = largest(moment, self._rise.count(moment, self._initial))
+        pruned = largest(moment, self.rise.count(moment, self._initial))
         fewer = dataclasses.replace(moment, masks=pruned)
         masks = super().update(fewer).masks
         fresh = {name: masks[name] & ~mask for name, mask in pruned.items()}
