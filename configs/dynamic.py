@@ -39,7 +39,7 @@ ROWS = {
     "mnist_lenet_300_100": {},
     "mnist_lenet_300_100_dns": {
         "pruner": {"method": "dns", "sparsity": 0.0, "options": {"c": 1.0}},
-        "paper": {},
+        "paper": {"source": "https://arxiv.org/abs/1608.04493"},
     },
 }
 

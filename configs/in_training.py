@@ -205,8 +205,8 @@ ROWS = {
         {"levels": 4, "fraction": 0.2, "rewind_to": "1ep"},
         {"search": {**_SGD, "epochs": 4}, "train": {**_SGD, "epochs": 4}},
         short={"levels": 1, "rewind_to": "1it"},
-        model=_RESNET,
-        deeper=14,
+        model={"name": "resnet_cifar", "depth": 14},
+        deeper=20,
     ),
 }
 _SETTINGS = {
