@@ -219,8 +219,7 @@ def test_keras_tuner_searches_and_finds_again(tmp_path):
 
 @pytest.mark.slow
 @missing_packages.needs("ray.tune")
-def test_ray_tune_searches_and_ends_what_is_behind(tmp_path, monkeypatch):
-    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")
+def test_ray_tune_searches_and_ends_what_is_behind(tmp_path):
     config = {**TINY, "training": {"epochs": 8, "steps_per_epoch": 2}}
     over = {
         METHOD: ["random", "magnitude"],
