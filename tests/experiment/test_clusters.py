@@ -100,7 +100,6 @@ def once_both_train(runs, do):
 @pytest.fixture
 def two_nodes(monkeypatch):
     """A real cluster of Ray of two nodes of a core each: (cluster, second)."""
-    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     import ray
     from ray.cluster_utils import Cluster

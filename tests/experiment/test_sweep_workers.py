@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import types
 from concurrent import futures
 
 import pytest
@@ -109,6 +110,11 @@ def test_the_gpus_are_shared_out(eight_cores, jobs, per_run, visible):
 
 
 def test_gpus_go_by_the_names_that_the_environment_gives(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert resources.gpus() == []
+    two = {"list_physical_devices": lambda kind: [kind] * 2}
+    config = types.SimpleNamespace(**two)
+    monkeypatch.setattr(resources, "tf", types.SimpleNamespace(config=config))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
     assert resources.gpus() == ["3", "1"]
     names = resources.gpus()

@@ -118,17 +118,21 @@ def test_a_trial_reports_each_epoch_once_and_again_when_it_is_finished(
     base, tmp_path
 ):
     point = {METHOD: "random", SPARSITY: 0.5}
-    reports = [], []
-    for report in reports:
-        result = trials.perform(
-            base.to_dict(), point, tmp_path, None, report.append
-        )
+    reports, done = ([], []), []
+    for lines in reports:
+
+        def report(line, lines=lines):
+            lines.append(line)
+            done.append(bool(list(tmp_path.glob("*/DONE"))))
+
+        result = trials.perform(base.to_dict(), point, tmp_path, None, report)
     first, again = reports
     assert [line["epoch"] for line in first] == [1, 2]
     assert [line["epoch"] for line in again] == [1, 2]
     for one, other in zip(first, again, strict=True):
         assert one["val_loss"] == pytest.approx(other["val_loss"], rel=1e-6)
     (workdir,) = tmp_path.iterdir()
+    assert done == [False, True] + [True, True]  # Ray ends it at its last.
     assert (workdir / "sweep.log").read_text().count(", process ") == 2
     assert result == experiment.result(workdir)
     found = trials.outcome_of(base, point, tmp_path, "val_loss")
@@ -142,7 +146,7 @@ def test_a_run_that_goes_on_reports_the_epochs_before(tmp_path):
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (tmp_path / "metrics.jsonl").write_text(text)
     told = []
-    reporter = trials.Reporter(told.append, tmp_path)
+    reporter = trials.Reporter(told.append, tmp_path, 4)
     reporter.on_epoch_end(2, {"val_loss": 0.25})
     assert [(line["epoch"], line["val_loss"]) for line in told] == [
         (1, 1.0),
@@ -219,8 +223,7 @@ def test_keras_tuner_searches_and_finds_again(tmp_path):
 
 @pytest.mark.slow
 @missing_packages.needs("ray.tune")
-def test_ray_tune_searches_and_ends_what_is_behind(tmp_path, monkeypatch):
-    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")
+def test_ray_tune_searches_and_ends_what_is_behind(tmp_path):
     config = {**TINY, "training": {"epochs": 8, "steps_per_epoch": 2}}
     over = {
         METHOD: ["random", "magnitude"],

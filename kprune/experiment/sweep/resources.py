@@ -23,7 +23,8 @@ def gpus():
     them."""
     count = len(tf.config.list_physical_devices("GPU"))
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    return visible if visible != [""] else list(map(str, range(count)))
+    # One that names none, such as -1, hides all.
+    return visible[:count] if visible != [""] else list(map(str, range(count)))
 
 
 def gpus_per_run(name, value):

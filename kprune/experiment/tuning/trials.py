@@ -45,20 +45,26 @@ class Reporter(keras.callbacks.Callback):
     """Tells of each epoch: `report` is called with a dict of `epoch`, how many
     are done, and of the metrics; of the epochs before a run went on too.
 
+    The last epoch is left to `catch_up`, once the run is finished: a search
+    ends a trial when it hears of that.
+
     Args:
         report: Function of a dict.
         workdir: Path of the run's directory.
+        epochs: Integer, how many the run has.
     """
 
-    def __init__(self, report, workdir):
+    def __init__(self, report, workdir, epochs):
         super().__init__()
+        self._epochs = epochs
         self._report = report
         self._workdir = workdir
         self._told = 0
 
     def on_epoch_end(self, epoch, logs=None):
         self.catch_up(epoch)
-        self._tell({"epoch": epoch + 1, **(logs or {})})
+        if epoch + 1 < self._epochs:
+            self._tell({"epoch": epoch + 1, **(logs or {})})
 
     def catch_up(self, epochs):
         """Tells of those of the first epochs that it has not told of."""
@@ -98,7 +104,7 @@ def perform(base, point, runs, data_dir, report):
     """
     config = space.at(experiment.complete(base), point)
     workdir = pathlib.Path(runs) / experiment.name(config)
-    reporter = Reporter(report, workdir)
+    reporter = Reporter(report, workdir, config.training.epochs)
     task = {
         "config": config.to_dict(),
         "workdir": str(workdir),
