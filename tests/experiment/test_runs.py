@@ -67,7 +67,7 @@ def test_none_can_be_overridden_by_any_type():
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        ({"trainig": {}}, "`config`: 'trainig'. Did you mean 'training'?"),
+        ({"trainig": {}}, "`config`: 'trainig'. Did you mean 'training'"),
         ({"training": {"epoch": 1}}, "`config.training`: 'epoch'. Did you me"),
         ({"pruner": {"sparsty": 0.9}}, "Did you mean 'sparsity'?"),
         ({"training": {"epochs": 2.5}}, "Expected int, as in 5"),
