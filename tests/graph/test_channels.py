@@ -138,3 +138,14 @@ def test_attention_may_be_called_with_one_tensor_or_two():
         channels.build_channel_map(model), "mha/query_dense/kernel", 1
     )
     assert len(set(heads)) == 2
+
+
+def test_heads_with_adapters_stay():
+    inputs = keras.Input((4, 8))
+    attend = layers.MultiHeadAttention(2, 4, name="attend")
+    model = keras.Model(inputs, attend(inputs, inputs))
+    assert not channels.build_channel_map(model).unfit
+    attend.query_dense.enable_lora(2)
+    model = keras.Model(model.inputs, model.outputs)
+    why = channels.build_channel_map(model).unfit.values()
+    assert set(why) == {"quantized or with LoRA"}
