@@ -107,8 +107,8 @@ def test_a_page_of_a_run_has_its_curves(command, saved, tmp_path, capsys):
     assert "holds the page" not in capsys.readouterr().out.split("page.")[-1]
 
 
-def test_a_page_is_of_one_model(refusal, tmp_path):
+def test_a_page_is_of_a_model_or_of_runs(refusal, tmp_path):
     said = refusal("report --html=a.html", runs=tmp_path)
-    assert "--html goes with one model" in said
+    assert "No finished run" in said
     said = refusal("report --html=a.html")
     assert "Expected --runs=DIRECTORY, --model=NAME.keras" in said
