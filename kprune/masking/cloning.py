@@ -1,9 +1,9 @@
 """Copies Keras models, built and with their values.
 
-`keras.models.clone_model` copies the structure of graphs only, with fresh
-weights. Here every variable is carried over (weights, statistics, random
-state), subclassed models are copied too, and kprune's wrappers are looked
-through: a copy is always a plain Keras model.
+`keras.models.clone_model` copies only the structure of graphs, with fresh
+weights. This module carries over every variable (weights, statistics, random
+state), copies subclassed models too, and removes kprune's wrappers: a copy is
+always a plain Keras model.
 """
 
 import contextlib
@@ -22,18 +22,19 @@ def plain_copy(
 ):
     """Returns a copy of a model without kprune's wrappers, values included.
 
-    It is not compiled: see `carry_compile`.
+    The copy is not compiled; see `carry_compile`.
 
     Args:
         model: A built Keras model.
-        change_config: Function from a layer's config to that of its copy.
-        dress: Function from (layer, its copy) to a wrapper to put in the copy's
-            place, or `None`. For graphs that list their layers.
-        prove: Whether to compare the outputs of what a constructor makes.
+        change_config: Function from a layer's config to its copy's config.
+        dress: Function of (layer, its copy) that returns a wrapper to replace
+            the copy, or `None` to keep it. Used only if the model's config
+            lists its layers.
+        prove: Whether to compare outputs if the constructor makes the layers.
 
     Raises:
-        ValueError: If the model, or a layer of it, cannot be rebuilt from its
-            config.
+        ValueError: If the model or one of its layers cannot be rebuilt from
+            its config.
     """
     with _copying(model, change_config is layer_copies.unchanged):
         if keras_internals.lists_layers(model):
@@ -52,12 +53,11 @@ def plain_copy(
 
 
 def constructed(model, config):
-    """Returns a model of the same class, of another config of its constructor,
-    with values as that draws them.
+    """Returns a freshly initialized model of the same class from a config.
 
     Args:
         model: A model whose constructor makes its layers.
-        config: As of `layer_copies.constructor_config`.
+        config: A config in the form of `layer_copies.constructor_config`.
     """
     plain = layer_copies.plain_class(model)
     with _copying(model):
@@ -68,13 +68,14 @@ def replace_layers(model, replace, whole=False):
     """Returns a model with layers replaced.
 
     Args:
-        model: A model without wrappers that nobody else uses. Its layers are
-            taken over, for they may be held elsewhere in it, and it is changed
-            itself unless it is a graph whose config lists its layers.
-        replace: Function from a layer to the layer to put in its place, or
-            `None` to leave it as it is. Graphs nested in a graph are gone into,
-            unless its config lists its layers and theirs do not.
-        whole: Whether nested graphs are asked for first, as a whole.
+        model: A model without wrappers that nobody else uses. The result
+            reuses its layers, since other attributes may hold them. The model
+            is changed in place unless it is a graph whose config lists its
+            layers.
+        replace: Function from a layer to its replacement, or `None` to keep
+            the layer. Recurses into nested graphs, unless the config of
+            `model` lists its layers and theirs do not.
+        whole: Whether `replace` gets each nested graph as a whole first.
     """
     if not keras_internals.is_graph(model):
         keras_internals.swap_children(
@@ -88,7 +89,7 @@ def replace_layers(model, replace, whole=False):
 
 
 class _Rebuilding:
-    """Graphs made anew over their layers, `done` by the former."""
+    """Rebuilds graphs over their layers; `done` maps old layers to new."""
 
     def __init__(self, model, replace, whole):
         self.replace, self.whole = replace, whole
@@ -99,13 +100,13 @@ class _Rebuilding:
             keras_internals.forget_calls(graph)
 
     def is_nested(self, layer):
-        """Whether a layer is a graph to go into."""
+        """Returns whether a layer is a graph to recurse into."""
         if self.listed:
             return keras_internals.lists_layers(layer)
         return keras_internals.is_graph(layer)
 
     def put(self, layer, _=None):
-        """Returns what takes the place of a layer or operation."""
+        """Returns the replacement of a layer or operation."""
         nested = self.is_nested(layer)
         if self.whole or not nested:
             new = self.replace(layer)
@@ -114,15 +115,16 @@ class _Rebuilding:
         return self.graph(layer, self.put) if nested else self.keep(layer)
 
     def keep(self, layer, _=None):
-        """Returns a layer as it is, an operation anew."""
+        """Returns the layer itself, or a new copy of an operation."""
         if self.is_nested(layer):
             return self.graph(layer, self.keep)
         is_layer = isinstance(layer, keras.layers.Layer)
         return layer if is_layer else layer_copies.from_config(layer)
 
     def graph(self, model, clone):
-        """Returns a graph anew, or the model itself if its config does not
-        list its layers. Graphs that it holds and does not call follow."""
+        """Returns a rebuilt graph, or the model itself, rebuilt in place, if
+        its config does not list its layers. Also rebuilds graphs that it
+        holds and shares layers with."""
         graph = _clone_graph(model, clone, self.done)
         if keras_internals.lists_layers(model):
             keras_internals.set_trainable_alone(graph, model.trainable)
@@ -135,8 +137,8 @@ class _Rebuilding:
 
 
 def _sharing_graphs(model, is_nested):
-    """Returns a graph, those that it calls, and those that it holds and shares
-    layers with, as the keys of a `ByIdentity`."""
+    """Returns a graph, the graphs that it calls, and the graphs that it holds
+    and shares layers with, as the keys of a `ByIdentity`."""
     found, held, layers = identity.ByIdentity(), [], set()
     todo = [model]
     while todo:
@@ -163,8 +165,8 @@ def _is_input(layer):
 def carry_compile(model, copy):
     """Compiles `copy` as `model` is compiled, with a fresh optimizer.
 
-    A loss or metric that cannot be rebuilt from a config leaves the copy not
-    compiled, with a warning.
+    Warns and leaves the copy uncompiled if a loss or metric cannot be rebuilt
+    from its config, or the model's class overrides `compile` alone.
     """
     if not model.compiled:
         return
@@ -180,7 +182,8 @@ def carry_compile(model, copy):
     try:
         with seeds.untouched(), known:
             copy.compile_from_config(model.get_compile_config())
-            # Keras has built it. Unbuilt, it makes no saved file larger.
+            # Keras has built the optimizer. An unbuilt one adds no slots to a
+            # saved file.
             fresh = copy.optimizer
             copy.optimizer = type(fresh).from_config(fresh.get_config())
     except (TypeError, ValueError) as error:
@@ -191,8 +194,8 @@ def carry_compile(model, copy):
 
 
 def strategy_scope(model):
-    """Returns the scope of the `tf.distribute` strategy a model was made in,
-    or nothing to enter if the caller is in one."""
+    """Returns the scope of the `tf.distribute` strategy that a model was made
+    in, or a null context if the caller is already within one."""
     if tf.distribute.has_strategy():
         return contextlib.nullcontext()
     return model.distribute_strategy.scope()
@@ -204,7 +207,7 @@ def _copying(model, same_policy=True):
     before = keras.config.dtype_policy()
     try:
         if same_policy and model.dtype_policy.quantization_mode is None:
-            # What a config does not say, a copy takes from the global policy.
+            # A layer whose config has no dtype takes the global policy.
             keras.config.set_dtype_policy(model.dtype_policy)
         with seeds.untouched(), keras_internals.known_objects(layers):
             yield
@@ -224,7 +227,7 @@ def _copy_graph(model, change_config, dress):
         if dress is None or not isinstance(inner, keras.layers.Layer):
             return new
         if not weights.children(inner):
-            with scope:  # Of which variables have their paths.
+            with scope:  # It is part of the variables' paths.
                 layer_copies.build_alike(inner, new)
         return dress(inner, new) or new
 
@@ -240,30 +243,31 @@ def _copy_graph(model, change_config, dress):
 
 
 class _Copies:
-    """Copies of the layers of a graph, to be filled when it stands."""
+    """Copies of a graph's layers, whose values are set once it is built."""
 
     def __init__(self, change_config=layer_copies.unchanged):
         self._change_config = change_config
         self._made = []
 
     def add(self, layer):
-        """Returns a copy of a layer, which the graph is yet to build."""
+        """Returns an unbuilt copy of a layer; the new graph builds it."""
         new = layer_copies.from_config(layer, self._change_config)
         begun = layer_copies.begin_as(layer, new)
         self._made.append((layer, new, begun))
         return new
 
     def fill(self):
-        """Gives the copies the values of what they are copies of."""
+        """Copies the values of the originals into the copies."""
         for old, new, begun in self._made:
             vars(new).pop("add_weight", None)
             layer_copies.copy_values(old, new, begun)
 
 
 def _clone_graph(model, clone, done):
-    """Returns the graph anew: its class stays if its config lists its layers,
-    and what `done` holds by the old layer is taken from there.
-    Tensors of a Functional graph are put there too."""
+    """Returns a rebuilt graph, of the same class if its config lists its
+    layers. Takes new layers from `done`, a `ByIdentity` from old ones, where
+    it has them, and adds those that it makes. For a Functional graph it adds
+    the symbolic tensors too."""
     chain = isinstance(model, keras.Sequential)
 
     def one(layer):
@@ -275,7 +279,7 @@ def _clone_graph(model, clone, done):
     if chain:
         listed = keras_internals.lists_layers(model)
         cls = type(model) if listed else keras.Sequential
-        # Unlike `Sequential.layers`, this has the input layer too.
+        # Unlike `Sequential.layers`, this includes the input layer.
         layers = super(keras.Sequential, model).layers
         new = cls([one(layer) for layer in layers], name=model.name)
     else:
@@ -296,8 +300,8 @@ def _copy_constructed(model, change_config, prove):
         layer_copies.copy_values(model, new)
         prove = prove and change_config is layer_copies.unchanged
         if prove and plain is type(model):
-            # Keras records a constructor's arguments only if the class defines
-            # `get_config`. Else the copy has another rate of dropout, say.
+            # Without a `get_config` of its own, a class loses its constructor's
+            # arguments, and the copy may have another dropout rate, say.
             made_up.prove(model, new, (False, True))
     except Exception as error:
         raise layer_copies.cannot_copy(model, error) from error

@@ -11,8 +11,8 @@ from kprune.runtime import keras_internals
 
 
 def folds(model):
-    """Whether a model computes with functions of its weights, of which
-    `strip` stores the values."""
+    """Returns whether a model computes with functions of its weights, whose
+    values `strip` stores."""
     weights.check_built(model)
     kind = weight_wrapper.WeightWrapper
     found = weight_wrapper.wrappers(model, kind)
@@ -20,7 +20,7 @@ def folds(model):
 
 
 def folded(model):
-    """Returns a plain model with the weights that wrappers compute with."""
+    """Returns a plain copy that stores the weights its wrappers compute."""
     if keras_internals.lists_layers(model):
         copy = cloning.plain_copy(model)
     else:
@@ -39,8 +39,8 @@ def folded(model):
 
 
 def _copy_of_constructed(model):
-    """Returns a copy of a model whose constructor makes the layers, with its
-    wrappers and all values."""
+    """Returns a copy, with wrappers and values, of a model whose constructor
+    makes its layers."""
     new = type(model).from_config(model.get_config())
     layer_copies.copy_values(model, new)
     return new

@@ -7,11 +7,11 @@ from kprune.runtime import seeds
 
 
 def initializer(layer, role):
-    """Returns the initializer of a layer's variable, or `None`.
+    """Returns the initializer of a layer's variable, or `None` if unknown.
 
     Args:
         layer: The Keras layer that owns the variable.
-        role: The variable's name in it: `"kernel"`, `"moving_mean"` ...
+        role: The variable's name in the layer: `"kernel"`, `"moving_mean"` ...
     """
     if isinstance(layer, keras.layers.RMSNormalization) and role == "scale":
         return keras.initializers.Ones()
@@ -25,8 +25,11 @@ def initializer(layer, role):
 
 
 def draw(layer, role, shape, seed, name):
-    """Returns values as the layer would start from, of another draw, which
-    depends on the seed and the variable's name in the model: a float32 array.
+    """Returns new initial values of a layer's variable, a float32 array.
+
+    The draw depends on the seed and on `name`, the variable's name in the
+    model. `role` is as in `initializer`. Raises `ValueError` if the layer has
+    no initializer for the variable.
     """
     found = initializer(layer, role)
     if found is None:
@@ -43,6 +46,6 @@ def draw(layer, role, shape, seed, name):
     again = type(found).from_config(config)
     values = np.array(again(tuple(shape), dtype="float32"))
     if role == "bias" and getattr(layer, "unit_forget_bias", False):
-        units = shape[-1] // 4  # Of the LSTM's four gates, the second.
+        units = shape[-1] // 4  # The second of an LSTM's four gates forgets.
         values[..., units : 2 * units] = 1.0
     return values

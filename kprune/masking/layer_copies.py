@@ -19,25 +19,25 @@ _HELD = {"kprune>Masked": "layer", "kprune>WrappedModel": "model"}
 
 
 def unchanged(config):
-    """Returns a config as it is."""
+    """Returns the config unchanged."""
     return config
 
 
 def from_config(layer, change_config=unchanged):
-    """Returns a layer, or an operation of a graph, made from the config of
-    another one, which may be changed, and of its name."""
+    """Returns a new layer or graph operation of the same name, made from the
+    config of `layer` as `change_config` returns it."""
     config = without_wrappers(change_config(constructor_config(layer)))
     try:
         new = type(layer).from_config(config)
     except Exception as error:
         raise cannot_copy(layer, error) from error
-    # A layer that does not define `get_config` forgets its name.
+    # A layer without its own `get_config` loses its name.
     new.name = layer.name
     return new
 
 
 def cannot_copy(layer, error):
-    """Returns the `ValueError` for a layer that raises as it is rebuilt."""
+    """Returns the `ValueError` for a layer whose rebuilding raised `error`."""
     subclassed = isinstance(layer, keras.Model) and not (
         keras_internals.is_graph(layer)
     )
@@ -51,12 +51,12 @@ def cannot_copy(layer, error):
 
 
 def begin_as(old, new):
-    """Lets the variables that a copy is yet to make begin with their values,
-    and returns the `ByIdentity` whose keys will be those that do.
+    """Makes the variables of an unbuilt copy start with the values of `old`.
 
-    To draw values first that are then replaced would take longer than all
-    else of a copy. Variables of other shapes, as in a smaller layer, begin
-    with zeros, and what has layers below makes its variables as it may.
+    Returns a `ByIdentity` whose keys will be the variables that do. Drawing
+    initial values only to replace them would take most of a copy's time.
+    Variables of other shapes, as in a smaller layer, start with zeros. A layer
+    with sublayers initializes its variables as usual.
     """
     begun = identity.ByIdentity()
     if not isinstance(old, keras.layers.Layer) or weights.children(old):
@@ -82,9 +82,9 @@ def begin_as(old, new):
 
 
 def build_alike(old, new):
-    """Builds a layer as another one is, and all layers below."""
+    """Builds a layer and its sublayers as another layer is built."""
     if old.built and not new.built:
-        # What Keras cannot build as a whole is built in parts.
+        # Keras warns if it cannot build it; the sublayers are built below.
         with user_warnings.silenced():
             new.build_from_config(old.get_build_config() or {})
         new.built = True
@@ -93,14 +93,15 @@ def build_alike(old, new):
 
 
 def copy_trainable(old, new):
-    """Setting `trainable` on a layer sets it on all below: set them back."""
+    """Copies `trainable` to all sublayers, parents first, since setting it on
+    a layer sets it on all layers below."""
     for one, other in _paired_children(old, new):
         other.trainable = one.trainable
         copy_trainable(one, other)
 
 
 def plain_class(model):
-    """Returns the class that the user gave a model."""
+    """Returns the user's class of a model, without kprune's mixin."""
     return getattr(type(model), "plain_class", type(model))
 
 
@@ -108,16 +109,16 @@ def constructor_config(layer):
     """Returns the config that rebuilds a layer or subclassed model.
 
     Keras adds `name`, `trainable` and `dtype` to it whether or not the
-    constructor takes them, so that a class written without `**kwargs` could
-    not be rebuilt.
+    constructor takes them. Those that it does not take are removed, so that a
+    class whose constructor has no `**kwargs` can be rebuilt.
     """
     wrapped, plain = type(layer), plain_class(layer)
     try:
         if wrapped is not plain:
-            # Keras looks at the class to see whether it has a `get_config`.
+            # Keras looks on the class for an overridden `get_config`.
             layer.__class__ = plain
         config = layer.get_config()
-    except Exception as error:  # Its own code may be wrong.
+    except Exception as error:  # A user's `get_config` may raise anything.
         raise cannot_copy(layer, error) from error
     finally:
         if wrapped is not plain:
@@ -128,7 +129,8 @@ def constructor_config(layer):
 
 @functools.cache
 def _not_taken(cls):
-    """Returns which of the arguments that Keras adds a constructor lacks."""
+    """Returns which of the arguments that Keras adds to a config a class's
+    constructor does not take."""
     taken = inspect.signature(cls.__init__).parameters.values()
     if any(p.kind is p.VAR_KEYWORD for p in taken):
         return set()
@@ -136,10 +138,11 @@ def _not_taken(cls):
 
 
 def without_wrappers(config, held=_HELD):
-    """Replaces each (nested) config of a wrapper by that of its layer.
+    """Returns a config with each (nested) wrapper's config replaced by that of
+    its layer.
 
-    `held` is a dict from the registered name of a wrapper, or of a model that
-    has some, to where its config has that of the layer.
+    `held` is a dict from the registered name of a wrapper, or of a mixin for
+    models with wrappers, to the key of the inner config.
     """
     if isinstance(config, dict):
         place = held.get(config.get("registered_name"))
@@ -152,15 +155,15 @@ def without_wrappers(config, held=_HELD):
 
 
 def values(layer):
-    """Returns the variables of a layer, in order, without those that kprune's
+    """Returns the variables of a layer, in order, except those that kprune's
     wrappers add."""
     added = own_variables.added(layer)
     return [v for v in layer.variables if id(v) not in added]
 
 
 def states(layer):
-    """Returns the states that recurrent layers keep from batch to batch, which
-    Keras does not list among their variables."""
+    """Returns the states that stateful recurrent layers keep between batches,
+    which Keras does not list among their variables."""
     return [
         state
         for one in keras_internals.all_layers(layer)
@@ -170,12 +173,13 @@ def states(layer):
 
 
 def copy_values(old, new, begun=()):
-    """Gives a layer, built as another one is, the state of that.
+    """Copies the state of a layer to another of the same config, and builds it.
 
-    What a layer saves in a way of its own (a vocabulary, statistics that it
-    computes other tensors of, quantized weights) goes through that way. Then
-    every variable is assigned, but those in `begun`, which have their values:
-    in saving, Keras merges what LoRA has learned. Operations hold nothing.
+    State that a layer saves by methods of its own (a vocabulary, statistics
+    from which it computes other tensors, quantized weights) goes through these
+    methods. Then every variable is assigned, since Keras merges LoRA's updates
+    in saving, except those in `begun`, which already have their values.
+    Operations have no state.
     """
     if not isinstance(old, keras.layers.Layer):
         return
@@ -212,18 +216,18 @@ def _carry_own_state(old, new):
 
 
 def _saves_by_itself(layer):
-    """Whether a layer's state is more than the values of its variables."""
+    """Returns whether a layer's state is more than its variables' values."""
     own = type(layer).load_own_variables
     if own is keras.layers.Layer.load_own_variables:
         return False
-    # These do so for the sake of quantized weights alone.
+    # Keras' own layers override it only for quantized weights.
     plain = layer.dtype_policy.quantization_mode is None
     return not (plain and own in (one.load_own_variables for one in _PLAIN))
 
 
 def _paired_variables(old, new):
-    """Returns (variable, variable in its place): in order, or by name if a
-    copy makes them in another order, as quantized layers do."""
+    """Returns pairs (variable of `old`, variable of `new`): in order, or by
+    name if the copy makes them in another order, as quantized layers do."""
     sources, targets = values(old), values(new)
     if list(map(_told, sources)) == list(map(_told, targets)):
         return list(zip(sources, targets, strict=True))

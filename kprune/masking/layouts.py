@@ -3,6 +3,8 @@
 import dataclasses
 import math
 import numbers
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -16,19 +18,21 @@ ROLES = (
     "pointwise_kernel",
     "recurrent_kernel",
 )
-_REGISTERED = {}  # Layer class -> {variable name: (output axes, input axes)}.
+# Layer class -> {variable name: (output axes, input axes)}.
+_REGISTERED: dict[type, dict[str, Any]] = {}
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How the entries of a weight lie: which axes count outputs, which inputs.
+    """The axes of a weight that index its output and input units.
 
     Args:
         shape: The weight's shape.
-        view: The shape to look at it in, of the same size. It sets the gates
-            of an LSTM or GRU kernel apart: (inputs, gates, units).
-        outputs: Axes of `view` that together count the output units.
-        inputs: Axes of `view` that together count the input units.
+        view: A shape of the same size, to which `outputs` and `inputs` refer.
+            For an LSTM or GRU kernel, it has a separate axis for the gates:
+            (inputs, gates, units).
+        outputs: Axes of `view` that together index the output units.
+        inputs: Axes of `view` that together index the input units.
     """
 
     shape: tuple
@@ -37,19 +41,27 @@ class Layout:
     inputs: tuple
 
     @property
-    def size(self):
-        """Number of entries."""
+    def size(self) -> int:
+        """The number of entries."""
         return math.prod(self.shape)
 
 
-def register_layer(layer_class, **weights):
-    """Makes the weights of a layer of one's own prunable.
+def register_layer(
+    layer_class: type[keras.layers.Layer],
+    **weights: Sequence[Sequence[int]],
+) -> None:
+    """Makes the weights of a custom layer class prunable.
 
     Args:
-        layer_class: Subclass of `keras.layers.Layer`.
+        layer_class: Subclass of `keras.layers.Layer`. Its own subclasses
+            inherit the registration.
         **weights: For each weight, by the name given to `add_weight`: a pair
-            of tuples, the axes that count output units and the axes that
-            count input units.
+            of tuples, the axes that index output units and the axes that
+            index input units.
+
+    Raises:
+        ValueError: If `layer_class` is not a layer class, or a value is not a
+            pair of tuples of integers.
 
     Example:
 
@@ -87,7 +99,8 @@ def _is_tuple(value, size=None):
 
 
 def of(layer, variable):
-    """Returns the layout of a weight whose role is known, else `None`."""
+    """Returns the layout of a layer's weight, or `None` if its role is
+    unknown."""
     for cls in type(layer).__mro__ if _REGISTERED else ():
         if variable.name in _REGISTERED.get(cls, {}):
             outputs, inputs = _REGISTERED[cls][variable.name]
@@ -116,7 +129,8 @@ def of(layer, variable):
 
 
 def plain(shape):
-    """Outputs on the last axis, inputs on the one before: Keras' habit."""
+    """Returns Keras' usual layout: outputs on the last axis, inputs on the one
+    before."""
     shape = tuple(shape)
     return _with_axes(shape, (-1,), (-2,) if len(shape) > 1 else ())
 
@@ -129,8 +143,8 @@ def _with_axes(shape, outputs, inputs):
 
 
 def _einsum_layout(layer, shape):
-    """Reads the axes off the equation: an axis of the kernel that the output
-    has is an output axis, one that only the input has is an input axis."""
+    """Returns the layout from the equation: a kernel axis that occurs in the
+    output is an output axis, any other is an input axis."""
     _, right = layer.equation.replace(" ", "").split(",")
     kernel, output = right.split("->")
     letters = kernel.replace(".", "")
@@ -140,7 +154,8 @@ def _einsum_layout(layer, shape):
 
 
 def _gates(layer, shape):
-    """Number of gates side by side in a recurrent kernel's last axis."""
+    """Returns the number of gates in the last axis of a recurrent layer's
+    kernel; 1 for other layers."""
     units = getattr(layer, "units", None) or getattr(layer, "filters", None)
     recurrent = hasattr(layer, "recurrent_kernel")
     return shape[-1] // units if recurrent and units else 1

@@ -10,18 +10,19 @@ _OPEN = (64, 128, 256, 32, 16, 8, 4, 2, 1)  # Sizes to try for open dimensions.
 
 
 def taken(model, examples=2):
-    """Returns the arguments of a call that the model takes, always the same,
-    and its outputs.
+    """Returns (list of made-up call arguments, outputs of the model on them).
 
-    Numbers are normal, words come from the vocabularies of the model, whole
-    numbers from its smallest embedding.
+    Deterministic. Floats are drawn from a normal distribution, strings from
+    the model's vocabularies, integers from the range of its smallest
+    embedding. Open dimensions take the first size of `_OPEN` that works.
 
     Raises:
-        ValueError: If its inputs are not known, or it takes none of these.
+        ValueError: If the model's inputs are unknown, or it fails on all of
+            them.
     """
     try:
         specs = keras_internals.call_arguments(model)
-    except AttributeError:  # A Sequential model of no single input.
+    except AttributeError:  # A Sequential model without a single input.
         specs = None
     if not specs:
         raise ValueError(
@@ -43,8 +44,8 @@ def taken(model, examples=2):
 
 
 def outputs(model, x, training=False):
-    """Returns what a model gives for the arguments `x`, a list of arrays. Its
-    state stays, random state too."""
+    """Returns a model's outputs on the call arguments `x` as a flat list of
+    arrays, floats in float64. Does not change its state or random state."""
     with keras_internals.stateless(model):
         found = keras_internals.infer(model, *x, training=training)
     found = [keras.ops.convert_to_numpy(z) for z in keras.tree.flatten(found)]
@@ -52,12 +53,15 @@ def outputs(model, x, training=False):
 
 
 def difference(ones, others, least=0.0):
-    """Returns how far outputs differ at most, as a share of the largest of
-    each; infinite if shapes differ, or what is no number.
+    """Returns the largest difference between outputs, relative to the largest
+    finite absolute value of each expected output.
+
+    It is infinite if numbers or shapes of outputs differ, or entries that are
+    not numbers.
 
     Args:
-        ones, others: Lists of arrays, what is expected and what was found.
-        least: What stands for the largest where all are zero.
+        ones, others: Lists of arrays, the expected and the actual outputs.
+        least: The scale for an expected output whose entries are all zero.
     """
     if len(ones) != len(others):
         return np.inf
@@ -84,16 +88,16 @@ def _difference(one, other, least):
 def prove(model, copy, training=(False,)):
     """Raises unless a copy has the model's outputs on made-up inputs.
 
-    Of a model whose inputs are not known, or that draws at random from a state
-    that is not its own, nothing is said.
+    Skips models whose inputs are unknown, and models that draw random numbers
+    from a state that they do not own.
 
     Args:
         model, copy: Keras models.
-        training: Which values of `training` to compare them with.
+        training: Sequence of the values of `training` to call both with.
 
     Raises:
         ValueError: If the outputs differ by more than 1e-5 of the largest, or
-            the copy has none.
+            the copy fails on the inputs.
     """
     try:
         x, expected = taken(model)
@@ -103,7 +107,7 @@ def prove(model, copy, training=(False,)):
         try:
             expected = outputs(model, x, mode) if mode else expected
         except Exception:
-            continue  # It trains on nothing like these.
+            continue  # The model cannot train on such inputs.
         try:
             found = outputs(copy, x, mode)
         except Exception as raised:

@@ -1,8 +1,11 @@
 """`Masked`: the layer wrapper that holds masks.
 
-It is the only owner of mask state. `kprune.masking` puts it on, fills it and
-takes it off.
+It is the only owner of mask state. `kprune.masking.wrapping` adds it to models,
+sets its masks and removes it.
 """
+
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -13,15 +16,15 @@ from kprune.runtime.words import shown
 
 
 class MaskConstraint(keras.constraints.Constraint):
-    """Sets pruned entries of a variable to zero, after its own constraint.
+    """A constraint that zeroes pruned entries, after the variable's own one.
 
     Keras' optimizers apply a variable's constraint after each update, so that
     momentum, weight decay or Muon's orthogonalization cannot move a pruned
     weight off zero.
 
     Args:
-        mask: The mask variable of the weight. There is one, however many
-            wrappers the weight is reached through.
+        mask: The weight's mask variable. All wrappers of a shared weight use
+            the same one.
         constraint: The weight's own constraint, or `None`.
         keep_pruned_values: Whether pruned entries keep their stored values.
     """
@@ -43,25 +46,26 @@ class MaskConstraint(keras.constraints.Constraint):
 
 @keras.saving.register_keras_serializable("kprune")
 class Masked(WeightWrapper):
-    """Wraps a layer of any kind so that it computes with pruned weights.
+    """A layer wrapper that makes its layer compute with pruned weights.
 
     The layer runs with `where(mask, w, 0)` in place of each prunable weight
-    `w`, so outputs and gradients are those of the sparse network. The stored
-    values are held at exactly zero too, by a constraint on the variables,
-    unless `keep_pruned_values` is set.
+    `w`, so outputs and gradients are those of the sparse network. A constraint
+    on the variables keeps the stored values at exactly zero too, unless
+    `keep_pruned_values` is set.
 
     Args:
-        layer: A Keras layer, a whole model included. All weights below it
-            that are prunable and not frozen get a mask of their own.
+        layer: A Keras layer or model. Each prunable, trainable weight in it
+            gets a mask.
         keep_pruned_values: Whether pruned entries keep their stored values, for
-            methods that may bring them back. Defaults to `False`.
-        dense_gradients: Whether the optimizer sees the gradients that pruned
-            entries would have if they were kept, as it needs for methods that
-            train what is pruned (with `keep_pruned_values`) or that look at its
-            momentum. Defaults to `False`: they are zero.
+            methods that may restore them. Defaults to `False`.
+        dense_gradients: Whether pruned entries get the gradients that they
+            would have if they were kept, for methods that train pruned entries
+            (with `keep_pruned_values`) or read the optimizer's momentum.
+            Defaults to `False`: their gradients are zero.
         masked: Names of the weights to mask, relative to the layer. Defaults
-            to all that are prunable.
-        notes: Dict from such a name to why a pruning left the weight out.
+            to all prunable ones.
+        notes: Dict from such a name to why a pruning skipped the weight.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Example:
 
@@ -70,17 +74,17 @@ class Masked(WeightWrapper):
 
     def __init__(
         self,
-        layer,
-        keep_pruned_values=False,
-        dense_gradients=False,
-        masked=None,
-        notes=None,
-        **kwargs,
-    ):
+        layer: keras.layers.Layer,
+        keep_pruned_values: bool = False,
+        dense_gradients: bool = False,
+        masked: Iterable[str] | None = None,
+        notes: dict[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(layer, **kwargs)
         self.keep_pruned_values = keep_pruned_values
         self.dense_gradients = dense_gradients
-        # Plain containers in `__dict__`, past Keras' tracking.
+        # Set in `__dict__` to bypass Keras' tracking of containers.
         self.__dict__["masked"] = None if masked is None else list(masked)
         self.__dict__["notes"] = dict(notes or {})
         self._build_if_made()
@@ -95,7 +99,7 @@ class Masked(WeightWrapper):
             owners.append(weight.layer)
             own = weight.variable.constraint
             if isinstance(own, MaskConstraint):
-                # A layer that is held by two others, wrapped both.
+                # Two wrapped layers share this weight's layer.
                 pairs.append((weight.variable, own.mask))
                 continue
             mask = self.add_weight(
@@ -109,8 +113,8 @@ class Masked(WeightWrapper):
             weight.variable.constraint = MaskConstraint(
                 mask, own, self.keep_pruned_values
             )
-        # By name from here on: a model saved after a layer was frozen must
-        # come back with the masks that it had.
+        # Names fix the choice: a model saved after a layer was frozen must
+        # load with the same masks.
         self.__dict__["masked"] = [weight.name for weight in chosen]
         for owner in owners:
             _refuse_other_weights(owner)
@@ -140,23 +144,28 @@ class Masked(WeightWrapper):
 
     @classmethod
     def _around(cls, layer, options, custom_objects=None):
-        if "live" in options:  # As kprune 0.1 wrote it.
+        if "live" in options:  # The name in configs of kprune 0.1.
             options["keep_pruned_values"] = options.pop("live")
         return super()._around(layer, options, custom_objects)
 
-    def set_pruned_behavior(self, keep_pruned_values, dense_gradients):
-        """Sets what happens to pruned entries, as in the constructor.
+    def set_pruned_behavior(
+        self, keep_pruned_values: bool, dense_gradients: bool
+    ) -> None:
+        """Sets how pruned entries behave; the arguments are the constructor's.
 
-        A training step that is traced already goes on as before: let Keras
-        make it anew.
+        A training step that is already traced does not change: retrace it with
+        `model.make_train_function(force=True)`.
         """
         self.keep_pruned_values = keep_pruned_values
         self.dense_gradients = dense_gradients
         for variable, _ in self._pairs:
             variable.constraint.keep_pruned_values = keep_pruned_values
 
-    def mask_of(self):
-        """Returns (mask variable, live, note) by the id of the variable."""
+    def mask_of(
+        self,
+    ) -> dict[int, tuple[keras.Variable, bool, str | None]]:
+        """Returns (mask variable, `keep_pruned_values`, note) by the id of the
+        masked variable; an empty dict before the wrapper is built."""
         if self._pairs is None:
             return {}
         return {
@@ -168,8 +177,8 @@ class Masked(WeightWrapper):
 
 
 def _refuse_other_weights(layer):
-    """Lets a layer with a mask refuse what would put other variables in the
-    place of its weights, before anything is changed."""
+    """Makes a masked layer's `enable_lora` and `quantize` raise before they
+    change anything, since they would bypass or replace its masked weights."""
     to_float8 = getattr(layer, "quantize", None)
 
     def enable_lora(*args, **kwargs):
@@ -180,7 +189,7 @@ def _refuse_other_weights(layer):
         )
 
     def quantize(mode=None, type_check=True, config=None):
-        if mode != "float8":  # Which trains on with the weights as they are.
+        if mode != "float8":  # That mode keeps the weights in floating point.
             raise ValueError(
                 f"{layer.name!r} has a mask and cannot be quantized: integers "
                 f"would take the place of the weights. {_STRIP} Or call "
@@ -188,7 +197,7 @@ def _refuse_other_weights(layer):
             )
         return to_float8(mode, type_check=type_check, config=config)
 
-    # In `__dict__`, past Keras' tracking, and left behind by every copy.
+    # Set in the instance's `__dict__`, so that copies do not have them.
     for refusing in (enable_lora, quantize):
         if hasattr(type(layer), refusing.__name__):
             layer.__dict__[refusing.__name__] = refusing
@@ -205,6 +214,6 @@ def where(mask, w):
 
 
 def _straight_through(mask, w):
-    """Returns `where(mask, w)` with the gradient of `w`, which is exact: the
-    sums are w + (w - w) and w + (0 - w)."""
+    """Returns `where(mask, w)` with the gradient of `w`. The value is exact:
+    the sums are w + (w - w) and w + (0 - w)."""
     return w + tf.stop_gradient(where(mask, w) - w)

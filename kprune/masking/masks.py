@@ -4,8 +4,9 @@ import dataclasses
 import functools
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +14,7 @@ import tensorflow as tf
 from kprune.masking import selection
 from kprune.runtime import array_files, checks, files, paths
 from kprune.runtime.doors import checked
+from kprune.runtime.types import ArrayLike, Masks, Path
 
 _NUMBERS = functools.partial(
     checks.array, expected="an array of scores, numbers"
@@ -30,19 +32,21 @@ _RULE = checks.one_of(*COUNTS)
 
 
 @checked(total=checks.integer, sparsity=checks.within("[0, 1]"), rule=_RULE)
-def count_kept(total, sparsity, rule="round"):
-    """Returns how many of `total` stay at a sparsity, as an exact integer.
+def count_kept(
+    total: int, sparsity: float | Fraction, rule: str = "round"
+) -> int:
+    """Returns how many of `total` entries are kept at a sparsity.
 
     k = round((1 - sparsity) total), in rational arithmetic on the decimal
     that the user wrote: 1 - 0.98 is 1/50 here, not 0.020000000000000018. A
     half rounds to the even neighbour.
 
     Args:
-        total: Integer.
+        total: Integer >= 0.
         sparsity: Number in [0, 1].
-        rule: `"round"`, or, to replicate a released code to the last weight,
-            `"floor_keep"` (FORCE), `"ceil_keep"` (ProsPr) or `"floor_remove"`
-            (SynFlow).
+        rule: `"round"`, or, to match a paper's released code to the last
+            weight, `"floor_keep"` (FORCE), `"ceil_keep"` (ProsPr) or
+            `"floor_remove"` (SynFlow). Defaults to `"round"`.
     """
     if isinstance(sparsity, float | np.floating):
         sparsity = Fraction(repr(float(sparsity)))
@@ -58,15 +62,17 @@ def count_kept(total, sparsity, rule="round"):
 )
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """How many groups one round of pruning may keep.
+    """The number of groups that one round of pruning may keep.
 
     Args:
-        sparsity: The final sparsity asked for.
-        schedule: Function of (progress, final) to the sparsity now.
+        sparsity: The final sparsity, in [0, 1].
+        schedule: Function of (progress, final) that returns the current
+            sparsity.
         progress: Share of the rounds done, a Fraction in (0, 1].
-        minimum: Groups that each weight keeps at least. `None` for what the
-            granularity says, as far as so many are kept.
-        rule: How a count is made whole (see `count_kept`).
+        minimum: The least number of groups that each weight keeps. `None`
+            uses the granularity's minimum, as far as the budget allows.
+        rule: How a count is rounded (see `count_kept`). Defaults to
+            `"round"`.
     """
 
     sparsity: float
@@ -78,14 +84,15 @@ class Budget:
     @checked(
         total=checks.integer, sparsity=checks.optional(checks.within("[0, 1]"))
     )
-    def keep(self, total, sparsity=None):
-        """Returns the number to keep of `total`, on the way to a sparsity
-        (by default the one asked for)."""
+    def keep(self, total: int, sparsity: float | None = None) -> int:
+        """Returns how many of `total` groups this round keeps on the way to a
+        final sparsity, which defaults to the budget's."""
         final = self.sparsity if sparsity is None else sparsity
         return count_kept(total, self.now(final), self.rule)
 
-    def now(self, final):
-        """Returns how far the schedule is on the way to a number in [0, 1]."""
+    def now(self, final: float) -> float:
+        """Returns the schedule's current sparsity on the way to `final`, a
+        number in [0, 1]."""
         if self.progress >= 1:
             return final
         now = self.schedule(float(self.progress), final)
@@ -94,21 +101,20 @@ class Budget:
 
 
 @checked(scores=_NUMBERS, k=_WHOLE, rng=_GENERATOR)
-def top_k(scores, k, rng):
+def top_k(scores: ArrayLike, k: int, rng: np.random.Generator) -> np.ndarray:
     """Marks exactly the k highest scores.
 
-    Equal scores at the border are drawn by `rng`, not by their position: many
-    weights share the score zero, and the first rows of the first layer must
-    not win for being first. A threshold is never compared with, which would
-    keep all of them.
+    Ties at the border are broken by `rng`, not by position: many weights share
+    the score zero, and the first rows of the first layer must not win for
+    being first. A comparison with a threshold would keep all of them.
 
     Args:
         scores: Array of any shape.
-        k: How many to mark.
+        k: Integer from 0 to the number of scores.
         rng: A `numpy.random.Generator`, for ties.
 
     Returns:
-        Boolean array of the shape of `scores`, with k True.
+        Boolean array of the shape of `scores`, with k True entries.
 
     Raises:
         ValueError: If a score is NaN or k exceeds their number.
@@ -126,9 +132,11 @@ def top_k(scores, k, rng):
 @checked(
     parts=checks.sequence_of(_NUMBERS, "arrays of scores"), k=checks.at_least(1)
 )
-def kth_largest(parts, k):
-    """Returns the k-th largest of the scores in several flat arrays, k >= 1;
-    none may be NaN."""
+def kth_largest(parts: Sequence[Any], k: int) -> float:
+    """Returns the k-th largest of the scores in several arrays, k >= 1.
+
+    Raises `ValueError` if a score is NaN or k exceeds their number.
+    """
     parts = [np.ravel(part) for part in parts]
     size = sum(part.size for part in parts)
     checks.require(k <= size, "k", k, f"an integer <= {size}, of the scores")
@@ -143,8 +151,16 @@ def _refuse_nan(flat):
 
 
 @checked(weights=checks.dict_of(checks.array, "arrays"))
-def apply(masks, weights):
-    """Returns the weights, a dict of tensors, with pruned entries at zero."""
+def apply(
+    masks: Masks, weights: Mapping[str, ArrayLike]
+) -> dict[str, ArrayLike]:
+    """Returns a dict of the weights with pruned entries set to zero.
+
+    Weights that keep all entries are returned as they are, others as tensors.
+
+    Raises:
+        ValueError: If a weight has no mask of its shape.
+    """
     names = {
         name
         for name, w in weights.items()
@@ -164,8 +180,8 @@ def apply(masks, weights):
 
 
 @checked(one=checks.masks, other=checks.masks)
-def overlap(one, other):
-    """Returns the Jaccard index of two dicts of masks.
+def overlap(one: Masks, other: Masks) -> float:
+    """Returns the Jaccard index of two dicts of masks, in [0, 1].
 
     |both kept| / |either kept|, over all weights together; 1 when equal.
     """
@@ -176,14 +192,15 @@ def overlap(one, other):
 
 
 @checked(one=checks.masks, other=checks.masks)
-def hamming(one, other):
-    """Returns in how many entries two dicts of masks differ."""
+def hamming(one: Masks, other: Masks) -> int:
+    """Returns the number of entries in which two dicts of masks differ."""
     one, other = _alike(one, other)
     return sum(int(np.count_nonzero(one[n] != other[n])) for n in one)
 
 
 def _alike(*several):
-    """Returns dicts of masks as booleans, of the same names and shapes."""
+    """Returns dicts of masks as boolean arrays; raises `ValueError` if their
+    names or shapes differ."""
     found = [
         {name: np.asarray(mask, bool) for name, mask in masks.items()}
         for masks in several
@@ -201,12 +218,12 @@ def _alike(*several):
 
 
 @checked(path=paths.file)
-def save(masks, path):
+def save(masks: Masks, path: Path) -> None:
     """Writes a dict of masks to an .npz file, one bit per entry.
 
     Args:
         masks: Dict from weight name to boolean array.
-        path: File path. It is replaced as a whole or not at all.
+        path: File path. An existing file is replaced atomically.
     """
     arrays = {}
     for name, mask in masks.items():
@@ -216,18 +233,21 @@ def save(masks, path):
 
 
 @checked(path=paths.file, max_bytes=checks.optional(checks.at_least(1)))
-def load(path, max_bytes=None):
+def load(path: Path, max_bytes: int | None = None) -> dict[str, np.ndarray]:
     """Reads a dict of masks that `save` wrote.
 
-    The file may come from anybody: see `SECURITY.md`.
+    The file may be untrusted: see `SECURITY.md`.
 
     Args:
         path: File path.
-        max_bytes: Integer, the most memory that the masks may take. Defaults
-            to 256 MiB or 64 times the file, whichever is more.
+        max_bytes: Integer, the most memory in bytes that the masks may take.
+            Defaults to 256 MiB or 64 times the file's size, whichever is more.
+
+    Returns:
+        Dict from weight name to boolean array.
 
     Raises:
-        ValueError: If the file is something else, or damaged.
+        ValueError: If the file is damaged or not a file of masks.
     """
     with array_files.reading(path, max_bytes, growth=8) as arrays:
         masks = {}

@@ -5,7 +5,7 @@ from kprune.runtime import keras_internals
 
 
 def parameters(model):
-    """Returns the variables that `count_params` counts, without those that
+    """Returns the variables that `count_params` counts, except those that
     wrappers add."""
     model = weights.find(model).model
     wrappers_have = added(model)
@@ -13,8 +13,8 @@ def parameters(model):
 
 
 def added(layer):
-    """Returns the ids of the variables that kprune's wrappers add to a layer
-    or model: masks, and what these follow."""
+    """Returns the ids of the variables that `Masked` wrappers add to a layer
+    or model, such as masks."""
     found = set()
     for one in keras_internals.all_layers(layer):
         if weights.is_wrapper(one):

@@ -9,9 +9,9 @@ _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 def copy_in(model, dtype):
     """Returns a plain copy of a model that computes in `dtype`, `"float32"` or
-    `"float64"`, and a function from a variable of the model to the copy's."""
+    `"float64"`, and a function from a variable of `model` to the copy's."""
     policy = keras.config.dtype_policy()
-    # A subclassed model's own constructor asks for the global policy.
+    # The constructor of a subclassed model uses the global policy.
     keras.config.set_dtype_policy(dtype)
     try:
         twin = cloning.plain_copy(model, lambda config: _in(dtype, config))

@@ -1,27 +1,27 @@
 """Selects exactly the highest of many scores; nothing else ranks.
 
-Of millions of scores only those near the border are sorted. A guess of where
-it lies is proved by counting how many scores are above, or given up.
+Of millions of scores only those near the border are sorted. A sample gives an
+estimate of the border, which counting the scores above it confirms or rejects.
 """
 
 import numpy as np
 
 _NONE = np.zeros(0, np.intp)
-_FEW = 2**17  # Scores, up to which all are partitioned.
-_SAMPLE = 2**14  # Scores that a guess is made from.
+_FEW = 2**17  # Up to so many scores, all are partitioned.
+_SAMPLE = 2**14  # About the number of scores in a sample.
 _MARGIN = 4 * 0.5 * _SAMPLE**0.5  # Four standard deviations of a rank in it.
 
 
 def top_k(scores, k, rng, near=None):
-    """Marks exactly the k highest scores, with equal ones drawn by `rng`.
+    """Marks exactly the k highest scores; `rng` breaks ties.
 
     Args:
-        scores: Array, without NaN.
+        scores: Array without NaN.
         k: Integer from 0 to the number of scores.
-        rng: A `numpy.random.Generator`, used only if a draw is needed.
-        near: A number that may be the lowest score to be kept, or lie just
-            below it, such as the border of a ranking of more scores. Does not
-            change what is marked.
+        rng: A `numpy.random.Generator`, used only if there are ties to break.
+        near: A guess of the lowest score kept or a number just below it, such
+            as the border of a ranking of more scores. It saves time and does
+            not change the result.
     """
     flat = np.ravel(scores)
     if k == 0:
@@ -40,8 +40,8 @@ def top_k_of_each(scores, owners, counts, rng):
     Args:
         scores: Flat array, without NaN.
         owners: Flat array of integers from 0, the owner of each score.
-        counts: Array of integers, how many to mark of each owner.
-        rng: A `numpy.random.Generator`, for equal scores.
+        counts: Array of integers, the number to mark for each owner.
+        rng: A `numpy.random.Generator`, for ties.
     """
     sizes = np.bincount(owners, minlength=counts.size)
     order = np.argsort(_narrow(owners, counts.size), kind="stable")
@@ -57,19 +57,20 @@ def top_k_of_each(scores, owners, counts, rng):
 
 
 def _narrow(owners, count):
-    """Returns integers in 16 bits if they fit: NumPy sorts these in one go."""
+    """Returns integers in 16 bits if they fit, for which NumPy's stable sort is
+    a fast radix sort."""
     return owners.astype(np.uint16) if count <= 2**16 else owners
 
 
 def _top_k_of_rows(rows, counts, rng):
-    """Marks the highest scores of each row, with equal ones drawn."""
+    """Marks the highest scores of each row; `rng` breaks ties."""
     kept, size = np.zeros(rows.shape, bool), rows.shape[1]
     for k in np.unique(counts[counts > 0]):
         own = np.flatnonzero(counts == k)
         part = rows[own]
         border = np.partition(part, size - k, axis=1)[:, size - k, None]
         kept[own] = part >= border
-        # Where more are equal to the border than there is room for.
+        # Rows in which more scores tie at the border than may be kept.
         crowded = own[np.count_nonzero(kept[own], axis=1) > k]
         if crowded.size:
             sizes = np.full(crowded.size, size)
@@ -81,8 +82,8 @@ def _top_k_of_rows(rows, counts, rng):
 
 
 def _ranked(scores, owners, sizes, counts, rng):
-    """Marks the highest scores of each owner, whose scores lie together, by
-    sorting all of them."""
+    """Marks the highest scores of each owner by a full sort; each owner's
+    scores must be contiguous."""
     ties = rng.random(scores.size, dtype=np.float32)
     order = np.lexsort((ties, -scores, owners))
     ranks = np.arange(scores.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -92,8 +93,9 @@ def _ranked(scores, owners, sizes, counts, rng):
 
 
 def _marked(flat, k, border):
-    """Returns which scores are above a border, the places of those on it, and
-    how many of these belong to the k highest; `None` if there are too few."""
+    """Returns the mask of scores above a border, the indices of those equal to
+    it, and how many of these belong to the k highest; `None` if the border is
+    wrong for k."""
     kept = flat > border
     missing = k - np.count_nonzero(kept)
     ties = np.flatnonzero(flat == border) if missing > 0 else _NONE
@@ -103,7 +105,7 @@ def _marked(flat, k, border):
 def kth_largest(parts, k):
     """Returns the k-th largest score of several flat arrays without NaN."""
     size = sum(part.size for part in parts)
-    # Partition is slow where many values are equal, and most often they are
+    # Partition is slow if many values are equal, and most often they are
     # equal because they share the least value, zero.
     least = min(part.min() for part in parts if part.size)
     above = sum(int(np.count_nonzero(part > least)) for part in parts)
@@ -125,8 +127,8 @@ def _kth(joined, k):
 
 
 def _among_candidates(parts, k, size):
-    """Returns the k-th largest score, `None` if it is none of the candidates,
-    or they are too many to be of use."""
+    """Returns the k-th largest score, or `None` if it is not among the
+    candidates near the estimate, or these are too many to save time."""
     step = -(-size // _SAMPLE)
     sample = np.sort(np.concatenate([part[::step] for part in parts]))
     place = sample.size * (size - k) / size
@@ -140,6 +142,6 @@ def _among_candidates(parts, k, size):
         return None
     if low == high:
         return low
-    if count > size // 4:  # Equal ones.
+    if count > size // 4:  # Many scores are equal.
         return None
     return _kth(np.concatenate(among), k - above)

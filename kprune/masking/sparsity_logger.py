@@ -1,5 +1,7 @@
 """How sparse a model is, in the logs of `fit`."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -9,28 +11,29 @@ from kprune.runtime.doors import checked
 
 
 class SparsityLogger(keras.callbacks.Callback):
-    """Adds how sparse a model is to Keras' `logs` after each epoch.
+    """Adds the model's sparsity to Keras' `logs` after each epoch.
 
-    Callbacks that should see it, such as `keras.callbacks.CSVLogger` or
-    `keras.callbacks.TensorBoard`, stand after it. Added are
+    Place it before callbacks that read the logs, such as
+    `keras.callbacks.CSVLogger` or `keras.callbacks.TensorBoard`. It adds
 
     - `sparsity`: share of the entries removed, in [0, 1];
     - `kept`: number of entries kept;
-    - `mask_churn`: share of the entries that are masked otherwise than at the
-      end of the epoch before, unless a callback before it has told its own;
+    - `mask_churn`: share of the entries whose mask differs from that at the
+      end of the epoch before, unless an earlier callback has logged its own;
     - `sparsity/NAME` and `kept/NAME` of each weight, such as
       `sparsity/conv1/kernel`.
 
-    They are those of masks, or of what a model of `kprune.learned` computes
-    with at test time; of a supermask that is drawn, the expected share. It
-    can be resumed (`kprune.training.fit`), to the bit.
+    The values describe the masks, or, for a model of `kprune.learned`, the
+    weights that it computes with at test time; for a stochastic supermask,
+    the expected share. Training resumes exactly (`kprune.training.fit`).
 
     Args:
-        per_weight: Boolean, whether to add what is said of each weight.
+        per_weight: Boolean, whether to add the values of each weight. Defaults
+            to `True`.
 
     Raises:
-        ValueError: As `fit` begins, if the model has neither masks nor
-            sparsity that is learned.
+        ValueError: When `fit` begins, if the model has neither masks nor
+            learned sparsity.
 
     Example:
 
@@ -41,20 +44,20 @@ class SparsityLogger(keras.callbacks.Callback):
     """
 
     @checked(per_weight=checks.boolean)
-    def __init__(self, per_weight=True):
+    def __init__(self, per_weight: bool = True) -> None:
         super().__init__()
         self._per_weight = per_weight
-        self._before = {}
+        self._before: dict[str, np.ndarray] = {}
 
-    def get_state(self):
-        """Returns what a resumed run needs: the masks of the last epoch."""
+    def get_state(self) -> dict[str, Any]:
+        """Returns the state for resuming: the masks of the last epoch."""
         before = self._before.items()
         return {
             "before": {k: [np.packbits(v), list(v.shape)] for k, v in before}
         }
 
-    def set_state(self, state):
-        """Goes on from what `get_state` returned."""
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restores a state that `get_state` returned."""
         self._before = {
             name: np.unpackbits(
                 np.asarray(bits, np.uint8), count=int(np.prod(shape))
@@ -64,10 +67,12 @@ class SparsityLogger(keras.callbacks.Callback):
             for name, (bits, shape) in state["before"].items()
         }
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._before = {n: mask for n, (mask, _) in _kept(self.model).items()}
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         found = _kept(self.model)
         masks = {name: mask for name, (mask, _) in found.items()}
         changed = sum(
@@ -89,7 +94,7 @@ class SparsityLogger(keras.callbacks.Callback):
 
 
 def _kept(model):
-    """Returns a mask and how many entries are kept, of each weight by name."""
+    """Returns (mask, number of entries kept) of each weight, by name."""
     found = {}
     for weight in weights.find(model):
         if weight.mask is not None:

@@ -1,7 +1,7 @@
 """Wraps layers that a subclassed model's constructor makes.
 
-Their saved config is that of the constructor, which knows of no wrapper. So
-while such a model is wrapped, its class is mixed with one that does.
+The model's saved config holds the constructor's arguments and no wrappers. So
+while such a model is wrapped, its class has a mixin whose config lists them.
 """
 
 import functools
@@ -12,32 +12,32 @@ from kprune.masking import cloning, layer_copies, weights
 from kprune.masking.masked import Masked
 from kprune.runtime import keras_internals
 
-_PLAIN = {}  # The classes that were mixed with one, by registered name.
+_PLAIN: dict[str, type] = {}  # The users' classes, by registered name.
 
 
 class ConstructedModel:
-    """Mixed into the class of a model whose constructor makes the layers.
+    """Mixin for the class of a model whose constructor makes the layers.
 
-    The class keeps its name, its methods and its `isinstance` relations; what
-    is added is a config that says which layers to wrap again on loading.
+    The class keeps its name, its methods and its `isinstance` relations. The
+    mixin adds a config that says which layers to wrap again on loading.
 
-    A subclass is for one class of wrapper, and is what a saved model names as
-    its class.
+    Each subclass handles one class of wrapper; a saved model names it as its
+    class.
     """
 
     plain_class = None
-    _mixin = None  # The subclass of this one, in a class mixed with it.
+    _mixin = None  # In a mixed class: the subclass of this one it has.
     _wrapper_class = None
 
     @staticmethod
     def _keys(model):
-        """Returns the keys in the saved config of what is below a model."""
+        """Returns the keys of a model's sublayers in its saved config."""
         return [key for key, _ in weights.children(model, rebuilt=True)]
 
     @classmethod
     def _keyed_layers(cls, model):
-        """Yields pairs (key in the saved config, sub-layer), through graphs
-        that are nested in a graph."""
+        """Yields pairs (key in the saved config, sublayer); recurses into
+        graphs nested in a graph."""
         children = [child for _, child in weights.children(model)]
         graph = keras_internals.is_graph(model)
         for key, child in zip(cls._keys(model), children, strict=True):
@@ -66,8 +66,8 @@ class ConstructedModel:
 
     @classmethod
     def _plain_config(cls, config):
-        """Returns a constructor's config without wrappers: they are put on
-        again once all layers stand, for some may be held by several."""
+        """Returns a constructor's config without wrappers. `from_config` adds
+        them once all layers exist, since several may hold the same layer."""
         name = keras.saving.get_registered_name
         mixin = cls._mixin or cls
         held = {name(cls._wrapper_class): "layer", name(mixin): "model"}
@@ -75,7 +75,7 @@ class ConstructedModel:
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        # The class may have been defined in the program itself.
+        # `_PLAIN` has classes that the program defines but did not register.
         model = keras.saving.deserialize_keras_object(
             cls._plain_config(config["model"]),
             {**_PLAIN, **(custom_objects or {})},
@@ -88,22 +88,23 @@ class ConstructedModel:
                 return None
             return cls._wrapper_class._around(layer, options, custom_objects)
 
-        # As kprune 0.1 wrapped graphs that are nested in a graph.
+        # `whole`, since kprune 0.1 wrapped graphs nested in a graph.
         return replace_layers(model, wrapped, cls._mixin or cls, whole=True)
 
 
 @keras.saving.register_keras_serializable("kprune")
 class WrappedModel(ConstructedModel):
-    """What a saved subclassed model with masks names as its class."""
+    """The class that a saved subclassed model with masks names as its own."""
 
-    _wrapper_class = Masked
+    _wrapper_class = Masked  # type: ignore[assignment]
 
 
 def replace_layers(model, replace, mixin, whole=False):
-    """Returns a model with layers replaced, ready to be saved and loaded.
+    """Returns a model with layers replaced that can be saved and loaded.
 
-    As of `cloning.replace_layers`. `mixin` is a subclass of `ConstructedModel`
-    for the classes of models whose constructors make the layers.
+    The arguments are those of `cloning.replace_layers`, and `mixin`, the
+    subclass of `ConstructedModel` to mix into the classes of models whose
+    constructors make the layers.
     """
     new = cloning.replace_layers(model, replace, whole)
     for one in constructed(new):
@@ -113,15 +114,15 @@ def replace_layers(model, replace, mixin, whole=False):
 
 
 def constructed(model):
-    """Returns the models whose constructors make the layers: the model, if it
-    is one, and graphs that are nested in its graph."""
+    """Returns the models whose constructors make their layers, among the model
+    itself and graphs nested in its graph; none if its config lists layers."""
     if keras_internals.lists_layers(model):
         return []
     return _constructed(model)
 
 
 def _constructed(model):
-    """As `constructed`, of a model that is nested in one."""
+    """Does as `constructed`, also below a model whose config lists layers."""
     found = [] if keras_internals.lists_layers(model) else [model]
     if keras_internals.is_graph(model):
         for _, child in weights.children(model):
@@ -143,8 +144,8 @@ def _wrapped_class(plain, mixin):
             "__module__": plain.__module__,
         },
     )
-    # All under the one name that a process which has only imported kprune
-    # knows: `from_config` finds the user's class from the config.
+    # Registered under the mixin's name, the one that a process which has only
+    # imported kprune knows. `from_config` finds the user's class by the config.
     return keras.saving.register_keras_serializable("kprune", mixin.__name__)(
         wrapped
     )

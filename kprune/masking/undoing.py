@@ -9,13 +9,14 @@ from kprune.runtime import keras_internals
 
 @contextlib.contextmanager
 def undone_on_error(model):
-    """Sets a model back to what it was if what is done within raises.
+    """Restores a model if the block raises.
 
-    That is its layers, all that they hold, and the values of its variables
-    and its optimizer's. What is copied of a value is made when it changes.
+    Restores its layers, their attributes, and the values and constraints of
+    its variables and its optimizer's. `tf.identity` copies a value only when
+    the variable changes.
 
     Args:
-        model: A Keras model, which what is done within changes in place.
+        model: A Keras model that the block changes in place.
     """
     optimizer = getattr(model, "optimizer", None)
     variables = [*model.variables, *(optimizer.variables if optimizer else ())]
@@ -33,7 +34,7 @@ def undone_on_error(model):
 
 
 class _Holder:
-    """What a layer holds, in its attributes and in lists and dicts of them."""
+    """A snapshot of a layer's class, attributes, and their lists and dicts."""
 
     def __init__(self, layer):
         self._layer, self._class = layer, type(layer)
@@ -55,9 +56,9 @@ class _Holder:
 
 
 def _containers(values):
-    """Yields the lists and dicts among values and below them, with copies."""
+    """Yields (container, copy) of the lists and dicts nested in values."""
     for value in values:
-        value = getattr(value, "__wrapped__", value)  # TF hides dicts.
+        value = getattr(value, "__wrapped__", value)  # TF wraps dicts.
         if isinstance(value, dict):
             yield value, dict(value)
             yield from _containers(list(value.values()))

@@ -1,6 +1,6 @@
 """A wrapper that substitutes the weights its layer computes with.
 
-`kprune.Masked` and `kprune.learned.Reparametrized` are of this kind.
+`kprune.Masked` and `kprune.learned.Reparametrized` are subclasses.
 """
 
 import keras
@@ -10,9 +10,10 @@ from kprune.runtime import keras_internals
 
 
 class WeightWrapper(keras.layers.Wrapper):
-    """Wraps a layer of any kind so that it computes with other weights.
+    """Base class of layers that wrap a layer and substitute its weights.
 
-    In all else, from its name to its losses, it behaves as the layer does.
+    In all other respects, from its name to its losses, the wrapper behaves as
+    the layer does.
 
     A subclass defines `_names`, `_attach`, `_shown`, `_assigned` and
     `_options`, and ends its constructor with `_build_if_made`.
@@ -26,8 +27,8 @@ class WeightWrapper(keras.layers.Wrapper):
         kwargs["dtype"] = "float32"
         kwargs["autocast"] = False
         super().__init__(layer, **kwargs)
-        # Once built, pairs (variable, what it is shown by). In `__dict__`,
-        # past Keras' tracking: the variables are the layer's own.
+        # Once built, pairs (variable, its substitute's state). Set in
+        # `__dict__` to bypass Keras' tracking: the layer owns the variables.
         self.__dict__["_pairs"] = None
         self.supports_masking = True
         self._convert_input_args = layer._convert_input_args
@@ -36,33 +37,33 @@ class WeightWrapper(keras.layers.Wrapper):
         keras_internals.take_rematerialization(self, layer)
 
     def _names(self):
-        """Returns the names of the weights that are shown, relative to the
-        layer, or `None` if that is known only once all of them are made."""
+        """Returns the names of the weights to substitute, relative to the
+        layer, or `None` if they are known only once all weights exist."""
         raise NotImplementedError
 
     def _attach(self, found):
-        """Returns pairs (variable, what it is shown by).
+        """Returns pairs (variable, state from which `_shown` substitutes it).
 
         Args:
-            found: List of the layer's weights, as `weights.find` gives.
+            found: The layer's weights, as `weights.find` returns them.
         """
         raise NotImplementedError
 
     def _shown(self, variable, by):
-        """Returns what the layer sees in place of a variable, a tensor."""
+        """Returns the tensor that the layer sees in place of a variable."""
         raise NotImplementedError
 
     def _assigned(self, variable, by, value):
-        """Returns what the layer sees, and what is stored, from when it
-        assigns `value` to a variable as it runs."""
+        """Returns (the value that the layer sees, the value to store) after
+        the layer assigns `value` to a variable in its `call`."""
         raise NotImplementedError
 
     def _options(self):
-        """Returns the constructor's arguments beside the layer, as config."""
+        """Returns a config of the constructor's arguments except the layer."""
         raise NotImplementedError
 
     def _build_if_made(self):
-        """Attaches what shows the weights, once these have been made."""
+        """Builds the wrapper if the layer's weights exist and it is unbuilt."""
         if self._pairs is not None:
             return
         names = self._names()
@@ -77,8 +78,8 @@ class WeightWrapper(keras.layers.Wrapper):
     def __call__(self, *args, **kwargs):
         self._build_if_made()
         if self._pairs is None:
-            # A symbolic call builds a layer of any arguments, and layers
-            # below that count as built before they are.
+            # A symbolic call builds a layer with any call signature, and
+            # sublayers that are marked as built before they are.
             symbolic = keras.tree.map_structure(_symbolic, (args, kwargs))
             self.layer(*symbolic[0], **symbolic[1])
             self.build()
@@ -112,7 +113,7 @@ class WeightWrapper(keras.layers.Wrapper):
 
     @supports_jit.setter
     def supports_jit(self, value):
-        pass  # Keras sets it on every new layer: here the layer decides.
+        pass  # Keras sets it on every new layer; the wrapped layer decides.
 
     def get_build_config(self):
         return {"input_shape": None}
@@ -133,12 +134,12 @@ class WeightWrapper(keras.layers.Wrapper):
 
     @classmethod
     def _around(cls, layer, options, custom_objects=None):
-        """Returns a wrapper of the given layer, with options of a config."""
+        """Returns a wrapper around a layer, with the options of a config."""
         return cls(layer, **options)
 
     def __getattr__(self, name):
-        # What the wrapper lacks is the layer's: `model.embed.embeddings` in
-        # a user's own code goes on working.
+        # Falls back to the wrapped layer, so that `model.embed.embeddings` in
+        # a user's code still works.
         layer = self.__dict__.get("layer")
         if name.startswith("_") or layer is None:
             raise AttributeError(
@@ -148,10 +149,11 @@ class WeightWrapper(keras.layers.Wrapper):
 
 
 class _Scope(keras.StatelessScope):
-    """Shows a wrapper's variables as it says, and all else as it is outside.
+    """Substitutes the wrapped layer's variables; leaves all others unchanged.
 
-    A plain `StatelessScope` would hold back what a layer assigns (statistics,
-    random state), and could not hand it out of a loop in the layer.
+    A plain `StatelessScope` would hold back the layer's assignments
+    (statistics, random state), and could not pass them out of a loop in the
+    layer.
     """
 
     def __init__(self, wrapper):
@@ -180,7 +182,7 @@ class _Scope(keras.StatelessScope):
 
 
 def wrappers(layer, kind):
-    """Returns the wrappers of a class that are in a model."""
+    """Returns the wrappers of class `kind` in a model, the outermost only."""
     if isinstance(layer, kind):
         return [layer]
     found = {}

@@ -1,8 +1,8 @@
 """Finds the weights that can be pruned, with names and layouts.
 
-Prunable is decided by a variable's role (`kernel`, `embeddings` ...), not by
-its number of dimensions: a GRU's bias has two. A layer of one's own whose
-weights carry other names is made known with `register_layer`.
+A variable's role (`kernel`, `embeddings` ...) decides whether it is prunable,
+not its number of dimensions: a GRU's bias has two. `register_layer` makes
+weights of custom layers with other names prunable.
 """
 
 import dataclasses
@@ -21,14 +21,14 @@ class Weight:
     """One weight tensor of a model, as kprune sees it.
 
     Args:
-        name: Unique in the model and stable over save and load, such as
-            `"conv1/kernel"`.
-        variable: The Keras variable that stores it.
+        name: A name such as `"conv1/kernel"`, unique in the model and stable
+            over save and load.
+        variable: The Keras variable that stores the weight.
         layer: The layer that owns the variable.
-        mask: The boolean mask variable, or `None` in a model not wrapped.
+        mask: The boolean mask variable, or `None` without a mask.
         layout: A `Layout`.
-        skipped: Why it cannot be pruned, or `None`.
-        note: Why the last pruning left it out, or `None`.
+        skipped: Why the weight cannot be pruned, or `None`.
+        note: Why the last pruning skipped it, or `None`.
         keep_pruned_values: Whether pruned entries keep their stored values.
     """
 
@@ -43,10 +43,10 @@ class Weight:
 
 
 class View(tuple):
-    """The weights of a `model`, in its order: what `find` returns.
+    """A tuple of the weights of `model`, in order, as `find` returns it.
 
-    What looks for the weights of a model takes a view of it as well, and does
-    not walk through the model again. A view tells of the model as it was.
+    Functions that look for the weights of a model also take a view of it, to
+    avoid walking the model again. Later changes of the model do not show.
     """
 
     def __new__(cls, model, found):
@@ -60,13 +60,13 @@ def find(model, inside_wrapper=False):
 
     Args:
         model: A built Keras model, wrapped or not, or a `View` of one.
-        inside_wrapper: Whether `model` is a layer about to be wrapped, whose
-            own weights are then in reach.
+        inside_wrapper: Whether `model` is a layer to wrap, so that its own
+            weights can be pruned too.
 
     Returns:
         A `View`: a tuple of `Weight`, in the order of the model. Frozen
-        weights, weights of unknown role and weights that belong to a
-        subclassed model itself are listed with the reason in `skipped`.
+        weights, weights of unknown role and weights that a subclassed model
+        itself owns have the reason in `skipped`.
     """
     if isinstance(model, View):
         return model
@@ -101,7 +101,7 @@ def find(model, inside_wrapper=False):
 
 
 def check_built(model):
-    """Raises `ValueError` unless it is a Keras model that has its weights."""
+    """Raises `ValueError` unless `model` is a built Keras model."""
     checks.model("model", model)
     unbuilt = any(not layer.built for layer in model.layers)
     if not model.built or (unbuilt and not model.variables):
@@ -114,9 +114,8 @@ def check_built(model):
 def named(model):
     """Yields (name, variable) for every variable that a layer of a model owns.
 
-    Names are those of `find` where that lists the weight, and made alike where
-    it does not: `"bn1/gamma"`. They are the same for a model that is wrapped
-    and one that is not.
+    Names have the form of those of `find`, also for variables that it does not
+    list, such as `"bn1/gamma"`. Wrapping a model does not change them.
     """
     seen, taken = set(), set()
     owners = _owners(model, "", {}, set(), rebuilt=False)
@@ -128,14 +127,14 @@ def named(model):
 
 
 def prunable(model):
-    """Returns the weights of `find` that nothing speaks against, by name."""
+    """Returns the weights that can be pruned, by name."""
     return {w.name: w for w in find(model) if w.skipped is None}
 
 
 def output_names(model):
-    """Returns the names of the weights of the model's output layer.
+    """Returns the set of names of the weights of the model's output layers.
 
-    Of a subclassed model the last layer that has weights counts as such.
+    For a subclassed model, that is the last layer that has weights.
     """
     found = find(model)
     if keras_internals.is_graph(found.model):
@@ -152,11 +151,11 @@ def output_names(model):
 
 
 def matching(pattern, names):
-    """Returns the names that a name, a layer's name or a pattern stands for.
+    """Returns the names that match a name, a layer's name or a pattern.
 
     Args:
         pattern: `"fc1/kernel"`, `"fc1"` (all its weights) or a regular
-            expression that matches whole names.
+            expression, which must match whole names.
         names: Iterable of weight names.
     """
     names = list(names)
@@ -170,7 +169,7 @@ def matching(pattern, names):
 
 
 def matched(pattern, names, what):
-    """Returns the names of `matching`, or says which ones are near."""
+    """Returns the names of `matching`; raises `ValueError` if it has none."""
     found = isinstance(pattern, str) and matching(pattern, names)
     if not found:
         raise ValueError(lookup.unknown(pattern, names, what))
@@ -178,12 +177,12 @@ def matched(pattern, names, what):
 
 
 def children(layer, rebuilt=False):
-    """Returns the (name, sub-layer) pairs of a layer.
+    """Returns the (name, sublayer) pairs of a layer.
 
-    The name is the layer's own in a graph, else the attribute that holds it. If
-    a constructor, not a config, makes the layer anew on loading, it is
-    `rebuilt`: default names such as `dense_17` then change with every copy, and
-    are counted from the start of each graph instead.
+    In a graph the name is the sublayer's own, otherwise it is that of the
+    attribute that holds it. `rebuilt` says that a constructor, not a config,
+    makes the sublayers on loading: default names such as `dense_17` differ in
+    every copy then, so numbering restarts in each graph.
     """
     if keras_internals.is_graph(layer):
         names = [plain_name(child) for child in layer.layers]
@@ -226,7 +225,7 @@ def _renumbered(layers):
 
 
 def unique(name, taken):
-    """Returns the name, with a number if it is taken, and takes it."""
+    """Returns the name, numbered if it is in `taken`, and adds it to that."""
     number, free = 0, name
     while free in taken:
         number += 1
@@ -236,25 +235,26 @@ def unique(name, taken):
 
 
 def plain_name(layer):
-    """Returns the name that a layer has once it is stripped: its own, or that
-    of the layer in a wrapper which adds to it."""
+    """Returns the name that a layer has after stripping: its own, or the inner
+    layer's if a wrapper adds to that."""
     named = hasattr(type(layer), "plain_name")
     return layer.plain_name if named else layer.name
 
 
 def unwrapped(layer):
-    """Returns what a kprune wrapper holds, or the layer itself."""
+    """Returns the layer inside a `Masked` wrapper, or the layer itself."""
     return layer.layer if is_wrapper(layer) else layer
 
 
 def is_wrapper(layer):
-    """Whether a layer is a kprune wrapper (`masking` imports this module)."""
+    """Returns whether a layer is a `Masked` wrapper."""
+    # Not by class: its module imports this one.
     return hasattr(type(layer), "mask_of")
 
 
 def _owners(layer, prefix, masks, visited, rebuilt):
-    """Yields (prefix, layer, masks by variable id, its sub-layers) for all
-    layers below."""
+    """Yields (name prefix, layer, masks by variable id, its sublayers) for a
+    layer and all layers below it."""
     if id(layer) in visited:
         return
     visited.add(id(layer))
@@ -271,12 +271,12 @@ def _owners(layer, prefix, masks, visited, rebuilt):
 
 
 def own_variables(layer):
-    """Returns the variables of a layer that no layer below it has."""
+    """Returns the variables of a layer that none of its sublayers has."""
     return _own_variables(layer.variables, [c for _, c in children(layer)])
 
 
 def _own_variables(variables, below):
-    """Returns the variables of a layer that it made itself."""
+    """Returns the `variables` that no layer of `below` has."""
     made_below = {id(v) for child in below for v in child.variables}
     return [v for v in variables if id(v) not in made_below]
 
@@ -309,7 +309,7 @@ def _why_skipped(root, layer, variable, layout):
 
 
 def is_quantized(layer, variable):
-    """Whether a variable of a layer stores a weight in integers."""
+    """Returns whether a layer's variable stores a weight in integers."""
     mode = getattr(layer, "quantization_mode", None)
     stored_in_floats = keras.backend.is_float_dtype(variable.dtype)
     return mode is not None and not stored_in_floats

@@ -1,10 +1,11 @@
 """Puts masks on and off: `wrap`, `set_masks`, `get_masks`, `strip`.
 
-Nobody else writes masks.
+Only this module writes masks.
 """
 
 import contextlib
 import functools
+from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -21,40 +22,44 @@ from kprune.masking.subclassed_models import WrappedModel, replace_layers
 from kprune.runtime import keras_internals, lookup
 from kprune.runtime.doors import checked
 from kprune.runtime.renamed import taken_as
+from kprune.runtime.types import ArrayLike, Model
 
 
 @taken_as(live="keep_pruned_values")
 @checked()
 def wrap(
-    model,
-    inplace=False,
-    keep_pruned_values=False,
-    dense_gradients=False,
-    prove=True,
-):
-    """Returns the model with an all-True mask on each prunable weight.
+    model: Model,
+    inplace: bool = False,
+    keep_pruned_values: bool = False,
+    dense_gradients: bool = False,
+    prove: bool = True,
+) -> Model:
+    """Returns a copy of a model with an all-True mask on each prunable weight.
 
-    Sequential and Functional models are rebuilt, nested ones too, with the
-    same names and values; a subclassed model is copied from its config, its
-    class and its own `train_step` stay. A model that is compiled comes back
-    compiled alike, with a fresh optimizer. Masks already there are kept.
+    Rebuilds Sequential and Functional models, nested ones included, with the
+    same names and values; copies a subclassed model from its config and keeps
+    its class and `train_step`. Compiles the copy as `model` is compiled, with
+    a fresh optimizer. Keeps existing masks.
 
     Args:
-        model: A built Keras model. It is left as it was.
-        inplace: For subclassed models only: whether to wrap the layers of
-            the model itself instead of a copy. Defaults to `False`.
-        keep_pruned_values, dense_gradients: Whether pruned entries keep their
-            stored values and get gradients (see `Masked`).
-        prove: Whether to compare the outputs of the copy with the model's, on
-            made-up inputs, a forward pass of each. A model whose inputs are
-            not known is not compared.
+        model: A built Keras model. It is not modified unless `inplace` is set.
+        inplace: Whether to wrap the layers of `model` itself instead of a
+            copy. Only for subclassed models. Defaults to `False`.
+        keep_pruned_values: Whether pruned entries keep their stored values
+            (see `Masked`). Defaults to `False`.
+        dense_gradients: Whether pruned entries get gradients (see `Masked`).
+            Defaults to `False`.
+        prove: Whether to compare the outputs of the copy with those of
+            `model` on random inputs, one forward pass each. Skipped if the
+            model's inputs are unknown. Defaults to `True`.
 
     Returns:
-        A Keras model with the same outputs.
+        A Keras model with the same outputs; with `inplace`, `model` itself.
 
     Raises:
-        ValueError: If the model is not built, has no prunable weight, or
-            cannot be copied.
+        ValueError: If the model is not built, has no prunable weight or
+            cannot be copied, or if `inplace` is set for a Sequential or
+            Functional model.
 
     Example:
 
@@ -74,11 +79,11 @@ def wrap(
         )
     listed = keras_internals.lists_layers(model)
     with cloning.strategy_scope(model):
-        # What lists its layers is copied and wrapped in one go.
+        # A model whose config lists its layers is copied and wrapped at once.
         new = model
         if not listed and not inplace:
             new = cloning.plain_copy(model, prove=prove)
-        # A weight that has a mask keeps it, though it may be frozen by now.
+        # A weight that has a mask keeps it, even if it was frozen since.
         own = weights.find(found if new is model else new)
         wrapped = functools.partial(
             _masked,
@@ -103,28 +108,30 @@ def wrap(
 
 
 @checked()
-def strip(model, prove=True):
+def strip(model: Model, prove: bool = True) -> Model:
     """Returns a plain Keras model with the masks folded into the weights.
 
-    The result knows nothing of kprune and loads where it is not installed.
-    Stripping a model without masks gives a copy of it. Where a model computes
-    with functions of its weights, as `kprune.select` and `kprune.soft` make
-    it, their values at test time are folded in. The result of a model under a
-    `tf.distribute` strategy is on this process' own device, unless it is made
-    within the strategy's scope.
+    The result does not depend on kprune and loads where it is not installed.
+    A model without masks is copied. For models that compute with functions of
+    their weights, such as those from `kprune.select` and `kprune.soft`, the
+    values at test time are folded in. If `model` was made under a
+    `tf.distribute` strategy, the result is placed on this process' own device,
+    unless `strip` is called within the strategy's scope.
 
     Args:
-        model: A Keras model, wrapped or not. It is left as it was.
-        prove: As of `wrap`. Where values are folded in, nothing is compared.
+        model: A Keras model, wrapped or not. It is not modified.
+        prove: Whether to compare outputs, as in `wrap`. Ignored if functions
+            of weights are folded in. Defaults to `True`.
 
     Returns:
-        A Keras model with the same outputs, compiled alike with a fresh
-        optimizer if `model` is compiled.
+        A Keras model with the same outputs, compiled as `model` is compiled,
+        with a fresh optimizer.
 
     Raises:
         ValueError: If the model cannot be copied.
     """
-    folded = folding.folds(model)  # A choice may be drawn anew with each call.
+    # A folded model is not compared: the choice may be redrawn in each call.
+    folded = folding.folds(model)
     new = folding.folded(model) if folded else _plain(model, prove)
     cloning.carry_compile(model, new)
     if prove and not folded:
@@ -134,7 +141,9 @@ def strip(model, prove=True):
 
 def _plain(model, prove):
     new = cloning.plain_copy(model, prove=prove)
-    names = dict(weights.named(new))  # A mask may be on a bias too.
+    names = dict(
+        weights.named(new)
+    )  # `find` omits biases, which may be masked.
     for weight in weights.find(model):
         if weight.mask is not None:
             target = names[weight.name]
@@ -144,8 +153,8 @@ def _plain(model, prove):
 
 @contextlib.contextmanager
 def masked(model):
-    """Shows the weights of a model, or of a `weights.View` of it, as its masks
-    leave them. In reading only: within it, nothing can be made or assigned."""
+    """Makes the variables of a model, or of a `weights.View` of it, read as
+    masked within the block, which must not create or assign variables."""
     shown = [
         (w.variable, where(w.mask, w.variable.value))
         for w in weights.find(model)
@@ -156,11 +165,11 @@ def masked(model):
 
 
 @checked()
-def get_masks(model):
+def get_masks(model: Model) -> dict[str, np.ndarray]:
     """Returns the masks of a wrapped model.
 
     Args:
-        model: A model that went through `kprune.prune` or `kprune.wrap`.
+        model: A model returned by `kprune.prune` or `kprune.wrap`.
 
     Returns:
         Dict from weight name, such as `"conv1/kernel"`, to a boolean NumPy
@@ -184,26 +193,31 @@ def get_masks(model):
 
 
 @checked()
-def set_masks(model, masks, optimizer=None):
-    """Sets masks, zeroes what they prune, and the optimizer's state of it.
+def set_masks(
+    model: Model | weights.View,
+    masks: Mapping[str, ArrayLike],
+    optimizer: keras.optimizers.Optimizer | None = None,
+) -> None:
+    """Sets masks in place and zeroes pruned weights and their optimizer slots.
 
-    All is checked before anything is changed.
+    Validates all masks before it changes anything. Weights set to
+    `keep_pruned_values` keep their stored values.
 
     Args:
-        model: A wrapped model, changed in place, or a `weights.View` of it.
+        model: A wrapped model, or a `weights.View` of it.
         masks: Dict from weight name to a boolean array of the weight's shape.
             Weights that are not named keep their masks.
-        optimizer: The optimizer whose slots to zero at removed weights, in a
-            training loop of one's own. Defaults to the compiled one.
+        optimizer: The optimizer whose slots are zeroed at newly pruned
+            entries, for a custom training loop. Defaults to the compiled one.
 
     Raises:
-        ValueError: If the model has no masks, or a name, shape or value does
-            not fit.
+        ValueError: If the model has no masks, or a name, shape or value is
+            invalid.
     """
     view = weights.find(model)
     found = {w.name: w for w in view if w.mask is not None}
     if not found:
-        get_masks(view)  # Raises, saying what was expected.
+        get_masks(view)  # Raises the `ValueError`.
     checked = {
         name: _checked_mask(
             mask, lookup.choose(name, found, "weight with a mask")
@@ -224,11 +238,11 @@ def set_masks(model, masks, optimizer=None):
 
 
 def set_notes(model, notes):
-    """Records in a wrapped model why weights were left out of a pruning.
+    """Records in a wrapped model why a pruning skipped some weights.
 
     Args:
         model: A wrapped model, changed in place, or a `weights.View` of it.
-        notes: Dict from weight name to a few words. Earlier notes go.
+        notes: Dict from weight name to a few words. Replaces earlier notes.
     """
     view = weights.find(model)
     by_mask = {id(w.mask): notes.get(w.name) for w in view}
@@ -242,8 +256,8 @@ def set_notes(model, notes):
 
 def set_pruned_behavior(model, keep_pruned_values, dense_gradients):
     """Sets whether pruned entries of a wrapped model keep their stored values
-    and get gradients (see `Masked`). A compiled one's training step is
-    traced anew.
+    and get gradients (see `Masked`). Retraces the training step of a compiled
+    model.
     """
     for wrapper in wrappers(model):
         wrapper.set_pruned_behavior(keep_pruned_values, dense_gradients)
@@ -257,8 +271,11 @@ def wrappers(layer):
 
 
 def check_model(model):
-    """Returns the `weights.View` of a model, or of the view that is given;
-    raises unless the model is built and has a prunable weight."""
+    """Returns the `weights.View` of a model, or the view itself.
+
+    Raises `ValueError` unless the model is built and has a prunable weight or
+    a mask.
+    """
     if not isinstance(model, weights.View):
         weights.check_built(model)
     found = weights.find(model)
@@ -283,8 +300,8 @@ def _checked_mask(mask, weight):
 
 
 def _masked(layer, copy=None, *, keep, **options):
-    """Returns a copy of a layer (or the layer) wrapped, or `None` if nothing
-    in it can be pruned."""
+    """Returns the copy (or the layer itself) wrapped, or `None` if the layer
+    has no weight to mask."""
     if isinstance(layer, Masked) or not isinstance(layer, keras.layers.Layer):
         return None
     masked = [

@@ -1,6 +1,6 @@
-"""What the other packages need of Keras, TensorFlow and the system.
+"""Foundations of the other packages: Keras, TensorFlow and the system.
 
-Names, seeds, progress, replicas, warnings, checks of arguments and files.
-Private parts of Keras are touched in `keras_internals` alone. Imports no other
-package of kprune.
+Names, seeds, progress, replicas, warnings, argument checks and files. Only
+`keras_internals` uses private parts of Keras. Imports no other package of
+kprune.
 """

@@ -4,12 +4,14 @@ import sys
 
 
 def alias(package, name):
-    """Lets `import` find a package, and all that is loaded of it, by another
-    name, as the same modules: classes are not made twice.
+    """Lets `import` find a package and its loaded modules by another name.
+
+    The modules are the same objects, so no class exists twice.
 
     Args:
         package: Dotted name of a package whose modules are all loaded.
-        name: The other name, below a package that holds it as an attribute.
+        name: The other dotted name, whose parent package has the package as an
+            attribute.
     """
     for own, module in list(sys.modules.items()):
         if own == package or own.startswith(f"{package}."):

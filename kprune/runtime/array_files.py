@@ -1,8 +1,8 @@
 """Reads `.npz` files from untrusted sources.
 
-What a file says of itself is compared with what it holds before memory is taken
-for it, nothing in it is run, and all that can be wrong with it is a
-`ValueError` of one sentence.
+The reader checks a file's headers against its contents before it allocates
+memory, runs nothing in it, and raises a `ValueError` of one sentence for
+anything that can be wrong with it.
 """
 
 import contextlib
@@ -14,16 +14,16 @@ import zipfile
 
 import numpy as np
 
-# Unless a caller allows more, the arrays of a file take no more memory than the
-# larger of the two: a number of bytes, and so many times the file itself.
+# The default limit on the memory of a file's arrays is the larger of a number
+# of bytes and a multiple of the file's size.
 ANY_FILE = 2**28
 TIMES_THE_FILE = 64
 
 _LONGEST_HEADER = 10_000  # NumPy's own limit.
 _LONGEST_NAME = 1_000
-_MOST_OF_A_BYTE = 1032  # What DEFLATE makes of it at best.
+_MOST_OF_A_BYTE = 1032  # The largest ratio of DEFLATE.
 _PIECE = 2**20
-_END = 22  # Bytes that end a zip and count its entries.
+_END = 22  # Bytes of the record that ends a zip and counts its entries.
 _HEADER = re.compile(
     r"\{'descr': '([<>=|]?([biufcSU])[1-9]\d{0,8})', "
     r"'fortran_order': (True|False), "
@@ -33,21 +33,21 @@ _HEADER = re.compile(
 
 @contextlib.contextmanager
 def reading(path, max_bytes=None, growth=1):
-    """Yields the arrays of an `.npz` file, a dict by name.
+    """Yields a dict of the arrays of an `.npz` file.
 
-    Whatever the block raises becomes the `ValueError` of the file too, so that
-    it may look names up and convert values as if they had to be right.
+    Exceptions of the block become the file's `ValueError` too, so the block
+    may look up names and convert values without checking them.
 
     Args:
         path: File path.
-        max_bytes: Integer, the most memory that arrays may take. Defaults to
-            256 MiB or 64 times the file, whichever is more.
-        growth: Number, how many times larger what the block makes of the arrays
-            is than they are.
+        max_bytes: Integer, the most memory in bytes that arrays may take.
+            Defaults to 256 MiB or 64 times the file's size, whichever is more.
+        growth: Integer, the factor by which the block enlarges the arrays,
+            as when it unpacks bits. Lowers the limit accordingly.
 
     Raises:
-        ValueError: If anything is wrong with the file or in the block.
-        OSError: If there is no such file, or it may not be read.
+        ValueError: If the file is invalid, or the block raises.
+        OSError: If there is no such file, or it cannot be read.
     """
     path = pathlib.Path(path)
     if path.exists() and not path.is_file():
@@ -63,18 +63,18 @@ def reading(path, max_bytes=None, growth=1):
 
 
 def read(path, max_bytes=None):
-    """Returns what `reading` yields."""
+    """Returns the dict of arrays that `reading` yields."""
     with reading(path, max_bytes) as arrays:
         return arrays
 
 
 def invalid(expected, received):
-    """Returns the error of a fault, for a block of `reading`."""
+    """Returns the `ValueError` for invalid contents."""
     return ValueError(f"Expected {expected}. Received: {received}")
 
 
 def shape(array):
-    """Returns the shape that an array of whole numbers stands for."""
+    """Returns the shape tuple that an int64 array holds."""
     if array.dtype != np.int64 or array.ndim != 1 or (array < 0).any():
         raise invalid(
             "a shape, a list of integers >= 0", f"{array.dtype} {array!s:.100}"
@@ -83,8 +83,11 @@ def shape(array):
 
 
 def parts(arrays, what, kinds):
-    """Returns the names of which a file holds an array of each kind, as
-    `"kind/name"`, or raises if one is missing, or there are others, or none."""
+    """Returns the list of names for which there are arrays `"kind/name"`.
+
+    Raises `ValueError` if there are none, a name lacks one of the kinds, or
+    there are other arrays. `what` says what the file should hold.
+    """
     first = f"{kinds[0]}/"
     names = [key.removeprefix(first) for key in arrays if key.startswith(first)]
     wanted = {f"{kind}/{name}" for kind in kinds for name in names}
@@ -99,7 +102,7 @@ def parts(arrays, what, kinds):
 
 
 def unpacked(bits, shape):
-    """Returns the boolean array of a shape that `np.packbits` packed."""
+    """Returns the boolean array of a given shape that `np.packbits` packed."""
     count = math.prod(shape)
     size = -(-count // 8)
     if bits.dtype != np.uint8 or bits.shape != (size,):
@@ -126,7 +129,7 @@ def _words(error):
 
 
 def usual_limit(size):
-    """Returns the bytes that what a file of so many holds may take."""
+    """Returns the default limit, in bytes, for a file of `size` bytes."""
     return max(ANY_FILE, TIMES_THE_FILE * size)
 
 
@@ -145,8 +148,8 @@ def _arrays(file, size, max_bytes, growth):
 
 
 def _check_directory(file, members):
-    """Raises unless a zip ends with its directory, and all entries were found:
-    a comment may swallow those behind it, which zipfile does not notice."""
+    """Raises unless a zip ends with its directory and all its entries were
+    found: a comment may hide those behind it from zipfile."""
     file.seek(-_END, os.SEEK_END)
     end = file.read(_END)
     count = int.from_bytes(end[10:12], "little")
@@ -159,8 +162,8 @@ def _check_directory(file, members):
 
 
 def _check_names(names):
-    """Raises unless names are different, and none would lead out of a
-    directory that it is taken for a path in."""
+    """Raises unless names are unique, and none, taken as a path, would lead out
+    of its directory."""
     for name in names:
         parts = name.removesuffix(".npy").split("/")
         odd = {"", ".", ".."} & set(parts) or re.search(r"[\\\0-\x1f]", name)
@@ -172,9 +175,9 @@ def _check_names(names):
 
 
 def _check_sizes(members, size, max_bytes):
-    """Raises if what members claim is not possible, or too much."""
+    """Raises if the sizes that members claim are impossible or too large."""
     packed = sum(member.compress_size for member in members)
-    if packed > size:  # They claim more than there is, or share bytes.
+    if packed > size:  # Members overlap or claim more than the file has.
         raise invalid(f"arrays in {size:,} bytes", f"{packed:,} bytes of them")
     for member in members:
         known = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -218,14 +221,14 @@ def _array(archive, member):
             if len(piece) < wanted:
                 raise invalid(f"{size:,} bytes", f"{at + len(piece):,}")
             data[at : at + wanted] = np.frombuffer(piece, np.uint8)
-        file.read(1)  # At the end, zipfile compares the checksum.
+        file.read(1)  # At the end of a member, zipfile checks its checksum.
     _check_values(data, dtype)
     return data.view(dtype).reshape(dimensions, order=order)
 
 
 def _header(file):
-    """Returns the type, order and shape that a member says it has, and how many
-    bytes say it."""
+    """Returns (dtype, order, shape, number of bytes of the header) of a
+    member."""
     start = file.read(8)
     if start[:6] != b"\x93NUMPY" or start[6:] not in (b"\1\0", b"\2\0"):
         raise invalid("an array as NumPy writes it", f"{start!r}")
@@ -243,7 +246,7 @@ def _header(file):
 
 
 def _check_values(data, dtype):
-    """Raises if bytes are none of a type's values."""
+    """Raises if bytes are not valid values of a dtype."""
     if dtype.kind == "b" and (data > 1).any():
         raise invalid("booleans of 0 and 1", f"{data.max()}")
     if dtype.kind == "U":

@@ -1,7 +1,7 @@
 """Validates arguments: returns the value or raises one sentence.
 
-The first arguments of all are the name of the argument and its value, so that
-`doors.checked` takes them as they are, or as a `functools.partial`.
+Each check takes the argument's name and value first, so that `doors.checked`
+takes it directly or as a `functools.partial`.
 """
 
 import functools
@@ -22,8 +22,8 @@ def invalid(name, value, expected):
 
     Args:
         name: The argument's name.
-        value: What was given.
-        expected: String, what was expected, such as `"an integer >= 1"`.
+        value: The invalid value.
+        expected: String, the expected value, such as `"an integer >= 1"`.
     """
     return ValueError(
         f"Invalid value for argument `{name}`. Expected {expected}. "
@@ -32,26 +32,26 @@ def invalid(name, value, expected):
 
 
 def require(condition, name, value, expected):
-    """Returns the value of an argument if a condition holds."""
+    """Returns the value of an argument, or raises unless a condition holds."""
     if not condition:
         raise invalid(name, value, expected)
     return value
 
 
 def integer(name, value, least=0, why=""):
-    """Returns a whole number >= `least`; a boolean is none."""
+    """Returns an integer >= `least`; rejects booleans."""
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     expected = f"an integer >= {least}{why}"
     return require(whole and value >= least, name, value, expected)
 
 
 def at_least(least, why=""):
-    """Returns the check of a whole number >= `least`."""
+    """Returns the check of an integer >= `least`."""
     return functools.partial(integer, least=least, why=why)
 
 
 def is_number(value):
-    """Whether a value is a finite real number, and no boolean."""
+    """Returns whether a value is a finite real number and not a boolean."""
     return (
         isinstance(value, numbers.Real)
         and not isinstance(value, bool)
@@ -60,13 +60,13 @@ def is_number(value):
 
 
 def number(name, value, interval="(-inf, inf)", why=""):
-    """Returns a finite number that lies in an interval.
+    """Returns a finite number in an interval.
 
     Args:
         name, value: As for `invalid`.
-        interval: String such as `"[0, 1)"` or `"(0, inf)"`: round brackets
-            leave an end out.
-        why: String, more words on what the number is.
+        interval: String such as `"[0, 1)"` or `"(0, inf)"`, in which a round
+            bracket excludes the end.
+        why: String that the error adds to explain the number.
     """
     low, high = map(float, interval[1:-1].split(","))
     inside = is_number(value) and (
@@ -77,12 +77,12 @@ def number(name, value, interval="(-inf, inf)", why=""):
 
 
 def within(interval, why=""):
-    """Returns the check of a number in an interval, as of `number`."""
+    """Returns the check of a number in an interval (see `number`)."""
     return functools.partial(number, interval=interval, why=why)
 
 
 def _described(low, interval):
-    """Returns an interval in words, where words are shorter."""
+    """Returns a description of an interval, in words if these are shorter."""
     if not interval.endswith("inf)"):
         return f"a number in {interval}"
     if math.isinf(low):
@@ -91,12 +91,12 @@ def _described(low, interval):
 
 
 def sparsity(name, value):
-    """Returns the share to remove, a number in [0, 1)."""
+    """Returns a sparsity, a number in [0, 1)."""
     return number(name, value, "[0, 1)", ", the share to remove")
 
 
 def choice(name, value, choices):
-    """Returns one of some choices; the error says which are near."""
+    """Returns one of `choices`; the error suggests similar ones."""
     known = isinstance(value, str | None) and value in choices
     if not known:
         raise ValueError(lookup.unknown(value, choices, f"value of `{name}`"))
@@ -104,17 +104,17 @@ def choice(name, value, choices):
 
 
 def instance(name, value, kinds, expected):
-    """Returns an object of one of some classes."""
+    """Returns an instance of one of the classes `kinds`."""
     return require(isinstance(value, kinds), name, value, expected)
 
 
 def one_of(*choices):
-    """Returns the check of one of some strings, or `None`, as of `choice`."""
+    """Returns the check of one of `choices`, strings or `None`."""
     return functools.partial(choice, choices=choices)
 
 
 def optional(check):
-    """Returns a check that takes `None` too."""
+    """Returns a check that also accepts `None`."""
 
     def checked(name, value):
         return None if value is None else check(name, value)
@@ -123,12 +123,12 @@ def optional(check):
 
 
 def of_class(kinds, expected):
-    """Returns the check of an object of one of some classes."""
+    """Returns the check of an instance of one of the classes `kinds`."""
     return functools.partial(instance, kinds=kinds, expected=expected)
 
 
 def with_attributes(expected, *attributes):
-    """Returns the check of an object that has some attributes."""
+    """Returns the check of an object, not a class, that has `attributes`."""
 
     def check(name, value):
         known = all(hasattr(value, one) for one in attributes)
@@ -144,19 +144,19 @@ def boolean(name, value):
 
 
 def string(name, value):
-    """Returns a string that is not empty."""
+    """Returns a string that is not empty and has no null character."""
     words = isinstance(value, str) and value and "\0" not in value
     return require(words, name, value, "a string that is not empty")
 
 
 def verbose(name, value):
-    """Returns how much to show, as Keras' `fit` takes it."""
+    """Returns a `verbose` value as Keras' `fit` takes it."""
     known = isinstance(value, str) and value == "auto"
     whole = isinstance(value, numbers.Integral) and value in (0, 1, 2)
     return require(known or whole, name, value, '"auto", 0, 1 or 2')
 
 
-# They can be called, and are no functions of what kprune gives them.
+# Callables that are not functions of the arguments kprune passes.
 _NO_FUNCTIONS = (
     type,
     keras.layers.Layer,
@@ -166,12 +166,12 @@ _NO_FUNCTIONS = (
 
 
 def function(name, value, count=None, takes=""):
-    """Returns a function, of at least so many arguments by position.
+    """Returns a function that takes `count` positional arguments.
 
     Args:
         name, value: As for `invalid`.
-        count: Integer, with how many it is called, or `None` if any will do.
-        takes: String, what these are, such as `"(model, seed)"`.
+        count: Integer, or `None` for any number.
+        takes: String that names the arguments, such as `"(model, seed)"`.
     """
     expected = f"a function of {takes}" if takes else "a function"
     plain = callable(value) and not isinstance(value, _NO_FUNCTIONS)
@@ -182,16 +182,16 @@ def function(name, value, count=None, takes=""):
 
 
 def of_function(count, takes):
-    """Returns the check of a function of some arguments, as of `function`."""
+    """Returns the check of a function of `count` arguments (see `function`)."""
     return functools.partial(function, count=count, takes=takes)
 
 
 def can_take(function, count, **named):
-    """Whether a function can be called with so many arguments by position, and
-    some by name."""
+    """Returns whether a function can be called with `count` positional and
+    the `named` arguments."""
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # Built in, and does not tell.
+    except (TypeError, ValueError):  # Some built-ins have no signature.
         return True
     try:
         signature.bind(*[None] * count, **named)
@@ -201,7 +201,7 @@ def can_take(function, count, **named):
 
 
 def model(name, value):
-    """Returns a Keras model, or a view of the weights of one."""
+    """Returns a Keras model, or a `masking.weights.View` of one."""
     if not isinstance(getattr(value, "model", value), keras.Model):
         raise ValueError(
             f"Expected `{name}` to be a keras.Model. "
@@ -211,11 +211,11 @@ def model(name, value):
 
 
 def dict_of(check, what):
-    """Returns the check of a dict from names to what passes another check.
+    """Returns the check of a dict from strings to values that pass a check.
 
     Args:
         check: A function of (name, value).
-        what: String, what they are, such as `"masks"`.
+        what: String that names the values, such as `"masks"`.
     """
 
     def checked(name, value):
@@ -231,7 +231,8 @@ def dict_of(check, what):
 
 
 def sequence_of(check, what):
-    """Returns the check of a list or tuple of what passes another check."""
+    """Returns the check of a list, tuple, range or array of values that pass a
+    check."""
 
     def checked(name, value):
         listed = isinstance(value, list | tuple | range)
@@ -248,11 +249,12 @@ _ARRAYS = (np.ndarray, np.generic, tf.Tensor, tf.Variable, keras.Variable)
 
 
 def array(name, value, kinds="biuf", expected="an array of numbers"):
-    """Returns an array or a tensor of numbers, or what NumPy makes one of.
+    """Returns an array or tensor of numbers; converts others to NumPy arrays.
 
     Args:
         name, value: As for `invalid`.
-        kinds: String of the kinds of dtype that will do.
+        kinds: String of the accepted kinds of dtype, as in NumPy's
+            `dtype.kind`.
         expected: String, as for `invalid`.
     """
     found = value
@@ -267,13 +269,13 @@ def array(name, value, kinds="biuf", expected="an array of numbers"):
 
 
 def _kind(dtype):
-    """Returns the kind of a dtype; bfloat16 and its like are floats too."""
+    """Returns NumPy's kind of a dtype; bfloat16 counts as a float."""
     dtype = np.dtype(getattr(dtype, "as_numpy_dtype", dtype))
     return "f" if "bfloat16" in dtype.name else dtype.kind
 
 
 def mask(name, value):
-    """Returns a mask as a boolean array; its dtype may be another."""
+    """Returns a mask as a boolean array; accepts numbers 0 and 1 too."""
     expected = (
         "an array that must be boolean (True = kept) or hold only 0 and 1"
     )
@@ -309,7 +311,7 @@ def patterns(name, value):
 
 
 def no_options(options, what):
-    """Raises if options come with a value that takes none."""
+    """Raises if options come with `what`, a value that takes none."""
     if options:
         raise ValueError(
             f"Options belong to a method given by name. Received {what} and "

@@ -7,13 +7,13 @@ _EXAMPLE = (
     '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
     '"task": {"type": "worker", "index": 0}}'
 )
-# The first of the first is the one that the others meet at.
+# Ordered: the first task of the first job present is the one that leads.
 _JOBS = ("chief", "worker")
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """A process of a cluster: its name, such as `"worker 1"`, and address."""
+    """A process in a cluster: its name, such as `"worker 1"`, and address."""
 
     name: str
     host: str
@@ -26,7 +26,7 @@ class Task:
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """The tasks of a cluster, and the place of this process among them."""
+    """The tasks of a cluster, and the index of this process among them."""
 
     tasks: tuple
     place: int
@@ -37,10 +37,11 @@ class Cluster:
 
 
 def read(text):
-    """Returns the `Cluster` of the text in `TF_CONFIG`.
+    """Returns the `Cluster` that the text of `TF_CONFIG` describes.
 
     Raises:
-        ValueError: If it is none, or not one that trains in sync.
+        ValueError: If the text is invalid, or describes a cluster that does
+            not train in sync.
     """
     try:
         config = json.loads(text)

@@ -8,20 +8,20 @@ from kprune.runtime import files, locks
 
 
 def differences(there, here):
-    """Returns where two dicts differ, sorted: (key, value there, value here),
-    with `None` where there is no key."""
+    """Returns a list of (key, value there, value here) where two dicts differ,
+    sorted by key, with `None` for a missing key."""
     keys = sorted({**there, **here})
     pairs = [(key, there.get(key), here.get(key)) for key in keys]
     return [(key, a, b) for key, a, b in pairs if a != b]
 
 
 def refuse(directory, what, found):
-    """Raises `ValueError` if a directory holds something else.
+    """Raises `ValueError` if there are differences.
 
     Args:
-        directory: Path.
-        what: String, what it holds, such as `"run"`.
-        found: List, from `differences`.
+        directory: Path of the directory.
+        what: String that says what it holds, such as `"run"`.
+        found: List from `differences`.
     """
     if found:
         lines = [f"  {k}: {a!r} there, {b!r} here\n" for k, a, b in found]
@@ -32,17 +32,19 @@ def refuse(directory, what, found):
 
 
 def keep_settings(directory, name, settings, what, comparable=dict):
-    """Writes what a directory is made from, or compares it with what it says.
+    """Writes settings to a file in a directory, or compares them with it if it
+    exists.
 
     Args:
-        directory: Path of a directory that is there.
-        name: String, the file's.
-        settings: Dict, for JSON.
-        what: String, what it holds, such as `"search"`.
-        comparable: Function of settings to those that are compared.
+        directory: Path of an existing directory.
+        name: String, the name of the file.
+        settings: Dict that JSON can hold.
+        what: String that says what the directory holds, such as `"search"`.
+        comparable: Function from settings to those to compare. Defaults to
+            all.
 
     Raises:
-        ValueError: If it is made from others, or does not say from what.
+        ValueError: If the settings in the file differ, or it is damaged.
     """
     path = pathlib.Path(directory) / name
     settings = json.loads(json.dumps(settings))
@@ -61,11 +63,11 @@ def keep_settings(directory, name, settings, what, comparable=dict):
 
 @contextlib.contextmanager
 def held(directory):
-    """Lets no other process work in a directory for the length of a block, and
-    removes what a killed one has left half-written.
+    """Locks a directory within the block, and removes half-written files of
+    killed processes.
 
     Raises:
-        kprune.runtime.locks.Held: If another process works there.
+        kprune.runtime.locks.Held: If another process holds it.
     """
     with locks.held(directory):
         files.sweep(directory)

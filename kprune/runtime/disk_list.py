@@ -7,15 +7,14 @@ import keras
 
 from kprune.runtime import examples, files
 
-IN_MEMORY = 2**28  # Bytes. What comes after goes to a temporary file.
+IN_MEMORY = 2**28  # Bytes. Later elements go to a temporary file.
 
 
 class Spool:
-    """A list that can only be appended to and read, of structures of arrays.
+    """An append-only list of structures of arrays.
 
-    The first 256 MiB stay in memory, the rest lies in a temporary file that is
-    gone with the spool. It is as deterministic as memory: what is read is what
-    was appended, to the bit.
+    The first 256 MiB stay in memory, the rest is in a temporary file that is
+    removed with the spool. Elements read back are bit-equal.
     """
 
     def __init__(self, in_memory=IN_MEMORY):

@@ -1,14 +1,15 @@
 """Shares of a batch, sums and agreement over replicas and workers.
 
 Under a strategy every worker runs the same program on the same batches. Each
-replica takes a contiguous share of the batch, by its number, and what the
-shares give is summed over all replicas, so that everybody has the same scores.
+replica takes a contiguous share of the batch, by its number. The results are
+summed over all replicas, so that all have the same scores.
 """
 
 import contextlib
 import itertools
 import weakref
 import zlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,12 +19,12 @@ from kprune.runtime import examples
 
 
 def replicas(strategy):
-    """Returns how many replicas work in sync."""
+    """Returns the number of replicas in sync."""
     return strategy.num_replicas_in_sync
 
 
 def workers(strategy):
-    """Returns how many processes work in sync."""
+    """Returns the number of processes in sync."""
     resolver = strategy.cluster_resolver
     if resolver is None or not resolver.cluster_spec().jobs:
         return 1
@@ -45,18 +46,19 @@ def is_chief(strategy):
 
 
 def scope(strategy):
-    """Returns the strategy's scope, or nothing to enter if within it."""
+    """Returns the strategy's scope, or a null context within a strategy."""
     if tf.distribute.has_strategy():
         return contextlib.nullcontext()
     return strategy.scope()
 
 
 def mean_over_shares(strategy, function, batch):
-    """Returns the mean over a batch of what its shares give, weighted by size.
+    """Returns the means over a batch from the means over its shares.
 
-    To be called in a `tf.function`, within the strategy's scope. `function`
-    takes a part of the batch, gives a list of means over its examples, and runs
-    once on each replica. The batch is the same on every worker.
+    Call it in a `tf.function`, within the strategy's scope. `function` takes a
+    share of the batch, returns a list of means over its examples, and runs
+    once on each replica. Shares are weighted by their size. The batch must be
+    the same on every worker.
     """
 
     def on_replica():
@@ -65,7 +67,7 @@ def mean_over_shares(strategy, function, batch):
         total = examples.count(keras.tree.flatten(batch)[0])
         count = context.num_replicas_in_sync
         start, end = number * total // count, (number + 1) * total // count
-        # A replica too many computes on one example, which counts nothing.
+        # A replica without examples computes on one of weight 0.
         start = tf.minimum(start, total - 1)
         stop = tf.maximum(end, start + 1)
         part = keras.tree.map_structure(lambda a: a[start:stop], batch)
@@ -82,9 +84,9 @@ def mean_over_shares(strategy, function, batch):
 
 
 def share_evenly(strategy):
-    """Makes a strategy of one process cut every batch of a data set in shares
-    that differ by one example at most, so that none is empty where there is an
-    example for each. TensorFlow's last shares of a last batch may be.
+    """Makes a strategy of one process split every batch of a data set into
+    shares that differ by at most one example. So none is empty if there are
+    enough examples, unlike TensorFlow's last shares of a small batch.
     """
     original = strategy.experimental_distribute_dataset
 
@@ -102,7 +104,8 @@ def share_evenly(strategy):
 
 
 def _cut_unevenly(dataset, count):
-    """Whether it is tensors in batches that may not divide."""
+    """Returns whether a data set has dense batches that may not divide by
+    `count`."""
     specs = keras.tree.flatten(getattr(dataset, "element_spec", ()))
     dense = specs and all(isinstance(s, tf.TensorSpec) for s in specs)
     if not dense or not all(spec.shape.rank for spec in specs):
@@ -112,7 +115,7 @@ def _cut_unevenly(dataset, count):
 
 def _shares(batch, count):
     """Returns a data set of the shares of a batch."""
-    # What `flat_map` gives: the parts of a tuple, or the one element.
+    # `flat_map` passes the parts of a tuple, or a single element.
     batch = batch if len(batch) > 1 else batch[0]
     total = tf.shape(keras.tree.flatten(batch)[0])[0]
 
@@ -124,7 +127,8 @@ def _shares(batch, count):
 
 
 def checksum(arrays):
-    """Returns a number that changes if a structure of arrays does."""
+    """Returns a CRC-32 of the shapes, dtypes and values of a structure of
+    arrays."""
     total = 0
     flat = map(examples.components, keras.tree.flatten(arrays))
     for array in itertools.chain(*flat):
@@ -138,9 +142,9 @@ def check_agreement(strategy, arrays, message):
     """Raises `RuntimeError` on every worker unless all hold the same arrays.
 
     Args:
-        strategy: A `tf.distribute.Strategy`. With one worker nothing is done.
+        strategy: A `tf.distribute.Strategy`. A no-op with one worker.
         arrays: A structure of NumPy arrays.
-        message: String, what is wrong if they differ.
+        message: String, the error message.
     """
     if workers(strategy) == 1:
         return
@@ -169,11 +173,12 @@ def check_masks(strategy, masks):
 
 
 def any_worker(strategy, yes):
-    """Returns whether any of the workers says yes. All must ask.
+    """Returns whether any worker passes `yes=True`. All workers must call it.
 
     Args:
-        strategy: A `tf.distribute.Strategy`. With one worker nothing is sent.
-        yes: Boolean, what this one says.
+        strategy: A `tf.distribute.Strategy`. With one worker, `yes` is
+            returned.
+        yes: Boolean, this worker's value.
     """
     if workers(strategy) == 1:
         return yes
@@ -181,12 +186,12 @@ def any_worker(strategy, yes):
 
 
 def wait(strategy):
-    """Waits until all workers have come here."""
+    """Waits until all workers have called it."""
     any_worker(strategy, True)
 
 
-# By strategy: a function traced once.
-_TOTALS = weakref.WeakKeyDictionary()
+# From a strategy to a function that is traced once.
+_TOTALS: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def _total(strategy, values):
@@ -194,7 +199,7 @@ def _total(strategy, values):
     if strategy not in _TOTALS:
 
         def add(own):
-            # A copy, as what comes from outside is on no replica's device.
+            # A copy on the replica's device, where the argument is not.
             own = tf.identity(own)
             context = tf.distribute.get_replica_context()
             return context.all_reduce(tf.distribute.ReduceOp.SUM, own)
@@ -211,9 +216,11 @@ def _total(strategy, values):
 
 
 def check_in_step(strategy, variables):
-    """Raises `RuntimeError` unless all replicas, here and elsewhere, hold the
-    same values of Keras variables of one copy per replica. (Of batch
-    normalization's statistics each replica has its own.)
+    """Raises `RuntimeError` unless mirrored Keras variables have the same
+    values on all replicas of all workers.
+
+    Does not apply to batch normalization's statistics, which each replica has
+    of its own.
     """
     if replicas(strategy) == 1:
         return

@@ -1,13 +1,16 @@
 """Validates the arguments of a call before it begins.
 
-Arguments of one name are of one kind wherever they stand, as `USUAL` says.
-What one call has beside them, or takes in another way, it says itself.
+An argument of a given name takes the same values in every call; `USUAL` has
+the checks. A call adds the checks of its other arguments, or overrides these.
 """
 
 import functools
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 from kprune.runtime import checks, fit_arguments, paths
+from kprune.runtime.types import T
 
 USUAL = {
     "batches": checks.optional(checks.at_least(1)),
@@ -36,17 +39,17 @@ USUAL = {
 }
 
 
-def checked(**kinds):
-    """Lets a call check its arguments before it does anything.
+def checked(**kinds: Callable[[str, Any], Any] | None) -> Callable[[T], T]:
+    """Makes a function validate its arguments before it does anything.
 
     Args:
-        **kinds: By argument, a check: a function of (name, value) that raises
-            `ValueError`; or `None` for an argument that is not as usual and
-            is looked at further in.
+        **kinds: For each argument, a check: a function of (name, value) that
+            raises `ValueError`; or `None` to skip the usual check of an
+            argument that the function validates itself.
 
     Returns:
-        A decorator of functions, methods and classes. Arguments that are left
-        out are not checked.
+        A decorator of functions, methods and classes. Omitted arguments are
+        not checked.
 
     Example:
 
@@ -75,7 +78,7 @@ def checked(**kinds):
 
 
 def _table(signature, kinds):
-    """Returns the checks of a call by argument."""
+    """Returns a dict from the arguments of a call to their checks."""
     named = set(signature.parameters)
     usual = {name: check for name, check in USUAL.items() if name in named}
     found = {**usual, **kinds}
@@ -83,7 +86,8 @@ def _table(signature, kinds):
 
 
 def _given(signature, args, kwargs):
-    """Returns what a call is given by name, its further options too."""
+    """Returns a dict of the arguments that a caller passed, `**kwargs`
+    included and `*args` excluded."""
     try:
         found = signature.bind(*args, **kwargs).arguments
     except TypeError as error:

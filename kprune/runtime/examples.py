@@ -6,12 +6,13 @@ import tensorflow as tf
 
 
 def is_ragged(array):
-    """Whether an array is a `tf.RaggedTensor`, with rows of several lengths."""
+    """Returns whether an array is a `tf.RaggedTensor`."""
     return isinstance(array, tf.RaggedTensor)
 
 
 def as_array(value):
-    """Returns a NumPy array; ragged ones stay, sparse ones are made dense."""
+    """Returns a NumPy array, dense for a sparse one; ragged ones are returned
+    unchanged."""
     value = sliceable(value)
     if scipy.sparse.issparse(value):
         return value.toarray()
@@ -19,8 +20,8 @@ def as_array(value):
 
 
 def sliceable(value):
-    """Returns an array that can be cut by examples: a NumPy array, a ragged
-    one, or a matrix of SciPy's that is stored by rows."""
+    """Returns an array that can be sliced by examples: a NumPy array, a ragged
+    tensor, or a SciPy matrix in CSR format."""
     if is_ragged(value):
         return value
     if isinstance(value, tf.SparseTensor):
@@ -32,29 +33,29 @@ def sliceable(value):
 
 
 def count(array):
-    """Returns how many examples there are, a number or in a graph a tensor."""
+    """Returns the number of examples: an integer, or a tensor in a graph."""
     if is_ragged(array):
         rows = tf.cast(array.nrows(), tf.int32)
         return int(rows) if tf.executing_eagerly() else rows
     if tf.is_tensor(array) and not tf.executing_eagerly():
         return tf.shape(array)[0]
-    # The shape of a tensor is true, even if it is empty.
+    # By `len`, since an empty `tf.TensorShape` is truthy.
     return array.shape[0] if len(array.shape) else 0
 
 
 def shape(array):
-    """Returns the shape, a tuple with `None` for rows of several lengths."""
+    """Returns the shape as a tuple, with `None` for ragged dimensions."""
     return tuple(array.shape)
 
 
 def components(array):
-    """Returns the NumPy arrays that hold an array's numbers."""
+    """Returns a list of the NumPy arrays that an array consists of."""
     parts = tf.nest.flatten(array, expand_composites=True)
     return [np.asarray(part) for part in parts]
 
 
 def spec(array):
-    """Returns the signature of arrays alike with any number of examples."""
+    """Returns the `tf.TypeSpec` of such arrays with any number of examples."""
     whole = [None, *shape(array)[1:]]
     if is_ragged(array):
         splits = array.row_splits.dtype
@@ -64,14 +65,14 @@ def spec(array):
 
 
 def joined(*arrays):
-    """Returns the examples of all arrays, one after the other."""
+    """Returns the examples of all arrays, concatenated."""
     if is_ragged(arrays[0]):
         return tf.concat(arrays, axis=0)
     return np.concatenate(arrays)
 
 
 def differ(array):
-    """Whether any example differs from the first one."""
+    """Returns whether any example differs from the first one."""
     if is_ragged(array):
         rows = array.to_list()
         return any(row != rows[0] for row in rows)
@@ -80,5 +81,5 @@ def differ(array):
 
 
 def at(array, places):
-    """Returns the examples at some places."""
+    """Returns the examples at the indices `places`."""
     return tf.gather(array, places) if is_ragged(array) else array[places]

@@ -2,7 +2,7 @@
 
 import importlib
 
-# By the name of a module, that of its extra.
+# From the name of a module to that of the extra that installs it.
 EXTRAS = {
     "keras_tuner": "tune",
     "onnx": "onnx",
@@ -22,11 +22,11 @@ EXTRAS = {
 
 
 def load(name, why):
-    """Returns a module, or raises a `ValueError` that tells how to install it.
+    """Returns a module, or raises a `ValueError` that says how to install it.
 
     Args:
         name: Name of the module, one of `EXTRAS`.
-        why: String, what cannot be done without it.
+        why: String that says what needs it, the subject of the error.
     """
     try:
         return importlib.import_module(name)

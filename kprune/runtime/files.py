@@ -1,11 +1,10 @@
 """Writes files whole or not at all; nothing else writes files.
 
-What is written is made in a directory of its own beside its place, which no
-other user can look into and nobody can guess the name of. It is flushed to the
-disk and renamed into place, so that a kill or a loss of power at any moment
-leaves either what was there before or what is new. Where it cannot be written,
-as on a full disk, that is one `CannotWrite` with a sentence, and what was there
-stays.
+A file is written in a private directory of unguessable name beside its
+destination, flushed to the disk and renamed into place, so that a kill or a
+loss of power at any moment leaves either the old or the new file. If it cannot
+be written, as on a full disk, `CannotWrite` says so in a sentence, and the old
+file remains.
 
 A killed process leaves such a directory behind, which `sweep` removes.
 """
@@ -27,12 +26,12 @@ from kprune.runtime import paths
 
 _DIGEST = "sha256"  # The key of a record's digest.
 _STAGE = re.compile(r"\.kprune-[0-9a-f]{32}")
-# What file systems answer that cannot flush a directory, or need not.
+# Errors of file systems that cannot flush a directory, or need not.
 _NO_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES}
 
 
 class CannotWrite(OSError):
-    """Says in a sentence what could not be written, and why."""
+    """Says in a sentence which path could not be written, and why."""
 
     def __init__(self, path, error):
         reason = error.strerror or str(error) or type(error).__name__
@@ -44,20 +43,20 @@ class CannotWrite(OSError):
 
 @contextlib.contextmanager
 def replaced(path):
-    """Yields a path to write a file to, which then takes the place of another.
+    """Yields a path to write a file to, which then replaces the one at `path`.
 
-    If the block fails, what it wrote is removed, and the file stays as it was.
+    If the block raises, the new file is removed, and the old one remains.
 
     Args:
-        path: Path of the file, which need not exist. Its directory does.
+        path: Path of the file, which need not exist, in an existing directory.
 
     Yields:
-        `pathlib.Path` of the same name in a directory of its own. There is no
-        file yet.
+        `pathlib.Path` of the same name in a temporary directory, where there is
+        no file yet.
 
     Raises:
-        ValueError: If it is no path, or that of a directory.
-        CannotWrite: If it cannot be written.
+        ValueError: If `path` is not a path, or is that of a directory.
+        CannotWrite: If the file cannot be written.
     """
     with _staged(_path(path, paths.file)) as half:
         yield half
@@ -65,8 +64,8 @@ def replaced(path):
 
 @contextlib.contextmanager
 def replaced_directory(path):
-    """Yields a path to make a directory at, which then takes the place of
-    another one; all else is as for `replaced`."""
+    """Yields a path to make a directory at, which then replaces the one at
+    `path`; does as `replaced` otherwise."""
     with _staged(_path(path)) as half:
         yield half
 
@@ -81,7 +80,7 @@ def _staged(path):
             _flush(stage / path.name)
             _put(stage / path.name, path)
         finally:
-            # What is left of it is not worth another error.
+            # A leftover is not worth another error; `sweep` removes it.
             shutil.rmtree(stage, ignore_errors=True)
         _flush_directory(path.parent)
 
@@ -97,8 +96,8 @@ def _in_words(path):
 
 
 def _put(made, path):
-    """Renames into place. A directory goes aside first, as only an empty one
-    can be replaced; it is removed with the stage."""
+    """Renames `made` to `path`. Moves an existing directory aside first, since
+    only an empty one can be replaced; it is removed with the stage."""
     aside = made.parent / "replaced"
     if path.is_dir() and made.is_dir():
         os.rename(path, aside)
@@ -117,33 +116,33 @@ def write_text(path, text):
 
 
 def write_json(path, value, indent=2):
-    """Writes JSON that people read."""
+    """Writes a value as indented JSON."""
     write_text(path, json.dumps(value, indent=indent) + "\n")
 
 
 def write_arrays(path, arrays, compress=True):
-    """Writes arrays by name as an `.npz` file."""
+    """Writes a dict of arrays as an `.npz` file."""
     save = np.savez_compressed if compress else np.savez
-    # A file, as NumPy would add a suffix to a path.
+    # An open file, since NumPy would add a suffix to a path.
     with replaced(path) as half, open(half, "xb") as file:
         save(file, **arrays)
 
 
 def write_keras(path, model, **options):
-    """Writes a Keras model as a `.keras` file; options are those of `save`."""
+    """Writes a Keras model as a `.keras` file, with options of `Model.save`."""
     with replaced(path) as half:
         model.save(half, **options)
 
 
 def write_record(path, record, indent=2):
-    """Writes a dict as JSON that people read, with a digest of itself."""
+    """Writes a dict as indented JSON, with a digest of its contents."""
     digest = _digest(record)
     write_json(path, {**record, _DIGEST: digest}, indent)
 
 
 def read_record(path):
-    """Returns the dict that `write_record` wrote, or `None` if it is not there,
-    or is not as it was written. Records of kprune 0.1 have no digest."""
+    """Returns the dict that `write_record` wrote, or `None` if the file is
+    missing, damaged or changed. Records of kprune 0.1 have no digest."""
     try:
         found = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -155,14 +154,14 @@ def read_record(path):
 
 
 def _digest(record):
-    # By way of JSON, in which a key is a string and a tuple is a list.
+    # Through JSON first, which makes keys strings and tuples lists.
     text = json.dumps(json.loads(json.dumps(record)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def make_directory(path):
-    """Makes a directory and those that it lies in, and returns the paths of
-    those that were not there, the innermost first."""
+    """Makes a directory and its parents, and returns the paths of those that
+    did not exist, the innermost first."""
     path = _path(path)
     with _in_words(path):
         made = [p for p in (path, *path.parents) if not p.exists()]
@@ -173,8 +172,8 @@ def make_directory(path):
 
 
 def remove(path):
-    """Removes a file, a link, or a directory with all in it, if there is one.
-    What a link points at stays."""
+    """Removes a file, a link (not its target) or a directory with its contents,
+    if there is one."""
     path = pathlib.Path(path)
     with _in_words(path):
         if path.is_dir() and not path.is_symlink():
@@ -184,20 +183,21 @@ def remove(path):
 
 
 def remove_if_empty(path):
-    """Removes a directory unless there is anything in it."""
+    """Removes a directory if it is empty."""
     with contextlib.suppress(OSError):
         os.rmdir(path)
 
 
 def sweep(directory):
-    """Removes what killed processes left half-written in a directory, of which
-    the caller must be the only one to write there."""
+    """Removes what killed processes left half-written in a directory. Only the
+    caller may be writing there."""
     for path in staged(directory):
         remove(path)
 
 
 def staged(directory):
-    """Returns the paths of what is half-written in a directory."""
+    """Returns the paths of half-written files' temporary directories in a
+    directory, sorted."""
     try:
         names = os.listdir(directory)
     except OSError:
@@ -208,23 +208,23 @@ def staged(directory):
 
 @contextlib.contextmanager
 def appended(path):
-    """Yields a text file to whose end is written, line by line: a log."""
+    """Yields a text file opened to append, line-buffered, for a log."""
     with _in_words(path), open(path, "a", buffering=1) as file:
         yield file
 
 
 def scratch_directory():
-    """Returns a context that gives a directory which goes with it."""
+    """Returns a context that yields a temporary directory's path."""
     return tempfile.TemporaryDirectory(prefix="kprune-")
 
 
 def scratch_file(mode="w+b"):
-    """Returns an open file without a name, which goes when it is closed."""
+    """Returns an open file without a name, which is removed when closed."""
     return tempfile.TemporaryFile(mode)
 
 
 def check_writable(path):
-    """Raises `ValueError` unless there can be a directory to write to."""
+    """Raises `ValueError` unless a directory can be made and written to."""
     path = _path(path)
     nearest = path
     while not nearest.exists() and nearest != nearest.parent:
@@ -244,7 +244,7 @@ def _path(path, check=paths.path):
 
 
 def _flush(path):
-    """Flushes a file, or all that is in a directory, to the disk."""
+    """Flushes a file, or a directory and its contents, to the disk."""
     if not path.is_dir():
         with open(path, "rb") as file:
             os.fsync(file.fileno())
@@ -256,7 +256,7 @@ def _flush(path):
 
 
 def _flush_directory(path):
-    # Else the rename itself may be lost with the power.
+    # Otherwise a loss of power may undo the rename itself.
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -13,7 +13,7 @@ _FORMS = (
     "a tf.data.Dataset, arrays (x, y) or (x, y, sample_weight), a PyDataset "
     "or a generator of batches"
 )
-# They can be iterated over, and are no batches.
+# Iterables that are not iterables of batches.
 _NO_BATCHES = (
     *(str, bytes, dict, set, frozenset, range, np.ndarray),
     *(keras.Variable, keras.KerasTensor, keras.layers.Layer),
@@ -43,7 +43,7 @@ def data(name, value):
 
 
 def is_endless(value):
-    """Whether data says that it has no end."""
+    """Returns whether data is known to be infinite."""
     if isinstance(value, tf.data.Dataset):
         return bool(value.cardinality() == tf.data.INFINITE_CARDINALITY)
     if isinstance(value, keras.utils.PyDataset):
@@ -52,7 +52,7 @@ def is_endless(value):
 
 
 def finite_data(name, value):
-    """Returns data that has an end, as far as it tells."""
+    """Returns data that is not known to be infinite."""
     if is_endless(data(name, value)):
         raise ValueError(
             f"`{name}` has no end. Expected data that ends: take some of its "
@@ -62,7 +62,7 @@ def finite_data(name, value):
 
 
 def validation_data(name, value):
-    """Returns data that can be read after each epoch, to its end."""
+    """Returns finite data that can be read repeatedly, once per epoch."""
     if hasattr(finite_data(name, value), "__next__"):
         raise ValueError(
             f"`{name}` is read after each epoch. Expected arrays, a "
@@ -72,7 +72,7 @@ def validation_data(name, value):
 
 
 def finite_dataset(name, value):
-    """Returns a `tf.data.Dataset` of batches that has an end."""
+    """Returns a finite `tf.data.Dataset` of batches."""
     expected = "a tf.data.Dataset of batches (x, y)"
     kind = type(value).__name__
     checks.require(isinstance(value, tf.data.Dataset), name, kind, expected)
@@ -80,7 +80,7 @@ def finite_dataset(name, value):
 
 
 def training_data(name, value):
-    """Returns a data set, or a function from a step to an endless one."""
+    """Returns a data set, or a function from a step to an infinite one."""
     if callable(value) and not isinstance(value, tf.data.Dataset):
         return checks.function(name, value, 1, "a step, to a data set")
     if not isinstance(value, tf.data.Dataset):
@@ -94,7 +94,7 @@ def training_data(name, value):
 
 
 def from_step(train, step):
-    """Returns the data set that a function gives for a step."""
+    """Returns the data set that the function `train` returns for a step."""
     found = train(step)
     kinds = tf.data.Dataset | tf.distribute.DistributedDataset
     expected = "a function from a step to a tf.data.Dataset"
@@ -104,7 +104,7 @@ def from_step(train, step):
 
 
 def activation(name, value):
-    """Returns the activation of a layer, by name or a function."""
+    """Returns an activation: a name that Keras knows or a function."""
     try:
         known = callable(keras.activations.get(value))
     except Exception:
@@ -126,7 +126,7 @@ def optimizer(name, value):
 
 
 def callbacks(name, value):
-    """Returns the callbacks of a training, a list; `None` is none."""
+    """Returns callbacks as a list, which is empty for `None`."""
     listed = isinstance(value, list | tuple | None)
     kind = keras.callbacks.Callback
     fits = listed and all(isinstance(one, kind) for one in value or ())
@@ -135,7 +135,7 @@ def callbacks(name, value):
 
 
 def optimizer_object(name, value):
-    """Returns an optimizer, an object."""
+    """Returns a `keras.optimizers.Optimizer`."""
     kind = keras.optimizers.Optimizer
     return checks.instance(name, value, kind, "a Keras optimizer, an object")
 
@@ -151,7 +151,7 @@ def dtype(name, value):
 
 
 def loss(name, value):
-    """Returns a loss as `compile` takes it; several in a list or dict."""
+    """Returns a loss, or a list or dict of losses, as `compile` takes it."""
     expected = "a loss as `compile` takes it: a name, a keras.losses.Loss, a "
     expected += "function of (y_true, y_pred), or a list or dict of these"
     return checks.require(_is_loss(value), name, value, expected)
@@ -178,19 +178,21 @@ def _is_loss(value):
 
 
 def are_arrays(value):
-    """Whether data is arrays (x, y) or (x, y, sample_weight), or structures of
-    them, not batches."""
+    """Returns whether data is a tuple (x, y) or (x, y, sample_weight) of arrays
+    or structures of them, rather than batches."""
     flat = keras.tree.flatten(value) if isinstance(value, tuple) else []
     shaped = all(one is None or hasattr(one, "shape") for one in flat)
     return bool(flat) and shaped and len(value) in (2, 3)
 
 
 def specs(name, value):
-    """Returns the specs of the batches of data, `keras.KerasTensor` in a tuple
-    (x, y) or (x, y, sample_weight), or `None` where reading alone tells them.
+    """Returns the specs of the batches of data, or `None` if they are unknown
+    before the data is read, or not dense.
+
+    They are `keras.KerasTensor`s in a tuple (x, y) or (x, y, sample_weight).
 
     Raises:
-        ValueError: If batches have another form.
+        ValueError: If batches have another form, or arrays differ in length.
     """
     if isinstance(value, tf.data.Dataset):
         return _as_specs(name, value.element_spec, lambda spec: spec.shape)
@@ -207,7 +209,7 @@ def specs(name, value):
 
 
 def shapes(structure):
-    """Returns the shapes of arrays or specs, for the words of an error."""
+    """Returns the structure of shapes of arrays or specs, for errors."""
     return keras.tree.map_structure(lambda one: tuple(one.shape), structure)
 
 

@@ -4,10 +4,10 @@ import collections.abc
 
 
 class ByIdentity(collections.abc.MutableMapping):
-    """A dict whose keys are objects themselves.
+    """A dict that compares its keys by identity.
 
-    It holds them: by `id` alone, an object that is gone would be taken for
-    another that was made in its place.
+    It keeps references to the keys: otherwise the `id` of a deleted object
+    could be reused by a new one.
     """
 
     def __init__(self, pairs=()):

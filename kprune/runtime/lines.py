@@ -11,7 +11,7 @@ _LONGEST = 2**20  # Bytes of a line.
 
 
 class Line:
-    """A connection on which each line is a dict in JSON. A block closes it."""
+    """A connection on which each line is a dict in JSON; a context manager."""
 
     def __init__(self, connection):
         self._connection = connection
@@ -19,7 +19,7 @@ class Line:
 
     @classmethod
     def to(cls, host, port, seconds):
-        """Returns a connection, or raises `OSError`."""
+        """Connects to a host within `seconds`, or raises `OSError`."""
         return cls(socket.create_connection((host, port), seconds))
 
     def __enter__(self):
@@ -32,15 +32,16 @@ class Line:
         self._connection.close()
 
     def say(self, **message):
-        """Sends a dict. Whoever is gone does not hear it."""
+        """Sends a dict; a no-op if the connection is closed."""
         with contextlib.suppress(OSError):
             self._connection.sendall(json.dumps(message).encode() + b"\n")
 
     def hear(self, seconds):
-        """Returns a dict, empty if none comes in time.
+        """Receives a dict, which is empty if none comes within `seconds`.
 
         Raises:
-            ConnectionError: If the other one is gone, or says something else.
+            ConnectionError: If the connection is closed, or the other side
+                does not send a dict.
         """
         end = time.monotonic() + seconds
         while b"\n" not in self._read:
@@ -69,11 +70,11 @@ class Line:
 
 @contextlib.contextmanager
 def door(port, welcome):
-    """Listens at a port, and calls `welcome` with the `Line` of each who comes,
-    each in a thread of its own.
+    """Listens on a port within the block, and calls `welcome` with the `Line`
+    of each connection in a thread of its own.
 
     Raises:
-        OSError: If another process listens there.
+        OSError: If another process listens on the port.
     """
     server = _server(port)
     server.settimeout(0.1)
@@ -81,7 +82,7 @@ def door(port, welcome):
 
     def serve():
         while not closed.is_set():
-            with contextlib.suppress(OSError):  # Nobody came just now.
+            with contextlib.suppress(OSError):  # `accept` timed out.
                 connection, _ = server.accept()
                 start(talk, connection)
 
@@ -93,7 +94,7 @@ def door(port, welcome):
     try:
         yield
     finally:
-        # While a thread still waits there, the port is not free.
+        # The port is not free while a thread still waits in `accept`.
         closed.set()
         serving.join()
         server.close()
@@ -111,7 +112,7 @@ def _server(port):
 
 
 def start(function, *arguments):
-    """Starts and returns a thread that ends with the process."""
+    """Starts and returns a daemon thread."""
     thread = threading.Thread(target=function, args=arguments, daemon=True)
     thread.start()
     return thread

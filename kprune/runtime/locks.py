@@ -1,16 +1,16 @@
 """Locks a directory; the lock dies with its process.
 
-The lock is `flock` on the file `.lock` in the directory. The kernel lets go of
-it when the process ends, however it ends, and no clock is compared. It holds on
-local file systems; among hosts on NFS (of which Linux makes a byte-range lock),
-SMB (Linux 5.5 and later) and Lustre mounted with `-o flock`.
+The lock is `flock` on the file `.lock` in the directory. The kernel releases it
+when the process ends, however it ends, and no clocks are compared. It works on
+local file systems; among hosts on NFS (where Linux uses a byte-range lock), SMB
+(Linux 5.5 and later) and Lustre mounted with `-o flock`.
 
-Some mounts keep locks to one host, or have none: Lustre with `-o localflock`
-or `noflock`, NFS with `nolock` or `local_lock`. So the file also names who
-holds it, who touches it while it lives. One that was left by another host, or
-where there are no locks, is watched for a minute, and taken over if nobody
-touches it. Of two hosts that do so at once, one ends when it sees the other's
-name in the file.
+On some mounts, locks hold on one host only, or there are none: Lustre with
+`-o localflock` or `noflock`, NFS with `nolock` or `local_lock`. So the file
+also names its holder, which touches the file while it lives. A process that
+finds a file from another host, or no support for locks, watches the file for a
+minute, and takes it over if nobody touches it. If two hosts do so at once, one
+of them exits when it sees the other's name in the file.
 """
 
 import contextlib
@@ -23,17 +23,19 @@ import platform
 import sys
 import threading
 import time
+from typing import Any
 
 NAME = ".lock"
 BEAT = 10.0  # Seconds between two touches.
-WATCH = 60.0  # Seconds without one, after which another host is dead.
+WATCH = 60.0  # Seconds without a touch, after which a holder counts as dead.
 
-_TRIES, _PAUSE = 5, 0.05  # Of a lock that another may hold to look at it.
+# Tries and seconds between them: `holder` takes a lock for a moment too.
+_TRIES, _PAUSE = 5, 0.05
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 
 
 class Held(RuntimeError):
-    """Another process works in the directory; `holder` says who."""
+    """Another process holds the directory; `holder` names it."""
 
     def __init__(self, directory, holder):
         super().__init__(
@@ -44,7 +46,7 @@ class Held(RuntimeError):
 
 
 class Lock:
-    """A lock that this process holds, and touches until it lets go."""
+    """A lock that this process holds, and touches until its release."""
 
     def __init__(self, path, file, record):
         self.path = path
@@ -59,8 +61,7 @@ class Lock:
         self._beat.start()
 
     def check(self):
-        """Raises `OSError` unless the directory is still the one that was
-        locked."""
+        """Raises `OSError` if the locked directory was removed or replaced."""
         if not _is(self.path, self.file):
             raise OSError(
                 f"{self.path.parent} was removed or replaced while a process "
@@ -75,18 +76,18 @@ class Lock:
         os.close(self.file)
 
 
-_held = {}  # The locks of this process, by the path that is locked.
+_held: dict[Any, Any] = {}  # From the path of a lock file to its `Lock`.
 
 
 @contextlib.contextmanager
 def held(directory):
-    """Holds a directory for the length of a block, and yields the `Lock`.
+    """Locks a directory within the block, and yields the `Lock`.
 
-    Within it the same thread may hold it again.
+    Reentrant within a thread.
 
     Raises:
-        Held: If another process holds it, or another thread.
-        OSError: If there is no such directory, or nothing can be written.
+        Held: If another process or thread holds it.
+        OSError: If there is no such directory, or it is not writable.
     """
     path = pathlib.Path(directory).resolve() / NAME
     lock = _held.get(path)
@@ -97,15 +98,15 @@ def held(directory):
         yield lock
     finally:
         lock.holders -= 1
-        # In a forked child it is not held.
+        # A forked child does not hold it.
         if lock.holders == 0 and _held.get(path) is lock:
             del _held[path]
             lock.release()
 
 
 def holder(directory):
-    """Returns who holds a directory, such as `"process 7 on node3"`, or `None`
-    if nobody does, as far as this host can see."""
+    """Returns the holder of a directory, such as `"process 7 on node3"`, or
+    `None` if there is none, as far as this host can see."""
     path = pathlib.Path(directory) / NAME
     try:
         file = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
@@ -123,8 +124,8 @@ def holder(directory):
 
 
 def is_left(directory):
-    """Whether there is a lock that nobody holds, as a killed process leaves it:
-    who holds it next removes it."""
+    """Returns whether there is a lock file that nobody holds, as a killed
+    process leaves it. The next holder removes it."""
     there = os.path.lexists(pathlib.Path(directory) / NAME)
     return there and holder(directory) is None
 
@@ -149,7 +150,7 @@ def _wait_and_take(path, directory):
                 if tries == _TRIES:
                     raise Held(directory, _name(_record(path)))
                 time.sleep(_PAUSE)
-            elif _is(path, file):  # Else who had it removed it since.
+            elif _is(path, file):  # Otherwise the former holder removed it.
                 found = _record(path)
                 if _elsewhere(found, free) and _is_touched(path, found):
                     raise Held(directory, _name(found))
@@ -162,7 +163,8 @@ def _wait_and_take(path, directory):
 
 
 def _flock(file):
-    """Returns whether the lock is taken, or `None` where there are none."""
+    """Returns whether this process got the lock, or `None` if the file system
+    has no locks."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -175,14 +177,15 @@ def _flock(file):
 
 
 def _elsewhere(record, locked):
-    """Whether a lock that was left might be held where it is not felt here."""
+    """Returns whether a recorded holder may live on another host, or without
+    `flock`."""
     return record is not None and (
         locked is None or record.get("boot") != _boot()
     )
 
 
 def _is_touched(path, record):
-    """Whether somebody touches a lock, who then lives."""
+    """Returns whether a holder touches the lock file, and thus lives."""
     sys.stderr.write(
         f"{path.parent} was left by {_name(record)}. Waiting for up to "
         f"{WATCH:.0f} s, to see whether that still runs.\n"
@@ -197,7 +200,7 @@ def _is_touched(path, record):
 
 
 def _touched(path):
-    # Opened anew: NFS asks the server for the time then.
+    # On NFS, opening the file fetches its current time from the server.
     with contextlib.suppress(OSError):
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         try:
@@ -208,7 +211,7 @@ def _touched(path):
 
 
 def _write(file):
-    """Writes who holds the lock, and returns that."""
+    """Writes this process as the holder into a file; returns the record."""
     mine = {
         "process": os.getpid(),
         "host": platform.node(),
@@ -221,7 +224,8 @@ def _write(file):
 
 
 def _record(path):
-    """Returns who holds a lock, a dict, or `None` if the file does not say."""
+    """Returns the record of a lock's holder, a dict, or `None` if the file has
+    none."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -236,14 +240,14 @@ def _name(record):
 
 
 def _boot():
-    """Returns a text that all processes under one kernel share."""
+    """Returns a string that is the same for all processes of one kernel."""
     with contextlib.suppress(OSError):
         return pathlib.Path("/proc/sys/kernel/random/boot_id").read_text()
     return platform.node()
 
 
 def _is(path, file):
-    """Whether an open file is the one at a path."""
+    """Returns whether an open file is the one at a path."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(file))
     except FileNotFoundError:
@@ -252,10 +256,10 @@ def _is(path, file):
 
 def _touch(lock, over):
     while not over.wait(BEAT):
-        with contextlib.suppress(OSError):  # A file server may be away.
+        with contextlib.suppress(OSError):  # A file server may be down.
             found = _record(lock.path)
             if found is not None and found != lock.record:
-                # Two must not write one directory.
+                # Two processes must not write to one directory.
                 sys.stderr.write(
                     f"{lock.path.parent} was taken over by {_name(found)}: "
                     "this process ends.\n"
@@ -266,7 +270,8 @@ def _touch(lock, over):
 
 
 def _forget():
-    """Lets a forked child hold nothing: else a lock would outlive its owner."""
+    """Closes the locks in a forked child, where they would outlive their
+    owner."""
     for lock in _held.values():
         with contextlib.suppress(OSError):
             os.close(lock.file)

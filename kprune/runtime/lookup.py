@@ -6,9 +6,9 @@ from kprune.runtime.words import shown
 
 
 def choose(name, choices, what):
-    """Returns `choices[name]`, or says which names are near.
+    """Returns `choices[name]`; the `ValueError` suggests similar names.
 
-    `what` says what the name is a name of, for the `ValueError`.
+    `what` says what the name denotes, for the error.
     """
     if isinstance(name, str) and name in choices:
         return choices[name]
@@ -16,7 +16,7 @@ def choose(name, choices, what):
 
 
 def unknown(name, names, what):
-    """Returns the text of the error for a name that is not one of `names`."""
+    """Returns the error message for a name that is not one of `names`."""
     names = sorted(map(str, names))
     near = []
     if isinstance(name, str):
@@ -29,7 +29,10 @@ def unknown(name, names, what):
 
 
 def check_options(options, known, of):
-    """Raises `ValueError` unless all options `of` something are known."""
+    """Raises `ValueError` unless all `options` are among those `known`.
+
+    `of` says what they are options of, for the error.
+    """
     for name in options:
         if name in known:
             continue

@@ -1,10 +1,10 @@
 """Lets all workers meet before TensorFlow connects them.
 
-TensorFlow waits for a worker that does not come for an hour, without a word and
-deaf to signals. Here the others come to the first worker, at its address, and
-it looks whether each can be reached where the cluster says. Whoever waits says
-for whom. The ports are those that TensorFlow opens next, so that no others have
-to be let through.
+TensorFlow waits an hour for a missing worker, without a message and without
+reacting to signals. Here the other workers connect to the first worker, at its
+address, and it checks that each can be reached at the cluster's address. A
+worker that waits logs for whom. The ports are those that TensorFlow opens
+next, so that a firewall need not open others.
 """
 
 import contextlib
@@ -18,25 +18,26 @@ from kprune.runtime import directories, lines
 
 _SAY_EVERY = 30.0  # Seconds.
 _LOOK_EVERY = 0.3
-_ANSWER = 5.0  # Seconds in which whoever is there answers.
+_ANSWER = 5.0  # Seconds in which a running worker answers.
 
 
 class WorkersMissing(Exception):
-    """Says who did not come in time."""
+    """Says which workers did not come in time."""
 
 
 def meet(cluster, settings, timeout):
-    """Returns when all workers are here, with the same settings.
+    """Waits until all workers are here, with the same settings.
 
     Args:
-        cluster: `kprune.runtime.cluster.Cluster`. All start with the same.
-        settings: Dict, as JSON gives it back, of what has to be the same.
+        cluster: `kprune.runtime.cluster.Cluster`, equal on all workers.
+        settings: Dict of settings that must be equal on all workers, as loaded
+            from JSON.
         timeout: Number of seconds.
 
     Raises:
-        ValueError: If a worker has other settings or another cluster, or its
-            place is taken.
-        WorkersMissing: If somebody is missing after `timeout`.
+        ValueError: If a worker has other settings or another cluster, or two
+            have the same index.
+        WorkersMissing: If a worker is missing after `timeout`.
     """
     wait = _Wait(timeout)
     own = cluster.tasks[cluster.place]
@@ -50,14 +51,14 @@ def meet(cluster, settings, timeout):
 
 
 class _Wait:
-    """Says every 30 s who is waited for, and raises when the time is over."""
+    """A timer that logs every 30 s who is missing, and raises at timeout."""
 
     def __init__(self, timeout):
         self._timeout = timeout
         self._start = self._said = time.monotonic()
 
     def check(self, missing):
-        """Is told who is missing, a dict from a name to why."""
+        """Logs or raises if it is time; `missing` maps names to reasons."""
         now = time.monotonic()
         waited = now - self._start
         names = ", ".join(f"{name} ({why})" for name, why in missing.items())
@@ -78,14 +79,14 @@ class _Wait:
 
 @contextlib.contextmanager
 def _door(task, welcome, wait):
-    """Listens at a task's port, once it is free."""
+    """Listens on a task's port within the block, once the port is free."""
     with contextlib.ExitStack() as stack:
         while True:
             try:
                 stack.enter_context(lines.door(task.port, welcome))
                 break
             except OSError as error:
-                # It may be of a worker before this one, that is still ending.
+                # An earlier worker that is still ending may hold the port.
                 where = f"port {task.port} of {task.name}"
                 wait.check({where: error.strerror or str(error)})
                 time.sleep(_LOOK_EVERY)
@@ -93,14 +94,14 @@ def _door(task, welcome, wait):
 
 
 class _Host:
-    """The first worker: it keeps the list of those who came."""
+    """The first worker, which keeps the list of workers that came."""
 
     def __init__(self, cluster, settings):
         self._first, *self._others = cluster.tasks
         self._cluster = _said(cluster)
         self._settings = settings
         self._lock = threading.Lock()
-        self._guests = {}  # By name: a line, and settings.
+        self._guests = {}  # From name to (line, settings).
         self._absent = {
             task.name: "not looked for yet" for task in self._others
         }
@@ -108,7 +109,7 @@ class _Host:
         self._over = False
 
     def wait_for_all(self, wait):
-        """Returns when all are here and were told so, or raises."""
+        """Waits until all are here, and tells them; raises on failure."""
         for task in self._others:
             lines.start(self._look_for, task)
         try:
@@ -128,7 +129,7 @@ class _Host:
         self._tell(all=True)
 
     def welcome(self, guest):
-        """Talks to one who came, until it goes."""
+        """Serves the connection of one worker until it closes."""
         guest.say(name=self._first.name)
         hello = guest.hear(_ANSWER)
         name, settings = hello.get("name"), hello.get("settings")
@@ -152,7 +153,7 @@ class _Host:
             return
         try:
             while True:
-                guest.hear(_ANSWER)  # Raises when it goes.
+                guest.hear(_ANSWER)  # Raises when the connection closes.
         finally:
             with self._lock:
                 del self._guests[name]
@@ -163,7 +164,8 @@ class _Host:
             time.sleep(_LOOK_EVERY if why else 1.0)
 
     def _missing(self):
-        """Returns who is not here, or cannot be reached: a dict to why."""
+        """Returns a dict from workers that are not here, or cannot be reached,
+        to the reason."""
         found = {}
         for task in self._others:
             why = self._absent[task.name]
@@ -174,7 +176,7 @@ class _Host:
         return found
 
     def _difference(self):
-        """Returns which workers have other settings, in a sentence."""
+        """Returns a message on workers with other settings, or `None`."""
         found = []
         for name, (_, settings) in sorted(self._guests.items()):
             other = directories.differences(self._settings, settings)
@@ -196,7 +198,7 @@ class _Host:
 
 
 def _visit(cluster, settings, wait):
-    """Goes to the first worker, and stays until all are here."""
+    """Connects to the first worker, and waits until all are here."""
     first, own = cluster.tasks[0], cluster.tasks[cluster.place]
     hello = {"name": own.name, "cluster": _said(cluster), "settings": settings}
     while True:
@@ -211,7 +213,7 @@ def _visit(cluster, settings, wait):
 
 
 def _stay(line, first, wait):
-    """Returns that all are here, or raises."""
+    """Returns True when all are here, or raises."""
     missing = {first.name: f"{first.address}: it answers, but says nothing"}
     while True:
         message = line.hear(1.0)
@@ -226,7 +228,7 @@ def _stay(line, first, wait):
 
 
 def _absence(task):
-    """Returns why a task cannot be reached, `None` if it can."""
+    """Returns why a task cannot be reached, or `None` if it can."""
     try:
         _called(task).close()
     except OSError as error:
@@ -235,7 +237,7 @@ def _absence(task):
 
 
 def _called(task):
-    """Returns a line to a task, or raises `OSError` if it is not there."""
+    """Returns a `Line` to a task; raises `OSError` if it does not answer."""
     line = lines.Line.to(task.host, task.port, _ANSWER)
     try:
         found = line.hear(_ANSWER).get("name")
@@ -256,5 +258,5 @@ def _words(error):
 
 
 def _said(cluster):
-    """Returns a cluster as workers compare it."""
+    """Returns a cluster in the JSON form in which workers compare it."""
     return [[task.name, task.address] for task in cluster.tasks]

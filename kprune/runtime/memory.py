@@ -10,8 +10,8 @@ _GROUP = pathlib.Path("/sys/fs/cgroup")
 
 
 def free():
-    """Returns how much memory this process may still take, or `None` where
-    that is not known: on a GPU, TensorFlow does not say."""
+    """Returns how many bytes this process can still allocate, or `None` if that
+    is unknown, as on a GPU, for which TensorFlow does not say."""
     if tf.config.list_logical_devices("GPU"):
         return None
     known = [_available(), _left_of_group()]
@@ -19,27 +19,27 @@ def free():
 
 
 def held():
-    """Returns how much memory this process holds, on a GPU if there is one."""
+    """Returns how many bytes this process uses, on the GPU if there is one."""
     if tf.config.list_logical_devices("GPU"):
         return tf.config.experimental.get_memory_info("GPU:0")["current"]
     return resident()
 
 
 def resident():
-    """Returns how much memory of the machine this process holds."""
+    """Returns the resident set size of this process, in bytes."""
     found = _kilobytes("self/status", "VmRSS")
     return _most() if found is None else 1024 * found
 
 
 def peak():
-    """Returns the most memory of the machine that this process has held."""
-    # `getrusage` on Linux counts in what the parent held when it forked.
+    """Returns the peak resident set size of this process, in bytes."""
+    # On Linux, `getrusage` includes what the parent held when it forked.
     found = _kilobytes("self/status", "VmHWM")
     return _most() if found is None else 1024 * found
 
 
 def _most():
-    # In bytes on macOS, which has no /proc.
+    # macOS, which has no /proc, reports bytes.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
@@ -56,7 +56,7 @@ def _kilobytes(file, name):
 
 
 def _left_of_group():
-    """Returns what a container has left, `None` without a limit."""
+    """Returns the bytes left of the cgroup's limit, `None` without one."""
     limit = _read(_GROUP / "memory.max")
     taken = _read(_GROUP / "memory.current")
     if taken is None or limit is None or not limit.strip().isdigit():

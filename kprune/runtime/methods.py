@@ -1,7 +1,7 @@
 """The table of methods: one entry each, beside the method's code.
 
-A module that makes a method has a `METHOD`, or `METHODS`, a tuple. Nothing
-is registered elsewhere: the packages are walked when the table is asked for.
+A module that implements a method defines a `METHOD`, or `METHODS`, a tuple.
+There is no registry: `entries` walks the packages on its first call.
 """
 
 import dataclasses
@@ -9,6 +9,7 @@ import difflib
 import functools
 import importlib
 import pkgutil
+from typing import Any
 
 from kprune.runtime import checks, lookup
 from kprune.runtime.doors import checked
@@ -25,39 +26,40 @@ _PACKAGES = (
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Method:
-    """A method of the literature, and where it is.
+    """A pruning method from the literature and how to call it.
+
+    The arguments from `allocation` on are for criteria.
 
     Args:
-        name: The name to call it by: what `call` is given, such as `"snip"`,
-            or the function itself.
-        title: What the literature calls it. Defaults to the name.
-        call: A Python expression that uses it. Defaults to `kprune.prune` with
-            a model, the name, 0.9 and data.
+        name: The name that `call` takes, such as `"snip"`, or that of the
+            function itself.
+        title: The method's name in the literature. Defaults to `name`.
+        call: A Python expression that uses it. Defaults to a call of
+            `kprune.prune` with a model, the name, 0.9 and data.
         paper: Authors and year.
-        link: Address of the paper, or an empty string.
-        test: `"tests/FILE.py::NAME"` of the test with a number worked out.
-        deviation: Where kprune parts from the paper, or what it leaves open
-            and kprune chose; an empty string if there is nothing.
+        link: URL of the paper, or an empty string.
+        test: `"tests/FILE.py::NAME"` of the test against a number worked out
+            by hand.
+        deviation: How kprune departs from the paper, or its choices where the
+            paper is silent; an empty string if there are none.
         formula: The score or the rule in LaTeX, or an empty string. `w`, `m`,
             `g` and `H` are weights, mask, gradient and Hessian.
-        build: What makes it: a function or class of the method's options. Of
-            a criterion, what its `kprune.Pruner` has beside it: a dict, or a
-            function of the criterion and further options that returns one,
-            under `"pruner"` a subclass.
-            By default that is one round, ranked over the whole model.
-        allocation: Of a criterion, how groups other than channels are shared
-            out, unless that is said.
-        channel: Of a criterion, what `granularity="channel"` stands for: a
-            dict of arguments of `kprune.Channel`.
-        channel_allocation: Of a criterion, how channels are shared out among
-            layers, unless that is said. Scores that are no change of the loss
-            have no common scale: `"global"` empties layers by it.
-        channel_options: Of a criterion, options of its own that it takes
-            there.
-        channels_only: Whether a criterion scores channels alone, and may
-            leave out weights.
-        measures_inputs: Whether a criterion is of what weights read. Weights
-            of which that is not known stay dense.
+        build: A function or class of the method's options that builds it. For
+            a criterion, the other arguments of its `kprune.Pruner`: a dict, or
+            a function of the criterion and further options that returns one,
+            which may have a subclass under `"pruner"`. Defaults to one round,
+            ranked over the whole model.
+        allocation: The default allocation of groups other than channels.
+        channel: Dict of the arguments of `kprune.Channel` for
+            `granularity="channel"`.
+        channel_allocation: The default allocation of channels to layers.
+            Scores that do not estimate a change of the loss have no common
+            scale, and `"global"` may empty layers by them.
+        channel_options: Options of the criterion for channels.
+        channels_only: Whether the criterion scores only channels, and may omit
+            weights.
+        measures_inputs: Whether the criterion measures the inputs of weights.
+            Weights with unknown inputs stay dense.
     """
 
     name: str
@@ -68,43 +70,44 @@ class Method:
     test: str = ""
     deviation: str = ""
     formula: str = ""
-    build: object = None
+    build: Any = None
     allocation: str = "global"
-    channel: dict = dataclasses.field(default_factory=dict)
+    channel: dict[str, Any] = dataclasses.field(default_factory=dict)
     channel_allocation: str = "global"
-    channel_options: dict = dataclasses.field(default_factory=dict)
+    channel_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     channels_only: bool = False
     measures_inputs: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         call = f'kprune.prune(model, "{self.name}", 0.9, data=data)'
         object.__setattr__(self, "title", self.title or self.name)
         object.__setattr__(self, "call", self.call or call)
 
     @property
-    def used_by(self):
-        """The public call that takes it, such as `"prune"`."""
+    def used_by(self) -> str:
+        """The name of the public function or class in `call`, such as
+        `"prune"`."""
         return self.call.partition("(")[0].rpartition(".")[2]
 
 
 @checked(used_by=checks.optional(checks.string))
-def methods(used_by=None):
+def methods(used_by: str | None = None) -> dict[str, Method]:
     """Returns the methods by name, sorted.
 
     Args:
-        used_by: The call that takes them, such as `"prune"`,
+        used_by: The function or class that takes them, such as `"prune"`,
             `"GradualPruning"`, `"DynamicSparseTraining"`, `"select"` or
             `"imp"`. Defaults to all.
 
     Returns:
-        Dict from name to `Method`, the first of each name.
+        Dict from name to `Method`, the first entry of each name.
 
     Example:
 
     >>> ", ".join(kprune.methods("select"))
     'biprop, edge_popup, supermask'
     """
-    found = {}
+    found: dict[str, Method] = {}
     for method in entries():
         if used_by in (None, method.used_by):
             found.setdefault(method.name, method)
@@ -113,8 +116,8 @@ def methods(used_by=None):
 
 @functools.cache
 def entries():
-    """Returns all entries, a tuple: of a name that has several the method
-    first, then what it is called with other options."""
+    """Returns a tuple of all entries. Where a name has several, the method
+    itself comes first, then its variants with other options."""
     found = []
     for package in _PACKAGES:
         root = importlib.import_module(f"kprune.{package}")
@@ -124,15 +127,15 @@ def entries():
 
 
 def of_module(module):
-    """Returns the entries that stand in a module, a list."""
+    """Returns a list of the entries that a module defines."""
     own = getattr(module, "METHOD", None)
     found = getattr(module, "METHODS", (own,))
     return [method for method in found if isinstance(method, Method)]
 
 
 def find(name, *used_by):
-    """Returns the method of a name that one of some calls takes; the
-    `ValueError` says which are near, or which call takes it."""
+    """Returns the method of a name that one of the calls `used_by` takes; the
+    `ValueError` suggests similar names, or the call that takes it."""
     known = methods()
     found = known.get(name) if isinstance(name, str) else None
     if found is None:
@@ -146,7 +149,7 @@ def find(name, *used_by):
 
 
 def table():
-    """Returns the table of all methods in Markdown."""
+    """Returns a Markdown table of all methods."""
     lines = [
         "| method | call | paper | test | where it parts from the paper |",
         "|---|---|---|---|---|",
@@ -183,7 +186,8 @@ def _taken(known, used_by):
 
 
 def _unknown(name, known, used_by):
-    """Returns the error's text: near are names of other calls, too."""
+    """Returns the error message, which also suggests similar names of methods
+    for other calls."""
     names = _taken(known, used_by)
     given = [n for n, one in known.items() if f'"{n}"' in one.call]
     near = difflib.get_close_matches(str(name), given, n=3, cutoff=0.5)

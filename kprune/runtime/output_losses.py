@@ -6,9 +6,9 @@ from kprune.runtime.words import shown
 
 
 def by_output(model, loss, outputs):
-    """Returns the loss of each output, in their flat order, as Keras pairs
-    them: one for all, by place, or by name in any order; `None` where there is
-    none."""
+    """Returns a list of the losses of the flat outputs, as Keras pairs them:
+    one for all, by position, or by name in any order; `None` for an output
+    without a loss."""
 
     def at(path):
         found = loss

@@ -1,8 +1,8 @@
 """Resolves a user's names: `module:function`, or a file.
 
-A name with a colon is of a Python module, as `import` finds it from the
-current directory too, and of what it holds: `mine:network`, or
-`lab.models:small`.
+A name with a colon consists of a Python module and one of its attributes:
+`mine:network` or `lab.models:small`. Modules in the current directory are
+found too.
 """
 
 import ast
@@ -23,20 +23,21 @@ _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def is_name(value):
-    """Whether a value is a string such as `"module:function"`."""
+    """Returns whether a value is a string such as `"module:function"`."""
     return isinstance(value, str) and bool(_NAME.fullmatch(value))
 
 
 def get(name, what):
-    """Returns what a name such as `"module:function"` is of.
+    """Returns the function that a name such as `"module:function"` refers to.
 
     Args:
         name: String.
-        what: What is looked for, for errors, such as `"model"`.
+        what: String that says what the function makes, for errors, such as
+            `"model"`.
 
     Raises:
-        ValueError: If there is no such module or nothing callable of that
-            name in it, or the module fails as it is imported.
+        ValueError: If there is no such module, it has no callable of that
+            name, or its import fails.
     """
     module, _, attribute = name.partition(":")
     found = _module(module, name, what)
@@ -55,12 +56,13 @@ def get(name, what):
 
 
 def called(name, what, offered, options):
-    """Returns what a function gives that is called as far as it wants.
+    """Returns the result of the function that a name refers to.
 
     Args:
         name, what: As for `get`.
-        offered: Dict of arguments, given to those parameters that it has.
-        options: Dict of arguments that it must have.
+        offered: Dict of arguments, of which the function gets those that it
+            takes.
+        options: Dict of arguments that it must take.
 
     Raises:
         ValueError: If it does not take the options.
@@ -75,11 +77,11 @@ def called(name, what, offered, options):
 
 
 def digest(name):
-    """Returns a digest of what stands behind a name: 16 hexadecimal digits.
+    """Returns a digest of the object behind a name: 16 hexadecimal digits.
 
-    Nothing is imported or run for it. It is of a module's code, comments and
-    layout left out, and not of the modules that it imports; of a file's bytes;
-    of a folder's file names and sizes.
+    Imports and runs nothing. Hashes a module's code without comments, layout
+    and the modules that it imports; a file's bytes; or a folder's file names
+    and sizes.
     """
     if is_name(name):
         text = _code(name.partition(":")[0], name)
@@ -97,7 +99,7 @@ def digest(name):
 
 
 def _code(module, name):
-    """Returns a module's code as a tree in text, found as `import` would."""
+    """Returns a dump of a module's syntax tree, found as by `import`."""
     _look_here()
     found, places, path = None, None, []
     for part in module.split("."):
@@ -120,7 +122,7 @@ def _code(module, name):
 
 
 def _look_here():
-    """Lets `import` find what is in the current directory."""
+    """Lets `import` find modules in the current directory."""
     here = os.getcwd()
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)

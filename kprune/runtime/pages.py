@@ -1,6 +1,6 @@
 """Renders self-contained HTML pages: no network, no scripts.
 
-They are light or dark as the reader's browser is, and light on paper.
+The pages follow the browser's light or dark mode, and print in light colours.
 """
 
 import html
@@ -67,14 +67,14 @@ _PAGE = """<!DOCTYPE html>
 
 
 def document(title, body, style=""):
-    """Returns a page.
+    """Returns an HTML page.
 
     Args:
-        title: String, as it is read.
+        title: String, as plain text.
         body: Iterable of strings of HTML.
-        style: More rules of CSS. The colours are variables: `--ink`,
-            `--soft`, `--line` and `--paper`, `--faint` and `--accent` of what
-            is compared, `--mild` and `--warm` of warnings.
+        style: String of additional CSS rules. The colours are variables:
+            `--ink`, `--soft`, `--line` and `--paper`; `--faint` and `--accent`
+            for compared values; `--mild` and `--warm` for warnings.
     """
     return _PAGE.format(
         title=text(title),
@@ -84,17 +84,16 @@ def document(title, body, style=""):
 
 
 def text(value):
-    """Returns what is read as HTML, in which it means nothing else."""
+    """Returns a value's string, escaped for HTML."""
     return html.escape(str(value))
 
 
 def table(head, rows):
-    """Returns a table in a box that scrolls where it is too wide.
+    """Returns a table in a box that scrolls if the table is too wide.
 
     Args:
         head: Names of the columns, as HTML.
-        rows: Lists of cells, as HTML. One that begins with a tag for a bar is
-            given the room for it.
+        rows: Lists of cells, as HTML. Cells that begin with a `bar` are wider.
     """
     lines = ["<table>", f"<tr>{''.join(f'<th>{h}</th>' for h in head)}</tr>"]
     for row in rows:
@@ -103,7 +102,8 @@ def table(head, rows):
 
 
 def bar(kind, share):
-    """Returns a bar of a class of style, as wide as a share of its place."""
+    """Returns a bar of CSS class `kind`, whose width is `share` of its cell, a
+    number in [0, 1]."""
     return f'<div class="bar {kind}" style="width: {100 * share:.1f}%"></div>'
 
 

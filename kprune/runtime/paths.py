@@ -6,7 +6,7 @@ from kprune.runtime.checks import require
 
 
 def path(name, value):
-    """Returns a path: of a file or a directory, or of neither yet."""
+    """Returns a path, which need not exist."""
     try:
         text = os.fspath(value) if isinstance(value, str | os.PathLike) else ""
     except TypeError:
@@ -17,19 +17,19 @@ def path(name, value):
 
 
 def file(name, value):
-    """Returns the path of a file, which may be there or not."""
+    """Returns the path of a file, which need not exist."""
     path(name, value)
     expected = "the path of a file, where no directory is"
     return require(not os.path.isdir(value), name, value, expected)
 
 
 def directory(name, value):
-    """Returns the path of a directory, which may be there or not."""
+    """Returns the path of a directory, which need not exist."""
     path(name, value)
     expected = "the path of a directory, where no file is"
     return require(not os.path.isfile(value), name, value, expected)
 
 
 def ending(value):
-    """Returns what a path ends in, as `".html"`, in small letters."""
+    """Returns the suffix of a path in lower case, such as `".html"`."""
     return os.path.splitext(os.fspath(value))[1].lower()

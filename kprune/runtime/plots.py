@@ -1,6 +1,6 @@
 """Draws plots with matplotlib; nothing else imports it.
 
-kprune does not need matplotlib otherwise: `missing` says whether it is there.
+matplotlib is optional: `missing` says whether it has to be installed.
 """
 
 import contextlib
@@ -13,24 +13,25 @@ import numpy as np
 
 from kprune.runtime import files
 
-# Okabe and Ito's colours, which the colour-blind tell apart, without yellow.
+# Okabe and Ito's palette for colour-blind readers, without yellow.
 BLUE, RED, SKY = "#0072B2", "#D55E00", "#56B4E9"
 COLORS = (BLUE, RED, "#009E73", "#CC79A7", "#E69F00", SKY, "#888888")
-_INK = {False: "#222222", True: "#dddddd"}  # On light pages and on dark.
+_INK = {False: "#222222", True: "#dddddd"}  # By whether the page is dark.
 _MARKERS = ("o", "s", "^", "D", "v", "P")
-# Methods that stand beside each other most often, each with a colour alone.
+# Methods that most often share a figure; each has a colour of its own.
 _KNOWN = ("snip", "grasp", "synflow", "random", "force", "magnitude", "prospr")
 _HOLLOW = {"linestyle": "none", "mfc": "white", "zorder": 3}
 
 
 def look(name, taken=()):
-    """Returns how the line of a method is drawn, the same in every figure: its
-    colour follows from its name alone.
+    """Returns matplotlib's options for the line of a method.
+
+    The colour depends only on the name, so it is the same in every figure.
 
     Args:
         name: Name of the method, without settings.
-        taken: Looks of other lines of the figure. If one of them is the same,
-            another marker or a dashed line tells them apart.
+        taken: Looks of other lines in the figure. If one of them is the same,
+            this one gets another marker or a dashed line.
     """
     place = zlib.crc32(name.encode())
     number = _KNOWN.index(name) if name in _KNOWN else place
@@ -45,7 +46,8 @@ def look(name, taken=()):
 
 
 def missing():
-    """Returns what to install before anything can be drawn, or `None`."""
+    """Returns a message that says how to install matplotlib, or `None` if it is
+    installed."""
     if importlib.util.find_spec("matplotlib") is None:
         return (
             "There will be no plot: it needs matplotlib, which is not "
@@ -56,16 +58,16 @@ def missing():
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """Points of a panel, joined or not.
+    """Points in a panel, joined or not.
 
     Args:
-        x, y: Sequences of numbers. A y that is NaN leaves a gap.
+        x, y: Sequences of numbers. A NaN in y leaves a gap.
         label: String for the legend, or `None`.
         spread: Sequence of deviations from y, or a pair of them, below and
-            above; `None` without any.
-        band: Whether the spread is a band instead of bars.
+            above; `None` draws none.
+        band: Whether to draw the spread as a band instead of error bars.
         hollow: Whether the points are hollow and not joined.
-        look: Dict of matplotlib's options of a line, such as `color`.
+        look: Dict of matplotlib's line options, such as `color`.
     """
 
     x: list
@@ -79,8 +81,10 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """A straight line through a whole panel, at an x or a y, with a band
-    between the pair of numbers `spread`. `label` and `look` are as a `Line`'s.
+    """A straight line across a panel, at an `x` or a `y`.
+
+    `spread` is a pair of values of y between which to draw a band, or `None`.
+    `label` and `look` are as in `Line`.
     """
 
     y: float | None = None
@@ -97,11 +101,11 @@ class Panel:
     Args:
         lines: List of `Line` and `Rule`.
         title, xlabel, ylabel: Strings.
-        log, inverted: Axes that are logarithmic, or that run backwards: `""`,
-            `"x"`, `"y"` or `"xy"`.
-        xticks, yticks: Dicts from a place to its label, or `None` for
-            matplotlib's own.
-        ylimits: A pair of numbers, or `None` for all that is drawn.
+        log, inverted: The logarithmic and the inverted axes: `""`, `"x"`,
+            `"y"` or `"xy"`.
+        xticks, yticks: Dicts from a position to its label. Default to
+            matplotlib's ticks.
+        ylimits: A pair of numbers. Defaults to matplotlib's limits.
     """
 
     lines: list
@@ -130,13 +134,12 @@ def draw(
     Args:
         panels: List of `Panel`.
         path: Path of the file.
-        columns: How many panels stand side by side, at most.
+        columns: The most panels in a row.
         size: Width and height of a panel, in inches.
-        title: String above them all.
-        legend: `None` for one in each panel; `"right"` or `"below"` for one
-            beside or under them all, that of the first.
-        dark: Whether it is to stand on a dark page, whose colour shows
-            through.
+        title: String above all panels.
+        legend: `None` for a legend in each panel; `"right"` or `"below"` for
+            a single one, that of the first panel, beside or under all.
+        dark: Whether to draw for a dark page, with a transparent background.
     """
     look = path, len(panels), columns, size, dark
     with _figure(*look) as (figure, axes):
@@ -156,8 +159,14 @@ def draw(
 
 
 def histograms(values, marks, path, title=""):
-    """Draws a histogram of each of several arrays by title, with places to
-    mark by the same titles."""
+    """Draws histograms side by side, each with vertical lines.
+
+    Args:
+        values: Dict from title to array.
+        marks: Dict from title to the positions of the lines.
+        path: Path of the file.
+        title: String above all histograms.
+    """
     with _figure(path, len(values), 4, (3.2, 2.4)) as (figure, axes):
         for axis, (name, array) in zip(axes, values.items(), strict=True):
             axis.hist(array, bins=60, color=SKY)
@@ -170,8 +179,8 @@ def histograms(values, marks, path, title=""):
 
 
 def bars(values, path, xlabel):
-    """Draws horizontal bars of numbers in percent by name, each with its
-    number."""
+    """Draws labelled horizontal bars of `values`, a dict from name to
+    percentage."""
     size = (7, 0.35 * len(values) + 1.2)
     with _figure(path, 1, 1, size) as (_, (axis,)):
         drawn = axis.barh(list(values), list(values.values()), color=SKY)
@@ -184,15 +193,15 @@ def bars(values, path, xlabel):
 def heat_map(
     names, matrix, path, title, *, columns=None, span=(0, 1), xlabel=""
 ):
-    """Draws a matrix of numbers, with the numbers.
+    """Draws a matrix as coloured cells with their numbers.
 
     Args:
-        names: Names of the rows, a list.
-        matrix: Array of two dimensions. A NaN leaves its place empty.
+        names: List of names of the rows.
+        matrix: Array of two dimensions. The cell of a NaN is empty.
         path: Path of the file.
         title: String.
-        columns: Names of the columns. Default to those of the rows.
-        span: The numbers that have the first and the last colour.
+        columns: Names of the columns. Defaults to those of the rows.
+        span: The values of the first and the last colour.
         xlabel: String below the columns.
     """
     columns = names if columns is None else columns
@@ -214,7 +223,7 @@ def heat_map(
 
 @contextlib.contextmanager
 def _figure(path, count, columns, size, dark=False):
-    """Yields a figure with so many pairs of axes, and saves it."""
+    """Yields (figure, list of `count` axes), then saves the figure."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -223,11 +232,11 @@ def _figure(path, count, columns, size, dark=False):
 
 
 def _style(dark):
-    """Returns matplotlib's settings of light or of dark figures."""
+    """Returns matplotlib's settings for light or dark figures."""
     ink = ("text.color", "axes.labelcolor", "axes.edgecolor")
     ink += ("xtick.color", "ytick.color")
     style = dict.fromkeys(ink, _INK[dark])
-    # The same figure is the same file.
+    # Makes the files of equal figures equal.
     style["svg.hashsalt"] = "kprune"
     if dark:
         style |= {"savefig.facecolor": "none", "axes.facecolor": "none"}
@@ -253,7 +262,7 @@ def _made(path, count, columns, size):
         axis.set_axis_off()
     try:
         yield figure, list(axes.flat[:count])
-        # The same figure is the same file: an SVG has no date.
+        # An SVG's date would make the files of equal figures differ.
         dated = {"metadata": {"Date": None}} if str(path)[-4:] == ".svg" else {}
         with files.replaced(path) as half:
             figure.savefig(half, dpi=150, **dated)

@@ -6,18 +6,18 @@ import keras
 
 
 def shows(verbose):
-    """Returns whether to show progress, 0 or 1, of a `verbose` that may be
-    `"auto"`: as Keras is set."""
+    """Returns `verbose`, with `"auto"` resolved to 0 or 1 by whether Keras'
+    interactive logging is enabled."""
     if verbose == "auto":
         return int(keras.config.is_interactive_logging_enabled())
     return verbose
 
 
 class Progress:
-    """Shows how far scoring is, in batches, or in rounds if it reads no data.
+    """A progress bar of scoring, in batches, or in rounds if it reads no data.
 
-    How many batches there will be is known as passes over them begin, and
-    taken to be the same in each round. A `verbose` of 0 shows nothing.
+    The number of batches becomes known when passes over them begin, and is
+    assumed to be equal in all rounds. A `verbose` of 0 shows nothing.
     """
 
     def __init__(self, rounds=1, verbose=0):
@@ -29,15 +29,15 @@ class Progress:
         self._kinds = collections.Counter()
 
     def expected(self, kind):
-        """Returns how many batches all rounds will compute one kind of pass
-        on, as far as is known. What was expected of no kind may be of any."""
+        """Returns how many batches of one kind of pass all rounds will compute,
+        as far as known. Batches without a kind count for any kind."""
         others = sum(n for k, n in self._kinds.items() if k != kind)
         return self._rounds * (max(self._most, self._expected) - others)
 
     def expect(self, batches, kind=None):
-        """Says that this round will compute on so many batches, those of the
-        passes to come included, and what."""
-        if not self._expected:  # A round begins, as the last one did.
+        """Announces that this round will compute `batches` more batches, in
+        passes of a kind."""
+        if not self._expected:  # A new round begins.
             self._kinds.clear()
         self._expected += batches
         self._reserved += batches
@@ -45,7 +45,7 @@ class Progress:
             self._kinds[kind] += batches
 
     def begin_pass(self, batches):
-        """Says that a pass over so many batches begins."""
+        """Announces that a pass over `batches` batches begins."""
         known = min(self._reserved, batches)
         self._reserved -= known
         self._expected += batches - known

@@ -2,19 +2,21 @@
 
 import functools
 import warnings
+from collections.abc import Callable
 
+from kprune.runtime.types import T
 from kprune.runtime.words import shown
 
 
-def renamed(**ways):
-    """Lets a call say what has become of its former arguments.
+def renamed(**ways: str) -> Callable[[T], T]:
+    """Makes a function name the replacement of a removed argument.
 
     Args:
-        **ways: By former name, a string: what to write now.
+        **ways: For each former name, a string that says what to write now.
 
     Returns:
-        A decorator of functions and classes. The call that it gives raises
-        `ValueError` for a former name, and is the call as it was otherwise.
+        A decorator of functions and classes. The decorated one raises
+        `ValueError` for a former name, and behaves as before otherwise.
 
     Example:
 
@@ -42,12 +44,15 @@ def renamed(**ways):
     return decorate
 
 
-def taken_as(**names):
-    """Lets a call take arguments by former names too, with a
+def taken_as(**names: str) -> Callable[[T], T]:
+    """Makes a function accept former argument names, with a
     `DeprecationWarning`.
 
     Args:
-        **names: By former name, the present one.
+        **names: For each former name, the current one.
+
+    Returns:
+        A decorator of functions.
     """
 
     def decorate(call):

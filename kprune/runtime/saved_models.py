@@ -9,11 +9,12 @@ import keras
 def load(path, compile=True):
     """Loads a model, with its masks if it has any.
 
-    Keras' safe mode is on, in which a file may not bring code of its own along
-    (`Lambda` layers). See `SECURITY.md` on what that is worth.
+    Uses Keras' safe mode, which refuses code in the file (`Lambda` layers). See
+    `SECURITY.md` for its limits.
 
     Raises:
-        ValueError: If Keras cannot load the file, whatever it meets in there.
+        ValueError: If there is no such file, or Keras cannot load it for any
+            reason.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -22,7 +23,7 @@ def load(path, compile=True):
         )
     try:
         with warnings.catch_warnings():
-            # What trains on begins with a fresh optimizer.
+            # Expected: further training starts with a fresh optimizer.
             warnings.filterwarnings("ignore", "Skipping variable loading")
             return keras.models.load_model(
                 path, compile=compile, safe_mode=True

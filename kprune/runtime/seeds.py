@@ -10,13 +10,13 @@ from kprune.runtime.thread_patches import ThreadPatches
 
 
 def stream(seed, *names):
-    """Returns a NumPy generator that depends on the seed and the names alone.
+    """Returns a NumPy generator that depends only on the seed and the names.
 
     Names are strings and integers >= 0, such as a purpose and a weight's name.
-    They are hashed with CRC-32, which unlike Python's `hash` is the same in
+    Strings are hashed with CRC-32, which unlike Python's `hash` is the same in
     every process.
     """
-    # The count first: NumPy takes a sequence that ends in 0 for one without.
+    # The count comes first, since NumPy ignores a 0 at the end of the entropy.
     entropy = [seed, len(names)]
     for name in names:
         entropy.append(
@@ -31,12 +31,13 @@ def check(seed):
 
 
 def untouched():
-    """Returns a context in which Keras draws from a generator of this thread.
+    """Returns a context in which Keras draws seeds without advancing `random`.
 
     Keras draws the default seed of each new layer from Python's `random`, so
-    that rebuilding a model would otherwise change what the user draws next.
-    Within, it draws the numbers that it would have drawn there. The global
-    state stays as it is: other threads may be drawing from it.
+    rebuilding a model would otherwise change what the user draws next. In the
+    context it draws the same numbers from a copy of the generator that belongs
+    to this thread. The global state is not touched, since other threads may
+    be drawing from it.
     """
     draws = random.Random()
     draws.setstate((_keras_draws.value or random).getstate())
@@ -44,7 +45,7 @@ def untouched():
 
 
 class _Draws:
-    """Stands for Python's `random` where Keras draws default seeds."""
+    """A stand-in for Python's `random` where Keras draws default seeds."""
 
     def __getattr__(self, name):
         return getattr(_keras_draws.value or random, name)

@@ -1,7 +1,7 @@
 """Whether figures over seeds differ: tests, and the correction for many.
 
 A claim is true or false only if a test says so at 5 % after the correction,
-and of no fewer than three seeds. Otherwise it is undecided.
+with at least three seeds. Otherwise it is undecided.
 """
 
 import dataclasses
@@ -17,25 +17,25 @@ LEAST_SEEDS = 3
 
 
 def welch(one, other):
-    """Returns the ends of the 95 % interval of a difference of means, and the
-    two-sided p-value that it is 0, by Welch's test."""
+    """Returns the ends of the 95 % confidence interval of a difference of
+    means, and the two-sided p-value of its being 0, by Welch's test."""
     if len({*one}) == len({*other}) == 1:  # Neither side varies.
         difference = float(np.mean(one) - np.mean(other))
         return (difference, difference), float(difference == 0)
-    from scipy import stats  # It takes a second to import.
+    from scipy import stats  # The import takes a second.
 
-    # One side may not vary.
+    # SciPy warns if one side does not vary.
     with user_warnings.silenced(), np.errstate(all="ignore"):
         test = stats.ttest_ind(one, other, equal_var=False)
     return tuple(map(float, test.confidence_interval())), float(test.pvalue)
 
 
 def paired(gains):
-    """Returns the two-sided p-value that the mean of an array of differences
-    is 0, by a t-test; 1 of a single one.
+    """Returns the two-sided p-value of a t-test that the mean of an array of
+    differences is 0; 1 for a single difference.
 
-    Of differences that are all alike, such as counts, a t-test is certain.
-    Their signs are tested instead: 2 (1/2)^n.
+    If all differences are equal, as counts may be, a t-test would be certain.
+    A sign test replaces it: 2 (1/2)^n.
     """
     gains = np.asarray(gains, float)
     if len(gains) < 2 or not gains.any():
@@ -53,11 +53,13 @@ class Effect:
 
     Args:
         mean: The difference of the means.
-        interval: Tuple of the ends of its 95 % interval, by Welch's test.
-        p_value: Of that test, two-sided: that the means are equal.
+        interval: Tuple of the ends of its 95 % confidence interval, by Welch's
+            test.
+        p_value: The two-sided p-value of that test, of equal means.
         hedges: Hedges' g, the difference in standard deviations, corrected
-            for few figures; `None` where neither side varies.
-        hedges_interval: Tuple of the ends of its 95 % interval, or `None`.
+            for small samples; `None` if neither side varies.
+        hedges_interval: Tuple of the ends of its 95 % confidence interval, or
+            `None`.
     """
 
     mean: float
@@ -68,15 +70,16 @@ class Effect:
 
 
 def effect(one, other):
-    """Returns the `Effect` of two lists of two figures or more.
+    """Returns the `Effect` of two lists of at least two figures each.
 
         t = (mean - mean') / sqrt(s^2 / n + s'^2 / n')
         g = (1 - 3 / (4 (n + n') - 9)) (mean - mean') / pooled s
 
-    by Welch's test, which does not assume equal variances (Welch, 1947,
-    https://doi.org/10.1093/biomet/34.1-2.28), and Hedges' g, with the interval
-    of its usual large-sample variance, (n + n') / (n n') + g^2 / 2 (n + n').
-    Where neither side varies, g is not defined.
+    t is that of Welch's test, which does not assume equal variances (Welch,
+    1947, https://doi.org/10.1093/biomet/34.1-2.28). g is Hedges' g,
+    whose interval uses its usual large-sample variance,
+    (n + n') / (n n') + g^2 / 2 (n + n'). It is undefined if neither side
+    varies.
     """
     mean = statistics.mean(one) - statistics.mean(other)
     interval, p_value = welch(one, other)
@@ -99,10 +102,11 @@ def _hedges(one, other, mean):
 
 
 def holm(values):
-    """Returns p-values corrected for their number (Holm, 1979), least first.
+    """Returns a dict of p-values corrected for their number (Holm, 1979),
+    smallest first.
 
     Args:
-        values: Dict of p-values.
+        values: Dict from name to p-value.
     """
     corrected, largest = {}, 0.0
     for place, name in enumerate(sorted(values, key=values.get)):
@@ -113,20 +117,21 @@ def holm(values):
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """Whether the means are as a claim says, and the p-value of that."""
+    """A test result: whether the means agree with a claim, and the p-value."""
 
     holds: bool
     p_value: float
 
     def answer(self, p_value):
-        """Returns the verdict, by the p-value after a correction."""
+        """Returns the verdict by the corrected p-value: `"true"`, `"false"` or
+        `"undecided"`."""
         if p_value >= LEVEL:
             return "undecided"
         return "true" if self.holds else "false"
 
 
 def difference(one, other):
-    """Returns a `Finding` on the claim that the first has the larger mean, by
+    """Returns a `Finding` on the claim that `one` has the larger mean, by
     Welch's test."""
     holds = bool(np.mean(one) > np.mean(other))
     if min(len(one), len(other)) < LEAST_SEEDS:
@@ -137,12 +142,12 @@ def difference(one, other):
 def conjunction(gains):
     """Returns a `Finding` on a claim that several differences are all positive.
 
-    The claim is true if each test says so: its p-value is the largest of
-    theirs. It is false if one test says so: that is the smallest of those
+    The claim is true if each test says so: the p-value is the largest of all
+    tests. It is false if one test says so: the p-value is the smallest of those
     whose mean is not positive, times the number of tests.
 
     Args:
-        gains: Dict of arrays of differences, one for each seed.
+        gains: Dict of arrays of differences, which have one per seed.
     """
     values = {name: paired(gain) for name, gain in gains.items()}
     against = [values[n] for n, gain in gains.items() if np.mean(gain) <= 0]

@@ -16,8 +16,8 @@ _LEAST = 16  # Characters that a column of words keeps when room is short.
 
 
 def markdown(head, rows, words=1):
-    """Returns a table in Markdown, without a line break at its end. The columns
-    behind the first `words` hold numbers, aligned to the right."""
+    """Returns a table in Markdown without a final newline. Aligns the columns
+    after the first `words` to the right, for numbers."""
     rule = ["---" if i < words else "---:" for i in range(len(head))]
     return "\n".join(map(markdown_row, [head, rule, *rows]))
 
@@ -28,10 +28,11 @@ def markdown_row(cells):
 
 
 def terminal(head, rows, words=(0,), width=100):
-    """Returns a table as plain text between rules, without colours.
+    """Returns a table as plain text with rules, without colours.
 
-    Columns of `words` are aligned to the left and fold where the table is wider
-    than `width` characters; the others hold numbers, which stay whole.
+    Aligns the columns at the indices `words` to the left, and wraps them if the
+    table is wider than `width` characters. The others hold numbers, which are
+    never wrapped.
     """
     table = Table(
         box=_RULE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
@@ -55,12 +56,13 @@ def terminal(head, rows, words=(0,), width=100):
 
 
 def mean(values, digits=2, sign="±"):
-    """Returns the mean of figures, with the deviation (n - 1) if there is one.
+    """Returns the mean of numbers, with their sample standard deviation (n - 1)
+    if there are several.
 
     Args:
-        values: Iterable of numbers, at least one.
-        digits: How many digits to show after the point.
-        sign: What stands between mean and deviation.
+        values: Iterable of at least one number.
+        digits: Number of digits after the decimal point.
+        sign: String between mean and deviation.
 
     Example:
 
@@ -75,7 +77,7 @@ def mean(values, digits=2, sign="±"):
 
 
 class _Words:
-    """Words that fold at spaces, and names that fold after a slash."""
+    """A rich renderable that wraps text after spaces and slashes."""
 
     def __init__(self, text):
         self._text = text

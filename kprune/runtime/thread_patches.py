@@ -5,15 +5,13 @@ import threading
 
 
 class ThreadPatches:
-    """Puts patches in place while some thread is inside, and takes them off
-    after the last.
+    """Patches that are in place while any thread is in a `within` block.
 
-    What is put in place asks `value` what the current thread is inside of, and
-    does what was there before where that is `None`. So other threads notice
-    nothing.
+    The replacement reads `value`, the current thread's, and does what the
+    original does if it is `None`. So other threads notice nothing.
 
     Args:
-        put_on: Function that replaces what is to be replaced.
+        put_on: Function that puts the patches in place.
         take_off: Function that undoes it.
     """
 
@@ -25,12 +23,12 @@ class ThreadPatches:
 
     @property
     def value(self):
-        """What the current thread is inside of, `None` if of nothing."""
+        """The value of the current thread's `within` block, or `None`."""
         return getattr(self._thread, "value", None)
 
     @contextlib.contextmanager
     def within(self, value):
-        """Gives the current thread a value for the length of a block."""
+        """Sets the current thread's `value` within the block."""
         before, self._thread.value = self.value, value
         with self._lock:
             if self._inside == 0:

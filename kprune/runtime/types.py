@@ -2,28 +2,30 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+# A function or class that a decorator returns with the same signature.
+T = TypeVar("T")
 # A Keras model: Sequential, Functional or a user's own class.
 Model: TypeAlias = keras.Model
 # A Keras callback.
 Callback: TypeAlias = keras.callbacks.Callback
-# What NumPy turns into an array, or a tensor.
+# A tensor, or a value that NumPy converts to an array.
 ArrayLike: TypeAlias = np.typing.ArrayLike | tf.Tensor
-# Arrays by the name of a weight, of its shape each.
+# Dicts from a weight's name to an array of its shape.
 Weights: TypeAlias = Mapping[str, ArrayLike]
 Scores: TypeAlias = Mapping[str, ArrayLike]
 Masks: TypeAlias = Mapping[str, np.ndarray]
-# What `fit` takes: arrays (x, y), a `tf.data.Dataset`, a `PyDataset` or an
-# iterable of batches.
+# Data as `fit` takes it: arrays (x, y), a `tf.data.Dataset`, a `PyDataset` or
+# an iterable of batches.
 Data: TypeAlias = (
     tuple[Any, ...] | tf.data.Dataset | keras.utils.PyDataset | Iterable[Any]
 )
-# What `compile` takes as a loss.
+# A loss as `compile` takes it.
 Loss: TypeAlias = (
     str | keras.losses.Loss | Callable[..., Any] | Mapping[str, Any] | list[Any]
 )

@@ -4,6 +4,7 @@ import functools
 import pathlib
 import sys
 import warnings
+from typing import Any
 
 from kprune.runtime.thread_patches import ThreadPatches
 
@@ -19,10 +20,10 @@ def warn(message):
 
 
 def silenced():
-    """Returns a context in which this thread's Python code warns of nothing.
+    """Returns a context that silences warnings of this thread's Python code.
 
-    `warnings.catch_warnings` is for one thread: of two, one may put back the
-    filters of the other for good.
+    `warnings.catch_warnings` is not thread-safe: one of two threads may restore
+    the other's filters for good.
     """
     return _silence.within(True)
 
@@ -41,11 +42,11 @@ def _take_off():
     warnings.warn = _stock["warn"]
 
 
-_stock = {}
+_stock: dict[str, Any] = {}
 _silence = ThreadPatches(_put_on, _take_off)
 
 
-# What keeps layers from losing all entries, for the end of a sentence.
+# The advice against layers losing all entries, which ends a sentence.
 AGAINST_COLLAPSE = (
     "an allocation that does not go by the scale of a layer's scores: "
     '"erk", "uniform" or "lamp".'
@@ -53,11 +54,11 @@ AGAINST_COLLAPSE = (
 
 
 def describe_collapse(masks, asked):
-    """Returns the text on weights that lose all entries, or `None`.
+    """Returns a message on weights that lose all entries, or `None`.
 
     Args:
         masks: Dict of boolean arrays by name.
-        asked: What was asked for, in words such as `"sparsity 0.9"`.
+        asked: String that says what was requested, such as `"sparsity 0.9"`.
     """
     empty = [name for name, mask in masks.items() if not mask.any()]
     if not empty:
@@ -69,7 +70,7 @@ def describe_collapse(masks, asked):
 
 
 def answer_collapse(masks, asked, on_collapse):
-    """Warns or raises if masks leave a weight without any group.
+    """Warns or raises if masks remove all entries of a weight.
 
     Args:
         masks, asked: As for `describe_collapse`.

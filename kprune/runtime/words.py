@@ -4,8 +4,8 @@ _LONGEST = 200
 
 
 def shown(value):
-    """Returns what stands for a value in a sentence: its `repr` on one line,
-    cut where it is long, or its class where that has none."""
+    """Returns a value's `repr` on one line, cut if it is long; names the class
+    if `repr` raises."""
     try:
         text = " ".join(repr(value).split())
     except Exception:
@@ -14,10 +14,10 @@ def shown(value):
 
 
 def one_line(error):
-    """Returns the message of an error on one line."""
+    """Returns an error's message on one line, cut if it is long."""
     return cut(" ".join(str(error).split()))
 
 
 def cut(text):
-    """Returns a text, of a long one the head."""
+    """Returns a text, cut to 200 characters and "..." if it is longer."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

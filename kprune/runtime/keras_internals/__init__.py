@@ -1,7 +1,7 @@
 """The few private parts of Keras that kprune depends on.
 
-Nothing else in kprune touches an underscored name of Keras. Each function
-says what it needs it for and what happens where a Keras release lacks it.
+Only this package uses underscored names of Keras. Its modules say what for,
+and what happens if a Keras release lacks them.
 """
 
 from kprune.runtime.keras_internals.coordination import (

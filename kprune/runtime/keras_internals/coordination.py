@@ -1,7 +1,7 @@
 """TensorFlow's coordination of workers: its state and timeout.
 
-TensorFlow has no public names for either. Where a release has other ones,
-nothing is done, and it behaves as it does by default.
+TensorFlow has no public API for either. If a release has other names, these
+functions are no-ops, and TensorFlow keeps its defaults.
 """
 
 import contextlib
@@ -11,14 +11,14 @@ from tensorflow.python.eager import context
 
 
 def computes_already():
-    """Returns whether TensorFlow has computed anything, after which it takes
-    no other workers."""
+    """Returns whether TensorFlow has computed anything, after which it cannot
+    connect to other workers."""
     return getattr(context.context(), "_context_handle", None) is not None
 
 
 def limit_wait_for_workers(cluster, seconds):
-    """Lets TensorFlow wait for a worker that dies just before it connects for
-    so long, and not for an hour."""
+    """Limits how long TensorFlow waits for a worker that dies just before it
+    connects to `seconds`; its default is an hour."""
     jobs = [task.name.split()[0] for task in cluster.tasks]
     with contextlib.suppress(AttributeError, TypeError, ValueError):
         protocol = collective_all_reduce_strategy.coordination_config_pb2

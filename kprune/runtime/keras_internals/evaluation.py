@@ -11,8 +11,8 @@ _STEPS = ("train_step", "test_step", "compute_loss", "fit", "evaluate")
 
 
 def fits_as_usual(model):
-    """Whether a model is a graph of layers that trains by its compiled loss of
-    (x, y) as Keras does, in no way of its own."""
+    """Returns whether a model is a built graph of layers that trains on its
+    compiled loss, not eagerly, and overrides none of Keras' steps."""
     own = any(
         getattr(type(model), name) is not getattr(keras.Model, name)
         for name in _STEPS
@@ -23,12 +23,12 @@ def fits_as_usual(model):
 
 
 def check_fit(model, specs):
-    """Raises if a model of which `fits_as_usual` cannot train on data.
+    """Raises if a model cannot train on data of the given specs.
 
-    Nothing is computed or made of the model's own: shapes alone are followed.
+    Infers shapes only; computes nothing and creates no variables.
 
     Args:
-        model: A Keras model.
+        model: A Keras model for which `fits_as_usual` is true.
         specs: Tuple (x, y) or (x, y, sample_weight) of `keras.KerasTensor`, or
             structures of them.
 
@@ -45,6 +45,6 @@ def _outputs_on(model, x):
     single = len(model.inputs) == len(model.outputs) == 1
     if keras.tree.is_nested(x) or not single:
         return backend.compute_output_spec(model, x, training=False)
-    check_inputs(model, x)  # Nothing has to be traced to see that it fits.
+    check_inputs(model, x)  # Comparing shapes is enough; it saves a trace.
     (outputs,) = model.outputs
     return keras.KerasTensor(outputs.shape, outputs.dtype)

@@ -21,31 +21,31 @@ def functional_class():
     Keras exports `Model` and `Sequential` but not `Functional`.
     """
     inputs = keras.Input((1,))
-    # Keras 3.12 does not take an input for an output as it is.
+    # Keras 3.12 does not accept an input as an output.
     return type(keras.Model(inputs, keras.layers.Identity()(inputs)))
 
 
 def is_graph(model):
-    """Whether the model is made of a graph of layers."""
+    """Returns whether a model is a graph of layers (Sequential, Functional)."""
     return isinstance(model, (keras.Sequential, functional_class()))
 
 
 def computes_by_graph(model):
-    """Whether calls of a model go through its graph of layers: its class has
-    no `call` of its own."""
+    """Returns whether a model is a graph of layers and its class does not
+    override `call`, so that calls go through the graph."""
     bases = (keras.Sequential, functional_class())
     return is_graph(model) and type(model).call in [x.call for x in bases]
 
 
 def held_graphs(model):
-    """Returns the graphs of layers among the attributes of a model. It may be
-    built on the tensors of one, and not call it."""
+    """Returns the graphs of layers among the attributes of a model. A model may
+    be built on the tensors of such a graph without calling it."""
     return list(filter(is_graph, _held_layers(model)))
 
 
 def layers_beside(model):
     """Returns the layers among the attributes of a graph that it does not call,
-    such as those that prepare its inputs; none of what is no graph."""
+    such as those that preprocess its inputs; empty if it is not a graph."""
     if not is_graph(model):
         return []
     called = {id(x) for child in model.layers for x in child._flatten_layers()}
@@ -53,8 +53,8 @@ def layers_beside(model):
 
 
 def unlisted_layers(layer):
-    """Returns the layers among the attributes of one whose variables are not
-    among its own: before Keras 3.15 a graph does not list them."""
+    """Returns the layers among a layer's attributes that Keras does not track
+    as sublayers: before Keras 3.15, a graph omits those it does not call."""
     listed = set(map(id, layer._flatten_layers()))
     return [x for x in _held_layers(layer) if id(x) not in listed]
 
@@ -73,10 +73,10 @@ def _held_layers(layer):
 
 
 def lists_layers(model):
-    """Whether the config of a graph model lists its layers.
+    """Returns whether the config of a graph model lists its layers.
 
-    A subclass with a constructor of its own does not: the constructor makes
-    the layers anew.
+    That of a subclass with a constructor of its own does not: the constructor
+    makes new layers.
     """
     if not is_graph(model):
         return False
@@ -90,7 +90,8 @@ def lists_layers(model):
 
 @contextlib.contextmanager
 def not_compiled(model):
-    """Makes `clone_model` leave the compile state alone.
+    """Makes a model count as not compiled, so that `clone_model` does not copy
+    its compile state.
 
     It would rebuild loss and metrics from their configs, and fail as a whole
     if one of them (a lambda, say) has none.
@@ -105,10 +106,12 @@ def not_compiled(model):
 
 
 def clone_graph(model, clone, replaced):
-    """Returns a Functional model anew, with inputs of the same kind: optional
-    and sparse ones too, which `clone_model` makes plain. The new symbolic
-    tensors are put into `replaced`, a `ByIdentity`, by the old ones: inputs
-    that are there already, for a graph around this one has the same, are taken.
+    """Returns a rebuilt Functional model, with layers from `clone`.
+
+    Inputs keep their kind, optional and sparse ones too, which `clone_model`
+    makes plain. Adds the new symbolic tensors to `replaced`, a `ByIdentity`
+    from the old ones, and reuses inputs that are already in it, since a graph
+    around this one may share them.
     """
     walk = nodes(model)
 
@@ -132,11 +135,11 @@ def clone_graph(model, clone, replaced):
 
 
 def rerun(model, inputs, clone, call):
-    """Returns a Functional model's graph on new inputs, not compiled; its class
-    stays if its config lists its layers.
+    """Returns a Functional model's graph on new inputs, not compiled, of the
+    same class if its config lists its layers.
 
-    As `keras.models.clone_model` with a `call_function`, which takes some
-    constructors of one's own for that of a Functional model before Keras 3.15.
+    Does as `keras.models.clone_model` with a `call_function`, which mistakes
+    some custom constructors for that of a Functional model before Keras 3.15.
     """
     outputs = model._run_through_graph(inputs, operation_fn=clone, call_fn=call)
     cls = type(model) if lists_layers(model) else functional_class()
@@ -144,8 +147,8 @@ def rerun(model, inputs, clone, call):
 
 
 def forget_calls(model):
-    """Takes the calls of a graph off its layers, which then count those of a
-    graph that is made anew over them."""
+    """Removes the calls of a graph from its layers' nodes, so that they count
+    only the calls of a graph rebuilt over them."""
     for node in _nodes(model):
         if node.is_input:
             continue
@@ -157,18 +160,19 @@ def forget_calls(model):
 
 
 def adopt_graph(model, graph, replaced):
-    """Makes a model compute by another graph and stay what else it is.
+    """Makes a model compute by another graph, in place.
 
     Args:
         model: A graph of a class with a constructor of its own, not compiled.
         graph: The same graph with layers replaced, a plain model.
         replaced: `ByIdentity` from each layer and symbolic tensor of `model`
-            to that of `graph` in its place. Attributes of `model` follow.
+            to its replacement in `graph`. Attributes of `model` are replaced
+            too.
     """
     swap_children(model, lambda x: replaced.get(x, x))
     track_anew(model, replaced)
     if isinstance(model, keras.Sequential):
-        model.add(model.pop(rebuild=False))  # Connects the layers again.
+        model.add(model.pop(rebuild=False))  # Reconnects the layers.
     else:
         inputs, outputs = graph.input, graph.output
         functional_class().__init__(model, inputs, outputs, name=model.name)
@@ -178,7 +182,7 @@ def output_layers(model):
     """Returns the layers nearest to the outputs that may hold weights.
 
     Walks back from each output of a graph through layers without weights
-    (activations, reshapes), and stops at the first that has some.
+    (activations, reshapes) to the first layer with weights.
     """
     if isinstance(model, keras.Sequential):
         held = [layer for layer in model.layers if layer.weights]
@@ -204,8 +208,8 @@ def nodes(model):
     """Yields the calls in a graph of layers, in the order of computation:
     (operation, (args, kwargs), list of outputs), with symbolic tensors.
 
-    Keras keeps them in lists by depth. A Sequential model passes nothing on
-    but what a layer returns: arguments that Keras adds are left out.
+    Keras keeps them in lists by depth. A Sequential model passes only a layer's
+    output to the next layer, so keyword arguments that Keras adds are omitted.
     """
     chain = isinstance(model, keras.Sequential)
     for node in _nodes(model):
@@ -218,7 +222,7 @@ def nodes(model):
 
 
 def _nodes(model):
-    """Returns Keras' nodes of a graph, none of a Sequential without inputs."""
+    """Returns Keras' nodes of a graph; empty for an unbuilt Sequential."""
     if isinstance(model, keras.Sequential):
         model = model._functional
     by_depth = getattr(model, "_nodes_by_depth", {})
@@ -226,16 +230,16 @@ def _nodes(model):
 
 
 def calls(layer):
-    """Returns how often a layer is called in graphs of layers."""
+    """Returns the number of symbolic calls of a layer."""
     return len(layer._inbound_nodes)
 
 
 def fed_arguments(operation):
-    """Returns which arguments of a graph's operation the model computes.
+    """Returns which arguments of a graph's operation are symbolic tensors.
 
     Returns:
-        List of booleans, one for each flat positional argument: False is a
-        constant, as in `x / 255`. `None` unless all calls have the same.
+        List of booleans, one per flat positional argument; False is a constant,
+        as in `x / 255`. `None` if there are no calls, or they differ.
     """
     found = [
         [

@@ -11,7 +11,10 @@ from kprune.runtime.keras_internals.layers import (
 
 
 def input_specs(model):
-    """Returns the structure of `keras.InputSpec`-like inputs of a model."""
+    """Returns the structure of a model's inputs, as `keras.KerasTensor`s.
+
+    Raises `ValueError` for a subclassed model without a single known input.
+    """
     if is_graph(model):
         inputs = model.inputs
         structure = getattr(model, "_inputs_struct", None)
@@ -33,10 +36,10 @@ def input_specs(model):
 
 
 def call_arguments(model):
-    """Returns the input specs of a model, one for each argument of a call.
+    """Returns the list of a model's input specs, one per argument of a call.
 
-    Those of a subclassed model, known by shape only, are what Keras exports
-    it with. They are none if it never recorded its inputs.
+    For a subclassed model, only shapes are known; the specs are those that
+    Keras exports it with. The list is empty if it never recorded its inputs.
     """
     if is_graph(model):
         return [input_specs(model)]
@@ -54,32 +57,34 @@ def call_arguments(model):
 
 
 def infer(model, *arguments, training=False, **options):
-    """Calls a model as in inference, whether or not its `call` takes
-    `training`: without, layers that augment images do so."""
+    """Calls a model in inference mode, whether or not its `call` takes
+    `training`. Without that argument, layers that augment images would."""
     return model(*arguments, **options, **mode(model, training))
 
 
 def mode(model, training):
-    """Returns the keyword argument that says a model is training or not, as a
-    dict, which is empty if its `call` takes none."""
+    """Returns `{"training": training}`, or an empty dict if the model's `call`
+    does not take that argument."""
     return {"training": training} if model._call_has_training_arg else {}
 
 
 def serving_signature(model):
-    """Returns the specs of the arguments that Keras serves a model with."""
+    """Returns the input signature with which Keras exports a model."""
     from keras.src.export.export_utils import get_input_signature
 
     return get_input_signature(model)
 
 
 def random_inputs(model, specs, rng, examples, size):
-    """Returns inputs for a structure of specs of a model.
+    """Returns random inputs for a structure of specs.
 
     Args:
-        model: Keras model, whose vocabularies words and numbers come from.
+        model: Keras model, whose vocabularies and embeddings give the range
+            of strings and integers.
         specs: Structure of symbolic tensors.
         rng: A `numpy.random.Generator`.
-        examples, size: What to take for an open batch and other dimension.
+        examples, size: The size of an open batch dimension, and of any other
+            open dimension.
     """
     words = vocabulary(model)
     top = smallest_vocabulary(model)
@@ -103,7 +108,7 @@ def random_inputs(model, specs, rng, examples, size):
 
 
 def check_inputs(model, x):
-    """Raises `ValueError` if inputs cannot be what a graph model takes."""
+    """Raises `ValueError` if the shapes of inputs do not fit a graph model."""
     if not is_graph(model):
         return
     expected = keras.tree.flatten(input_specs(model))
@@ -120,8 +125,8 @@ def check_inputs(model, x):
 
 
 def _fits(spec, x):
-    """Whether an array is what is expected, or lacks or has a last axis of one,
-    which Keras adds or drops."""
+    """Returns whether an array has the expected shape, up to a last axis of
+    size 1, which Keras adds or drops."""
     expected, received = list(spec.shape), list(x.shape)
     if len(expected) == len(received) + 1 and expected[-1] == 1:
         received.append(1)

@@ -23,8 +23,8 @@ _OF_TRACKABLE = ("_self_unconditional_", "_self_saveable_", "_self_extra_")
 _OF_WORDS = (keras.layers.StringLookup, keras.layers.TextVectorization)
 _HELD = (keras.layers.Layer, keras.KerasTensor)
 
-# Held while objects of the user's are changed for a moment (a function's name,
-# a model's `compiled`): another thread would put back what it found then.
+# Held while a user's objects are changed temporarily (a function's name, a
+# model's `compiled`): another thread would restore the temporary value.
 changing = threading.RLock()
 
 
@@ -41,13 +41,13 @@ def all_layers(model):
 
 
 def attributes(layer):
-    """Returns the (name, value) pairs of a layer that may hold sub-layers, or
-    symbolic tensors of its graph.
+    """Returns the (name, value) pairs of a layer's attributes that may hold
+    sublayers or symbolic tensors of its graph.
 
-    Keras' and TensorFlow's own bookkeeping (lists of all sub-layers, nodes,
-    checkpoint dependencies) is left out.
+    Omits Keras' and TensorFlow's own bookkeeping (lists of all sublayers,
+    nodes, checkpoint dependencies).
     """
-    if not layer._layers:  # That list tells that there is nothing to look for.
+    if not layer._layers:  # Keras lists no sublayers.
         return []
     return [
         (name, value)
@@ -60,11 +60,11 @@ def attributes(layer):
 
 
 def swap_children(parent, replace):
-    """Replaces sub-layers and symbolic tensors in a built layer's attributes.
+    """Replaces sublayers and symbolic tensors in a built layer's attributes.
 
-    A built layer refuses new state, and setting an attribute does not take
-    the old value off Keras' list of sub-layers. So both the attribute and
-    that list are rewritten in place, which keeps the order of the variables.
+    A built layer refuses new state, and setting an attribute does not remove
+    the old value from Keras' list of sublayers. So this rewrites both the
+    attribute and that list in place, which keeps the order of the variables.
     """
     swapped = identity.ByIdentity()
 
@@ -74,7 +74,7 @@ def swap_children(parent, replace):
                 swapped[value] = replace(value)
             return swapped[value]
         if isinstance(value, tuple):
-            value = getattr(value, "__wrapped__", value)  # TF hides tuples.
+            value = getattr(value, "__wrapped__", value)  # TF wraps tuples.
             items = [new(item) for item in value]
             if all(a is b for a, b in zip(items, value, strict=True)):
                 return value
@@ -98,7 +98,7 @@ def swap_children(parent, replace):
 
 
 def track_anew(parent, swapped):
-    """Puts layers in the places of others on Keras' list of sub-layers."""
+    """Replaces layers in Keras' list of sublayers."""
     parent._layers[:] = [swapped.get(x, x) for x in parent._layers]
     stored = getattr(parent._tracker, "stored_ids", {}).get("layers")
     if stored is not None:
@@ -106,7 +106,7 @@ def track_anew(parent, swapped):
 
 
 def set_trainable_alone(layer, value):
-    """Sets whether a layer is trainable, not whether the layers below are."""
+    """Sets `trainable` of a layer, but not of its sublayers."""
     layer._trainable = value
 
 
@@ -129,8 +129,8 @@ def take_call_signature(wrapper, layer):
 
 
 def take_input_shape(wrapper, layer):
-    """Lets a wrapper that is the first layer of a Sequential model say what
-    comes in, as the layer was told by its `input_shape`."""
+    """Copies a layer's `input_shape` argument to its wrapper, which Keras reads
+    from the first layer of a Sequential model."""
     shape = getattr(layer, "_input_shape_arg", None)
     if shape is not None and not hasattr(wrapper, "_input_shape_arg"):
         wrapper._input_shape_arg = shape
@@ -139,8 +139,8 @@ def take_input_shape(wrapper, layer):
 def take_rematerialization(wrapper, layer):
     """Makes a wrapper rematerialize in place of the layers below it.
 
-    A call that is computed anew for its gradient passes none to a tensor
-    from outside of it, such as a masked weight.
+    A call that is recomputed for its gradient passes none to a tensor from
+    outside, such as a masked weight.
     """
     for one in all_layers(layer):
         mode = getattr(one, "_remat_mode", None)
@@ -151,11 +151,11 @@ def take_rematerialization(wrapper, layer):
 
 @contextlib.contextmanager
 def known_objects(holders):
-    """Lets configs name the functions and classes of the user's own.
+    """Lets Keras deserialize the users' functions and classes by name.
 
-    A copy goes through configs, which hold names. For Keras a lambda, a local
-    function or a class that nobody registered has none to be found by. Those of
-    the `holders` (layers, losses, metrics) and their attributes are made known.
+    A copy goes through configs, which hold names. Keras cannot find a lambda, a
+    local function or an unregistered class by name. Within the block it finds
+    those of the `holders` (layers, losses, metrics) and their attributes.
     """
     with changing:
         known, renamed = _named_apart(holders)
@@ -168,8 +168,8 @@ def known_objects(holders):
 
 
 def _named_apart(holders):
-    """Returns objects by name, and (function, name before) of those that now
-    have another."""
+    """Returns a dict of objects by name, and a list of (function, original
+    name) of the functions that it has renamed."""
     known, renamed = {}, []
     for holder in holders:
         for value in [holder, *getattr(holder, "__dict__", {}).values()]:
@@ -180,7 +180,7 @@ def _named_apart(holders):
             name = value.__name__
             registered = keras.saving.get_registered_name(value) != name
             builtin = (value.__module__ or "").startswith("keras.")
-            # Keras finds its own by name, but not `keras.ops` in a `Lambda`.
+            # Keras finds its own objects, but not `keras.ops` in a `Lambda`.
             builtin = builtin and not isinstance(holder, keras.layers.Lambda)
             if name in known or registered or builtin:
                 continue
@@ -192,7 +192,8 @@ def _named_apart(holders):
 
 
 def activation_name(layer):
-    """Returns the name of a layer's activation: "softmax", "linear" ..."""
+    """Returns the name of a layer's activation, such as `"softmax"`, or
+    `None`."""
     if isinstance(layer, keras.layers.Softmax):
         return "softmax"
     activation = getattr(layer, "activation", None)
@@ -200,7 +201,7 @@ def activation_name(layer):
 
 
 def make_linear(layer):
-    """Takes the activation off a layer of a copy that is ours alone."""
+    """Removes the activation of a layer in place; only for private copies."""
     if hasattr(layer, "activation"):
         layer.activation = keras.activations.linear
     else:
@@ -217,7 +218,8 @@ def smallest_vocabulary(model):
 
 
 def vocabulary(model):
-    """Returns the words that the lookups of a model know, or a few others."""
+    """Returns the vocabulary of a model's lookup layers, sorted, or a default
+    one if it has none."""
     words = {
         word
         for layer in model._flatten_layers()

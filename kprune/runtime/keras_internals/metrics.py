@@ -6,8 +6,8 @@ _WORDS = {"up": "max", "down": "min"}
 
 
 def directions(model):
-    """Returns `"max"` or `"min"` by the name of a metric, of those that say it,
-    as Keras' own `EarlyStopping` asks them. Others are left out."""
+    """Returns a dict from the name of each metric to `"max"` or `"min"`, from
+    the attribute that Keras' `EarlyStopping` reads. Omits metrics without."""
     lists = (getattr(m, "metrics", [m]) for m in model.metrics)
     found = {
         metric.name: _WORDS.get(getattr(metric, "_direction", None))

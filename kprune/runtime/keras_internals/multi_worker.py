@@ -4,13 +4,13 @@
   a loss or a metric does not have. It fails on several workers, which Keras 3
   does not support (its issue 20585).
 - `_maybe_symbolic_build` reads a batch of the data, only to learn its shapes.
-  It begins a pass for that: data that are shuffled anew each pass come in
+  It starts a pass for that: data that are reshuffled each pass come in
   another order than on one device, and a generator loses its first batch. On
   several workers it fails.
 
-Both are replaced, for the strategies that are given here alone, and each only
-if it is found to do so. Where a Keras release lacks one of them,
-`AttributeError` is raised rather than anything replaced.
+`mend_fit` replaces each of them only if a trial shows this behaviour. The
+replacements affect only the strategies passed to it. If a Keras release lacks
+one of the functions, it raises `AttributeError` and replaces nothing.
 """
 
 import weakref
@@ -29,15 +29,15 @@ def spans_workers(strategy):
 
 
 # The strategies under which models build from shapes.
-_MENDED = weakref.WeakSet()
+_MENDED: weakref.WeakSet[tf.distribute.Strategy] = weakref.WeakSet()
 
 
 def mend_fit(strategy):
     """Makes `fit` and `evaluate` read the data as on one device, and work on
     several workers.
 
-    All workers must call it at the same place of the program. It does nothing
-    a second time.
+    All workers must call it at the same point of the program. A second call
+    is a no-op.
     """
     from keras.src.backend.tensorflow import trainer
 
@@ -58,7 +58,7 @@ def _reduction_fails(trainer, strategy):
 
 def _build_reads(trainer, strategy):
     class Trial(trainer.TensorFlowTrainer):
-        """Takes the shapes of a batch as `fit` does, and builds nothing."""
+        """Takes the shapes of a batch as `fit` does, but builds nothing."""
 
         def __init__(self):
             self._distribute_strategy = strategy
@@ -108,5 +108,5 @@ def _replace_build(trainer):
 
 
 def _on_a_replica(spec):
-    """Returns the shape and type that a tensor has on the first replica."""
+    """Returns the spec of a tensor on the first replica."""
     return getattr(spec, "_value_specs", (spec,))[0]

@@ -2,18 +2,17 @@
 
 Keras takes each replica's own mean of the loss, divides it by the number of
 replicas, and sums: an example of a smaller share counts more, and so does one
-beside examples that are masked or of little weight. Here the numerators stay
-each replica's own and the denominators are summed over all of them,
+beside examples that are masked or of little weight. Here each replica keeps
+its own numerator, and the denominators are summed over all replicas,
 
     loss of a replica = sum over its share of w * l / denominator of the batch
 
 so that the sum over replicas is the loss of one device on the whole batch,
-whatever the shares. What Keras shows as the loss is that sum.
+whatever the shares. Keras shows that sum as the loss.
 
-It holds within the steps of `fit` and `evaluate`, for the strategies that are
-given here alone. Elsewhere Keras does what it did. Where a Keras release lacks
-one of the functions that are replaced, `AttributeError` is raised rather than
-anything replaced.
+This applies within the steps of `fit` and `evaluate`, for the strategies
+passed to `mend_losses` only; elsewhere Keras is unchanged. If a Keras release
+lacks one of the functions to replace, `mend_losses` raises `AttributeError`.
 """
 
 import functools
@@ -29,15 +28,15 @@ _EMPTY = (
     "Expected one for each at least. Leave such a batch out "
     "(drop_remainder=True), or use another batch_size."
 )
-# The strategies whose steps are mended, and the share that the current thread
-# computes on, while it is in such a step.
-_MENDED = weakref.WeakSet()
+# The strategies whose steps are changed.
+_MENDED: weakref.WeakSet[tf.distribute.Strategy] = weakref.WeakSet()
+# Its `share` is the one that the current thread computes on in such a step.
 _THREAD = threading.local()
 _LOCK = threading.Lock()
 
 
 class _Share:
-    """What a replica takes of a batch: how many of how many examples."""
+    """A replica's share of a batch: `count` examples `of` their total."""
 
     def __init__(self, model, data, trains):
         first = next(a for a in keras.tree.flatten(data) if a is not None)
@@ -52,8 +51,8 @@ class _Share:
     def total(self, *values):
         """Returns the sums over all replicas of scalars, without gradients.
 
-        The replicas take turns there, and all write what their layers add to
-        the loss into the same lists: each finds its own again.
+        The replicas take turns in `all_reduce`, and all append their layers'
+        losses to the same lists, so each replica restores its own afterwards.
         """
         replica = tf.distribute.get_replica_context()
         values = [tf.stop_gradient(value) for value in values]
@@ -64,12 +63,12 @@ class _Share:
         return found if len(found) > 1 else found[0]
 
     def weighted(self, value):
-        """Returns a mean over the share, by the share's size."""
+        """Returns a mean over the share, times its fraction of the batch."""
         count, of = (tf.cast(n, value.dtype) for n in (self.count, self.of))
         return value * (count / of)
 
     def size(self, values):
-        """Returns how many entries the values of the whole batch have."""
+        """Returns the number of entries of `values` for the whole batch."""
         own, count, of = (
             tf.cast(n, values.dtype)
             for n in (tf.size(values), self.count, self.of)
@@ -78,8 +77,8 @@ class _Share:
 
 
 def mend_losses(strategy):
-    """Makes uneven shares of a batch count by their size in `fit` and
-    `evaluate` under a strategy of one process. It does nothing a second time.
+    """Weights uneven shares of a batch by their size in `fit` and `evaluate`
+    under a strategy of one process. A second call is a no-op.
     """
     from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
     from keras.src.losses import loss as module
@@ -125,7 +124,7 @@ def _steps(original):
 
 
 def _share():
-    """Returns the share of the current thread, `None` outside of a step."""
+    """Returns the share of the current thread, or `None` outside of a step."""
     if tf.distribute.in_cross_replica_context():
         return None
     return getattr(_THREAD, "share", None)
@@ -139,7 +138,7 @@ def _reduction(original):
         if share is None or reduction not in ("sum", *_MEANS):
             return original(values, sample_weight, reduction)
         if values.shape.rank == 0:
-            # A mean that the loss took by itself, unless it says otherwise.
+            # A scalar is a mean that the loss took itself, unless it sums.
             return values if reduction == "sum" else share.weighted(values)
         found = tf.reduce_sum(values)
         if reduction == "sum":
@@ -154,8 +153,8 @@ def _reduction(original):
 
 def _masking(original):
     def apply_mask(sample_weight, mask, dtype, reduction):
-        """Weighs what is not masked by size / number of what is not, as Keras
-        does: both of the whole batch."""
+        """Weights unmasked entries by (number of entries / number of unmasked
+        ones), as Keras does, but with both numbers of the whole batch."""
         found = original(sample_weight, mask, dtype, reduction)
         share = _share()
         means = reduction in ("mean", "sum_over_batch_size")
@@ -183,8 +182,8 @@ def _whole_loss(original):
 
 def _added(original):
     def _aggregate_additional_loss(self, loss):
-        """Weighs a loss that a layer adds by the share: one of weights is the
-        same on all replicas, one of activations a mean over examples."""
+        """Scales a layer's loss by the share: a loss on weights is equal on
+        all replicas, a loss on activations is a mean over examples."""
         share = _share()
         if share is None:
             return original(self, loss)

@@ -8,7 +8,7 @@ from kprune.runtime.keras_internals.layers import all_layers, changing
 
 
 def trace_layer(layer, args, kwargs):
-    """Returns what a layer's `call` does in inference, as of `trace`."""
+    """Traces a layer's `call` in inference mode (see `trace`)."""
     if layer._call_has_training_arg:
         kwargs = {**kwargs, "training": False}
     with _symbolic_calls(layer), keras.StatelessScope():
@@ -16,7 +16,7 @@ def trace_layer(layer, args, kwargs):
 
 
 def build_by_call(layer, args, kwargs):
-    """Builds what is not built below a layer, by a call of its `call`."""
+    """Builds the unbuilt layers below a layer by running its `call`."""
     with _symbolic_calls(layer):
         layer.call(*args, **kwargs)
 
@@ -25,8 +25,8 @@ def trace(function, args, kwargs):
     """Calls a function on symbolic tensors.
 
     Returns:
-        The calls that it makes on the way to its outputs, a list of (operation,
-        (args, kwargs), list of outputs) as of `nodes`, in the order of
+        Tuple of the calls that lead to its outputs, a list of (operation,
+        (args, kwargs), list of outputs) as from `nodes`, in the order of
         computation, and its outputs, a flat list of symbolic tensors.
     """
     outputs = keras.tree.flatten(function(*args, **kwargs))
@@ -52,7 +52,7 @@ def _calls_before(outputs):
 
 
 def _node(tensor):
-    """Returns the call that made a tensor, `None` for an input."""
+    """Returns the node of the call that made a tensor, `None` for an input."""
     history = getattr(tensor, "_keras_history", None)
     if history is None or history.operation is None:
         return None
@@ -62,8 +62,8 @@ def _node(tensor):
 
 @contextlib.contextmanager
 def _symbolic_calls(layer):
-    """Lets layers below one be called symbolically within the block, and then
-    forgets these calls."""
+    """Allows symbolic calls of a layer and its sublayers within the block, and
+    removes their nodes afterwards."""
     with changing:
         below = all_layers(layer)
         lists = [
@@ -87,8 +87,8 @@ def _symbolic_calls(layer):
 
 
 def _spec_of_call(layer):
-    """Returns `compute_output_spec` for a layer that may have inherited one
-    which does not take all arguments of its `call`."""
+    """Returns a `compute_output_spec` that falls back to tracing `call`, for a
+    layer whose inherited one does not take all arguments of its `call`."""
     own = layer.compute_output_spec
 
     def compute(*args, **kwargs):

@@ -2,30 +2,32 @@
 
 import contextlib
 import threading
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 
 def traced_layers(layer):
-    """Returns the layers of a model, or of a layer, whose `call` is one."""
+    """Returns the layers in a model or layer whose `call` is a
+    `tf.function`."""
     kind = tf.types.experimental.PolymorphicFunction
     return [x for x in layer._flatten_layers() if isinstance(x.call, kind)]
 
 
 def forget_traces(layers):
-    """Lets the calls of layers be traced anew, from now on."""
+    """Drops the traces of layers' calls; the next calls trace again."""
     for layer in layers:
         vars(layer)["call"] = _fresh(layer.call)
 
 
 @contextlib.contextmanager
 def traced_anew(layers):
-    """Lets the calls of layers be traced anew within the block.
+    """Gives layers' calls fresh traces within the block.
 
-    A trace holds the tensors that a `StatelessScope` showed in place of
-    variables, and has none of the updates that it held back. The calls of
-    before are back when the last block of all threads has ended.
+    A trace holds the tensors that a `StatelessScope` substituted for
+    variables, and lacks the updates that it held back. The original calls are
+    restored when the last block of all threads ends.
     """
     with _lock:
         for layer in layers:
@@ -54,16 +56,18 @@ def _leave(layer):
 
 _lock = threading.Lock()
 _observer = threading.local()
-_observed = {}  # As `_inside`.
-_inside = {}  # By layer: its own `call` of before, how many blocks it is in.
+# From a layer to (the `call` in its `__dict__` before or `None`, number of
+# blocks it is in): for `observed` and for `traced_anew`.
+_observed: dict[Any, Any] = {}
+_inside: dict[Any, Any] = {}
 
 
 @contextlib.contextmanager
 def observed(layers):
-    """Lets calls of layers within the block be seen by `observing`.
+    """Makes layers' calls within the block visible to `observing`.
 
-    Layers whose `call` is a `tf.function` are left out: `traced_anew` makes
-    theirs anew. Other threads' calls go on as before.
+    Skips layers whose `call` is a `tf.function`, which `traced_anew` replaces.
+    Calls of other threads are not affected.
     """
     traced = tf.types.experimental.PolymorphicFunction
     layers = [x for x in layers if not isinstance(x.call, traced)]
@@ -89,8 +93,8 @@ def observed(layers):
 
 @contextlib.contextmanager
 def observing(function):
-    """Hands this thread's calls of `observed` layers to a function of (layer,
-    call, args, kwargs) that returns what the layer does."""
+    """Passes this thread's calls of `observed` layers to a function of (layer,
+    call, args, kwargs), whose result replaces the layer's."""
     outer = getattr(_observer, "function", None)
     _observer.function = function
     try:
@@ -110,23 +114,24 @@ def _seen(layer, call):
 
 
 def padding_of(tensor):
-    """Returns the mask that Keras hands on with a tensor, or `None`."""
+    """Returns the mask that Keras propagates with a tensor, or `None`."""
     return getattr(tensor, "_keras_mask", None)
 
 
 def set_padding(tensor, mask):
-    """Lets Keras hand on a mask with a tensor."""
+    """Sets the mask that Keras propagates with a tensor."""
     tensor._keras_mask = mask
 
 
 @contextlib.contextmanager
 def stateless(model, shown=(), collect_losses=False):
-    """Runs a model whose variables have other values, or that keeps its state:
-    a `keras.StatelessScope` for calls that may be `tf.function`s."""
+    """Opens a `keras.StatelessScope` in which calls of `model` work even if
+    they are `tf.function`s. `shown` has pairs (variable, value in the scope);
+    assignments do not change the model's state."""
     scope = keras.StatelessScope(shown, collect_losses=collect_losses)
     with traced_anew(traced_layers(model)), scope:
         yield scope
 
 
 def _fresh(call):
-    return call._clone(None)  # With its options.
+    return call._clone(None)  # Keeps the options of the `tf.function`.

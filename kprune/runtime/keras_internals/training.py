@@ -9,15 +9,15 @@ _SPARSE = ("SparseCategoricalCrossentropy", "sparse_categorical_crossentropy")
 
 
 def compile_arguments(model):
-    """Returns the objects that a compiled model was compiled with."""
+    """Returns a flat list of the arguments of a model's `compile`."""
     return keras.tree.flatten(
         getattr(getattr(model, "_compile_config", None), "config", {})
     )
 
 
 def compiles_by_itself(model):
-    """Whether a class has a `compile` of its own, and no
-    `compile_from_config` to do the same by a config."""
+    """Returns whether a model's class overrides `compile`, but not
+    `compile_from_config`, which would call it from a config."""
     cls = type(model)
     return (
         cls.compile is not keras.Model.compile
@@ -26,9 +26,9 @@ def compiles_by_itself(model):
 
 
 def compiled_loss(model):
-    """Returns the loss of the last `compile`, `None` if it had none.
+    """Returns the loss of the last `compile`, or `None` if it had none.
 
-    Keras leaves that of an earlier `compile` in `model.loss`.
+    `model.loss` keeps the loss of an earlier `compile` then.
     """
     if getattr(model, "_compile_loss", None) is None:
         return None
@@ -36,7 +36,7 @@ def compiled_loss(model):
 
 
 def loss_weights(model):
-    """Returns the weights of the losses of the last `compile`."""
+    """Returns the `loss_weights` of the last `compile`, or `None`."""
     return getattr(
         getattr(model, "_compile_loss", None), "_user_loss_weights", None
     )
@@ -50,23 +50,24 @@ def forget_compiled_functions(model):
 
 
 def build_training(model, batch):
-    """Makes the variables of a compiled model's optimizer and metrics, as `fit`
-    does with its first step, for what a data set gives, or its `element_spec`.
+    """Creates the variables of a compiled model's optimizer and metrics, as
+    `fit` does before its first step. `batch` is a batch or an `element_spec`.
     """
     with model.distribute_strategy.scope():
         model._symbolic_build(data_batch=batch)
 
 
 def training_loss(model, loss=None, dtype=None):
-    """Returns the loss as `fit` computes it, without regularization: a function
-    of (y_true, y_pred, sample_weight), of its own state, built by its first
-    call.
+    """Returns the loss as `fit` computes it, without regularization.
+
+    It is a function of (y_true, y_pred, sample_weight) with its own state; its
+    first call builds it.
 
     Args:
         model: A Keras model, compiled unless `loss` is given.
-        loss: As `compile` takes it. Defaults to the compiled one.
-        dtype: What to compute it in. Defaults to that of each loss, which is
-            what `keras.config.floatx()` was when the loss was made.
+        loss: A loss as `compile` takes it. Defaults to the compiled one.
+        dtype: The dtype to compute in. Defaults to that of each loss, which is
+            the `keras.config.floatx()` of when the loss was made.
     """
     from keras.src.trainers.compile_utils import CompileLoss
 
@@ -79,7 +80,7 @@ def training_loss(model, loss=None, dtype=None):
         return CompileLoss(loss, loss_weights=weights, output_names=names)
 
     class CompileLossIn(CompileLoss):
-        """Computes in `dtype` without a change of `floatx`, which all threads
+        """Computes in `dtype` without changing `floatx`, which all threads
         share."""
 
         def build(self, y_true, y_pred):
@@ -97,7 +98,7 @@ def _loss_in(loss, dtype):
     """Returns a copy of a loss object that computes in `dtype`."""
     if loss.dtype == dtype:
         return loss
-    # `copy.copy` would save it to a file and load it.
+    # `copy.copy` would go through Keras' saving and loading.
     made = object.__new__(type(loss))
     vars(made).update(vars(loss))
     made._dtype_policy = keras.DTypePolicy(dtype)
@@ -106,19 +107,20 @@ def _loss_in(loss, dtype):
 
 
 def set_seed_source(source):
-    """Replaces where Keras draws default seeds from: Python's `random`, or what
-    has a `randint` as it does."""
+    """Sets the source of Keras' default seeds: Python's `random`, or an object
+    with the same `randint`."""
     from keras.src.random import seed_generator
 
     seed_generator.python_random = source
 
 
 def set_loss_scaling(function):
-    """Replaces how Keras' losses are divided among replicas, and returns the
-    function from a loss value to a loss value that was there.
+    """Replaces the function that scales Keras' losses for replicas, and
+    returns the former one, a function from a loss value to a loss value.
 
-    Every mean that a Keras loss takes is divided by the number of replicas,
-    through a function of one module. A release without it divides nothing.
+    Keras divides every mean that a loss takes by the number of replicas,
+    through a function of one module. In a release that lacks it, the call is a
+    no-op and returns `None`.
     """
     from keras.src.losses import loss as module
 
@@ -129,10 +131,11 @@ def set_loss_scaling(function):
 
 
 def reads_logits(loss):
-    """Whether a cross-entropy reads logits (True) or probabilities (False).
+    """Returns whether a cross-entropy reads logits (True) or probabilities
+    (False).
 
-    Returns `None` for a Keras loss that is no cross-entropy. A function of
-    the user's own is taken to read logits.
+    Returns `None` for other Keras losses. Assumes that a user's function
+    without a `from_logits` argument reads logits.
     """
     loss = keras.losses.get(loss)
     if isinstance(loss, keras.losses.Loss):
@@ -147,7 +150,8 @@ def reads_logits(loss):
 
 
 def is_keras_loss(loss):
-    """Whether a loss is one of Keras' own, by name, object or function."""
+    """Returns whether a loss is a name, a `keras.losses.Loss` or a function of
+    Keras."""
     return isinstance(loss, (str, keras.losses.Loss)) or (
         getattr(loss, "__module__", None) or ""
     ).startswith("keras.")
@@ -158,9 +162,9 @@ def slots(optimizer, variable):
 
     Keras keeps one list per kind of slot (momentum, second moment, moving
     average ...), in the order of the trainable variables. Statistics of another
-    shape, such as Adafactor's row and column sums, have no entry of their own
-    for a weight and are left out. A loss-scaling or multi-optimizer is looked
-    into.
+    shape, such as Adafactor's row and column sums, have no entry per weight
+    and are omitted. Includes the slots of a loss-scaling or multi-optimizer's
+    inner optimizers.
     """
     inner = [getattr(optimizer, "inner_optimizer", None)]
     inner += list(getattr(optimizer, "_inner_optimizers", None) or [])
@@ -170,7 +174,7 @@ def slots(optimizer, variable):
             found += slots(one, variable)
     try:
         place = optimizer._get_variable_index(variable)
-    except (AttributeError, KeyError):  # It is not built, or of others.
+    except (AttributeError, KeyError):  # Not built, or without the variable.
         return found
     count = len(optimizer._trainable_variables)
     for name, value in vars(optimizer).items():
@@ -188,8 +192,8 @@ def slots(optimizer, variable):
 
 
 def assign_in_call(variable, value):
-    """Assigns a variable while a layer is called, in the step of a strategy
-    too: there each replica's copy is set to the value that it computed."""
+    """Assigns a variable within a layer's `call`, also in a step of a
+    strategy: there each replica's copy gets the value that it computed."""
     from keras.src.backend.common.stateless_scope import in_stateless_scope
 
     replica = tf.distribute.get_replica_context()
@@ -208,12 +212,12 @@ def assign_in_call(variable, value):
 
 
 def averages(variable):
-    """Returns the moving average (EMA) of what Keras has handed to a
-    constraint, a list of one variable or none.
+    """Returns a list of the moving average (EMA) of a variable whose
+    constraint Keras is applying; it is empty without one.
 
-    Keras takes the average of weights before it applies their constraint,
-    and `fit` ends by assigning the average. The optimizer that is at work is
-    known by the name scope it has opened.
+    Keras updates the averages of weights before it applies their constraints,
+    and `fit` ends by assigning the averages. The name scope that is open tells
+    which optimizer is at work.
     """
     try:
         from keras.src.backend.common import global_state
@@ -233,7 +237,7 @@ def averages(variable):
 
 
 def wants_integers(loss):
-    """Whether a loss takes class numbers rather than one-hot labels."""
+    """Returns whether a loss takes class indices rather than one-hot labels."""
     if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
         return True
     name = loss if isinstance(loss, str) else getattr(loss, "__name__", None)
