@@ -1,4 +1,4 @@
-"""How much the outputs change with the weights, and its derivative by gates."""
+"""The change of the outputs with the weights, and its derivative by gates."""
 
 import keras
 import tensorflow as tf
