@@ -2,9 +2,9 @@
 
 A path is active on an example if all activations on it are. The count of an
 output is the sum, over examples and over the active paths that lead to it, of
-the squared input of the path. A copy of the network computes it: its weights
-are 1, its activations are gated as in the true network, and its normalization
-and rescaling are identities.
+the squared input of the path. A copy of the network computes it: its kept
+weights are 1, its activations are gated as in the true network, and its
+normalization and rescaling are identities.
 """
 
 import keras
