@@ -1,5 +1,5 @@
 """The loss as a function of the weights, and other inputs of scores.
 
-Gradients, Hessian-vector products, data, exact moments, synaptic flow and the
-activations of neurons. Imports `runtime` and `masking`.
+Gradients, Hessian-vector products, batches, exact moments, synaptic flow and
+the inputs of layers. Imports only `runtime` and `masking`.
 """

@@ -1,18 +1,27 @@
 """Turns any data `fit` takes into batches that can be read again.
 
-A second derivative needs the very batches of the first, and an iterative
-method the same ones in each round: a data set that shuffles or augments would
-give others each time it is read. So batches are read once and kept, on disk
-where they are many.
+A second derivative needs the same batches as the first, and an iterative
+method the same ones in each round, but a data set that shuffles or augments
+gives different ones on each pass. So batches are read once and kept, on disk
+if there are many.
 """
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.runtime import checks, disk_list, examples, fit_arguments, seeds
+from kprune.runtime import (
+    checks,
+    disk_list,
+    examples,
+    fit_arguments,
+    seeds,
+    types,
+)
 from kprune.runtime.doors import checked
 
 DEFAULT_BATCH_SIZE = 128
@@ -20,38 +29,43 @@ _MOST = 100_000
 
 
 class Batches:
-    """The batches of some data, read as they are asked for and kept.
+    """A list of batches, each read on first use and kept.
 
     Args:
         data: A `tf.data.Dataset`, arrays `(x, y)` or `(x, y, sample_weight)`,
             a `keras.utils.PyDataset`, or any iterable of batches. Sparse ones
-            are made dense, batch by batch; ragged ones stay.
-        batch_size: Size to cut arrays, or to re-batch a data set, into.
-            Defaults to 128 for arrays and to the data set's own.
+            are made dense, batch by batch; ragged ones stay ragged.
+        batch_size: Integer >= 1, the size to cut arrays, or to re-batch a
+            `tf.data.Dataset`, into. Defaults to 128 for arrays and to the
+            data set's own.
 
     Raises:
-        ValueError: If there is nothing to read, the parts do not fit together,
-            or a value is NaN or infinite.
+        ValueError: If `data` is empty, its arrays differ in length, or a value
+            is NaN or infinite.
     """
 
-    def __init__(self, data, batch_size=None):
+    def __init__(self, data: types.Data, batch_size: int | None = None):
         self._endless = _is_endless(data)
-        self._checks = []
+        self._checks: list[Callable[[tuple[Any, ...]], object]] = []
         self._source = _elements(data, batch_size)
-        # Slices of a user's arrays take no memory of their own.
-        self._kept = [] if _are_arrays(data) else disk_list.Spool()
+        # Slices are views of a user's arrays and take no memory.
+        self._kept: Any = [] if _are_arrays(data) else disk_list.Spool()
         if not self._read_up_to(0):
             raise ValueError("`data` is empty. Expected at least one batch.")
 
-    def at(self, place):
-        """Returns a batch by number, a tuple (x, y) or (x, y, sample_weight)
-        of arrays or structures of them. After the last comes the first."""
+    def at(self, place: int) -> tuple[Any, ...]:
+        """Returns a batch by number, wrapping around after the last.
+
+        Returns:
+            A tuple (x, y) or (x, y, sample_weight) of arrays or structures of
+            arrays.
+        """
         if self._read_up_to(place):
             return self._kept[place]
         return self._kept[place % len(self._kept)]
 
-    def count(self, most=None):
-        """Returns how many batches there are, of `most` that are read."""
+    def count(self, most: int | None = None) -> int:
+        """Returns the number of batches, at most `most`, and reads them."""
         if most is None and self._endless:
             raise ValueError(
                 "`data` has no end. Say how many `batches` to read."
@@ -59,14 +73,14 @@ class Batches:
         self._read_up_to(_MOST if most is None else most - 1)
         return min(len(self._kept), most or _MOST)
 
-    def check(self, function):
-        """Calls a function with each batch, those yet to be read as well."""
+    def check(self, function: Callable[[tuple[Any, ...]], object]) -> None:
+        """Calls a function with each batch read so far or read later."""
         self._checks.append(function)
         for place in range(len(self._kept)):
             function(self._kept[place])
 
     def _read_up_to(self, place):
-        """Reads on until there is a batch of this number, or no more."""
+        """Reads up to batch number `place`; returns whether it exists."""
         while len(self._kept) <= place:
             element = next(self._source, None)
             if element is None:
@@ -83,27 +97,34 @@ class Batches:
         return True
 
 
-def size(batch):
-    """Returns the number of examples of a batch."""
+def size(batch: tuple[Any, ...]) -> int:
+    """Returns the number of examples in a batch."""
     return examples.count(keras.tree.flatten(batch[0])[0])
 
 
 @checked(data=fit_arguments.finite_data, per_class=checks.at_least(1))
-def class_balanced(data, per_class, seed=0):
+def class_balanced(
+    data: types.Data, per_class: int, seed: int = 0
+) -> tuple[Any, ...]:
     """Draws `per_class` examples of each class without replacement, shuffled.
 
     Args:
         data: Arrays `(x, y)` or `(x, y, sample_weight)` with class numbers
-            `y`, or a data set of them. Several inputs come back as they are.
-        per_class: Integer.
-        seed: Integer >= 0.
+            `y`, or a data set of them. Several inputs keep their structure.
+        per_class: Integer >= 1.
+        seed: Integer >= 0. Defaults to 0.
+
+    Returns:
+        A tuple (x, y) or (x, y, sample_weight).
 
     Raises:
-        ValueError: If a class has fewer examples than asked for, or the
-            labels are no class numbers.
+        ValueError: If a class has fewer than `per_class` examples, or the
+            labels are not class numbers.
     """
     source = Batches(data)
-    labels = [_class_numbers(source.at(i)[1]) for i in range(source.count())]
+    labels: Any = [
+        _class_numbers(source.at(i)[1]) for i in range(source.count())
+    ]
     ends = np.cumsum([len(part) for part in labels])
     labels = np.concatenate(labels)
     rng = seeds.stream(seed, "class_balanced")
@@ -183,8 +204,8 @@ def _elements(data, batch_size):
 
 
 def refuse_what_is_read_once(data):
-    """Raises `ValueError` for an iterator, which a second reading of finds
-    empty."""
+    """Raises `ValueError` for a one-shot iterator, which cannot be read
+    twice."""
     if hasattr(data, "__next__"):
         raise ValueError(
             "`data` is read more than once here. Expected arrays, a "
@@ -194,10 +215,10 @@ def refuse_what_is_read_once(data):
 
 
 def arrays_of(data, convert=examples.as_array):
-    """Returns arrays, or structures of them, and the one length that they have.
+    """Returns arrays, or structures of arrays, and their common length.
 
     Raises:
-        ValueError: If they have several lengths, or none.
+        ValueError: If their lengths differ or are 0.
     """
     data = _stated(data)
     parts = tuple(_converted(part, convert) for part in data)
@@ -218,7 +239,7 @@ def _slices(data, batch_size):
 
 
 def _stated(element):
-    """Returns the parts of data or of a batch; weights may be `None`."""
+    """Returns the parts of data or of a batch, without weights of `None`."""
     *parts, last = element
     return parts if len(parts) == 2 and last is None else element
 

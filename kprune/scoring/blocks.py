@@ -1,7 +1,7 @@
 """Finds the blocks of a network.
 
-A block is a layer with layers of its own that has siblings of its class, such
-as those of a transformer.
+A block is a layer that contains layers and has siblings of its own class, such
+as the blocks of a transformer.
 """
 
 import collections
@@ -17,20 +17,19 @@ from kprune.scoring.observer import reads
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stage:
-    """Weights that are measured at once.
+    """A group of weights that are measured together.
 
     Args:
         names: Names of the weights.
-        block: The layer that holds them all, or `None`. It is called once,
-            and they are read nowhere else.
-        structure: What the block is called with, (args, kwargs), without its
-            tensors.
-        link: Where what it is called with comes from: for each leaf of the
-            structure ("output", i) or ("input", i), its place in what the
-            block before gives, or is called with, or ("constant", value).
-            `None` if from elsewhere.
-        until: A block before whose call the network has read all the weights,
-            or `None`.
+        block: The layer that contains them all, or `None`. The network calls
+            it once and reads the weights nowhere else.
+        structure: The structure of the block's (args, kwargs), with each leaf
+            replaced by 0.
+        link: The source of each leaf of the structure: ("output", i) or
+            ("input", i), leaf i of the previous block's outputs or inputs, or
+            ("constant", value). `None` if a leaf comes from elsewhere.
+        until: A later block at whose call the network has read all these
+            weights already, or `None`.
     """
 
     names: list
@@ -41,7 +40,7 @@ class Stage:
 
 
 def find(model):
-    """Returns the layers that are blocks of a model, a list."""
+    """Returns the blocks of a model, a list of layers."""
     owners = identity.ByIdentity(
         (weight.layer, True) for weight in weights.prunable(model).values()
     )
@@ -49,12 +48,12 @@ def find(model):
 
 
 def places(found, owners):
-    """Returns the numbers of the blocks that weights are in, by name; those in
-    none are left out.
+    """Returns a dict from weight name to the number of its block, without the
+    weights outside all blocks.
 
     Args:
         found: List of layers, the blocks.
-        owners: Dict from the name of a weight to the layer that owns it.
+        owners: Dict from weight name to the layer that owns the weight.
     """
     inside = identity.ByIdentity(
         (layer, number)
@@ -74,14 +73,14 @@ def _below(layer, owners):
 
 
 def _holds(layer, owners):
-    """Whether a layer below a layer owns a weight that can be pruned."""
+    """Returns whether a sublayer, at any depth, owns a prunable weight."""
     inner = [weights.unwrapped(x) for _, x in weights.children(layer)]
     return any(x in owners or _holds(x, owners) for x in inner)
 
 
 @dataclasses.dataclass(eq=False)
 class _Call:
-    """A call of a block, or of a layer that is in none."""
+    """A call of a block, or of a layer outside all blocks."""
 
     layer: object
     given: tuple
@@ -90,8 +89,8 @@ class _Call:
 
 @dataclasses.dataclass(eq=False)
 class _Part:
-    """The call of a block, or several that are of none, up to the one of
-    number `end`, and the weights that are read there first."""
+    """One call of a block, or successive calls outside blocks (`call` is
+    `None`), up to call number `end`, and the weights first read there."""
 
     call: _Call | None
     names: list
@@ -99,11 +98,11 @@ class _Part:
 
 
 class Survey:
-    """Sees in which order blocks are called, and where weights are read.
+    """Records the order of the calls of blocks, and where weights are read.
 
     Args:
         blocks: List of layers.
-        owners: Dict from the name of a weight to the layer that owns it.
+        owners: Dict from weight name to the layer that owns the weight.
     """
 
     def __init__(self, blocks, owners):
@@ -130,7 +129,7 @@ class Survey:
         return made.outputs
 
     def stages(self):
-        """Returns the stages of the network, in the order of its calls."""
+        """Returns the list of `Stage` of the network, in order of calls."""
         parts = self._parts()
         found, before = [], None
         for part in parts:
@@ -162,16 +161,17 @@ class Survey:
                 parts[-1].end = place
             else:
                 parts.append(_Part(None, names, place))
-        # What nothing calls comes last: its moments tell of it.
+        # Weights whose layer is never called come last; measuring their
+        # moments raises the error that says so.
         return [*parts, _Part(None, order.get(None, []), len(self._calls))]
 
     def _closed(self, part):
-        """Whether the weights of a part are read in no later one."""
+        """Returns whether no later part reads the weights of a part."""
         reads = [self._reads[self._owners[name]] for name in part.names]
         return all(max(places, default=0) <= part.end for places in reads)
 
     def _can_call_again(self, part):
-        """Whether a part is a block that can be called by itself."""
+        """Returns whether a part is a block that can be called on its own."""
         if part.call is None or not self._closed(part):
             return False
         calls = [c for c in self._calls if c.layer is part.call.layer]
@@ -180,7 +180,7 @@ class Survey:
 
 
 def is_tensor(leaf):
-    """Whether a leaf of what a layer is called with is a dense tensor."""
+    """Returns whether an argument of a layer's call is a dense tensor."""
     return isinstance(leaf, tf.Tensor)
 
 
@@ -196,7 +196,7 @@ def _nothing(leaf):
 
 
 def _link(before, call):
-    """Returns the link from one call of a block to the next, or `None`."""
+    """Returns the `Stage.link` from one call of a block to the next."""
     if before is None:
         return None
     sources = identity.ByIdentity()

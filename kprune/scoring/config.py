@@ -1,6 +1,7 @@
 """`ScoringConfig`: how scores read the data."""
 
 import dataclasses
+from typing import Any
 
 from kprune.runtime import checks, lookup
 
@@ -10,7 +11,7 @@ _CHOICES = {
     "objective": ("loss", "neg_logit"),
     "precision": ("float32", "float64", "policy"),
 }
-# What to write for arguments of 0.1, for `runtime.renamed`.
+# The replacements of arguments of kprune 0.1, for `runtime.renamed`.
 WAYS = {
     "batches": '`scoring={"batches": ...}`',
     "batch_size": '`scoring={"batch_size": ...}`',
@@ -21,41 +22,42 @@ WAYS = {
 
 @dataclasses.dataclass(frozen=True)
 class ScoringConfig:
-    """Which part of the data scores are taken on, and in what manner.
+    """How criteria that look at data read it and differentiate the loss.
 
     Args:
-        batches: How many batches of the data to read, per round for methods
-            that take fresh ones. Defaults to all that there are.
-        batch_size: Size to cut arrays, or to re-batch a data set, into.
-            Defaults to 128 for arrays and to the data set's own.
-        per_class: Examples of each class to draw from all of the data,
-            without replacement, instead of reading it in order. GraSP's
-            authors take 10. Needs class numbers as labels.
-        reduce: What criteria that take an absolute value or a square of a
-            first derivative do over several batches: `"abs_of_mean"`
-            (default), of the mean gradient, or `"mean_of_abs"`, the mean of
-            what each batch gives.
+        batches: Integer >= 1, how many batches to read, per round for methods
+            that take fresh ones. Defaults to all batches.
+        batch_size: Integer >= 1, the size to cut arrays, or to re-batch a
+            data set, into. Defaults to 128 for arrays and to the data set's
+            own.
+        per_class: Integer >= 1, how many examples of each class to draw from
+            all of the data, without replacement, instead of reading it in
+            order. GraSP's authors draw 10. Needs class numbers as labels.
+        reduce: How criteria that take the absolute value or the square of a
+            gradient combine several batches: `"abs_of_mean"` (default) takes
+            it of the mean gradient, `"mean_of_abs"` averages it over the
+            batches.
         batch_norm: `"train"` (default) normalizes with each batch's own
             statistics, as the papers do, `"eval"` with the moving ones.
         dropout: Whether dropout is on. Defaults to `False`.
         objective: `"loss"` (default), or `"neg_logit"`: minus the mean logit
             of the true class, which FORCE's released code differentiates
-            where its paper says the loss.
+            although its paper says the loss.
         temperature: Number > 0 that logits are divided by. Defaults to the
             criterion's own: 200 for GraSP, else 1.
-        precision: What the network computes in while it is scored:
-            `"float32"` (default; wider if the model is), on a copy of a model
-            of half precision; `"float64"`, on a copy; or `"policy"`, as the
-            model computes, with loss scaling in float16.
-        added_losses: Whether what layers add by `add_loss` as they run, such
-            as the divergence of a variational layer or the regularization of
-            activities, is part of the loss. Defaults to `False`: scores are
-            of the loss that is compiled. Regularizers of weights never are.
-        compiled: Whether derivatives are traced (`True`), or computed one
-            operation after the other (`False`), which takes up to 1.7 times
-            the memory. `None` (default) traces what is evaluated so often
-            that the trace is worth its time. Scores differ by rounding. Under
-            a strategy of several replicas all is traced.
+        precision: The dtype the network computes in while it is scored:
+            `"float32"` (default; float64 if the model is), on a copy if the
+            model is in half precision; `"float64"`, on a copy; or `"policy"`,
+            the model's own, with loss scaling in float16.
+        added_losses: Whether the losses that layers add by `add_loss`, such
+            as the divergence of a variational layer or an activity
+            regularizer, are part of the loss. Defaults to `False`: only the
+            compiled loss is scored. Weight regularizers never count.
+        compiled: `True` traces derivatives; `False` computes them eagerly,
+            which takes up to 1.7 times the memory; `None` (default) traces
+            those evaluated often enough to repay the trace. Scores differ by
+            rounding. Under a strategy of several replicas everything is
+            traced.
 
     Example:
 
@@ -75,7 +77,7 @@ class ScoringConfig:
     added_losses: bool = False
     compiled: bool | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.boolean("added_losses", self.added_losses)
         checks.boolean("dropout", self.dropout)
         if self.compiled is not None:
@@ -93,23 +95,23 @@ class ScoringConfig:
         if self.temperature is not None:
             checks.number("temperature", self.temperature, "(0, inf)")
 
-    def __repr__(self):
-        # What is newer than 0.1 shows where it is set: what 0.1 wrote down of
-        # a search is compared with this.
-        fields = dataclasses.asdict(self)
+    def __repr__(self) -> str:
+        # Saved searches of kprune 0.1 are compared with this text, so fields
+        # newer than 0.1 appear only where they are set.
+        fields: Any = dataclasses.asdict(self)
         if not self.added_losses:
             del fields["added_losses"]
         fields = [f"{name}={value!r}" for name, value in fields.items()]
         return f"ScoringConfig({', '.join(fields)})"
 
     @property
-    def of_a_trace(self):
-        """The fields that a trace of the loss depends on."""
+    def of_a_trace(self) -> tuple[Any, ...]:
+        """The values of the fields that a trace of the loss depends on."""
         manner = self.batch_norm, self.dropout, self.objective, self.precision
         return *manner, self.added_losses, self.compiled
 
-    def merge(self, base):
-        """Returns `base` with this config's fields that are not default."""
+    def merge(self, base: "ScoringConfig") -> "ScoringConfig":
+        """Returns `base` overridden by the non-default fields of `self`."""
         expected = "a kprune.ScoringConfig"
         checks.instance("base", base, ScoringConfig, expected)
         changed = {
@@ -120,17 +122,19 @@ class ScoringConfig:
         return dataclasses.replace(base, **changed)
 
 
-def get(scoring, base=None):
-    """Returns the scoring config that a call asks for.
+def get(
+    scoring: ScoringConfig | dict[str, Any] | None,
+    base: ScoringConfig | None = None,
+) -> ScoringConfig:
+    """Returns the scoring config of a call, merged with the method's own.
 
     Args:
-        scoring: A `ScoringConfig`, of which the fields that are not default
-            count, a dict of fields, which all count, or `None`.
-        base: The method's own `ScoringConfig`, which they are put over, or
-            `None`.
+        scoring: A `ScoringConfig`, whose non-default fields override `base`;
+            a dict of fields, all of which override it; or `None`.
+        base: The method's own `ScoringConfig`, or `None` for the defaults.
 
     Raises:
-        ValueError: If it is none of these, or has an unknown field.
+        ValueError: If `scoring` is none of these, or has an unknown field.
 
     Example:
 

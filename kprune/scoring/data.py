@@ -1,4 +1,4 @@
-"""Prepares the batches and the loss that scores are taken on."""
+"""Prepares the batches and the loss that scores are computed on."""
 
 import contextlib
 import dataclasses
@@ -21,9 +21,13 @@ from kprune.scoring import losses, synthetic
 
 @dataclasses.dataclass(frozen=True)
 class ScoringData:
-    """Batches and loss, as `compile` takes it, checked against each other and
-    the model. `function` of (y_true, y_pred, temperature, sample_weight)
-    gives a scalar, the mean over the examples.
+    """Batches and loss, checked against each other and the model.
+
+    Attributes:
+        batches: The scoring batches.
+        loss: As `compile` takes it.
+        function: Function of (y_true, y_pred, temperature, sample_weight) that
+            returns the mean loss over the examples, a scalar.
     """
 
     batches: reader.Batches
@@ -32,7 +36,7 @@ class ScoringData:
 
 
 def read(model, data, loss, scoring, seed=0, dtype="float32"):
-    """Opens the data, settles the loss, and checks that all fits the model.
+    """Opens the data, resolves the loss, and checks both against the model.
 
     `data`, `loss`, `scoring` and `seed` are those of `kprune.prune`; the loss
     is computed in `dtype`.
@@ -63,7 +67,7 @@ def read(model, data, loss, scoring, seed=0, dtype="float32"):
         return inner(y_true, y_pred, sample_weight)
 
     try:
-        # Builds its trackers, which cannot be done while tracing.
+        # Builds the loss' metric trackers, which is impossible in a trace.
         alike = _like(outputs, y)
         function(y, keras.tree.map_structure(tf.convert_to_tensor, alike))
     except Exception as error:
@@ -94,10 +98,10 @@ def _batches(model, data, loss, scoring, seed):
 
 
 def _outputs_on(model, x, whole):
-    """Runs the model on the first inputs, to see that they fit: on all of
-    them if they are to be looked at as a whole, else on one."""
+    """Runs the model on the first batch, to check that it fits: on all of it
+    if `whole`, else on its first example where the model allows that."""
     if not whole:
-        # Some models take batches of one size alone.
+        # Some models have a fixed batch size; they get the whole batch below.
         with contextlib.suppress(Exception):
             first = keras.tree.map_structure(lambda a: a[:1], x)
             return _outputs_on(model, first, whole=True)
@@ -116,7 +120,7 @@ def _outputs_on(model, x, whole):
 
 
 def _like(outputs, labels):
-    """Outputs with as many examples as the labels, for a check of shapes."""
+    """Broadcasts outputs to the batch size of the labels, to check shapes."""
     count = examples.count(keras.tree.flatten(labels)[0])
     return keras.tree.map_structure(
         lambda z: np.broadcast_to(z[:1], (count, *z.shape[1:])), outputs

@@ -1,7 +1,7 @@
 """Derivatives of the loss on one batch, traced or eager.
 
-What is hard about them is settled here: masks out of the way, right second
-derivatives, float16, and shares of the batch for several replicas.
+This module disables masks, makes second derivatives exact, scales the loss in
+float16 and splits the batch among replicas.
 """
 
 import functools
@@ -13,7 +13,7 @@ import tensorflow as tf
 from kprune.runtime import distribution, examples, keras_internals
 from kprune.scoring import exact_moments, reuse, tracing
 
-# What adds up over the parts of a batch.
+# Derivatives that are averaged over the parts of a batch.
 _MEANS = ("value", "gradient", "hvp", "squares", "hessian")
 _MOST_KEPT = 8  # Traces, from call to call.
 
@@ -23,15 +23,19 @@ class Derivatives(reuse.Reusable):
 
     Args:
         network: Function of (inputs, training) to outputs: a Keras model.
-        variables, masks: Variables that are replaced by given values, by True.
+        variables: List of the variables to differentiate by; a call
+            substitutes the values it is given.
+        masks: List of mask variables; all are replaced by True.
         loss: Function of (y_true, y_pred, temperature, sample_weight) to a
             scalar.
-        batch_statistics: Whether batch normalization uses the batch's own.
-        dropout, added_losses, half: Whether dropout is on, what layers add to
-            the loss counts, and float16 is in use.
+        batch_statistics: Whether batch normalization uses the statistics of
+            the batch.
+        dropout: Whether dropout is on.
+        added_losses: Whether losses added by `add_loss` count.
+        half: Whether part of the network computes in float16.
         strategy: A `tf.distribute.Strategy`.
-        compiled: As of `kprune.ScoringConfig`.
-        twin: The network, if it is a copy of the model.
+        compiled: As in `kprune.ScoringConfig`.
+        twin: The network, if it is a copy of the model, else `None`.
     """
 
     def __init__(
@@ -64,8 +68,8 @@ class Derivatives(reuse.Reusable):
 
     @property
     def fused(self):
-        """Whether H g can be had in one pass: not if g has to be scaled, or
-        is the mean over replicas."""
+        """Whether H g takes one pass. It does not if g has to be scaled or
+        averaged over replicas."""
         return not self._half and distribution.replicas(self._strategy) == 1
 
     def __call__(
@@ -77,7 +81,7 @@ class Derivatives(reuse.Reusable):
         vectors=(),
         evaluations=None,
     ):
-        """Returns one kind of derivative, a list of tensors.
+        """Computes one kind of derivative, a list of tensors.
 
         Args:
             kind: `"value"`, `"gradient"`, `"hvp"`, `"gradient_hvp"` (along
@@ -87,8 +91,8 @@ class Derivatives(reuse.Reusable):
             batch: (x, y) or (x, y, sample_weight).
             temperature: Logits are divided by it.
             vectors: List of tensors, the direction of an hvp.
-            evaluations: How many are to come of all batches, this one
-                included, or `None` if nobody knows.
+            evaluations: How many evaluations of all batches are expected, this
+                one included, or `None` if unknown.
         """
         compute = self._function(kind, values, batch, temperature, evaluations)
         if not self._half:
@@ -103,8 +107,8 @@ class Derivatives(reuse.Reusable):
         return part
 
     def by_operation(self, products):
-        """Whether so many Hessian-vector products, or `None` if nobody knows,
-        are taken one operation after the other, and as they are."""
+        """Returns whether so many Hessian-vector products (`None` if unknown)
+        are computed eagerly, unscaled and on one replica."""
         return self.fused and not self._is_traced("hvp", products)
 
     def trim(self):
@@ -113,7 +117,7 @@ class Derivatives(reuse.Reusable):
         return bool(self._traces) or self.twin is not None
 
     def _function(self, kind, values, batch, temperature, evaluations):
-        """Returns the function of one batch, traced if that is worth it."""
+        """Returns the function of one batch, traced if that pays."""
         compute = functools.partial(
             getattr(self, f"_{kind}"), float(temperature)
         )
@@ -139,7 +143,7 @@ class Derivatives(reuse.Reusable):
 
     def _is_traced(self, kind, evaluations):
         if distribution.replicas(self._strategy) > 1:
-            return True  # `Strategy.run` is made for what is traced.
+            return True  # `Strategy.run` is meant to be traced.
         if self._compiled is not None:
             return self._compiled
         return self._loops or tracing.pays(kind, evaluations)
@@ -158,19 +162,19 @@ class Derivatives(reuse.Reusable):
 
     def _gradient(self, temperature, values, vectors, batch, scale):
         del vectors
-        # Of what else is a variable, no gradient is to be computed.
+        # Other variables need no gradient.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             loss = self._loss(values, batch, temperature, scale)
         return _gradient_of(tape, loss, values)
 
     def _hvp(self, temperature, values, vectors, batch, scale):
-        # Backward twice. With the inner derivative taken forward it is the
-        # same work within 3 %, and loops of recurrent layers fail.
+        # Reverse over reverse. With forward mode inside, the work is the same
+        # within 3 %, and loops of recurrent layers fail.
         with tf.GradientTape(watch_accessed_variables=False) as outer:
             outer.watch(values)
             gradient = self._gradient(temperature, values, [], batch, scale)
-            # Without a direction, along the gradient as a constant.
+            # The direction defaults to the gradient, held constant.
             vectors = vectors or [tf.stop_gradient(g) for g in gradient]
             along = tf.add_n(
                 [
@@ -222,7 +226,7 @@ class Derivatives(reuse.Reusable):
         x, y, *sample_weight = batch
         given = self._variables[: len(values)]
         mapping = list(zip(given, values, strict=True))
-        # The weights come masked, or dense where the method wants it so.
+        # Callers mask the weights themselves, or pass them dense on purpose.
         mapping += [(m, tf.ones(m.shape, tf.bool)) for m in self._masks]
         with (
             exact_moments.scoring(self._batch_statistics, updates=False),
@@ -239,12 +243,12 @@ class Derivatives(reuse.Reusable):
 
 
 def at_least_float32(value):
-    """Casts a tensor of half precision to float32."""
+    """Casts a tensor of half precision to float32; returns others as is."""
     return tf.cast(value, tf.float32) if value.dtype.size < 4 else value
 
 
 def _gradient_of(tape, loss, values):
-    """Gradient as dense tensors, zero where the loss does not depend on it."""
+    """Returns dense gradients, zero where the loss is independent."""
     return [
         tf.convert_to_tensor(g)
         for g in tape.gradient(
@@ -254,7 +258,7 @@ def _gradient_of(tape, loss, values):
 
 
 def _on_tensors(compute, values, vectors, batch, scale):
-    """Computes on a batch as a trace would see it: tensors of its types."""
+    """Computes eagerly on a batch converted to tensors, as a trace does."""
     batch = keras.tree.map_structure(_as_tensor, batch)
     return compute(values, vectors, batch, scale)
 

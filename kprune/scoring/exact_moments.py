@@ -1,21 +1,22 @@
-"""Makes second derivatives exact while scores are taken.
+"""Makes second derivatives exact while scores are computed.
 
-Stock TensorFlow takes the variance in `tf.nn.moments` around
-`stop_gradient(mean)`. That leaves first derivatives right and makes second
-derivatives wrong, and Keras' BatchNormalization (training mode),
-LayerNormalization and GroupNormalization all use it. So a Hessian-vector
-product through stock Keras is wrong, and with it GraSP and all its kin. While
-`scoring` is active, moments keep the mean's gradient.
+Stock TensorFlow computes the variance in `tf.nn.moments` around
+`stop_gradient(mean)`. First derivatives stay right, but second derivatives
+are wrong, and Keras' BatchNormalization (training mode), LayerNormalization
+and GroupNormalization all use it. So a Hessian-vector product through stock
+Keras is wrong, and so are GraSP and its relatives. While `scoring` is active,
+moments keep the mean's gradient.
 
-The same context decides which statistics batch normalization uses, apart from
-the `training` argument that also switches dropout, and keeps Keras from
-dividing losses by the number of replicas: the mean over replicas is taken
-with the sizes of their shares.
+The same context chooses the statistics of batch normalization independently
+of the `training` argument, which also switches dropout, and keeps Keras from
+dividing losses by the number of replicas: kprune weighs each replica by the
+size of its share.
 
-All are patches of a name, for threads that are scoring alone.
+All three are monkey patches that act only in threads that are scoring.
 """
 
 import contextlib
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -24,19 +25,19 @@ from kprune.runtime import keras_internals
 from kprune.runtime.thread_patches import ThreadPatches
 from kprune.scoring import image_norm
 
-_stock = {}
+_stock: dict[str, Any] = {}
 
 
 @contextlib.contextmanager
 def scoring(batch_statistics, updates=True):
-    """Makes second derivatives right and fixes batch normalization's mode.
+    """Makes second derivatives exact and fixes batch normalization's mode.
 
     Args:
         batch_statistics: Whether BatchNormalization layers that are not
             frozen normalize with the batch's statistics (as in training) or
             with the moving ones.
-        updates: Whether the moving statistics follow the batch's. Where they
-            need not, one operation does the work of many.
+        updates: Whether to update the moving statistics. If not, a fused
+            operation replaces many.
     """
     with _patches.within((bool(batch_statistics), updates)):
         yield

@@ -1,9 +1,9 @@
 """Batch normalization of images in few operations.
 
-Stock Keras takes five operations forth and some fifteen back, each of which
-goes over the whole tensor, and their derivatives take as many again. Here it
-is TensorFlow's fused operation, its gradient, and the derivatives of that in
-closed form.
+Stock Keras takes five operations forward and some fifteen backward, each of
+which passes over the whole tensor, and second derivatives as many again. This
+module uses TensorFlow's fused operation, its gradient, and the derivatives of
+that gradient in closed form.
 """
 
 import keras
@@ -13,8 +13,8 @@ _OVER = [0, 1, 2]
 
 
 def fits(layer, inputs):
-    """Whether a layer in training does what `normalized` does: images in
-    float32, by the batch on this device, and nothing more."""
+    """Returns whether `normalized` computes what a layer does in training:
+    plain batch normalization of float32 images, local to the device."""
     return (
         type(layer) is keras.layers.BatchNormalization
         and layer.trainable
@@ -28,7 +28,7 @@ def fits(layer, inputs):
 
 
 def normalized(layer, x):
-    """Returns what a layer gives in training, but for its moving statistics."""
+    """Computes a layer's training output; keeps its moving statistics."""
     channels = x.shape[-1:]
     gamma = layer.gamma.value if layer.scale else tf.ones(channels)
     beta = layer.beta.value if layer.center else tf.zeros(channels)
@@ -37,10 +37,10 @@ def normalized(layer, x):
 
 
 def _normalized(x, gamma, beta, epsilon):
-    """Runs the fused operation, of which this module knows the derivatives.
+    """Runs the fused operation with this module's derivatives.
 
-    TensorFlow never forgets a custom gradient that it meets in a graph, nor
-    that graph: there, those that are registered once serve all.
+    TensorFlow never frees a custom gradient used in a graph, nor that graph.
+    So graphs use gradients that are registered once.
     """
     if not tf.executing_eagerly():
         with _deriving("FusedBatchNormV3", "KpruneImageNorm"):
@@ -96,8 +96,8 @@ def _forth(x, gamma, beta, epsilon):
 
 
 def _back(dy, x, gamma, kept, epsilon):
-    """Returns the derivatives by x, gamma and beta, from that by y and what the
-    fused operation kept for it."""
+    """Returns the derivatives by x, gamma and beta, given that by y and what
+    the fused operation reserved for its gradient."""
     found = tf.raw_ops.FusedBatchNormGradV3(
         y_backprop=dy,
         x=x,
@@ -112,12 +112,12 @@ def _back(dy, x, gamma, kept, epsilon):
 
 
 def _twice(v, a, b, dy, x, gamma, epsilon):
-    """Returns the derivatives by dy, x and gamma, from those by what `_back`
-    returns.
+    """Returns the derivatives by dy, x and gamma, given those by the outputs of
+    `_back`.
 
     With z = (x - mean) / sd, dx = gamma / sd (dy - E dy - z E[dy z]), d gamma
-    is the sum of dy z and d beta that of dy. All that is left by each channel
-    are numbers, times v, dy and x.
+    is the sum of dy z and d beta that of dy. Per channel, everything reduces to
+    scalars times v, dy and x.
     """
     mean = tf.reduce_mean(x, _OVER)
     z = x - mean

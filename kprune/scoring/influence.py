@@ -2,7 +2,7 @@
 
     influence = 1 - mean over tokens of cos(x, y)
 
-where x is what a block reads of a token, and y what it makes of it.
+where x is a block's input at a token, and y its output there.
 
 Men et al., 2024, https://arxiv.org/abs/2403.03853.
 """
@@ -17,11 +17,11 @@ from kprune.scoring.observer import Observer
 
 
 class Influences(Observer):
-    """Sums up how much blocks change tokens as they are called, padding left
-    out.
+    """Sums up how much blocks change tokens as they are called, without
+    padding.
 
     Args:
-        blocks: List of layers, of one output each.
+        blocks: List of layers with one output each.
     """
 
     def __init__(self, blocks):
@@ -39,15 +39,15 @@ class Influences(Observer):
         return outputs
 
     def means(self):
-        """Returns the influence of each block, a list; infinite if it gives
-        something of another shape than it reads."""
+        """Returns a list of the influence of each block, infinite if its
+        output has another shape than its input."""
         sums = self._totals.values()
         return [total / count if count else np.inf for total, count in sums]
 
 
 def signals(args, kwargs, outputs):
-    """Returns what a call of a block reads and gives, a tensor each, or `None`
-    twice if the block is none of one output of its input's shape."""
+    """Returns the input and the output tensor of a block's call, or `None`
+    twice unless its one output has the shape of its input."""
     given = args[0] if args else next(iter(kwargs.values()), None)
     (made, *more) = keras.tree.flatten(outputs) or [None]
     fits = tf.is_tensor(given) and tf.is_tensor(made) and not more
@@ -57,8 +57,8 @@ def signals(args, kwargs, outputs):
 
 
 def _changes(x, y, valid):
-    """Returns the sum of 1 - cos over tokens, and how many there are. A token
-    of zeros has no direction, and does not count."""
+    """Returns the sum of 1 - cos over tokens, and their number. A token of
+    zeros has no direction and does not count."""
     x, y = (tf.cast(one, tf.float64) for one in (x, y))
     sizes = tf.norm(x, axis=-1) * tf.norm(y, axis=-1)
     counts = sizes > 0 if valid is None else (sizes > 0) & valid
@@ -68,8 +68,8 @@ def _changes(x, y, valid):
 
 
 def silenced(members):
-    """Returns the variables that are zero where weights are removed as a
-    block: theirs, and the biases of their layers.
+    """Returns the variables that are zero once a block is removed: the
+    weights' own and the biases of their layers.
 
     Args:
         members: List of `weights.Weight`.
@@ -80,8 +80,8 @@ def silenced(members):
 
 
 def residual(model, members):
-    """Returns for each block whether it hands on what it reads, to the bit,
-    once its weights are zero.
+    """Returns a list of whether each block is exactly the identity once its
+    weights are zero.
 
     Args:
         model: A built Keras model, wrapped or not.

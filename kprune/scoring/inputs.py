@@ -1,7 +1,7 @@
 """Second moments of the inputs of weights, in one forward pass.
 
-The layers that own the weights are observed as the network runs. What they
-read is summed up on the spot, and nothing is kept of it.
+The layers that own the weights are observed as the network runs. Their inputs
+are summed up at once and not kept.
 """
 
 import contextlib
@@ -18,15 +18,15 @@ from kprune.scoring.observer import Observer
 
 
 class LayerInputs:
-    """What the weights of a network read, in inference mode.
+    """Second moments of what the weights of a network read in inference mode.
 
     Args:
         network: A Keras model.
         variables: Dict from weight name to its variable in the network.
-        masks: Variables of masks, replaced by True.
+        masks: List of mask variables; all are replaced by True.
         strategy: A `tf.distribute.Strategy`.
-        compiled: As of `kprune.ScoringConfig`.
-        twin: The network, if it is a copy of the model.
+        compiled: As in `kprune.ScoringConfig`.
+        twin: The network, if it is a copy of the model, else `None`.
     """
 
     def __init__(self, network, variables, masks, strategy, compiled, twin):
@@ -45,16 +45,16 @@ class LayerInputs:
         self._traces = {}
 
     def moments(self, values, names, gram, batches):
-        """Returns the sums over batches of X'X, or of its diagonal.
+        """Returns the sum over batches of X'X, or of its diagonal.
 
         Args:
-            values: List of tensors, for the variables.
-            names: Names of the weights to look at, or `None` for all.
-            gram: Whether to return the whole matrix.
+            values: List of tensors, one for each variable.
+            names: Names of the weights to measure, or `None` for all.
+            gram: Whether to return whole matrices.
             batches: Iterator of batches.
 
         Returns:
-            Dict of arrays of float64 by name.
+            Dict of float64 arrays by name.
         """
         names = self.check(names)
         parts = (
@@ -64,11 +64,12 @@ class LayerInputs:
         return self.summed(names, parts)
 
     def summed(self, names, parts):
-        """Returns the sums of the moments of several batches, by name.
+        """Returns the moments of several batches summed, a dict by name.
 
         Args:
             names: Names of weights.
-            parts: Iterable of lists of tensors.
+            parts: Iterable of lists of tensors, a list for each batch and a
+                tensor for each name.
         """
         total = None
         for part in parts:
@@ -77,7 +78,7 @@ class LayerInputs:
                 part = [a + b for a, b in zip(total, part, strict=True)]
             total = part
         found = {
-            name: (one + one.T) / 2  # Symmetric but for rounding.
+            name: (one + one.T) / 2  # Rounding breaks the symmetry.
             for name, one in zip(names, total, strict=True)
         }
         points.check_finite(found, "inputs")
@@ -91,15 +92,15 @@ class LayerInputs:
         return found
 
     def observer(self, names=(), gram=False, **options):
-        """Returns an `Observer` of what some weights read."""
+        """Returns an `Observer` of the inputs of some weights."""
         owners, readers = self.owners, self._readers
         read = {name: (owners[name], readers[name]) for name in names}
         return Observer(read, gram, **options)
 
     @contextlib.contextmanager
     def running(self, values, observer):
-        """Lets an observer see the layers of the network in the block, which
-        computes with some values."""
+        """Returns a context in which the network computes with `values` and
+        `observer` sees its layers' calls."""
         shown = zip(self._variables.values(), values, strict=True)
         mapping = [*shown]
         mapping += [(m, tf.ones(m.shape, tf.bool)) for m in self._masks]
@@ -112,8 +113,8 @@ class LayerInputs:
             yield
 
     def check(self, names):
-        """Returns names of weights, or by default all, in their order; raises
-        `ValueError` unless it is known what they read."""
+        """Returns names of weights (`None` means all) in the model's order;
+        raises `ValueError` for weights whose inputs are unknown."""
         for name in names or ():
             lookup.choose(name, self._variables, "weight")
         names = [n for n in self._variables if names is None or n in names]
@@ -139,7 +140,7 @@ class LayerInputs:
 
     @property
     def traced(self):
-        """Whether what is computed is traced."""
+        """Whether computations are traced."""
         return bool(self._compiled) or self._several
 
     @property
@@ -168,7 +169,7 @@ class LayerInputs:
         return [m * tf.cast(_count(x), m.dtype) for m in means]
 
     def _sums(self, names, gram, values, x):
-        """Runs the network on inputs; returns the moments of one replica."""
+        """Runs the network on inputs and returns one replica's moments."""
         observer = self.observer(names, gram)
         with self.running(values, observer):
             self.network(x, training=False)

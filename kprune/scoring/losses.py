@@ -1,4 +1,4 @@
-"""Finds the loss to score by: compiled, given or inferred."""
+"""Finds the loss to score by: given, compiled or inferred."""
 
 import keras
 import numpy as np
@@ -9,8 +9,10 @@ from kprune.runtime.words import shown
 
 
 def resolve(model, loss, outputs, labels):
-    """Returns the loss to use, as `compile` takes it: the given, the compiled
-    (`None`), or one inferred from a batch of the model's outputs and labels.
+    """Returns the loss to use, as `compile` takes it.
+
+    It is the given one, `None` for the compiled one, or one inferred from a
+    batch of the model's outputs and labels, with a warning.
     """
     if loss is not None:
         try:
@@ -62,7 +64,8 @@ def infer(model, outputs, labels=None):
 
 
 def is_probability(model, outputs):
-    """Whether outputs are probabilities, by activation or by their values."""
+    """Returns whether outputs are probabilities, by their values and, for one
+    unit, its activation."""
     if outputs.min() < 0 or outputs.max() > 1:
         return False
     if outputs.shape[-1] > 1:
@@ -76,13 +79,13 @@ def is_probability(model, outputs):
 
 
 def check_labels(model, loss, outputs, labels):
-    """Raises `ValueError` if the labels cannot belong to outputs and loss.
+    """Raises `ValueError` if the labels do not fit the outputs and the loss.
 
-    Labels may be of another size than the outputs where Keras takes them.
+    Labels may differ in size from the outputs where Keras accepts that.
     """
     loss = compiled_loss(model) if loss is None else loss
     if keras.tree.is_nested(outputs) or keras.tree.is_nested(loss):
-        return  # Keras' own check of the structure is as good.
+        return  # Keras checks structures itself.
     outputs, labels = np.asarray(outputs), np.asarray(labels)
     if keras_internals.wants_integers(loss):
         classes = outputs.shape[-1]
@@ -116,15 +119,15 @@ def check_labels(model, loss, outputs, labels):
 
 
 def soften(losses, outputs, temperature):
-    """Returns the outputs as they would be with logits / temperature.
+    """Returns the outputs that logits / temperature would give.
 
     Probabilities are softened through their logarithms, which differ from the
-    logits by a constant per example only. Outputs of a loss that is no
-    cross-entropy have no temperature and stay as they are.
+    logits only by a constant per example. Outputs whose loss is not a
+    cross-entropy are returned unchanged.
 
     Args:
         losses: List of the loss of each output, as
-            `output_losses.by_output` gives.
+            `output_losses.by_output` returns.
         outputs: Tensor, or a structure of them.
         temperature: Float > 0.
     """
@@ -150,11 +153,11 @@ def _soften(loss, z, temperature):
 
 
 def neg_logit(loss):
-    """Returns minus the mean logit of the true class, as a loss.
+    """Returns a loss function: minus the mean logit of the true class.
 
-    FORCE's released code differentiates this when it scores, though its
-    networks are trained on the cross-entropy of the same logits: `loss`, which
-    tells whether labels are class numbers or one-hot.
+    FORCE's released code differentiates it for scores, though it trains on the
+    cross-entropy of the same logits. `loss` is that cross-entropy, and decides
+    whether labels are class numbers or one-hot.
     """
     if keras.tree.is_nested(loss) or not keras_internals.reads_logits(loss):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The part of a model that is scored: its weights and precision."""
+"""The scored part of a model: its weights and precision."""
 
 import keras
 import numpy as np
@@ -11,14 +11,14 @@ from kprune.scoring.inputs import LayerInputs
 
 
 def excluded(view, exclude):
-    """Returns the names of the weights that patterns exclude.
+    """Returns the names of the weights that match one of some patterns.
 
     Args:
         view: A `weights.View` of a Keras model, or the model.
         exclude: Names of weights or layers, or regular expressions.
 
     Raises:
-        ValueError: If nothing is named like one of `exclude`.
+        ValueError: If a pattern matches no weight.
     """
     found = weights.prunable(view)
     names = []
@@ -28,17 +28,19 @@ def excluded(view, exclude):
 
 
 class Network:
-    """The weights of a model, and the network that is computed with them.
-
-    `weights` (float32 or wider), `masks`, `variables` and `layouts` are dicts
-    by name of the prunable weights but those excluded, `others` one by path of
-    the values of all other trainable variables. The loss is computed in
-    `dtype`; `half` says whether part of the network computes in float16.
+    """The weights of a model, and the network that computes with them.
 
     Args:
         model: A built Keras model, wrapped or not, or a `weights.View` of it.
         exclude: Names of prunable weights to leave out.
-        precision: As of `kprune.ScoringConfig`.
+        precision: As in `kprune.ScoringConfig`.
+
+    Attributes:
+        weights, masks, variables, layouts: Dicts by name of the prunable
+            weights that are not excluded; `weights` in float32 or wider.
+        others: Dict by path of the values of all other trainable variables.
+        dtype: String, the dtype that the loss is computed in.
+        half: Whether part of the network computes in float16.
     """
 
     def __init__(self, model, exclude, precision):
@@ -75,7 +77,7 @@ class Network:
 
     @property
     def normalizes(self):
-        """Whether there is batch normalization that trains."""
+        """Whether the model has a trainable batch normalization."""
         return any(
             isinstance(layer, keras.layers.BatchNormalization)
             and layer.trainable
@@ -117,8 +119,9 @@ class Network:
         )
 
     def _computing(self):
-        """Returns what computes, the model or a copy in another precision; a
-        function from the model's variables to its own; its masks; the copy."""
+        """Returns the network that computes, the model or a copy in another
+        precision; a function from the model's variables to the network's; its
+        mask variables; and the copy or `None`."""
         if self._copy_in is None:
             return self._model, lambda v: v, self._mask_variables, None
         twin, twin_of = precision.copy_in(self._model, self._copy_in)
@@ -133,7 +136,7 @@ class Network:
 
 
 def _dtype_of_copy(computes_in, precision):
-    """Returns what a copy of the model is to compute in, `None` without one."""
+    """Returns the dtype of the copy to compute on, `None` for no copy."""
     if precision == "float64":
         return None if computes_in == {"float64"} else "float64"
     half = computes_in & {"float16", "bfloat16"}
@@ -141,7 +144,7 @@ def _dtype_of_copy(computes_in, precision):
 
 
 def _others(model, variables):
-    """Returns the trainable variables that are not among these, by path."""
+    """Returns the trainable variables not in `variables`, by path."""
     known = {id(v) for v in variables.values()}
     found = {}
     for variable in model.trainable_variables:

@@ -1,22 +1,26 @@
 """The training loss as a pure function of the prunable weights.
 
-Every criterion that looks at data is a few lines over functions of it:
-`gradient` and `hvp`, averaged over the scoring batches, and `inputs`, summed.
+Every criterion that looks at data is a few lines over the methods of
+`Objective`: `gradient` and `hvp`, averaged over the scoring batches, and
+`inputs`, summed over them.
 """
 
 import copy
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from kprune.masking import weights
-from kprune.runtime import checks, seeds
+from kprune.runtime import checks, seeds, types
 from kprune.runtime.doors import checked
 from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
 from kprune.scoring import config, points
 from kprune.scoring.network import Network, excluded
 from kprune.scoring.shared import Shared
+from kprune.scoring.walk import Walk
 
 
 @renamed(probe=config.WAYS["probe"])
@@ -24,16 +28,16 @@ from kprune.scoring.shared import Shared
 class Objective:
     """The loss of a model on the scoring batches, as a function of weights.
 
-    Nothing of the model changes: no variable, statistic, optimizer slot or
-    random state. Regularization losses are no part of the loss. A model made
-    in the scope of a `tf.distribute` strategy is scored on all its replicas,
-    each with its share of every batch; all workers must be given the same
-    data.
+    Does not modify the model: no variable, statistic, optimizer slot or random
+    state changes. Regularization losses are not part of the loss. A model
+    created in the scope of a `tf.distribute` strategy is scored on all
+    replicas, each with its share of every batch; all workers must be given
+    the same data.
 
     Args:
         model: A built Keras model, wrapped or not, or a `weights.View` of it.
-            Masks it has are reported in `masks` and do not enter the
-            functions: they compute with the weights they are given.
+            Its masks are reported in `masks` but not applied: the methods
+            compute with the weights they are given.
         data: What `fit` takes: a `tf.data.Dataset`, arrays `(x, y)` or
             `(x, y, sample_weight)`, a `keras.utils.PyDataset` or a generator
             of batches. `None` makes a synthetic batch, with a warning.
@@ -41,21 +45,29 @@ class Objective:
             the cross-entropy that fits the outputs, with a warning.
         scoring: A `kprune.ScoringConfig`, or a dict of its fields.
         seed: Integer >= 0, for synthetic data and random scores.
-        exclude: Names of weights or layers, or patterns, to leave out.
+        exclude: A name of a weight or layer or a regular expression, or a
+            list of them, of weights to leave out.
 
     Attributes:
         weights: Dict from name to the values of each prunable weight, float32
             or wider.
         others: Dict from path to the values of all other trainable variables:
-            biases, batch normalization's gamma and beta, what is left out.
+            biases, batch normalization's gamma and beta, excluded weights.
         masks: Dict from name to the current mask, boolean.
         layouts: Dict from name to `kprune.masking.layouts.Layout`.
         scoring: The scoring config.
-        shared: What all views of the objective share, a `shared.Shared`.
+        shared: The `shared.Shared` of all views of the objective.
     """
 
     def __init__(
-        self, model, data=None, loss=None, scoring=None, *, seed=0, exclude=()
+        self,
+        model: types.Model | weights.View,
+        data: types.Data | None = None,
+        loss: types.Loss | None = None,
+        scoring: config.ScoringConfig | dict[str, Any] | None = None,
+        *,
+        seed: int = 0,
+        exclude: str | Sequence[str] = (),
     ):
         seeds.check(seed)
         view = weights.find(model)
@@ -63,8 +75,9 @@ class Objective:
         self.seed = seed
         self.scoring = config.get(scoring)
         self.progress = Progress()
-        self._evaluations = lambda kind: None  # Nobody knows how many.
-        self._places = None
+        # How many evaluations of a kind are expected; `None` if unknown.
+        self._evaluations: Callable[[str], int | None] = lambda kind: None
+        self._places: tuple[int, ...] | None = None
         names = excluded(view, exclude)
         self._network = Network(view, names, self.scoring.precision)
         self.layouts = self._network.layouts
@@ -76,12 +89,12 @@ class Objective:
         )
         points.check_finite(self.weights, "weights")
 
-    def on(self, *places):
-        """Returns this objective on some of its batches alone.
+    def on(self, *places: int) -> "Objective":
+        """Returns a view of this objective on some of its batches.
 
         Args:
-            *places: Numbers of the batches, in the order of the data. After
-                the last batch comes the first.
+            *places: Integers >= 0, the numbers of the batches in the order of
+                the data. Numbers wrap around after the last batch.
         """
         for place in places:
             checks.integer("places", place, 0, ", the number of a batch")
@@ -89,56 +102,69 @@ class Objective:
         view._places = places
         return view
 
-    def watched(self, progress):
-        """Returns this objective, with a bar that shows its progress.
+    def watched(self, progress: Progress) -> "Objective":
+        """Returns a view of this objective that reports to a progress bar.
 
-        What is evaluated a few times by then is not traced. An objective that
-        nobody watches may be evaluated any number of times.
+        `progress` tells how many evaluations to expect; a few are not worth a
+        trace. Without it their number is unknown, and derivatives are traced.
         """
         view = copy.copy(self)
         view.progress, view._evaluations = progress, progress.expected
         return view
 
     @checked(**points.POINT)
-    def value(self, weights, temperature=None):
-        """Returns the mean loss over the batches, which a tape can follow."""
+    def value(
+        self, weights: types.Weights, temperature: float | None = None
+    ) -> tf.Tensor:
+        """Returns the mean loss over the batches, a differentiable scalar."""
         (value,) = self._mean("value", weights, temperature)
         return value
 
     @checked(**points.POINT)
-    def gradient(self, weights, temperature=None):
+    def gradient(
+        self, weights: types.Weights, temperature: float | None = None
+    ) -> dict[str, tf.Tensor]:
         """Returns the mean gradient of the loss over the scoring batches.
 
         Args:
-            weights: Dict of tensors by name: all prunable weights, or with
-                them all of `others`.
-            temperature: Logits are divided by it before the loss. Defaults to
-                the scoring config's, else to 1.
+            weights: Dict of tensors by name: all prunable weights, optionally
+                with all of `others`.
+            temperature: Float > 0 that logits are divided by. Defaults to the
+                scoring config's, else to 1.
 
         Returns:
-            Dict of tensors by name, d loss / d weight at `weights`, dense
-            also where a mask is False, for each weight given.
+            Dict of tensors by name, d loss / d weight at `weights`, for each
+            weight given. It is dense: masks do not zero it.
         """
         return self._named("gradient", weights, temperature)
 
     @checked(
         **points.POINT, function=checks.of_function(1, "a dict of gradients")
     )
-    def saliency(self, weights, function, temperature=None):
-        """Returns a function of the gradient, as the scoring config reduces it.
+    def saliency(
+        self,
+        weights: types.Weights,
+        function: Callable[[dict[str, tf.Tensor]], dict[str, Any]],
+        temperature: float | None = None,
+    ) -> dict[str, Any]:
+        """Computes scores from the gradient, reduced as `scoring.reduce` says.
 
-        With `reduce="abs_of_mean"`, `function` of the mean gradient; with
-        `"mean_of_abs"`, the mean of it over the batches.
+        `"abs_of_mean"` returns `function` of the mean gradient,
+        `"mean_of_abs"` the mean over the batches of `function` of each
+        gradient.
 
         Args:
             weights: Dict of tensors by name, the point.
             function: Function from a dict of gradients to a dict of scores.
             temperature: As for `gradient`.
+
+        Returns:
+            Dict of scores by name, as `function` returns them.
         """
         if self.scoring.reduce == "abs_of_mean" or len(self._numbers) == 1:
             return function(self.gradient(weights, temperature))
         self.progress.expect(len(self._numbers))
-        scores, shares = {}, self.shared.shares(self._numbers)
+        scores, shares = {}, self.shared.shares(self._numbers)  # type: ignore[var-annotated]
         for place, share in zip(self._numbers, shares, strict=True):
             part = function(self.on(place).gradient(weights, temperature))
             for name, value in part.items():
@@ -146,13 +172,18 @@ class Objective:
         return scores
 
     @checked(**points.POINT, vector=checks.optional(points.FLOATS))
-    def hvp(self, weights, vector=None, temperature=None):
-        """Returns the mean Hessian-vector product over the same batches.
+    def hvp(
+        self,
+        weights: types.Weights,
+        vector: types.Weights | None = None,
+        temperature: float | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Returns the mean Hessian-vector product over the scoring batches.
 
         Args:
             weights: Dict of tensors by name, the point.
             vector: Dict of tensors by name, the direction. Defaults to the
-                mean gradient at the point, which on one batch comes for free.
+                mean gradient at the point, which is free on one batch.
             temperature: As for `gradient`.
 
         Returns:
@@ -172,11 +203,13 @@ class Objective:
         return {name: norm * p for name, p in product.items()}
 
     @checked(**points.POINT)
-    def squared_gradient(self, weights, temperature=None):
+    def squared_gradient(
+        self, weights: types.Weights, temperature: float | None = None
+    ) -> dict[str, tf.Tensor]:
         """Returns the mean over the *examples* of the squared gradient.
 
-        It is the diagonal of the empirical Fisher matrix. Examples are run one
-        by one, so there are no statistics of a batch.
+        It is the diagonal of the empirical Fisher matrix. Examples run one by
+        one, so batch statistics are not available.
 
         Args:
             weights: Dict of tensors by name, the point.
@@ -186,7 +219,7 @@ class Objective:
             Dict of tensors by name, all >= 0.
 
         Raises:
-            ValueError: If the model normalizes with statistics of the batch.
+            ValueError: If the model normalizes with batch statistics.
         """
         if self.scoring.batch_norm == "train" and self._network.normalizes:
             raise ValueError(
@@ -196,14 +229,19 @@ class Objective:
         return self._named("squares", weights, temperature)
 
     @checked(**points.POINT)
-    def hessian(self, weights, temperature=None):
-        """Returns the whole Hessian, a matrix over all prunable entries in
-        the order of `weights`. For small networks: n Hessian-vector products
-        and n^2 numbers.
+    def hessian(
+        self, weights: types.Weights, temperature: float | None = None
+    ) -> np.ndarray:
+        """Returns the whole Hessian over all n entries of the weights.
+
+        It takes n Hessian-vector products and n^2 numbers: for small networks.
 
         Args:
             weights: Dict of tensors by name, all prunable weights.
             temperature: As for `gradient`.
+
+        Returns:
+            Array of shape (n, n), its entries in the order of the model.
         """
         parts = self._mean("hessian", weights, temperature)
         return np.concatenate([np.asarray(p) for p in parts], axis=1)
@@ -213,17 +251,26 @@ class Objective:
         gram=checks.boolean,
         names=checks.optional(checks.sequence_of(checks.string, "names")),
     )
-    def inputs(self, weights, gram=False, names=None):
-        """Returns X'X of what weights read, X as it enters X W with W the
-        weight as a matrix, summed over the batches: float64 arrays by name.
+    def inputs(
+        self,
+        weights: types.Weights,
+        gram: bool = False,
+        names: Sequence[str] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Returns the second moments X'X of the inputs of weights.
 
-        The network is in inference mode, and padding is left out.
+        X is the input matrix in X W, with W the weight as a matrix. X'X is
+        summed over the batches. The network runs in inference mode, and
+        padding does not count.
 
         Args:
             weights: Dict of tensors by name, the point.
-            gram: Whether to return whole matrices, not diagonals; the matrix
-                of an embedding is diagonal and comes as that.
-            names: Names of the weights to look at. Defaults to all.
+            gram: Whether to return whole matrices instead of diagonals. That
+                of an embedding is diagonal, and its diagonal is returned.
+            names: Names of the weights to measure. Defaults to all.
+
+        Returns:
+            Dict of float64 arrays by name.
         """
         order = points.names(weights, self.weights, {})
         values = [tf.convert_to_tensor(weights[name]) for name in order]
@@ -231,39 +278,50 @@ class Objective:
         return self.shared.inputs.moments(values, names, gram, batches)
 
     @checked(weights=points.FLOATS, sequential=checks.boolean)
-    def blocks(self, weights, sequential=True):
-        """Returns a `walk.Walk`, of `inputs` behind blocks that are pruned."""
+    def blocks(self, weights: types.Weights, sequential: bool = True) -> Walk:
+        """Returns a `walk.Walk`, which measures the inputs of each block after
+        the blocks before it are pruned."""
         points.names(weights, self.weights, {})
         return self.shared.walk(self, weights, self._numbers, sequential)
 
     @checked(**points.POINT, power=checks.at_least(1), shares=None)
-    def flow_scores(self, weights, masks, power=1, shares=None):
-        """Returns SynFlow's scores, or those of a power of the weights
-        (`synaptic_flow.Flow.scores`)."""
+    def flow_scores(
+        self,
+        weights: types.Weights,
+        masks: types.Masks,
+        power: int = 1,
+        shares: Sequence[types.ArrayLike] | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Returns SynFlow's scores, or those of a power of the weights.
+
+        Args:
+            weights, masks, shares: As for `synaptic_flow.Flow.scores`.
+            power: Integer >= 1: 1 for SynFlow, 2 for the path kernel.
+        """
         self._names_of(weights)
         self._names_of(masks)
         return self.shared.flow(power).scores(weights, masks, shares)
 
     @property
-    def batches(self):
-        """The scoring batches, a list of (x, y, sample_weight)."""
+    def batches(self) -> list[tuple[Any, ...]]:
+        """The scoring batches, a list of (x, y) or (x, y, sample_weight)."""
         return list(self.shared.batches(self._numbers, Progress()))
 
     @property
-    def batch_count(self):
-        """How many scoring batches there are."""
+    def batch_count(self) -> int:
+        """The number of scoring batches."""
         return len(self._numbers)
 
     @property
-    def loss(self):
-        """The loss that the model is trained with, as `compile` takes it."""
+    def loss(self) -> types.Loss:
+        """The loss that is scored, as `compile` takes it."""
         return self.shared.data.loss
 
-    def by_operation(self):
-        """Returns this objective, evaluated without traces, or `None` if its
-        Hessian-vector products are traced, scaled or of replicas.
+    def by_operation(self) -> "Objective | None":
+        """Returns a view of this objective that computes eagerly, or `None` if
+        Hessian-vector products are traced, scaled or taken on replicas.
 
-        A tape of its `gradient` has the Hessian, to the bit what `hvp` gives.
+        Differentiating a tape of its `gradient` equals `hvp` bit for bit.
         """
         products = self._evaluations("hvp")
         if not self.shared.derivatives.by_operation(products):
@@ -273,12 +331,12 @@ class Objective:
         return view
 
     @property
-    def strategy(self):
+    def strategy(self) -> tf.distribute.Strategy:
         """The `tf.distribute` strategy of the model."""
         return self.model.distribute_strategy
 
-    def hand_on(self):
-        """Leaves what was traced to the next objective of the same model."""
+    def hand_on(self) -> None:
+        """Hands traces and copies on to the next objective of the model."""
         self.shared.hand_on()
 
     def _mean(self, kind, weights, temperature, vector=None):
@@ -307,7 +365,7 @@ class Objective:
         return result
 
     def _names_of(self, given):
-        """Returns the names of the weights given, in the order of the model."""
+        """Returns the names in `given`, in the order of the model."""
         return points.names(given, self.weights, self.others)
 
     @property

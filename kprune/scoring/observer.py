@@ -9,9 +9,9 @@ from kprune.runtime import keras_internals
 
 
 class Reached(BaseException):
-    """Ends a run of a network at a layer, with what that is called with.
+    """Ends a run of a network at a layer, and carries that call's arguments.
 
-    No `Exception`: Keras would put words around it.
+    Not an `Exception`: Keras would rewrite its message.
     """
 
     def __init__(self, args, kwargs, masks):
@@ -21,19 +21,20 @@ class Reached(BaseException):
 
 
 class Observer:
-    """Sums up what layers read as they are called, padding left out.
+    """Sums up the inputs of layers as they are called, without padding.
 
     Args:
-        read: Dict from the name of a weight to the layer that owns it and its
+        read: Dict from weight name to the layer that owns the weight and its
             `read_inputs.reader`.
-        gram: Whether to sum up X'X, not its diagonal.
-        until: The layer at whose call to raise `Reached`, if any.
-        masks: Padding masks of the calls around, as of a `Reached`.
+        gram: Whether to sum up X'X instead of its diagonal.
+        until: The layer at whose call to raise `Reached`, or `None`.
+        masks: Padding masks of the enclosing calls, as in `Reached.masks`.
     """
 
     def __init__(self, read, gram, until=None, masks=()):
         self._read, self._gram, self._until = read, gram, until
-        self._masks = [*masks]  # Of calls around: lists of (tensor, mask).
+        # One list of (tensor, mask) for each enclosing call.
+        self._masks = [*masks]
         self._graph = _graph()
         self._sums, self._unread = {}, {}
 
@@ -52,8 +53,8 @@ class Observer:
             self._masks.pop()
 
     def found(self, names):
-        """Returns the sums of some weights, a list."""
-        # Not raised where it is seen, as Keras would put words around it.
+        """Returns a list of the sums of some weights."""
+        # Raised here, not in the call: Keras would rewrite the message there.
         if self._unread:
             raise ValueError(
                 "Layers are called in a loop or a `tf.function` of their own, "
@@ -79,7 +80,7 @@ class Observer:
             self._sums[name] = part if before is None else before + part
 
     def _valid_in(self, call, args, kwargs, x):
-        """Returns `_valid` of an input as a call of a layer sees it."""
+        """Returns `_valid` of an input, with the masks of its layer's call."""
         self._masks.append(_masks_of_call(call, args, kwargs))
         try:
             return self._valid(x, False)
@@ -87,8 +88,11 @@ class Observer:
             self._masks.pop()
 
     def _valid(self, x, is_lookup):
-        """Returns which of the positions of an input are no padding, or
-        `None`: as Keras hands it on, or as the calls around were told."""
+        """Returns which positions of an input are not padding, or `None`.
+
+        It is the mask that Keras attached to the input, or else one that was
+        passed to an enclosing call.
+        """
         own = keras_internals.padding_of(x)
         positions = x.shape if is_lookup else x.shape[:-1]
         if own is not None and len(own.shape) <= len(positions):
@@ -102,15 +106,16 @@ class Observer:
 
 
 def reads(layer, kwargs):
-    """Whether a call of a layer reads its weight as it is: an embedding that
-    is called for the scores of tokens reads it transposed."""
+    """Returns whether a call of a layer reads its weight untransposed; an
+    embedding called with `reverse=True` reads it transposed."""
     return not (
         isinstance(layer, keras.layers.Embedding) and kwargs.get("reverse")
     )
 
 
 def _masks_of_call(call, args, kwargs):
-    """Returns pairs of an argument, or `None`, and its padding mask."""
+    """Returns pairs of an argument and its padding mask; the argument is
+    `None` for a mask passed as `..._padding_mask`."""
     try:
         given = inspect.signature(call).bind_partial(*args, **kwargs).arguments
     except TypeError:
@@ -133,7 +138,7 @@ def _masks_of_call(call, args, kwargs):
 
 
 def _fits(mask, positions):
-    """Whether a mask is of the examples and steps of an input."""
+    """Returns whether a mask has the shape (batch, steps) of an input."""
     return (
         len(mask.shape) == 2
         and len(positions) >= 2

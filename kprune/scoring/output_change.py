@@ -1,4 +1,4 @@
-"""By how much the outputs move with the weights, and what that depends on."""
+"""The change of the outputs with the weights, and its derivative by gates."""
 
 import keras
 import tensorflow as tf
@@ -7,20 +7,20 @@ from kprune.masking import precision
 from kprune.runtime import keras_internals
 from kprune.scoring import exact_moments, reuse
 
-# Of an input whose shape is open.
+# The size of each open dimension of an input.
 _OPEN_SIZE = 8
 
 
 class OutputChange(reuse.Reusable):
     """R = sum of |f(u; x) - f(u + v; x)|^2 over examples and outputs.
 
-    Taken on a copy of the model that computes in float32, or float64 if the
-    model does. Biases and normalization's parameters are the model's, batch
-    normalization is by the statistics of the batch, dropout is off.
+    Computed on a copy of the model in float32, or float64 if the model is.
+    Biases and normalization parameters are the model's, batch normalization
+    uses the statistics of the batch, and dropout is off.
 
     Args:
         model: A built Keras model.
-        variables: Dict from name to the variables that move.
+        variables: Dict from name to each variable that changes.
     """
 
     def __init__(self, model, variables):
@@ -33,14 +33,19 @@ class OutputChange(reuse.Reusable):
         self._compiled = tf.function(self._by_gates, autograph=False)
 
     def by_gates(self, weights, moves, masks, rng, examples):
-        """Returns dR/d gate of a gate on each weight, at u = gate * weight and
-        u + v = gate * (weight + move), with the masks as gates.
+        """Returns dR/d gate, with a gate on each weight.
+
+        u = gate * weight and u + v = gate * (weight + move); the derivative is
+        taken at gates equal to the masks.
 
         Args:
             weights, moves, masks: Dicts of arrays by weight name.
-            rng: A `numpy.random.Generator`, for inputs of N(0, 1); integers
-                are uniform over the vocabulary.
-            examples: Integer >= 1, how many inputs.
+            rng: A `numpy.random.Generator` for the inputs: N(0, 1), integers
+                uniform over the vocabulary.
+            examples: Integer >= 1, the number of inputs.
+
+        Returns:
+            Dict of tensors by weight name.
         """
         specs = keras_internals.input_specs(self.twin)
         x = keras_internals.random_inputs(
@@ -69,7 +74,7 @@ class OutputChange(reuse.Reusable):
         return tape.gradient(total, gates, unconnected_gradients=none)
 
     def _outputs(self, x, weights, gates):
-        """Returns the outputs that are numbers, a list."""
+        """Returns a list of the floating-point outputs."""
         values = [g * w for g, w in zip(gates, weights, strict=True)]
         mapping = list(zip(self._variables.values(), values, strict=True))
         with (

@@ -1,10 +1,10 @@
 """How often the paths through a network are active on data.
 
-A path is active on an example if all activations that it goes through are. Of
-an output, what is counted is the sum over examples and the active paths that
-lead to it, each weighing its input squared: with every weight 1, the output of
-the network whose activations are those of the true one. Normalization and
-rescaling pass on what they get.
+A path is active on an example if all activations on it are. The count of an
+output is the sum, over examples and over the active paths that lead to it, of
+the squared input of the path. A copy of the network computes it: its kept
+weights are 1, its activations are gated as in the true network, and its
+normalization and rescaling are identities.
 """
 
 import keras
@@ -34,7 +34,7 @@ _OTHER = (
     layers.Multiply,
     layers.UnitNormalization,
 )
-# Of what stands in a graph and is no layer.
+# Operations of a Functional graph that are not layers.
 _LINEAR_OPERATIONS = ("Add", "Concatenate", "GetItem", "Reshape", "Transpose")
 
 
@@ -43,11 +43,11 @@ class PathActivations(reuse.Reusable):
 
     Args:
         model: A built Sequential or Functional model of Keras' own layers,
-            whose activations are ReLU and its like.
-        variables: Dict from name to the variables that are scored.
+            whose activations are linear, ReLU, LeakyReLU or PReLU.
+        variables: Dict from name to each variable that is scored.
 
     Raises:
-        ValueError: If it is not known when a path through the model is active.
+        ValueError: If the model has other layers, operations or activations.
     """
 
     def __init__(self, model, variables):
@@ -69,12 +69,14 @@ class PathActivations(reuse.Reusable):
                 variable.assign(keras.ops.zeros_like(variable))
 
     def totals(self, weights, masks, batches):
-        """Returns the count of each output, summed over all examples, a list
-        with an array for each output of the model.
+        """Returns the path counts of the outputs, summed over all examples.
 
         Args:
             weights, masks: Dicts of arrays by weight name.
             batches: Iterable of (x, y, sample_weight).
+
+        Returns:
+            List with a tensor for each output of the model.
         """
         kept = {n: tf.cast(masks[n], tf.float64) for n in self._variables}
         values = {n: m * tf.cast(weights[n], m.dtype) for n, m in kept.items()}
@@ -106,7 +108,7 @@ class PathActivations(reuse.Reusable):
 
 
 def _check(model):
-    """Raises unless all that a copy computes is known to carry paths."""
+    """Raises `ValueError` unless the paths through a model are known."""
     if not keras_internals.is_graph(model):
         raise ValueError(_unknown(f"model {model.name!r}, of an own class"))
     for layer in keras_internals.all_layers(model):
@@ -134,7 +136,7 @@ def _unknown(what):
 
 
 def _change(model, make):
-    """Puts what `make` makes of an activation in its place."""
+    """Replaces each gated activation by `make(activation)`."""
     for layer in keras_internals.all_layers(model):
         if isinstance(layer, _GATED_LAYERS):
             layer.call = make(layer.call)
@@ -143,7 +145,7 @@ def _change(model, make):
 
 
 def _run(model, places, values, x):
-    """Returns the outputs of a copy with these values, a list."""
+    """Returns a list of the outputs of a copy with some values."""
     mapping = [(places[name], value) for name, value in values.items()]
     with keras_internals.stateless(model, mapping):
         return keras.tree.flatten(model(x, training=False))

@@ -18,14 +18,15 @@ POINT = {
 
 
 def names(given, weights, others):
-    """Returns the names of the weights given, in the order of the model.
+    """Returns the names in `given`, in the order of the model.
 
     Args:
-        given: Dict of values by name: all of `weights`, or of `others` too.
+        given: Dict of values by name: all of `weights`, optionally with all
+            of `others`.
         weights, others: Dicts of values by name.
 
     Raises:
-        ValueError: If a name is missing or unknown, or a shape is another.
+        ValueError: If a name is missing or unknown, or a shape differs.
     """
     found = list(weights)
     if len(given) > len(found):
@@ -49,7 +50,7 @@ def names(given, weights, others):
 
 def normalized(vector):
     """Returns the norm of a dict of tensors, and the dict divided by it; 1 and
-    the dict as it is where the norm is zero."""
+    the unchanged dict if the norm is zero."""
     norm = float(tf.linalg.global_norm(list(vector.values())))
     if norm == 0:
         return 1.0, vector
@@ -57,10 +58,10 @@ def normalized(vector):
 
 
 def check_finite(values, what):
-    """Raises `ValueError` unless tensors by name are finite."""
+    """Raises `ValueError` if a dict of tensors has NaN or infinite values."""
     for name, value in values.items():
         array = np.asarray(value)
-        # A finite sum has finite terms, and is quicker than a look at each.
+        # A finite sum has finite terms, and is the quicker check.
         if not np.isfinite(array.sum()) and not np.isfinite(array).all():
             raise ValueError(
                 f"The {what} of {name!r} hold NaN or infinite values. "

@@ -1,8 +1,8 @@
-"""The input matrix X of a weight, of which its layer computes X W.
+"""The input matrix X of a weight, whose layer computes X W.
 
-The columns of X are the rows of the weight's matrix, as `as_matrix` of the
-granularities lays it out. It comes in pieces, side by side, so that the window
-of a convolution need not be put together for sums of squares.
+The columns of X match the rows of W, as the granularities' `as_matrix` lays it
+out. X is a list of column blocks, so that sums of squares need not concatenate
+the window of a convolution.
 """
 
 import functools
@@ -22,8 +22,8 @@ _CONVOLUTIONS = (
 
 
 def unknown(model):
-    """Returns the prunable weights of which it is not known what they read: a
-    dict from name to the class of the layer.
+    """Returns the prunable weights whose inputs are unknown, a dict from name
+    to the class name of the layer.
 
     Args:
         model: A Keras model, or a `weights.View` of it.
@@ -36,7 +36,7 @@ def unknown(model):
 
 
 def reader(layer, name):
-    """Returns a function of a layer's input that gives what a weight reads.
+    """Returns a function that computes the second moment of a weight's inputs.
 
     Args:
         layer: The layer that owns the weight.
@@ -44,7 +44,7 @@ def reader(layer, name):
 
     Returns:
         A function of (x, valid, gram) that returns the second moment of one
-        call, or `None` for layers of which it is not known what they read.
+        call, or `None` for a weight whose inputs are unknown.
     """
     if name == "embeddings" and isinstance(layer, keras.layers.Embedding):
         return lambda x, valid, gram: _counts(layer, x, valid)
@@ -55,14 +55,14 @@ def reader(layer, name):
 
 
 def pieces(layer, name):
-    """Returns a function of a layer's input that gives X, side by side.
+    """Returns a function of a layer's input that returns X in column blocks.
 
     Args:
         layer, name: As for `reader`.
 
     Returns:
-        A function of (x, valid) that returns a list of matrices, zero where
-        what is read is padding, or `None` for layers of which it is not known.
+        A function of (x, valid) that returns a list of matrices, zero at
+        padding, or `None` for a weight whose inputs are unknown.
     """
     found = None
     if name == "kernel" and _computes_as(layer, keras.layers.Dense):
@@ -77,7 +77,7 @@ def pieces(layer, name):
 
 
 def _computes_as(layer, kind):
-    """Whether a layer computes as a class of Keras does, and no other way."""
+    """Returns whether a layer is of a Keras class and inherits its `call`."""
     return isinstance(layer, kind) and type(layer).call is kind.call
 
 
@@ -87,7 +87,7 @@ def _is_convolution(layer):
 
 
 def _moment(pieces, gram):
-    """Returns X'X, or its diagonal, of the pieces of X."""
+    """Returns X'X, or its diagonal, from the column blocks of X."""
     if gram:
         x = tf.concat(pieces, axis=1)
         return tf.matmul(x, x, transpose_a=True)
@@ -95,7 +95,7 @@ def _moment(pieces, gram):
 
 
 def _without(x, valid):
-    """Returns what is read with zeros at the padding."""
+    """Returns an input, float32 or wider, with zeros at the padding."""
     x = at_least_float32(tf.convert_to_tensor(x))
     if valid is None:
         return x
@@ -109,8 +109,11 @@ def _last_axis(x):
 
 
 def _contracted(layer):
-    """Returns what gives the axes of an input that a kernel is summed over,
-    in the order of the kernel; `None` if outputs read inputs of their own."""
+    """Returns a function from the input of an EinsumDense to X.
+
+    Its columns are the axes that the kernel is summed over, in the kernel's
+    order. `None` if different outputs read different inputs.
+    """
     left, right = layer.equation.replace(" ", "").split(",")
     kernel, output = right.split("->")
     rows = [c for c in kernel if c not in output and c != "."]
@@ -138,7 +141,7 @@ def _contracted(layer):
 
 
 def _patches(layer, x):
-    """Returns the inputs at each place of a convolution's window."""
+    """Returns a list of the inputs at each place of a convolution's window."""
     rank = layer.rank
     if layer.data_format == "channels_first":
         x = tf.transpose(x, [0, *range(2, rank + 2), 1])
@@ -169,7 +172,7 @@ def _patches(layer, x):
 
 
 def _padding(kind, length, size, stride, dilation):
-    """Returns the zeros before and after an axis that a convolution adds."""
+    """Returns how many zeros a convolution pads before and after an axis."""
     reach = (size - 1) * dilation
     if kind == "causal":
         return reach, 0
@@ -181,8 +184,8 @@ def _padding(kind, length, size, stride, dilation):
 
 
 def _counts(layer, x, valid):
-    """Returns how often each row of an embedding is read. One input of each
-    lookup is 1 and all others 0: X'X is diagonal."""
+    """Returns how often each row of an embedding is read, the diagonal of X'X:
+    the rows of X are one-hot."""
     own = layer.compute_mask(x)
     x = tf.cast(tf.convert_to_tensor(x), tf.int32)
     for one in (own, valid):

@@ -1,9 +1,10 @@
 """Keeps traces and copies of a model for the next scoring call.
 
-Traces, and copies that compute in another precision, are handed from call to
-call. They lie with the model and go with it. They are taken up only if the
-model is of the layers, variables and settings that they were made of; what a
-class of one's own computes by cannot be compared, and nothing of it is kept.
+Traces, and copies of the model in another precision, are handed from call to
+call. An attribute of the model holds them, so they live as long as it does.
+They are reused only if the model still has the same layers, variables and
+settings. The settings of user-defined classes cannot be compared, so nothing
+is kept of models with such layers.
 """
 
 import keras
@@ -14,9 +15,9 @@ from kprune.masking.masked import Masked
 from kprune.runtime import keras_internals
 
 _PLACE = "_kprune_kept"
-_MOST = 4  # Of one model: losses, ways to score, excluded weights.
+_MOST = 4  # Per model, of different losses, scoring configs and weights.
 _LARGEST = 2**28  # Bytes of a copy: 33 million weights in float64.
-# These compute by what is neither a setting nor a variable.
+# These depend on state that is neither a setting nor a variable.
 _OPEN = (
     "FlaxLayer",
     "JaxLayer",
@@ -28,36 +29,38 @@ _KNOWN = ("keras.", "kprune.", "tensorflow.")
 
 
 class Reusable:
-    """What can be kept: it has its key and the state of its model.
+    """Base class of objects kept from call to call, with their key and the
+    state of their model.
 
     Attributes:
-        twin: A copy of the model that it computes with, or `None`.
+        twin: The copy of the model to compute with, or `None`.
     """
 
     twin = None
     origin = None
 
     def trim(self):
-        """Drops what would add up over calls; whether anything is left."""
+        """Drops what would pile up over calls; returns whether to keep it."""
         return True
 
     def renew(self):
-        """Makes the values of `twin` what they are to be, from the model's."""
+        """Adapts the values of `twin`, just assigned from the model's."""
 
 
 class _Kept:
-    """What is `Reusable`, by key. In an object of its own, as Keras and
-    TensorFlow look for layers and variables in dicts."""
+    """`Reusable` objects by key. A class hides the dict, as Keras and
+    TensorFlow track layers and variables inside dicts."""
 
     def __init__(self):
         self.by_key = {}
 
 
 def take(model, key, make):
-    """Returns what is kept of a model under a key, its values those of today,
-    or what `make()` returns if there is nothing that fits.
+    """Returns the object kept under a key, with the model's current values, or
+    `make()` if there is none that fits.
 
-    It is the caller's alone until it is left. A key of `None` fits nothing.
+    The object is removed, so that only the caller uses it, until `leave` puts
+    it back. The key `None` fits nothing.
     """
     state = None if key is None else _state(model)
     found = _kept(model).pop(key, None)
@@ -74,7 +77,7 @@ def take(model, key, make):
 
 
 def leave(model, made):
-    """Keeps what `take` has given, for the next to take it."""
+    """Keeps an object that `take` returned for the next call of `take`."""
     key, state = made.origin
     if state is None or not made.trim() or _size(made.twin) > _LARGEST:
         return
@@ -95,8 +98,8 @@ def _size(twin):
 
 
 class _State:
-    """What a trace of a model depends on: which layers and variables it has,
-    by identity, and how they are set."""
+    """The state a trace of a model depends on: its layers and variables, by
+    identity, and their settings."""
 
     def __init__(self, layers, variables):
         calls = [type(layer).call for layer in layers]
@@ -113,11 +116,11 @@ class _State:
             and self._set == other._set
         )
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _state(model):
-    """Returns the `_State` of a model, `None` of one that has more to it."""
+    """Returns the `_State` of a model, `None` if that cannot be compared."""
     layers = keras_internals.all_layers(model)
     if not all(map(_is_closed, layers)):
         return None
@@ -125,7 +128,7 @@ def _state(model):
 
 
 def _is_closed(layer):
-    """Whether what a layer computes follows from its settings and variables."""
+    """Returns whether settings and variables determine what a layer does."""
     cls = type(layer)
     known = (keras.Sequential, keras_internals.functional_class(), Masked)
     if cls not in known and cls is not getattr(keras.layers, cls.__name__, 0):
@@ -144,7 +147,7 @@ def _module(function):
 
 
 def _settings(layer):
-    if keras_internals.is_graph(layer):  # The layers of a graph are told.
+    if keras_internals.is_graph(layer):  # Its layers are compared themselves.
         return layer.trainable, layer.dtype_policy.name
     config = layer.get_config()
     if isinstance(layer, Masked):
@@ -153,13 +156,13 @@ def _settings(layer):
 
 
 def key(model, loss, compiled, names, scoring):
-    """Returns what derivatives are kept by, `None` if they cannot be.
+    """Returns the key of derivatives, `None` if they cannot be kept.
 
     Args:
         model: The Keras model.
         loss: As `compile` takes it.
-        compiled: Whether it is that of the last `compile`, with its weights.
-        names: The weights that they are by.
+        compiled: Whether the loss is the compiled one, with its loss weights.
+        names: The names of the weights to differentiate by.
         scoring: A `ScoringConfig`.
     """
     found = loss_key(loss)
@@ -170,8 +173,8 @@ def key(model, loss, compiled, names, scoring):
 
 
 def loss_key(loss):
-    """Returns what tells a loss, as `compile` takes it, from others, `None` if
-    that is not known: of a function of one's own."""
+    """Returns a key that identifies a loss, as `compile` takes it, or `None`
+    for one with a user-defined function or class."""
     paths = keras.tree.flatten_with_path(loss)
     found = tuple((path, _one_loss(one)) for path, one in paths)
     return None if any(one is None for _, one in found) else found
@@ -183,5 +186,5 @@ def _one_loss(loss):
         told = type(loss).__name__, loss.dtype, repr(loss.get_config())
         return told if known else None
     own = _module(keras.losses.mean_squared_error)
-    named = loss is None or isinstance(loss, str)  # Names are of Keras' own.
+    named = loss is None or isinstance(loss, str)  # Names of Keras' losses.
     return (loss,) if named or _module(loss) == own else None

@@ -1,4 +1,4 @@
-"""What all views of an objective share, made on first use."""
+"""The state that all views of an objective share, created on first use."""
 
 import functools
 
@@ -18,8 +18,8 @@ class Shared:
 
     Args:
         model: A Keras model.
-        network: The `network.Network` of it.
-        data, loss, scoring, seed: As of `Objective`.
+        network: Its `network.Network`.
+        data, loss, scoring, seed: As for `Objective`.
     """
 
     def __init__(self, model, network, data, loss, scoring, seed):
@@ -41,22 +41,30 @@ class Shared:
         )
 
     def shares(self, places):
-        """Returns the share of the examples that each of some batches has."""
+        """Returns each batch's share of the examples, a list that sums to 1."""
         if len(places) == 1:
             return [1]
         sizes = [size(self.data.batches.at(place)) for place in places]
         return [n / sum(sizes) for n in sizes]
 
     def batches(self, places, progress):
-        """Yields some batches, and shows how far that is."""
+        """Yields some batches and reports progress."""
         progress.begin_pass(len(places))
         for place in places:
             yield self.data.batches.at(place)
             progress.batch_done()
 
     def mean(self, kind, values, places, progress, **options):
-        """Returns the mean of one kind of derivative over some batches, a list
-        of tensors. `options` are those of a call of `Derivatives`."""
+        """Returns the mean of one kind of derivative over some batches.
+
+        Args:
+            kind, values, **options: As for `Derivatives.__call__`.
+            places: Numbers of the batches.
+            progress: A `Progress`.
+
+        Returns:
+            A list of tensors.
+        """
         mean = None
         for place, share in zip(places, self.shares(places), strict=True):
             batch = self.data.batches.at(place)
@@ -80,7 +88,7 @@ class Shared:
         )
 
     def flow(self, power):
-        """Returns the `synaptic_flow.Flow` of a power of the weights."""
+        """Returns the `synaptic_flow.Flow` for a power of the weights."""
         if power not in self._flows:
             variables = self._network.variables
             self._flows[power] = reuse.take(
@@ -117,7 +125,7 @@ class Shared:
 
     @functools.cached_property
     def inputs(self):
-        """The `inputs.LayerInputs`, of data that is given."""
+        """The `inputs.LayerInputs`; raises `ValueError` without data."""
         if self._data is None:
             raise ValueError(
                 "What weights read is measured on calibration data, which "
@@ -127,7 +135,7 @@ class Shared:
         return self._network.inputs(self._scoring)
 
     def hand_on(self):
-        """Leaves what was traced to the next objective of the same model."""
+        """Hands traces and copies on to the next objective of the model."""
         names = ("derivatives", "output_change", "path_activations")
         made = [vars(self).pop(name, None) for name in names]
         for one in [*made, *self._flows.values()]:
@@ -136,7 +144,7 @@ class Shared:
         self._flows = {}
 
     def _key(self):
-        """Returns what derivatives are kept by, `None` if they cannot be."""
+        """Returns the key of the derivatives, `None` if they cannot be kept."""
         return reuse.key(
             self._model,
             self.data.loss,

@@ -1,7 +1,7 @@
-"""SynFlow's objective: the outputs under absolute weights, summed.
+"""SynFlow's objective: the sum of the outputs under absolute weights.
 
-The flow of a ResNet-50 is near 1e71, more than float32 can hold. It is taken
-on a copy of the model that computes in float64.
+The flow of a ResNet-50 is near 1e71, which overflows float32, so a copy of the
+model computes it in float64.
 """
 
 import keras
@@ -16,14 +16,14 @@ from kprune.scoring import reuse
 class Flow(reuse.Reusable):
     """R = 1' f(|w|^p; 1): the flow through the network on an input of ones.
 
-    Every parameter and moving statistic enters by its absolute value, to the
-    power of p, batch normalization is in inference mode, and the softmax or
-    sigmoid that a Sequential or Functional model ends in is left out: its sum
-    is constant.
+    Every parameter and moving statistic is replaced by its absolute value to
+    the power p, batch normalization is in inference mode, and a softmax or
+    sigmoid at the end of a Sequential or Functional model is removed: a
+    softmax has a constant sum.
 
     Args:
         model: A built Keras model.
-        variables: Dict from name to the variables that are scored.
+        variables: Dict from name to each variable that is scored.
         power: Integer, p: 1 for SynFlow, 2 for the path kernel.
     """
 
@@ -44,15 +44,15 @@ class Flow(reuse.Reusable):
                 variable.assign(keras.ops.abs(variable) ** self._power)
 
     def scores(self, weights, masks, shares=None):
-        """Returns |w| dR / d(|w|^p), with R of the weights that are kept,
-        float64 >= 0.
+        """Returns |w| dR / d(|w|^p), a dict of float64 tensors >= 0.
 
-        What is pruned counts as zero in R and is scored by what it would carry.
+        Pruned weights are zero in R, and are scored by the flow they would
+        carry.
 
         Args:
             weights, masks: Dicts of arrays by weight name.
-            shares: List with an array for each output, by which its entries
-                count in R. Defaults to 1.
+            shares: List with an array for each output, the factors of its
+                entries in R. Defaults to 1.
 
         Raises:
             ValueError: If the flow is not finite, or does not depend on the
@@ -72,7 +72,7 @@ class Flow(reuse.Reusable):
         if not self._checked:
             self._checked = True
             most = max(float(tf.reduce_max(s)) for s in scores)
-            # What is left of a constant is rounding, 1e-16 of it.
+            # The gradient of a constant is rounding, 1e-16 of the flow.
             if total > 0 and most < 1e-12 * float(total):
                 raise ValueError(
                     "The sum of the model's outputs does not depend on its "
@@ -83,8 +83,8 @@ class Flow(reuse.Reusable):
         return dict(zip(names, scores, strict=True))
 
     def _scores(self, weights, masks, shares):
-        # In one graph: memory for one more copy of the network is what an
-        # operation by itself costs most.
+        # Traced as one graph: eager operations would need memory for one more
+        # copy of the network.
         sizes = [tf.abs(tf.cast(w, tf.float64)) for w in weights]
         zero = tf.zeros([], tf.float64)
         kept = [
@@ -111,7 +111,7 @@ class Flow(reuse.Reusable):
 
 
 def leave_out_last_activation(model):
-    """Takes the softmax or sigmoid off that a copy of a graph ends in."""
+    """Removes, in place, the softmax or sigmoid at the end of a graph model."""
     if not keras_internals.is_graph(model):
         return
     for layer in keras_internals.last_layers(model):

@@ -16,14 +16,15 @@ from kprune.scoring.batches import DEFAULT_BATCH_SIZE
 def batch(model, loss, batch_size=None, seed=0):
     """Makes one batch (x, y) of Gaussian inputs and uniformly drawn labels.
 
-    Masks from corrupted data were found as good as from the real (Su et al.,
-    2020, https://arxiv.org/abs/2009.11094), which makes this a usable start.
+    Su et al., 2020, https://arxiv.org/abs/2009.11094, found masks from
+    corrupted data as good as those from real data, so this is a usable start.
 
     Args:
         model: A built Keras model with fixed input shapes.
-        loss: The loss to make labels for, or `None` for an inferred one.
-        batch_size: Number of examples. Defaults to 128.
-        seed: Integer >= 0.
+        loss: The loss to make labels for. `None` is the compiled loss, else
+            an inferred one.
+        batch_size: Integer >= 1, the number of examples. Defaults to 128.
+        seed: Integer >= 0. Defaults to 0.
     """
     user_warnings.warn(
         "No data was given, so scores are taken on one synthetic batch "
@@ -56,7 +57,7 @@ def batch(model, loss, batch_size=None, seed=0):
 
     def labels(one, z):
         z = np.asarray(z, "float32")
-        if one is None:  # Among others.
+        if one is None:  # This output has no loss; others have.
             return z
         classes = z.shape[-1]
         if keras_internals.wants_integers(one):
@@ -68,7 +69,7 @@ def batch(model, loss, batch_size=None, seed=0):
         chosen = rng.integers(0, classes, z.shape[:-1])
         return np.eye(classes, dtype="float32")[chosen]
 
-    with keras_internals.stateless(model):  # A stateful layer stays as it is.
+    with keras_internals.stateless(model):  # Keeps stateful layers unchanged.
         outputs = model(keras.tree.map_structure(lambda a: a[:2], x))
     outputs = keras.tree.map_structure(
         lambda z: np.zeros((count, *z.shape[1:]), "float32") + z[:1], outputs

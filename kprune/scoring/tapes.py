@@ -1,4 +1,4 @@
-"""Keeps gradient tapes for Hessian-vector products at one point."""
+"""Keeps gradient tapes for the Hessian-vector products of training steps."""
 
 import tensorflow as tf
 from absl import logging
@@ -10,12 +10,12 @@ from kprune.scoring.points import check_finite
 class Tapes:
     """Tapes of some steps of training, as many as fit a budget.
 
-    That of the last step is always kept. What a tape takes is measured by the
-    growth of the process with the first.
+    The last step's tape is always kept. The growth of the process tells how
+    much memory tapes take.
 
     Args:
-        steps: Integer, how many there are.
-        budget: Bytes, or `None` for a quarter of the memory that is free.
+        steps: Integer, the number of steps.
+        budget: Bytes. Defaults to a quarter of the free memory.
     """
 
     def __init__(self, steps, budget=None):
@@ -26,8 +26,14 @@ class Tapes:
         self._kept = []
 
     def keep(self, objectives, number):
-        """Lets the objective of the next step, by number, in a list, keep its
-        tape if there is room. The first tape is given up if it was too large.
+        """Replaces the objective of a step by a `Taped` one if there is room.
+
+        If the first tape turns out too large, it is dropped and the plain
+        objective restored.
+
+        Args:
+            objectives: List with the objective of each step, modified in place.
+            number: Integer, the number of the step that comes next.
         """
         if number == 1 and not self._fits(1):
             for taped in self._kept:
@@ -39,7 +45,7 @@ class Tapes:
             self._kept.append(taped)
 
     def _fits(self, more):
-        """Whether so many more tapes fit, of the size of those there are."""
+        """Returns whether so many more tapes of the present size fit."""
         if not self._kept:
             return False
         grown = max(memory.held() - self._start, 0)
@@ -57,11 +63,11 @@ class Tapes:
 
 
 class Taped:
-    """An objective that takes Hessian-vector products, once, at the point of
-    its last gradient, by the tape of it.
+    """An objective whose gradient is taped, for one Hessian-vector product at
+    the same point.
 
     Args:
-        objective: An `Objective` that is `differentiable`.
+        objective: An `Objective` that computes eagerly (`by_operation`).
     """
 
     def __init__(self, objective):
@@ -69,7 +75,7 @@ class Taped:
         self._taped = None
 
     def gradient(self, weights):
-        """Returns the gradient, as of `Objective`."""
+        """Returns the gradient, as `Objective.gradient`, and keeps its tape."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             gradient = self.objective.gradient(weights)
@@ -77,7 +83,7 @@ class Taped:
         return gradient
 
     def hvp(self, weights, vector):
-        """Returns H v where the gradient was taken, as of `Objective`."""
+        """Returns H v at the last gradient's point, and drops the tape."""
         del weights
         tape, gradient, at = self._taped
         self._taped = None

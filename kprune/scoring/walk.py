@@ -1,7 +1,7 @@
 """Walks through a network block by block.
 
-Each block is measured behind those before it as they have become. What it is
-called with is kept for as long as it is looked at, and gone on from.
+Each block is measured after the blocks before it have changed. Its inputs are
+kept while it is measured, and the next block's inputs are computed from them.
 """
 
 import dataclasses
@@ -19,22 +19,23 @@ from kprune.scoring.observer import Reached
 
 
 class Walk:
-    """Goes through the blocks of a network; iterate to get each, a `Part`.
+    """An iterable over the blocks of a network, each a `Part`.
 
     Args:
-        objective: The `Objective` whose weights they are.
+        objective: The `Objective` whose weights are measured.
         inputs: The `LayerInputs` of its network.
         point: Dict of the values of all weights, by name.
         batches: Function that returns an iterator of the batches.
-        sequential: Whether there is more than one part.
+        sequential: Whether to go block by block; if not, one part has all
+            weights.
     """
 
     def __init__(self, objective, inputs, point, batches, sequential=True):
         self.objective, self._inputs = objective, inputs
         self.point, self._batches = dict(point), batches
         self._sequential = sequential
-        self.masks = {}  # Of weights that are pruned and keep their values.
-        self._calls = None  # Of the block that is looked at.
+        self.masks = {}  # Of weights that were pruned by their masks alone.
+        self._calls = None  # The calls of the current block, a `_Calls`.
 
     def __iter__(self):
         stages = self._stages() if self._sequential else [self._whole()]
@@ -46,7 +47,7 @@ class Walk:
                 self._go_on(stage, stages[place + 1 :])
 
     def moments(self, stage, point, names, gram):
-        """Returns the moments of weights of a stage, as `LayerInputs` does."""
+        """Returns the moments of weights of a stage (`LayerInputs.moments`)."""
         inputs = self._inputs
         if inputs.traced:
             values = self._values(point)
@@ -63,8 +64,8 @@ class Walk:
         return inputs.summed(names, parts)
 
     def influences(self):
-        """Returns how much the block that a weight is in changes its input
-        (`kprune.scoring.influence`), a dict by name of weights in blocks."""
+        """Returns a dict from the name of each weight in a block to how much
+        the block changes its input (`kprune.scoring.influence`)."""
         found = blocks.find(self._inputs.network)
         observer, values = Influences(found), self._values(self.point)
         for x, *_ in self._batches():
@@ -77,7 +78,7 @@ class Walk:
         return blocks.Stage(list(self.point))
 
     def _stages(self):
-        """Returns the stages, of which all weights are some one's."""
+        """Returns the stages, which together have all weights."""
         network, owners = self._inputs.network, self._inputs.owners
         found = blocks.find(network)
         if not found:
@@ -94,9 +95,11 @@ class Walk:
         return survey.stages()
 
     def _values(self, point, read=None):
-        """Returns the values to compute with. Of weights that are not among
-        those `read`, by default all, masks are not looked at: a masked copy of
-        all weights would take as much memory as the model."""
+        """Returns the values to compute with, a list.
+
+        Only the weights named in `read`, by default all, are masked: a masked
+        copy of all weights would take as much memory as the model.
+        """
         values = []
         for name in self.objective.weights:
             value = tf.convert_to_tensor(point[name])
@@ -137,7 +140,7 @@ class Walk:
             return stage.block(*args, **kwargs)
 
     def _recorded(self, stage):
-        """Returns what a block is called with, for all batches."""
+        """Returns the calls of a block on all batches, a `_Calls`."""
         values, calls = self._values(self.point), _Calls()
         for x, *_ in self._batches():
             observer = self._inputs.observer(until=stage.block)
@@ -147,7 +150,7 @@ class Walk:
         return calls
 
     def _go_on(self, stage, later):
-        """Keeps what the next block is called with, in place of this one's."""
+        """Replaces the calls of this block by those of the next one."""
         calls, self._calls = self._calls, None
         link = next((s.link for s in later if s.block is not None), None)
         if link is None or self._inputs.traced:
@@ -169,14 +172,14 @@ class Walk:
 
 
 class Part:
-    """Some weights of an objective, measured behind those before them.
+    """Some weights of an objective, measured after those before them changed.
 
-    It has what a criterion by what weights read asks of an objective. Other
-    weights are as they have become.
+    A criterion that needs the inputs of weights can use it as an objective.
+    Weights of other parts have their current values.
 
     Attributes:
-        weights, masks, layouts: Dicts by name, of these weights alone.
-        last: Whether no other part comes behind it.
+        weights, masks, layouts: Dicts by name, of this part's weights.
+        last: Whether it is the last part.
     """
 
     def __init__(self, walk, stage, last):
@@ -190,30 +193,30 @@ class Part:
         )
 
     def inputs(self, weights, gram=False, names=None):
-        """Returns the moments of what these weights read, as of an
-        `Objective`."""
+        """Returns the second moments of the inputs of these weights, as
+        `Objective.inputs`."""
         names = self._stage.names if names is None else names
         points.names(weights, self.weights, {})
         point = {**self._walk.point, **weights}
         return self._walk.moments(self._stage, point, list(names), gram)
 
     def settle(self, weights):
-        """Sets what these weights have become, for the parts behind them."""
+        """Sets new values of these weights, for the parts after this one."""
         points.names(weights, self.weights, {})
         for name, value in weights.items():
             value = tf.cast(value, self.weights[name].dtype)
             self._walk.point[name] = value
 
     def prune(self, masks):
-        """Sets masks of these weights, for the parts behind them."""
+        """Sets masks of these weights, for the parts after this one."""
         points.names(masks, self.weights, {})
         self._walk.masks.update(masks)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Leaf:
-    """Something a layer is called with: an array with its padding mask, or
-    what is no tensor."""
+    """An argument of a layer's call: an array with its padding mask, or a value
+    that is not a tensor."""
 
     value: object
     padding: object = None
@@ -240,15 +243,15 @@ class _Leaf:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Call:
-    """What a block is called with for one batch, and the padding masks of the
-    calls around."""
+    """The arguments of a block's call on one batch, and the padding masks of
+    the enclosing calls."""
 
     leaves: list
     masks: list
 
 
 class _Calls:
-    """A list of `_Call`, whose arrays go to disk when there are many."""
+    """A list of `_Call`, whose arrays go to disk if there are many."""
 
     def __init__(self):
         self._arrays, self._others = Spool(), []

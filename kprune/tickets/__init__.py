@@ -1,12 +1,12 @@
 """Lottery tickets: subnetworks found by training, pruning and rewinding.
 
-Training(data, epochs=10)        what each level goes through
+Training(data, epochs=10)        the training of each level
 imp(model, training, levels=10)  a ticket after each level of pruning
 prac(model, training, levels=16) the same, on fewer and fewer examples
-after_training(model, training, s)  the one that a single pruning gives
-elastic(ticket, model)           one of another depth
-transfer(ticket, model)          one for another task
-zhou_masks(initial, final)       masks by both ends of a training
+after_training(model, training, s)  the ticket of a single pruning
+elastic(ticket, model)           a ticket of another depth
+transfer(ticket, model)          a ticket for another task
+zhou_masks(initial, final)       masks from initial and final weights
 """
 
 from kprune.tickets.elastic import elastic

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 from fractions import Fraction
+from typing import Any
 
 import keras
 
@@ -20,14 +21,14 @@ from kprune.training import durations
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How a search goes from level to level; the arguments are those of `imp`.
+    """The settings of a search; the arguments are those of `imp`.
 
     Raises:
-        ValueError: If one does not fit.
+        ValueError: If an argument is invalid.
     """
 
     levels: int
-    fraction: float | dict = 0.2
+    fraction: float | Fraction | dict[str, Any] = 0.2
     rewind_to: str | int = 0
     rewind_weights: str = "rewind"
     learning_rate: str = "rewind"
@@ -43,7 +44,12 @@ class Plan:
 
 
 def template(model):
-    """Returns a wrapped copy of a model that all levels are copied from."""
+    """Returns a wrapped copy of a model, from which levels are copied.
+
+    Raises:
+        ValueError: If the model is not compiled, cannot be copied or is pruned
+            already, or its strategy has several workers.
+    """
     if not model.compiled:
         raise ValueError(
             f"Model {model.name!r} is not compiled. Expected a model that "
@@ -71,7 +77,7 @@ def template(model):
 
 
 def pruner(method, options, plan):
-    """Returns the pruner of which each level is a round."""
+    """Returns the pruner that runs one round per level."""
     once = "Each level is one round, after which nothing returns."
     scope.refuse_axes(options, ("schedule", "rounds", "recover"), once)
     found = recipes.get(method, **options).with_axes(recover=False)
@@ -106,8 +112,13 @@ def rewinding_step(model, course, rewind_to):
 
 
 def check_levels(plan, sizes, total):
-    """Raises `ValueError` unless the last level has something left, of the
-    entries of each weight and of `total` groups that are ranked together."""
+    """Raises `ValueError` if the last level would keep nothing.
+
+    Args:
+        plan: A `Plan`.
+        sizes: Dict from weight name to its number of entries.
+        total: Integer, the number of groups that are ranked together.
+    """
     if not sizes:
         raise ValueError(
             "Nothing is left to prune. Expected `exclude` to leave a weight."
@@ -125,10 +136,10 @@ def check_levels(plan, sizes, total):
 
 
 def settings(model, course, step, plan, seed):
-    """Returns what a search follows from, for JSON, but for its length and what
-    it prunes."""
+    """Returns the settings that determine a search, for JSON, except its number
+    of levels and its pruner."""
     return {
-        "survivors": plan.rewind_weights,  # What 0.1 called it.
+        "survivors": plan.rewind_weights,  # The name in kprune 0.1.
         "learning_rate": plan.learning_rate,
         "fraction": _number(plan.fraction),
         "seed": int(seed),
@@ -141,8 +152,10 @@ def settings(model, course, step, plan, seed):
 
 
 def pruner_settings(method, options, pruner, sizes, more=()):
-    """Returns what a search prunes, and how, for JSON; `more` are names of
-    further fields of a pruner that it may differ in."""
+    """Returns the settings of a search's pruner, for JSON.
+
+    `more` names further fields to include where they are not default.
+    """
     parts = getattr(pruner, "pruners", (pruner,))
     criterion = ", ".join(named(part.criterion) for part in parts)
     if isinstance(method, str) and set(options) <= set(AXES):
@@ -170,14 +183,14 @@ def _number(fraction):
 
 
 def _nameless(config):
-    """Leaves out names, which Keras counts over the process."""
+    """Removes names, which Keras numbers per process."""
     if not isinstance(config, dict):
         return config
     return {k: _nameless(v) for k, v in config.items() if k != "name"}
 
 
 def named(value):
-    """Returns what stands for a name, a function or an object in JSON."""
+    """Returns a string that identifies a name, function or object in JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, functools.partial):
@@ -186,7 +199,7 @@ def named(value):
     if not hasattr(value, "__qualname__"):
         return repr(value)
     name = f"{value.__module__}.{value.__qualname__}"
-    if "<" in name:  # Made in a function, of what it was given.
+    if "<" in name:  # A local function: its closure and code identify it.
         cells = [named(c.cell_contents) for c in value.__closure__ or ()]
         code = hashlib.sha256(value.__code__.co_code).hexdigest()[:8]
         name = f"{name}, {code} of {cells}"

@@ -9,11 +9,13 @@ from kprune.scoring import losses
 
 
 class Classifier:
-    """Reads the predictions of copies of a compiled model on some `Examples`.
+    """Predicts the classes of some `Examples` with copies of a compiled model.
 
-    The class is the largest output. Of a single output it is 1 above the
-    border: 0 for logits, 0.5 for probabilities, as the loss says. `classes`
-    are the labels of all examples.
+    The class is the largest output. For a single output it is 1 above the
+    threshold: 0 for logits, 0.5 for probabilities, as the loss says.
+
+    Attributes:
+        classes: Integer array, the labels of all examples.
     """
 
     def __init__(self, model, examples):
@@ -26,8 +28,8 @@ class Classifier:
         self.classes = class_numbers(examples.y, columns)
 
     def predictions(self, model, places=None):
-        """Returns the classes that a model takes examples for, by default all:
-        in inference mode, without augmentation."""
+        """Returns the predicted classes of examples, by default all, in
+        inference mode and without augmentation."""
         if places is None:
             places = np.arange(len(self._examples))
         found = model.predict(self._examples.inputs(places), verbose=0)
@@ -37,13 +39,17 @@ class Classifier:
         return (found[:, 0] > self._border).astype(np.int64)
 
     def right(self, model, places):
-        """Returns a boolean array: which examples a model gets right."""
+        """Returns a boolean array, whether each prediction is correct."""
         return self.predictions(model, places) == self.classes[places]
 
 
 def class_numbers(y, columns):
-    """Returns labels, numbers or one-hot rows of so many columns, as class
-    numbers of shape `(n,)`. Of one output the classes are 0 and 1."""
+    """Returns labels as class numbers of shape `(n,)`.
+
+    Args:
+        y: Array of class numbers, or of one-hot rows.
+        columns: Integer, the number of outputs. With 1 the classes are 0 and 1.
+    """
     if columns > 1 and y.shape[1:] == (columns,):
         ties = (y == y.max(axis=1, keepdims=True)).sum(axis=1) > 1
         first = ties.argmax()
@@ -65,7 +71,7 @@ def class_numbers(y, columns):
 
 def _outputs(model, examples):
     first = keras.tree.map_structure(lambda a: a[:1], examples.x)
-    with keras_internals.stateless(model):  # A stateful layer stays as it is.
+    with keras_internals.stateless(model):  # Keeps stateful layers unchanged.
         outputs = model(first, training=False)
     several = keras.tree.is_nested(outputs)
     if several or keras.tree.is_nested(examples.y) or outputs.ndim != 2:
@@ -79,7 +85,7 @@ def _outputs(model, examples):
 
 
 def _border(model):
-    """Returns from which output on the class is 1."""
+    """Returns the output above which the class is 1."""
     loss, logits = losses.compiled_loss(model), None
     if not keras.tree.is_nested(loss) and keras_internals.is_keras_loss(loss):
         logits = keras_internals.reads_logits(loss)

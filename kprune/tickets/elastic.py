@@ -6,11 +6,12 @@ Chen et al., 2021, https://arxiv.org/abs/2103.16547
 import collections
 import numbers
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from kprune.masking import weights, wrapping
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.runtime.words import shown
@@ -35,34 +36,39 @@ def _pattern(name, value):
     ),
     pattern=_pattern,
 )
-def elastic(ticket, model, blocks=None, pattern=_BLOCK):
-    """Stretches or squeezes a ticket to a network of other depth.
+def elastic(
+    ticket: types.Model,
+    model: types.Model,
+    blocks: dict[int, Sequence[int]] | None = None,
+    pattern: str = _BLOCK,
+) -> types.Model:
+    """Stretches or squeezes a ticket to a network of another depth.
 
-    Every block of the deeper or shallower network is given the masks and the
-    weights, biases and statistics of a block of the same stage of the ticket.
-    What is in no block, such as the stem and the classifier, is copied.
+    Every block of the deeper or shallower network receives the masks, weights,
+    biases and statistics of a block in the same stage of the ticket. Layers
+    outside all blocks, such as the stem and the classifier, are copied.
 
     Args:
         ticket: A wrapped model, such as a residual network, with the weights
-            that the ticket is to begin with: those it was rewound to.
-        model: A built model of the same kind and other depth, plain or
-            wrapped. It is left as it was.
+            that the new ticket starts from: those it was rewound to.
+        model: A built model of the same kind and another depth, plain or
+            wrapped. It is not modified.
         blocks: Dict from the number of a stage to a list: for each block of
-            `model`, in order, the number of the ticket's block to take; the
-            first one is 1. By default the first, which changes shapes, is
-            taken once, and the others are repeated or left out evenly, each
-            beside itself: of blocks 1 to 3, five are 1, 2, 2, 3, 3; of 1 to
-            5, three are 1, 2, 4.
-        pattern: Regular expression that finds the number of the stage and
-            that of the block in a variable's name. Defaults to that of the
-            residual networks of `kprune.models`, `"stage1_block2_..."`.
+            `model`, in order, the number of the ticket's block to copy,
+            counted from 1. By default the first block, which changes shapes,
+            is taken once, and the others are repeated or dropped evenly, with
+            copies side by side: from blocks 1 to 3, five are 1, 2, 2, 3, 3;
+            from 1 to 5, three are 1, 2, 4.
+        pattern: Regular expression with two groups, the number of the stage
+            and that of the block in a variable's name. Defaults to that of
+            the residual networks of `kprune.models`, `"stage1_block2_..."`.
 
     Returns:
-        A wrapped copy of `model`, not compiled unless `model` is.
+        A wrapped copy of `model`, compiled if `model` is.
 
     Raises:
         ValueError: If the ticket has no masks, or the networks or the blocks
-            do not fit each other.
+            do not match.
 
     Example:
 
@@ -87,7 +93,7 @@ def elastic(ticket, model, blocks=None, pattern=_BLOCK):
 
 
 class _Places:
-    """Which variable of a ticket stands for which of the other network."""
+    """Maps variables of the new network to variables of the ticket."""
 
     def __init__(self, pattern, values, variables, blocks):
         self._pattern = re.compile(pattern)
@@ -104,7 +110,7 @@ class _Places:
             self._of[stage] = list(chosen)
 
     def _count(self, names):
-        """Returns how many blocks each stage has."""
+        """Returns a dict from stage to its number of blocks."""
         found = collections.defaultdict(int)
         for name in names:
             if match := self._pattern.search(name):
@@ -123,7 +129,7 @@ class _Places:
 
 
 def _numbers(match):
-    """Returns the numbers of a stage and a block, as a pattern finds them."""
+    """Returns the numbers of the stage and the block in a match."""
     try:
         stage, block = map(int, match.groups())
     except (TypeError, ValueError) as error:

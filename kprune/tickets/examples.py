@@ -8,10 +8,13 @@ from kprune.scoring import batches
 
 
 class Examples:
-    """Arrays of examples, some of which are read in batches.
+    """Arrays of examples, of which subsets are read in batches.
 
-    The arguments are those of `kprune.tickets.Training`. `x` and `y` are the
-    arrays, with tuples for lists.
+    The arguments are those of `kprune.tickets.Training`.
+
+    Attributes:
+        x: The inputs, an array or a structure of arrays without lists.
+        y: The labels.
     """
 
     def __init__(self, data, batch_size, augment=None, seed=0):
@@ -27,7 +30,7 @@ class Examples:
         ragged = any(map(examples.is_ragged, keras.tree.flatten(self.x)))
         expected = "arrays whose examples have one shape, padded if need be"
         checks.require(not ragged, "data", "ragged inputs", expected)
-        # To `tf.data`, lists are tensors.
+        # `tf.data` would convert lists to tensors.
         self.x = keras.tree.lists_to_tuples(self.x)
         self._batch_size = batch_size
         self._augment = augment
@@ -37,11 +40,11 @@ class Examples:
         return self._count
 
     def steps(self, places):
-        """Returns how many batches some of the examples fill."""
+        """Returns the number of batches that examples at `places` fill."""
         return -(-len(places) // self._batch_size)
 
     def inputs(self, places):
-        """Returns the inputs of some examples in this order, for `predict`."""
+        """Returns a data set of inputs in the order of `places`."""
 
         def generate():
             for part in self._parts(places):
@@ -53,8 +56,8 @@ class Examples:
     def training(self, places, level):
         """Returns a function from a step to an endless data set to train on.
 
-        Each epoch is a pass over the examples in an order of its own, which
-        follows from the seed, the level and the epoch.
+        Each epoch passes over the examples in a different order, determined by
+        the seed, the level and the epoch.
         """
         steps = self.steps(places)
 
@@ -79,7 +82,7 @@ class Examples:
         )
 
     def _parts(self, places, first=0):
-        """Returns the places of each batch, from one of them on."""
+        """Yields the places of each batch, from batch number `first` on."""
         size = self._batch_size
         starts = range(first * size, len(places), size)
         return (places[start : start + size] for start in starts)

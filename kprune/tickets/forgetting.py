@@ -1,8 +1,8 @@
 """Counts how often a network forgets each example.
 
 Toneva et al., 2019, https://arxiv.org/abs/1812.05159, count the events; Zhang
-et al., 2021, https://arxiv.org/abs/2106.03225, train tickets on what is left
-without the examples that are never forgotten.
+et al., 2021, https://arxiv.org/abs/2106.03225, train tickets without the
+examples that are never forgotten.
 """
 
 import keras
@@ -10,10 +10,10 @@ import numpy as np
 
 
 class Forgetting(keras.callbacks.Callback):
-    """Counts how often each of some examples is forgotten during a training.
+    """Counts how often each of some examples is forgotten during training.
 
-    After each epoch a `Classifier` judges them. One that was right after the
-    epoch before, and no longer is, has been forgotten.
+    A `Classifier` judges them after each epoch. An example is forgotten when
+    it was right after the previous epoch and no longer is.
     """
 
     def __init__(self, judge, places):
@@ -26,7 +26,7 @@ class Forgetting(keras.callbacks.Callback):
 
     @property
     def events(self):
-        """How often each was forgotten, infinity of one never right."""
+        """Array of how often each was forgotten, infinite if never right."""
         return np.where(self._learned, self._counts, np.inf)
 
     def get_state(self):
@@ -45,17 +45,17 @@ class Forgetting(keras.callbacks.Callback):
         self.note(self._judge.right(self.model, self._places))
 
     def note(self, right):
-        """Takes note of which examples are right after an epoch."""
+        """Records which examples are right after an epoch."""
         self._counts = self._counts + (self._right & ~right)
         self._learned = self._learned | right
         self._right = right
 
 
 def critical(places, events, dense, pruned):
-    """Returns the examples that the next level trains on, in rising order.
+    """Returns the examples that the next level trains on, in ascending order.
 
-    Those with forgetting `events` of the `places` that were trained on; and of
-    all examples those that the pruned network takes for something else than
-    the dense one does (Hooker et al., 2019, https://arxiv.org/abs/1911.05248).
+    They are the trained examples (`places`) with forgetting `events`, and all
+    examples on which the pruned network disagrees with the dense one (Hooker
+    et al., 2019, https://arxiv.org/abs/1911.05248).
     """
     return np.union1d(places[events > 0], np.flatnonzero(dense != pruned))

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kprune.masking import weights
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.doors import checked
 
 _CONVOLUTIONS = (
@@ -24,17 +24,21 @@ _CONVOLUTIONS = (
 
 
 @checked(dense=checks.within("(0, 1)"), convolution=checks.within("(0, 1)"))
-def layer_fractions(model, dense=0.2, convolution=0.1):
+def layer_fractions(
+    model: types.Model, dense: float = 0.2, convolution: float = 0.1
+) -> dict[str, float]:
     """Returns the original paper's fractions, for `imp(fraction=)`.
 
-    Each layer on its own: a fifth of what is left of a dense layer, a tenth
-    of a convolution (0.15 in Conv-6), and half as much of the output layer.
+    Each layer is pruned by itself: a level removes a fifth of the remaining
+    weights of a dense layer, a tenth of a convolution (0.15 in Conv-6), and
+    half as much of the output layer.
     Frankle & Carbin, 2019, https://arxiv.org/abs/1803.03635.
 
     Args:
         model: A built Keras model.
-        dense: Float in (0, 1), of all layers that are no convolutions.
-        convolution: Float in (0, 1).
+        dense: Float in (0, 1), for layers that are not convolutions. Defaults
+            to 0.2.
+        convolution: Float in (0, 1), for convolutions. Defaults to 0.1.
 
     Returns:
         Dict from weight name to fraction.
@@ -63,8 +67,8 @@ def check(fraction, name="fraction"):
 
 
 def check_table(table, names):
-    """Raises `ValueError` unless a dict from weights, layers or patterns, of
-    the names that there are, gives fractions."""
+    """Raises `ValueError` unless a dict maps weights, layers or patterns that
+    match `names` to fractions."""
     if not table:
         raise ValueError("Expected `fraction` to name weights. Received: {}")
     for pattern, fraction in table.items():
@@ -73,16 +77,20 @@ def check_table(table, names):
 
 
 def sparsity(fraction, level):
-    """Returns the exact share that is gone after r levels, 1 - (1 - p)^r. A
-    float stands for the decimal that it prints as."""
+    """Returns the exact sparsity after r levels, 1 - (1 - p)^r.
+
+    A float p is read as the decimal that it prints as.
+    """
     if isinstance(fraction, float | np.floating):
         fraction = Fraction(repr(float(fraction)))
     return 1 - (1 - Fraction(fraction)) ** level
 
 
 def axes(fraction, allocation, level):
-    """Returns the sparsity and the allocation that a level prunes with. Weights
-    that a dict of fractions does not name stay whole."""
+    """Returns the sparsity and the allocation that a level prunes with.
+
+    Weights that a dict of fractions does not name are not pruned.
+    """
     if not isinstance(fraction, dict):
         return sparsity(fraction, level), allocation
     table = {name: sparsity(p, level) for name, p in fraction.items()}

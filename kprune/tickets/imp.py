@@ -1,12 +1,21 @@
 """Iterative magnitude pruning: train, prune, rewind, repeat."""
 
-from kprune.runtime import checks
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import tensorflow as tf
+
+from kprune.pruning.chain import Chain
+from kprune.pruning.pruner import Pruner
+from kprune.runtime import checks, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.runtime.renamed import renamed
 from kprune.tickets import training as trainings
 from kprune.tickets.arguments import Plan
 from kprune.tickets.search import Search
+from kprune.tickets.ticket import Ticket
 
 _WAYS = {
     **trainings.WAYS,
@@ -21,29 +30,31 @@ _WAYS = {
     method=None, levels=checks.at_least(1), fraction=None, learning_rate=None
 )
 def imp(
-    model,
-    training,
-    method="magnitude",
+    model: types.Model,
+    training: (
+        trainings.Training | tf.data.Dataset | Callable[[int], tf.data.Dataset]
+    ),
+    method: types.Criterion | Pruner | Chain | dict[str, Any] = "magnitude",
     *,
-    levels,
-    fraction=0.2,
-    rewind_to=0,
-    rewind_weights="rewind",
-    learning_rate="rewind",
-    data=None,
-    **options,
-):
+    levels: int,
+    fraction: float | Fraction | dict[str, Any] = 0.2,
+    rewind_to: str | int = 0,
+    rewind_weights: str = "rewind",
+    learning_rate: str = "rewind",
+    data: types.Data | None = None,
+    **options: Any,
+) -> Iterator[Ticket]:
     """Finds lottery tickets: yields one after each level of pruning.
 
         for level in 0, 1, ..., levels:
             train the network under its masks
             prune a fraction of what is left, and rewind the rest
 
-    Level 0 is the dense network. After r levels, 1 - (1 - fraction)^r of the
-    weights are gone, to the weight: 20 %, 36 %, 48.8 % ... The search goes on
-    as its tickets are asked for, and each has a model of its own.
+    Level 0 is the dense network. After r levels, exactly 1 - (1 - fraction)^r
+    of the weights are removed: 20 %, 36 %, 48.8 % ... Each level is trained
+    when its ticket is requested, and each ticket has its own model.
 
-    What is not pruned is rewound (`rewind_weights`), and trained again over the
+    The remaining weights are rewound (`rewind_weights`) and retrained over the
     steps and at the rates that `learning_rate` says (Renda et al., 2020):
 
     | `rewind_weights`, `learning_rate` | known as |
@@ -53,35 +64,38 @@ def imp(
     | `"trained"`, `"last"` | fine-tuning |
 
     Args:
-        model: A built and compiled Keras model, not pruned. It is left as it
-            was. Each level has a fresh optimizer like the model's.
+        model: A built and compiled Keras model, not pruned. It is not
+            modified. Each level has a fresh optimizer like the model's.
         training: A `kprune.tickets.Training` or its data alone: a
             `tf.data.Dataset` of batches, or a function from a step to one.
-        method: What to prune the trained network by, as for `kprune.prune`.
-            Defaults to `"magnitude"`. Each level is one round of it.
+        method: The method to prune the trained network by, as for
+            `kprune.prune`. Defaults to `"magnitude"`. Each level is one round
+            of it.
         levels: Integer > 0, how often to prune.
-        fraction: Float in (0, 1), of what is left, that a level removes. Or a
-            dict from weights, layers or patterns to fractions, each of that
-            weight alone (see `layer_fractions`); what it does not name stays.
-        rewind_to: Duration, such as `"500it"` or `"2ep"`: the step k, before
-            the end of the training, that is rewound to.
-        rewind_weights: What the weights that stay become, and all that is not
-            pruned, biases and batch normalization: `"rewind"`, as after step
-            k; `"init"`, as at the beginning; `"trained"`, as they are.
+        fraction: Float in (0, 1), the share of the remaining weights that a
+            level removes. Or a dict from weights, layers or patterns to the
+            fraction of each weight (see `layer_fractions`); weights that it
+            does not name are not pruned. Defaults to 0.2.
+        rewind_to: Duration, such as `"500it"` or `"2ep"`: the step k to rewind
+            to, before the end of the training. Defaults to 0.
+        rewind_weights: The values to restart from, of the remaining weights
+            and of all other variables such as biases and batch normalization:
+            `"rewind"` (default), those after step k; `"init"`, the initial
+            ones; `"trained"`, the trained ones.
         learning_rate: Which steps of the training follow, with their data.
-            `"rewind"`: those from k on. `"restart"`: all. `"last"`: those
-            from k on, but at the rate of the last step.
-        data: What the criterion looks at, if it does: as for `kprune.prune`.
+            `"rewind"` (default): those from k on. `"restart"`: all. `"last"`:
+            those from k on, but at the rate of the last step.
+        data: The criterion's data, if it needs any, as for `kprune.prune`.
         **options: As for `kprune.prune`: `granularity`, `exclude`,
-            `allocation`, how many each weight keeps of all that stay, a name
-            or a function; and the method's own options.
+            `allocation`, a name or a function that divides the remaining
+            weights among layers; and the method's own options.
 
     Returns:
         A generator of `levels + 1` objects of the class `Ticket`.
 
     Raises:
-        ValueError: If an argument does not fit, or the directory holds
-            another search. Later, if stored weights have been changed.
+        ValueError: If an argument is invalid, or the directory holds another
+            search. While iterating, if stored weights have been changed.
         kprune.training.Terminated: After a SIGTERM or Ctrl-C, with a
             directory.
 
@@ -106,33 +120,37 @@ def imp(
 @renamed(**_WAYS)
 @checked(method=None, learning_rate=None, sparsity=checks.within("(0, 1)"))
 def after_training(
-    model,
-    training,
-    sparsity,
-    method="magnitude",
+    model: types.Model,
+    training: (
+        trainings.Training | tf.data.Dataset | Callable[[int], tf.data.Dataset]
+    ),
+    sparsity: float,
+    method: types.Criterion | Pruner | Chain | dict[str, Any] = "magnitude",
     *,
-    rewind_to=0,
-    rewind_weights="trained",
-    learning_rate="last",
-    data=None,
-    **options,
-):
+    rewind_to: str | int = 0,
+    rewind_weights: str = "trained",
+    learning_rate: str = "last",
+    data: types.Data | None = None,
+    **options: Any,
+) -> Ticket:
     """Prunes once, after training, and trains what is left.
 
-    This is `imp` with one level, which by default fine-tunes: the weights go
-    on from where they are, at the last rate of their training, for as long as
-    it took; with `rewind_to=`, for the steps from there on.
+    This is `imp` with one level, which by default fine-tunes: it continues
+    from the trained weights at the last rate of their training, for as many
+    steps as the training had; with `rewind_to=`, for the steps from there on.
 
     Args:
         sparsity: Float in (0, 1), the share of the weights to remove.
         model, training, method, data, **options: As for `imp`.
-        rewind_to, rewind_weights, learning_rate: As for `imp`.
+        rewind_to: As for `imp`.
+        rewind_weights: As for `imp`. Defaults to `"trained"`.
+        learning_rate: As for `imp`. Defaults to `"last"`.
 
     Returns:
         The `Ticket` of level 1.
 
     Raises:
-        ValueError: If an argument does not fit.
+        ValueError: If an argument is invalid.
 
     Example:
 

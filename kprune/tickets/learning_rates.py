@@ -1,4 +1,4 @@
-"""Learning rates that begin late or run faster."""
+"""Learning-rate schedules that start late or run faster."""
 
 import keras
 from keras import ops
@@ -6,8 +6,8 @@ from keras.optimizers import schedules
 
 
 class _Changed(schedules.LearningRateSchedule):
-    """A schedule that reads another one, saved with it and with what else the
-    subclass is made of."""
+    """A schedule that wraps another one; its config holds that schedule and
+    the subclass' own arguments."""
 
     def __init__(self, schedule, **own):
         super().__init__()
@@ -25,9 +25,9 @@ class _Changed(schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable("kprune")
 class FromStep(_Changed):
-    """A schedule from one of its steps on, or as it was at that step.
+    """A schedule from one of its steps on, or (`held`) constant at that step.
 
-    The optimizer counts its own updates from 0, as its moments start anew.
+    A fresh optimizer counts its updates from 0.
     """
 
     def __init__(self, schedule, step, held=False):
@@ -42,7 +42,7 @@ class FromStep(_Changed):
 
 @keras.saving.register_keras_serializable("kprune")
 class Stretched(_Changed):
-    """A schedule made for `whole` steps that is gone through in `steps`.
+    """A schedule for `whole` steps, compressed or stretched to `steps`.
 
     rate = schedule(floor(step * whole / steps))
     """
@@ -53,25 +53,26 @@ class Stretched(_Changed):
         self.steps = steps
 
     def __call__(self, step):
-        done = ops.cast(step, "int64") * self.whole  # May need the 64 bits.
+        # The product may overflow 32 bits.
+        done = ops.cast(step, "int64") * self.whole
         return self.schedule(ops.floor_divide(done, self.steps))
 
 
 def schedule_of(optimizer):
-    """Returns the schedule of an optimizer's rate, `None` of a constant."""
+    """Returns an optimizer's schedule, `None` if its rate is constant."""
     inner = getattr(optimizer, "inner_optimizer", None) or optimizer
     rate = inner.get_config()["learning_rate"]
     return schedules.deserialize(rate) if isinstance(rate, dict) else None
 
 
 def take_up(optimizer, step, held=False):
-    """Lets a fresh optimizer take up its schedule, if any, at a step."""
+    """Makes a fresh optimizer start its schedule, if any, at a step."""
     schedule = schedule_of(optimizer)
     if schedule is not None and (step > 0 or held):
         optimizer.learning_rate = FromStep(schedule, step, held)
 
 
 def stretch(optimizer, schedule, whole, steps):
-    """Lets a fresh optimizer go through a schedule, if any, in `steps`."""
+    """Makes a fresh optimizer run a schedule, if any, in `steps` steps."""
     if schedule is not None:
         optimizer.learning_rate = Stretched(schedule, whole, steps)

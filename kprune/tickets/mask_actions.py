@@ -2,66 +2,112 @@
 
 https://arxiv.org/abs/1905.01067
 
-1-actions set what a mask keeps, 0-actions what it removes. Both are functions
-of (initial, final, mask, rng) arrays to values; only those of their side count.
+1-actions set the weights that a mask keeps, 0-actions those that it removes.
+Both are functions of (initial, final, mask, rng) that return an array, of which
+only the entries on their side are used.
 """
 
 import numpy as np
 
-from kprune.runtime import checks, lookup, seeds
+from kprune.runtime import checks, lookup, seeds, types
 from kprune.runtime.doors import checked
 
 
-def rewind(initial, final, mask, rng):
-    """w_i."""
+def rewind(
+    initial: np.ndarray,
+    final: np.ndarray,
+    mask: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Returns w_i."""
     del final, mask, rng
     return initial
 
 
-def stay(initial, final, mask, rng):
-    """w_f."""
+def stay(
+    initial: np.ndarray,
+    final: np.ndarray,
+    mask: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Returns w_f."""
     del initial, mask, rng
     return final
 
 
-def reinitialize(initial, final, mask, rng):
-    """Draws of N(mean, std) of the initial weights."""
+def reinitialize(
+    initial: np.ndarray,
+    final: np.ndarray,
+    mask: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Draws from N(mean(w_i), std(w_i))."""
     del final, mask
     return rng.normal(initial.mean(), initial.std(), initial.shape)
 
 
-def reshuffle(initial, final, mask, rng):
-    """The w_i of what is kept, in another order."""
+def reshuffle(
+    initial: np.ndarray,
+    final: np.ndarray,
+    mask: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Returns w_i with its kept entries shuffled."""
     del final
     shuffled = initial.copy()
     shuffled[mask] = rng.permutation(initial[mask])
     return shuffled
 
 
-def signed_reinitialize(initial, final, mask, rng):
-    """`reinitialize`, with the signs of w_i."""
+def signed_reinitialize(
+    initial: np.ndarray,
+    final: np.ndarray,
+    mask: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Returns |`reinitialize`| with the signs of w_i."""
     return np.sign(initial) * np.abs(reinitialize(initial, final, mask, rng))
 
 
-def signed_reshuffle(initial, final, mask, rng):
-    """`reshuffle`, with the signs of w_i in their places."""
+def signed_reshuffle(
+    initial: np.ndarray,
+    final: np.ndarray,
+    mask: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Returns |`reshuffle`| with the signs of w_i, not shuffled."""
     return np.sign(initial) * np.abs(reshuffle(initial, final, mask, rng))
 
 
-def signed_constant(initial, final, mask, rng):
-    """std(w_i), with the signs of w_i."""
+def signed_constant(
+    initial: np.ndarray,
+    final: np.ndarray,
+    mask: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Returns std(w_i) with the signs of w_i."""
     del final, mask, rng
     return np.sign(initial) * initial.std()
 
 
-def zero(initial, final, mask, rng):
-    """0."""
+def zero(
+    initial: np.ndarray,
+    final: np.ndarray,
+    mask: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Returns zeros."""
     del final, mask, rng
     return np.zeros_like(initial)
 
 
-def freeze_init_zero_mask(initial, final, mask, rng):
-    """w_i where training moved it away from 0, else 0."""
+def freeze_init_zero_mask(
+    initial: np.ndarray,
+    final: np.ndarray,
+    mask: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Returns w_i where training increased its magnitude, else 0."""
     del mask, rng
     return np.where(_grew(initial, final), initial, 0)
 
@@ -73,37 +119,45 @@ ZERO_ACTIONS = {
     "zero": zero,
     "freeze_init": rewind,
     "freeze_init_zero_mask": freeze_init_zero_mask,
-    "freeze_init_zero_all": freeze_init_zero_mask,  # Of what is kept as well.
+    "freeze_init_zero_all": freeze_init_zero_mask,  # Zeroes kept weights too.
 }
 
 
 @checked(initial=checks.arrays, final=checks.arrays)
 def zhou_values(
-    initial, final, masks, kept="rewind", removed="zero", *, seed=0
-):
+    initial: types.Weights,
+    final: types.Weights,
+    masks: types.Masks,
+    kept: str = "rewind",
+    removed: str = "zero",
+    *,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
     """Returns weights after the paper's actions.
 
-    `kprune.Masked` computes with 0 for all that is removed: only values of the
-    0-action `"zero"` are for a model with masks. Others are for a plain model,
-    in a training loop that holds what is removed.
+    `kprune.Masked` computes with 0 for removed weights, so a model with masks
+    needs the 0-action `"zero"`. The other 0-actions are for a plain model and
+    a training loop that holds the removed weights constant.
 
     Args:
         initial: Dict from a weight's name to its array before training.
-        final: The same after it.
+        final: Dict from a weight's name to its array after training.
         masks: Dict from name to a boolean array, True where it is kept.
         kept: String, one of `kprune.tickets.ONE_ACTIONS`: `"rewind"`,
             `"stay"`, `"reinitialize"`, `"reshuffle"` (within the weight),
-            these two with `"signed_"` before them, or `"signed_constant"`.
+            these two with the prefix `"signed_"`, or `"signed_constant"`.
+            Defaults to `"rewind"`.
         removed: String, one of `kprune.tickets.ZERO_ACTIONS`: `"zero"`,
             `"freeze_init"`, `"freeze_init_zero_mask"` or
-            `"freeze_init_zero_all"`, which changes what is kept as well.
-        seed: Integer >= 0, of what is drawn.
+            `"freeze_init_zero_all"`, which changes kept weights too. Defaults
+            to `"zero"`.
+        seed: Integer >= 0, for random actions. Defaults to 0.
 
     Returns:
         Dict from name to an array of the dtype of `initial`.
 
     Raises:
-        ValueError: If there is no such action.
+        ValueError: If an action is unknown, or names or shapes differ.
 
     Example:
 

@@ -10,11 +10,16 @@ from kprune.masking.masks import hamming
 
 
 class Settling(keras.callbacks.Callback):
-    """Ends a training once the masks that pruning would draw have settled.
+    """Stops training once the masks that pruning would draw have settled.
 
-    To Keras' `logs` it adds `mask_distance`, how many entries differ from
-    those of the epoch before, by the number of weights that remain. `draw` is a
-    function from the model to masks. It ends after `least` epochs at least.
+    Adds `mask_distance` to Keras' `logs`: the number of mask entries that
+    changed since the previous epoch, divided by `remaining`.
+
+    Args:
+        draw: Function from the model to the masks that pruning would draw.
+        remaining: Integer, the number of weights that remain.
+        tolerance, window: As for `mask_convergence`.
+        least: Integer, the least number of epochs to train.
     """
 
     def __init__(self, draw, remaining, tolerance, window, least=0):
@@ -49,11 +54,11 @@ class Settling(keras.callbacks.Callback):
 
 
 def mask_convergence(distances, tolerance, window):
-    """Whether masks that once changed no longer do.
+    """Returns whether masks that changed before have stopped changing.
 
-    They do not from the beginning, while the learning rate warms up. So the
-    last `window` distances must be below the tolerance, and one before them
-    above it.
+    The last `window` distances must be below the tolerance, and an earlier one
+    above it: masks do not change at first either, while the learning rate
+    warms up.
     """
     last, earlier = distances[-window:], distances[:-window]
     return (

@@ -2,71 +2,79 @@
 
 https://arxiv.org/abs/1905.01067
 
-Scores of weights by where they began and where training has taken them. All
-have one signature, (initial, final) arrays to an array; higher is kept.
+Scores of weights by their initial and final values. All are functions of
+(initial, final) arrays that return an array; higher is kept.
 """
 
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from kprune.masking import masks
-from kprune.runtime import checks, lookup, seeds
+from kprune.runtime import checks, lookup, seeds, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
-def large_final(initial, final):
-    """|w_f|, the lottery ticket's."""
+def large_final(initial: np.ndarray, final: np.ndarray) -> np.ndarray:
+    """Returns |w_f|, the criterion of lottery tickets."""
     del initial
     return np.abs(final)
 
 
-def small_final(initial, final):
-    """-|w_f|"""
+def small_final(initial: np.ndarray, final: np.ndarray) -> np.ndarray:
+    """Returns -|w_f|."""
     del initial
     return -np.abs(final)
 
 
-def large_init(initial, final):
-    """|w_i|"""
+def large_init(initial: np.ndarray, final: np.ndarray) -> np.ndarray:
+    """Returns |w_i|."""
     del final
     return np.abs(initial)
 
 
-def small_init(initial, final):
-    """-|w_i|"""
+def small_init(initial: np.ndarray, final: np.ndarray) -> np.ndarray:
+    """Returns -|w_i|."""
     del final
     return -np.abs(initial)
 
 
-def large_init_large_final(initial, final, alpha=1.0):
-    """min(alpha |w_f|, |w_i|)"""
+def large_init_large_final(
+    initial: np.ndarray, final: np.ndarray, alpha: float = 1.0
+) -> np.ndarray:
+    """Returns min(alpha |w_f|, |w_i|)."""
     return np.minimum(alpha * np.abs(final), np.abs(initial))
 
 
-def small_init_small_final(initial, final, alpha=1.0):
-    """-max(alpha |w_f|, |w_i|)"""
+def small_init_small_final(
+    initial: np.ndarray, final: np.ndarray, alpha: float = 1.0
+) -> np.ndarray:
+    """Returns -max(alpha |w_f|, |w_i|)."""
     return -np.maximum(alpha * np.abs(final), np.abs(initial))
 
 
-def magnitude_increase(initial, final):
-    """|w_f| - |w_i|"""
+def magnitude_increase(initial: np.ndarray, final: np.ndarray) -> np.ndarray:
+    """Returns |w_f| - |w_i|."""
     return np.abs(final) - np.abs(initial)
 
 
-def movement(initial, final):
-    """|w_f - w_i|"""
+def movement(initial: np.ndarray, final: np.ndarray) -> np.ndarray:
+    """Returns |w_f - w_i|."""
     return np.abs(np.subtract(final, initial))
 
 
-def large_final_same_sign(initial, final):
-    """|w_f| where the sign is that of w_i; what changed it comes after."""
+def large_final_same_sign(initial: np.ndarray, final: np.ndarray) -> np.ndarray:
+    """Ranks by |w_f|, weights with the sign of w_i before all others."""
     return _only(np.sign(initial) == np.sign(final), final)
 
 
-def large_final_different_sign(initial, final):
-    """|w_f| where the sign is not that of w_i; what kept it comes after."""
+def large_final_different_sign(
+    initial: np.ndarray, final: np.ndarray
+) -> np.ndarray:
+    """Ranks by |w_f|, weights whose sign changed before all others."""
     return _only(np.sign(initial) != np.sign(final), final)
 
 
@@ -81,24 +89,32 @@ CRITERIA = {
 
 
 @checked(initial=checks.arrays, final=checks.arrays, sparsity=None)
-def zhou_masks(initial, final, criterion, sparsity, *, seed=0, **options):
-    """Returns masks by one of the paper's criteria, a share of each weight.
+def zhou_masks(
+    initial: types.Weights,
+    final: types.Weights,
+    criterion: str | Callable[..., Any],
+    sparsity: float | dict[str, float],
+    *,
+    seed: int = 0,
+    **options: Any,
+) -> dict[str, np.ndarray]:
+    """Returns masks that prune each weight by one of the paper's criteria.
 
     Args:
         initial: Dict from a weight's name to its array before training.
-        final: The same after it.
-        criterion: String, one of `kprune.tickets.CRITERIA`, or a function of
-            (initial, final) arrays to scores.
+        final: Dict from a weight's name to its array after training.
+        criterion: String, one of `kprune.tickets.CRITERIA`, or a function from
+            (initial, final) arrays to an array of scores.
         sparsity: Share of each weight to remove, in [0, 1), or a dict of
             shares by name.
-        seed: Integer >= 0, for ties.
-        **options: `alpha` of the criteria that have it.
+        seed: Integer >= 0, for ties. Defaults to 0.
+        **options: Options of the criterion, such as `alpha`.
 
     Returns:
         Dict from name to a boolean array, for `kprune.set_masks`.
 
     Raises:
-        ValueError: If an argument does not fit.
+        ValueError: If an argument is invalid.
 
     Example:
 
@@ -111,17 +127,17 @@ def zhou_masks(initial, final, criterion, sparsity, *, seed=0, **options):
         checks.function("criterion", criterion, 2, "(initial, final)")
     else:
         criterion = lookup.choose(criterion, CRITERIA, "mask criterion")
-    known = list(inspect.signature(criterion).parameters)[2:]
+    known = list(inspect.signature(criterion).parameters)[2:]  # type: ignore[arg-type]
     lookup.check_options(options, known, "the mask criterion")
     _check_pairs(initial, final)
-    shares = sparsity
+    shares: Any = sparsity
     if not isinstance(sparsity, dict):
         shares = dict.fromkeys(initial, sparsity)
     _check_shares(shares, initial)
     found = {}
     for name in initial:
         both = np.asarray(initial[name]), np.asarray(final[name])
-        scores = checks.array("scores", criterion(*both, **options))
+        scores = checks.array("scores", criterion(*both, **options))  # type: ignore[operator]
         _check_scores(name, scores, both)
         kept = masks.count_kept(scores.size, shares[name])
         rng = seeds.stream(seed, "zhou_masks", name)
@@ -161,7 +177,7 @@ def _check_shares(shares, initial):
 
 
 def _only(wanted, final):
-    """Ranks what is wanted before all that is not, each by |w_f|."""
+    """Returns |w_f|, lowered where not `wanted` to rank below the rest."""
     size = np.abs(final)
     return np.where(wanted, size, size - size.max(initial=0) - 1)
 

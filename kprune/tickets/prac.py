@@ -1,16 +1,21 @@
-"""PrAC tickets: searched on ever fewer examples and steps.
+"""PrAC tickets: a search on fewer and fewer examples and steps.
 
 Zhang et al., 2021, "Efficient Lottery Ticket Finding: Less Data is More",
 https://arxiv.org/abs/2106.03225.
 """
 
-from kprune.runtime import checks
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+from kprune.runtime import checks, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.runtime.renamed import renamed
 from kprune.tickets import training as trainings
 from kprune.tickets.arguments import Plan
 from kprune.tickets.prac_search import PracSearch
+from kprune.tickets.ticket import Ticket
 
 
 @renamed(
@@ -19,72 +24,75 @@ from kprune.tickets.prac_search import PracSearch
 )
 @checked(levels=checks.at_least(1), fraction=None, learning_rate=None)
 def prac(
-    model,
-    training,
+    model: types.Model,
+    training: trainings.Training | Sequence[Any],
     *,
-    levels,
-    fraction=0.2,
-    rewind_to="2ep",
-    tolerance=0.08,
-    window=5,
-    exclude=(),
-):
-    """Finds lottery tickets on the examples that are hard to keep in mind.
+    levels: int,
+    fraction: float | Fraction | dict[str, Any] = 0.2,
+    rewind_to: str | int = "2ep",
+    tolerance: float | None = 0.08,
+    window: int = 5,
+    exclude: str | Sequence[str] = (),
+) -> Iterator[Ticket]:
+    """Finds lottery tickets on the examples that are hard to remember.
 
         examples = all
         for level in 0, 1, ..., levels:
             train the network under its masks on `examples`
-            examples = those that were forgotten, or never learned
-                       + of all, those that are taken for something else
-                         than by the dense network
+            examples = those that were forgotten or never learned
+                       + all on which the pruned network disagrees with the
+                         dense one
             prune a fraction of what is left, and rewind the rest to step k
 
-    As `imp`, by magnitude, but each level trains on less (a pruning-aware
-    critical set, PrAC). An example is forgotten when it is right at the end of
-    an epoch and wrong at the end of the next. A level on a set of the N
-    examples has
+    It is `imp` by magnitude, but each level trains on fewer examples (a
+    pruning-aware critical set, PrAC). An example is forgotten when it is right
+    at the end of an epoch and wrong at the end of the next. A level on a set
+    of the N examples has
 
         ceil(epochs |set| / N)  epochs of  ceil(|set| / batch_size)  steps
 
-    and goes through the whole schedule of the learning rate in these. It ends
-    before, like an early bird, when the masks that pruning would draw have
-    settled: from one epoch to the next they once changed by more than
-    `tolerance`, and then `window` times in a row by less.
+    and runs the whole learning-rate schedule in them. It stops earlier, like
+    an early-bird ticket, when the masks that pruning would draw have settled:
+    their distance from the previous epoch once exceeded `tolerance`, and then
+    was below it `window` times in a row.
 
-    What is found is to be trained on all examples: `ticket.rewound()` begins
-    at step k of the whole training. `ticket.model` is what the chosen ones,
-    `ticket.examples`, made of it.
+    Train the tickets on all examples: `ticket.rewound()` starts at step k of
+    the whole training. `ticket.model` is trained on `ticket.examples` alone.
 
-    The released code judges examples as they pass, augmented and in training
-    mode; here they are judged unchanged, in inference mode, at the end of each
-    epoch. It compares the networks that were best on validation data, here
-    those that a level ends with. It rounds the number of epochs down.
+    The released code judges examples as training reads them, augmented and in
+    training mode; kprune judges them unaugmented, in inference mode, at the
+    end of each epoch. The code compares the networks that were best on
+    validation data, kprune the final ones of each level. The code rounds the
+    number of epochs down.
 
     Args:
         model: A built and compiled Keras classifier, not pruned, with one
             output for each class, or a single logit or probability. It is
-            left as it was.
+            not modified.
         training: A `kprune.tickets.Training` on all examples, or its data
-            alone: arrays `(x, y)`, of which `x` may be a dict or list of
-            arrays, and `y` has class numbers or one-hot rows. Their order
-            must stay: an example is known by its place. In a directory, a
-            level that was under way goes on to the bit.
+            alone: arrays `(x, y)`, where `x` may be a dict or list of arrays,
+            and `y` has class numbers or one-hot rows. Their order must not
+            change between runs: examples are identified by index. In a
+            directory, an interrupted level resumes exactly.
         levels: Integer > 0, how often to prune.
         fraction: As for `imp`.
-        rewind_to: Duration, such as `"500it"` or `"2ep"`, the paper's: the
-            step k of the dense network's training that is rewound to.
-        tolerance: Float in (0, 1], the distance of masks: entries that differ
-            by weights that remain. `None` lets each level come to its end.
-        window: Integer > 0, how many distances must be below.
+        rewind_to: Duration, such as `"500it"` or the paper's `"2ep"`
+            (default): the step k of the dense network's training to rewind
+            to.
+        tolerance: Float in (0, 1], a distance of masks: the number of entries
+            that differ, divided by the number of remaining weights. Defaults
+            to 0.08. `None` trains each level to its end.
+        window: Integer > 0, how many distances in a row must be below
+            `tolerance`. Defaults to 5.
         exclude: As for `imp`.
 
     Returns:
         A generator of `levels + 1` objects of the class `Ticket`.
 
     Raises:
-        ValueError: If an argument does not fit, or the directory holds
-            another search. Later, if stored weights have been changed, or no
-            examples are left for a level.
+        ValueError: If an argument is invalid, or the directory holds another
+            search. While iterating, if stored weights have been changed, or
+            no examples are left for a level.
         kprune.training.Terminated: After a SIGTERM or Ctrl-C, with a
             directory.
 

@@ -1,4 +1,4 @@
-"""The search behind `prac`: each level picks its own examples."""
+"""The search behind `prac`: each level chooses the next one's examples."""
 
 import dataclasses
 import functools
@@ -31,7 +31,7 @@ class PracSearch(Search):
         self._examples = Examples(
             training.data, training.batch_size, training.augment, training.seed
         )
-        # Those of the level that comes next.
+        # The examples of the next level to train.
         self._places = np.arange(len(self._examples))
         on_batches = dataclasses.replace(
             training,
@@ -96,7 +96,8 @@ class PracSearch(Search):
         return history, epochs * course.steps_per_epoch, arrays
 
     def _course_of(self, level):
-        """Returns the training of a level, as long as it has examples."""
+        """Returns the training of a level on its examples; raises `ValueError`
+        if there are none."""
         places = self._places
         if not len(places):
             raise ValueError(
@@ -113,7 +114,8 @@ class PracSearch(Search):
         )
 
     def _settling(self, level, model):
-        """Returns what ends a level early, but none before step k."""
+        """Returns the callback that ends a level early, the dense one not
+        before step k."""
         masks = wrapping.get_masks(model)
         kept = sum(int(np.count_nonzero(masks[n])) for n in self._counted)
         least = -(-self._k // self._course.steps_per_epoch) if level == 0 else 0
@@ -121,7 +123,8 @@ class PracSearch(Search):
         return Settling(draw, kept, self._tolerance, self._window, least)
 
     def _passed_point(self):
-        """Returns the point that a resumed dense network took before."""
+        """Returns the point that the dense network stored before it was
+        interrupted."""
         point = self._store.point(self._k)
         if point is None:
             raise ValueError(

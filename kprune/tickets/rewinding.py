@@ -1,4 +1,4 @@
-"""Rewinds to saved weights, and verifies it."""
+"""Rewinds a model to saved weights, and verifies the result."""
 
 import dataclasses
 import hashlib
@@ -13,14 +13,14 @@ from kprune.runtime import lookup
 @dataclasses.dataclass(frozen=True, eq=False)
 class Point:
     """All values of a model, by name, after some steps of its training, with
-    the `digest` that they had when they were taken."""
+    their original `digest`."""
 
     step: int
     values: dict
     digest: str
 
     def check(self):
-        """Raises `ValueError` if the values are no longer those taken."""
+        """Raises `ValueError` if the values have been changed."""
         found = digest(self.values)
         if found != self.digest:
             raise ValueError(
@@ -30,13 +30,13 @@ class Point:
 
 
 def point(model, step):
-    """Returns the `Point` that a model is at."""
+    """Returns a `Point` with a copy of a model's values after `step` steps."""
     values = values_of(model)
     return Point(step, values, digest(values))
 
 
 class TakePoint(keras.callbacks.Callback):
-    """Calls a function with the model after some steps of its training."""
+    """Calls `take(model)` after `step` steps of training."""
 
     def __init__(self, step, take):
         super().__init__()
@@ -57,7 +57,7 @@ class TakePoint(keras.callbacks.Callback):
 
 
 def values_of(model):
-    """Returns a dict of all values of a model but its masks, by name."""
+    """Returns a dict of a model's values by name, without its masks."""
     return {
         name: np.array(keras.ops.convert_to_numpy(variable))
         for name, variable in weights.named(model)
@@ -65,7 +65,7 @@ def values_of(model):
 
 
 def digest(arrays):
-    """Returns the SHA-256 of a dict of arrays, of names, types and bits."""
+    """Returns the SHA-256 of a dict of arrays: names, dtypes, shapes, bits."""
     found = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
@@ -75,8 +75,12 @@ def digest(arrays):
 
 
 def rewind(model, start, masks):
-    """Sets a wrapped model to the values of a `Point`, with masks, and raises
-    `RuntimeError` if the weights that survive are not those of the point."""
+    """Sets a wrapped model to the values of a `Point` under masks, in place.
+
+    Raises:
+        ValueError: If the point was changed, or is of another model.
+        RuntimeError: If the model's weights then differ from the point's.
+    """
     start.check()
     variables = dict(weights.named(model))
     if set(variables) != set(start.values):

@@ -18,10 +18,9 @@ from kprune.tickets.ticket import Start, Ticket, sparsity
 
 
 class Search:
-    """A search for tickets, made ready; the arguments are those of `imp`.
+    """A prepared search for tickets; the arguments are those of `imp`.
 
-    What another search does in its own way is `_settings`, `_level` and
-    `_train`.
+    Subclasses override `_settings`, `_level` and `_train`.
     """
 
     def __init__(self, model, training, method, plan, data=None, options=None):
@@ -42,8 +41,8 @@ class Search:
         self._open(training.directory)
 
     def tickets(self):
-        """Yields the tickets, level 0 first. No other process may work in the
-        directory until the last one."""
+        """Yields the tickets, level 0 first. The directory is locked against
+        other processes until the generator ends."""
         if self._store is None:
             yield from self._tickets()
         else:
@@ -66,25 +65,25 @@ class Search:
                 examples=found.arrays.get("examples"),
             )
             if level < self._plan.levels:
-                # Before the user has the model, who may change it.
+                # Prune before yielding: the user may change the model.
                 masks = self._next_masks(level + 1, model)
                 start = self._start(points, found)
             yield ticket
 
     def _open(self, directory):
-        """Takes a directory to keep the search in, or `None`."""
+        """Opens the directory to store the search in, unless `None`."""
         self._store = None
         if directory is not None:
             self._store = Store(directory, self._settings())
 
     def _settings(self):
-        """Returns what the search follows from, for its directory."""
+        """Returns the settings that determine the search, for its directory."""
         how = (self._template, self._course, self._k, self._plan, self._seed)
         what = (self._method, self._options, self._pruner, self._sizes())
         return arguments.settings(*how) | arguments.pruner_settings(*what)
 
     def _level(self, level, start, masks, points):
-        """Returns the model of a level, trained, and its `Level`."""
+        """Trains or loads a level; returns its model and its `Level`."""
         start.values.check()
         if self._store is not None and self._store.holds(level):
             return self._loaded(level, start, points)
@@ -110,16 +109,17 @@ class Search:
         return model, found
 
     def _origins(self, level, start, points):
-        """Returns the points that a level came from, to be recorded."""
+        """Returns a dict of the points that a level started from."""
         if level == 0:
             return {"start": start.values, "rewinding": points[self._k]}
         return {"start": start.values}
 
     def _train(self, model, level, first, points):
-        """Trains a level; the dense network leaves the point to rewind to.
+        """Trains a level; level 0 also stores the point to rewind to.
 
-        Returns the history, up to which step it was trained, and a dict of
-        arrays, what else is to be kept of the level.
+        Returns:
+            The history, the step that the training ended at, and a dict of
+            further arrays to store with the level.
         """
         stops = [self._course.steps]
         if level == 0 and self._k > 0:
@@ -139,13 +139,13 @@ class Search:
         return None if self._store is None else self._store.checkpoints(level)
 
     def _take_point(self, model, points):
-        """Keeps what a model is as the point to rewind to."""
+        """Keeps the current values of a model as the point to rewind to."""
         points[self._k] = rewinding.point(model, self._k)
         if self._store is not None:
             self._store.save_point(points[self._k])
 
     def _initial(self):
-        """Returns the weights that all begins with: those stored, if any."""
+        """Returns the initial weights: the stored ones, if any."""
         stored = None if self._store is None else self._store.point(0)
         if stored is not None:
             return stored
@@ -155,7 +155,7 @@ class Search:
         return initial
 
     def _start(self, points, found):
-        """Returns where the level after one that was found begins."""
+        """Returns the `Start` of the level after the given one."""
         rewind_weights, kept = self._plan.rewind_weights, None
         if rewind_weights == "trained":
             values, kept = found.trained, found.masks
@@ -170,7 +170,7 @@ class Search:
     def _next_masks(self, level, model):
         """Returns the masks of a level, from the one trained before it."""
         if self._store is not None and self._store.holds(level):
-            return None  # They are read with it.
+            return None  # Loading the level reads its masks.
         found = self._pruned(level, model)
         empty = [name for name, mask in found.items() if not mask.any()]
         if empty:
@@ -181,8 +181,8 @@ class Search:
         return {**wrapping.get_masks(model), **found}
 
     def _pruned(self, level, model):
-        """Returns the masks of pruning a model down to a level, of the weights
-        that take part."""
+        """Prunes a model down to a level; returns the masks of the counted
+        weights."""
         pruner = self._pruner
         share, allocation = fractions.axes(
             self._plan.fraction, pruner.allocation_used, level
@@ -198,7 +198,7 @@ class Search:
         return pruner.step(once, objective.masks, budget, level)
 
     def _groups(self):
-        """Returns how many groups take part, as many as are removed singly."""
+        """Returns the number of groups that can be pruned."""
         template, grain = self._template, self._pruner.grain
         objective = Objective(template, exclude=tuple(self._notes))
         grouping = grain.grouping(template, objective.layouts)

@@ -1,22 +1,23 @@
 """Stores a search in a directory and resumes it.
 
-    search.json    what was asked for
+    search.json    the settings of the search
     points/        the weights of the steps to rewind to, with their digests
-    level-03/      of each level:
+    level-03/      one directory for each level:
       masks.npz    its masks, for `kprune.masks.load`
       weights/     the trained weights
-      arrays.npz   what else is known of it, if anything: which examples it was
-                   trained on ...
-      checkpoints/ what an unfinished level goes on from; goes when it is done
-      DONE         what was measured, and the digests; written last
+      arrays.npz   further arrays, if any, such as the examples it was trained
+                   on
+      checkpoints/ the checkpoints of an unfinished level, removed at its end
+      DONE         the history and the digests; written last
 
-Each file is put in place whole or not at all, and one process at a time works
-in the directory.
+Files are written atomically, and the directory is locked by one process at a
+time.
 """
 
 import dataclasses
 import pathlib
 import re
+from typing import Any
 
 from kprune.masking import masks as mask_files
 from kprune.runtime import array_files, directories, files
@@ -29,20 +30,24 @@ _ARRAYS = "arrays.npz"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Level:
-    """What a finished level leaves: the `Point` that it ended with, its masks,
-    its history, and arrays of what else is known of it."""
+    """The results of a finished level: the `Point` that it ended with, its
+    masks, its history, and further arrays."""
 
     trained: Point
     masks: dict
     history: dict
-    arrays: dict = dataclasses.field(default_factory=dict)
+    arrays: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Store:
     """Finished levels and points to rewind to, in a directory.
 
-    The settings, for JSON, are what the search follows from: a directory that
-    holds another one is refused.
+    Args:
+        directory: Path. It is created if need be.
+        settings: Dict for JSON that determines the search.
+
+    Raises:
+        ValueError: If the directory holds a search with other settings.
     """
 
     def __init__(self, directory, settings):
@@ -53,16 +58,16 @@ class Store:
         )
 
     def held(self):
-        """Lets no other process work in the directory for the length of a
-        block; raises `kprune.runtime.locks.Held` if one does."""
+        """Returns a context that locks the directory against other processes;
+        raises `kprune.runtime.locks.Held` if it is locked."""
         return directories.held(self.directory)
 
     def point(self, step):
-        """Returns the point of a step, or `None` if it is not there."""
+        """Returns the stored point of a step, or `None`."""
         return _point(self._files(step))
 
     def save_point(self, point):
-        """Writes a `Point`, or raises if another one is there."""
+        """Writes a `Point`; raises `ValueError` if a different one exists."""
         stored = self.point(point.step)
         if stored is None:
             _save_point(self._files(point.step), point)
@@ -78,12 +83,20 @@ class Store:
         return self._level(level) / "checkpoints"
 
     def holds(self, level):
-        """Whether a level is finished."""
+        """Returns whether a level is finished."""
         return files.read_record(self._level(level) / _DONE) is not None
 
     def load(self, level, points):
-        """Returns a finished `Level`, which must be as it was stored and have
-        come from these points, a dict by what they were to it."""
+        """Returns a finished `Level`, verified by its digests.
+
+        Args:
+            level: Integer.
+            points: Dict by role of the points that the level started from.
+
+        Raises:
+            ValueError: If the level's files were changed, or it started from
+                other points.
+        """
         directory = self._level(level)
         self._tidy(level)
         done = files.read_record(directory / _DONE)
@@ -101,7 +114,7 @@ class Store:
         return Level(trained, masks, done["history"], arrays or {})
 
     def save(self, level, points, found, sparsity):
-        """Writes a finished `Level`, with the sparsity to be read beside it."""
+        """Writes a finished `Level`, and its sparsity for readers of `DONE`."""
         directory = self._level(level)
         files.make_directory(directory)
         _save_point(CheckpointFiles(directory / "weights", 1), found.trained)
@@ -119,8 +132,8 @@ class Store:
         self._tidy(level)
 
     def _tidy(self, level):
-        """Removes what a finished level needs no more, and what a killed
-        process has left half-written."""
+        """Removes the checkpoints of a finished level, and half-written files
+        of a killed process."""
         files.remove(self.checkpoints(level))
         files.sweep(self._level(level))
 
@@ -132,7 +145,7 @@ class Store:
 
 
 def _digests(points, masks, arrays):
-    """Returns the digests of what a level is, `None` of what is missing."""
+    """Returns the digests of a level's parts, `None` for missing parts."""
     found = {name: p and p.digest for name, p in points.items()}
     found["masks"] = masks and digest(masks)
     return {**found, "arrays": digest(arrays) if arrays else None}
@@ -157,14 +170,17 @@ def _save_point(files, point):
 
 
 def _present(path, read):
-    """Returns what a file holds, `None` if there is none."""
+    """Returns `read(path)`, or `None` if the file does not exist."""
     return read(path) if path.exists() else None
 
 
 def _comparable(value):
-    """Returns settings as they are compared, whichever kprune wrote them: where
-    in kprune a function or a class stands does not count, and a single name to
-    exclude is a list of one."""
+    """Normalizes settings, so that those of different versions of kprune
+    compare equal.
+
+    The modules of kprune's functions and classes are dropped, and a single
+    name in `exclude` becomes a list.
+    """
     if isinstance(value, dict):
         found = {key: _comparable(below) for key, below in value.items()}
         if isinstance(value.get("exclude"), str):

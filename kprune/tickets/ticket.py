@@ -1,26 +1,30 @@
 """A ticket: masks and the weights they start from."""
 
 import dataclasses
+from typing import Any
 
 import keras
 import numpy as np
 
 from kprune.masking import wrapping
+from kprune.runtime import types
 from kprune.tickets import learning_rates
 from kprune.tickets.rewinding import Point, rewind
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Start:
-    """Where the training of a level begins: with the values of a `Point`, in
-    copies of a wrapped and compiled template.
+    """The start of a level's training.
 
     Args:
-        step: Integer, the step of the whole training that comes first.
-        rate: Integer, the step whose learning rate comes first.
-        held: Whether the learning rate stays as it is then.
-        kept: Dict of masks, outside of which the values have lost what was
-            pruned before them. `None`: they have lost nothing.
+        template: A wrapped and compiled model, which new models are copied
+            from.
+        values: The `Point` with the values to start from.
+        step: Integer, the first step, counted in the whole training.
+        rate: Integer, the step of the schedule whose rate comes first.
+        held: Whether the learning rate stays constant at that step.
+        kept: Dict of the masks that pruned `values`, or `None` if they are
+            dense. Pruned values are lost.
     """
 
     template: keras.Model
@@ -28,10 +32,10 @@ class Start:
     step: int
     rate: int
     held: bool = False
-    kept: dict | None = None
+    kept: dict[str, np.ndarray] | None = None
 
-    def model(self, masks):
-        """Returns a new model, compiled with a fresh optimizer."""
+    def model(self, masks: types.Masks) -> types.Model:
+        """Returns a new model with masks, compiled with a fresh optimizer."""
         model = wrapping.wrap(self.template)
         learning_rates.take_up(model.optimizer, self.rate, self.held)
         rewind(model, self.values, masks)
@@ -40,22 +44,22 @@ class Start:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ticket:
-    """What a level of iterative magnitude pruning gives.
+    """The result of one level of iterative pruning.
 
     Args:
         level: Integer, how often it was pruned. Level 0 is the dense network.
-        sparsity: Float, the share of the prunable weights that is gone.
-            Weights that are left out by `exclude` do not count.
-        model: The model with its masks, trained at this level, compiled. Read
-            from a directory, it has a fresh optimizer, at the rate that the
-            level began with.
+        sparsity: Float, the share of the prunable weights that is removed.
+            Weights in `exclude` do not count.
+        model: The model with its masks, trained at this level, compiled. If
+            it was read from a directory, it has a fresh optimizer, at the
+            rate that the level began with.
         masks: Dict from weight name to boolean array.
-        history: Dict of lists, what was measured at the end of each epoch of
-            this level, as in Keras' `History.history`.
-        start: Where the training of this level began.
-        examples: Array of integers in rising order, the places of the
-            examples that it was trained on. `None` of a search that does not
-            choose among them.
+        history: Dict of lists, the logs at the end of each epoch of this
+            level, as in Keras' `History.history`.
+        start: The `Start` of this level's training.
+        examples: Array of integers in ascending order, the indices of the
+            examples that it was trained on. `None` for a search that does not
+            choose examples.
     """
 
     level: int
@@ -67,34 +71,32 @@ class Ticket:
     examples: np.ndarray | None = dataclasses.field(default=None, repr=False)
 
     @property
-    def first_step(self):
+    def first_step(self) -> int:
         """The step of the whole training that this level began at."""
         return self.start.step
 
     @property
-    def metrics(self):
-        """Dict of what was measured at the end of the last epoch."""
+    def metrics(self) -> dict[str, Any]:
+        """Dict of the logs at the end of the last epoch."""
         return {name: values[-1] for name, values in self.history.items()}
 
-    def rewound(self, masks=None):
-        """Returns the ticket as it was before it was trained at this level.
+    def rewound(self, masks: types.Masks | None = None) -> types.Model:
+        """Returns the ticket before its training at this level.
 
-        That is, a new model with the masks on the weights that they were
-        rewound to, compiled with a fresh optimizer. Trained from step
-        `first_step` on, it becomes `model`; if that was trained on some of
-        the examples alone, it becomes what all of them make of the ticket.
+        It is a new model with the masks and the weights that they were rewound
+        to, compiled with a fresh optimizer. Trained from step `first_step` on,
+        it becomes `model`, unless that was trained on some `examples` only.
 
         Args:
             masks: Dict of other masks to put on the same weights, such as
-                these shuffled. Defaults to the ticket's own.
+                shuffled ones. Defaults to the ticket's own.
 
         Returns:
             A wrapped Keras model.
 
         Raises:
-            ValueError: If the masks do not fit, or keep what the weights to
-                rewind to have lost, or these have been changed since they
-                were stored.
+            ValueError: If the masks do not fit, or keep entries whose values
+                were pruned before, or the stored weights have been changed.
         """
         masks, kept = masks or {}, self.start.kept or {}
         lost = [n for n in masks if n in kept and (masks[n] & ~kept[n]).any()]
@@ -109,7 +111,7 @@ class Ticket:
 
 
 def sparsity(masks, counted):
-    """Returns the share of entries that are False in some of the masks."""
+    """Returns the share of False entries in the masks named in `counted`."""
     total = sum(masks[name].size for name in counted)
     kept = sum(int(np.count_nonzero(masks[name])) for name in counted)
     return (total - kept) / total

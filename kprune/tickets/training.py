@@ -3,10 +3,11 @@
 import dataclasses
 import os
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
-from kprune.runtime import checks, fit_arguments, paths, seeds
+from kprune.runtime import checks, fit_arguments, paths, seeds, types
 from kprune.runtime.doors import checked
 from kprune.tickets.training_segment import TrainingSegment
 from kprune.training import durations
@@ -21,33 +22,35 @@ from kprune.training import durations
 )
 @dataclasses.dataclass(frozen=True, eq=False)
 class Training:
-    """The training of the whole network, which each level goes through.
+    """The training of the whole network, which each level repeats.
 
     Args:
         data: As for `kprune.training.fit`: a `tf.data.Dataset`, or a function
-            from a step to an endless one. Only a function lets every level
-            read the same order, and goes on to the bit where a search was
-            killed; a data set that shuffles is in another order each time it
-            is read. `prac` takes arrays `(x, y)`.
-        epochs: Integer, of the whole training.
-        steps_per_epoch: Integer. Defaults to the length of the data set.
+            from a step to an endless one. Only a function gives every level
+            the same order, and resumes a killed search exactly; a data set
+            that shuffles changes its order on each pass. `prac` takes arrays
+            `(x, y)`.
+        epochs: Integer > 0, of the whole training. Defaults to 1.
+        steps_per_epoch: Integer. Defaults to the length of the data set;
+            required if `data` is a function.
         validation_data: As for `model.fit`.
-        batch_size: Integer, of arrays. The last batch of an epoch may be
-            smaller.
-        augment: Of arrays: function of a batch of inputs and a seed, an int64
-            tensor of shape `(2,)`, that returns what to train on: TensorFlow
-            operations that draw nothing but from the seed.
-        directory: Path to keep the search in. The same call goes on there:
-            finished levels are read, not trained again, one under way goes on
-            from its last checkpoint, and the initial weights are those stored
-            there.
-        checkpoint: How often to save within a level: as `every` of
-            `kprune.callbacks.Checkpoint`.
+        batch_size: Integer > 0, for arrays. The last batch of an epoch may be
+            smaller. Defaults to 128.
+        augment: For arrays, a function of a batch of inputs and a seed, an
+            int64 tensor of shape `(2,)`, that returns the inputs to train on.
+            It must be TensorFlow operations, random only by the seed.
+        directory: Path to store the search in. The same call resumes from it:
+            finished levels are read instead of trained, an interrupted one
+            resumes from its last checkpoint, and the initial weights are the
+            stored ones.
+        checkpoint: How often to save within a level, as `every` of
+            `kprune.callbacks.Checkpoint`. Defaults to `"1ep"`.
         seed: Integer >= 0, for ties, the order of arrays and `augment`.
+            Defaults to 0.
         verbose: As for `model.fit`.
 
     Raises:
-        ValueError: If an argument does not fit.
+        ValueError: If an argument is invalid.
 
     Example:
 
@@ -62,15 +65,15 @@ class Training:
     data: object
     epochs: int = 1
     steps_per_epoch: int | None = None
-    validation_data: object = None
+    validation_data: types.Data | None = None
     batch_size: int = 128
-    augment: Callable | None = None
-    directory: str | os.PathLike | None = None
+    augment: Callable[[Any, Any], Any] | None = None
+    directory: str | os.PathLike[str] | None = None
     checkpoint: str | int = "1ep"
     seed: int = 0
     verbose: str | int = "auto"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.integer("epochs", self.epochs, 1)
         checks.integer("batch_size", self.batch_size, 1)
         seeds.check(self.seed)
@@ -99,7 +102,7 @@ class Training:
         return self.data.repeat().skip(step)
 
 
-# What to write for arguments of 0.1, for `runtime.renamed`.
+# The replacements of arguments of kprune 0.1, for `runtime.renamed`.
 WAYS = {
     name: f"`kprune.tickets.Training(..., {name}=...)` in place of the data"
     for name in [field.name for field in dataclasses.fields(Training)][1:]
@@ -107,5 +110,5 @@ WAYS = {
 
 
 def get(training):
-    """Returns a `Training`: itself, or of data alone."""
+    """Returns a `Training`, made with defaults if only data is given."""
     return training if isinstance(training, Training) else Training(training)

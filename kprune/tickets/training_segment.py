@@ -8,8 +8,15 @@ from kprune.training import Checkpoint, durations, fit
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSegment:
-    """The training that every level goes through, or the end of it: `train` is
-    a function from a step, `every` how often to save, as for `Checkpoint`."""
+    """The training of every level, or the end of it.
+
+    Args:
+        train: Function from a step to an endless data set.
+        steps_per_epoch: Integer.
+        epochs: Integer, of the whole training.
+        validation_data, verbose: As for `model.fit`.
+        every: How often to save, as for `Checkpoint`.
+    """
 
     train: Callable
     steps_per_epoch: int
@@ -20,15 +27,17 @@ class TrainingSegment:
 
     @property
     def steps(self):
-        """How many steps the whole training has."""
+        """The number of steps of the whole training."""
         return self.steps_per_epoch * self.epochs
 
     def run(self, model, start, stop, directory=None, callbacks=()):
-        """Trains a model from step `start` to step `stop`, each of the `parts`
-        a training of its own to the callbacks.
+        """Trains a model from step `start` to step `stop`.
 
-        Returns what was measured at the end of each epoch, a dict of lists: in
-        one that was begun before, over the steps from `start` on.
+        Callbacks see each of the `parts` as a separate training.
+
+        Returns:
+            Dict of lists, the logs at the end of each epoch. Those of an epoch
+            that began before `start` cover only the steps from `start` on.
         """
         history = {}
         for first, length, epochs in parts(start, stop, self.steps_per_epoch):
@@ -50,16 +59,18 @@ class TrainingSegment:
     def _checkpoint(self, directory, first):
         if directory is None:
             return None
-        # Of the whole training, of which this may be a part.
+        # Percentages refer to the whole training.
         every = durations.steps(self.every, self.steps_per_epoch, self.steps)
         return Checkpoint(directory / f"from-{first:09d}", max(1, every))
 
 
 def parts(start, stop, steps_per_epoch):
-    """Returns the steps from `start` to `stop`, cut where an epoch ends.
+    """Splits the steps from `start` to `stop` where an epoch begins or ends.
 
-    A list of `(first step, length, number)`: whole epochs in one, `number` of
-    them; before and after, what is left of an epoch.
+    Returns:
+        A list of `(first step, length, number)`: at most one entry for the
+        rest of a begun epoch, one for `number` whole epochs, and one for the
+        beginning of the last epoch.
     """
     found = []
     if start % steps_per_epoch:

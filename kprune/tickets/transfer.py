@@ -6,30 +6,34 @@ Morcos et al., 2019, https://arxiv.org/abs/1906.02773
 import numpy as np
 
 from kprune.masking import weights, wrapping
-from kprune.runtime import checks, user_warnings
+from kprune.runtime import checks, types, user_warnings
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
 @checked(ticket=checks.model, values=checks.boolean)
-def transfer(ticket, model, values=False):
-    """Returns a network with the masks of a ticket that was found elsewhere.
+def transfer(
+    ticket: types.Model, model: types.Model, values: bool = False
+) -> types.Model:
+    """Returns a network with the masks of a ticket found on another task.
 
-    Weights go by name. Those that the ticket has in another shape, as of a
-    classifier for other classes, stay dense, with a warning that names them.
+    Weights are matched by name. Weights for which the ticket has no mask of
+    the same shape, as in a classifier of other classes, stay dense, and a
+    warning names them.
 
     Args:
         ticket: A wrapped model.
-        model: A built model with layers of the same names, plain or wrapped.
-            It is left as it was.
-        values: Whether the ticket's weights, biases and statistics are taken
-            over too, where they fit. Defaults to `False`: the masks alone.
+        model: A built model with layers of the same names, plain or wrapped,
+            not pruned. It is not modified.
+        values: Whether to copy the ticket's weights, biases and statistics
+            too, where they fit. Defaults to `False`: only the masks.
 
     Returns:
         A wrapped copy of `model`, compiled alike if `model` is.
 
     Raises:
-        ValueError: If the ticket has no masks, or none of them fits.
+        ValueError: If the ticket has no masks, none of them fits, or `model`
+            is pruned.
 
     Example:
 

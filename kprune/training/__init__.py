@@ -1,11 +1,11 @@
 """Trains pruned models: devices, learning rates, runs that resume.
 
     strategy(name)    the devices that train together
-    fit(model, ...)   `model.fit`, resumed to the bit from checkpoints
+    fit(model, ...)   `model.fit`, resumed exactly from checkpoints
     Distiller         a model that also learns from a teacher
 
-`learning_rates`, `TorchSGD` and `SmoothedCrossentropy` are what the papers
-train with and Keras lacks; `durations` reads "8ep" and "500it".
+`learning_rates`, `TorchSGD` and `SmoothedCrossentropy` provide what the papers
+train with and Keras lacks; `durations` parses "8ep" and "500it".
 """
 
 from kprune.training import durations, learning_rates

@@ -1,12 +1,14 @@
 """The callback that checkpoints a run of `kprune.training.fit`."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from absl import logging
 
 from kprune.masking import weights
-from kprune.runtime import checks, distribution
+from kprune.runtime import checks, distribution, types
 from kprune.runtime.doors import checked
 from kprune.training import durations, state
 from kprune.training.files import CheckpointFiles
@@ -15,9 +17,14 @@ from kprune.training.termination import Terminated, Termination
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """How far a run got: the epochs that are over, the steps done of the one
-    that is not, whether a callback ended the training there, and what was
-    measured in each epoch that is over."""
+    """How far a run got.
+
+    Attributes:
+        epoch: Number of finished epochs.
+        step: Number of finished steps of the current epoch.
+        stopped: Whether a callback ended the training there.
+        logs: Tuple with the Keras logs of each finished epoch.
+    """
 
     epoch: int = 0
     step: int = 0
@@ -25,9 +32,9 @@ class Place:
     logs: tuple = ()
 
     @classmethod
-    def read(cls, found):
-        """Returns the place that a checkpoint tells of, or raises
-        `ValueError`."""
+    def read(cls, found: Any) -> "Place":
+        """Returns the place stored in a checkpoint; raises `ValueError` if it
+        is malformed."""
         names = [field.name for field in dataclasses.fields(cls)]
         expected = f"{names}, as a checkpoint has them"
         whole = isinstance(found, dict) and sorted(found) == sorted(names)
@@ -42,32 +49,33 @@ class Place:
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves all that a killed run needs to go on, to the bit.
+    """Saves the exact state of a run, so that a killed run can resume.
 
-    For `kprune.training.fit(checkpoint=)`, which also goes on from it. Saved
-    are the model with its masks, the optimizer, the metrics, the place in the
-    data, the random state and what the other callbacks remember. A file is in
-    place whole or not at all; if the last is damaged, the one before counts.
+    Pass it to `kprune.training.fit(checkpoint=)`, which also restores from it.
+    It saves the model with its masks, the optimizer, the metrics, the place in
+    the data, the random state and the state of the other callbacks. Files are
+    written atomically; if the latest is damaged, the one before it is used.
 
     On SIGTERM, which schedulers send before they take a machine away, it saves
-    after the step that is under way, and ends the program with the exit code
-    143; on Ctrl-C (SIGINT) likewise, with 130. A signal during validation is
-    answered when that is over; a second Ctrl-C interrupts at once.
+    after the current step and ends the program with exit code 143; on Ctrl-C
+    (SIGINT) likewise, with 130. A signal during validation is handled after
+    validation; a second Ctrl-C interrupts at once.
 
     Under a strategy of several workers the first one writes, and a signal to
-    any of them ends all. Replicas whose weights or masks have drifted apart
-    are an error, and nothing is saved of them.
+    any of them ends all. If the replicas' weights or masks have drifted apart,
+    it raises an error and saves nothing.
 
     Args:
         directory: Path. Every worker must be able to read it.
-        every: How often to save: `"500it"` or 500 (steps), `"1ep"` (epochs)
-            or `"10%"` (of the whole training). With several steps per
-            execution, after the execution in which it falls due. What the
-            run starts and ends with is saved too.
-        keep: Integer > 0, how many of the latest files to keep.
+        every: How often to save: `"500it"` or 500 (steps), `"1ep"` (epochs,
+            the default) or `"10%"` (of the whole training). With several
+            steps per execution, it saves after the execution in which a save
+            falls due. The states at the start and the end of the run are
+            saved too.
+        keep: Integer > 0, how many of the latest files to keep. Defaults to 2.
 
     Raises:
-        ValueError: If an argument does not fit.
+        ValueError: If an argument is invalid.
 
     Example:
 
@@ -81,21 +89,37 @@ class Checkpoint(keras.callbacks.Callback):
     """
 
     @checked()
-    def __init__(self, directory, every="1ep", keep=2):
+    def __init__(
+        self, directory: types.Path, every: str | int = "1ep", keep: int = 2
+    ):
         super().__init__()
         self.files = CheckpointFiles(directory, keep)
         self.every = every
         durations.steps(every, 1, 1)  # Raises if it cannot be read.
         self._running = False
 
-    def latest(self):
-        """Returns `(step, state)` of the last checkpoint that is whole, or
-        `None`; to be called by `fit`."""
+    def latest(self) -> tuple[int, dict[str, Any]] | None:
+        """Returns `(step, state)` of the last intact checkpoint, or `None`.
+        `fit` calls it."""
         return self.files.latest(_check)
 
-    def begin(self, place, saved, steps_per_epoch, epochs, others):
-        """Is told by `fit` at which `Place` it starts, what state was found
-        there, or `None`, and which other callbacks there are."""
+    def begin(
+        self,
+        place: Place,
+        saved: dict[str, Any] | None,
+        steps_per_epoch: int,
+        epochs: int,
+        others: Sequence[types.Callback],
+    ) -> None:
+        """Prepares for a run. `fit` calls it.
+
+        Args:
+            place: The `Place` to start at.
+            saved: The state restored from a checkpoint, or `None`.
+            steps_per_epoch: Integer.
+            epochs: Integer, of the whole run.
+            others: The other callbacks, whose state is saved and restored.
+        """
         total = steps_per_epoch * epochs
         every = durations.steps(self.every, steps_per_epoch, total)
         checks.require(every >= 1, "every", self.every, "one step or more")
@@ -109,12 +133,12 @@ class Checkpoint(keras.callbacks.Callback):
         self._last = self._number(place)
         self._termination = Termination()
 
-    def end(self):
-        """Is told by `fit` that it returns or raises."""
+    def end(self) -> None:
+        """Ends the run. `fit` calls it when it returns or raises."""
         self._running = False
         self._termination.ignore()
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if not self._running:
             raise RuntimeError(
                 "kprune.callbacks.Checkpoint belongs to "
@@ -127,22 +151,26 @@ class Checkpoint(keras.callbacks.Callback):
         else:
             state.put_back_callbacks(self._others, self._saved)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         resumed = epoch == self._place.epoch
         self._before = self._place.step if resumed else 0
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         step = self._before + batch + 1
         ends = self._terminated()
         if step >= self._steps_per_epoch:
-            return  # What counts is the end of the epoch.
+            return  # `on_epoch_end` saves at the end of an epoch.
         place = dataclasses.replace(self._place, step=step)
         if ends or self._due(place):
             self._save(place)
         if ends:
             self._leave(place)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         measured = {k: float(v) for k, v in (logs or {}).items()}
         stopped = bool(self.model.stop_training)
         logs = (*self._place.logs, measured)
@@ -155,7 +183,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._leave(self._place)
 
     def _terminated(self):
-        """Whether this worker or another one was told to end."""
+        """Returns whether this worker or another one received a signal."""
         strategy = self.model.distribute_strategy
         asked = self._termination.asked
         return distribution.any_worker(strategy, asked is not None)
@@ -171,7 +199,7 @@ class Checkpoint(keras.callbacks.Callback):
         strategy = self.model.distribute_strategy
         distribution.check_in_step(strategy, _mirrored(self.model))
         self._last = self._number(place)
-        # Every worker takes part: reading some variables is a joint sum.
+        # Every worker takes part: reading some variables is a collective sum.
         taken = state.take(self.model, self._others)
         taken["place"] = dataclasses.asdict(place)
         taken["steps_per_epoch"] = self._steps_per_epoch
@@ -188,7 +216,7 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def _check(saved):
-    """Raises `ValueError` unless a checkpoint has all that `fit` needs."""
+    """Raises `ValueError` unless a checkpoint has everything `fit` needs."""
     own = ("place", "steps_per_epoch")
     for name in own:
         checks.require(name in saved, name, None, "it in a checkpoint")
@@ -198,6 +226,6 @@ def _check(saved):
 
 
 def _mirrored(model):
-    """Returns the variables that are the same on all replicas."""
+    """Returns the variables that must be equal on all replicas."""
     masks = [w.mask for w in weights.find(model) if w.mask is not None]
     return [*model.trainable_variables, *masks]

@@ -9,17 +9,19 @@ Hinton et al., 2015, https://arxiv.org/abs/1503.02531. The distances are in
 import contextlib
 import inspect
 import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 
 from kprune.masking import weights
-from kprune.runtime import checks, files, keras_internals
+from kprune.runtime import checks, files, keras_internals, types
 from kprune.runtime.doors import checked
 from kprune.training import soft_targets, teaching
 
 
 def _names(name, value):
-    """Returns layers of the student by name, each with that of the teacher."""
+    """Returns a dict from the student's layer names to the teacher's."""
     if isinstance(value, str | list | tuple):
         value = {one: one for one in checks.patterns(name, value)}
     return checks.dict_of(checks.string, "names of layers")(name, value)
@@ -34,22 +36,22 @@ def _model(name, value):
 
 
 class Distiller(keras.Model):
-    """Trains a Keras model to give what a teacher gives, beside its labels.
+    """A model that learns from a teacher's outputs as well as from labels.
 
         loss = (1 - alpha) own + alpha T^2 KL(teacher || student)
                + feature_weight * the sum of feature distances
                + attention_weight * the sum of attention distances
 
     `own` is what the student's `compute_loss` returns, regularization
-    included. The divergence is that of the softmax of logits / T, as Hinton et
-    al. have it; outputs whose loss is no cross-entropy are compared by their
-    mean squared difference. The teacher computes as in inference and is not
-    changed.
+    included. The divergence is that of the softmax of logits / T, as in Hinton
+    et al.; outputs whose loss is not a cross-entropy are compared by their
+    mean squared difference. The teacher runs in inference mode and is not
+    modified.
 
-    What is trained is the student, by its own `fit`: its `train_step`,
-    `compute_loss`, strategy and precision are its own, and callbacks see it.
-    What is compiled, evaluated, saved and predicted with is the student alone.
-    `kprune.training.fit` takes a `Distiller` too.
+    `fit` trains the student by its own `fit`, with its own `train_step`,
+    `compute_loss`, strategy and precision, and callbacks see the student.
+    `compile`, `evaluate`, `predict` and `save` act on the student alone.
+    `kprune.training.fit` accepts a `Distiller` too.
 
     Args:
         student: A built Keras model. It is trained in place.
@@ -58,20 +60,20 @@ class Distiller(keras.Model):
         alpha: Float in [0, 1], the weight of the teacher's outputs. Defaults
             to 0.9, with T as in Zagoruyko & Komodakis, 2017.
         features: Layers whose outputs are compared by their mean squared
-            difference: a list of names that both models have, or a dict from
-            a layer of the student to one of the teacher. Of a layer that is
-            called several times, the last call counts.
-        attention: Likewise, of layers whose attention is compared: scores of
-            `MultiHeadAttention` by their mean squared difference; of what
-            gives pictures, the squared distance of normalized sums of squares
-            over the channels, whose number may differ.
+            difference: a name or list of names that both models have, or a
+            dict from a layer of the student to one of the teacher. If a layer
+            is called several times, the last call counts.
+        attention: Layers whose attention is compared, given likewise: the
+            scores of `MultiHeadAttention` by their mean squared difference;
+            image features by the squared distance of their normalized sums of
+            squares over the channels, whose number may differ.
         feature_weight, attention_weight: Floats >= 0. Default to 1.
-        outputs: What the outputs are, where no loss tells: `"logits"`,
-            `"probabilities"`, `"binary_logits"`, `"binary_probabilities"` or
-            `"values"`.
+        outputs: The kind of the outputs: `"logits"`, `"probabilities"`,
+            `"binary_logits"`, `"binary_probabilities"` or `"values"`. Defaults
+            to what the losses or the last activations tell.
 
     Raises:
-        ValueError: If an argument does not fit, the teacher has other outputs,
+        ValueError: If an argument is invalid, the teacher has other outputs,
             or it shares weights with the student.
 
     Example:
@@ -98,16 +100,16 @@ class Distiller(keras.Model):
     )
     def __init__(
         self,
-        student,
-        teacher,
+        student: types.Model,
+        teacher: types.Model,
         *,
-        temperature=4.0,
-        alpha=0.9,
-        features=None,
-        attention=None,
-        feature_weight=1.0,
-        attention_weight=1.0,
-        outputs=None,
+        temperature: float = 4.0,
+        alpha: float = 0.9,
+        features: str | Sequence[str] | dict[str, str] | None = None,
+        attention: str | Sequence[str] | dict[str, str] | None = None,
+        feature_weight: float = 1.0,
+        attention_weight: float = 1.0,
+        outputs: str | None = None,
     ):
         super().__init__(name=student.name, dtype=student.dtype_policy)
         _check_apart(student, teacher)
@@ -120,73 +122,73 @@ class Distiller(keras.Model):
             (float(feature_weight), float(attention_weight)),
         )
         outer = teaching.OutputPairs(*pair, float(temperature), outputs)
-        # In an attribute that Keras does not look into: the teacher is neither
-        # trained, nor counted or saved with the student.
+        # Keras does not track this attribute, so the teacher is neither
+        # trained nor counted or saved with the student.
         self._lesson = _Lesson(teacher, outer, inner, float(alpha))
         self.built = True
 
     @property
-    def teacher(self):
-        """The model that is learned from."""
+    def teacher(self) -> types.Model:
+        """The model that the student learns from."""
         return self._lesson.teacher
 
     @property
-    def optimizer(self):
+    def optimizer(self) -> keras.optimizers.Optimizer | None:
         return self.student.optimizer
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         return self.student.metrics
 
-    def call(self, *args, **kwargs):
+    def call(self, *args: Any, **kwargs: Any) -> Any:
         return self.student(*args, **kwargs)
 
-    def compile(self, *args, **kwargs):
+    def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compiles the student."""
         self.student.compile(*args, **kwargs)
         self.compiled = True
 
-    def fit(self, *args, **kwargs):
-        """Trains the student with the teacher, as its own `fit` does."""
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Trains the student with the teacher, by the student's own `fit`."""
         with self.distilling() as student:
             return student.fit(*args, **kwargs)
 
-    def train_on_batch(self, *args, **kwargs):
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         with self.distilling() as student:
             return student.train_on_batch(*args, **kwargs)
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluates the student, by its own loss and metrics."""
         return self.student.evaluate(*args, **kwargs)
 
-    def test_on_batch(self, *args, **kwargs):
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         return self.student.test_on_batch(*args, **kwargs)
 
-    def predict(self, *args, **kwargs):
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
         return self.student.predict(*args, **kwargs)
 
-    def predict_on_batch(self, *args, **kwargs):
+    def predict_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         return self.student.predict_on_batch(*args, **kwargs)
 
-    def save(self, filepath, **options):
-        """Saves the student, as its own `save` does; whole or not at all."""
+    def save(self, filepath: types.Path, **options: Any) -> None:
+        """Saves the student atomically, as its own `save` does."""
         files.write_keras(filepath, self.student, **options)
 
-    def save_weights(self, filepath, **options):
-        """Saves the weights of the student; whole or not at all."""
+    def save_weights(self, filepath: types.Path, **options: Any) -> None:
+        """Saves the weights of the student atomically."""
         with files.replaced(filepath) as half:
             self.student.save_weights(half, **options)
 
-    def load_weights(self, *args, **kwargs):
+    def load_weights(self, *args: Any, **kwargs: Any) -> None:
         return self.student.load_weights(*args, **kwargs)
 
-    def export(self, *args, **kwargs):
+    def export(self, *args: Any, **kwargs: Any) -> Any:
         return self.student.export(*args, **kwargs)
 
     @contextlib.contextmanager
-    def distilling(self):
-        """Returns a context that yields the student, whose train steps learn
-        from the teacher within it. Its functions are traced anew."""
+    def distilling(self) -> Iterator[types.Model]:
+        """Returns a context in which the student's train steps learn from the
+        teacher; it yields the student. Its functions are retraced."""
         student = self.student
         if not student.compiled:
             raise ValueError(
@@ -208,7 +210,7 @@ class Distiller(keras.Model):
 
 
 class _Lesson:
-    """What a student learns from a teacher.
+    """The loss by which a student learns from a teacher.
 
     Args:
         teacher: Keras model.
@@ -222,12 +224,12 @@ class _Lesson:
         self._outer, self._inner, self._alpha = outer, inner, alpha
 
     def watching(self):
-        """Returns a context that yields a dict, which fills as the student is
-        called."""
+        """Returns a context that yields a dict; calls of the student fill it
+        with layer outputs."""
         return self._inner.student.watching()
 
     def loss(self, own, x, y_pred, seen, sample_weight):
-        """Returns the student's own loss and the teacher's part together."""
+        """Returns the student's own loss combined with the teacher's part."""
         with self._inner.teacher.watching() as told:
             targets = keras_internals.infer(self.teacher, x)
         part = self._alpha * self._outer.loss(y_pred, targets, sample_weight)
@@ -237,8 +239,11 @@ class _Lesson:
 
 
 class _Step:
-    """The `train_step` and `compute_loss` of a student that learns: its own,
-    and in a train step, of this thread, the teacher's part beside its loss."""
+    """The `train_step` and `compute_loss` of a student that learns.
+
+    They are its own, with the teacher's part added to the loss inside a train
+    step of the same thread.
+    """
 
     def __init__(self, student, lesson):
         self._name, self._lesson = student.name, lesson
@@ -266,7 +271,7 @@ class _Step:
     def compute_loss(self, *args, **kwargs):
         own = self._compute_loss(*args, **kwargs)
         seen = getattr(self._thread, "seen", None)
-        if seen is None:  # Evaluated, or built.
+        if seen is None:  # Not in a train step: evaluation or building.
             return own
         self._thread.asked = True
         given = self._signature.bind(*args, **kwargs).arguments

@@ -11,7 +11,11 @@ _STEPS = re.compile(r"([0-9]+)\s*it", re.IGNORECASE)
 _SHARE = re.compile(r"([0-9]*\.?[0-9]+)\s*(ep|%)", re.IGNORECASE)
 
 
-def steps(duration, steps_per_epoch=None, total_steps=None):
+def steps(
+    duration: str | int,
+    steps_per_epoch: int | None = None,
+    total_steps: int | None = None,
+) -> int:
     """Returns a duration in optimizer steps.
 
     | duration | means |
@@ -20,21 +24,21 @@ def steps(duration, steps_per_epoch=None, total_steps=None):
     | `"8ep"`, `"0.5ep"` | epochs |
     | `"75%"`, `"12.5%"` | of the whole training |
 
-    What falls between two steps goes to the nearest, halves upwards. Steps
-    and epochs may lie beyond the end of training. Case does not matter.
+    Fractions of a step are rounded to the nearest step, halves up. Steps and
+    epochs may exceed the training. Case does not matter.
 
     Args:
         duration: String or integer, 0 or more.
-        steps_per_epoch: Integer. Only a duration in epochs needs it.
-        total_steps: Integer, how many steps the whole training has. Only a
+        steps_per_epoch: Integer >= 1. Only a duration in epochs needs it.
+        total_steps: Integer >= 1, the steps of the whole training. Only a
             percentage needs it.
 
     Returns:
-        An integer.
+        An integer >= 0.
 
     Raises:
-        ValueError: If `duration` is none of these forms or over 100%, or what
-            it is counted in is not known.
+        ValueError: If `duration` has none of these forms or is over 100%, or
+            the argument it needs is missing.
 
     Example:
 
@@ -42,7 +46,7 @@ def steps(duration, steps_per_epoch=None, total_steps=None):
     196
     """
     whole = isinstance(duration, numbers.Integral)
-    if whole and not isinstance(duration, bool) and duration >= 0:
+    if whole and not isinstance(duration, bool) and duration >= 0:  # type: ignore[operator]
         return int(duration)
     text = duration.strip() if isinstance(duration, str) else ""
     if match := _STEPS.fullmatch(text):
@@ -54,9 +58,9 @@ def steps(duration, steps_per_epoch=None, total_steps=None):
     )
     checks.require(match, "duration", duration, expected)
     # Exact: 0.29 * 100 is not 29 in floating point.
-    amount = Fraction(match[1])
+    amount = Fraction(match[1])  # type: ignore[index]
     name, count = "steps_per_epoch", steps_per_epoch
-    if match[2] == "%":
+    if match[2] == "%":  # type: ignore[index]
         expected = "a share of the whole training from 0% to 100%"
         checks.require(amount <= 100, "duration", duration, expected)
         name, count, amount = "total_steps", total_steps, amount / 100

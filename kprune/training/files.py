@@ -1,9 +1,9 @@
-"""Checkpoint files: written whole, and read only if whole.
+"""Checkpoint files, written atomically and verified when read.
 
-A file is an uncompressed `.npz` of arrays; what is not an array is JSON, in
-an array of bytes, with the version of the format. A kill at any moment leaves
-the files before it as they were (`kprune.runtime.files`). The zip format keeps
-a checksum of each array, which reading compares.
+A file is an uncompressed `.npz` of arrays; everything else is JSON in an array
+of bytes, with the version of the format. A kill at any moment leaves earlier
+files intact (`kprune.runtime.files`). The zip format stores a checksum of each
+array, which reading verifies.
 """
 
 import json
@@ -11,58 +11,61 @@ import os
 import pathlib
 import re
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import ml_dtypes
 import numpy as np
 
-from kprune.runtime import array_files, checks, files
+from kprune.runtime import array_files, checks, files, types
 from kprune.runtime.doors import checked
 
-VERSION = 1  # Of the format. Files of kprune 0.1 do not say it.
+VERSION = 1  # Of the format. Files of kprune 0.1 do not state one.
 _NAME = re.compile(r"step-(\d+)\.npz")
 _STATE = "state.json"
-_ARRAY = "array of"  # Stands in the JSON where an array was.
+_ARRAY = "array of"  # The JSON key that marks the place of an array.
 _DAMAGED = (OSError, ValueError, LookupError, TypeError)
 
 
 class CheckpointFiles:
-    """The checkpoints in a directory, by the step at which they were taken.
+    """The checkpoints in a directory, by training step.
 
     Args:
-        directory: Path. It is made when the first one is saved.
-        keep: Integer > 0, how many of the latest to keep.
+        directory: Path. The first `save` creates it.
+        keep: Integer > 0, how many of the latest to keep. Defaults to 2.
     """
 
     @checked()
-    def __init__(self, directory, keep=2):
+    def __init__(self, directory: types.Path, keep: int = 2):
         checks.integer("keep", keep, 1, ", how many checkpoints to keep")
         self.directory = pathlib.Path(directory)
         self.keep = keep
         self._made = False
 
-    def steps(self):
-        """Returns the steps of which there is a file, in rising order."""
+    def steps(self) -> list[int]:
+        """Returns the steps that have a file, in ascending order."""
         if not self.directory.is_dir():
             return []
         found = map(_NAME.fullmatch, os.listdir(self.directory))
         return sorted(int(match[1]) for match in found if match)
 
-    def path(self, step):
-        """Returns the path of the checkpoint of a step."""
+    def path(self, step: int) -> pathlib.Path:
+        """Returns the path of a step's checkpoint, existing or not."""
         return self.directory / f"step-{step:09d}.npz"
 
-    def save(self, step, state):
-        """Writes a checkpoint, and removes those before the last `keep`.
+    def save(self, step: int, state: dict[str, Any]) -> None:
+        """Writes a checkpoint and removes all but the last `keep`.
 
         Args:
-            step: Integer.
-            state: NumPy arrays in dicts and lists, beside what JSON can hold.
+            step: Integer >= 0.
+            state: Nested dicts and lists of NumPy arrays and of values that
+                JSON can hold.
 
         Raises:
             OSError: If it cannot be written, or the directory was removed
-                since the last one. The others are left as they were.
+                since the last `save`. Earlier checkpoints stay intact.
         """
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
         content = {"version": VERSION, "state": _packed(state, arrays)}
         text = json.dumps(content)
         arrays[_STATE] = np.frombuffer(text.encode(), np.uint8)
@@ -81,22 +84,27 @@ class CheckpointFiles:
             files.remove(self.path(old))
         files.sweep(self.directory)
 
-    def clear(self):
-        """Removes all checkpoints, and what is half-written. The directory, or
+    def clear(self) -> None:
+        """Removes all checkpoints and half-written files. The directory, or
         the link to it, stays."""
         for step in self.steps():
             files.remove(self.path(step))
         files.sweep(self.directory)
 
-    def latest(self, check=None):
-        """Returns `(step, state)` of the last checkpoint that is whole, if any.
+    def latest(
+        self, check: Callable[[Any], object] | None = None
+    ) -> tuple[int, dict[str, Any]] | None:
+        """Returns `(step, state)` of the last intact checkpoint, or `None`.
 
-        Damaged ones are named in a warning and passed over; if all are, that is
-        a `ValueError`.
+        Skips damaged checkpoints and names them in a warning.
 
         Args:
-            check: Function that raises `ValueError` unless a state has all that
-                it is to have. One that does not is damaged.
+            check: Function that raises `ValueError` for an incomplete state,
+                which then counts as damaged.
+
+        Raises:
+            ValueError: If all checkpoints are damaged, or a newer kprune wrote
+                one.
         """
         damaged = []
         for step in reversed(self.steps()):
@@ -125,7 +133,7 @@ class CheckpointFiles:
 
 
 class _Newer(ValueError):
-    """The file is whole, but this kprune does not know its format."""
+    """The file is intact, but its format is unknown to this kprune."""
 
 
 def _read(path):
@@ -147,7 +155,7 @@ def _read(path):
 
 
 def _packed(value, arrays):
-    """Returns `value` for JSON, its arrays put into the dict `arrays`."""
+    """Returns `value` for JSON, and moves its arrays to the dict `arrays`."""
     if isinstance(value, dict):
         return {key: _packed(below, arrays) for key, below in value.items()}
     if isinstance(value, (list, tuple)):
@@ -155,7 +163,7 @@ def _packed(value, arrays):
     if not isinstance(value, (np.ndarray, np.generic)):
         return value
     name, kind = f"{len(arrays):06d}", str(value.dtype)
-    # NumPy's format has no name for bfloat16.
+    # NumPy's file format has no bfloat16.
     bits = value.view(np.uint16) if kind == "bfloat16" else value
     arrays[name] = np.asarray(bits)
     return {_ARRAY: kind, "name": name}

@@ -1,9 +1,17 @@
-"""`fit`: resumes a killed run to the bit."""
+"""`fit`: resumes a killed run exactly."""
+
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
-from kprune.runtime import checks, distribution, fit_arguments, keras_internals
+from kprune.runtime import (
+    checks,
+    distribution,
+    fit_arguments,
+    keras_internals,
+    types,
+)
 from kprune.runtime.doors import checked
 from kprune.training import fitting_data, state
 from kprune.training.checkpoint import Checkpoint, Place
@@ -11,7 +19,7 @@ from kprune.training.distiller import Distiller
 
 
 def _frequency(name, value):
-    """Returns after how many epochs to validate, or after which."""
+    """Returns how many epochs lie between validations, or their epochs."""
     whole = checks.at_least(1)
     if isinstance(value, list | tuple):
         return checks.sequence_of(whole, "epochs")(name, value)
@@ -19,7 +27,7 @@ def _frequency(name, value):
 
 
 def _as_keras_takes_it(frequency):
-    """Returns a frequency of validation without tuples or NumPy's integers."""
+    """Returns a validation frequency without tuples and NumPy integers."""
     if isinstance(frequency, list | tuple):
         return [int(epoch) for epoch in frequency]
     return int(frequency)
@@ -35,50 +43,50 @@ def _as_keras_takes_it(frequency):
     ),
 )
 def fit(
-    model,
-    train,
-    epochs=1,
+    model: types.Model,
+    train: tf.data.Dataset | Callable[[int], tf.data.Dataset],
+    epochs: int = 1,
     *,
-    steps_per_epoch=None,
-    checkpoint=None,
-    callbacks=(),
-    validation_data=None,
-    validation_freq=1,
-    verbose="auto",
-):
-    """Trains as `model.fit` does, and goes on from a checkpoint.
+    steps_per_epoch: int | None = None,
+    checkpoint: Checkpoint | None = None,
+    callbacks: Sequence[types.Callback] | None = (),
+    validation_data: types.Data | None = None,
+    validation_freq: int | Sequence[int] = 1,
+    verbose: str | int = "auto",
+) -> keras.callbacks.History:
+    """Trains as `model.fit` does, and resumes from a checkpoint.
 
-    A run that was killed and started again ends with the very weights, masks
-    and metrics of one that was not, on the same kind of CPU. On other devices
-    that takes `tf.config.experimental.enable_op_determinism` too.
+    A run that was killed and restarted ends with exactly the weights, masks
+    and metrics of an uninterrupted one, on the same kind of CPU. Other devices
+    also need `tf.config.experimental.enable_op_determinism`.
 
     Args:
         model: A compiled Keras model, pruned, wrapped or plain, built and
-            compiled as it was when the run began, or a `Distiller` of one.
-            What a checkpoint holds replaces its weights and masks.
-        train: Where the batches come from. Either a `tf.data.Dataset`, finite,
-            that gives the same passes in each process, such as one that
-            shuffles with a seed; to resume, what was read is read again. Or a
-            function that is given a step, counted over all epochs, and
-            returns an endless data set that begins there, such as
+            compiled as it was when the run began, or a `Distiller` of one. A
+            checkpoint replaces its weights and masks.
+        train: The training batches. Either a finite `tf.data.Dataset` that
+            yields the same passes in each process, such as one that shuffles
+            with a seed; a resumed run reads past the batches already used. Or
+            a function from a step, counted over all epochs, to an endless
+            data set that begins there, such as
             `lambda step: kprune.datasets.load("mnist", start=step)[0]`.
-        epochs: Integer, of the whole run.
-        steps_per_epoch: Integer. Defaults to the length of the data set; a
-            function has none. A multiple of `steps_per_execution`.
+        epochs: Integer >= 1, of the whole run. Defaults to 1.
+        steps_per_epoch: Integer, a multiple of `steps_per_execution`. Defaults
+            to the length of the data set; required if `train` is a function.
         checkpoint: A `kprune.callbacks.Checkpoint`. Without one nothing is
             saved or resumed.
         callbacks, validation_data, validation_freq, verbose: As for
             `model.fit`. Callbacks with `get_state()` and `set_state(state)`
             are resumed too, as are Keras' `EarlyStopping`,
             `ReduceLROnPlateau` and `ModelCheckpoint`. In a resumed epoch they
-            count the batches from where it goes on.
+            count batches from where the run resumed.
 
     Returns:
         Keras' `History`, of the whole run.
 
     Raises:
-        ValueError: If an argument does not fit, or the checkpoint is that of
-            another model or of epochs of another length.
+        ValueError: If an argument is invalid, or the checkpoint is of another
+            model or of epochs of another length.
         OSError: If a checkpoint cannot be written.
         Terminated: (a `SystemExit`) after a SIGTERM or Ctrl-C, if there is a
             checkpoint.
@@ -126,7 +134,8 @@ def fit(
         fitting_data.check(model, data, "train")
         _build(model, data.element_spec, saved is not None)
     history = keras.callbacks.History()
-    model.history = history  # Keras sets it with the first epoch, if any.
+    # Keras sets it at the first epoch; a finished run has none left.
+    model.history = history
     try:
         model.fit(
             data,
@@ -135,7 +144,8 @@ def fit(
             steps_per_epoch=steps_per_epoch,
             validation_data=validation_data,
             validation_freq=_as_keras_takes_it(validation_freq),
-            # First and last: see there.
+            # `_Resumption` must run first; the checkpoint saves the state that
+            # the other callbacks leave.
             callbacks=[
                 _Resumption(place, saved, steps_per_epoch),
                 *callbacks,
@@ -152,8 +162,11 @@ def fit(
 
 
 class _Resumption(keras.callbacks.Callback):
-    """Ends a resumed epoch after the steps that it had left. It stands before
-    the other callbacks: one of them may still end the training there."""
+    """Ends a resumed epoch after its remaining steps.
+
+    It runs before the other callbacks, so that one of them can still end the
+    training at that epoch: it resets `stop_training` first.
+    """
 
     def __init__(self, place, saved, steps_per_epoch):
         super().__init__()
@@ -178,9 +191,11 @@ class _Resumption(keras.callbacks.Callback):
 
 
 def _build(model, batch, needed):
-    """Makes what the first step would make: then Keras traces the step once,
-    not twice. A model that cannot be called on a symbol is built there, unless
-    a saved state `needed` its variables before.
+    """Builds the variables of training, so that Keras traces the step once
+    instead of twice.
+
+    A model that cannot be called symbolically is left to the first step,
+    unless a saved state `needed` its variables: then this raises.
     """
     try:
         keras_internals.build_training(model, batch)
@@ -219,13 +234,13 @@ def _check_trainable(model):
 
 
 @checked(number=checks.at_least(1), largest=checks.at_least(1))
-def divisor(number, largest):
-    """Returns the largest divisor of a number up to `largest`."""
+def divisor(number: int, largest: int) -> int:
+    """Returns the largest divisor of `number` that is at most `largest`."""
     return max(i for i in range(1, largest + 1) if number % i == 0)
 
 
 def _found(model, checkpoint, steps_per_epoch):
-    """Returns the place of the last checkpoint and its state, put back."""
+    """Restores the last checkpoint; returns its place and its state."""
     latest = checkpoint.latest()
     found = -1 if latest is None else latest[0]
     distribution.check_agreement(
@@ -247,7 +262,7 @@ def _found(model, checkpoint, steps_per_epoch):
 
 
 def _whole(history, place):
-    """Returns the history with what was measured before it was resumed."""
+    """Returns the history with the logs from before the run was resumed."""
     earlier = {}
     for logs in place.logs:
         for name, value in logs.items():

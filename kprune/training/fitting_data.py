@@ -10,9 +10,9 @@ from kprune.runtime.words import one_line
 def check(model, data, name):
     """Raises `ValueError` if data does not fit a compiled model and its loss.
 
-    Data sets are not read: of them shapes tell. So they do of arrays, and class
-    numbers are looked at. A model that trains in a way of its own, or is no
-    graph of layers, is the judge of its data.
+    Only shapes are checked, and for arrays also class numbers; data sets are
+    not read. Models with a custom train step, or that are not a graph of
+    layers, are not checked.
 
     Args:
         model: A compiled Keras model.
@@ -22,7 +22,7 @@ def check(model, data, name):
     if not keras_internals.fits_as_usual(model):
         return
     specs = fit_arguments.specs(name, data)
-    if specs is None:  # Reading alone would tell.
+    if specs is None:  # The shapes are unknown without reading.
         return
     try:
         outputs = keras_internals.check_fit(model, specs)
@@ -37,8 +37,8 @@ def check(model, data, name):
 
 
 def _check_classes(model, labels, outputs, name):
-    """Raises `ValueError` unless labels are classes of the outputs, where the
-    loss takes class numbers."""
+    """Raises `ValueError` if the loss takes class numbers and the labels are
+    out of range."""
     loss = keras_internals.compiled_loss(model)
     if keras.tree.is_nested(loss) or not keras_internals.wants_integers(loss):
         return

@@ -1,12 +1,14 @@
 """The learning-rate schedules of the papers, by name.
 
-Each is a function of (learning_rate, steps_per_epoch, total_steps) and options
-of its own; durations are as in `kprune.training.durations`. The step that a
-schedule is asked for is the number of updates made so far: 0 for the first.
+Each is a function of (learning_rate, steps_per_epoch, total_steps) and its own
+options; durations are as in `kprune.training.durations`. A schedule is called
+with the number of updates made so far: 0 for the first.
 """
 
 import inspect
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -31,22 +33,31 @@ _RATES = {
 
 
 @checked(**_RATES)
-def constant(learning_rate, steps_per_epoch, total_steps):
-    """The same rate at every step."""
+def constant(
+    learning_rate: float, steps_per_epoch: int | None, total_steps: int | None
+) -> float:
+    """Returns the same rate for every step."""
     del steps_per_epoch, total_steps
     return learning_rate
 
 
 @checked(**_RATES)
-def step(learning_rate, steps_per_epoch, total_steps, *, every, factor):
-    """Times `factor` at regular intervals: lr * factor^floor(step / every).
+def step(
+    learning_rate: float,
+    steps_per_epoch: int | None,
+    total_steps: int | None,
+    *,
+    every: str | int,
+    factor: float,
+) -> schedules.LearningRateSchedule:
+    """Multiplies the rate at intervals: lr * factor^floor(step / every).
 
     Args:
-        learning_rate: Float, the rate at first.
-        steps_per_epoch: Integer.
-        total_steps: Integer.
-        every: Duration. With `"30ep"`, epoch 30 (from 0) is the first at the
-            second rate.
+        learning_rate: Float > 0, the initial rate.
+        steps_per_epoch: Integer >= 1, or `None` if no duration needs it.
+        total_steps: Integer >= 1, or `None` if no duration needs it.
+        every: Duration, one step or more. With `"30ep"`, epoch 30 (from 0) is
+            the first at the second rate.
         factor: Float > 0.
     """
     length = durations.steps(every, steps_per_epoch, total_steps)
@@ -63,26 +74,25 @@ def step(learning_rate, steps_per_epoch, total_steps, *, every, factor):
 
 @checked(**_RATES)
 def multi_step(
-    learning_rate,
-    steps_per_epoch,
-    total_steps,
+    learning_rate: float,
+    steps_per_epoch: int | None,
+    total_steps: int | None,
     *,
-    at,
-    factor=None,
-    factors=None,
-):
-    """Another rate from each of some points on.
+    at: Sequence[str | int],
+    factor: float | None = None,
+    factors: Sequence[float] | None = None,
+) -> schedules.LearningRateSchedule:
+    """Changes the rate at given points.
 
     With `at=["150ep", "250ep"]`, epoch 150 (from 0) is the first at the second
-    rate, as with PyTorch's `MultiStepLR`. Either `factor` or `factors` is
-    given.
+    rate, as with PyTorch's `MultiStepLR`. Pass either `factor` or `factors`.
 
     Args:
-        learning_rate: Float, the rate at first.
-        steps_per_epoch: Integer.
-        total_steps: Integer.
+        learning_rate: Float > 0, the initial rate.
+        steps_per_epoch: Integer >= 1, or `None` if no duration needs it.
+        total_steps: Integer >= 1, or `None` if no duration needs it.
         at: List of durations, each longer than the one before.
-        factor: Float > 0, by which the rate is multiplied at each point.
+        factor: Float > 0 that multiplies the rate at each point.
         factors: List of floats > 0, one for each point: the rate from there
             on, relative to `learning_rate`.
     """
@@ -108,23 +118,30 @@ def multi_step(
 
 @checked(**_RATES)
 def cosine(
-    learning_rate, steps_per_epoch, total_steps, *, warm_up=0, floor=0.0
-):
-    """Half a cosine from the peak to the floor, after a linear warm-up.
+    learning_rate: float,
+    steps_per_epoch: int | None,
+    total_steps: int | None,
+    *,
+    warm_up: str | int = 0,
+    floor: float = 0.0,
+) -> schedules.LearningRateSchedule:
+    """Decays by half a cosine from peak to floor, after a linear warm-up.
 
         lr = peak * step / W                                     in warm-up
         lr = peak * (f + (1 - f) (1 + cos(pi (step - W) / (T - W))) / 2)
 
-    With `warm_up`, the first step of all has rate 0. Without, the first has
-    the peak. The floor would be the rate of the step after the last.
+    With `warm_up`, the very first step has rate 0; without, it has the peak.
+    The step after the last would reach the floor.
     Loshchilov & Hutter, 2017, https://arxiv.org/abs/1608.03983.
 
     Args:
-        learning_rate: Float, the peak.
-        steps_per_epoch: Integer.
-        total_steps: Integer, T.
-        warm_up: Duration, W steps, shorter than the whole training.
-        floor: Float in [0, 1], f: the floor relative to the peak.
+        learning_rate: Float > 0, the peak.
+        steps_per_epoch: Integer >= 1, or `None` if no duration needs it.
+        total_steps: Integer >= 1, T.
+        warm_up: Duration, W steps, shorter than the whole training. Defaults
+            to 0.
+        floor: Float in [0, 1], f: the floor relative to the peak. Defaults to
+            0.
     """
     rise = durations.steps(warm_up, steps_per_epoch, total_steps)
     fall = durations.steps("100%", None, total_steps) - rise
@@ -148,18 +165,24 @@ def cosine(
 
 @checked(**_RATES)
 def asni_cosine(
-    learning_rate, steps_per_epoch, total_steps, *, delta=0.06, curve="half"
-):
-    """ASNI's cosine, which changes once an epoch (see `AsniCosine`).
+    learning_rate: float,
+    steps_per_epoch: int,
+    total_steps: int,
+    *,
+    delta: float = 0.06,
+    curve: str = "half",
+) -> "AsniCosine":
+    """Decays by ASNI's cosine, once per epoch (see `AsniCosine`).
 
     Args:
-        learning_rate: Float, the rate of the first epoch.
-        steps_per_epoch: Integer.
-        total_steps: Integer.
-        delta: Float >= 0, by how much of the training the curve is longer.
-        curve: `"half"` or `"quarter"` of a cosine.
+        learning_rate: Float > 0, the rate of the first epoch.
+        steps_per_epoch: Integer >= 1.
+        total_steps: Integer >= 1.
+        delta: Float >= 0, how much longer the curve is than the training,
+            relative to it. Defaults to 0.06.
+        curve: `"half"` (default) or `"quarter"` of a cosine.
     """
-    # As durations, which are checked.
+    # `durations.steps` raises if one of them is `None`.
     per_epoch = durations.steps("1ep", steps_per_epoch)
     total = durations.steps("100%", None, total_steps)
     return AsniCosine(learning_rate, per_epoch, total / per_epoch, delta, curve)
@@ -167,16 +190,16 @@ def asni_cosine(
 
 @keras.saving.register_keras_serializable("kprune")
 class AsniCosine(schedules.LearningRateSchedule):
-    """A cosine that ends above zero and changes between epochs only.
+    """A cosine that ends above zero and changes only between epochs.
 
         lr = lr_0 (1 + cos(pi e / ((1 + delta) E))) / 2      curve="half"
         lr = lr_0 cos(pi e / (2 (1 + delta) E))              curve="quarter"
 
-    where e of E epochs are over. After the last epoch the rate stays.
+    where e of E epochs are over. After the last epoch the rate is constant.
 
     Amenable Sparse Network Investigator, https://arxiv.org/abs/2202.09284,
     prints lr_0 cos(pi e / (1 + delta) E), which is negative for the second
-    half of the training. Which of the two curves is meant is not known; the
+    half of the training. It is unclear which of the two curves it means; the
     half cosine is the usual one.
 
     Args:
@@ -187,11 +210,16 @@ class AsniCosine(schedules.LearningRateSchedule):
         curve: `"half"` or `"quarter"`. Defaults to `"half"`.
 
     Raises:
-        ValueError: If `delta` or `curve` is none of these.
+        ValueError: If `delta` or `curve` is invalid.
     """
 
     def __init__(
-        self, learning_rate, steps_per_epoch, epochs, delta=0.06, curve="half"
+        self,
+        learning_rate: float,
+        steps_per_epoch: int,
+        epochs: float,
+        delta: float = 0.06,
+        curve: str = "half",
     ):
         super().__init__()
         checks.number("delta", delta, "[0, inf)")
@@ -202,7 +230,7 @@ class AsniCosine(schedules.LearningRateSchedule):
         self.delta = delta
         self.curve = curve
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         epoch = ops.floor_divide(step, self.steps_per_epoch)
         epoch = ops.cast(epoch, keras.config.floatx())
         progress = ops.minimum(epoch, self.epochs) / self.epochs
@@ -210,7 +238,7 @@ class AsniCosine(schedules.LearningRateSchedule):
             progress / (1.0 + self.delta)
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "learning_rate": self.learning_rate,
             "steps_per_epoch": self.steps_per_epoch,
@@ -220,34 +248,41 @@ class AsniCosine(schedules.LearningRateSchedule):
         }
 
 
-_ALL = {
+_ALL: dict[str, Callable[..., Any]] = {
     f.__name__: f for f in (constant, step, multi_step, cosine, asni_cosine)
 }
 
 
-def names():
-    """Returns the names of all schedules."""
+def names() -> list[str]:
+    """Returns the names of all schedules, sorted."""
     return sorted(_ALL)
 
 
 @checked(**_RATES)
-def get(spec, learning_rate, steps_per_epoch, total_steps):
-    """Returns what to give to an optimizer as its `learning_rate`.
+def get(
+    spec: dict[str, Any],
+    learning_rate: float,
+    steps_per_epoch: int | None,
+    total_steps: int | None,
+) -> float | schedules.LearningRateSchedule:
+    """Returns the `learning_rate` to pass to an optimizer.
 
     Args:
         spec: Dict with the `"name"` of a schedule and its options, such as
             `{"name": "multi_step", "at": ["150ep", "250ep"], "factor": 0.1}`.
-            An option that is `None` is left to its default.
-        learning_rate: Float, the rate at first, or at the peak of a warm-up.
-        steps_per_epoch: Integer.
-        total_steps: Integer, how many steps the whole training has.
+            An option that is `None` takes its default.
+        learning_rate: Float > 0, the initial rate, or the peak after a
+            warm-up.
+        steps_per_epoch: Integer >= 1, or `None` if no duration needs it.
+        total_steps: Integer >= 1, the steps of the whole training, or `None`
+            if the schedule does not need it.
 
     Returns:
         A float, or a `keras.optimizers.schedules.LearningRateSchedule`.
 
     Raises:
-        ValueError: If there is no such schedule, an option is unknown or
-            missing, or a value cannot be.
+        ValueError: If the schedule or an option is unknown, an option is
+            missing, or a value is invalid.
 
     Example:
 
@@ -289,7 +324,8 @@ def _check_options(name, schedule, options):
 
 
 def _factors(count, factor, factors):
-    """Returns the rates after each of `count` points, relative to before."""
+    """Returns the rates after each of `count` points, relative to the initial
+    one."""
     if (factor is None) == (factors is None):
         raise ValueError(
             "Expected either `factor`, a number, or `factors`, a list, for "

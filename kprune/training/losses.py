@@ -1,5 +1,7 @@
 """Losses of the papers that Keras does not have."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -17,7 +19,7 @@ _REDUCTIONS = (
 
 @keras.saving.register_keras_serializable("kprune")
 class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
-    """Cross-entropy on class numbers and logits, with smoothed labels.
+    """Cross-entropy of class numbers and logits, with label smoothing.
 
         loss = (1 - e) * (-log p_y) + e * mean over classes of (-log p)
 
@@ -30,7 +32,7 @@ class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
         reduction: As for all Keras losses. Defaults to
             `"sum_over_batch_size"`.
         name: String.
-        dtype: What to compute it in. Defaults to `keras.config.floatx()`.
+        dtype: The dtype to compute in. Defaults to `keras.config.floatx()`.
 
     Raises:
         ValueError: If `label_smoothing` is out of range.
@@ -42,10 +44,10 @@ class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
 
     def __init__(
         self,
-        label_smoothing,
-        reduction="sum_over_batch_size",
-        name="smoothed_crossentropy",
-        dtype=None,
+        label_smoothing: float,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "smoothed_crossentropy",
+        dtype: Any = None,
     ):
         checks.number("label_smoothing", label_smoothing, "[0, 1)")
         checks.choice("reduction", reduction, _REDUCTIONS)
@@ -57,12 +59,12 @@ class SmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
         )
         self.label_smoothing = label_smoothing
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         true = super().call(y_true, y_pred)
         every = -ops.mean(ops.log_softmax(y_pred, axis=-1), axis=-1)
         return (1 - self.label_smoothing) * true + self.label_smoothing * every
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["from_logits"], config["ignore_class"]
         return {**config, "label_smoothing": self.label_smoothing}

@@ -1,4 +1,7 @@
-"""Optimizers as the papers used them, where Keras' differ."""
+"""Optimizers of the papers, where Keras' differ."""
+
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
@@ -9,7 +12,7 @@ from kprune.runtime.keras_internals import GradientDecay
 
 @keras.saving.register_keras_serializable("kprune")
 class TorchSGD(GradientDecay):
-    """Gradient descent as `torch.optim.SGD` does it.
+    """Gradient descent with the update rule of `torch.optim.SGD`.
 
         g <- g + weight_decay * w
         v <- momentum * v + g                       from v = 0
@@ -18,23 +21,23 @@ class TorchSGD(GradientDecay):
 
     It differs from `keras.optimizers.SGD` in two points. Weight decay goes
     through the momentum, and all trainable variables decay, biases and those
-    of batch normalization included, but for what `exclude_from_weight_decay`
-    names. And the momentum holds gradients and not steps: when the learning
-    rate drops, all that is to come drops at once.
+    of batch normalization included, unless `exclude_from_weight_decay` names
+    them. And the momentum accumulates gradients instead of steps: when the
+    learning rate drops, the whole step drops at once.
 
     Args:
         learning_rate: Float, a `LearningRateSchedule`, or a callable.
         momentum: Float in [0, 1]. Defaults to 0.
-        nesterov: Boolean, whether to step ahead along the momentum. Defaults
-            to `False`.
+        nesterov: Boolean, whether to use Nesterov momentum. Defaults to
+            `False`.
         weight_decay: Float >= 0. Defaults to 0.
-        **kwargs: What all Keras optimizers take: `name`, `clipnorm`,
+        **kwargs: Options of all Keras optimizers: `name`, `clipnorm`,
             `use_ema` and so on. Gradients are clipped before the decay is
             added, as with `torch.nn.utils.clip_grad_norm_`.
 
     Raises:
         ValueError: If `momentum` or `weight_decay` is out of range, or
-            `nesterov` is no boolean or comes without momentum.
+            `nesterov` is not a boolean or is `True` without momentum.
 
     Example:
 
@@ -45,16 +48,20 @@ class TorchSGD(GradientDecay):
 
     def __init__(
         self,
-        learning_rate,
-        momentum=0.0,
-        nesterov=False,
-        weight_decay=0.0,
-        **kwargs,
+        learning_rate: (
+            float
+            | keras.optimizers.schedules.LearningRateSchedule
+            | Callable[..., Any]
+        ),
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        **kwargs: Any,
     ):
         learning_rate = _rate(learning_rate)
         checks.number("momentum", momentum, "[0, 1]")
         checks.number("weight_decay", weight_decay, "[0, inf)")
-        # In PyTorch's order of arguments, the decay would come in its place.
+        # PyTorch's arguments have another order: a number here is a mistake.
         checks.instance("nesterov", nesterov, bool, "True or False")
         steps = momentum > 0 or not nesterov
         expected = "a number above 0, along which `nesterov=True` steps"
@@ -63,7 +70,7 @@ class TorchSGD(GradientDecay):
         self.momentum = momentum
         self.nesterov = nesterov
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -71,10 +78,12 @@ class TorchSGD(GradientDecay):
         if self.momentum:
             self.momentums = self.add_optimizer_variables(variables, "momentum")
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: Any, variable: keras.Variable, learning_rate: Any
+    ) -> None:
         gradient = ops.cast(gradient, variable.dtype)
-        # Here and not in `apply`: replicas have added up their gradients by
-        # now, and would have added up the decay with them.
+        # Decay is added here, not in `apply`: replicas sum their gradients in
+        # between, and would sum the decay with them.
         if self.decays(variable):
             decay = ops.cast(self.weight_decay, variable.dtype)
             gradient = ops.add(gradient, ops.multiply(decay, variable))
@@ -84,7 +93,7 @@ class TorchSGD(GradientDecay):
         self.assign_sub(variable, ops.multiply(learning_rate, gradient))
 
     def _with_momentum(self, gradient, variable):
-        """Updates the momentum of a variable, and returns where to step."""
+        """Updates a variable's momentum and returns the step direction."""
         slot = self.momentums[self.place(variable)]
         momentum = ops.cast(self.momentum, variable.dtype)
         velocity = ops.add(ops.multiply(momentum, slot), gradient)
@@ -93,7 +102,7 @@ class TorchSGD(GradientDecay):
             return ops.add(gradient, ops.multiply(momentum, velocity))
         return velocity
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "momentum": self.momentum,

@@ -22,8 +22,10 @@ _BY_ACTIVATION = {"softmax": "probabilities", "sigmoid": "binary_probabilities"}
 
 
 def kinds_of(model, outputs):
-    """Returns of each output of a model which of `OUTPUTS` it is, by its loss
-    or, without one, its activation; `None` where neither tells.
+    """Returns the kind of each output of a model, one of `OUTPUTS` or `None`.
+
+    The loss of the output decides, or without one the last activation; the
+    kind is `None` if neither tells.
 
     Args:
         model: A Keras model.
@@ -55,17 +57,17 @@ def _by_loss(loss, output):
 
 
 def output_distance(student, teacher, kinds, temperature):
-    """Returns how far outputs are from a teacher's: with temperature T,
+    """Returns the distance of outputs from a teacher's, over the last axis.
 
         T^2 KL(softmax(z_teacher / T) || softmax(z_student / T))
 
-    of classes; the same of each unit with two outcomes, as the mean over the
-    units; the mean squared difference, without T, of values.
+    for classes; for binary units the same with two outcomes, averaged over the
+    units; for values the mean squared difference, without T.
 
     Args:
-        student, teacher: Tensors of one shape.
-        kinds: Pair of strings, which of `OUTPUTS` each is.
-        temperature: Float > 0.
+        student, teacher: Tensors of the same shape.
+        kinds: Pair of strings, the kind of each, of `OUTPUTS`.
+        temperature: Float > 0, T.
     """
     if kinds[0] == "values":
         return ops.mean(ops.square(teacher - student), axis=-1)
@@ -80,11 +82,12 @@ def output_distance(student, teacher, kinds, temperature):
 
 
 def log_probabilities(kind, outputs, temperature=1.0):
-    """Returns the logarithms of the probabilities of classes along the last
-    axis, softened; of binary units, an axis of two outcomes is added.
+    """Returns softened log-probabilities, over the last axis.
+
+    For binary units, an axis of two outcomes is added.
 
     Args:
-        kind: One of `OUTPUTS`, but `"values"`.
+        kind: One of `OUTPUTS`, except `"values"`.
         outputs: Tensor.
         temperature: Float > 0.
     """
@@ -100,17 +103,17 @@ def log_probabilities(kind, outputs, temperature=1.0):
 
 
 def feature_distance(student, teacher):
-    """Returns the mean squared difference of features, for each example."""
+    """Returns the mean squared difference of features, per example."""
     square = ops.square(student - teacher)
     return ops.mean(square, axis=tuple(range(1, len(square.shape))))
 
 
 def attention_distance(student, teacher):
-    """Returns the squared distance of two attention maps, for each example:
+    """Returns the squared distance of two attention maps, per example:
 
         || a_student / ||a_student|| - a_teacher / ||a_teacher|| ||^2
 
-    where a is the sum over channels of squared features, over all places.
+    where a is the map of the sums of squared features over the channels.
     """
     maps = [_attention(student), _attention(teacher)]
     return ops.sum(ops.square(maps[0] - maps[1]), axis=-1)
@@ -123,12 +126,12 @@ def _attention(features):
 
 
 def check_alike(student, teacher, what):
-    """Raises `ValueError` unless what a teacher gives has the structure and the
-    shapes of what a student gives, but for the batch.
+    """Raises `ValueError` unless a teacher's tensors match a student's in
+    number and in shape without the batch.
 
     Args:
         student, teacher: Tensors or specs, or structures of them.
-        what: String, what they are, such as `"outputs of model 'net'"`.
+        what: String for the message, such as `"outputs of model 'net'"`.
     """
     shapes = [
         [tuple(x.shape[1:]) for x in keras.tree.flatten(one)]
@@ -142,12 +145,16 @@ def check_alike(student, teacher, what):
 
 
 def check_kinds(kinds, name):
-    """Returns what outputs of a student and a teacher are, where they can be
-    compared: the teacher's as the student's where nothing tells.
+    """Returns the kinds of a student's and a teacher's output, if comparable.
+
+    An unknown kind of the teacher defaults to the student's.
 
     Args:
-        kinds: Pair of `OUTPUTS` or `None`.
+        kinds: Pair of kinds, of `OUTPUTS` or `None`.
         name: String, the name of the student.
+
+    Raises:
+        ValueError: If the student's kind is unknown, or they differ.
     """
     own, given = kinds
     if own is None:
@@ -167,8 +174,10 @@ def check_kinds(kinds, name):
 
 
 class Mean(keras.losses.Loss):
-    """The mean over the examples of a distance, as Keras takes that of a loss:
-    weighted, without what is padded, and divided among replicas.
+    """The mean distance over the examples, reduced as Keras reduces a loss.
+
+    Sample weights and padding masks apply, and the mean is divided among
+    replicas.
 
     Args:
         distance: Function of (student, teacher).

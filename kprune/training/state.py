@@ -1,7 +1,7 @@
 """Captures and restores the exact state of a training run.
 
-The weights, masks and statistics of the model, the state of its optimizer,
-metrics and random seeds, and that of the callbacks that have any.
+It consists of the weights, masks and statistics of the model, the state of its
+optimizer, metrics, random seeds and callbacks, and the global random state.
 """
 
 import random
@@ -11,7 +11,7 @@ import numpy as np
 
 from kprune.masking import weights, wrapping
 
-# What Keras' own callbacks remember from one epoch to the next.
+# The attributes that Keras' own callbacks keep from epoch to epoch.
 _BEST = ("best", "best_epoch", "best_weights")
 _REMEMBERED = {
     keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", *_BEST),
@@ -21,12 +21,15 @@ _REMEMBERED = {
 
 
 def take(model, callbacks=()):
-    """Returns the state of a compiled model and of its callbacks: a dict of
-    arrays and of what JSON can hold, nested.
+    """Returns the state of a compiled model and its callbacks.
 
-    A callback with `get_state()` gives what that returns, which is of these.
-    Keras' `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint` give what
-    they remember; others have no state.
+    The state of a callback is what its `get_state()` returns. Keras'
+    `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint` are read by
+    attribute; other callbacks have no state.
+
+    Returns:
+        A nested dict of arrays and values that JSON can hold, provided that
+        `get_state()` returns such values.
     """
     _build_optimizer(model)
     groups = {
@@ -41,7 +44,7 @@ def take(model, callbacks=()):
             for callback in callbacks
             if _remembers(callback)
         ],
-        # Data that a user's generator makes may be drawn from these.
+        # A user's data generator may draw from these.
         "random": {"python": random.getstate(), "numpy": np.random.get_state()},
     }
 
@@ -51,8 +54,8 @@ _KEYS = {*_GROUPS, "notes", "callbacks", "random"}
 
 
 def check(state):
-    """Raises `ValueError` unless a state has all that `take` gives, and nothing
-    else. Whether it is that of a model, `put_back` sees."""
+    """Raises `ValueError` unless a state has the structure that `take` returns.
+    `put_back` checks whether it fits a model."""
     if not isinstance(state, dict) or set(state) != _KEYS:
         found = sorted(state) if isinstance(state, dict) else state
         raise ValueError(f"Expected {sorted(_KEYS)}. Received: {found}")
@@ -75,13 +78,14 @@ def _is_list(value, kind):
 
 
 def put_back(model, state):
-    """Sets a model, built, pruned or wrapped, and compiled as it was when the
-    state was taken, and the global generators, to what was taken.
+    """Restores a model and the global random generators in place.
 
-    The metrics are left out: `fit` clears them when an epoch begins.
+    The model must be built, pruned or wrapped, and compiled as it was when the
+    state was taken. Metrics are not restored: `fit` resets them when an epoch
+    begins.
 
     Raises:
-        ValueError: If the state is that of another model. Nothing is changed.
+        ValueError: If the state is of another model, which stays unchanged.
     """
     _build_optimizer(model)
     groups = _variables(model)
@@ -101,15 +105,15 @@ def _set_random(state, python, numpy):
 
 
 def put_back_metrics(model, state):
-    """Sets the metrics of a model, which must be built, to those taken."""
+    """Restores the metrics of a model in place; they must be built."""
     variables = _variables(model)["metrics"]
     _check("metrics", variables, state["metrics"])
     _assign(variables, state["metrics"])
 
 
 def put_back_callbacks(callbacks, state):
-    """Gives callbacks back what they remembered; those that remember anything
-    must be of the kinds that were taken, or it raises `ValueError`."""
+    """Restores the state of callbacks; raises `ValueError` unless those with a
+    state are of the saved classes, in order."""
     callbacks = [callback for callback in callbacks if _remembers(callback)]
     kinds = [type(callback).__name__ for callback in callbacks]
     taken = [kind for kind, _ in state["callbacks"]]

@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -18,39 +19,45 @@ from kprune.runtime import (
 from kprune.runtime.version import __version__
 from kprune.training.termination import Terminated
 
-# Seconds until workers that do not come are given up.
+# Seconds to wait for missing workers.
 WORKER_TIMEOUT = 300
 
 
-def strategy(name, *, timeout=WORKER_TIMEOUT, settings=None):
-    """Returns the `tf.distribute` strategy of a name.
+def strategy(
+    name: str,
+    *,
+    timeout: float = WORKER_TIMEOUT,
+    settings: dict[str, Any] | None = None,
+) -> tf.distribute.Strategy:
+    """Returns the `tf.distribute` strategy of a given name.
 
     Build, prune and compile the model within its `scope()`. Call this first
-    thing in the program: workers must meet before TensorFlow computes.
+    in the program: workers must connect before TensorFlow computes anything.
 
     Args:
         name: One of
 
             - `"none"`: one device, TensorFlow's default.
             - `"mirrored"`: all GPUs of this machine, or all logical CPU
-              devices if there are several and no GPU. Keras' `fit` is mended
-              to begin no pass over the data but those that it trains on, and
-              to train on a batch that does not divide as one device does.
+              devices if there are several and no GPU. Keras' `fit` is patched
+              to start only the passes over the data that it trains on, and to
+              treat a batch that does not divide evenly as one device does.
             - `"multi_worker"`: all machines that the environment variable
               `TF_CONFIG` names, each of which runs this program. Keras'
-              `fit`, which fails under it, is mended.
+              `fit`, which fails under it, is patched.
             - `"tpu"`: the TPU that TensorFlow finds.
-        timeout: Number of seconds to wait for the other workers. Who is
-            waited for is said every 30 s.
-        settings: Dict for JSON, of what has to be the same for all workers,
-            such as the learning rate. Versions are compared anyway.
+        timeout: Seconds to wait for the other workers, > 0. Defaults to 300.
+            The missing workers are reported every 30 s.
+        settings: Dict that JSON can hold, of settings that must be equal on
+            all workers, such as the learning rate. Versions are always
+            compared.
 
     Returns:
         A `tf.distribute.Strategy`.
 
     Raises:
         ValueError: If the name is unknown, there are no such devices, or
-            workers were started with other settings.
+            workers were started with different settings.
         kprune.training.Terminated: If a worker is missing after `timeout`.
 
     Example:
@@ -71,7 +78,7 @@ def strategy(name, *, timeout=WORKER_TIMEOUT, settings=None):
 
 
 def _of_json(settings):
-    """Returns settings as workers compare them."""
+    """Returns settings after a round trip through JSON, for comparison."""
     expected = "a dict from strings to what JSON can hold"
     try:
         found = json.loads(json.dumps({} if settings is None else settings))
@@ -84,15 +91,18 @@ def _none(*_):
     return tf.distribute.get_strategy()
 
 
-def is_chief(name):
-    """Whether this process is the one that writes files, under the strategy of
-    a name, which need not be made yet."""
+def is_chief(name: str) -> bool:
+    """Returns whether this process is the one that writes files.
+
+    Args:
+        name: String, as for `strategy`, which need not have been called yet.
+    """
     if name != "multi_worker":
         return True
     try:
         return cluster.read(os.environ.get("TF_CONFIG")).leads
     except ValueError:
-        return True  # `strategy` says what is wrong.
+        return True  # `strategy` reports the error.
 
 
 def _mirrored(*_):
@@ -106,7 +116,7 @@ def _mirrored(*_):
             f"Found: {', '.join(cpus)}. Use 'none', or make logical devices "
             "with `tf.config.set_logical_device_configuration`."
         )
-    # Collective operations of several strategies in one process mix up.
+    # Collectives of several strategies in one process interfere.
     reduction = tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(cpus, reduction)
 
@@ -127,7 +137,7 @@ def _multi_worker(timeout, settings):
             communication_options=options
         )
     except RuntimeError as error:
-        # TensorFlow's words name the cause: operations before the meeting.
+        # TensorFlow's message names the cause: operations ran earlier.
         raise _too_late(error) from error
     return made
 
@@ -140,7 +150,7 @@ def _too_late(why):
 
 
 def _meet(found, settings, timeout):
-    """Returns when all workers of a `Cluster` are here."""
+    """Waits until all workers of a `Cluster` have connected."""
     kinds = {"kprune": __version__, "keras": keras.__version__}
     kinds["tensorflow"] = tf.__version__
     versions = {f"the version of {k}": v for k, v in kinds.items()}

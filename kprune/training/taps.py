@@ -10,13 +10,13 @@ from kprune.runtime import keras_internals, lookup
 
 
 class Taps:
-    """Sees what layers of a model give, or the scores of their attention.
+    """Records the outputs of layers of a model, or their attention scores.
 
     Args:
         model: A built Keras model, wrapped or not.
-        names: List of names of layers, anywhere in it.
-        attention: List of booleans, of each whether it is the scores that are
-            seen if it is a `MultiHeadAttention`.
+        names: List of names of layers, at any depth.
+        attention: List of booleans, whether to record the scores of each
+            layer instead of its output if it is a `MultiHeadAttention`.
     """
 
     def __init__(self, model, names, attention):
@@ -28,9 +28,8 @@ class Taps:
 
     @contextlib.contextmanager
     def watching(self):
-        """Yields a dict, into which goes what the last call of each layer
-        within the block gives, by its place. Other threads' calls do not count.
-        """
+        """Returns a context that yields a dict from a layer's number to the
+        output of its last call in the context and in this thread."""
         seen = {}
         if not self._layers:
             yield seen
@@ -43,7 +42,7 @@ class Taps:
             yield seen
 
     def _watch(self, seen, layer, call, args, kwargs):
-        """Calls a layer, and notes what it gives."""
+        """Calls a layer and records its output or scores."""
         places = [i for i, one in enumerate(self._layers) if one is layer]
         asked = kwargs.get("return_attention_scores", False)
         scored = asked or any(self.scores[i] for i in places)
@@ -52,7 +51,7 @@ class Taps:
         found = call(*args, **kwargs)
         output, scores = found if scored else (found, None)
         for i in places:
-            # A tensor without padding: distances are of whole arrays.
+            # The copy drops Keras' padding mask: distances use whole arrays.
             one = scores if self.scores[i] else output
             seen[i] = keras.ops.multiply(one, 1)
         return found if asked else output
@@ -68,7 +67,7 @@ class Taps:
 
 
 def _find(model, name):
-    """Returns the layer of a name in a model, as it is without a wrapper."""
+    """Returns the layer with a name in a model, never its wrapper."""
     by_name = {}
     for layer in keras_internals.all_layers(model)[1:]:
         if not weights.is_wrapper(layer):

@@ -11,14 +11,15 @@ from kprune.training.taps import Taps
 
 
 class InnerPairs:
-    """Layers of a student whose features or attention a teacher's are for.
+    """Pairs of layers of student and teacher with features or attention to
+    compare.
 
     Args:
         student, teacher: Keras models.
         features, attention: Dicts from layers of the student to layers of the
             teacher.
-        weights: Pair of floats >= 0, what the sums of the distances of both
-            are multiplied by.
+        weights: Pair of floats >= 0, the factors of the summed distances of
+            features and of attention.
     """
 
     def __init__(self, student, teacher, features, attention, weights):
@@ -41,7 +42,7 @@ class InnerPairs:
         ]
 
     def loss(self, seen, told, sample_weight):
-        """Returns the weighted sum of the distances of what was seen."""
+        """Returns the weighted sum of the distances of recorded outputs."""
         self.student.check(seen)
         self.teacher.check(told)
         total = 0.0
@@ -64,7 +65,7 @@ class OutputPairs:
     Args:
         student, teacher: Keras models.
         temperature: Float > 0.
-        kind: One of `soft_targets.OUTPUTS`, or `None` to go by the losses.
+        kind: One of `soft_targets.OUTPUTS`, or `None` to infer each kind.
     """
 
     def __init__(self, student, teacher, temperature, kind=None):
@@ -94,7 +95,7 @@ class OutputPairs:
         soft_targets.check_alike(y_pred, targets, what)
 
     def _kinds(self, y_pred, targets):
-        """Returns pairs of what the outputs of the two are."""
+        """Returns a pair of kinds (student, teacher) for each output."""
         if self._kind is not None:
             return [2 * (self._kind,)] * len(keras.tree.flatten(y_pred))
         own = soft_targets.kinds_of(self._student, y_pred)
@@ -111,7 +112,7 @@ def _mean(distance, own, given, weight):
 
 
 def _by_output(sample_weight, count):
-    """Returns the sample weights of each output, or `None`."""
+    """Returns a list of the sample weights, or `None`, of each output."""
     flat = keras.tree.flatten(sample_weight)
     if len(flat) not in (1, count):
         raise ValueError(
@@ -122,14 +123,15 @@ def _by_output(sample_weight, count):
 
 
 def of_examples(sample_weight):
-    """Returns the sample weights of a batch, if these are one an example."""
+    """Returns the sample weights if there is one per example, else `None`."""
     flat = keras.tree.flatten(sample_weight)
     single = len(flat) == 1 and tf.is_tensor(flat[0])
     return flat[0] if single and len(flat[0].shape) == 1 else None
 
 
 def _is_map(names, attention, scores):
-    """Whether attention is that of pictures, of two layers that have some."""
+    """Returns whether attention is compared as maps of image features; raises
+    `ValueError` if only one of two layers has scores."""
     if scores[0] != scores[1]:
         raise ValueError(
             f"Layers {names[0]!r} and {names[1]!r} have no attention of one "
@@ -140,7 +142,7 @@ def _is_map(names, attention, scores):
 
 
 def _check_picture(own, given, name):
-    """Raises `ValueError` unless outputs are maps of one size."""
+    """Raises `ValueError` unless outputs are maps of the same size."""
     places = [tuple(x.shape[1:-1]) for x in (own, given)]
     if not places[0] or places[0] != places[1]:
         raise ValueError(

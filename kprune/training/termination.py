@@ -3,37 +3,41 @@
 import signal
 import threading
 
-# 128 + SIGTERM: what a shell reports of a terminated process, and what
-# schedulers take for a preemption: to be started again.
+# The exit code that shells report for a terminated process. Schedulers take it
+# for a preemption and start the program again.
 EXIT_CODE = 128 + signal.SIGTERM
-INTERRUPTED = 128 + signal.SIGINT  # What a shell reports after Ctrl-C.
+INTERRUPTED = 128 + signal.SIGINT  # What shells report after Ctrl-C.
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Terminated(SystemExit):
-    """Ends the program with the exit code 143, or 130 after Ctrl-C, unless it
-    is caught.
+    """Ends the program with exit code 143, or 130 after Ctrl-C, unless caught.
 
-    Raised once all is saved that a later start needs to go on. `message` says
-    what happened and where it goes on.
+    When training is interrupted, it is raised after the state is saved.
+
+    Args:
+        message: String, what happened and where the run resumes.
+        number: Integer, the number of the signal. Defaults to SIGTERM.
     """
 
-    def __init__(self, message, number=None):
+    def __init__(self, message: str, number: int | None = None):
         super().__init__(128 + (number or signal.SIGTERM))
         self.message = message
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.message
 
 
 class Termination:
-    """Notes SIGTERM and SIGINT instead of dying of them, while it listens.
+    """Records SIGTERM and SIGINT instead of dying of them, while it listens.
 
-    `asked` is the number of the signal that came, or `None`. A second SIGINT
-    does what it did before: who presses Ctrl-C twice does not want to wait.
-    Python delivers signals to the main thread alone; elsewhere `listen` does
-    nothing, and signals do what they did before.
+    A second SIGINT goes to the previous handler: users who press Ctrl-C twice
+    do not want to wait. Only the main thread can set signal handlers;
+    elsewhere `listen` is a no-op.
+
+    Attributes:
+        asked: The number of the signal received, or `None`.
     """
 
     def __init__(self):
@@ -41,19 +45,19 @@ class Termination:
         self._before = {}
 
     def listen(self):
-        """Starts to note the signals."""
+        """Installs the signal handlers."""
         if threading.current_thread() is not threading.main_thread():
             return
         self.asked = None
         for number in _SIGNALS:
             before = signal.getsignal(number)
-            # What nohup or a shell's "&" lets a process ignore stays ignored;
-            # what is not of Python (`None`) could not be put back.
+            # Signals ignored by nohup or a shell's "&" stay ignored. A handler
+            # not set from Python (`None`) could not be restored.
             if before not in (signal.SIG_IGN, None):
                 self._before[number] = signal.signal(number, self._note)
 
     def ignore(self):
-        """Lets the signals do again what they did before `listen`."""
+        """Restores the signal handlers from before `listen`."""
         for number in list(self._before):
             self._give_back(number)
 
