@@ -16,6 +16,8 @@ Callback: TypeAlias = keras.callbacks.Callback
 ArrayLike: TypeAlias = np.typing.ArrayLike | tf.Tensor
 # Arrays by the name of a weight, of its shape each.
 Weights: TypeAlias = Mapping[str, ArrayLike]
+# The same as tensors, as criteria get them.
+Tensors: TypeAlias = Mapping[str, tf.Tensor]
 Scores: TypeAlias = Mapping[str, ArrayLike]
 Masks: TypeAlias = Mapping[str, np.ndarray]
 # What `fit` takes: arrays (x, y), a `tf.data.Dataset`, a `PyDataset` or an

@@ -19,18 +19,19 @@ from kprune.runtime import checks, lookup
 class Block(Granularity):
     """Rectangles of the weight matrix of inputs by outputs.
 
-    Kernels of more dimensions are looked at as a matrix: rows count the
-    inputs of an output (positions of the window included), columns the
-    outputs. Blocks at the edges may be smaller.
+    Kernels of more dimensions are flattened to a matrix: rows are the inputs
+    of an output (including positions of the window), columns the outputs.
+    Blocks at the edges may be smaller.
 
     Args:
-        shape: Height (inputs) and width (outputs) of a block. `(4, 1)` is
-            what LiteRT's sparse kernels read.
-        reduce: How the scores of a block become one. Defaults to `"mean"`,
-            which treats smaller blocks at the edges alike.
+        shape: Height (inputs) and width (outputs) of a block. Defaults to
+            `(4, 1)`, the blocks of LiteRT's sparse kernels.
+        reduce: How to reduce the scores of a block to one: `"sum"`, `"mean"`,
+            `"max"`, `"l2"`, `"first"` or `"abs_sum"`. Defaults to `"mean"`,
+            by which the smaller blocks at edges are comparable.
     """
 
-    shape: tuple = (4, 1)
+    shape: tuple[int, int] = (4, 1)
     reduce: str = "mean"
 
     def __post_init__(self):
@@ -52,7 +53,7 @@ class Block(Granularity):
     def pool(self, scores, alive, layout, rng):
         del rng
         blocks = self._blocks(np.where(alive, scores, 0.0), layout, 0.0)
-        if self.reduce == "mean":  # Over what a block at an edge has.
+        if self.reduce == "mean":  # Over a block's entries, without padding.
             count = self._blocks(np.ones(layout.shape), layout, 0.0)
             return blocks.sum(axis=(1, 3)) / count.sum(axis=(1, 3))
         if self.reduce == "max":
@@ -71,8 +72,10 @@ class Block(Granularity):
         return put_back(full[:rows, :columns], layout)
 
     def _blocks(self, array, layout, padding):
-        """Returns the array as (rows, height, columns, width) of blocks,
-        padded at the edges."""
+        """Returns the array as blocks, padded at the edges.
+
+        Its shape is (rows of blocks, height, columns of blocks, width).
+        """
         matrix = as_matrix(array, layout)
         (rows, columns), (height, width) = matrix.shape, self.shape
         edge = ((0, -rows % height), (0, -columns % width))

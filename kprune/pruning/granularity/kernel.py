@@ -10,15 +10,15 @@ from kprune.runtime import lookup
 
 @dataclasses.dataclass(frozen=True)
 class Kernel(Granularity):
-    """The k x k entries that lead from one channel to another go together.
+    """Kernels of a convolution: the k x k entries from one channel to another.
 
-    Of a layer without a window, such as Dense, each weight is a group of its
-    own: `exclude` those to prune kernels alone.
+    In a layer without a window, such as Dense, each weight is a group of its
+    own: `exclude` such layers to prune convolutions only.
 
     Args:
-        reduce: How the scores of a kernel become one. Defaults to `"mean"`,
-            by which kernels of other sizes and single weights can be
-            compared.
+        reduce: How to reduce the scores of a kernel to one, as for
+            `kprune.Block`. Defaults to `"mean"`, by which kernels of other
+            sizes and single weights are comparable.
     """
 
     reduce: str = "mean"
@@ -51,6 +51,6 @@ class Kernel(Granularity):
 
 
 def _window(layout):
-    """Returns the axes of a view that count places of a window, a tuple."""
+    """Returns the axes of a view that run over a window, a tuple."""
     rows, _ = matrix_axes(layout)
     return tuple(axis for axis in rows if axis not in layout.inputs)

@@ -13,11 +13,11 @@ class NM(Granularity):
     """N of every M weights kept, along the input axis: `NM(2, 4)` is 2:4.
 
     The pattern fixes the sparsity of each weight tensor at 1 - n / m. Weights
-    whose number of inputs is no multiple of m are skipped, and reported.
+    whose number of inputs is not a multiple of m are skipped, and reported.
 
     Args:
-        n: How many of each m consecutive inputs of an output are kept.
-        m: Size of the run, n < m.
+        n: Integer >= 1, how many of m consecutive inputs of an output to keep.
+        m: Integer > n, the number of consecutive inputs.
 
     Mishra et al., 2021, https://arxiv.org/abs/2104.08378.
     """
@@ -30,7 +30,7 @@ class NM(Granularity):
         checks.integer("m", self.m, self.n + 1, ", more than n")
 
     @property
-    def sparsity(self):
+    def sparsity(self) -> float:  # type: ignore[override]
         return 1 - self.n / self.m
 
     def unfit(self, layout):
@@ -44,7 +44,7 @@ class NM(Granularity):
     def pool(self, scores, alive, layout, rng):
         """Returns minus the rank of each weight among its m neighbours.
 
-        With the fixed sparsity, the top k of these are the best n of each m.
+        At the fixed sparsity, the top k of these are the best n of each m.
         """
         runs = self._runs(np.where(alive, scores, -np.inf), layout)
         ties = rng.random(runs.shape, dtype=np.float32)

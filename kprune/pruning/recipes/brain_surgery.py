@@ -1,4 +1,4 @@
-"""OBS whole: what goes, and what the others make of it.
+"""Optimal brain surgeon: its scores with its update of kept weights.
 
 Hassibi and Stork, 1993.
 """
@@ -8,7 +8,7 @@ from kprune.pruning.pruner import Pruner
 from kprune.runtime.methods import Method
 
 
-def optimal_brain_surgeon():
+def optimal_brain_surgeon() -> Pruner:
     """Optimal brain surgeon, Hassibi and Stork, 1993, with its new weights.
 
     The weights whose removal costs least, if the others make up for it, go
