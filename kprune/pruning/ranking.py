@@ -157,7 +157,7 @@ def rank(grouping, allocate, scores, alive, seed, number):
 
     for name, pooled in grouping.pooled(scores, alive, rng):
         groups[name] = pooled.ravel()
-        if not live[name].all():  # Drop pruned groups: sort only the rest.
+        if not live[name].all():  # Ranks live groups only.
             places[name] = np.flatnonzero(live[name])
             groups[name] = groups[name].take(places[name])
         _refuse_nan(groups[name], name)

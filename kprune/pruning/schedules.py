@@ -89,6 +89,9 @@ def sigmoid(
         width: Number > 0, the progress over which the curve rises: ASNI's
             gamma divided by the number of epochs.
 
+    Raises:
+        ValueError: If the curve does not rise in float arithmetic.
+
     ASNI's own curve, which is not scaled, is `asni`.
     """
 

@@ -3,7 +3,9 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,9 @@ _KINDS = {
 }
 
 
-def checked_allocation(allocate):
+def checked_allocation(
+    allocate: Callable[..., dict[str, int]],
+) -> Callable[..., dict[str, int]]:
     """Decorates an allocation so that it validates its arguments.
 
     A budget without a minimum gets the minimum 0.
@@ -45,7 +49,9 @@ def checked_allocation(allocate):
     return door
 
 
-def kept_in_all(groups, sizes, budget):
+def kept_in_all(
+    groups: dict[str, np.ndarray], sizes: dict[str, int], budget: Any
+) -> int:
     """Returns how many groups stay in all; raises if `min_kept` exceeds it."""
     total = min(
         budget.keep(sum(sizes.values())),
@@ -60,7 +66,12 @@ def kept_in_all(groups, sizes, budget):
     return total
 
 
-def in_proportion(densities, groups, sizes, budget):
+def in_proportion(
+    densities: dict[str, Any],
+    groups: dict[str, np.ndarray],
+    sizes: dict[str, int],
+    budget: Budget,
+) -> dict[str, int]:
     """Returns counts in proportion to densities, capped at a weight's groups.
 
     Args:
@@ -97,7 +108,12 @@ def shared(total, densities, sizes, most):
     }
 
 
-def to_counts(targets, groups, sizes, budget):
+def to_counts(
+    targets: dict[str, Any],
+    groups: dict[str, np.ndarray],
+    sizes: dict[str, int],
+    budget: Any,
+) -> dict[str, int]:
     """Rounds real counts to integers whose sum is the budget's.
 
     Each is first rounded by itself. Then weights with the largest rounding
@@ -122,7 +138,9 @@ def to_counts(targets, groups, sizes, budget):
     return counts
 
 
-def shares(total, weights, room):
+def shares(
+    total: int, weights: dict[str, Any], room: dict[str, int]
+) -> dict[str, int]:
     """Divides a number among names in proportion to their weights.
 
     Fractions are rounded by largest remainders, with ties to the earlier name.

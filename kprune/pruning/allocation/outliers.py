@@ -37,7 +37,7 @@ def outlier_weighed(
     where D_l is the share of a layer's scores whose absolute value exceeds
     `multiple` times the layer's mean. The mean of r weights each layer by its
     size, so that the densities give the requested sparsity. Densities are
-    clipped to [0, 1] and then scaled to it. N:M fixes the sparsity of each
+    clipped to [0, 1] and then scaled to fit. N:M fixes the sparsity of each
     tensor, so it has no effect there.
 
     Args:

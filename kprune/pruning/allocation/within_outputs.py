@@ -36,7 +36,7 @@ def per_outputs(
     >>> rows = kprune.allocation.per_outputs("erk")
     >>> model = kprune.prune(model, "magnitude", 0.5, allocation=rows)
     """
-    from kprune.pruning.allocation import get  # It imports this.
+    from kprune.pruning.allocation import get  # Circular.
 
     shared_out = get(allocation)
 

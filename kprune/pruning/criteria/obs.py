@@ -63,7 +63,7 @@ def damped_hessian(
             "'obd', which takes its diagonal."
         )
     hessian = objective.hessian(point).astype(np.float64)
-    hessian = (hessian + hessian.T) / 2  # Symmetric but for rounding.
+    hessian = (hessian + hessian.T) / 2  # Removes rounding asymmetry.
     level = damping * (np.mean(np.abs(np.diag(hessian))) or 1.0)
     return hessian + level * np.eye(total)
 

@@ -12,7 +12,7 @@ from kprune.runtime import types
 from kprune.runtime.methods import Method
 
 # Functions of (array, axis) that reduce the scores of a group to one.
-REDUCE = {
+REDUCE: dict[str, Callable[..., Any]] = {
     "sum": np.sum,
     "mean": np.mean,
     "max": np.max,

@@ -5,6 +5,7 @@ import numbers
 
 import numpy as np
 
+from kprune.masking.layouts import Layout
 from kprune.pruning.granularity.base import (
     REDUCE,
     Granularity,
@@ -44,13 +45,19 @@ class Block(Granularity):
         checks.require(fits, "shape", self.shape, expected)
         object.__setattr__(self, "shape", shape)
 
-    def outputs(self, layout):
+    def outputs(self, layout: Layout) -> np.ndarray:
         rows, columns = matrix_shape(layout)
         height, width = self.shape
         shape = -(-rows // height), -(-columns // width)
         return np.broadcast_to(np.arange(shape[1]), shape)
 
-    def pool(self, scores, alive, layout, rng):
+    def pool(
+        self,
+        scores: np.ndarray,
+        alive: np.ndarray,
+        layout: Layout,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
         del rng
         blocks = self._blocks(np.where(alive, scores, 0.0), layout, 0.0)
         if self.reduce == "mean":  # Over a block's entries, without padding.
@@ -62,10 +69,10 @@ class Block(Granularity):
             )
         return REDUCE[self.reduce](blocks, axis=(1, 3))
 
-    def live(self, alive, layout):
+    def live(self, alive: np.ndarray, layout: Layout) -> np.ndarray:
         return self._blocks(alive, layout, False).any(axis=(1, 3))
 
-    def expand(self, kept, layout):
+    def expand(self, kept: np.ndarray, layout: Layout) -> np.ndarray:
         rows, columns = as_matrix(np.empty(layout.shape, bool), layout).shape
         height, width = self.shape
         full = kept.repeat(height, axis=0).repeat(width, axis=1)

@@ -1,13 +1,17 @@
 """Output units with all weights that belong to them."""
 
 import dataclasses
+from collections.abc import Container
+from typing import Any
 
 import numpy as np
 
 from kprune.graph import channels
+from kprune.masking.layouts import Layout
 from kprune.pruning.granularity import coupled_channels
 from kprune.pruning.granularity.base import REDUCE, ByWeight, Granularity
-from kprune.runtime import checks, lookup
+from kprune.runtime import checks, lookup, types
+from kprune.runtime.methods import Method
 
 _SIDES = ("incoming", "outgoing")
 _COSTS = (None, "flops", "parameters")
@@ -72,23 +76,25 @@ class Channel(Granularity):
                 "the entries that make a channel belong to it."
             )
 
-    def allocation(self, entry):
+    def allocation(self, entry: Method | None) -> str:
         return "normalized" if entry is None else entry.channel_allocation
 
-    def outputs(self, layout):
+    def outputs(self, layout: Layout) -> None:
         del layout  # A channel includes weights of other outputs.
 
-    def leaves_output_layer(self, model):
+    def leaves_output_layer(self, model: types.Model) -> bool:
         return not self.output_layer and not self._follows(model)
 
-    def unprunable_reasons(self, model, excluded):
+    def unprunable_reasons(
+        self, model: types.Model, excluded: Container[str]
+    ) -> dict[str, str]:
         if not self._follows(model):
             return {}
         return coupled_channels.unprunable_reasons(
             model, excluded, self.output_layer
         )
 
-    def grouping(self, model, layouts):
+    def grouping(self, model: types.Model, layouts: dict[str, Layout]) -> Any:
         if self._follows(model):
             return coupled_channels.CoupledChannels(self, model, layouts)
         if self.side != "incoming" or self.per:
@@ -102,15 +108,21 @@ class Channel(Granularity):
     def _follows(self, model):
         return self.tied and channels.followable(model)
 
-    def pool(self, scores, alive, layout, rng):
+    def pool(
+        self,
+        scores: np.ndarray,
+        alive: np.ndarray,
+        layout: Layout,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
         del rng
         scores = np.where(alive, scores, 0).reshape(layout.view)
         return REDUCE[self.reduce](scores, axis=self._others(layout))
 
-    def live(self, alive, layout):
+    def live(self, alive: np.ndarray, layout: Layout) -> np.ndarray:
         return alive.reshape(layout.view).any(axis=self._others(layout))
 
-    def expand(self, kept, layout):
+    def expand(self, kept: np.ndarray, layout: Layout) -> np.ndarray:
         kept = np.expand_dims(kept, self._others(layout))
         return np.broadcast_to(kept, layout.view).reshape(layout.shape).copy()
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from kprune.masking.layouts import Layout
 from kprune.pruning.granularity.base import REDUCE, Granularity, matrix_axes
 from kprune.runtime import lookup
 
@@ -26,8 +27,8 @@ class Kernel(Granularity):
     def __post_init__(self):
         lookup.choose(self.reduce, REDUCE, "reduction")
 
-    def outputs(self, layout):
-        found = super().outputs(layout).reshape(layout.view)
+    def outputs(self, layout: Layout) -> np.ndarray:
+        found = super().outputs(layout).reshape(layout.view)  # type: ignore[union-attr]
         window = _window(layout)
         return found[
             tuple(
@@ -36,16 +37,22 @@ class Kernel(Granularity):
             )
         ]
 
-    def pool(self, scores, alive, layout, rng):
+    def pool(
+        self,
+        scores: np.ndarray,
+        alive: np.ndarray,
+        layout: Layout,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
         del rng
         none = -np.inf if self.reduce == "max" else 0.0
         live = np.where(alive, scores, none).reshape(layout.view)
         return REDUCE[self.reduce](live, axis=_window(layout))
 
-    def live(self, alive, layout):
+    def live(self, alive: np.ndarray, layout: Layout) -> np.ndarray:
         return alive.reshape(layout.view).any(axis=_window(layout))
 
-    def expand(self, kept, layout):
+    def expand(self, kept: np.ndarray, layout: Layout) -> np.ndarray:
         full = np.expand_dims(kept, _window(layout))
         return np.broadcast_to(full, layout.view).reshape(layout.shape)
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from kprune.masking.layouts import Layout
 from kprune.pruning.granularity.base import Granularity, put_back
 from kprune.runtime import checks
 
@@ -33,7 +34,7 @@ class NM(Granularity):
     def sparsity(self) -> float:  # type: ignore[override]
         return 1 - self.n / self.m
 
-    def unfit(self, layout):
+    def unfit(self, layout: Layout) -> str | None:
         if not layout.inputs or set(layout.inputs) & set(layout.outputs):
             return "has no input axis for an N:M pattern"
         inputs = int(np.prod([layout.view[a] for a in layout.inputs]))
@@ -41,7 +42,13 @@ class NM(Granularity):
             return f"{inputs} inputs, not a multiple of {self.m} for N:M"
         return None
 
-    def pool(self, scores, alive, layout, rng):
+    def pool(
+        self,
+        scores: np.ndarray,
+        alive: np.ndarray,
+        layout: Layout,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
         """Returns minus the rank of each weight among its m neighbours.
 
         At the fixed sparsity, the top k of these are the best n of each m.
@@ -54,7 +61,7 @@ class NM(Granularity):
         np.put_along_axis(ranks, order, places, axis=-1)
         return -put_back(ranks.astype(np.float32), layout, _inputs_last(layout))
 
-    def check(self, mask, layout):
+    def check(self, mask: np.ndarray, layout: Layout) -> None:
         kept = self._runs(mask, layout).sum(axis=-1)
         if (kept != self.n).any():
             raise ValueError(

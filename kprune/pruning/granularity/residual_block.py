@@ -1,12 +1,16 @@
 """Whole residual blocks of a network, such as those of a transformer."""
 
 import dataclasses
+from collections.abc import Container
+from typing import Any
 
 import numpy as np
 
 from kprune.masking import weights
+from kprune.masking.layouts import Layout
 from kprune.pruning.granularity.base import REDUCE, Granularity
-from kprune.runtime import identity, lookup, user_warnings
+from kprune.runtime import identity, lookup, types, user_warnings
+from kprune.runtime.methods import Method
 from kprune.scoring import blocks, influence
 
 FAMILY = "blocks"
@@ -38,14 +42,16 @@ class ResidualBlock(Granularity):
     def __post_init__(self):
         lookup.choose(self.reduce, REDUCE, "reduction")
 
-    def allocation(self, entry):
+    def allocation(self, entry: Method | None) -> str:
         del entry  # All blocks form one family.
         return "global"
 
-    def outputs(self, layout):
+    def outputs(self, layout: Layout) -> None:
         del layout  # A block covers all outputs of its weights.
 
-    def unprunable_reasons(self, model, excluded):
+    def unprunable_reasons(
+        self, model: types.Model, excluded: Container[str]
+    ) -> dict[str, str]:
         found = _candidates(model)
         whole = _residual(model, found, excluded)
         inside = {w.name: block for block, ws in found.items() for w in ws}
@@ -59,14 +65,14 @@ class ResidualBlock(Granularity):
                 )
         return reasons
 
-    def grouping(self, model, layouts):
+    def grouping(self, model: types.Model, layouts: dict[str, Layout]) -> Any:
         found = _candidates(model)
         members = [
             [w.name for w in ws if w.name in layouts] for ws in found.values()
         ]
         return ResidualBlocks(self, layouts, list(filter(None, members)))
 
-    def settle(self, model, masks):
+    def settle(self, model: types.Model, masks: types.Masks) -> None:
         """Sets the biases of the layers of pruned blocks to zero."""
         for members in _candidates(model).values():
             own = [w for w in members if w.name in masks]

@@ -87,7 +87,7 @@ class Walker:
             self._run(x, see, only)
 
     def check_called(self, layers):
-        """Raises `ValueError` unless `layers` are all observed layers."""
+        """Raises `ValueError` unless `layers` has all observed layers."""
         missing = [x.name for x in self._layers if x not in layers]
         if missing:
             raise ValueError(

@@ -9,11 +9,12 @@ from kprune.runtime.methods import Method
 
 
 def optimal_brain_surgeon() -> Pruner:
-    """Optimal brain surgeon, Hassibi and Stork, 1993, with its new weights.
+    """Returns optimal brain surgeon with its update of the kept weights.
 
-    The weights whose removal costs least, if the others make up for it, go
-    (`obs`), and the others make up for them (`kprune.kept_weights.surgeon`).
-    For trained networks of up to 8,192 weights.
+    Hassibi and Stork, 1993. Prunes the weights of the lowest cost if the others
+    make up for them (`obs`), then updates the others to do so
+    (`kprune.kept_weights.surgeon`). For trained networks of up to 8,192
+    weights.
     """
     return Pruner("obs", after_pruning=surgeon)
 
