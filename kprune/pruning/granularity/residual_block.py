@@ -27,8 +27,7 @@ class ResidualBlock(Granularity):
 
     Weights outside of blocks stay, and so do blocks that do more than add: a
     block that normalizes after its residual, as in BERT, is not the identity
-    without weights. The sparsity is the share of the blocks that may be
-    removed.
+    without weights. A sparsity is a share of the removable blocks.
 
     Args:
         reduce: How to reduce the scores of a block's entries to one, as for
