@@ -2,6 +2,6 @@
 
 `criteria`, `granularity`, `allocation` and `schedules` are the axes, a
 `Pruner` composes them, `recipes` has the methods of the literature and
-`kept_weights` what becomes of the weights that stay. Imports `runtime`,
+`kept_weights` the rules that update kept weights. Imports `runtime`,
 `masking`, `scoring`, `graph` and `training`.
 """

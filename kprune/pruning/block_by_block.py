@@ -9,7 +9,7 @@ from kprune.pruning import allocation
 
 
 def masks(pruner, objective, current, budget, number):
-    """Returns the masks that a round leads to, as `Pruner.step`."""
+    """Returns the masks after a round, as `Pruner.step` does."""
     whole, counts = counted(pruner, objective, current, budget, number)
     found = {}
     for part in objective.blocks(apply(current, objective.weights)):
@@ -24,8 +24,11 @@ def masks(pruner, objective, current, budget, number):
 
 
 def counted(pruner, objective, current, budget, number):
-    """Returns a ranking, and how many groups it keeps of each family. The
-    scores, taken only if the allocation looks at them, are let go."""
+    """Returns a ranking without scores, and the counts to keep by family.
+
+    Weights are scored only if the allocation reads scores; these are dropped,
+    as each block is scored again behind the pruned ones.
+    """
     if allocation.is_by_shape(pruner.allocation_used):
         fixed = {"allocation": pruner.allocation_used, "sequential": False}
         pruner = pruner.with_axes(criterion=_unscored, **fixed)
@@ -35,6 +38,6 @@ def counted(pruner, objective, current, budget, number):
 
 
 def _unscored(objective, weights, masks):
-    """A criterion for allocations that look at no scores."""
+    """Scores all weights 0, for allocations that read no scores."""
     del objective, masks
     return {name: np.zeros(np.shape(w), "i1") for name, w in weights.items()}

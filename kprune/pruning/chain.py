@@ -2,10 +2,15 @@
 
 import copy
 import dataclasses
+from typing import Any
 
+import numpy as np
+
+from kprune.masking.masks import Budget
 from kprune.pruning.pruner import Pruner
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.words import shown
+from kprune.scoring.objective import Objective
 
 _AXES = {
     *(field.name for field in dataclasses.fields(Pruner)),
@@ -16,14 +21,14 @@ _AXES = {
 
 @dataclasses.dataclass(frozen=True)
 class Chain:
-    """A pruning method of several pruners that work one after the other.
+    """A pruning method that applies several pruners in turn.
 
-    Each prunes the groups that its criterion scores, to the same sparsity, at
-    the masks that those before it have set. The attributes of a
-    `kprune.Pruner` are those of the last one.
+    Each prunes the groups that its criterion scores to the same sparsity,
+    starting from the masks of the one before. The attributes of a
+    `kprune.Pruner`, such as `granularity`, are those of the last pruner.
 
     Args:
-        pruners: Tuple of `kprune.Pruner`, at least one.
+        pruners: Tuple of one or more `kprune.Pruner` with the same `exclude`.
 
     Example:
 
@@ -32,7 +37,7 @@ class Chain:
     >>> method = kprune.Chain((first, then))
     """
 
-    pruners: tuple
+    pruners: tuple[Pruner, ...]
 
     def __post_init__(self):
         listed = isinstance(self.pruners, list | tuple)
@@ -46,19 +51,26 @@ class Chain:
         object.__setattr__(self, "pruners", pruners)
 
     @property
-    def measures_inputs(self):
-        """Whether a criterion of theirs is of what weights read."""
+    def measures_inputs(self) -> bool:
+        """Whether one of the criteria measures the inputs of layers."""
         return any(one.measures_inputs for one in self.pruners)
 
-    def with_axes(self, **axes):
-        """Returns this method with axes replaced, of all its pruners."""
+    def with_axes(self, **axes: Any) -> "Chain":
+        """Returns a copy of this method with axes of all pruners replaced."""
         return Chain(tuple(one.with_axes(**axes) for one in self.pruners))
 
-    def masks(self, objective, sparsity, min_kept=None, verbose=0, target=None):
-        """Returns the masks that all pruners lead to, as of a `Pruner`.
+    def masks(
+        self,
+        objective: Objective,
+        sparsity: float | None,
+        min_kept: int | None = None,
+        verbose: int = 0,
+        target: None = None,
+    ) -> dict[str, np.ndarray]:
+        """Returns the masks after all pruners, as `Pruner.masks` does.
 
-        A sparsity is of each pruner's groups. `target` must be `None`: what of
-        a cost each pruner would have to save is not known.
+        The sparsity applies to each pruner's groups. `target` must be `None`:
+        it does not say which part of a cost each pruner should save.
         """
         _refuse(target)
         for pruner in self.pruners:
@@ -67,14 +79,21 @@ class Chain:
             objective.masks = current
         return current
 
-    def step(self, objective, current, budget, number, target=None):
-        """Returns the masks that one round of all pruners leads to."""
+    def step(
+        self,
+        objective: Objective,
+        current: types.Masks,
+        budget: Budget,
+        number: int,
+        target: None = None,
+    ) -> types.Masks:
+        """Returns the masks after one round of each pruner."""
         _refuse(target)
         for pruner in self.pruners:
             current = pruner.step(objective, current, budget, number)
         return current
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name in _AXES:
             return getattr(self.pruners[-1], name)
         raise AttributeError(f"{type(self).__name__!r} has no {name!r}.")

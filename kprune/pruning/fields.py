@@ -6,7 +6,7 @@ from kprune.pruning.granularity.base import Weight
 from kprune.runtime import checks, lookup
 from kprune.scoring import config
 
-# What a call may say in place of a method, beside the method's own options.
+# Fields that a call may replace, besides passing the method's own options.
 AXES = (
     "granularity",
     "allocation",
@@ -22,10 +22,10 @@ _WITHIN_WEIGHTS = Weight, granularity.NM, granularity.Block
 
 
 def checked(pruner):
-    """Returns the fields of a `Pruner` that are kept in another form.
+    """Validates the fields of a `Pruner` and returns the normalized ones.
 
     Raises:
-        ValueError: If a field is not what it may be.
+        ValueError: If a field is invalid.
     """
     checks.integer("rounds", pruner.rounds, 1)
     known = isinstance(pruner.recover, bool) or (

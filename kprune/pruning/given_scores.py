@@ -9,11 +9,11 @@ from kprune.runtime.words import shown
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GivenScores:
-    """A criterion that gives what it was given.
+    """A criterion that returns precomputed scores.
 
     Args:
         scores: Dict from weight name to an array of scores, as `kprune.score`
-            returns it. It has each weight that is pruned.
+            returns it, with an entry for each weight to prune.
     """
 
     scores: dict

@@ -14,7 +14,7 @@ from kprune.runtime.words import shown
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-    """What one pruned model is to reach: a sparsity, or a `target.Target`."""
+    """The goal of one pruned model: a sparsity, or a `target.Target`."""
 
     sparsity: float | None = None
     target: targets.Target | None = None
@@ -26,14 +26,14 @@ class Goal:
 
 
 def of_call(grain, sparsity, target, inplace):
-    """Returns the goals of a call, one for each model that it gives.
+    """Returns the goals of a call, one for each model that it returns.
 
     Args:
-        grain: The granularity, an object.
+        grain: A `Granularity`.
         sparsity, target, inplace: As for `kprune.prune`.
 
     Raises:
-        ValueError: If they do not fit one another.
+        ValueError: If they contradict one another.
     """
     several = isinstance(sparsity, list | tuple)
     if several:
@@ -45,7 +45,7 @@ def of_call(grain, sparsity, target, inplace):
 
 
 def _check_several(sparsities, target, inplace):
-    """Raises `ValueError` unless sparsities give as many models."""
+    """Raises `ValueError` unless a call can return several models."""
     expected = "a number, or a list of one number or more"
     checks.require(len(sparsities), "sparsity", sparsities, expected)
     if target is not None or inplace:
@@ -57,7 +57,7 @@ def _check_several(sparsities, target, inplace):
 
 
 def _target(target, sparsity, grain):
-    """Returns the `Target`, if no sparsity is given beside it."""
+    """Returns the `Target`; raises if a sparsity is given too."""
     if sparsity is not None or grain.sparsity is not None:
         given = sparsity if sparsity is not None else grain
         raise ValueError(
@@ -70,8 +70,8 @@ def _target(target, sparsity, grain):
 def masks(pruner, objective, goals, min_kept=None, verbose=0):
     """Returns a list of a method's masks, one for each goal.
 
-    A `Pruner` of one round scores the weights once for all of them; a class
-    of one's own may prune in another way.
+    A `Pruner` of one round scores the weights once for all goals. A subclass
+    may prune differently, so it gets each goal by itself.
     """
     one_round = type(pruner) is Pruner and pruner.rounds == 1
     if len(goals) > 1 and one_round and not pruner.sequential:
@@ -81,8 +81,10 @@ def masks(pruner, objective, goals, min_kept=None, verbose=0):
 
 
 def _alone(pruner, objective, goal, min_kept, verbose):
-    """Returns the masks of one goal. Only a target is given as one, which not
-    each class of one's own takes."""
+    """Returns the masks of one goal.
+
+    Passes `target=` only if there is one: not every user class accepts it.
+    """
     target = {} if goal.target is None else {"target": goal.target}
     return pruner.masks(objective, goal.sparsity, min_kept, verbose, **target)
 

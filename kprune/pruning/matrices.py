@@ -17,8 +17,8 @@ def scored(objective, weights, function):
     Args:
         objective: A `kprune.Objective`.
         weights: Dict of tensors by name.
-        function: Function of (name, matrix), the weight as it is multiplied
-            with, to a matrix of scores.
+        function: Function of (name, matrix) to a matrix of scores, with the
+            weight as a matrix of inputs by outputs.
     """
     scores = {}
     for name, w in weights.items():
@@ -29,13 +29,15 @@ def scored(objective, weights, function):
 
 
 def of(w, layout):
-    """Returns a weight as the matrix of inputs by outputs that it is."""
+    """Returns a weight as a matrix of inputs by outputs."""
     return as_matrix(np.asarray(w), layout)
 
 
 def grams(objective, point, names=None):
-    """Yields (name, X'X) of some weights, by default of all, as many at a time
-    as fit into a gigabyte or so: each such part is a pass over the data."""
+    """Yields (name, X'X) of the weights `names`, by default all of them.
+
+    Each pass over the data computes as many as fit into about a gigabyte.
+    """
     part, size = [], 0
     for name in point if names is None else names:
         rows = matrix_shape(objective.layouts[name])[0]

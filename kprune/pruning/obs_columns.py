@@ -1,10 +1,11 @@
 """Optimal brain surgeon over columns: the core of SparseGPT.
 
-W is a matrix of inputs by outputs, X what the inputs read. An input is pruned
-in all outputs at once; those after it make up for what is lost, which leaves
-|X W - X W'|^2 least as long as the inputs before it stay as they are. With the
-Cholesky factor U of the inverse of X'X, of which inv(X'X) = U'U, input j costs
-w_j^2 / U_jj^2, and W loses U_jk / U_jj w_j in each input k after it.
+W is a matrix of inputs by outputs, X the values that the inputs read. Inputs
+are processed in order, each for all outputs at once; the inputs after it make
+up for its pruned weights, which minimizes |X W - X W'|^2 with the inputs
+before it fixed. With U the Cholesky factor of inv(X'X) = U'U, pruning input j
+costs w_j^2 / U_jj^2, and U_jk / U_jj w_j is subtracted from each input k after
+it.
 
 Frantar and Alistarh, 2023, https://arxiv.org/abs/2301.00774.
 """
@@ -18,12 +19,12 @@ BLOCK = 128  # Inputs.
 
 
 def factor(gram, damping, name):
-    """Returns U, upper triangular, or its diagonal if X'X is given as such.
+    """Returns U, upper triangular, or its diagonal if `gram` is a diagonal.
 
     Args:
-        gram: Array, X'X of a weight, or its diagonal.
-        damping: Number >= 0, the share of the mean diagonal that is added to
-            it. Inputs that read nothing count as if they read 1 each.
+        gram: Array, X'X of a weight (d, d), or its diagonal (d,).
+        damping: Number >= 0, the share of the mean diagonal to add to it.
+            Inputs that read only zeros get a 1 on the diagonal.
         name: Name of the weight, for the error.
 
     Raises:
@@ -47,30 +48,31 @@ def factor(gram, damping, name):
 
 
 def reads(gram):
-    """Returns which inputs read anything, an array of booleans."""
+    """Returns which inputs read a nonzero value, an array of booleans."""
     return (np.diag(gram) if gram.ndim == 2 else gram) > 0
 
 
 def costs(matrix, diagonal):
-    """Returns what removing each weight costs, were it the next.
+    """Returns the cost of each weight, if it is the next to be removed.
 
     Args:
         matrix: Array of inputs by outputs.
-        diagonal: Array, that of U.
+        diagonal: Array, the diagonal of U.
     """
     return np.square(matrix / diagonal[:, None])
 
 
 def swept(matrix, upper, decide, width, block=BLOCK):
-    """Returns the matrix after all inputs have been gone through, and masks.
+    """Prunes all inputs in order; returns the updated matrix and its mask.
 
     Args:
         matrix: Array of inputs by outputs.
-        upper: As of `factor`.
-        decide: Function of (start, costs) to booleans, which of the weights
-            of the inputs from `start` are kept, at the weights of then.
-        width: Integer, for how many inputs it decides at a time.
-        block: Integer, after how many inputs those behind a block are told.
+        upper: U, as `factor` returns it.
+        decide: Function of (start, costs) to booleans: which weights of the
+            inputs from `start` to keep, given the costs of the current values.
+        width: Integer, how many inputs `decide` is called for at a time.
+        block: Integer, how many inputs to process before those behind them
+            are updated.
     """
     w = np.array(matrix, np.float64)
     mask = np.ones(w.shape, bool)
@@ -94,16 +96,21 @@ def swept(matrix, upper, decide, width, block=BLOCK):
 
 
 def errors(gram, matrix, changed):
-    """Returns |X W - X W'|^2 of each output."""
+    """Returns |X W - X W'|^2 of each output, an array."""
     lost = np.asarray(matrix, np.float64) - changed
     read = gram @ lost if gram.ndim == 2 else gram[:, None] * lost
     return np.einsum("ij,ij->j", lost, read)
 
 
 def moved(matrix, mask, gram, upper):
-    """Returns the matrix with kept weights moved so that outputs are lowest
-    off, and by how much they are, of each: with weights just masked, and now.
-    An output that would be further off than just masked is."""
+    """Updates kept weights to make up for pruned ones.
+
+    An output whose error the update would raise is only masked.
+
+    Returns:
+        The new matrix, and a pair of arrays: the `errors` of the masked
+        matrix, and of the new one.
+    """
     masked = np.where(mask, matrix, 0).astype(np.float64)
     new, _ = swept(matrix, upper, by_masks(mask), BLOCK)
     before, after = (errors(gram, matrix, one) for one in (masked, new))
@@ -112,13 +119,15 @@ def moved(matrix, mask, gram, upper):
 
 
 def by_masks(mask):
-    """Decides as given masks say, an array of inputs by outputs."""
+    """Returns a `decide` that follows a mask of inputs by outputs."""
     return lambda start, found: mask[start : start + len(found)]
 
 
 def by_count(alive, count, width, rng):
-    """Decides for the weights that cost most, `count` of those `alive`, as
-    many of each `width` inputs as they have of these."""
+    """Returns a `decide` that keeps the `count` weights of highest cost.
+
+    Each `width` inputs keep a share in proportion to their `alive` weights.
+    """
     room = {
         start: int(np.count_nonzero(alive[start : start + width]))
         for start in range(0, len(alive), width)
@@ -134,7 +143,7 @@ def by_count(alive, count, width, rng):
 
 
 def by_runs(alive, n, rng):
-    """Decides for the n weights of each output that cost most."""
+    """Returns a `decide` that keeps the n costliest weights per output."""
 
     def decide(start, found):
         may = alive[start : start + len(found)]

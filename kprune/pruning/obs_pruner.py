@@ -5,26 +5,30 @@ import functools
 
 import numpy as np
 
-from kprune.masking.masks import apply
+from kprune.masking.masks import Budget, apply
 from kprune.pruning import block_by_block, kept_weights, matrices, obs_columns
 from kprune.pruning.granularity import NM
 from kprune.pruning.granularity.base import Weight, put_back
 from kprune.pruning.pruner import Pruner
-from kprune.runtime import checks, seeds
+from kprune.pruning.target import Target
+from kprune.runtime import checks, seeds, types
+from kprune.scoring.objective import Objective
 
 
 @dataclasses.dataclass(frozen=True)
 class SparseGPT(Pruner):
-    """A `kprune.Pruner` that goes through the inputs of each weight.
+    """A `kprune.Pruner` that selects weights while it updates the others.
 
-    How many weights each tensor keeps is the allocation's to say, by the
-    scores of the criterion. Which ones is decided for `block` inputs at a time
-    (for N:M, a run at a time), by what they cost once those that are kept have
-    made up for the ones removed before. In the end all that stay do.
+    The allocation sets how many weights each tensor keeps, from the
+    criterion's scores. Which ones, is chosen for `block` inputs at a time (one
+    run at a time for N:M), by their cost after the kept weights have made up
+    for those removed before. At last `kept_weights.reconstruct` updates all
+    kept weights.
 
     Args:
-        block: Integer >= 1, for how many inputs is decided at a time.
-        damping: Number >= 0, the share of the mean diagonal of X'X to add.
+        block: Integer >= 1, how many inputs to choose masks for at a time.
+        damping: Number >= 0, the share of the mean diagonal of X'X to add to
+            it. Defaults to 0.01.
     """
 
     block: int = obs_columns.BLOCK
@@ -44,7 +48,14 @@ class SparseGPT(Pruner):
         )
         object.__setattr__(self, "after_pruning", repair)
 
-    def step(self, objective, current, budget, number, target=None):
+    def step(
+        self,
+        objective: Objective,
+        current: types.Masks,
+        budget: Budget,
+        number: int,
+        target: Target | None = None,
+    ) -> dict[str, np.ndarray]:
         expected = "None: SparseGPT prunes to a sparsity"
         checks.require(target is None, "target", target, expected)
         whole, counts = block_by_block.counted(
@@ -71,11 +82,11 @@ class SparseGPT(Pruner):
         return {name: found[name] for name in current}
 
     def _pruned(self, weight, alive, gram, upper, count, layout, rng):
-        """Returns the mask of a weight, and what it becomes with it."""
+        """Returns the mask of a weight, and the weight updated for it."""
         matrix, alive = (matrices.of(one, layout) for one in (weight, alive))
         mask = self._mask(matrix, alive, gram, upper, count, rng)
         moved = matrix
-        if self.sequential:  # Others do not look at it.
+        if self.sequential:  # Otherwise nothing reads the updated weight.
             moved, _ = obs_columns.moved(matrix, mask, gram, upper)
         return put_back(mask, layout), put_back(moved, layout)
 
@@ -87,5 +98,6 @@ class SparseGPT(Pruner):
             width = self.block
             decide = obs_columns.by_count(alive, count, width, rng)
         live = obs_columns.reads(gram)[:, None]
-        matrix = np.where(live, matrix, 0)  # What reads nothing goes first.
+        # Inputs that read only zeros are pruned first.
+        matrix = np.where(live, matrix, 0)
         return obs_columns.swept(matrix, upper, decide, width)[1]

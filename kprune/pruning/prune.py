@@ -1,15 +1,20 @@
 """`prune`: applies a method to a model."""
 
 from contextlib import nullcontext
+from typing import Any
 
 from kprune.masking import weights, wrapping
 from kprune.masking.undoing import undone_on_error
 from kprune.pruning import goals, recipes, scope
+from kprune.pruning.chain import Chain
 from kprune.pruning.kept_weights import rules
-from kprune.runtime import checks, distribution, progress, user_warnings
+from kprune.pruning.pruner import Pruner
+from kprune.pruning.target import Target
+from kprune.runtime import checks, distribution, progress, types, user_warnings
 from kprune.runtime.doors import checked
 from kprune.runtime.renamed import renamed
 from kprune.scoring import config
+from kprune.scoring.config import ScoringConfig
 
 
 @renamed(**config.WAYS)
@@ -20,58 +25,61 @@ from kprune.scoring import config
     min_kept=checks.optional(checks.integer),
 )
 def prune(
-    model,
-    method="magnitude",
-    sparsity=None,
+    model: types.Model,
+    method: types.Criterion
+    | Pruner
+    | Chain
+    | dict[str, types.ArrayLike] = "magnitude",
+    sparsity: float | list[float] | tuple[float, ...] | None = None,
     *,
-    target=None,
-    data=None,
-    loss=None,
-    scoring=None,
-    min_kept=None,
-    on_collapse="warn",
-    seed=0,
-    inplace=False,
-    prove=True,
-    verbose="auto",
-    **options,
-):
+    target: dict[str, float] | Target | None = None,
+    data: types.Data | None = None,
+    loss: types.Loss | None = None,
+    scoring: ScoringConfig | dict[str, Any] | None = None,
+    min_kept: int | None = None,
+    on_collapse: str = "warn",
+    seed: int = 0,
+    inplace: bool = False,
+    prove: bool = True,
+    verbose: int | str = "auto",
+    **options: Any,
+) -> types.Model | list[types.Model]:
     """Prunes a Keras model and returns it with masks, ready to train.
 
     Args:
         model: A built Keras model: Sequential, Functional, nested or
-            subclassed; wrapped or not. It is left as it was.
+            subclassed; wrapped or not. It is not modified, unless `inplace`.
         method: A name (`kprune.methods("prune")`), a `kprune.Pruner`, a
             criterion function of (objective, weights, masks), or a dict of
-            scores by weight name, as `score` gives them. Defaults to
-            `"magnitude"`, which looks at no data.
-        sparsity: Share of the groups to remove, in [0, 1). A group is what
-            the granularity removes as one: a weight, unless said otherwise.
-            Shares count prunable weights that are not excluded. May be left
-            out where the granularity fixes it (`kprune.NM`). A list of shares
-            gives a list of models, for which methods of one round score once.
-        target: In place of `sparsity`, how much of the model's cost to leave
-            at most: `{"flops": 0.5}`, of its multiply-adds, or
-            `{"parameters": 0.5}`. As many groups are kept as fit. The costs
-            are those of the kept entries: a channel's are saved once
-            `kprune.shrink` has taken it out.
-        data: What the criterion looks at, as `fit` takes it: a
-            `tf.data.Dataset`, arrays `(x, y)` or `(x, y, sample_weight)`, a
-            `PyDataset` or a generator of batches. All of it is read unless
-            `scoring` says otherwise. Without data, a criterion that needs
-            some scores on a synthetic batch, with a warning.
+            scores by weight name, as `score` returns it. Defaults to
+            `"magnitude"`, which reads no data.
+        sparsity: Share of the groups to remove, in [0, 1). A group is the
+            unit of the granularity: a single weight by default. Shares count
+            prunable weights that are not excluded. May be left out if the
+            granularity fixes it (`kprune.NM`). A list of shares returns a
+            list of models; methods of one round then score only once.
+        target: In place of `sparsity`, the largest share of the model's cost
+            to leave: `{"flops": 0.5}`, of its multiply-adds, or
+            `{"parameters": 0.5}`. As many groups are kept as fit. Costs count
+            kept entries: a channel's cost is saved once `kprune.shrink` has
+            removed it.
+        data: The data to score on, as `fit` takes it: a `tf.data.Dataset`,
+            arrays `(x, y)` or `(x, y, sample_weight)`, a `PyDataset` or a
+            generator of batches. All of it is read unless `scoring` says
+            otherwise. Without data, a criterion that needs some scores on a
+            synthetic batch, with a warning.
         loss: As `compile` takes it. Defaults to the compiled loss, else to
             the cross-entropy that fits the outputs, with a warning.
-        scoring: How scores look at the data: a `kprune.ScoringConfig`, or a
-            dict of its fields such as `{"batches": 1, "batch_size": 256}`.
-        min_kept: Groups that each weight keeps at least. Defaults to 0, and
-            to 1 for channels, as far as so many are kept.
+        scoring: How scores read the data: a `kprune.ScoringConfig`, or a dict
+            of its fields such as `{"batches": 1, "batch_size": 256}`.
+        min_kept: Minimum number of groups that each weight keeps. Defaults to
+            0, and to 1 for channels where the sparsity allows it.
         on_collapse: What to do if a weight would lose all its groups:
             `"warn"` (default), `"error"` or `"ignore"`.
         seed: Integer >= 0, for ties, random scores and synthetic data.
-        inplace: For subclassed models only: change the model itself.
-        prove: Whether to prove the copy, before it is pruned, by a forward
-            pass on made-up inputs (see `kprune.wrap`).
+        inplace: For subclassed models only: whether to change `model` itself.
+        prove: Whether to verify the copy, before pruning, by a forward pass
+            on synthetic inputs (see `kprune.wrap`).
         verbose: `"auto"`, 0 or 1. 1 shows progress over rounds and batches.
         **options: Axes that replace those of the method, `granularity`,
             `allocation`, `schedule`, `rounds`, `recover`, `exclude` and
@@ -79,13 +87,13 @@ def prune(
             such as `temperature=200.0`.
 
     Returns:
-        A Keras model whose prunable layers are wrapped in `kprune.Masked`. It
-        is compiled alike, with a fresh optimizer, if `model` is compiled. Of a
-        list of sparsities, a list of such models.
+        A Keras model whose prunable layers are wrapped in `kprune.Masked`. If
+        `model` is compiled, it is compiled alike, with a fresh optimizer. For
+        a list of sparsities, a list of such models.
 
     Raises:
-        ValueError: If an argument, the model or the data does not fit. The
-            model has not been changed then.
+        ValueError: If an argument, the model or the data is invalid. The
+            model is then unchanged.
 
     Example:
 
@@ -114,7 +122,7 @@ def prune(
 
 
 def _masked(view, masks, notes, pruner, objective, inplace, prove):
-    """Returns the model with masks on it, a copy unless `inplace`."""
+    """Returns the model with the masks set, a copy unless `inplace`."""
     undone = undone_on_error(view.model) if inplace else nullcontext()
     with undone:
         wrapped = wrapping.wrap(view, inplace=inplace, prove=prove)

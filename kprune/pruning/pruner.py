@@ -1,13 +1,16 @@
 """`Pruner`: a pruning method as a value on four axes.
 
-A new method is a `Pruner` of other choices, in `recipes/`, or a new criterion:
-a file of its name in `criteria/`, such as `snip.py`, of a function and the
-method's entry, `METHOD`. Either is then found by its name.
+A new method is either a `Pruner` with other choices, in `recipes/`, or a new
+criterion: a file of its name in `criteria/`, such as `snip.py`, with a
+function and the method's entry, `METHOD`. Both are then found by name.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import Any
+
+import numpy as np
 
 from kprune.masking.masks import Budget
 from kprune.pruning import (
@@ -18,13 +21,16 @@ from kprune.pruning import (
     granularity,
     schedules,
 )
-from kprune.pruning.ranking import as_arrays, rank
-from kprune.runtime import checks, lookup
+from kprune.pruning.granularity.base import Granularity
+from kprune.pruning.ranking import Ranking, as_arrays, rank
+from kprune.pruning.target import Target
+from kprune.runtime import checks, lookup, types
 from kprune.runtime.doors import checked
 from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
 from kprune.scoring import config
 from kprune.scoring.config import ScoringConfig
+from kprune.scoring.objective import Objective
 
 
 @renamed(probe=config.WAYS["probe"], survivors="`after_pruning=`")
@@ -33,39 +39,39 @@ class Pruner:
     """A pruning method: criterion x granularity x allocation x schedule.
 
     Args:
-        criterion: What to score by: a name (`kprune.criteria.names()`) or a
+        criterion: Scores the weights: a name (`kprune.criteria.names()`) or a
             function of (objective, weights, masks).
-        granularity: What is removed as one: `"weight"`, `"kernel"`, `"2:4"`,
-            an object such as `kprune.Block((4, 1))`, or `"channel"`, a
-            `kprune.Channel` as it suits the criterion: of magnitudes the
-            norm, of signed scores a gate.
-        allocation: How many each weight tensor keeps: `"global"`,
+        granularity: The unit to prune: `"weight"`, `"kernel"`, `"2:4"`, an
+            object such as `kprune.Block((4, 1))`, or `"channel"`, which is
+            the `kprune.Channel` that suits the criterion: by norm for
+            magnitudes, by a gate for signed scores.
+        allocation: How many groups each weight tensor keeps: `"global"`,
             `"normalized"`, `"lamp"`, `"owl"`, `"uniform"`, `"per_output"`,
             `"erk"`, `"er"`, `"balanced"`, `"pyramidal"`, a dict of
-            sparsities by name or pattern, or a function. Defaults to what
-            suits granularity and criterion: `"global"`, or for channels by
-            magnitude `"lamp"`.
+            sparsities by name or pattern, or a function. Defaults to the one
+            that suits granularity and criterion: `"global"`, or `"lamp"` for
+            channels by magnitude.
         schedule: How sparsity grows over the rounds (`kprune.schedules`).
-        rounds: How often to score and prune.
-        recover: Whether a weight pruned in one round may return in a later.
-            Under `GradualPruning` it keeps its value meanwhile; with
+        rounds: Integer >= 1, how often to score and prune.
+        recover: Whether a weight pruned in one round may return in a later
+            one. Under `GradualPruning` it keeps its value meanwhile; with
             `"zeros"` it returns as zero.
         fresh_batches: Whether each round reads the next batches of the data,
-            as many as `scoring` says, and after the last the first again.
-        scoring: The method's own way to look at data, a
+            as many as `scoring` says, starting over after the last.
+        scoring: How the method's scores read the data: a
             `kprune.ScoringConfig`, a dict of its fields, or `None`.
-        count: How a number of groups is made whole: `"round"`, or the rule of
-            a released code, `"floor_keep"`, `"ceil_keep"`, `"floor_remove"`.
-        after_pruning: What becomes of the weights that stay: `None`, or a
-            function of (model, seed) that changes a wrapped model in place,
-            such as `kprune.kept_weights.rescale_variance`. One that takes
-            `objective=` is given what was pruned by.
+        count: How to round a number of groups: `"round"`, or the rule of a
+            released code, `"floor_keep"`, `"ceil_keep"`, `"floor_remove"`.
+        after_pruning: Updates the kept weights: `None`, or a function of
+            (model, seed) that changes a wrapped model in place, such as
+            `kprune.kept_weights.rescale_variance`. A function that takes
+            `objective=` also gets the objective that pruning used.
         exclude: Names of weights or layers, or regular expressions, to leave
             dense and out of the count.
-        sequential: For criteria by what weights read: whether each block of
-            the network, such as those of a transformer, is scored behind the
-            blocks before it as they are pruned. Where no blocks are found all
-            weights are scored at once, with a warning.
+        sequential: For criteria that measure layer inputs: whether each block
+            of the network, such as a transformer's, is scored behind the
+            pruned blocks before it. If the network has no blocks, all weights
+            are scored at once, with a warning.
 
     Example:
 
@@ -73,49 +79,49 @@ class Pruner:
     >>> model = kprune.prune(model, pruner, 0.95, data=train, verbose=0)
     """
 
-    criterion: str | Callable
-    granularity: str | object = "weight"
-    allocation: str | dict | Callable | None = None
-    schedule: str | Callable = "one_shot"
+    criterion: types.Criterion
+    granularity: str | Granularity = "weight"
+    allocation: str | dict[str, float] | Callable[..., Any] | None = None
+    schedule: str | Callable[..., float] = "one_shot"
     rounds: int = 1
     recover: bool | str = False
     fresh_batches: bool = False
-    scoring: ScoringConfig | None = None
+    scoring: ScoringConfig | dict[str, Any] | None = None
     count: str = "round"
-    after_pruning: Callable | None = None
-    exclude: str | tuple = ()
+    after_pruning: Callable[..., Any] | None = None
+    exclude: str | Sequence[str] = ()
     sequential: bool = False
 
     def __post_init__(self):
         for name, value in fields.checked(self).items():
             object.__setattr__(self, name, value)
 
-    def with_axes(self, **axes):
-        """Returns this pruner with some of its fields replaced."""
+    def with_axes(self, **axes: Any) -> "Pruner":
+        """Returns a copy of this pruner with some fields replaced."""
         known = [field.name for field in dataclasses.fields(self)]
         lookup.check_options(axes, known, "a Pruner")
         return dataclasses.replace(self, **axes)
 
     @property
-    def grain(self):
+    def grain(self) -> Granularity:
         """The granularity, as an object."""
         return self._pair()[1]
 
     @property
-    def allocation_used(self):
-        """The allocation, or the one that suits the granularity."""
+    def allocation_used(self) -> str | dict[str, float] | Callable[..., Any]:
+        """The allocation, or if it is `None` the granularity's default."""
         if self.allocation is not None:
             return self.allocation
         return self.grain.allocation(criteria.entry(self.criterion))
 
     @property
-    def measures_inputs(self):
-        """Whether the criterion is of what weights read."""
+    def measures_inputs(self) -> bool:
+        """Whether the criterion measures the inputs of layers."""
         entry = criteria.entry(self.criterion)
         return entry is not None and entry.measures_inputs
 
     def _pair(self):
-        """Returns the criterion, and the granularity that suits it."""
+        """Returns the criterion and the granularity, as used together."""
         criterion, grain = criteria.get(self.criterion), self.granularity
         if grain != "channel":
             return criterion, granularity.get(grain)
@@ -130,14 +136,24 @@ class Pruner:
         ),
         target=None,
     )
-    def masks(self, objective, sparsity, min_kept=None, verbose=0, target=None):
-        """Returns all rounds' masks, booleans by weight. Changes nothing.
+    def masks(
+        self,
+        objective: Objective,
+        sparsity: float | None,
+        min_kept: int | None = None,
+        verbose: int = 0,
+        target: Target | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Returns the masks after all rounds. Does not modify the model.
 
         Args:
-            objective: A `kprune.scoring.objective.Objective`.
+            objective: A `kprune.Objective`.
             sparsity, min_kept: As for `kprune.prune`.
             verbose: 1 shows a progress bar over the rounds and batches.
             target: `None`, or a `target.Target` in place of the sparsity.
+
+        Returns:
+            Dict from weight name to a boolean array of the weight's shape.
         """
         schedule = schedules.get(self.schedule)
         progress = Progress(self.rounds, verbose)
@@ -145,13 +161,19 @@ class Pruner:
         current = objective.masks
         for done in range(1, self.rounds + 1):
             share = Fraction(done, self.rounds)
-            budget = Budget(sparsity, schedule, share, min_kept, self.count)
+            budget = Budget(sparsity, schedule, share, min_kept, self.count)  # type: ignore[arg-type]
             current = self.step(objective, current, budget, done, target)
             progress.round_done()
         return current
 
-    def ranking(self, objective, current, number):
-        """Returns the scored groups of a round, a `ranking.Ranking`."""
+    def ranking(
+        self, objective: Objective, current: types.Masks, number: int
+    ) -> Ranking:
+        """Scores the groups of a round and returns their `Ranking`.
+
+        Args:
+            objective, current, number: As for `step`.
+        """
         criterion, grain = self._pair()
         data, size = objective, objective.scoring.batches
         if self.fresh_batches and size is not None:
@@ -168,15 +190,22 @@ class Pruner:
             number,
         )
 
-    def step(self, objective, current, budget, number, target=None):
-        """Returns the masks that one round leads to. Changes nothing.
+    def step(
+        self,
+        objective: Objective,
+        current: types.Masks,
+        budget: Budget,
+        number: int,
+        target: Target | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Returns the masks after one round. Does not modify the model.
 
         Args:
             objective, target: As for `masks`.
-            current: Dict of the masks before, by name.
-            budget: A `kprune.masks.Budget`, with how far pruning is.
-            number: Integer >= 1, of the round: what is drawn at random, and
-                which batches are read if they are fresh ones, follows from it.
+            current: Dict of the masks before the round, by name.
+            budget: A `kprune.masks.Budget`: the sparsity and the progress.
+            number: Integer >= 1, the round's number. It determines the random
+                draws, and which batches a round with fresh ones reads.
         """
         if self.sequential:
             expected = "None: what is pruned block by block has a sparsity"

@@ -3,51 +3,55 @@
 import dataclasses
 import numbers
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from kprune.masking import selection
+from kprune.masking.masks import Budget
 from kprune.pruning.allocation import within_outputs
 from kprune.runtime import checks, seeds, user_warnings
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ranking:
-    """Scored groups of a model, and how they are shared out.
+    """The scored groups of a model, with the allocation that selects them.
 
     Args:
-        grouping: A grouping, as `kprune.granularity.ByWeight`.
+        grouping: A grouping, such as `kprune.granularity.ByWeight`.
         allocate: An allocation, a function (see `kprune.allocation`).
         alive: Dict from weight name to booleans: entries that may be kept.
-        groups: Dict from family to the scores of the groups that may be kept.
-        live: Dict from family to booleans, which of all its groups these are.
-        places: Dict from family to their places, where they are not all.
-        seed, number: Integers, for ties, and of the round.
+        groups: Dict from family to the flat scores of groups that may be kept.
+        live: Dict from family to booleans: which of all its groups may be.
+        places: Dict from family to their flat indices, only for families with
+            groups that may not be kept.
+        seed: Integer, for ties.
+        number: Integer >= 1, the round's number, for ties.
     """
 
-    grouping: object
-    allocate: Callable
-    alive: dict
-    groups: dict
-    live: dict
-    places: dict
+    grouping: Any
+    allocate: Callable[..., Any]
+    alive: dict[str, np.ndarray]
+    groups: dict[str, np.ndarray]
+    live: dict[str, np.ndarray]
+    places: dict[str, np.ndarray]
     seed: int
     number: int
 
-    def with_counts(self, counts):
-        """Returns this ranking with an allocation that is made already.
+    def with_counts(self, counts: dict[str, int]) -> "Ranking":
+        """Returns this ranking with precomputed counts for its allocation.
 
         Args:
-            counts: Dict of how many groups to keep, of these families and
-                others, as of an allocation.
+            counts: Dict from family to the number of groups to keep, as an
+                allocation returns it. Other families are ignored.
         """
         within = isinstance(counts, within_outputs.WithinOutputs)
         kind = within_outputs.WithinOutputs if within else dict
         own = kind((name, counts[name]) for name in self.groups)
         return dataclasses.replace(self, allocate=lambda *given: own)
 
-    def of(self, family):
-        """Returns this ranking of the groups of one family alone."""
+    def of(self, family: str) -> "Ranking":
+        """Returns the ranking of one family's groups."""
         return dataclasses.replace(
             self,
             groups={family: self.groups[family]},
@@ -55,15 +59,15 @@ class Ranking:
         )
 
     @property
-    def size(self):
-        """How many groups there are, with those that are pruned already."""
+    def size(self) -> int:
+        """The number of groups, including those already pruned."""
         return sum(live.size for live in self.live.values())
 
-    def with_minimum(self, budget):
-        """Returns a budget that says what each family keeps at least.
+    def with_minimum(self, budget: Budget) -> Budget:
+        """Returns the budget with a minimum number of groups per family.
 
-        If it says nothing, that is what the granularity says; and nothing
-        once fewer groups are kept than there are families.
+        It defaults to the granularity's, or to 0 where the budget is too
+        small for that.
         """
         if budget.minimum is not None:
             return budget
@@ -72,12 +76,13 @@ class Ranking:
         fits = asked <= budget.keep(self.size)
         return dataclasses.replace(budget, minimum=least if fits else 0)
 
-    def masks(self, budget, tell=True):
-        """Returns the masks that keep as many groups as a budget says.
+    def masks(self, budget: Budget, tell: bool = True) -> dict[str, np.ndarray]:
+        """Returns the masks that keep as many groups as the budget allows.
 
         Args:
             budget: A `kprune.masks.Budget`.
-            tell: Whether to warn where much is drawn among equal scores.
+            tell: Whether to warn if many kept groups were drawn among equal
+                scores.
         """
         budget = self.with_minimum(budget)
         counts = self.counts(budget)
@@ -94,7 +99,7 @@ class Ranking:
         return self.grouping.masks(chosen, self.alive)
 
     def _kept(self, name, counts, rng):
-        """Returns which groups of a family that may be kept are."""
+        """Returns which of a family's live groups to keep."""
         scores = self.groups[name]
         if not isinstance(counts, within_outputs.WithinOutputs):
             border = getattr(counts, "border", None)
@@ -103,7 +108,7 @@ class Ranking:
         return within_outputs.kept(scores, counts[name], outputs, rng)
 
     def _outputs(self, name):
-        """Returns the outputs of the groups of a family that may be kept."""
+        """Returns the outputs of a family's live groups."""
         find = getattr(self.grouping, "outputs", None)
         found = None if find is None else find(name)
         if np.shape(found) != self.live[name].shape:
@@ -117,16 +122,16 @@ class Ranking:
         return flat if places is None else flat.take(places)
 
     def _in_all(self, name, kept):
-        """Returns which of all groups of a family are kept."""
+        """Expands `kept` from a family's live groups to all its groups."""
         shape, places = self.live[name].shape, self.places.get(name)
         if places is None:
             return kept.reshape(shape)
         found = np.zeros(shape, bool)
-        found.reshape(-1)[places] = kept  # By places: twenty times as fast.
+        found.reshape(-1)[places] = kept  # 20 times as fast as by a mask.
         return found
 
-    def counts(self, budget):
-        """Returns how many groups of each family stay, as allocated."""
+    def counts(self, budget: Budget) -> dict[str, int]:
+        """Returns the allocation's number of groups to keep, by family."""
         counts = self.allocate(
             self.groups,
             {name: live.size for name, live in self.live.items()},
@@ -143,7 +148,7 @@ class Ranking:
 
 
 def rank(grouping, allocate, scores, alive, seed, number):
-    """Returns the `Ranking` that scores lead to, arrays by weight name."""
+    """Returns the `Ranking` of scores, a dict of arrays by weight name."""
     grouping = grouping.scored_in(scores)
     live, groups, places = grouping.live(alive), {}, {}
 
@@ -152,7 +157,7 @@ def rank(grouping, allocate, scores, alive, seed, number):
 
     for name, pooled in grouping.pooled(scores, alive, rng):
         groups[name] = pooled.ravel()
-        if not live[name].all():  # What is pruned costs nothing from here.
+        if not live[name].all():  # Ranks live groups only.
             places[name] = np.flatnonzero(live[name])
             groups[name] = groups[name].take(places[name])
         _refuse_nan(groups[name], name)
@@ -182,7 +187,7 @@ def scores_by(criterion, objective):
 
 
 def as_arrays(scores, layouts):
-    """Returns the scores of weights by name, if they fit their shapes."""
+    """Returns scores as arrays by name; raises if shapes do not match."""
     by_name = isinstance(scores, dict)
     expected = "a dict of scores, arrays by weight name, of the criterion"
     checks.require(by_name, "scores", scores, expected)
@@ -206,7 +211,7 @@ def _refuse_nan(array, name):
 
 
 def _drawn(scores, kept):
-    """Returns how many of the kept scores others had an equal claim with."""
+    """Returns how many kept groups tie with groups that were not kept."""
     if not kept.any() or kept.all():
         return 0
     equal = scores == scores[kept].min()

@@ -1,7 +1,7 @@
 """Scores freshly drawn weights instead of the trained ones.
 
-Released codes of SNIP and GraSP draw weights anew for scoring and set the
-masks on the weights that were there: replicating their results needs the same.
+Released codes of SNIP and GraSP draw new weights for scoring and then mask the
+original ones; replicating their results requires the same.
 """
 
 import keras
@@ -11,8 +11,14 @@ from kprune.runtime import seeds
 
 
 def rescored_at_fresh_init(criterion, dense_only=False):
-    """Returns a criterion that scores fresh draws by Glorot's normal law, of
-    all weights or of matrices only, from the objective's seed and the names."""
+    """Returns a criterion that scores fresh draws by Glorot's normal law.
+
+    Draws follow from the objective's seed and the weights' names.
+
+    Args:
+        criterion: A function of (objective, weights, masks).
+        dense_only: Whether to redraw matrices only. Defaults to `False`.
+    """
 
     def scored(objective, weights, masks):
         drawn = {

@@ -1,12 +1,14 @@
 """Sparsity schedules: map progress in [0, 1] to sparsity.
 
-A schedule is a function of (progress, final, initial) and knows nothing of
-rounds or steps. It gives `initial` at 0 and `final` at 1.
+A schedule is a function of (progress, final, initial), independent of rounds
+and steps. It returns `initial` at 0 and `final` at 1.
 """
 
 import functools
 import inspect
 import math
+from collections.abc import Callable
+from typing import Any
 
 from kprune.runtime import checks, lookup
 from kprune.runtime.doors import checked
@@ -20,20 +22,22 @@ _POSITIVE = checks.within("(0, inf)")
 
 
 @checked(**_NUMBERS)
-def one_shot(progress, final, initial=0.0):
-    """All at once: `final` as soon as there is any progress."""
+def one_shot(progress: float, final: float, initial: float = 0.0) -> float:
+    """Prunes all at once: returns `final` for any progress above 0."""
     return final if progress > 0 else initial
 
 
 @checked(**_NUMBERS)
-def linear(progress, final, initial=0.0):
-    """Equal steps of sparsity: s = initial + (final - initial) p."""
+def linear(progress: float, final: float, initial: float = 0.0) -> float:
+    """Raises sparsity in equal steps: s = initial + (final - initial) p."""
     return initial + (final - initial) * progress
 
 
 @checked(**_NUMBERS)
-def exponential(progress, final, initial=0.0):
-    """Equal factors of density: 1 - s = (1 - initial)^(1-p) (1 - final)^p.
+def exponential(progress: float, final: float, initial: float = 0.0) -> float:
+    """Lowers density by equal factors.
+
+        1 - s = (1 - initial)^(1-p) (1 - final)^p
 
     Used by SynFlow (https://arxiv.org/abs/2006.05467) and FORCE
     (https://arxiv.org/abs/2006.09081).
@@ -42,8 +46,10 @@ def exponential(progress, final, initial=0.0):
 
 
 @checked(**_NUMBERS, power=_POSITIVE)
-def cubic(progress, final, initial=0.0, power=3):
-    """Fast, then slow: s = final + (initial - final) (1 - p)^3.
+def cubic(
+    progress: float, final: float, initial: float = 0.0, power: float = 3
+) -> float:
+    """Prunes fast, then slowly: s = final + (initial - final) (1 - p)^3.
 
     Zhu and Gupta, 2017, https://arxiv.org/abs/1710.01878.
 
@@ -51,27 +57,40 @@ def cubic(progress, final, initial=0.0, power=3):
         progress: Float in [0, 1].
         final: Sparsity at 1.
         initial: Sparsity at 0.
-        power: Number > 0 in place of the 3.
+        power: Number > 0, the exponent. Defaults to 3.
     """
     return final + (initial - final) * (1 - progress) ** power
 
 
 @checked(**_NUMBERS)
-def cosine(progress, final, initial=0.0):
-    """Slow, fast, slow: s = final + (initial - final) (1 + cos(pi p)) / 2."""
+def cosine(progress: float, final: float, initial: float = 0.0) -> float:
+    """Prunes slowly at both ends, fast in between.
+
+    s = final + (initial - final) (1 + cos(pi p)) / 2
+    """
     return final + (initial - final) * (1 + math.cos(math.pi * progress)) / 2
 
 
 @checked(**_NUMBERS, midpoint=checks.number, width=_POSITIVE)
-def sigmoid(progress, final, initial=0.0, midpoint=0.5, width=0.1):
-    """An S curve: sigma((p - midpoint) / width), scaled to reach both ends.
+def sigmoid(
+    progress: float,
+    final: float,
+    initial: float = 0.0,
+    midpoint: float = 0.5,
+    width: float = 0.1,
+) -> float:
+    """Follows an S curve, sigma((p - midpoint) / width) scaled to both ends.
 
     Args:
         progress: Float in [0, 1].
         final: Sparsity at 1.
         initial: Sparsity at 0.
         midpoint: Progress at which the curve is steepest, ASNI's beta.
-        width: Progress over which it rises, ASNI's gamma over the epochs.
+        width: Number > 0, the progress over which the curve rises: ASNI's
+            gamma divided by the number of epochs.
+
+    Raises:
+        ValueError: If the curve does not rise in float arithmetic.
 
     ASNI's own curve, which is not scaled, is `asni`.
     """
@@ -96,7 +115,13 @@ def sigmoid(progress, final, initial=0.0, midpoint=0.5, width=0.1):
     beta=checks.number,
     gamma=_POSITIVE,
 )
-def asni(epoch, epochs, alpha=98.0, beta=0.5, gamma=5.0):
+def asni(
+    epoch: float,
+    epochs: int,
+    alpha: float = 98.0,
+    beta: float = 0.5,
+    gamma: float = 5.0,
+) -> float:
     """Returns the sparsity that ASNI prunes to after an epoch.
 
         p_e = alpha / 100 * sigma((e - beta E) / gamma)
@@ -104,11 +129,12 @@ def asni(epoch, epochs, alpha=98.0, beta=0.5, gamma=5.0):
     Amenable Sparse Network Investigator, https://arxiv.org/abs/2202.09284.
 
     Args:
-        epoch: Number, e: how many epochs are over.
-        epochs: Integer, E: how many there are in all.
-        alpha: The sparsity that the curve rises to, in percent.
-        beta: Share of the epochs after which it is steepest.
-        gamma: Epochs over which it rises.
+        epoch: Number, e: the epochs completed.
+        epochs: Integer >= 1, E: the epochs in all.
+        alpha: Number in [0, 100], the sparsity that the curve rises to, in
+            percent.
+        beta: The share of the epochs after which the curve is steepest.
+        gamma: Number > 0, the epochs over which it rises.
 
     Example:
 
@@ -129,13 +155,15 @@ _ALL = {
 }
 
 
-def names():
-    """Returns the names of all schedules."""
+def names() -> list[str]:
+    """Returns the names of all schedules, sorted."""
     return sorted(_ALL)
 
 
-def get(identifier, **options):
-    """Returns a schedule by name, or a function as it is.
+def get(
+    identifier: str | Callable[..., float], **options: Any
+) -> Callable[..., float]:
+    """Returns a schedule by name; a function is returned unchanged.
 
     Args:
         identifier: A name, or a function of (progress, final).

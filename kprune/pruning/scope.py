@@ -1,4 +1,4 @@
-"""The scope of a pruner: excluded weights, and how much goes."""
+"""The scope of a pruner: which weights it prunes, and how many."""
 
 import math
 
@@ -15,15 +15,15 @@ def left_out(view, pruner):
 
     Args:
         view: A `weights.View` of a Keras model, or the model.
-        pruner: A `Pruner`, or a chain of them. If it ranks weights by what
-            they read, those of which that is not known are left out, with a
+        pruner: A `Pruner` or a `Chain`. If its criterion measures layer
+            inputs, weights whose inputs are unknown are left out, with a
             warning.
 
     Returns:
         Dict from a weight's name to the reason.
 
     Raises:
-        ValueError: If nothing is named like one of `exclude`.
+        ValueError: If an entry of `exclude` matches no weight or layer.
     """
     view = weights.find(view)
     model, found = view.model, weights.prunable(view)
@@ -43,15 +43,15 @@ def left_out(view, pruner):
 
 
 def objective(view, pruner, data, loss, scoring, seed):
-    """Returns the `Objective` of a call, and why weights are left out of it.
+    """Returns the `Objective` of a call, and why it leaves weights out.
 
     Args:
         view: A `weights.View` of a Keras model.
-        pruner: A `Pruner`, or a chain of them.
+        pruner: A `Pruner` or a `Chain`.
         data, loss, scoring, seed: As for `kprune.prune`.
 
     Raises:
-        ValueError: If nothing is left to prune.
+        ValueError: If no weight is left to prune.
     """
     notes = left_out(view, pruner)
     scoring, exclude = config.get(scoring, pruner.scoring), tuple(notes)
@@ -65,12 +65,11 @@ def objective(view, pruner, data, loss, scoring, seed):
 
 
 def not_measured(view, left_out=()):
-    """Returns the names of weights of which it is not known what they read,
-    with a warning if there are any.
+    """Returns the names of weights whose inputs are unknown, with a warning.
 
     Args:
         view: A `weights.View` of a Keras model, or the model.
-        left_out: Names of weights that do not count.
+        left_out: Names of weights to ignore.
     """
     found = read_inputs.unknown(view)
     found = {name: of for name, of in found.items() if name not in left_out}
@@ -88,11 +87,11 @@ def sparsity_of(grain, sparsity):
     """Returns the share of the groups to remove.
 
     Args:
-        grain: A granularity, an object, which may fix the sparsity.
-        sparsity: Number in [0, 1), or `None` where it is fixed.
+        grain: A `Granularity`, which may fix the sparsity.
+        sparsity: Number in [0, 1), or `None` if the granularity fixes it.
 
     Raises:
-        ValueError: If it is none, or not the one that is fixed.
+        ValueError: If it is not in [0, 1), or differs from the fixed one.
     """
     fixed = grain.sparsity
     found = checks.sparsity("sparsity", fixed if sparsity is None else sparsity)
@@ -108,9 +107,9 @@ def refuse_axes(options, names, why):
     """Raises `ValueError` if an axis is given that a call cannot vary.
 
     Args:
-        options: Dict of the options that came with a method.
+        options: Dict of the options given with a method.
         names: Names of axes of `kprune.Pruner`.
-        why: String, a sentence.
+        why: The reason, a sentence.
     """
     given = [name for name in names if options.get(name) is not None]
     if given:

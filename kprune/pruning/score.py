@@ -1,12 +1,20 @@
 """`score`: computes a method's scores of a model's weights."""
 
+from typing import Any
+
+import numpy as np
+
 from kprune.masking import wrapping
 from kprune.pruning import criteria, recipes, scope
+from kprune.pruning.chain import Chain
+from kprune.pruning.pruner import Pruner
 from kprune.pruning.ranking import scores_by
+from kprune.runtime import types
 from kprune.runtime.doors import checked
 from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
 from kprune.scoring import config
+from kprune.scoring.config import ScoringConfig
 from kprune.scoring.network import excluded
 from kprune.scoring.objective import Objective
 
@@ -14,21 +22,25 @@ from kprune.scoring.objective import Objective
 @renamed(**config.WAYS)
 @checked(method=None)
 def score(
-    model,
-    method="magnitude",
+    model: types.Model,
+    method: types.Criterion
+    | Pruner
+    | Chain
+    | dict[str, types.ArrayLike] = "magnitude",
     *,
-    data=None,
-    loss=None,
-    scoring=None,
-    seed=0,
-    **options,
-):
-    """Returns the scores that a method gives the weights of a model.
+    data: types.Data | None = None,
+    loss: types.Loss | None = None,
+    scoring: ScoringConfig | dict[str, Any] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> dict[str, np.ndarray]:
+    """Returns a method's scores of the weights of a model.
 
     Args:
-        model: A built Keras model. It is left as it was, to the bit.
+        model: A built Keras model. It is not modified.
         method: A criterion's name or function, a method's name, or a
-            `kprune.Pruner`, of which the criterion and `exclude` count.
+            `kprune.Pruner`, of which only the criterion, `exclude` and
+            `scoring` are used.
         data, loss, scoring, seed: As for `prune`.
         **options: Options of the method, such as `temperature=200.0`.
 

@@ -1,8 +1,9 @@
-"""Targets: the share of a model's cost to leave, in place of a sparsity."""
+"""Targets: the share of a model's cost to keep, in place of a sparsity."""
 
 import dataclasses
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -10,36 +11,44 @@ from kprune.graph import costs
 from kprune.masking import weights
 from kprune.masking.masks import Budget
 from kprune.pruning import schedules
-from kprune.runtime import checks, lookup
+from kprune.runtime import checks, lookup, types
 
 KINDS = ("flops", "parameters")
 
 
 class CannotMeet(ValueError):
-    """More is left of a model than a target asks for, whatever goes."""
+    """Raised if a model exceeds a target even with all groups removed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A share of a model's cost that is to be left.
+    """The largest share of a model's cost to keep.
 
     Args:
         kind: `"flops"`, multiply-adds for one example, or `"parameters"`,
             entries of all variables that layers own.
-        left: Number in (0, 1), the largest share to leave.
+        left: Number in (0, 1), the largest share to keep.
     """
 
     kind: str
     left: float
 
-    def solve(self, ranking, model, budget):
-        """Returns the masks of most groups whose cost is within the target.
+    def solve(
+        self, ranking: Any, model: types.Model, budget: Budget
+    ) -> dict[str, np.ndarray]:
+        """Returns the masks that keep the most groups within the target.
 
         Args:
             ranking: A `kprune.pruning.ranking.Ranking`.
             model: The model, wrapped or not.
-            budget: A `kprune.masks.Budget`, whose sparsity does not count:
-                its schedule is of the share of the cost that is removed.
+            budget: A `kprune.masks.Budget`. Its sparsity is not used: its
+                schedule applies to the share of the cost to remove.
+
+        Returns:
+            Dict from weight name to a boolean mask.
+
+        Raises:
+            CannotMeet: If the cost exceeds the target at `min_kept`.
         """
         left, minimum = self.left, budget.minimum
         if minimum is None:
@@ -74,8 +83,8 @@ class Target:
         return masks(low, tell=budget.progress >= 1)
 
 
-def get(target):
-    """Returns the `Target` that a dict such as `{"flops": 0.5}` stands for."""
+def get(target: dict[str, float] | Target) -> Target:
+    """Returns the `Target` of a dict such as `{"flops": 0.5}`."""
     if isinstance(target, Target):
         return target
     expected = 'a dict of one entry such as {"flops": 0.5}, the share to leave'
@@ -90,7 +99,7 @@ def get(target):
 
 
 class _Cost:
-    """What a model costs with masks, as a share of what it costs without."""
+    """The cost of a masked model, as a share of the dense model's."""
 
     def __init__(self, kind, model):
         self._kind = kind

@@ -12,7 +12,7 @@ from kprune.masking import masks
 from kprune.pruning import allocation, criteria, granularity, scope
 from kprune.pruning.pruner import Pruner
 from kprune.pruning.ranking import scores_by
-from kprune.runtime import checks, seeds, user_warnings
+from kprune.runtime import checks, seeds, types, user_warnings
 from kprune.runtime.doors import checked
 from kprune.scoring.config import ScoringConfig
 from kprune.scoring.objective import Objective
@@ -31,31 +31,34 @@ _GRAINS = (
     tolerance=checks.within("[0, inf)"),
 )
 def check_criterion(
-    criterion, microbatches=True, tolerance=1e-6, channels=None
-):
-    """Checks that a criterion keeps the contract of all criteria.
+    criterion: types.Criterion,
+    microbatches: bool = True,
+    tolerance: float = 1e-6,
+    channels: granularity.Channel | str | None = None,
+) -> None:
+    """Checks that a criterion meets the contract of all criteria.
 
-    On a small convolutional network with a fixed batch: the scores are finite,
-    one for each weight, and the same again; nothing of the model or of the
-    global random state changes; exactly as many groups are kept as asked for,
-    at every granularity, by every allocation, and where weights and so scores
-    are equal or zero; the batch in four parts gives the scores of the whole
-    batch; and so do two replicas, if TensorFlow has two devices of a kind
-    (`tf.config.set_logical_device_configuration` cuts a CPU in two before
-    anything else has run; without, this check is left out, with a warning).
+    On a small convolutional network with a fixed batch, it checks that scores
+    are finite, one per weight, and reproducible; that scoring changes neither
+    the model nor the global random state; that exactly as many groups are kept
+    as asked for, at every granularity, by every allocation, also if scores are
+    equal or zero; that the batch in four parts gives the scores of the whole
+    batch; and that two replicas do, if TensorFlow has two devices of a kind.
+    (`tf.config.set_logical_device_configuration` splits a CPU in two before
+    TensorFlow starts; with one device, this check is skipped with a warning.)
 
     Args:
         criterion: A name, or a function of (objective, weights, masks).
-        microbatches: Whether the scores are to be those of the whole batch
-            when it comes in parts. `False` for criteria that give each batch
-            a part of its own, such as the inner steps of ProsPr.
+        microbatches: Whether scores must not depend on how the batch is
+            split. `False` for criteria that use each batch for a different
+            purpose, such as the inner steps of ProsPr.
         tolerance: Largest difference to allow in the last two checks, as a
-            share of the largest score. They are made in float64.
-        channels: A `kprune.Channel` for a criterion that scores channels
-            alone, and may leave out weights; kprune's own need none.
+            share of the largest score. They run in float64.
+        channels: A `kprune.Channel` for a criterion that scores only
+            channels, and may leave out weights; kprune's own need none.
 
     Raises:
-        AssertionError: If a check fails, saying which and how.
+        AssertionError: If a check fails; it says which and how.
 
     Example:
 
@@ -69,7 +72,7 @@ def check_criterion(
     if channels is None and own is not None and own.channels_only:
         channels = "channel"
     _check_counts(criterion, channels)
-    # Some that score channels alone need normalization.
+    # Some criteria of channels, such as `bn_gamma`, need normalization.
     norm = channels is not None
     whole = _scores(criterion, _model(norm))
     if microbatches:
@@ -100,7 +103,7 @@ def _check_scores(criterion):
 
 
 def _unchanged(criterion, model, objective):
-    """Returns the scores, which must leave all as it was."""
+    """Returns the scores; raises if scoring changes any state."""
     before = [np.array(v) for v in model.variables]
     given = {name: np.array(w) for name, w in objective.weights.items()}
     with seeds.untouched():
@@ -143,7 +146,7 @@ def _check_counts(criterion, channels):
     for grain, sparsity in [(channels, 0.5)] if norm else _GRAINS:
         check(grain, sparsity, ["global"])
     grain, sparsity = (channels, 0.5) if norm else ("weight", 0.875)
-    if norm:  # A channel is not of one output.
+    if norm:  # A channel belongs to more than one output.
         names.remove("per_output")
     for change in (tf.ones_like, tf.zeros_like, tf.nn.relu):
         check(grain, sparsity, names, change)
@@ -188,7 +191,7 @@ def _check_replicas(criterion, whole, tolerance, norm):
             "replicas were not checked."
         )
         return
-    # Collective operations of several strategies in one process mix up.
+    # Collectives of several strategies in one process get mixed up.
     strategy = tf.distribute.MirroredStrategy(
         devices, tf.distribute.ReductionToOneDevice()
     )

@@ -18,6 +18,8 @@ Callback: TypeAlias = keras.callbacks.Callback
 ArrayLike: TypeAlias = np.typing.ArrayLike | tf.Tensor
 # Dicts from a weight's name to an array of its shape.
 Weights: TypeAlias = Mapping[str, ArrayLike]
+# The same as tensors, as criteria get them.
+Tensors: TypeAlias = Mapping[str, tf.Tensor]
 Scores: TypeAlias = Mapping[str, ArrayLike]
 Masks: TypeAlias = Mapping[str, np.ndarray]
 # Data as `fit` takes it: arrays (x, y), a `tf.data.Dataset`, a `PyDataset` or

@@ -1,11 +1,14 @@
 """Allocations: how many groups each weight keeps.
 
-An allocation is a function of (groups, sizes, shapes, budget, rng). By name it
-is given the scores of the groups that may be kept, flat; how many groups there
-are with those that are pruned already; and the weights' shapes. Further, a
-`kprune.masks.Budget` and a random generator for ties. It returns counts by
-name, whose sum is exact.
+An allocation is a function of (groups, sizes, shapes, budget, rng). The first
+three are dicts by name: the flat scores of the groups that may be kept, the
+number of groups including those already pruned, and the weights' shapes.
+`budget` is a `kprune.masks.Budget`, `rng` a random generator for ties. It
+returns a dict of counts by name, whose sum is exact.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 from kprune.pruning.allocation.outliers import outlier_weighed, owl
 from kprune.pruning.allocation.ranked import global_, lamp, normalized
@@ -61,20 +64,31 @@ _ALL = {
 _ALL["global"] = global_
 
 
-def names():
-    """Returns the names of the allocations that need no argument."""
+def names() -> list[str]:
+    """Returns the names of the allocations that need no argument, sorted."""
     return sorted(_ALL)
 
 
-def is_by_shape(identifier):
-    """Whether an allocation is known to look at no scores."""
+def is_by_shape(
+    identifier: str | dict[str, float] | Callable[..., Any],
+) -> bool:
+    """Returns whether an allocation is known to read no scores."""
     by_shape = (uniform, per_output, erk, er, balanced, pyramidal)
     return get(identifier) in by_shape
 
 
-def get(identifier):
-    """Returns an allocation by name, from a table (see `per_layer`), or a
-    function as it is."""
+def get(
+    identifier: str | dict[str, float] | Callable[..., Any],
+) -> Callable[..., dict[str, int]]:
+    """Returns an allocation; a function is returned unchanged.
+
+    Args:
+        identifier: A name, a table of sparsities (see `per_layer`), or a
+            function of (groups, sizes, shapes, budget, rng).
+
+    Raises:
+        ValueError: If there is no such allocation.
+    """
     if callable(identifier):
         takes = 5, "(groups, sizes, shapes, budget, rng)"
         return checks.function("allocation", identifier, *takes)

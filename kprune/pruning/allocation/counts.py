@@ -3,7 +3,9 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +26,13 @@ _KINDS = {
 }
 
 
-def checked_allocation(allocate):
-    """Lets an allocation check what it is given (see `kprune.allocation`)."""
+def checked_allocation(
+    allocate: Callable[..., dict[str, int]],
+) -> Callable[..., dict[str, int]]:
+    """Decorates an allocation so that it validates its arguments.
+
+    A budget without a minimum gets the minimum 0.
+    """
 
     @functools.wraps(allocate)
     @checked(**_KINDS)
@@ -42,8 +49,10 @@ def checked_allocation(allocate):
     return door
 
 
-def kept_in_all(groups, sizes, budget):
-    """Returns how many groups stay in all, or says why that cannot be."""
+def kept_in_all(
+    groups: dict[str, np.ndarray], sizes: dict[str, int], budget: Any
+) -> int:
+    """Returns how many groups stay in all; raises if `min_kept` exceeds it."""
     total = min(
         budget.keep(sum(sizes.values())),
         sum(scores.size for scores in groups.values()),
@@ -57,8 +66,18 @@ def kept_in_all(groups, sizes, budget):
     return total
 
 
-def in_proportion(densities, groups, sizes, budget):
-    """Scales densities to the budget, capped at all groups of a weight."""
+def in_proportion(
+    densities: dict[str, Any],
+    groups: dict[str, np.ndarray],
+    sizes: dict[str, int],
+    budget: Budget,
+) -> dict[str, int]:
+    """Returns counts in proportion to densities, capped at a weight's groups.
+
+    Args:
+        densities: Dict of relative densities by name.
+        groups, sizes, budget: As for an allocation.
+    """
     most = {name: scores.size for name, scores in groups.items()}
     total = kept_in_all(groups, sizes, budget)
     return to_counts(
@@ -67,10 +86,10 @@ def in_proportion(densities, groups, sizes, budget):
 
 
 def shared(total, densities, sizes, most):
-    """Shares a number out to the names of `most`, in Fractions.
+    """Divides a number among the names of `most`, as Fractions.
 
-    In proportion to density x size, and `most` at most. What a weight cannot
-    take goes to the others.
+    Shares are in proportion to density x size, up to `most`. The excess of a
+    capped weight goes to the others.
     """
     raw = {name: densities[name] * sizes[name] for name in most}
     dense = set()
@@ -89,11 +108,16 @@ def shared(total, densities, sizes, most):
     }
 
 
-def to_counts(targets, groups, sizes, budget):
+def to_counts(
+    targets: dict[str, Any],
+    groups: dict[str, np.ndarray],
+    sizes: dict[str, int],
+    budget: Any,
+) -> dict[str, int]:
     """Rounds real counts to integers whose sum is the budget's.
 
-    Each is rounded by itself first. What that leaves over or short is taken
-    from, or given to, the weights whose rounding was furthest off.
+    Each is first rounded by itself. Then weights with the largest rounding
+    errors get one more or one fewer until the sum is exact.
     """
     most = {name: scores.size for name, scores in groups.items()}
     least = {name: min(budget.minimum, n) for name, n in most.items()}
@@ -114,17 +138,19 @@ def to_counts(targets, groups, sizes, budget):
     return counts
 
 
-def shares(total, weights, room):
+def shares(
+    total: int, weights: dict[str, Any], room: dict[str, int]
+) -> dict[str, int]:
     """Divides a number among names in proportion to their weights.
 
-    What falls between whole numbers goes to the largest remainders, and of
-    equal ones to the earlier name. What is over a name's room passes on to
-    the others, in proportion again.
+    Fractions are rounded by largest remainders, with ties to the earlier name.
+    The excess over a name's room is divided among the others, in proportion
+    again.
 
     Args:
         total: Integer >= 0, up to the sum of `room`.
-        weights: Dict of finite numbers >= 0 by name. Once all that have room
-            are 0, the room that is left counts in their place.
+        weights: Dict of finite numbers >= 0 by name. If all names with room
+            left have weight 0, their room is the weight.
         room: Dict of the largest share by name, integers.
 
     Example:

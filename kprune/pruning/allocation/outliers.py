@@ -1,16 +1,18 @@
 """OWL: layers with more outliers keep more (Yin et al., 2024)."""
 
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
 
 from kprune.masking import weights
+from kprune.masking.masks import Budget
 from kprune.pruning.allocation.counts import (
     checked_allocation,
     in_proportion,
     kept_in_all,
 )
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
@@ -21,30 +23,35 @@ from kprune.runtime.methods import Method
     layers=checks.patterns,
     scores=checks.optional(checks.dict_of(checks.array, "arrays of scores")),
 )
-def outlier_weighed(multiple=5, spread=0.08, layers=(), scores=None):
-    """Makes an allocation by each layer's share of outliers.
+def outlier_weighed(
+    multiple: float = 5,
+    spread: float = 0.08,
+    layers: str | Sequence[str] = (),
+    scores: types.Scores | None = None,
+) -> Callable[..., dict[str, int]]:
+    """Returns an allocation by each layer's share of outliers.
 
         density of layer l = 1 - sparsity + 2 spread (r_l - mean of r)
         r_l = (D_l - min D) / (max D - min D)
 
-    where D_l is the share of a layer's scores whose size is above `multiple`
-    times its mean. The mean of r counts each layer by its size, so that the
-    densities lead to the sparsity asked for. Those outside of [0, 1] are cut
-    off, and the others scaled. N:M fixes the sparsity of each tensor, and so
-    all stay at it.
+    where D_l is the share of a layer's scores whose absolute value exceeds
+    `multiple` times the layer's mean. The mean of r weights each layer by its
+    size, so that the densities give the requested sparsity. Densities are
+    clipped to [0, 1] and then scaled to fit. N:M fixes the sparsity of each
+    tensor, so it has no effect there.
 
     Args:
-        multiple: Number > 0, the paper's M.
-        spread: Number in [0, 1], the paper's lambda: no layer is further from
-            the sparsity than twice it.
-        layers: Patterns of weight names, each of which stands for one layer,
-            such as `"block_1/.*"`. What none stands for is a layer by itself.
+        multiple: Number > 0, the paper's M. Defaults to 5.
+        spread: Number in [0, 1], the paper's lambda: a layer's sparsity
+            differs from the requested one by at most twice this number.
+        layers: Patterns of weight names, such as `"block_1/.*"`. The weights
+            that match a pattern form one layer; any other is its own layer.
         scores: Dict of the scores to find outliers in, by weight name, such
-            as `kprune.score(model, "wanda", data=data)`, which the paper takes
-            for all criteria. Defaults to those that are ranked.
+            as `kprune.score(model, "wanda", data=data)`, which the paper uses
+            for all criteria. Defaults to the scores to rank.
 
     Returns:
-        An allocation.
+        An allocation, a function.
 
     Example:
 
@@ -72,7 +79,13 @@ def outlier_weighed(multiple=5, spread=0.08, layers=(), scores=None):
 
 
 @checked_allocation
-def owl(groups, sizes, shapes, budget, rng):
+def owl(
+    groups: dict[str, np.ndarray],
+    sizes: dict[str, int],
+    shapes: dict[str, Sequence[int]],
+    budget: Budget,
+    rng: np.random.Generator,
+) -> dict[str, int]:
     """Keeps more of weights whose scores have outliers: `outlier_weighed()`."""
     return outlier_weighed()(groups, sizes, shapes, budget, rng)
 
@@ -91,8 +104,7 @@ def _around(density, shares, sizes, spread):
 
 
 def _share_of_outliers(parts, multiple):
-    """Returns which share of some arrays' entries is above the mean of all
-    by a factor, a Fraction."""
+    """Returns the share of entries above `multiple` times the mean size."""
     found = np.abs(np.concatenate([np.ravel(part) for part in parts]))
     if not found.size:
         return Fraction(0)
@@ -101,7 +113,7 @@ def _share_of_outliers(parts, multiple):
 
 
 def _layers(groups, patterns):
-    """Returns lists of names, of which each is a layer."""
+    """Returns lists of names, one list per layer."""
     found, left = [], list(groups)
     for pattern in patterns:
         names = weights.matched(pattern, groups, "weight in `layers`")

@@ -3,7 +3,9 @@
 import dataclasses
 import itertools
 import math
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 from kprune.pruning.allocation.counts import (
     checked_allocation,
@@ -20,13 +22,12 @@ _FOUND = "what `kprune.sensitivity` gives, or its `to_dict()`"
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """From one level of a unit to a higher one.
+    """A step from one pruning level of a unit to a higher one.
 
     Args:
         unit: Name of the unit.
-        share: Share of the unit's groups that goes by it, a Fraction.
-        price: How much worse the metric gets for each weight, or multiply-add,
-            that goes.
+        share: Share of the unit's groups that the step removes, a Fraction.
+        price: How much the metric worsens per removed weight or multiply-add.
     """
 
     unit: str
@@ -39,26 +40,30 @@ class Step:
     per=checks.one_of(*_COSTS),
     metric=checks.string,
 )
-def sensitivity(found, per="parameters", metric="loss"):
-    """Makes an allocation of what layers were measured to lose.
+def sensitivity(
+    found: Any, per: str = "parameters", metric: str = "loss"
+) -> Callable[..., dict[str, int]]:
+    """Returns an allocation by the measured sensitivity of layers.
 
-    Between its levels, what a layer loses is taken to grow in a straight line,
-    and never slower than before: along the lower convex hull of what was
-    measured. Layers are then pruned as far as each next weight costs no more
-    than one price, the same for all, which is found by bisection. No other
-    shares of as many weights have a smaller sum of losses. What is beyond the
-    highest level of a layer, where nothing was measured, goes last, of all
-    layers alike.
+    A layer's loss is interpolated between its levels along the lower convex
+    hull of the measurements, so that its slope never falls. Layers are then
+    pruned up to a common price per weight, which is found by bisection. This
+    minimizes the sum of losses over all shares of as many weights. Groups
+    beyond the highest measured level of a layer go last, in all layers alike.
 
     Args:
-        found: What `kprune.sensitivity` gives, or its `to_dict()`, measured by
-            the granularity that is pruned by.
-        per: What a price is of: `"parameters"`, each weight that goes, or
-            `"flops"`, each multiply-add.
-        metric: Name of the metric whose loss counts.
+        found: The result of `kprune.sensitivity`, or its `to_dict()`, measured
+            with the granularity to prune.
+        per: The unit of cost: `"parameters"` (default), each removed weight,
+            or `"flops"`, each multiply-add.
+        metric: Name of the metric to preserve. Defaults to `"loss"`.
 
     Returns:
-        An allocation, which refuses weights that were not measured.
+        An allocation, a function. It raises `ValueError` for weights that were
+        not measured.
+
+    Raises:
+        ValueError: If `found` is not such a result, or lacks the metric.
 
     Example:
 
@@ -94,18 +99,21 @@ def sensitivity(found, per="parameters", metric="loss"):
 
 
 def shares_of(steps, sizes, gone):
-    """Returns the share of each unit's groups that goes.
+    """Returns the share of each unit's groups to remove.
 
     Args:
-        steps: List of `Step`, whose price does not fall within a unit.
+        steps: List of `Step`; prices do not fall within a unit.
         sizes: Dict from unit to its number of groups.
-        gone: Integer, how many groups go in all.
+        gone: Integer, how many groups to remove in all.
     """
     steps = [step for step in steps if step.unit in sizes]
     prices = sorted({step.price for step in steps})
 
     def cheaper(place, equal):
-        """Returns the shares at less than a price, and with those at it."""
+        """Returns shares below a price, or up to it if `equal`, and their sum.
+
+        The sum is the number of groups removed, a Fraction.
+        """
         found = dict.fromkeys(sizes, Fraction(0))
         for step in steps:
             if step.price < prices[place] or (
@@ -151,8 +159,10 @@ def _owners(units, sizes):
 
 
 def _worse(record, metric):
-    """Returns a function of a metric's value to how much worse it is than that
-    of the whole model, `None` of `None`."""
+    """Returns a function of metrics to how much worse they are than baseline.
+
+    It returns `None` if a value is `None`.
+    """
     base = lookup.choose(metric, record["baseline"], "metric")
     mode = record["modes"].get(metric)
     expected = f"one of {sorted(record['modes'])}, of which more or less is "
@@ -170,19 +180,21 @@ def _steps(unit, cells, per, worse):
     """Returns the steps of a unit, along the convex hull of its cells."""
     points = _points(unit, cells, _COSTS[per], worse)
     return [
-        Step(unit, points[0][1], -math.inf),  # What is gone already.
+        Step(unit, points[0][1], -math.inf),  # Pruned already.
         *(
             Step(unit, other[1] - one[1], _slope(one, other))
             for one, other in itertools.pairwise(_hull(points))
         ),
-        Step(unit, 1 - points[-1][1], math.inf),  # What was not measured.
+        Step(unit, 1 - points[-1][1], math.inf),  # Not measured.
     ]
 
 
 def _points(unit, cells, key, worse):
-    """Returns the (cost that goes, level, loss) of a unit, from one at which
-    nothing goes. Levels at which no more goes than at a lower one are left
-    out, and such at which the loss is not finite."""
+    """Returns the points (removed cost, level, loss) of a unit, ascending.
+
+    The first removes nothing. Levels that remove no more than a lower one, or
+    have no finite loss, are skipped.
+    """
     points, most = [(0, Fraction(0), 0.0)], 0
     own = [cell for cell in cells if cell["unit"] == unit]
     for cell in sorted(own, key=lambda cell: cell["level"]):
@@ -193,7 +205,7 @@ def _points(unit, cells, key, worse):
                 f"How many multiply-adds {unit!r} takes is not known. Expected "
                 'per="parameters".'
             )
-        if cell["removed"] == 0:  # It is as sparse as that already.
+        if cell["removed"] == 0:  # The unit was this sparse before.
             points = [(0, level, 0.0)]
         elif cell["removed"] > most and loss is not None:
             most = cell["removed"]
@@ -214,7 +226,9 @@ def _hull(points):
 
 
 def _slope(one, other):
-    """Returns the price between two points; where no cost goes by it, as of
-    what multiplies nothing, it is infinite."""
+    """Returns the price between two points, infinite if the cost is equal.
+
+    The cost is equal if the removed weights take no multiply-adds.
+    """
     cost = other[0] - one[0]
     return (other[2] - one[2]) / cost if cost else math.inf

@@ -1,8 +1,12 @@
 """Allocates by the shape of each weight."""
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 
+import numpy as np
+
+from kprune.masking.masks import Budget
 from kprune.pruning.allocation.counts import (
     checked_allocation,
     in_proportion,
@@ -11,19 +15,31 @@ from kprune.pruning.allocation.counts import (
 
 
 @checked_allocation
-def uniform(groups, sizes, shapes, budget, rng):
-    """The same sparsity in each weight."""
+def uniform(
+    groups: dict[str, np.ndarray],
+    sizes: dict[str, int],
+    shapes: dict[str, Sequence[int]],
+    budget: Budget,
+    rng: np.random.Generator,
+) -> dict[str, int]:
+    """Prunes each weight to the same sparsity."""
     del shapes, rng
     return in_proportion(dict.fromkeys(sizes, 1), groups, sizes, budget)
 
 
 @checked_allocation
-def erk(groups, sizes, shapes, budget, rng):
-    """Density in proportion to (sum of dimensions) / (their product).
+def erk(
+    groups: dict[str, np.ndarray],
+    sizes: dict[str, int],
+    shapes: dict[str, Sequence[int]],
+    budget: Budget,
+    rng: np.random.Generator,
+) -> dict[str, int]:
+    """Sets densities in proportion to (sum of dimensions) / (their product).
 
     Erdos-Renyi-Kernel of RigL, Evci et al., 2020,
-    https://arxiv.org/abs/1911.11134. Weights whose density would pass 1 stay
-    dense, and the rest shares what is left.
+    https://arxiv.org/abs/1911.11134. Weights whose density would exceed 1 stay
+    dense, and the others share the remainder.
     """
     del rng
     densities = {n: Fraction(sum(s), math.prod(s)) for n, s in shapes.items()}
@@ -31,8 +47,14 @@ def erk(groups, sizes, shapes, budget, rng):
 
 
 @checked_allocation
-def er(groups, sizes, shapes, budget, rng):
-    """Density in proportion to (inputs + outputs) / (inputs x outputs).
+def er(
+    groups: dict[str, np.ndarray],
+    sizes: dict[str, int],
+    shapes: dict[str, Sequence[int]],
+    budget: Budget,
+    rng: np.random.Generator,
+) -> dict[str, int]:
+    """Sets densities in proportion to (inputs + outputs) / (inputs x outputs).
 
     The last two dimensions count, as in SET (Mocanu et al., 2018,
     https://arxiv.org/abs/1707.04780) and its extension to convolutions in
@@ -43,11 +65,17 @@ def er(groups, sizes, shapes, budget, rng):
 
 
 @checked_allocation
-def balanced(groups, sizes, shapes, budget, rng):
-    """As many in each weight, whatever its size.
+def balanced(
+    groups: dict[str, np.ndarray],
+    sizes: dict[str, int],
+    shapes: dict[str, Sequence[int]],
+    budget: Budget,
+    rng: np.random.Generator,
+) -> dict[str, int]:
+    """Keeps the same number of groups in each weight, whatever its size.
 
-    Of Gadhikar et al., 2023, https://arxiv.org/abs/2210.02412. A weight that
-    is smaller than its share stays dense, and the rest shares what is left.
+    Gadhikar et al., 2023, https://arxiv.org/abs/2210.02412. A weight that is
+    smaller than its share stays dense, and the others share the remainder.
     """
     del shapes, rng
     densities = {name: Fraction(1, size) for name, size in sizes.items()}
@@ -55,11 +83,17 @@ def balanced(groups, sizes, shapes, budget, rng):
 
 
 @checked_allocation
-def pyramidal(groups, sizes, shapes, budget, rng):
-    """Density p^l in the l-th weight from the input, l = 1, 2, ...
+def pyramidal(
+    groups: dict[str, np.ndarray],
+    sizes: dict[str, int],
+    shapes: dict[str, Sequence[int]],
+    budget: Budget,
+    rng: np.random.Generator,
+) -> dict[str, int]:
+    """Sets density p^l in the l-th weight from the input, l = 1, 2, ...
 
-    Of Gadhikar et al., 2023, https://arxiv.org/abs/2210.02412. p in [0, 1] is
-    such that the sum is the budget's.
+    Gadhikar et al., 2023, https://arxiv.org/abs/2210.02412. p in [0, 1] is
+    chosen so that the sum meets the budget.
     """
     del shapes, rng
     base = _base(list(sizes.values()), kept_in_all(groups, sizes, budget))

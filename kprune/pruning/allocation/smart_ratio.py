@@ -2,11 +2,15 @@
 
 Su et al., 2020, Sanity-checking pruning methods: Random tickets can win the
 jackpot, https://arxiv.org/abs/2009.11094: random masks by these ratios are as
-good as those of methods that look at data.
+accurate as those of methods that read data.
 """
 
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
+import numpy as np
+
+from kprune.masking.masks import Budget
 from kprune.pruning.allocation.counts import (
     checked_allocation,
     kept_in_all,
@@ -16,8 +20,8 @@ from kprune.pruning.allocation.counts import (
 from kprune.runtime import checks, lookup
 from kprune.runtime.doors import checked
 
-# From a layer's number to how densely it is kept, in proportion: `left` counts
-# from the output, `depth` from the input, both from 1.
+# Relative density of a layer by its number: `left` counts from the output,
+# `depth` from the input, both from 1.
 _CURVES = {
     "quadratic": lambda left, depth: left**2 + left,
     "linear": lambda left, depth: left,
@@ -28,28 +32,30 @@ _CURVES = {
 
 
 @checked(vgg=checks.boolean)
-def smart_ratios(curve="quadratic", vgg=False, linear=0.3):
-    """Makes an allocation that keeps less, the deeper a layer lies.
+def smart_ratios(
+    curve: str = "quadratic", vgg: bool = False, linear: float | None = 0.3
+) -> Callable[..., dict[str, int]]:
+    """Returns an allocation that prunes deeper layers more.
 
         density of layer l of L in proportion to (L - l + 1)^2 + (L - l + 1)
 
-    Layers count from the input, convolutions and matrices alike. A
-    convolution whose density would pass 1 stays dense, and those that follow
-    share what is left.
+    Layers count from the input, convolutions and matrices alike. A convolution
+    whose density would exceed 1 stays dense, and the others share the
+    remainder.
 
     Args:
-        curve: `"quadratic"`, as above; or, for the paper's ablations,
-            `"linear"` (L - l + 1), `"cubic"` (its third power), `"ascending"`
-            (l^2 + l) or `"uniform"`.
+        curve: `"quadratic"` (default), as above; or, for the paper's
+            ablations, `"linear"` (L - l + 1), `"cubic"` (its third power),
+            `"ascending"` (l^2 + l) or `"uniform"`.
         vgg: Whether to divide by l^2 too, as the paper does for VGG.
         linear: Float in [0, 1], the density of each matrix, whatever the
-            sparsity; or `None`, to let matrices share as convolutions do.
-            They also do in a model that has no convolution, and where more
-            than half of what is kept would be of matrices. They get more where
-            convolutions cannot take the rest.
+            sparsity; or `None`, to treat matrices as convolutions. They are
+            also treated so in a model without convolutions, and where matrices
+            would make up more than half of the kept weights. They keep more
+            where convolutions cannot keep the rest.
 
     Returns:
-        An allocation.
+        An allocation, a function.
 
     Example:
 
@@ -59,7 +65,7 @@ def smart_ratios(curve="quadratic", vgg=False, linear=0.3):
     density = lookup.choose(curve, _CURVES, "curve of smart ratios")
     if linear is not None:
         checks.number("linear", linear, "[0, 1]", " or None")
-        linear = Fraction(repr(float(linear)))
+        linear = Fraction(repr(float(linear)))  # type: ignore[assignment]
 
     def by_depth(groups, sizes, shapes, budget, rng):
         del rng
@@ -82,13 +88,22 @@ def smart_ratios(curve="quadratic", vgg=False, linear=0.3):
 
 
 @checked_allocation
-def smart_ratio(groups, sizes, shapes, budget, rng):
-    """Keeps less, the deeper a layer lies: `smart_ratios()`."""
+def smart_ratio(
+    groups: dict[str, np.ndarray],
+    sizes: dict[str, int],
+    shapes: dict[str, Sequence[int]],
+    budget: Budget,
+    rng: np.random.Generator,
+) -> dict[str, int]:
+    """Prunes deeper layers more: `smart_ratios()`."""
     return smart_ratios()(groups, sizes, shapes, budget, rng)
 
 
 def _of_matrices(names, density, total, sizes, most):
-    """Returns how many of each matrix are kept, {} if they share as others."""
+    """Returns how many weights each matrix keeps.
+
+    Returns {} if matrices are to be treated as convolutions.
+    """
     fixed = {n: min(density * sizes[n], Fraction(most[n])) for n in names}
     if len(names) == len(most) or 2 * sum(fixed.values()) > total:
         return {}

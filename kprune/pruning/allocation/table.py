@@ -1,19 +1,24 @@
 """Allocates the sparsities that the caller gives."""
 
+from collections.abc import Callable
+
 from kprune.masking import weights
 from kprune.runtime import checks
 from kprune.runtime.doors import checked
 
 
 @checked(table=checks.dict_of(checks.sparsity, "sparsities"))
-def per_layer(table):
-    """Makes an allocation from a table of sparsities.
+def per_layer(table: dict[str, float]) -> Callable[..., dict[str, int]]:
+    """Returns an allocation from a table of sparsities.
 
     Args:
         table: Dict from a weight's name, a layer's name or a regular
-            expression to a sparsity in [0, 1). Weights that no key stands for
-            take the sparsity given to `prune`; of several keys, the first
-            counts.
+            expression to a sparsity in [0, 1). Weights that match no key take
+            the sparsity given to `prune`; if several keys match, the first
+            applies.
+
+    Returns:
+        An allocation, a function.
 
     Example:
 

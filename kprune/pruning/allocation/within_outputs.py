@@ -1,35 +1,42 @@
-"""Keeps equally many weights in each output."""
+"""Keeps the same number of weights in each output."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
+from kprune.masking.masks import Budget
 from kprune.masking.selection import top_k_of_each
 from kprune.pruning.allocation.counts import checked_allocation
 
 
 class WithinOutputs(dict):
-    """Counts by name, to be shared out evenly among a weight's outputs."""
+    """Counts by name that are divided evenly among a weight's outputs."""
 
 
-def per_outputs(allocation="uniform"):
-    """Makes an allocation that compares scores within each output.
+def per_outputs(
+    allocation: str | dict[str, float] | Callable[..., Any] = "uniform",
+) -> Callable[..., dict[str, int]]:
+    """Returns an allocation that compares scores within each output.
 
-    How many a weight tensor keeps is another allocation's to say. Each of its
-    outputs, all gates of a recurrent kernel included, then keeps as many of
-    its inputs as every other, but for one where the number does not divide;
-    which have one more is drawn. Wanda compares weights so.
+    Another allocation sets how many weights a tensor keeps. Each output, of
+    each gate in a recurrent kernel, then keeps the same number of its inputs;
+    if the count is not divisible, the outputs that keep one more are drawn.
+    Wanda compares weights like this.
 
     Args:
-        allocation: How many each tensor keeps, as of a `kprune.Pruner`.
+        allocation: Sets how many weights each tensor keeps, as for
+            `kprune.Pruner`. Defaults to `"uniform"`.
 
     Returns:
-        An allocation, for single weights, N:M and blocks.
+        An allocation, a function, for single weights, N:M and blocks.
 
     Example:
 
     >>> rows = kprune.allocation.per_outputs("erk")
     >>> model = kprune.prune(model, "magnitude", 0.5, allocation=rows)
     """
-    from kprune.pruning.allocation import get  # Which lists this one.
+    from kprune.pruning.allocation import get  # Circular.
 
     shared_out = get(allocation)
 
@@ -40,31 +47,40 @@ def per_outputs(allocation="uniform"):
 
 
 @checked_allocation
-def per_output(groups, sizes, shapes, budget, rng):
-    """The same sparsity in each output of each weight: `per_outputs()`."""
+def per_output(
+    groups: dict[str, np.ndarray],
+    sizes: dict[str, int],
+    shapes: dict[str, Sequence[int]],
+    budget: Budget,
+    rng: np.random.Generator,
+) -> dict[str, int]:
+    """Prunes each output of each weight to one sparsity: `per_outputs()`."""
     return per_outputs()(groups, sizes, shapes, budget, rng)
 
 
 def kept(scores, count, outputs, rng):
-    """Returns which scores stay if each output keeps as many, a boolean array.
+    """Marks the top scores with the same number in each output.
 
     Args:
-        scores: Array of the scores of groups that may be kept, flat.
-        count: How many stay in all.
-        outputs: Array of integers, the output of each.
-        rng: A generator, for who has one more, and for ties.
+        scores: Flat array of the scores of the groups that may be kept.
+        count: Integer, how many to mark in all.
+        outputs: Array of integers, the output of each group.
+        rng: A generator, for ties and for the outputs that keep one more.
+
+    Returns:
+        Boolean array of the shape of `scores`.
     """
     sizes = np.bincount(outputs)
-    there = sizes > 0  # Others have nothing left.
+    there = sizes > 0  # Other outputs have no group left.
     number = np.cumsum(there, dtype=np.int32) - 1
     places, room = number[outputs], sizes[there]
     return top_k_of_each(scores, places, evenly(count, room, rng), rng)
 
 
 def evenly(count, room, rng):
-    """Shares a number out evenly, with at most `room` each: an array.
+    """Divides a number evenly, with at most `room` each; returns an array.
 
-    What is left of a division goes to as many, drawn among those with room.
+    The remainder of a division goes to entries with room, drawn at random.
     """
     given = np.zeros_like(room)
     while left := count - int(given.sum()):

@@ -1,10 +1,10 @@
 """Criteria: score each weight. One file each, found by name.
 
 A criterion is a function of (objective, weights, masks) that returns a dict
-of scores, each an array of its weight's shape; higher is kept. It may look at
-the loss through `objective.gradient` and `objective.hvp` and changes nothing;
-dense weights and current masks are dicts by name. Beside it stands its entry
-in the table of methods (`METHOD`).
+of scores, each an array of its weight's shape; higher is kept. It may evaluate
+the loss through `objective.gradient` and `objective.hvp`, and modifies
+nothing; `weights` (dense) and `masks` (current) are dicts by name. Its module
+also has its entry in the table of methods (`METHOD`).
 """
 
 import functools
@@ -12,42 +12,46 @@ import importlib
 import inspect
 import pkgutil
 import sys
+from collections.abc import Callable
+from typing import Any
 
-from kprune.runtime import checks, lookup, methods
+from kprune.runtime import checks, lookup, methods, types
 from kprune.runtime.words import shown
 
 
-def names():
-    """Returns the names of all criteria."""
+def names() -> list[str]:
+    """Returns the names of all criteria, sorted."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def entry(criterion):
+def entry(criterion: types.Criterion) -> methods.Method | None:
     """Returns the entry of a criterion in the table of methods, or `None`.
 
     Args:
-        criterion: As for `get`. A function has the entry of its name that
-            stands in the same module.
+        criterion: As for `get`. A function's entry is the one of its name in
+            the function's module.
     """
     function = get(criterion)
     while isinstance(function, functools.partial):
         function = function.func
-    module = sys.modules.get(getattr(function, "__module__", None))
+    module = sys.modules.get(getattr(function, "__module__", None))  # type: ignore[arg-type]
     for method in methods.of_module(module):
         if method.name == getattr(function, "__name__", None):
             return method
     return None
 
 
-def on_channels(criterion):
+def on_channels(
+    criterion: types.Criterion,
+) -> tuple[Callable[..., types.Scores], dict[str, Any]]:
     """Returns how a criterion ranks channels: `granularity="channel"`.
 
     Args:
         criterion: As for `get`.
 
     Returns:
-        The criterion with the options that its entry has for channels, and
-        the arguments of `kprune.Channel`, a dict.
+        The criterion with its entry's options for channels, and the arguments
+        of `kprune.Channel`, a dict.
     """
     criterion, found = get(criterion), entry(criterion)
     if found is None:
@@ -57,13 +61,15 @@ def on_channels(criterion):
     return criterion, found.channel
 
 
-def options(identifier):
-    """Returns the names of a criterion's own options, a list."""
+def options(identifier: types.Criterion) -> list[str]:
+    """Returns the names of a criterion's own options."""
     return list(inspect.signature(get(identifier)).parameters)[3:]
 
 
-def get(identifier, **given):
-    """Returns a criterion by name, or a function as it is.
+def get(
+    identifier: types.Criterion, **given: Any
+) -> Callable[..., types.Scores]:
+    """Returns a criterion by name; a function is returned unchanged.
 
     Args:
         identifier: A name, or a function of (objective, weights, masks).
@@ -79,7 +85,7 @@ def get(identifier, **given):
 
     >>> criterion = kprune.criteria.get("grasp", temperature=200.0)
     """
-    criterion = identifier
+    criterion: Any = identifier
     if callable(identifier):
         takes = 3, "(objective, weights, masks)"
         checks.function("criterion", identifier, *takes)

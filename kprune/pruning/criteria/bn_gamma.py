@@ -4,23 +4,29 @@ import numpy as np
 
 from kprune.graph import channels
 from kprune.masking import weights as names
+from kprune.runtime import types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def bn_gamma(objective, weights, masks):
+def bn_gamma(
+    objective: Objective, weights: types.Tensors, masks: types.Masks
+) -> types.Scores:
     """Scores a channel by the gamma of its batch normalization.
 
-        score = |gamma|, of all weights that make the channel
+        score = |gamma|, for all weights that produce the channel
 
-    A channel that goes through several, such as a residual sum, has their
-    mean. It tells something of a trained network, best of one that was trained
-    with an L1 penalty on gamma; at initialization all are 1. Channels that go
-    through none have no score, and stay: it is for `kprune.Channel`. No data
-    is read.
+    A channel with several normalizations, such as a residual sum, gets their
+    mean. The score is meaningful for a trained network, best with an L1
+    penalty on gamma; at initialization every gamma is 1. Channels without
+    normalization get no score and stay. For `kprune.Channel`. No data is read.
 
     Args:
-        objective, weights, masks: As for all criteria. The model has to
-            be a graph of layers.
+        objective, weights, masks: As for all criteria. The model must be a
+            graph of layers (Sequential or Functional).
+
+    Raises:
+        ValueError: If the model is not a graph of layers.
     """
     del masks
     model = objective.model

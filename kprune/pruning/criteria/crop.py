@@ -1,20 +1,24 @@
-"""CroP: what the flow of the gradient depends on (Rachwan et al., 2022)."""
+"""CroP: conserves the gradient flow (Rachwan et al., 2022)."""
 
 import tensorflow as tf
 
 from kprune.masking.masks import apply
+from kprune.runtime import types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def crop(objective, weights, masks):
-    """Scores a weight by how much the flow of the gradient changes without it.
+def crop(
+    objective: Objective, weights: types.Tensors, masks: types.Masks
+) -> types.Scores:
+    """Scores a weight by how much its removal changes the gradient flow.
 
         score = |w * (H g)|,  with g and H of the loss at W = w * mask
 
-    It is GraSP's product at temperature 1 (or the scoring's) without its sign:
-    the weights that the squared norm of the gradient depends on most stay,
-    whichever way it would go. The authors score with moving statistics:
-    `scoring={"batch_norm": "eval"}`.
+    This is the absolute value of GraSP's product, at temperature 1 (or the
+    scoring's): it keeps the weights whose removal would change the squared
+    norm of the gradient most, in either direction. The authors score with
+    moving statistics: `scoring={"batch_norm": "eval"}`.
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).

@@ -1,12 +1,16 @@
 """GraSP: gradient signal preservation (Wang et al., 2020)."""
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 from kprune.masking.masks import apply
 from kprune.pruning.redrawn import rescored_at_fresh_init
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 TEMPERATURE = 200.0  # The authors' choice.
 
@@ -16,8 +20,14 @@ TEMPERATURE = 200.0  # The authors' choice.
     temperature=checks.optional(checks.within("(0, inf)")),
     absolute=checks.boolean,
 )
-def grasp(objective, weights, masks, temperature=None, absolute=False):
-    """Scores a weight by what it contributes to the flow of the gradient.
+def grasp(
+    objective: Objective,
+    weights: types.Tensors,
+    masks: types.Masks,
+    temperature: float | None = None,
+    absolute: bool = False,
+) -> types.Scores:
+    """Scores a weight by its contribution to the gradient flow.
 
         score = w * (H g),  with g and H of the loss of logits / temperature
 
@@ -28,11 +38,12 @@ def grasp(objective, weights, masks, temperature=None, absolute=False):
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).
-        temperature: Float > 0 that logits are divided by. Defaults to the
-            scoring's, else to 200, the authors' choice.
-        absolute: Whether to score by |w (H g)|, another method: it keeps the
-            weights whose removal changes the gradient's norm most in either
-            direction (Frankle et al., 2021, https://arxiv.org/abs/2009.08576).
+        temperature: Float > 0, divides the logits. Defaults to the scoring's,
+            else to 200, the authors' choice.
+        absolute: Whether to score by |w (H g)|, a different method: it keeps
+            the weights whose removal changes the gradient's norm most in
+            either direction (Frankle et al., 2021,
+            https://arxiv.org/abs/2009.08576). Defaults to `False`.
     """
     if temperature is None:
         temperature = objective.scoring.temperature or TEMPERATURE
@@ -46,13 +57,15 @@ def grasp(objective, weights, masks, temperature=None, absolute=False):
     return scores
 
 
-def recipe(criterion, released_code=False):
-    """Returns what GraSP's `kprune.Pruner` has beside the criterion.
+def recipe(
+    criterion: Callable[..., types.Scores], released_code: bool = False
+) -> dict[str, Any]:
+    """Returns the fields of GraSP's `kprune.Pruner`.
 
     Args:
         criterion: `grasp`, with its options.
-        released_code: Whether to score dense layers at a fresh draw by
-            Glorot's normal law, as the released code does.
+        released_code: Whether to score dense layers at fresh weights, drawn
+            by Glorot's normal law, as the released code does.
     """
     if not released_code:
         return {}
@@ -71,6 +84,7 @@ METHOD = Method(
     test="tests/pruning/test_finite_differences.py::"
     "test_grasp_is_half_the_change_of_the_squared_gradient",
     build=recipe,
-    # In front of batch normalization, sums of these are its gradient's norm.
+    # Summed over a filter before batch normalization, the scores are the norm
+    # of its gradient, so channels are scored where they are read.
     channel={"reduce": "sum", "side": "outgoing"},
 )

@@ -3,17 +3,22 @@
 import tensorflow as tf
 
 from kprune.masking.masks import apply
+from kprune.runtime import types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def grasp_it(objective, weights, masks):
-    """Scores a weight by its part in the norm of the pruned net's gradient.
+def grasp_it(
+    objective: Objective, weights: types.Tensors, masks: types.Masks
+) -> types.Scores:
+    """Scores a weight by its share of the pruned network's gradient norm.
 
         score = (dL/dW)^2,  taken at W = w * mask
 
-    To keep the gradient's norm is GraSP's aim; this approximates what is lost
-    by the gradient of the weights removed rather than by a Hessian. Meant to
-    be iterated, as the method of this name does; one round is not GraSP.
+    Like GraSP it aims to preserve the gradient norm, but it approximates the
+    loss of norm by the gradient of the removed weights instead of a Hessian.
+    Meant to be iterated, as the method of this name does; one round is not
+    GraSP.
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).

@@ -1,20 +1,27 @@
 """Linear OSSuM: by ranks, class by class (`ossum`, equation 4)."""
 
 from kprune.pruning.criteria.ossum import LAST_LAYER, by_ranks
+from kprune.runtime import types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def linear_ossum(objective, weights, masks):
+def linear_ossum(
+    objective: Objective, weights: types.Tensors, masks: types.Masks
+) -> types.Scores:
     """Scores the neurons of the last hidden layer by their ranks.
 
         score(j) = - sum_c rank_c(j)
 
-    with rank_c the place of neuron j, from 1 on, in the order of OSSuM's
-    scores for class c. Between neurons of equal score OSSuM's own decides, by
-    a share of a rank, and then a draw.
+    with rank_c the rank of neuron j, from 1, by OSSuM's scores for class c.
+    Ties are broken by OSSuM's own score, which adds a fraction of a rank, and
+    then at random.
 
     Args:
-        objective, weights, masks: As for `ossum`, and so what is returned.
+        objective, weights, masks: As for `ossum`.
+
+    Returns:
+        As `ossum` does.
     """
     return by_ranks(objective, weights, masks, "linear_ossum")
 

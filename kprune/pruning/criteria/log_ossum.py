@@ -1,20 +1,27 @@
 """Log OSSuM: by logarithms of ranks, class by class (`ossum`, equation 5)."""
 
 from kprune.pruning.criteria.ossum import LAST_LAYER, by_ranks
+from kprune.runtime import types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def log_ossum(objective, weights, masks):
+def log_ossum(
+    objective: Objective, weights: types.Tensors, masks: types.Masks
+) -> types.Scores:
     """Scores the neurons of the last hidden layer by logarithms of ranks.
 
         score(j) = - sum_c ln rank_c(j)
 
-    with ranks as of `linear_ossum`: to be among the first for one class counts
-    for more here. Between neurons of equal score, to 1e-9, OSSuM's own
-    decides, and then a draw.
+    with the ranks of `linear_ossum`; a high rank for a single class counts for
+    more here. Ties, to within 1e-9, are broken by OSSuM's own score, and then
+    at random.
 
     Args:
-        objective, weights, masks: As for `ossum`, and so what is returned.
+        objective, weights, masks: As for `ossum`.
+
+    Returns:
+        As `ossum` does.
     """
     return by_ranks(objective, weights, masks, "log_ossum", logarithms=True)
 

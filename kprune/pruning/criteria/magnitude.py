@@ -2,17 +2,21 @@
 
 import tensorflow as tf
 
+from kprune.runtime import types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def magnitude(objective, weights, masks):
+def magnitude(
+    objective: Objective, weights: types.Tensors, masks: types.Masks
+) -> types.Scores:
     """Scores a weight by its absolute value.
 
         score = |w|
 
-    Before training, a global ranking by magnitude is one by the standard
-    deviation of each layer's initializer: wide layers lose first, and may
-    lose everything. No data is read.
+    Before training, a global ranking by magnitude ranks layers by the standard
+    deviation of their initializers: wide layers are pruned first, and may be
+    emptied. No data is read.
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).

@@ -1,12 +1,14 @@
-"""NTK-SAP: what the spectrum of the tangent kernel depends on (Wang et al.,
-2023)."""
+"""NTK-SAP: conserves the spectrum of the tangent kernel (Wang et al., 2023)."""
+
+from typing import Any
 
 import keras
 import numpy as np
 
-from kprune.runtime import checks, seeds
+from kprune.runtime import checks, seeds, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
 @checked(
@@ -15,30 +17,36 @@ from kprune.runtime.methods import Method
     draws=checks.at_least(1),
     examples=checks.at_least(1),
 )
-def ntk_sap(objective, weights, masks, epsilon=0.01, draws=5, examples=100):
-    """Scores a weight by how much moves of the weights move the outputs less
-    without it.
+def ntk_sap(
+    objective: Objective,
+    weights: types.Tensors,
+    masks: types.Masks,
+    epsilon: float = 0.01,
+    draws: int = 5,
+    examples: int = 100,
+) -> types.Scores:
+    """Scores a weight by its effect on how outputs respond to perturbations.
 
         score = |d/dm sum over x of |f(w m; x) - f((w + epsilon n) m; x)|^2|
 
-    Of small moves n from N(0, 1) the squares are in the mean epsilon^2 times
-    the trace of the neural tangent kernel. So that scores are of the mask
-    alone, w is drawn anew by He's normal law, x is noise from N(0, 1), and
-    each draw has its own, in each round. No data is read. Meant to be
+    For small perturbations with n from N(0, 1), the expected square is
+    epsilon^2 times the trace of the neural tangent kernel. Scores depend on
+    the mask alone: w is redrawn by He's normal law and x is noise from
+    N(0, 1), both anew for each draw and round. No data is read. Meant to be
     iterated, twenty rounds.
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).
-            Of the weights only shapes count.
-        epsilon: Float > 0, the deviation of a move.
-        draws: Integer >= 1, how many weights are drawn in a round. The
-            gradient is summed over them.
-        examples: Integer >= 1, inputs of a draw. Ten for each class is what
-            the authors take.
+            Only the shapes of the weights are used.
+        epsilon: Float > 0, the standard deviation of a perturbation.
+        draws: Integer >= 1, how often weights are drawn per round. Scores are
+            summed over the draws.
+        examples: Integer >= 1, the number of inputs per draw. The authors
+            take ten for each class.
     """
-    # Each round keeps fewer, so that each has draws of its own.
+    # Each round keeps fewer weights, so `kept` gives it its own draws.
     kept = sum(int(np.count_nonzero(mask)) for mask in masks.values())
-    totals = {}
+    totals: dict[str, Any] = {}
     for draw in range(draws):
 
         def rng(*names, draw=draw):

@@ -3,30 +3,37 @@
 import tensorflow as tf
 
 from kprune.masking.masks import apply
-from kprune.runtime import checks, seeds
+from kprune.runtime import checks, seeds, types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 _CURVATURES = ("hutchinson", "fisher")
 
 
-def obd(objective, weights, masks, curvature="hutchinson", samples=16):
-    """Scores a weight by what the curvature of the loss says of its removal.
+def obd(
+    objective: Objective,
+    weights: types.Tensors,
+    masks: types.Masks,
+    curvature: str = "hutchinson",
+    samples: int = 16,
+) -> types.Scores:
+    """Scores a weight by the second-order change of the loss without it.
 
         score = h w^2 / 2,  with h the diagonal of the Hessian at w * mask
 
-    The paper takes it of a trained network, whose gradient is zero. Before
-    training, h may be negative, and so may the score: removal then lowers the
-    loss, to second order.
+    The paper scores a trained network, whose gradient is zero. Before
+    training, h and so the score may be negative: removal then lowers the loss,
+    to second order.
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).
         curvature: How to estimate h. `"hutchinson"` (default): the mean of
-            v * (H v) over random signs v, unbiased, with a spread that falls
-            as 1 / sqrt(samples). `"fisher"`: the mean over the examples of
-            the squared gradient of each, which is never negative, takes as
-            many backward passes as there are examples and needs
-            batch_norm="eval" in a network with batch normalization.
-        samples: Integer >= 1, how many v to draw.
+            v * (H v) over random signs v, unbiased, with a standard error that
+            falls as 1 / sqrt(samples). `"fisher"`: the mean squared gradient
+            of single examples, which is never negative, takes one backward
+            pass per example and needs batch_norm="eval" in a network with
+            batch normalization.
+        samples: Integer >= 1, how many v to draw. Defaults to 16.
     """
     checks.choice("curvature", curvature, _CURVATURES)
     checks.integer("samples", samples, 1)

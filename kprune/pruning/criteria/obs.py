@@ -3,26 +3,33 @@
 import numpy as np
 
 from kprune.masking.masks import apply
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
-MOST = 8192  # Weights. Their Hessian takes half a gigabyte, in float64.
+MOST = 8192  # Weights. Their Hessian takes half a gigabyte in float64.
 
 
-def obs(objective, weights, masks, damping=1e-3):
-    """Scores a weight by what its removal costs if the others make up for it.
+def obs(
+    objective: Objective,
+    weights: types.Tensors,
+    masks: types.Masks,
+    damping: float = 1e-3,
+) -> types.Scores:
+    """Scores a weight by the cost of its removal if the others make up for it.
 
-        score = w^2 / (2 [H^-1]),  the diagonal of the inverse of the whole H
+        score = w^2 / (2 [H^-1]),  the diagonal of the inverse of the full H
 
-    For small networks: the Hessian is taken whole, by as many Hessian-vector
-    products as there are weights. H at w * mask is damped, H + c I with c a
-    share of its mean absolute diagonal. Scores, in float64, are negative where
-    the loss is curved downwards. Only they are OBS's: the paper also changes
-    the weights that stay, as `optimal_brain_surgeon` does.
+    For small networks: the full Hessian takes as many Hessian-vector products
+    as there are weights. H at w * mask is damped to H + c I, with c a share of
+    its mean absolute diagonal. Scores, in float64, may be negative
+    where H is not positive definite. This is OBS's score alone: the paper also
+    updates the kept weights, as `optimal_brain_surgeon` does.
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).
-        damping: Float > 0, the share c.
+        damping: Float > 0, the share of the mean absolute diagonal to add.
+            Defaults to 1e-3.
 
     Raises:
         ValueError: If there are more than 8,192 weights.
@@ -39,12 +46,14 @@ def obs(objective, weights, masks, damping=1e-3):
     return scores
 
 
-def damped_hessian(objective, point, damping):
-    """Returns H + c I of all weights in their order, a float64 matrix.
+def damped_hessian(
+    objective: Objective, point: types.Tensors, damping: float
+) -> np.ndarray:
+    """Returns H + c I over all weights, in their order, as a float64 matrix.
 
     Args:
         objective, damping: As for `obs`.
-        point: Dict of tensors by name, the weights that H is taken at.
+        point: Dict of tensors by name, the weights to take H at.
     """
     total = sum(int(np.prod(w.shape)) for w in point.values())
     if total > MOST:
@@ -54,7 +63,7 @@ def damped_hessian(objective, point, damping):
             "'obd', which takes its diagonal."
         )
     hessian = objective.hessian(point).astype(np.float64)
-    hessian = (hessian + hessian.T) / 2  # Symmetric but for rounding.
+    hessian = (hessian + hessian.T) / 2  # Removes rounding asymmetry.
     level = damping * (np.mean(np.abs(np.diag(hessian))) or 1.0)
     return hessian + level * np.eye(total)
 

@@ -4,11 +4,15 @@
 initialization", anonymous authors, submitted to ICLR 2022.
 """
 
-from kprune.runtime import seeds
+from typing import Any
+
+from kprune.runtime import seeds, types
 from kprune.runtime.methods import Method
 from kprune.scoring import neurons
+from kprune.scoring.objective import Objective
 
-LAST_LAYER = {  # What its entry and those of its variants say alike.
+# Fields that the entries of OSSuM and its variants share.
+LAST_LAYER: dict[str, Any] = {
     "paper": "OSSuM, submitted to ICLR 2022",
     "build": {"granularity": "channel", "allocation": "uniform"},
     "channel": {"reduce": "sum", "side": "outgoing"},
@@ -16,33 +20,47 @@ LAST_LAYER = {  # What its entry and those of its variants say alike.
 }
 
 
-def ossum(objective, weights, masks):
+def ossum(
+    objective: Objective, weights: types.Tensors, masks: types.Masks
+) -> types.Scores:
     """Scores the neurons of the last hidden layer, class by class.
 
         s(j, c) = sum over the examples i of class c of
                   a[i, j] (K w[j, c] - sum_k w[j, k])
 
-    with a what the output layer is given, w its kernel, K the number of
+    with a the inputs of the output layer, w its kernel and K the number of
     classes. The score of neuron j is the sum over the classes (equation 2 of
     the paper; this is 3). It is -K times the derivative of the summed
-    cross-entropy by a gate on the neuron, at logits that are all zero, and
-    takes one forward pass. For `kprune.Channel("sum", side="outgoing")`.
+    cross-entropy by a gate on the neuron, with all logits zero, and takes one
+    forward pass. For `kprune.Channel("sum", side="outgoing")`.
 
     Args:
-        objective: The model, of dense output layer, and the data, of class
+        objective: The model, with a dense output layer, and data with class
             numbers or one-hot labels. All of its batches are read.
         weights, masks: As for all criteria (`kprune.criteria`).
 
     Returns:
-        Dict of one array: by the name of the output layer's kernel, the signed
-        scores (d, K) in float64. Higher is kept.
+        Dict from the name of the output layer's kernel to the signed scores,
+        a float64 array of shape (d, K). Higher is kept.
     """
     found = neurons.class_sums(objective, weights, masks)
     return {found.name: found.scores()}
 
 
-def by_ranks(objective, weights, masks, name, logarithms=False):
-    """Returns the scores of the variant `name`, of ranks or logarithms."""
+def by_ranks(
+    objective: Objective,
+    weights: types.Tensors,
+    masks: types.Masks,
+    name: str,
+    logarithms: bool = False,
+) -> types.Scores:
+    """Returns the scores of the variant `name`, by ranks or their logarithms.
+
+    Args:
+        objective, weights, masks: As for `ossum`.
+        name: Name of the variant, which seeds its draws.
+        logarithms: Whether to sum logarithms of ranks. Defaults to `False`.
+    """
     found = neurons.class_sums(objective, weights, masks)
     rng = seeds.stream(objective.seed, name)
     alive = masks[found.name].any(axis=1)

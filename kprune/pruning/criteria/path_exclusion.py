@@ -1,26 +1,32 @@
-"""PX, path exclusion: the trace of the tangent kernel on data (Iurada et al.,
-2024)."""
+"""PX, path exclusion: the tangent kernel's trace on data (Iurada et al., 2024).
 
+https://arxiv.org/abs/2406.01820
+"""
+
+from kprune.runtime import types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def path_exclusion(objective, weights, masks):
-    """Scores a weight by what the paths through it add to the tangent kernel.
+def path_exclusion(
+    objective: Objective, weights: types.Tensors, masks: types.Masks
+) -> types.Scores:
+    """Scores a weight by the tangent kernel of the active paths through it.
 
         score = |w| * dR/d(w^2),  R = c' f(w^2; 1)
 
-    where c counts for each output, over all examples, the paths to it that
-    are active, each by its input squared. R bounds the trace of the neural
-    tangent kernel. It is `synflow_l2` with outputs that count as data says.
-    Of labels and loss nothing is read. For Sequential and Functional models
-    of ReLU, LeakyReLU and PReLU. Normalization is by moving statistics. Meant
-    to be iterated, a hundred rounds, on two batches.
+    where c counts for each output, over all examples, its active paths, each
+    weighted by its squared input. R bounds the trace of the neural tangent
+    kernel. It is `synflow_l2` with outputs weighted by data. Labels and loss
+    are not read. For Sequential and Functional models of ReLU, LeakyReLU and
+    PReLU. Normalization uses moving statistics. Meant to be iterated, a
+    hundred rounds, on two batches.
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).
 
     Raises:
-        ValueError: If it is not known when a path is active.
+        ValueError: If the model has layers whose active paths are unknown.
     """
     counts = objective.shared.path_activations.totals(
         weights, masks, objective.batches

@@ -1,15 +1,18 @@
 """ProsPr: prospect pruning by meta-gradients (Alizadeh et al., 2022)."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from kprune.masking.masks import apply
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.disk_list import Spool
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 from kprune.scoring.tapes import Tapes
 
 _WHETHER = dict.fromkeys(
@@ -30,31 +33,31 @@ def _how(name, value):
     **_WHETHER,
 )
 def prospr(
-    objective,
-    weights,
-    masks,
-    inner_steps=3,
-    inner_learning_rate=0.1,
-    inner_momentum=0.0,
-    first_order=False,
-    fresh_batches=True,
-    signed=False,
-    detached=False,
-    unrolled="auto",
-    budget=None,
-):
+    objective: Objective,
+    weights: types.Tensors,
+    masks: types.Masks,
+    inner_steps: int = 3,
+    inner_learning_rate: float = 0.1,
+    inner_momentum: float = 0.0,
+    first_order: bool = False,
+    fresh_batches: bool = True,
+    signed: bool = False,
+    detached: bool = False,
+    unrolled: bool | str = "auto",
+    budget: int | None = None,
+) -> types.Scores:
     """Scores a weight by its effect on the loss after steps of training.
 
         score = |w * dL(w_M) / dw_0|,  w_0 = w * mask,
         w_{m+1} = w_m - a v_{m+1},  v_{m+1} = b v_m + dL/dw (w_m)
 
-    The meta-gradient is exact and taken by its adjoint: with u = dL/dw (w_M)
-    and z = 0, for m from M - 1 to 0: z <- b z - a u, u <- u + H(w_m) z. It
-    takes M Hessian-vector products and keeps the M points, on disk beyond
-    64 MiB, and activations of as many steps as memory allows, where
-    backpropagation through the steps keeps those of all of them. Biases and
-    batch normalization's gamma and beta make the inner steps too. A weight
-    that is pruned already stays so.
+    The meta-gradient is exact and computed by its adjoint: with u = dL/dw
+    (w_M) and z = 0, for m from M - 1 to 0: z <- b z - a u, u <- u + H(w_m) z.
+    It takes M Hessian-vector products and stores the M points, on disk beyond
+    64 MiB, and the activations of as many steps as memory allows;
+    backpropagation through the steps stores those of all steps. Biases and
+    batch normalization's gamma and beta take the inner steps too. Pruned
+    weights stay pruned.
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).
@@ -63,25 +66,25 @@ def prospr(
             released code's default.
         inner_momentum: Float in [0, 1), b.
         first_order: Whether to leave out the Hessians: |w * dL/dw (w_M)|.
-        fresh_batches: Whether inner step m takes batch m of the data and the
-            loss after them batch M, as in the paper; if there are too few,
-            they start over. `False` takes all batches in each step, as the
-            released code does with its one.
+        fresh_batches: Whether inner step m reads batch m of the data and the
+            loss after the steps batch M, as in the paper; if there are too
+            few, they start over. `False` reads all batches in each step, as
+            the released code does with its single batch.
         signed: Whether to leave out the absolute value, for granularities
             that sum over a group first: `kprune.Channel(reduce="abs_sum")`.
         detached: Whether the momentum of the first step counts as constant,
             as in the released code: the Hessian of step 0 is left out.
-        unrolled: How the adjoint goes back. `"auto"` (default) keeps the tapes
-            of as many steps as fit `budget`, that of the last one at least,
-            and computes only the others again: ten gradients' work for three
-            steps, where `False`, which keeps none, has thirteen. The scores
-            are the same to the bit. How many tapes it keeps it says by
-            `absl.logging.info`. Products that are traced, as those of more
-            than ten steps are unless `scoring` says `compiled=False`, keep
-            none. `True` backpropagates through the steps instead, which the
-            adjoint is tested against.
+        unrolled: How to compute the adjoint. `"auto"` (default) keeps the
+            tapes of as many steps as fit `budget`, at least the last one's,
+            and recomputes the others: ten gradients' work for three steps,
+            where `False`, which keeps no tape, takes thirteen. The scores are
+            bit-equal. `absl.logging.info` reports how many tapes are kept.
+            Traced products, as those of more than ten steps are unless
+            `scoring` says `compiled=False`, keep no tape. `True`
+            backpropagates through the steps instead; the adjoint is tested
+            against it.
         budget: Integer >= 0, bytes of memory for the tapes. Defaults to a
-            quarter of what is free; on a GPU, where that is not known, to 0.
+            quarter of the free memory; on a GPU, where that is unknown, to 0.
     """
     checks.integer("inner_steps", inner_steps)
     checks.number("inner_learning_rate", inner_learning_rate, "(0, inf)")
@@ -117,7 +120,7 @@ def prospr(
 
 
 class _Steps:
-    """Inner steps of training, forth by `take` and back by `pull_back`."""
+    """Inner training steps: `take` runs one, `pull_back` its adjoint."""
 
     def __init__(self, objectives, masks, rate, momentum, detached):
         *self.objectives, self.last = objectives
@@ -126,7 +129,7 @@ class _Steps:
         self._detached = detached
 
     def take(self, number, w, velocity):
-        """Returns the weights and the velocity after a step."""
+        """Returns the weights and the velocity after step `number`."""
         gradient = self._masked(self.objectives[number].gradient(w))
         if velocity is not None and self._momentum:
             velocity = _combined(self._momentum, velocity, 1.0, gradient)
@@ -137,11 +140,16 @@ class _Steps:
         return _combined(1.0, w, -self._rate, velocity), velocity
 
     def pull_back(self, number, w, u, z):
-        """Returns the derivatives by the weights and the velocity before a
-        step, from those after it; `w` are the weights before it."""
+        """Returns the derivatives by weights and velocity before a step.
+
+        Args:
+            number: Integer, the step.
+            w: Dict of the weights before the step.
+            u, z: Dicts of the derivatives by weights and velocity after it.
+        """
         # The step masked the gradient; its transpose masks first.
         hvp = self.objectives[number].hvp
-        if not self._momentum:  # Then z is but -a u: two passes fewer.
+        if not self._momentum:  # Then z is just -a u: two passes fewer.
             product = hvp(w, self._masked(u))
             return _combined(1.0, u, -self._rate, product), z
         z = _combined(self._momentum, z, -self._rate, u)
@@ -192,18 +200,22 @@ def _unrolled(steps, start):
     )
 
 
-def recipe(criterion, structured=False, released_code=False):
-    """Returns what ProsPr's `kprune.Pruner` has beside the criterion.
+def recipe(
+    criterion: Callable[..., types.Scores],
+    structured: bool = False,
+    released_code: bool = False,
+) -> dict[str, Any]:
+    """Returns the fields of ProsPr's `kprune.Pruner`.
 
     Args:
         criterion: `prospr`, with its options.
-        structured: Whether to remove channels, by the meta-gradient of a
-            gate on each; as `granularity="channel"`.
-        released_code: Whether the momentum of the first step counts as a
+        structured: Whether to prune channels, by the meta-gradient of a gate
+            on each, as `granularity="channel"` does.
+        released_code: Whether the momentum of the first step counts as
             constant (`detached`) and counts are rounded up, as in the
-            released code. Its default is also `fresh_batches=False`.
+            released code. That code also uses `fresh_batches=False`.
     """
-    found = {}
+    found: dict[str, Any] = {}
     if structured:
         found["granularity"] = "channel"
     if released_code:
@@ -212,7 +224,7 @@ def recipe(criterion, structured=False, released_code=False):
     return found
 
 
-_PAPER = {
+_PAPER: dict[str, Any] = {
     "paper": "Alizadeh et al., 2022",
     "link": "https://arxiv.org/abs/2202.08132",
 }

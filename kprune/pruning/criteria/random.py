@@ -1,15 +1,20 @@
-"""Random scores: the baseline every criterion has to beat."""
+"""Random scores: the baseline that every criterion must beat."""
+
+from typing import Any
 
 import numpy as np
 
-from kprune.runtime import seeds
+from kprune.runtime import seeds, types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def random(objective, weights, masks):
+def random(
+    objective: Objective, weights: types.Tensors, masks: types.Masks
+) -> types.Scores:
     """Scores each weight by an independent draw from U(0, 1).
 
-    The draw depends on the objective's seed and the weight's name alone; no
+    The draw depends only on the objective's seed and the weight's name. No
     data is read.
 
     Args:
@@ -25,7 +30,7 @@ def random(objective, weights, masks):
 
 
 _CHANNEL = {"reduce": "first"}
-_RANDOM_RATIOS = {
+_RANDOM_RATIOS: dict[str, Any] = {
     "formula": r"\mathcal{U}(0, 1)",
     "paper": "Gadhikar et al., 2023",
     "link": "https://arxiv.org/abs/2210.02412",

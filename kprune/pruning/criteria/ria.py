@@ -4,23 +4,30 @@ import numpy as np
 
 from kprune.masking.masks import apply
 from kprune.pruning import matrices
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def ria(objective, weights, masks, power=0.5):
-    """Scores a weight by its share of its input's and its output's weights.
+def ria(
+    objective: Objective,
+    weights: types.Tensors,
+    masks: types.Masks,
+    power: float = 0.5,
+) -> types.Scores:
+    """Scores a weight by its shares of its input's and output's weights.
 
         score = (|w_ij| / sum_i |w_ij| + |w_ij| / sum_j |w_ij|) ||x_j||_2^a
 
-    with sums over the kept weights of input j and of output i, and x_j what
-    input j reads over all of the data, at W = w * mask. No input or output is
-    emptied for the scale of its weights. For trained networks, on data that
-    they are used on.
+    with sums over the kept weights of input j and of output i, and x_j the
+    values that input j reads over all of the data, at W = w * mask. No input
+    or output is emptied for the scale of its weights alone. For trained
+    networks, on data like that which they are used on.
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).
-        power: Float >= 0, a. At 0 it is relative importance alone.
+        power: Float >= 0, a. At 0 the score is relative importance alone.
+            Defaults to 0.5.
     """
     checks.number("power", power, "[0, inf)")
     point = apply(masks, weights)

@@ -1,20 +1,24 @@
 """Skeletonization: relevance, signed (Mozer and Smolensky, 1989)."""
 
 from kprune.masking.masks import apply
+from kprune.runtime import types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def skeletonization(objective, weights, masks):
+def skeletonization(
+    objective: Objective, weights: types.Tensors, masks: types.Masks
+) -> types.Scores:
     """Scores a weight by how much the loss would grow without it.
 
         score = -w * dL/dW,  with dL/dW taken at W = w * mask
 
     To first order this is L(without) - L(with). Weights whose removal lowers
-    the loss have negative scores and go first; SNIP keeps them, by the
-    absolute value. This is the form for weights of the survey by Wang et al.
-    (2021), https://arxiv.org/abs/2103.06460; the original one scores units.
-    Summed over a filter in front of batch normalization in training mode the
-    score is zero, but for rounding: do not pool it to such channels.
+    the loss have negative scores and are pruned first; SNIP, which takes the
+    absolute value, keeps them. This is the survey's form for weights (Wang et
+    al., 2021, https://arxiv.org/abs/2103.06460); the original scores units.
+    Summed over a filter before batch normalization in training mode, the score
+    is zero up to rounding: do not pool it to such channels.
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).

@@ -1,13 +1,20 @@
 """SNIP: connection sensitivity (Lee et al., 2019)."""
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 from kprune.masking.masks import apply
 from kprune.pruning.redrawn import rescored_at_fresh_init
+from kprune.runtime import types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def snip(objective, weights, masks):
+def snip(
+    objective: Objective, weights: types.Tensors, masks: types.Masks
+) -> types.Scores:
     """Scores a weight by how much the loss would change without it.
 
         score = |w * dL/dW|,  with dL/dW taken at W = w * mask
@@ -32,14 +39,16 @@ def snip(objective, weights, masks):
     )
 
 
-def recipe(criterion, released_code=False):
-    """Returns what SNIP's `kprune.Pruner` has beside the criterion.
+def recipe(
+    criterion: Callable[..., types.Scores], released_code: bool = False
+) -> dict[str, Any]:
+    """Returns the fields of SNIP's `kprune.Pruner`.
 
     Args:
         criterion: `snip`.
-        released_code: Whether to score a fresh draw of the weights, by
-            Glorot's normal law, as released codes do. The paper scores the
-            weights that it trains.
+        released_code: Whether to score fresh weights, drawn by Glorot's
+            normal law, as released codes do. The paper scores the weights
+            that it trains.
     """
     if not released_code:
         return {}

@@ -1,36 +1,45 @@
-"""SparseGPT: layers by optimal brain surgeon (Frantar and Alistarh, 2023)."""
+"""SparseGPT: layer-wise optimal brain surgeon (Frantar and Alistarh, 2023)."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from kprune.masking.masks import apply
 from kprune.pruning import matrices, obs_columns
 from kprune.pruning.obs_pruner import SparseGPT
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def sparsegpt(objective, weights, masks, damping=0.01):
-    """Scores a weight by what its output loses if the next inputs make up.
+def sparsegpt(
+    objective: Objective,
+    weights: types.Tensors,
+    masks: types.Masks,
+    damping: float = 0.01,
+) -> types.Scores:
+    """Scores a weight by its output's error after later inputs make up for it.
 
         score = w_ij^2 / [inv(H_j)]_jj,  H = X'X + damping mean(diag X'X) I
 
-    with H_j the rows and columns of H from input j on, and X what the layer
-    reads over all of the data, at W = w * mask. For trained networks, on data
-    that they are used on. As a method, it scores again as it goes through the
-    inputs, and changes the weights that stay.
+    with H_j the rows and columns of H from input j on, and X the values that
+    the layer reads over all of the data, at W = w * mask. For trained
+    networks, on data like that which they are used on. As a method, it scores
+    again as it processes the inputs, and updates the kept weights.
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).
-        damping: Number >= 0.
+        damping: Number >= 0, the share of the mean diagonal to add. Defaults
+            to 0.01.
     """
     checks.number("damping", damping, "[0, inf)")
     diagonals = {}
     for name, gram in matrices.grams(objective, apply(masks, weights)):
         upper = obs_columns.factor(gram, damping, name)
         diagonal = np.diag(upper) if upper.ndim == 2 else upper
-        # What reads nothing costs nothing.
+        # An input that reads only zeros costs nothing to remove.
         live = obs_columns.reads(gram)
         diagonals[name] = np.where(live, diagonal, np.inf)
 
@@ -40,13 +49,17 @@ def sparsegpt(objective, weights, masks, damping=0.01):
     return matrices.scored(objective, weights, score)
 
 
-def recipe(criterion, block=obs_columns.BLOCK, damping=0.01):
-    """Returns what SparseGPT's pruner has beside the criterion.
+def recipe(
+    criterion: Callable[..., types.Scores],
+    block: int = obs_columns.BLOCK,
+    damping: float = 0.01,
+) -> dict[str, Any]:
+    """Returns the fields of SparseGPT's pruner.
 
     Args:
         criterion: `sparsegpt`.
-        block: Integer >= 1, for how many inputs masks are chosen at a time.
-        damping: Number >= 0, the share of the mean diagonal that is added.
+        block: Integer >= 1, how many inputs to choose masks for at a time.
+        damping: Number >= 0, the share of the mean diagonal to add.
     """
     return {
         "pruner": SparseGPT,

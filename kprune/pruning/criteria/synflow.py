@@ -1,9 +1,13 @@
 """SynFlow: synaptic flow without data (Tanaka et al., 2020)."""
 
+from kprune.runtime import types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def synflow(objective, weights, masks):
+def synflow(
+    objective: Objective, weights: types.Tensors, masks: types.Masks
+) -> types.Scores:
     """Scores a weight by the flow through it in the network of |w|.
 
         score = |w| * dR/d|w|,  R = 1' f(|w|; 1)
@@ -11,7 +15,7 @@ def synflow(objective, weights, masks):
     R is the sum of outputs on an input of ones, with every parameter and
     moving statistic replaced by its absolute value. Without biases the scores
     of each layer, in float64, sum to R. No data is read. Meant to be iterated,
-    a hundred rounds: one round prunes away whole layers.
+    a hundred rounds: a single round empties whole layers.
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).

@@ -3,21 +3,25 @@
 import tensorflow as tf
 
 from kprune.masking.masks import apply
+from kprune.runtime import types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def taylor(objective, weights, masks):
-    """Scores a weight by the square of what the loss changes without it.
+def taylor(
+    objective: Objective, weights: types.Tensors, masks: types.Masks
+) -> types.Scores:
+    """Scores a weight by the squared change of the loss without it.
 
         score = (w * dL/dW)^2,  with dL/dW taken at W = w * mask
 
-    Of single weights on one batch this ranks as SNIP does. Over several
-    batches it is the square of the mean; the mean of the squares, as in the
-    paper, is `kprune.ScoringConfig(reduce="mean_of_abs")`. Pooled to channels
-    it is the mean of squares over a channel's weights; the paper's square of
-    their sum ranks as `skeletonization` does at
-    `kprune.Channel(reduce="abs_sum")`. That sum is zero, but for rounding, for
-    a filter whose outputs go through batch normalization in training mode.
+    For single weights on one batch this ranks as SNIP does. Over several
+    batches it is the square of the mean; for the mean of squares, as in the
+    paper, pass `kprune.ScoringConfig(reduce="mean_of_abs")`. Channels are
+    scored by the sum of squares over a channel's weights; the paper's square
+    of their sum ranks as `skeletonization` does with
+    `kprune.Channel(reduce="abs_sum")`. That sum is zero, up to rounding, for a
+    filter followed by batch normalization in training mode.
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).

@@ -1,31 +1,39 @@
 """Wanda: weights and activations (Sun et al., 2024)."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from kprune.masking.masks import apply
 from kprune.pruning import matrices
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def wanda(objective, weights, masks, cumulative=False):
-    """Scores a weight by its size and by how much it is used.
+def wanda(
+    objective: Objective,
+    weights: types.Tensors,
+    masks: types.Masks,
+    cumulative: bool = False,
+) -> types.Scores:
+    """Scores a weight by its magnitude times the norm of its input.
 
         score = |w_ij| ||x_j||_2
 
-    where x_j is what input j of the layer reads over all of the data, at W =
-    w * mask. For trained networks, on data that they are used on: with none,
-    there is no score. Compared within each output, unless an allocation is
-    said.
+    where x_j are the values that input j of the layer reads over all of the
+    data, at W = w * mask. For trained networks, on data like that which they
+    are used on; data is required. Scores are compared within each output by
+    default (`allocation="per_output"`).
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).
-        cumulative: Whether to score a weight by the share of all scores of
-            its output that it has together with the lower ones. Ranked over
-            a tensor, this removes from each output what is below a share
-            alpha, the same for all.
+        cumulative: Whether to score a weight by the sum of its output's scores
+            up to its own, as a share of their total. Ranked over a tensor,
+            this removes the same share alpha of scores from each output.
+            Defaults to `False`.
     """
     checks.boolean("cumulative", cumulative)
     moments = objective.inputs(apply(masks, weights))
@@ -38,7 +46,7 @@ def wanda(objective, weights, masks, cumulative=False):
 
 
 def _shares(scores):
-    """Returns the cumulated share of each column's sum."""
+    """Returns the cumulative share of each column's sum, by rising scores."""
     order = np.argsort(scores, axis=0, kind="stable")
     ordered = np.take_along_axis(scores, order, axis=0)
     whole = scores.sum(axis=0)
@@ -48,14 +56,16 @@ def _shares(scores):
     return found
 
 
-def recipe(criterion, layer_alpha=False):
-    """Returns what Wanda's `kprune.Pruner` has beside the criterion.
+def recipe(
+    criterion: Callable[..., types.Scores], layer_alpha: bool = False
+) -> dict[str, Any]:
+    """Returns the fields of Wanda's `kprune.Pruner`.
 
     Args:
         criterion: `wanda`.
-        layer_alpha: Whether each output loses the same share of its scores,
-            in place of as many weights as every other: the paper's variant,
-            with the share alpha that the layer's sparsity leads to.
+        layer_alpha: Whether each output loses the same share of its scores
+            instead of the same number of weights: the paper's variant, with
+            the share alpha that gives the layer's sparsity.
     """
     checks.boolean("layer_alpha", layer_alpha)
     if not layer_alpha:
@@ -64,7 +74,7 @@ def recipe(criterion, layer_alpha=False):
     return {"criterion": criterion, "allocation": "uniform"}
 
 
-_PAPER = {
+_PAPER: dict[str, Any] = {
     "paper": "Sun et al., 2024",
     "link": "https://arxiv.org/abs/2306.11695",
     "build": recipe,

@@ -1,8 +1,8 @@
-"""What is removed as one: a weight, a channel, N of M, a block.
+"""Granularities, the units of pruning: a weight, a channel, N of M, a block.
 
 A granularity groups the entries of a model's weights: it pools their scores
-to one per group, says which groups have a live weight, and turns the groups
-that are kept to masks. Most do that for each weight tensor by itself, by its
+to one per group, finds the groups with a live weight, and expands the kept
+groups to masks. Most treat each weight tensor by itself, by its
 `kprune.masking.layouts.Layout`.
 """
 
@@ -36,16 +36,22 @@ _ALL = {
 }
 
 
-def names():
-    """Returns the names of the granularities that need no argument."""
+def names() -> list[str]:
+    """Returns the names of the granularities that need no argument, sorted."""
     return sorted(_ALL)
 
 
-def get(identifier):
-    """Returns a granularity by name (`"weight"`, `"channel"`, `"2:4"`), or an
-    object as it is."""
+def get(identifier: str | Granularity) -> Granularity:
+    """Returns a granularity by name; an object is returned unchanged.
+
+    Args:
+        identifier: A name (`"weight"`, `"channel"`, `"2:4"`), or an object.
+
+    Raises:
+        ValueError: If there is no such granularity.
+    """
     if hasattr(identifier, "pool") and hasattr(identifier, "expand"):
-        return identifier
+        return identifier  # type: ignore[return-value]
     pattern = re.fullmatch(r"(\d+):(\d+)", str(identifier))
     if pattern:
         return NM(int(pattern[1]), int(pattern[2]))

@@ -5,6 +5,7 @@ import numbers
 
 import numpy as np
 
+from kprune.masking.layouts import Layout
 from kprune.pruning.granularity.base import (
     REDUCE,
     Granularity,
@@ -19,18 +20,19 @@ from kprune.runtime import checks, lookup
 class Block(Granularity):
     """Rectangles of the weight matrix of inputs by outputs.
 
-    Kernels of more dimensions are looked at as a matrix: rows count the
-    inputs of an output (positions of the window included), columns the
-    outputs. Blocks at the edges may be smaller.
+    Kernels of more dimensions are flattened to a matrix: rows are the inputs
+    of an output (including positions of the window), columns the outputs.
+    Blocks at the edges may be smaller.
 
     Args:
-        shape: Height (inputs) and width (outputs) of a block. `(4, 1)` is
-            what LiteRT's sparse kernels read.
-        reduce: How the scores of a block become one. Defaults to `"mean"`,
-            which treats smaller blocks at the edges alike.
+        shape: Height (inputs) and width (outputs) of a block. Defaults to
+            `(4, 1)`, the blocks of LiteRT's sparse kernels.
+        reduce: How to reduce the scores of a block to one: `"sum"`, `"mean"`,
+            `"max"`, `"l2"`, `"first"` or `"abs_sum"`. Defaults to `"mean"`,
+            by which the smaller blocks at edges are comparable.
     """
 
-    shape: tuple = (4, 1)
+    shape: tuple[int, int] = (4, 1)
     reduce: str = "mean"
 
     def __post_init__(self):
@@ -43,16 +45,22 @@ class Block(Granularity):
         checks.require(fits, "shape", self.shape, expected)
         object.__setattr__(self, "shape", shape)
 
-    def outputs(self, layout):
+    def outputs(self, layout: Layout) -> np.ndarray:
         rows, columns = matrix_shape(layout)
         height, width = self.shape
         shape = -(-rows // height), -(-columns // width)
         return np.broadcast_to(np.arange(shape[1]), shape)
 
-    def pool(self, scores, alive, layout, rng):
+    def pool(
+        self,
+        scores: np.ndarray,
+        alive: np.ndarray,
+        layout: Layout,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
         del rng
         blocks = self._blocks(np.where(alive, scores, 0.0), layout, 0.0)
-        if self.reduce == "mean":  # Over what a block at an edge has.
+        if self.reduce == "mean":  # Over a block's entries, without padding.
             count = self._blocks(np.ones(layout.shape), layout, 0.0)
             return blocks.sum(axis=(1, 3)) / count.sum(axis=(1, 3))
         if self.reduce == "max":
@@ -61,18 +69,20 @@ class Block(Granularity):
             )
         return REDUCE[self.reduce](blocks, axis=(1, 3))
 
-    def live(self, alive, layout):
+    def live(self, alive: np.ndarray, layout: Layout) -> np.ndarray:
         return self._blocks(alive, layout, False).any(axis=(1, 3))
 
-    def expand(self, kept, layout):
+    def expand(self, kept: np.ndarray, layout: Layout) -> np.ndarray:
         rows, columns = as_matrix(np.empty(layout.shape, bool), layout).shape
         height, width = self.shape
         full = kept.repeat(height, axis=0).repeat(width, axis=1)
         return put_back(full[:rows, :columns], layout)
 
     def _blocks(self, array, layout, padding):
-        """Returns the array as (rows, height, columns, width) of blocks,
-        padded at the edges."""
+        """Returns the array as blocks, padded at the edges.
+
+        Its shape is (rows of blocks, height, columns of blocks, width).
+        """
         matrix = as_matrix(array, layout)
         (rows, columns), (height, width) = matrix.shape, self.shape
         edge = ((0, -rows % height), (0, -columns % width))

@@ -1,13 +1,17 @@
-"""Output units with everything that belongs to them."""
+"""Output units with all weights that belong to them."""
 
 import dataclasses
+from collections.abc import Container
+from typing import Any
 
 import numpy as np
 
 from kprune.graph import channels
+from kprune.masking.layouts import Layout
 from kprune.pruning.granularity import coupled_channels
 from kprune.pruning.granularity.base import REDUCE, ByWeight, Granularity
-from kprune.runtime import checks, lookup
+from kprune.runtime import checks, lookup, types
+from kprune.runtime.methods import Method
 
 _SIDES = ("incoming", "outgoing")
 _COSTS = (None, "flops", "parameters")
@@ -15,41 +19,41 @@ _COSTS = (None, "flops", "parameters")
 
 @dataclasses.dataclass(frozen=True)
 class Channel(Granularity):
-    """Output units: of a dense or recurrent layer, a filter, a head of
-    attention.
+    """Output channels: units of dense or recurrent layers, filters, heads.
 
-    In a model that is a graph of layers, and between the layers that a layer of
-    it calls in its own code, a channel is all that stays or goes with it, so
-    that `kprune.shrink` can take it out: the slices of the kernels that make
-    it, those of the kernels that read it, and the channels that it is added to
-    or multiplied with, across residual connections; of a recurrent layer, all
-    gates of a unit, its states, and the same unit of the other direction of a
-    `Bidirectional`. Removed is each of these slices: whatever a bias or a batch
-    normalization makes of a channel, nothing reads it. Channels that cannot be
-    followed to where they are read, or that are added to the model's input,
-    stay, and the report says why. A sparsity is the share of such groups.
+    In a model that is a graph of layers, and among the layers that one of its
+    layers calls in its own code, a channel includes everything that must be
+    removed with it, so that `kprune.shrink` can take it out: the slices of the
+    kernels that produce it, those of the kernels that read it, and the
+    channels that it is added to or multiplied with, across residual
+    connections; in a recurrent layer, all gates of a unit, its states, and the
+    same unit of the other direction of a `Bidirectional`. All these slices are
+    pruned: no layer reads the value that a bias or batch normalization gives a
+    removed channel. Channels that cannot be followed to their readers, or that
+    are added to the model's input, stay, and the report says why. The sparsity
+    is the share of such groups.
 
     Args:
-        reduce: How the scores of a channel's entries become one: `"mean"`
-            (default), which keeps the sign of signed scores, `"sum"`,
-            `"max"`, `"l2"` or `"abs_sum"`. `"l2"` suits scores without sign:
-            by it, the magnitude of a filter at initialization does not depend
-            on its layer's width. `"abs_sum"` is for scores with one: of
-            products of weight and gradient, it is the sensitivity to a gate
-            on the channel.
+        reduce: How to reduce the scores of a channel's entries to one:
+            `"mean"` (default), which keeps the sign of signed scores, `"sum"`,
+            `"max"`, `"l2"`, `"first"` or `"abs_sum"`. `"l2"` suits unsigned
+            scores: with it, the magnitude of a filter at initialization does
+            not depend on its layer's width. `"abs_sum"` suits signed scores:
+            for products of weight and gradient, it is the sensitivity to a
+            gate on the channel.
         output_layer: Whether to prune the model's output layer too, whose
             channels are the classes. Defaults to `False`.
-        side: Whose scores count: `"incoming"`, of the entries that make the
-            channel, or `"outgoing"`, of those that read it. A gate behind
-            batch normalization and activation is on the outgoing side: in
-            front of a batch normalization in training mode, signed scores sum
-            to zero.
-        per: `None`, or what the score of a channel is divided by: `"flops"`,
-            the multiply-adds that go with it, or `"parameters"`, the weights.
-        tied: Whether channels go together through the model. `False` takes
-            the output units of each weight by themselves (of a recurrent
-            kernel, a unit with its gates), on the incoming side alone, as is
-            done in models that are no graph of layers.
+        side: Whose scores count: `"incoming"` (default), those of the entries
+            that produce the channel, or `"outgoing"`, of those that read it. A
+            gate behind batch normalization and activation is on the outgoing
+            side: before a batch normalization in training mode, signed scores
+            sum to zero.
+        per: `None` (default), or a cost to divide a channel's score by:
+            `"flops"`, its multiply-adds, or `"parameters"`, its weights.
+        tied: Whether coupled channels are removed together (default). `False`
+            groups the output units of each weight by themselves (a unit with
+            its gates for a recurrent kernel), on the incoming side only. This
+            is always so in models that are not a graph of layers.
     """
 
     reduce: str = "mean"
@@ -72,23 +76,25 @@ class Channel(Granularity):
                 "the entries that make a channel belong to it."
             )
 
-    def allocation(self, entry):
+    def allocation(self, entry: Method | None) -> str:
         return "normalized" if entry is None else entry.channel_allocation
 
-    def outputs(self, layout):
-        del layout  # A channel is an output, and more.
+    def outputs(self, layout: Layout) -> None:
+        del layout  # A channel includes weights of other outputs.
 
-    def leaves_output_layer(self, model):
+    def leaves_output_layer(self, model: types.Model) -> bool:
         return not self.output_layer and not self._follows(model)
 
-    def unprunable_reasons(self, model, excluded):
+    def unprunable_reasons(
+        self, model: types.Model, excluded: Container[str]
+    ) -> dict[str, str]:
         if not self._follows(model):
             return {}
         return coupled_channels.unprunable_reasons(
             model, excluded, self.output_layer
         )
 
-    def grouping(self, model, layouts):
+    def grouping(self, model: types.Model, layouts: dict[str, Layout]) -> Any:
         if self._follows(model):
             return coupled_channels.CoupledChannels(self, model, layouts)
         if self.side != "incoming" or self.per:
@@ -102,15 +108,21 @@ class Channel(Granularity):
     def _follows(self, model):
         return self.tied and channels.followable(model)
 
-    def pool(self, scores, alive, layout, rng):
+    def pool(
+        self,
+        scores: np.ndarray,
+        alive: np.ndarray,
+        layout: Layout,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
         del rng
         scores = np.where(alive, scores, 0).reshape(layout.view)
         return REDUCE[self.reduce](scores, axis=self._others(layout))
 
-    def live(self, alive, layout):
+    def live(self, alive: np.ndarray, layout: Layout) -> np.ndarray:
         return alive.reshape(layout.view).any(axis=self._others(layout))
 
-    def expand(self, kept, layout):
+    def expand(self, kept: np.ndarray, layout: Layout) -> np.ndarray:
         kept = np.expand_dims(kept, self._others(layout))
         return np.broadcast_to(kept, layout.view).reshape(layout.shape).copy()
 

@@ -1,4 +1,4 @@
-"""Channels that are coupled through a graph of layers."""
+"""Channels coupled through a graph of layers."""
 
 import copy
 import math
@@ -10,11 +10,10 @@ from kprune.masking import weights
 
 
 class CoupledChannels:
-    """Groups of channels of a graph of layers, each with all that belongs to
-    it.
+    """Groups of coupled channels in a graph of layers.
 
-    A family is what the same weights make: the channels of a layer, or of all
-    layers of a residual stage. It has the name of the first of these weights.
+    A family is the channels that the same weights produce: those of a layer,
+    or of all layers of a residual stage. Its name is that of its first weight.
     """
 
     def __init__(self, grain, model, layouts):
@@ -29,15 +28,15 @@ class CoupledChannels:
 
     @property
     def least(self):
-        """Groups that each family keeps at least, unless a number is said."""
+        """The default minimum of groups that each family keeps."""
         return self._grain.min_kept
 
     def shape(self, family):
-        """Returns the shape of the weight that stands for a family."""
+        """Returns the shape of a family's first weight."""
         return self._layouts[family].shape
 
     def scored_in(self, names):
-        """Returns the grouping without groups that have no scores."""
+        """Returns the grouping without the groups that have no scores."""
         scored = np.zeros(self._map.size, bool)
         for name in names:
             for axis in self._counted(name):
@@ -65,7 +64,7 @@ class CoupledChannels:
     def live(self, alive):
         """Returns, by family, which groups have an entry that may be kept.
 
-        One that has lost all its inputs counts, as long as it is read.
+        A channel without inputs counts as live while a layer reads it.
         """
         found = np.zeros(self._map.size, bool)
         for name in self._layouts:
@@ -87,8 +86,12 @@ class CoupledChannels:
         return found
 
     def removed_size(self, masks, others):
-        """Returns how many entries of other variables, such as biases, go
-        with the groups that are removed."""
+        """Returns how many entries of other variables, such as biases, go.
+
+        Args:
+            masks: Dict of masks by weight name.
+            others: Dict from the names of other variables to their sizes.
+        """
         stays = self._stays(self.live(masks))
         return sum(
             size
@@ -99,10 +102,10 @@ class CoupledChannels:
         )
 
     def check(self, masks):
-        """All masks of this kind are as they should be."""
+        """Does nothing: any mask of whole channels is valid."""
 
     def _stays(self, kept):
-        """Returns booleans over all groups, from those of each family."""
+        """Returns which of all groups stay, from booleans by family."""
         stays = np.ones(self._map.size, bool)
         for family, chosen in kept.items():
             stays[self._families[family]] = chosen
@@ -118,7 +121,7 @@ class CoupledChannels:
 
 
 def unprunable_reasons(model, excluded, output_layer):
-    """Returns why weights have no channel that could go, by name."""
+    """Returns why weights have no channel that can be removed, by name."""
     found = channels.build_channel_map(model)
     names = [n for n in weights.prunable(model) if n not in excluded]
     free = may_go(found, model, names, output_layer)
@@ -144,13 +147,13 @@ def _reason(name, axes, found):
 
 
 def may_go(found, model, names, output_layer):
-    """Returns booleans over groups: which ones pruning may remove.
+    """Returns which groups pruning may remove, a boolean array.
 
     Args:
         found: The `ChannelMap` of the model.
         model: A model that is a graph of layers, wrapped or not.
         names: Names of the weights to prune.
-        output_layer: Whether the channels of the model's outputs may go.
+        output_layer: Whether the output channels of the model may be removed.
     """
     made, stays = np.zeros(found.size, bool), np.zeros(found.size, bool)
     stays[list(found.why)] = True
@@ -162,14 +165,17 @@ def may_go(found, model, names, output_layer):
 
 
 def _made(found, name):
-    """Returns the groups along each axis of the channels a weight makes."""
+    """Returns the groups along each axis of channels a weight produces."""
     axes = found.axes.get(name, ())
     return [axis.groups for axis in axes if not axis.reads]
 
 
 def _families(found, names, free):
-    """Returns the groups that may go, by the first weight that makes them,
-    together with those that another weight makes with them."""
+    """Returns the families of groups that may be removed, by weight name.
+
+    Weights that produce the same group belong to one family, which is named
+    after the first of them.
+    """
     names, layer_groups = list(names), {}
     family_of = np.full(found.size, -1)
     place = {name: i for i, name in enumerate(names)}
@@ -187,7 +193,7 @@ def _families(found, names, free):
 
 
 def _cost_of_groups(found, model, names, kind):
-    """Returns what goes with each group: multiply-adds or entries."""
+    """Returns the cost of each group: multiply-adds or entries."""
     variables = weights.prunable(model)
     uses = costs.count_uses(model) if kind == "flops" else {}
     total = np.zeros(found.size)
@@ -206,10 +212,10 @@ def _cost_of_groups(found, model, names, kind):
 
 
 def _entries_of_groups(axes, shape, size):
-    """Returns how many entries of a variable go with each group.
+    """Returns how many entries of a variable belong to each group.
 
-    Those that are of a group along two axes, as where a unit of a recurrent
-    layer reads itself, are counted once.
+    Entries of a group along two axes, as where a unit of a recurrent layer
+    reads itself, are counted once.
     """
     places = [np.bincount(axis.groups, minlength=size) for axis in axes]
     lengths = [len(axis.groups) for axis in axes]
@@ -222,12 +228,12 @@ def _entries_of_groups(axes, shape, size):
 
 
 def _rows(array, axis):
-    """Returns a weight as a matrix, a row for each place of an axis."""
+    """Returns a weight as a matrix with a row for each index of an axis."""
     return np.moveaxis(array, axis.number, 0).reshape(len(axis.groups), -1)
 
 
 class _Pool:
-    """Sums up scores over the groups of channels that their entries are of."""
+    """Accumulates scores over the groups that their entries belong to."""
 
     def __init__(self, size):
         self.counts = np.zeros(size)
@@ -236,7 +242,7 @@ class _Pool:
         self._first = np.zeros(size)
 
     def add(self, scores, axis):
-        """Adds the scores of a weight along an axis of it."""
+        """Adds the scores of a weight along one of its axes."""
         rows = _rows(scores, axis)
         groups, places = np.unique(axis.groups, return_index=True)
         new = self.counts[groups] == 0

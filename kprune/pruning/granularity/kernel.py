@@ -4,21 +4,22 @@ import dataclasses
 
 import numpy as np
 
+from kprune.masking.layouts import Layout
 from kprune.pruning.granularity.base import REDUCE, Granularity, matrix_axes
 from kprune.runtime import lookup
 
 
 @dataclasses.dataclass(frozen=True)
 class Kernel(Granularity):
-    """The k x k entries that lead from one channel to another go together.
+    """Kernels of a convolution: the k x k entries from one channel to another.
 
-    Of a layer without a window, such as Dense, each weight is a group of its
-    own: `exclude` those to prune kernels alone.
+    In a layer without a window, such as Dense, each weight is a group of its
+    own: `exclude` such layers to prune convolutions only.
 
     Args:
-        reduce: How the scores of a kernel become one. Defaults to `"mean"`,
-            by which kernels of other sizes and single weights can be
-            compared.
+        reduce: How to reduce the scores of a kernel to one, as for
+            `kprune.Block`. Defaults to `"mean"`, by which kernels of other
+            sizes and single weights are comparable.
     """
 
     reduce: str = "mean"
@@ -26,8 +27,8 @@ class Kernel(Granularity):
     def __post_init__(self):
         lookup.choose(self.reduce, REDUCE, "reduction")
 
-    def outputs(self, layout):
-        found = super().outputs(layout).reshape(layout.view)
+    def outputs(self, layout: Layout) -> np.ndarray:
+        found = super().outputs(layout).reshape(layout.view)  # type: ignore[union-attr]
         window = _window(layout)
         return found[
             tuple(
@@ -36,21 +37,27 @@ class Kernel(Granularity):
             )
         ]
 
-    def pool(self, scores, alive, layout, rng):
+    def pool(
+        self,
+        scores: np.ndarray,
+        alive: np.ndarray,
+        layout: Layout,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
         del rng
         none = -np.inf if self.reduce == "max" else 0.0
         live = np.where(alive, scores, none).reshape(layout.view)
         return REDUCE[self.reduce](live, axis=_window(layout))
 
-    def live(self, alive, layout):
+    def live(self, alive: np.ndarray, layout: Layout) -> np.ndarray:
         return alive.reshape(layout.view).any(axis=_window(layout))
 
-    def expand(self, kept, layout):
+    def expand(self, kept: np.ndarray, layout: Layout) -> np.ndarray:
         full = np.expand_dims(kept, _window(layout))
         return np.broadcast_to(full, layout.view).reshape(layout.shape)
 
 
 def _window(layout):
-    """Returns the axes of a view that count places of a window, a tuple."""
+    """Returns the axes of a view that run over a window, a tuple."""
     rows, _ = matrix_axes(layout)
     return tuple(axis for axis in rows if axis not in layout.inputs)

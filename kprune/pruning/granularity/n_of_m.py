@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from kprune.masking.layouts import Layout
 from kprune.pruning.granularity.base import Granularity, put_back
 from kprune.runtime import checks
 
@@ -13,11 +14,11 @@ class NM(Granularity):
     """N of every M weights kept, along the input axis: `NM(2, 4)` is 2:4.
 
     The pattern fixes the sparsity of each weight tensor at 1 - n / m. Weights
-    whose number of inputs is no multiple of m are skipped, and reported.
+    whose number of inputs is not a multiple of m are skipped, and reported.
 
     Args:
-        n: How many of each m consecutive inputs of an output are kept.
-        m: Size of the run, n < m.
+        n: Integer >= 1, how many of m consecutive inputs of an output to keep.
+        m: Integer > n, the number of consecutive inputs.
 
     Mishra et al., 2021, https://arxiv.org/abs/2104.08378.
     """
@@ -30,10 +31,10 @@ class NM(Granularity):
         checks.integer("m", self.m, self.n + 1, ", more than n")
 
     @property
-    def sparsity(self):
+    def sparsity(self) -> float:  # type: ignore[override]
         return 1 - self.n / self.m
 
-    def unfit(self, layout):
+    def unfit(self, layout: Layout) -> str | None:
         if not layout.inputs or set(layout.inputs) & set(layout.outputs):
             return "has no input axis for an N:M pattern"
         inputs = int(np.prod([layout.view[a] for a in layout.inputs]))
@@ -41,10 +42,16 @@ class NM(Granularity):
             return f"{inputs} inputs, not a multiple of {self.m} for N:M"
         return None
 
-    def pool(self, scores, alive, layout, rng):
+    def pool(
+        self,
+        scores: np.ndarray,
+        alive: np.ndarray,
+        layout: Layout,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
         """Returns minus the rank of each weight among its m neighbours.
 
-        With the fixed sparsity, the top k of these are the best n of each m.
+        At the fixed sparsity, the top k of these are the best n of each m.
         """
         runs = self._runs(np.where(alive, scores, -np.inf), layout)
         ties = rng.random(runs.shape, dtype=np.float32)
@@ -54,7 +61,7 @@ class NM(Granularity):
         np.put_along_axis(ranks, order, places, axis=-1)
         return -put_back(ranks.astype(np.float32), layout, _inputs_last(layout))
 
-    def check(self, mask, layout):
+    def check(self, mask: np.ndarray, layout: Layout) -> None:
         kept = self._runs(mask, layout).sum(axis=-1)
         if (kept != self.n).any():
             raise ValueError(

@@ -1,12 +1,16 @@
 """Whole residual blocks of a network, such as those of a transformer."""
 
 import dataclasses
+from collections.abc import Container
+from typing import Any
 
 import numpy as np
 
 from kprune.masking import weights
+from kprune.masking.layouts import Layout
 from kprune.pruning.granularity.base import REDUCE, Granularity
-from kprune.runtime import identity, lookup, user_warnings
+from kprune.runtime import identity, lookup, types, user_warnings
+from kprune.runtime.methods import Method
 from kprune.scoring import blocks, influence
 
 FAMILY = "blocks"
@@ -14,19 +18,19 @@ FAMILY = "blocks"
 
 @dataclasses.dataclass(frozen=True)
 class ResidualBlock(Granularity):
-    """Layers that add to what goes through them, with all of their weights.
+    """Residual blocks: layers that add to their input, with all their weights.
 
-    A block is a layer with layers of its own that has siblings of its class.
-    It goes as one: its weights are pruned, the biases beside them are set to
-    zero, and it hands on what it reads, to the bit. `kprune.shrink` then takes
-    it out. Trained on before that, biases move, and it stays.
+    A block is a layer with sublayers that has siblings of its class. It is
+    pruned as a whole: its weights are masked, their layers' biases are set to
+    zero, and it becomes the identity, bit for bit. `kprune.shrink` then removes
+    it. If the model is trained before that, biases change and the block stays.
 
-    Weights in no block stay, and those of blocks that do more than add: what
-    normalizes behind its residual, as BERT does, is no identity without
-    weights. A sparsity is the share of the blocks that may go.
+    Weights outside of blocks stay, and so do blocks that do more than add: a
+    block that normalizes after its residual, as in BERT, is not the identity
+    without weights. A sparsity is a share of the removable blocks.
 
     Args:
-        reduce: How the scores of a block's entries become one, as of
+        reduce: How to reduce the scores of a block's entries to one, as for
             `kprune.Block`. Defaults to `"mean"`.
     """
 
@@ -37,14 +41,16 @@ class ResidualBlock(Granularity):
     def __post_init__(self):
         lookup.choose(self.reduce, REDUCE, "reduction")
 
-    def allocation(self, entry):
-        del entry  # All blocks are of one family.
+    def allocation(self, entry: Method | None) -> str:
+        del entry  # All blocks form one family.
         return "global"
 
-    def outputs(self, layout):
-        del layout  # A block has all outputs of its weights.
+    def outputs(self, layout: Layout) -> None:
+        del layout  # A block covers all outputs of its weights.
 
-    def unprunable_reasons(self, model, excluded):
+    def unprunable_reasons(
+        self, model: types.Model, excluded: Container[str]
+    ) -> dict[str, str]:
         found = _candidates(model)
         whole = _residual(model, found, excluded)
         inside = {w.name: block for block, ws in found.items() for w in ws}
@@ -58,14 +64,14 @@ class ResidualBlock(Granularity):
                 )
         return reasons
 
-    def grouping(self, model, layouts):
+    def grouping(self, model: types.Model, layouts: dict[str, Layout]) -> Any:
         found = _candidates(model)
         members = [
             [w.name for w in ws if w.name in layouts] for ws in found.values()
         ]
         return ResidualBlocks(self, layouts, list(filter(None, members)))
 
-    def settle(self, model, masks):
+    def settle(self, model: types.Model, masks: types.Masks) -> None:
         """Sets the biases of the layers of pruned blocks to zero."""
         for members in _candidates(model).values():
             own = [w for w in members if w.name in masks]
@@ -75,8 +81,11 @@ class ResidualBlock(Granularity):
 
 
 def _candidates(model):
-    """Returns `ByIdentity` the blocks of a model, with their weights; raises
-    `ValueError` if there are none."""
+    """Returns the blocks of a model with their weights, a `ByIdentity`.
+
+    Raises:
+        ValueError: If there are none.
+    """
     found, prunable = blocks.find(model), weights.prunable(model)
     if not found:
         raise ValueError(
@@ -92,7 +101,7 @@ def _candidates(model):
 
 
 def _residual(model, found, excluded):
-    """Returns `ByIdentity` the blocks that may go."""
+    """Returns the blocks that may be removed, a `ByIdentity`."""
     whole = [
         not any(w.name in excluded for w in ws) and same
         for ws, same in zip(
@@ -118,7 +127,7 @@ def _residual(model, found, excluded):
 
 
 class ResidualBlocks:
-    """Groups of all weights of a block each, one family.
+    """Groups of the weights of one block each, in a single family.
 
     Args:
         grain: A `ResidualBlock`.
@@ -132,12 +141,12 @@ class ResidualBlocks:
         self._grain, self._layouts, self._members = grain, layouts, members
 
     def shape(self, family):
-        """Returns the shape of the weight that stands for a family."""
+        """Returns the shape of the first block's first weight."""
         del family
         return self._layouts[self._members[0][0]].shape
 
     def scored_in(self, names):
-        """Returns the grouping, if all its weights have scores."""
+        """Returns the grouping; raises if one of its weights has no score."""
         missing = sorted(set(self._layouts) - set(names))
         if missing:
             raise ValueError(
@@ -147,7 +156,7 @@ class ResidualBlocks:
         return self
 
     def pooled(self, scores, alive, rng):
-        """Yields the family, and an array with a score for each block."""
+        """Yields (family, array with a score for each block)."""
         del rng
         flat = [
             np.concatenate([scores[n][alive[n]].ravel() for n in names] or [[]])
@@ -165,7 +174,7 @@ class ResidualBlocks:
         return {FAMILY: np.array(live)}
 
     def masks(self, kept, alive):
-        """Returns the masks that keep some of the blocks."""
+        """Returns the masks that keep the blocks `kept`, booleans by family."""
         (stays,) = kept.values()
         if not stays.any():
             raise ValueError(
@@ -176,9 +185,9 @@ class ResidualBlocks:
         return {n: alive[n] & stay for names, stay in pairs for n in names}
 
     def removed_size(self, masks, others):
-        """No entries of others: what a block adds is 0 by its weights."""
+        """Returns 0: other variables of blocks are not counted as removed."""
         del masks, others
         return 0
 
     def check(self, masks):
-        """All masks of this kind are as they should be."""
+        """Does nothing: any mask of whole blocks is valid."""

@@ -1,4 +1,4 @@
-"""Rules for the weights that stay when others are pruned."""
+"""Rules that update kept weights after pruning."""
 
 from kprune.pruning.kept_weights.biases import correct_biases
 from kprune.pruning.kept_weights.centroids import Centroids, centroids

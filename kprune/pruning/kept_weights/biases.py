@@ -6,10 +6,11 @@ import tensorflow as tf
 from kprune.masking import weights
 from kprune.pruning import matrices
 from kprune.pruning.kept_weights import measuring
-from kprune.runtime import checks, identity
+from kprune.runtime import checks, identity, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.scoring import read_inputs
+from kprune.scoring.objective import Objective
 
 
 @checked(
@@ -17,39 +18,41 @@ from kprune.scoring import read_inputs
         checks.with_attributes("a kprune.Objective", "batches", "model")
     )
 )
-def correct_biases(model, seed=0, *, objective=None):
-    """Moves biases so that layers give the mean that they gave unpruned.
+def correct_biases(
+    model: types.Model, seed: int = 0, *, objective: Objective | None = None
+) -> dict[str, np.ndarray]:
+    """Corrects biases so that layers keep the mean outputs they had unpruned.
 
         b <- b + E[X] W - E[X'] W'
 
-    where X is what a layer read and W its weight before pruning, and X' and W'
-    are what they are now, behind layers whose biases are corrected. What a
-    removed unit or weight added on average is added still, as a constant. It
-    takes a pass over the data of the model before, and a part of a pass of the
-    pruned one for each layer.
+    where X is a layer's input and W its weight before pruning, and X' and W'
+    are those of the pruned model, behind layers with corrected biases. The
+    mean contribution of a removed unit or weight is so kept, as a constant. It
+    takes one pass over the data for the original model, and a part of a pass
+    per layer for the pruned one.
 
-    It is for whole channels: where single weights go by magnitude, accuracy
-    has been seen to fall by it (`docs/methods/index.md`).
+    Use it for whole channels: for single weights pruned by magnitude, it has
+    been seen to lower accuracy (`docs/methods/index.md`).
 
-    Layers without a bias stay, and so do those of which it is not known what
-    they read: `objective.inputs` has what is known. Where batch normalization
-    follows a layer, which takes means out, `recalibrate` does what this does.
+    Layers without a bias stay unchanged, and so do layers whose inputs are
+    unknown (see `objective.inputs`). Where batch normalization follows a
+    layer, it removes means; use `recalibrate` there.
 
     Args:
-        model: A wrapped model, pruned, changed in place.
+        model: A wrapped, pruned model, changed in place.
         seed: Not used: nothing is drawn.
-        objective: A `kprune.Objective` of the model before it was pruned, on
-            calibration data. As a rule of a pruner, `kprune.Pruner(
-            after_pruning=kprune.kept_weights.correct_biases)`, it is what was
-            pruned by.
+        objective: A `kprune.Objective` of the model before pruning, on
+            calibration data; required. In `kprune.Pruner(
+            after_pruning=kprune.kept_weights.correct_biases)`, it is the
+            objective that pruning used.
 
     Returns:
-        Dict from the name of a weight to what its layer's bias was moved by,
-        an array of the bias' shape.
+        Dict from the name of a weight to the change of its layer's bias, an
+        array of the bias' shape.
 
     Raises:
         ValueError: If there is no objective or no data, no layer to correct,
-            or the layers are others. The model has not been changed then.
+            or the layers differ. The model is then unchanged.
 
     Example:
 
@@ -59,14 +62,14 @@ def correct_biases(model, seed=0, *, objective=None):
     """
     del seed
     batches = measuring.batches(None, objective)
-    before, after = _biased(objective.model), _biased(model)
+    before, after = _biased(objective.model), _biased(model)  # type: ignore[union-attr]
     if not after or set(before) != set(after):
         raise ValueError(
             "Expected a model of the objective's layers, at least one of them "
             f"with a bias. Received: layers with a bias {sorted(after)}, and "
             f"before {sorted(before)}"
         )
-    means = _means(objective.model, before, batches)
+    means = _means(objective.model, before, batches)  # type: ignore[union-attr]
     layers = {name: weight.layer for name, weight in after.items()}
     walker = measuring.Walker(model, layers.values(), batches)
     names = identity.ByIdentity((layer, n) for n, layer in layers.items())
@@ -86,8 +89,7 @@ def correct_biases(model, seed=0, *, objective=None):
 
 
 def _biased(model):
-    """Returns the weights whose layers have a bias for each output, by name,
-    if it is known what they read."""
+    """Returns weights with known inputs and a bias for each output, by name."""
     return {
         weight.name: weight
         for weight in weights.find(model)
@@ -98,7 +100,7 @@ def _biased(model):
 
 
 def _means(model, found, batches):
-    """Returns the mean of what layers give, without their biases, by name."""
+    """Returns the mean outputs of layers, without their biases, by name."""
     totals = identity.ByIdentity((w.layer, _Mean()) for w in found.values())
     sees = identity.ByIdentity(
         (w.layer, totals[w.layer].of(w)) for w in found.values()
@@ -110,13 +112,13 @@ def _means(model, found, batches):
 
 
 class _Mean:
-    """The mean of the rows of X, of several batches."""
+    """The mean of the rows of X over several batches."""
 
     def __init__(self):
         self.count, self._sum = 0, 0.0
 
     def of(self, weight):
-        """Returns a function that takes in what a weight's layer reads."""
+        """Returns a function that adds the inputs of a weight's layer."""
         pieces = read_inputs.pieces(weight.layer, weight.variable.name)
 
         def see(layer, x, valid, show):
@@ -137,7 +139,7 @@ class _Mean:
 
 
 def _matrix(weight):
-    """Returns a weight as a matrix, with zeros where it is pruned."""
+    """Returns a weight as a matrix, with pruned entries at zero."""
     value = np.asarray(weight.variable, np.float64)
     if weight.mask is not None:
         value = value * np.asarray(weight.mask)

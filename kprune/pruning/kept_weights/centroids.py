@@ -1,9 +1,9 @@
 """Replaces kept weights by two values per layer.
 
-The variant C of ASNI, Damadi et al., 2022: once a network is pruned and
-trained, each weight tensor is told by two numbers, the mean of its positive
-and the mean of its negative weights, and by which weight has which. Trained
-again from there, with the masks fixed, it is about as good.
+Variant C of ASNI, Damadi et al., 2022: after pruning and training, each weight
+tensor is stored as two numbers, the means of its positive and of its negative
+weights, and the sign of each kept weight. Trained again from these, with fixed
+masks, the network is about as accurate.
 """
 
 import dataclasses
@@ -12,49 +12,48 @@ import os
 import numpy as np
 
 from kprune.masking import weights, wrapping
-from kprune.runtime import array_files, checks, files, paths
+from kprune.runtime import array_files, checks, files, paths, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
-# What a network begins with beside its kernels, by the name of the variable.
+# Initial values of variables other than kernels, by the variable's name.
 _FRESH = {"bias": 0, "beta": 0, "moving_mean": 0}
 _FRESH |= {"gamma": 1, "moving_variance": 1}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Centroids:
-    """Two numbers for each weight tensor, its mask and the signs of the rest.
+    """Two values for each weight tensor, its mask and its kept weights' signs.
 
     Args:
-        values: Dict from weight name to a pair of floats: the mean of the
-            positive and the mean of the negative weights that are kept; 0.0
-            where there is none.
+        values: Dict from weight name to a pair of floats: the means of the
+            positive and of the negative kept weights; 0.0 if there are none.
         masks: Dict from weight name to a boolean array, True is kept.
         signs: Dict from weight name to a boolean array of the same shape,
-            False where a negative weight is kept. (A weight that is kept and
-            0.0 goes with the positive ones.)
+            False where a negative weight is kept. (A kept weight of 0.0 counts
+            as positive.)
     """
 
-    values: dict
-    masks: dict
-    signs: dict
+    values: dict[str, tuple[float, float]]
+    masks: dict[str, np.ndarray]
+    signs: dict[str, np.ndarray]
 
     @checked()
-    def apply(self, model):
-        """Initializes a model from the centroids, to be trained again.
+    def apply(self, model: types.Model) -> None:
+        """Initializes a model from the centroids, for training it again.
 
-        Sets the masks, each kept weight to the number of its sign, biases to
-        0, and normalization to gamma 1, beta 0 and fresh statistics. What else
-        a model has stays. So does an optimizer's state, but for the entries
-        that are removed: compile the model anew for a fresh one.
+        Sets the masks, each kept weight to the value of its sign, biases to 0,
+        and normalization to gamma 1, beta 0 and initial statistics. All other
+        variables stay. So does the optimizer's state, except for pruned
+        entries: compile the model again for a fresh one.
 
         Args:
             model: A wrapped model with weights of the same names and shapes,
                 changed in place.
 
         Raises:
-            ValueError: If the model has no masks, or not these weights. It
-                has not been changed then.
+            ValueError: If the model has no masks, or not these weights. It is
+                then unchanged.
         """
         wrapping.set_masks(model, self.masks)
         for weight in weights.find(model):
@@ -69,17 +68,19 @@ class Centroids:
                 variable.assign(np.full(variable.shape, _FRESH[variable.name]))
 
     @checked(path=paths.file)
-    def save(self, path):
-        """Writes an `.npz` file: the numbers, a bit for each entry that says
-        whether it is kept, and a bit for each that is kept, its sign.
+    def save(self, path: types.Path) -> int:
+        """Writes an `.npz` file.
+
+        It holds the values, one bit per entry for the mask, and one bit per
+        kept entry for its sign.
 
         Args:
-            path: File path. It is replaced as a whole or not at all.
+            path: File path. An existing file is replaced atomically.
 
         Returns:
             The size of the file in bytes.
         """
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
         for name, mask in self.masks.items():
             arrays[f"values/{name}"] = np.array(self.values[name], np.float64)
             arrays[f"shape/{name}"] = np.array(mask.shape, np.int64)
@@ -90,22 +91,25 @@ class Centroids:
 
     @classmethod
     @checked(path=paths.file, max_bytes=checks.optional(checks.at_least(1)))
-    def load(cls, path, max_bytes=None):
-        """Reads the file that `save` wrote.
+    def load(
+        cls, path: types.Path, max_bytes: int | None = None
+    ) -> "Centroids":
+        """Reads a file that `save` wrote.
 
-        The file may come from anybody: see `SECURITY.md`.
+        The file may be untrusted: see `SECURITY.md`.
 
         Args:
             path: File path.
-            max_bytes: Integer, the most memory that masks and signs may take.
-                Defaults to 256 MiB or 64 times the file, whichever is more.
+            max_bytes: Integer >= 1, the most memory that masks and signs may
+                take. Defaults to 256 MiB or 64 times the file's size,
+                whichever is more.
 
         Raises:
-            ValueError: If the file is something else, or damaged.
+            ValueError: If it is not such a file, or is damaged.
         """
         kinds = ("values", "shape", "mask", "signs")
         values, masks, signs = {}, {}, {}
-        # Of a bit of a mask come two bytes.
+        # A bit of a mask expands to two bytes: those of mask and sign.
         with array_files.reading(path, max_bytes, growth=16) as arrays:
             for name in array_files.parts(arrays, "centroids", kinds):
                 value, shape, mask, sign = (
@@ -122,20 +126,20 @@ class Centroids:
 
 
 @checked()
-def centroids(model):
-    """Returns the two numbers that stand for each weight tensor of a model.
+def centroids(model: types.Model) -> Centroids:
+    """Returns the two centroids of each weight tensor of a model.
 
         c+ = mean of the kept weights > 0,  c- = mean of the kept weights < 0
 
     Args:
-        model: A wrapped model, pruned and trained. It is left as it was.
+        model: A wrapped model, pruned and trained. It is not modified.
 
     Returns:
-        `Centroids`, of all weights that have a mask.
+        `Centroids` of all weights that have a mask.
 
     Raises:
-        ValueError: If the model has no masks, or a weight that is kept is NaN
-            or infinite.
+        ValueError: If the model has no masks, or a kept weight is NaN or
+            infinite.
 
     Example:
 
@@ -169,7 +173,7 @@ def _mean(array):
 
 
 def _pair(array):
-    """Returns the two numbers of a file, or raises if they cannot be means."""
+    """Returns the two values of a file; raises if they cannot be means."""
     fit = array.shape == (2,) and array.dtype == np.float64
     if not (fit and np.isfinite(array).all() and array[0] >= 0 >= array[1]):
         raise array_files.invalid(

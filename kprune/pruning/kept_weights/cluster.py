@@ -1,51 +1,53 @@
 """Replaces kept weights by a few shared values per layer.
 
 Weight clustering, the weight sharing of Deep Compression, Han et al., 2016,
-section 3: the kept weights of a tensor are parted by k-means, and each is
-replaced by the mean of its cluster. Then a tensor holds few distinct numbers,
-and what is pruned stays zero, so that any file of it compresses better.
+section 3: k-means clusters the kept weights of a tensor, and each is replaced
+by the mean of its cluster. A tensor then holds few distinct values, and pruned
+weights stay zero, so that its file compresses better.
 """
 
 import numpy as np
 
 from kprune.masking import weights
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
-_ROUNDS = 300  # Of k-means, which mostly ends after fewer than a hundred.
+_ROUNDS = 300  # Of k-means, which mostly converges within a hundred.
 
 
 @checked(clusters=checks.at_least(1))
-def cluster(model, seed=0, *, clusters):
-    """Sets each kept weight to the mean of its cluster, zeros staying zero.
+def cluster(
+    model: types.Model, seed: int = 0, *, clusters: int
+) -> dict[str, np.ndarray]:
+    """Sets each kept weight to the mean of its cluster; zeros stay zero.
 
         w <- c[argmin_k |w - c[k]|],  c[k] = mean of the weights nearest to it
 
-    The centroids begin evenly spread from the smallest to the largest kept
-    weight of a tensor: Han et al. found that to keep accuracy best, as large
-    weights are few and matter most. Biases, and all that cannot be pruned,
-    stay as they are. A tensor that has no more distinct kept weights than
-    clusters stays too.
+    The centroids start evenly spaced from the smallest to the largest kept
+    weight of a tensor: Han et al. found that this preserves accuracy best, as
+    large weights are few and matter most. Biases and variables that cannot be
+    pruned stay, and so does a tensor with no more distinct kept weights than
+    clusters.
 
-    The values are tied once: further training moves them apart. Train with
-    the masks first, and cluster last; or train on and cluster again;
-    `kprune.tfmot.clustering.keras.cluster_weights` trains tied values. As a
-    rule of a pruner it is `functools.partial(cluster, clusters=16)`.
+    Values are shared only at the time of the call: further training separates
+    them. Train with masks first and cluster last, or cluster again after
+    training; `kprune.tfmot.clustering.keras.cluster_weights` trains shared
+    values. For a pruner, pass `functools.partial(cluster, clusters=16)`.
 
     Args:
-        model: A Keras model, wrapped or not, changed in place. Of one without
-            masks the weights that are zero are taken for pruned.
+        model: A Keras model, wrapped or not, changed in place. In a model
+            without masks, weights that are zero count as pruned.
         seed: Not used: nothing is drawn.
-        clusters: Integer >= 1, of each weight tensor. 16 take 4 bits.
+        clusters: Integer >= 1, the clusters per weight tensor. 16 take 4 bits.
 
     Returns:
-        Dict from weight name to its centroids in rising order, an array of
-        float64. At most `clusters`, and empty where nothing is kept.
+        Dict from weight name to its centroids, a float64 array in ascending
+        order of at most `clusters` entries, empty if no weight is kept.
 
     Raises:
-        ValueError: If a weight that is kept is NaN or infinite. The model has
-            not been changed then.
+        ValueError: If a kept weight is NaN or infinite. The model is then
+            unchanged.
 
     Example:
 
@@ -77,8 +79,10 @@ def cluster(model, seed=0, *, clusters):
 
 
 def k_means(values, clusters):
-    """Returns the means of clusters of numbers in rising order, those without
-    a number left out: Lloyd's rounds from evenly spread ones, to the end."""
+    """Returns the means of nonempty clusters of numbers, ascending.
+
+    Runs Lloyd's algorithm from evenly spaced means until it converges.
+    """
     ordered = np.unique(values)
     if ordered.size <= clusters:
         return ordered
@@ -87,7 +91,7 @@ def k_means(values, clusters):
     centres = np.linspace(ordered[0], ordered[-1], clusters)
     before = None
     for _ in range(_ROUNDS):
-        # On a line, a cluster is what lies between two borders.
+        # In one dimension, a cluster is an interval between two midpoints.
         ends = np.searchsorted(ordered, (centres[1:] + centres[:-1]) / 2)
         ends = np.concatenate([[0], ends, [ordered.size]])
         if before is not None and np.array_equal(ends, before):
@@ -100,7 +104,7 @@ def k_means(values, clusters):
 
 
 def nearest(values, centres):
-    """Returns the places of the nearest centres, which rise."""
+    """Returns the indices of the nearest of ascending centres."""
     return np.searchsorted((centres[1:] + centres[:-1]) / 2, values)
 
 

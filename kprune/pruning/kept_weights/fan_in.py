@@ -2,7 +2,7 @@
 
 The variants "+rescale" and "+reinit" of 3SP, van Amersfoort et al., 2020: an
 initializer sets the variance by the number of inputs of a unit, and a pruned
-unit has fewer. `rescale` is what OSSuM does before training.
+unit has fewer. OSSuM applies `rescale` before training.
 """
 
 import keras
@@ -10,22 +10,23 @@ import numpy as np
 
 from kprune.masking import initializers, weights
 from kprune.pruning.granularity.base import as_matrix
+from kprune.runtime import types
 from kprune.runtime.doors import checked
 
 
 @checked()
-def rescale_variance(model, seed=0):
-    """Scales kept weights so that units have the variance they had.
+def rescale_variance(model: types.Model, seed: int = 0) -> None:
+    """Scales kept weights so that units keep the variance they had.
 
-        w <- w sqrt(inputs of a unit before / inputs that are left)
+        w <- w sqrt(inputs of a unit before / remaining inputs)
 
-    where the inputs that are left are the mean over the units that are left,
-    and an input is an entry: of a convolution, one for each place of its
-    window. Biases and embeddings stay. Doing so twice scales twice.
+    where the remaining inputs are the mean over the remaining units, and each
+    entry is an input: in a convolution, one for each position of the window.
+    Biases and embeddings stay. A second call scales again.
 
     Args:
         model: A wrapped model, pruned at initialization, changed in place.
-        seed: Not used.
+        seed: Not used: nothing is drawn.
 
     Example:
 
@@ -40,22 +41,22 @@ def rescale_variance(model, seed=0):
 
 
 @checked()
-def reinitialize(model, seed=0):
-    """Draws kept weights anew, as the initializer would for what is left.
+def reinitialize(model: types.Model, seed: int = 0) -> None:
+    """Redraws kept weights by the initializer for their reduced shape.
 
-    Each kernel of which something is pruned is drawn, by its layer's
-    initializer, with the shape that it has once `kprune.shrink` has taken out
-    the channels that are pruned. What lost nothing stays, and so do embeddings
-    and biases: `kprune.sanity.reinitialize` draws all.
+    Each kernel with pruned channels is redrawn by its layer's initializer, in
+    the shape that it has after `kprune.shrink` has removed them. Kernels
+    without pruned channels stay, and so do embeddings and biases:
+    `kprune.sanity.reinitialize` redraws all.
 
     Args:
         model: A wrapped model, pruned by channels, changed in place.
-        seed: Integer >= 0.
+        seed: Integer >= 0, for the draws.
 
     Raises:
-        ValueError: If single weights are pruned, so that what is left has no
-            shape, or a layer does not tell its initializer. The model has not
-            been changed then.
+        ValueError: If single weights are pruned, so that the kept weights form
+            no tensor, or a layer's initializer is unknown. The model is then
+            unchanged.
 
     Example:
 
@@ -71,18 +72,17 @@ def reinitialize(model, seed=0):
 
 
 @checked()
-def rescale(model):
-    """Scales each weight tensor to the range of a network of its size.
+def rescale(model: types.Model) -> None:
+    """Scales each weight tensor to the initial range of its reduced fan-in.
 
         W <- W (1 / sqrt(fan_in)) / max |W|
 
-    with fan_in the number of inputs that a unit has left, those from which
-    no weight is kept being gone. Biases and embeddings stay as they are, and
-    a tensor that is all zero does.
+    with fan_in the number of inputs from which a weight is kept. Biases,
+    embeddings and tensors of zeros stay.
 
     Args:
-        model: A pruned model, or a plain one, changed in place. An optimizer
-            keeps its state: compile the model anew for a fresh one.
+        model: A Keras model, pruned or not, changed in place. An optimizer
+            keeps its state: compile the model again for a fresh one.
 
     Example:
 
@@ -105,7 +105,7 @@ def rescale(model):
 
 
 def _pruned(model):
-    """Returns the pruned weights that units sum inputs by, with masks."""
+    """Returns the partly pruned weights with masks, without embeddings."""
     found = []
     for weight in weights.find(model):
         if weight.mask is None or weight.variable.name == "embeddings":
@@ -126,7 +126,7 @@ def _fan_in(weight, mask):
 
 
 def _inputs(layout, mask):
-    """Returns how many inputs a unit has, of those that any unit reads."""
+    """Returns how many inputs are read by at least one unit."""
     return int(np.count_nonzero(as_matrix(mask, layout).any(axis=1)))
 
 

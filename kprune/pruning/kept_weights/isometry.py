@@ -12,14 +12,19 @@ import tensorflow as tf
 
 from kprune.masking import weights, wrapping
 from kprune.pruning.granularity.base import as_matrix, put_back
-from kprune.runtime import checks, seeds
+from kprune.runtime import checks, seeds, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
 @dataclasses.dataclass(frozen=True)
 class Residual:
-    """How far a weight is from an isometry: |W^T W - I|, Frobenius' norm."""
+    """A weight's distance from an isometry, the Frobenius norm |W^T W - I|.
+
+    Args:
+        before: The distance before the update.
+        after: The distance after it.
+    """
 
     before: float
     after: float
@@ -32,48 +37,48 @@ class Residual:
     patience=checks.optional(checks.at_least(1)),
 )
 def isometry(
-    model,
-    seed=0,
+    model: types.Model,
+    seed: int = 0,
     *,
-    steps=10_000,
-    learning_rate=0.1,
-    patience=100,
-    orthogonal_start=False,
-):
-    """Makes what is left of each layer preserve lengths, as far as it can.
+    steps: int = 10_000,
+    learning_rate: float = 0.1,
+    patience: int | None = 100,
+    orthogonal_start: bool = False,
+) -> dict[str, Residual]:
+    """Updates kept weights so that each layer approximately preserves lengths.
 
         minimize |(C W)^T (C W) - I|  over the weights that the mask C keeps
 
-    by gradient descent, without data, for each layer by itself. A
+    by gradient descent, without data, for each layer separately. A
     convolution's W is its kernel as a matrix with a column for each filter.
-    The norm is not squared, so that near its minimum gradient descent steps
-    to and fro: the weights of the smallest residual are kept, and a layer
-    whose residual has not fallen for `patience` steps is done (the paper takes
-    all steps and the last weights).
+    The norm is not squared, so gradient descent oscillates near the minimum:
+    the weights of the smallest residual are kept, and a layer stops when its
+    residual has not fallen for `patience` steps (the paper takes all steps and
+    the last weights).
 
     The residual cannot become 0 everywhere: with r rows and c > r columns it
-    is sqrt(c - r) at least, and a column of which nothing is kept adds 1 to
-    its square. Biases and embeddings stay as they are.
+    is at least sqrt(c - r), and a fully pruned column adds 1 to its square.
+    Biases and embeddings stay.
 
     Args:
-        model: A wrapped model, pruned before training, changed in place. As
-            `kprune.Pruner(after_pruning=kprune.kept_weights.isometry)`, done
-            after pruning.
+        model: A wrapped model, pruned before training, changed in place. Pass
+            `kprune.Pruner(after_pruning=kprune.kept_weights.isometry)` to run
+            it after pruning.
         seed: Integer >= 0, for the orthogonal start.
-        steps: Integer >= 0, how many at most.
+        steps: Integer >= 0, the maximum number of steps.
         learning_rate: Number > 0.
         patience: Integer >= 1, or `None` to take all steps.
-        orthogonal_start: Whether each layer starts from a drawn orthogonal
+        orthogonal_start: Whether each layer starts from a random orthogonal
             matrix, with zeros where it is pruned. Defaults to `False`: it
-            starts from the weights that it has, which in the paper were
-            orthogonal before pruning.
+            starts from its own weights, which in the paper were orthogonal
+            before pruning.
 
     Returns:
-        Dict from the name of each weight to its `Residual`. Both numbers are
-        of the weights before and after, whatever it started from.
+        Dict from the name of each weight to its `Residual`, which compares the
+        weights before and after the call, whatever the start was.
 
     Raises:
-        ValueError: If the model has no masks, or an argument does not fit.
+        ValueError: If the model has no masks, or an argument is invalid.
 
     Example:
 
@@ -110,9 +115,12 @@ def residual(w):
 
 
 def descend(w, mask, steps, learning_rate, patience):
-    """Returns the matrix of the least residual on the way, and that residual.
+    """Returns the matrix of the smallest residual, and that residual.
 
-    `w` is a matrix, zero where the booleans `mask` do not let it change.
+    Args:
+        w: Float matrix, zero where `mask` is False.
+        mask: Boolean matrix: the entries that may change.
+        steps, learning_rate, patience: As for `isometry`.
     """
     dtype = tf.as_dtype(w.dtype)
     return _descend(
@@ -152,8 +160,10 @@ def _descend(w, mask, steps, learning_rate, patience):
 
 
 def _value_and_direction(w):
-    """Returns |W^T W - I| and its gradient, 2 W (W^T W - I) / |W^T W - I|, 0
-    where the norm is."""
+    """Returns |W^T W - I| and its gradient.
+
+    The gradient is 2 W (W^T W - I) / |W^T W - I|, or 0 if the norm is 0.
+    """
     gap = tf.matmul(w, w, transpose_a=True)
     gap -= tf.eye(tf.shape(w)[1], dtype=w.dtype)
     norm = tf.norm(gap)
@@ -161,8 +171,10 @@ def _value_and_direction(w):
 
 
 def _orthogonal(shape, rng):
-    """Draws a matrix whose columns, or rows if there are fewer, are
-    orthonormal, uniformly among all."""
+    """Draws a matrix with orthonormal columns, or rows if these are fewer.
+
+    The draw is uniform over all such matrices.
+    """
     drawn = rng.normal(size=(max(shape), min(shape)))
     q, r = np.linalg.qr(drawn)
     q = q * np.sign(np.diag(r))

@@ -1,4 +1,4 @@
-"""Records what the layers of a pruned model read, in order."""
+"""Observes the inputs of a pruned model's layers, in order."""
 
 import contextlib
 import inspect
@@ -15,14 +15,14 @@ from kprune.scoring.observer import Reached
 
 
 def batches(data, objective):
-    """Returns a function that yields the inputs of one source's batches.
+    """Returns a function that yields the inputs of each batch.
 
     Args:
         data: What `fit` takes, or `None`.
         objective: A `kprune.Objective`, or `None`.
 
     Raises:
-        ValueError: If there are both, or none.
+        ValueError: If both are given, or neither.
     """
     if (data is None) == (objective is None):
         raise ValueError(
@@ -37,22 +37,22 @@ def batches(data, objective):
 
 
 def layers_of(model, kind):
-    """Returns the layers of a class, in a model and in its layers."""
+    """Returns the layers of a class in a model, including nested ones."""
     layers = map(weights.unwrapped, keras_internals.all_layers(model))
     found = identity.ByIdentity((x, 1) for x in layers if isinstance(x, kind))
     return [*found]
 
 
 class Walker:
-    """Runs a model in inference mode, and lets one see what layers read.
+    """Runs a model in inference mode and observes the inputs of layers.
 
     Args:
-        model: A built Keras model. Nothing of it changes.
-        layers: List of the layers to look at.
+        model: A built Keras model. It is not modified.
+        layers: List of the layers to observe.
         batches: Function that yields inputs of the model.
 
     Attributes:
-        shown: Dict from variable to the value to compute with.
+        shown: Dict from variable to the value to compute with instead.
     """
 
     def __init__(self, model, layers, batches):
@@ -62,7 +62,7 @@ class Walker:
         self._calls = identity.ByIdentity()
 
     def order(self):
-        """Returns the layers that the model calls, in the order of it."""
+        """Returns the observed layers in the order of their first calls."""
         self._calls = identity.ByIdentity()
 
         def count(layer, x, valid, show):
@@ -77,17 +77,17 @@ class Walker:
 
         Args:
             see: Function of (layer, x, valid, show), called before each call
-                of a layer: with what it reads, which positions of it are no
-                padding, or `None`, and a function of (variable, value) that
-                lets the rest of the batch compute with a value.
-            only: The one layer to look at, behind which the model need not be
-                run. `order` has been called then.
+                of a layer with its input, the positions of it that are not
+                padding (or `None`), and a function of (variable, value) that
+                replaces a variable for the rest of the batch.
+            only: The single layer to observe; the model stops after its last
+                call. Call `order` first.
         """
         for x in self._batches():
             self._run(x, see, only)
 
     def check_called(self, layers):
-        """Raises `ValueError` unless layers are all that there are."""
+        """Raises `ValueError` unless `layers` has all observed layers."""
         missing = [x.name for x in self._layers if x not in layers]
         if missing:
             raise ValueError(
@@ -136,7 +136,7 @@ class Walker:
 
 
 def _arguments(call, args, kwargs):
-    """Returns what a call is given by name, in inference mode."""
+    """Returns the arguments of a call by name, with `training=False`."""
     signature = inspect.signature(call)
     given = signature.bind(*args, **kwargs).arguments
     if "training" in signature.parameters:

@@ -5,10 +5,11 @@ import tensorflow as tf
 from keras.layers import BatchNormalization
 
 from kprune.pruning.kept_weights import measuring
-from kprune.runtime import checks, fit_arguments, identity
+from kprune.runtime import checks, fit_arguments, identity, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.scoring.derivatives import at_least_float32
+from kprune.scoring.objective import Objective
 
 
 @checked(
@@ -18,40 +19,48 @@ from kprune.scoring.derivatives import at_least_float32
     ),
     sequential=checks.boolean,
 )
-def recalibrate(model, seed=0, *, data=None, objective=None, sequential=False):
-    """Measures the moving statistics of batch normalization again.
+def recalibrate(
+    model: types.Model,
+    seed: int = 0,
+    *,
+    data: types.Data | None = None,
+    objective: Objective | None = None,
+    sequential: bool = False,
+) -> int:
+    """Recomputes the moving statistics of batch normalization.
 
-    Once weights are pruned, layers read other values than those whose mean and
-    variance they remember, and a network that is not trained on loses more
-    accuracy than its weights account for. Mean and variance become those of
-    all that a layer reads over the data, which is streamed: batches are
-    merged exactly, in float64, whatever their sizes.
+    After pruning, the inputs of layers no longer have the mean and variance
+    that the layers store, and a network that is not trained further loses more
+    accuracy than its pruned weights account for. Mean and variance are set to
+    those of a layer's inputs over all of the data, which is streamed: batches
+    are merged exactly, in float64, whatever their sizes.
 
-    While they are measured, each layer normalizes with the statistics of the
+    During the measurement, each layer normalizes with the statistics of the
     batch, as in training. It takes one pass over the data. No weight, gamma or
-    beta changes, dropout is off, and padding is left out. Frozen layers
-    are measured too.
+    beta changes, dropout is off, and padding is ignored. Frozen layers are
+    measured too.
 
     Args:
         model: A built Keras model, wrapped or not, changed in place.
         seed: Not used: nothing is drawn.
-        data: What the layers are measured on, as `fit` takes it, labels
-            included, which do not count. A few hundred examples do. Never
-            the data that the model is tested on.
-        objective: A `kprune.Objective`, whose batches are taken in place of
-            `data`. As a rule of a pruner, `kprune.Pruner(after_pruning=
-            kprune.kept_weights.recalibrate)`, it is what was pruned by.
+        data: Calibration data as `fit` takes it; labels are ignored. A few
+            hundred examples suffice. Never use the test data.
+        objective: A `kprune.Objective` whose batches to use in place of
+            `data`. In `kprune.Pruner(after_pruning=
+            kprune.kept_weights.recalibrate)`, it is the objective that
+            pruning used.
         sequential: Whether each layer is measured behind layers that normalize
-            with their new statistics. The model in inference mode has then
-            exactly the mean beta and the standard deviation gamma behind each
-            layer, over this data. It takes a part of a pass for each layer.
+            with their new statistics. In inference mode, the outputs of each
+            layer then have exactly mean beta and standard deviation gamma over
+            this data. It takes a part of a pass for each layer. Defaults to
+            `False`.
 
     Returns:
-        How many layers were measured, an integer.
+        The number of layers measured, an integer.
 
     Raises:
         ValueError: If the model has no batch normalization or does not call
-            one of it, or the data does not fit. The model has not changed.
+            one, or the data is invalid. The model is then unchanged.
 
     Example:
 
@@ -115,12 +124,12 @@ class Moments:
 
     @classmethod
     def of(cls, layer, x, valid):
-        """Returns the moments of what a layer of batch normalization reads.
+        """Returns the moments of the input of a batch normalization layer.
 
         Args:
             layer: The layer.
-            x: What it reads.
-            valid: Which of its positions are no padding, or `None`.
+            x: Its input.
+            valid: Which positions of the input are not padding, or `None`.
         """
         x = at_least_float32(tf.convert_to_tensor(x))
         x = tf.experimental.numpy.moveaxis(x, layer.axis, -1)
@@ -136,7 +145,7 @@ class Moments:
         return cls(count, *as_wide)
 
     def add(self, other):
-        """Takes the examples of other moments in."""
+        """Merges other moments into these."""
         count = self.count + other.count
         if not count:
             return
@@ -150,7 +159,7 @@ class Moments:
         self.count = count
 
     def statistics(self, layer):
-        """Returns pairs of a layer's moving statistic and its new value."""
+        """Returns pairs of (variable, new value) of a layer's statistics."""
         if not self.count:
             return []
         return [

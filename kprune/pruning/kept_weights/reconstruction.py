@@ -9,10 +9,11 @@ from kprune.masking import weights, wrapping
 from kprune.masking.masks import apply
 from kprune.pruning import matrices, obs_columns
 from kprune.pruning.granularity.base import put_back
-from kprune.runtime import checks, user_warnings
+from kprune.runtime import checks, types, user_warnings
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.scoring import read_inputs
+from kprune.scoring.objective import Objective
 
 
 @checked(
@@ -23,36 +24,41 @@ from kprune.scoring import read_inputs
     sequential=checks.boolean,
 )
 def reconstruct(
-    model, seed=0, *, objective=None, damping=0.01, sequential=False
-):
-    """Moves kept weights so that layers give what they gave before pruning.
+    model: types.Model,
+    seed: int = 0,
+    *,
+    objective: Objective | None = None,
+    damping: float = 0.01,
+    sequential: bool = False,
+) -> dict[str, tuple[float, float]]:
+    """Updates kept weights to restore the outputs that layers had unpruned.
 
         W <- W' of the same mask, with |X W - X W'|^2 of each output lowered
 
-    where W are the weights of the objective and X what its layers read, from
-    the data. Inputs are gone through in order, and those after each make up
-    for what it loses; an output that would end further off than with its
-    weights just masked keeps them. Biases stay.
+    where W are the weights of the objective and X the inputs of its layers on
+    the data. Inputs are processed in order, and those after each make up for
+    its pruned weights; an output whose error this would raise keeps its masked
+    weights. Biases stay.
 
-    As a rule of a pruner, `kprune.Pruner(after_pruning=reconstruct)`, it takes
-    the weights and the data that were pruned by.
+    In `kprune.Pruner(after_pruning=reconstruct)`, it uses the weights and the
+    data that pruning used.
 
     Args:
-        model: A wrapped model, pruned, changed in place.
+        model: A wrapped, pruned model, changed in place.
         seed: Not used: nothing is drawn.
-        objective: A `kprune.Objective` of the model before it was pruned, on
-            calibration data. Weights it excludes stay.
+        objective: A `kprune.Objective` of the model before pruning, on
+            calibration data; required. Weights that it excludes stay.
         damping: Number >= 0, the share of the mean diagonal of X'X to add.
-        sequential: Whether X of each block is what the blocks before it give
-            once they are pruned and reconstructed.
+        sequential: Whether X of each block is computed by the pruned and
+            reconstructed blocks before it. Defaults to `False`.
 
     Returns:
-        Dict from weight name to |X W - X W'|^2 with the weights just masked,
-        and as they are now: a pair of floats.
+        Dict from weight name to a pair of floats: |X W - X W'|^2 with the
+        weights only masked, and with the updated weights.
 
     Raises:
-        ValueError: If there is no objective or no data, or the weights are
-            others. The model has not been changed then.
+        ValueError: If there is no objective or no data, or the weights differ.
+            The model is then unchanged.
 
     Example:
 
@@ -91,12 +97,11 @@ def reconstruct(
         if weight.name in changed:
             value = tf.cast(changed[weight.name], weight.variable.dtype)
             weight.variable.assign(value)
-    return reports
+    return reports  # type: ignore[return-value]
 
 
 def _measured(objective):
-    """Returns the names of the weights of which it is known what they read,
-    with a warning if there are others."""
+    """Returns the names of weights whose inputs are known; warns of others."""
     unknown = read_inputs.unknown(objective.model)
     others = {n: of for n, of in unknown.items() if n in objective.weights}
     if others:
@@ -108,7 +113,7 @@ def _measured(objective):
 
 
 def _check(point, masks):
-    """Raises `ValueError` unless there are masks of these weights' shapes."""
+    """Raises `ValueError` unless each weight has a mask of its shape."""
     wrong = {
         name: getattr(masks.get(name), "shape", None)
         for name, w in point.items()

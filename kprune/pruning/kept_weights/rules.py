@@ -4,7 +4,7 @@ from kprune.runtime import checks
 
 
 def call(rule, model, objective):
-    """Calls a rule on kept weights, with what was pruned by if it reads it.
+    """Calls a rule on kept weights, with `objective=` if it takes one.
 
     Args:
         rule: Function of (model, seed), or of these and `objective=`.

@@ -1,6 +1,6 @@
-"""What becomes of the weights that stay: the surgeon's update.
+"""The update of kept weights by optimal brain surgeon, for any masks.
 
-Optimal brain surgeon (Hassibi and Stork, 1993), for masks of any method.
+Hassibi and Stork, 1993.
 """
 
 import numpy as np
@@ -9,9 +9,10 @@ import tensorflow as tf
 from kprune.masking import weights, wrapping
 from kprune.masking.masks import apply
 from kprune.pruning.criteria import obs
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
 @checked(
@@ -20,34 +21,40 @@ from kprune.runtime.methods import Method
     ),
     damping=checks.within("(0, inf)"),
 )
-def surgeon(model, seed=0, *, objective=None, damping=1e-3):
-    """Moves kept weights so that the loss rises least by what is pruned.
+def surgeon(
+    model: types.Model,
+    seed: int = 0,
+    *,
+    objective: Objective | None = None,
+    damping: float = 1e-3,
+) -> tuple[float, float]:
+    """Updates kept weights to minimize the loss increase of pruning.
 
         w_kept <- w_kept + [H_kept]^-1 H_kept,pruned w_pruned
 
-    the least of dw' H dw / 2 over all changes dw that set what is pruned to
-    zero: what OBS's changes, one for each weight that it removes, come to.
-    H is the Hessian of the loss at the weights before, damped as by the
-    criterion `obs`. The gradient counts as zero, as of a trained network.
+    This minimizes dw' H dw / 2 over all changes dw that set pruned weights to
+    zero: the sum of OBS's updates, one for each weight that it removes. H is
+    the Hessian of the loss at the weights before pruning, damped as in the
+    criterion `obs`. The gradient is taken as zero, as in a trained network.
 
-    As a rule of a pruner, `kprune.Pruner("obs", after_pruning=surgeon)`, it
-    takes the weights and the data that were pruned by.
+    In `kprune.Pruner("obs", after_pruning=surgeon)`, it uses the weights and
+    the data that pruning used.
 
     Args:
-        model: A wrapped model, pruned, changed in place.
+        model: A wrapped, pruned model, changed in place.
         seed: Not used: nothing is drawn.
-        objective: A `kprune.Objective` of the model before it was pruned.
-            Weights it excludes stay.
+        objective: A `kprune.Objective` of the model before pruning; required.
+            Weights that it excludes stay.
         damping: Number > 0, the share of the mean absolute diagonal of H to
             add.
 
     Returns:
-        How much dw' H dw / 2 rises by the masks alone, and with the kept
-        weights as they are now: a pair of floats.
+        A pair of floats: dw' H dw / 2 with the weights only masked, and with
+        the kept weights updated.
 
     Raises:
         ValueError: If there is no objective, there are more than 8,192
-            weights, or they are others. The model has not been changed then.
+            weights, or the weights differ. The model is then unchanged.
 
     Example:
 
@@ -85,7 +92,7 @@ def _flat(arrays):
 
 
 def _assign(found, before, values):
-    """Gives the variables of weights their part of one flat array."""
+    """Assigns to the variables of weights their parts of one flat array."""
     variables, start = {w.name: w.variable for w in found}, 0
     for name, w in before.items():
         size = int(np.prod(w.shape))

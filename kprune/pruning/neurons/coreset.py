@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from kprune.masking import masks, weights, wrapping
-from kprune.runtime import checks, seeds
+from kprune.runtime import checks, seeds, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.scoring import neurons
@@ -21,34 +21,42 @@ _MOST = 10_000_000  # Draws for one layer.
 
 
 @checked(sparsity=checks.sparsity)
-def coreset(model, sparsity, data=None, *, beta=None, seed=0):
-    """Prunes hidden neurons by drawing those that stay, and weighs them.
+def coreset(
+    model: types.Model,
+    sparsity: float,
+    data: types.Data | None = None,
+    *,
+    beta: float | None = None,
+    seed: int = 0,
+) -> types.Model:
+    """Samples the hidden neurons to keep and reweights their outputs.
 
         q_j = max_k |w_jk| |phi(beta |p_j|)| / (the sum of the same over j)
 
-    with p_j what neuron j reads by, its bias included, w_jk what reads it and
-    phi what lies between. Neurons are drawn from q with replacement until as
-    many different ones have come as are to stay. One that came n times in c
-    draws is read by w_jk n / (q_j c): on the average of the draws the next
-    layer is given what it was. Layers are pruned from the first on.
+    with p_j the incoming weights of neuron j, its bias included, w_jk the
+    outgoing ones and phi the function between them. Neurons are drawn from q
+    with replacement until the number to keep have been drawn. A neuron drawn n
+    times in c draws gets the outgoing weights w_jk n / (q_j c), so that the
+    expected input of the next layer is unchanged. Layers are pruned from the
+    first on.
 
     Args:
-        model: A built graph of dense layers, wrapped or not. It is left as it
-            was.
-        sparsity: Share of the neurons to remove of each hidden layer, in
+        model: A built graph of dense layers, wrapped or not. It is not
+            modified.
+        sparsity: Share of the neurons to remove in each hidden layer, in
             [0, 1).
-        data: What to take `beta` from, as `kprune.prune` takes it: the
-            largest norm of what a layer is given, with a 1 for the bias.
-        beta: Number > 0, an upper bound on that norm. Defaults to 1. Not
-            with `data`.
+        data: Data to measure `beta` on, as `kprune.prune` takes it: the
+            largest norm of a layer's inputs, with a 1 for the bias.
+        beta: Number > 0, an upper bound on that norm. Defaults to 1. Must be
+            `None` if there is `data`.
         seed: Integer >= 0, for the draws.
 
     Returns:
-        A model with masks, whose neurons are gone with all that they read and
-        all that reads them.
+        A model with masks, in which pruned neurons lose all incoming and
+        outgoing weights.
 
     Raises:
-        ValueError: If an argument does not fit, or there is no hidden layer.
+        ValueError: If an argument is invalid, or there is no hidden layer.
 
     Example:
 
@@ -60,7 +68,7 @@ def coreset(model, sparsity, data=None, *, beta=None, seed=0):
     if beta is not None:
         checks.number("beta", beta, "(0, inf)")
         checks.require(data is None, "beta", beta, "None if there is `data`")
-    plain = wrapping.strip(model)  # Weighed layer by layer.
+    plain = wrapping.strip(model)  # Reweighted layer by layer.
     reads = neurons.hidden_layers(plain)
     if len(reads) < 2:
         raise ValueError(
@@ -92,12 +100,16 @@ def coreset(model, sparsity, data=None, *, beta=None, seed=0):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Draws:
-    """How often each of d neurons was drawn, an array (d,)."""
+    """How often each of d neurons was drawn.
+
+    Args:
+        counts: Integer array (d,).
+    """
 
     counts: np.ndarray
 
-    def weights(self, chances):
-        """Returns n_j / (q_j c): what a neuron counts for, 0 if it is gone."""
+    def weights(self, chances: np.ndarray) -> np.ndarray:
+        """Returns n_j / (q_j c), the factor of a neuron, 0 if it is pruned."""
         expected = chances * self.counts.sum()
         return np.divide(
             self.counts,
@@ -108,14 +120,14 @@ class Draws:
 
 
 def sensitivities(made, read, beta):
-    """Returns the probabilities q that the neurons of a layer are drawn by.
+    """Returns the probabilities q of drawing the neurons of a layer.
 
-    Adds nodes to the graph that the layers are of.
+    Adds nodes to the graph of the layers.
 
     Args:
         made, read: `kprune.scoring.neurons.Read`: the layer of the neurons,
             and the one that reads them.
-        beta: Number > 0, a bound on the norm of what they are given.
+        beta: Number > 0, a bound on the norm of the layer's inputs.
     """
     kernel = np.asarray(made.layer.kernel.value)  # No copy: it may be large.
     squares = np.einsum("ij,ij->j", kernel, kernel, dtype=np.float64)
@@ -127,7 +139,7 @@ def sensitivities(made, read, beta):
         )
     )
     put_out, given = made.operation.output, read.operation.input
-    if put_out is not given:  # An activation of its own, for one.
+    if put_out is not given:  # Such as by a separate activation layer.
         value = keras.Model(put_out, given, name="between")(value)
     value = np.ravel(np.asarray(value, np.float64))
     outgoing = np.abs(np.asarray(read.layer.kernel.value)).max(axis=1)
@@ -144,9 +156,15 @@ def draw(chances, size, rng):
 
     Args:
         chances: Float array (d,), of sum 1.
-        size: Integer, how many different ones to draw; all that can be drawn
-            if these are fewer.
+        size: Integer, how many different neurons to draw, capped at those of
+            positive probability.
         rng: A `numpy.random.Generator`.
+
+    Returns:
+        The `Draws`.
+
+    Raises:
+        ValueError: If it takes more than ten million draws.
     """
     size = min(size, int(np.count_nonzero(chances)))
     counts = np.zeros(len(chances), np.int64)
@@ -172,7 +190,7 @@ def draw(chances, size, rng):
 
 
 def _bounds(reads, data, beta):
-    """Returns the bound on the norm of what each layer is given."""
+    """Returns the bound on the norm of each layer's inputs."""
     if data is None:
         return [1.0 if beta is None else beta] * len(reads)
     batches = Batches(data)

@@ -5,6 +5,8 @@ initialization", anonymous authors, submitted to ICLR 2022, algorithm 2.
 """
 
 import numbers
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +14,7 @@ import numpy as np
 from kprune.masking import masks
 from kprune.pruning import criteria
 from kprune.pruning.ranking import scores_by
-from kprune.runtime import checks, fit_arguments, seeds
+from kprune.runtime import checks, fit_arguments, seeds, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.runtime.progress import Progress
@@ -41,42 +43,42 @@ def _initializer(name, value):
     initializer=checks.optional(_initializer),
 )
 def prune_and_build(
-    widths,
-    build,
-    data,
-    classes,
-    activation="tanh",
-    initializer=None,
+    widths: Sequence[int],
+    build: int,
+    data: types.Data,
+    classes: int,
+    activation: str | Callable[..., Any] = "tanh",
+    initializer: Any = None,
     *,
-    criterion="ossum",
-    seed=0,
-):
-    """Builds a fully connected network of the best of many random neurons.
+    criterion: str = "ossum",
+    seed: int = 0,
+) -> types.Model:
+    """Builds a fully connected network from the best of many random neurons.
 
-    For each hidden layer in turn: `build` random neurons on what is there
-    already, with a random output layer on them, of which OSSuM keeps as many
-    as the layer is to have. The output layer of the last step stays. That is
-    one forward pass over the data for each hidden layer, and no training.
+    For each hidden layer in turn, `build` random neurons and a random output
+    layer are added to the layers built so far, and OSSuM keeps as many of the
+    neurons as the layer's width. The last step's output layer stays. This
+    takes one forward pass over the data per hidden layer, and no training.
 
     Args:
-        widths: Integers, the units of the hidden layers.
-        build: Integer, how many neurons to draw for each.
-        data: The training data, of class numbers or one-hot labels, in any
+        widths: Integers from 1 to `build`, the units of the hidden layers.
+        build: Integer >= 1, how many neurons to draw for each layer.
+        data: The training data, with class numbers or one-hot labels, in any
             form that `kprune.prune` takes. All of it is read.
         classes: Integer >= 2, the number of logits.
         activation: Activation of the hidden layers, string or callable.
         initializer: Keras initializer of the kernels; biases are then zero.
             Defaults to U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)) for both, as in
-            the paper; fan_in is that of the layers already pruned.
+            the paper, with the fan_in of the pruned layers.
         criterion: `"ossum"` (default), `"linear_ossum"` or `"log_ossum"`.
         seed: Integer >= 0, for the draws.
 
     Returns:
-        A built, plain `keras.Model`: what `kprune.models.fc` gives, of these
-        widths.
+        A built `keras.Model` without masks, as `kprune.models.fc` returns for
+        these widths.
 
     Raises:
-        ValueError: If an argument does not fit.
+        ValueError: If an argument is invalid.
 
     Example:
 
@@ -96,7 +98,7 @@ def prune_and_build(
         )
     draw = _Draw(activation, initializer, seed)
     one_hot = np.shape(y)[1:] == (classes,)
-    layers = []  # (kernel, bias) of each, as pruned so far.
+    layers: list[Any] = []  # (kernel, bias) of each, as pruned so far.
     for place, width in enumerate(widths):
         units = [len(bias) for _, bias in layers]
         model = draw.model(x.shape[1:], [*units, build, classes])
@@ -114,7 +116,7 @@ def prune_and_build(
 
 
 class _Draw:
-    """Networks of the same law; each layer has draws of its own."""
+    """Draws networks from one distribution; each layer has its own seed."""
 
     def __init__(self, activation, initializer, seed):
         self._activation = activation
@@ -122,7 +124,7 @@ class _Draw:
         self._initializer = keras.initializers.get(initializer)
 
     def model(self, input_shape, units):
-        """Returns a network of layers of these units, the logits' last."""
+        """Returns a network with these units per layer, logits last."""
         with seeds.untouched():
             inputs = keras.Input(input_shape, name="input")
             x = keras.layers.Flatten(name="flatten")(inputs)
@@ -130,7 +132,7 @@ class _Draw:
                 last = place == len(units)
                 kernel, bias = self._laws(x.shape[-1], place, last)
                 x = keras.layers.Dense(
-                    int(size),  # Keras takes none of NumPy's.
+                    int(size),  # Keras rejects NumPy integers.
                     activation=None if last else self._activation,
                     kernel_initializer=kernel,
                     bias_initializer=bias,
@@ -140,7 +142,8 @@ class _Draw:
 
     def _laws(self, fan_in, place, last):
         """Returns the initializers of a layer's kernel and bias."""
-        # An output layer shares no draws with the hidden layer to come there.
+        # The output layer must not share draws with the hidden layer that
+        # takes its place in the next step.
         rng = seeds.stream(self._seed, "pab", place, int(last))
         drawn = [int(seed) for seed in rng.integers(2**31, size=2)]
         law = self._initializer
@@ -157,7 +160,7 @@ class _Draw:
 
 
 def _best(model, criterion, batches, one_hot, count, seed):
-    """Returns the numbers of the neurons to keep, of the last hidden layer."""
+    """Returns the indices of the neurons to keep in the last hidden layer."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     if one_hot:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)

@@ -1,12 +1,13 @@
 """The methods of the literature as choices on the four axes.
 
-`get` makes the `kprune.Pruner` of any method by name. The recipe of a method
-that is a criterion stands in the criterion's file; the others are here. Any
-axis can still be replaced where the method is named.
+`get` returns the `kprune.Pruner` of any method by name. If a method is a
+criterion, its recipe is in the criterion's file; the others are here. A call
+can still replace any axis.
 """
 
 import functools
 import inspect
+from typing import Any
 
 from kprune.pruning import criteria
 from kprune.pruning.chain import Chain
@@ -27,7 +28,7 @@ from kprune.pruning.recipes.neurons import (
 )
 from kprune.pruning.recipes.tickets import hybrid_tickets, random_tickets
 from kprune.pruning.recipes.while_training import EpochSchedule, asni, gmp
-from kprune.runtime import checks, lookup, methods, own_names
+from kprune.runtime import checks, lookup, methods, own_names, types
 
 __all__ = [
     "EpochSchedule",
@@ -51,25 +52,31 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
-    """Of every criterion: `kprune.recipes.snip()` is `get("snip")`."""
+def __getattr__(name: str) -> Any:
+    """Returns a criterion's recipe: `kprune.recipes.snip()`, `get("snip")`."""
     if name in criteria.names():
         return functools.partial(get, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def get(method, **options):
-    """Returns the pruner that a method stands for.
+def get(
+    method: types.Criterion | Pruner | Chain | dict[str, types.ArrayLike],
+    **options: Any,
+) -> Any:
+    """Returns the pruner of a method.
 
     Args:
-        method: A method's name, a `Pruner`, a criterion function or
+        method: A method's name, a `Pruner` or `Chain`, a criterion function or
             `"module:function"` for one, or a dict of scores by weight name.
         **options: Options of the method, and axes of `kprune.Pruner` that
-            replace its own: `AXES`. An axis that is `None` stays.
+            replace its own: `AXES`. An axis that is `None` is not replaced.
+
+    Returns:
+        A `Pruner` or a `Chain`.
 
     Raises:
-        ValueError: If there is no such method or option, or it is one that
-            prunes during training.
+        ValueError: If there is no such method or option, or the method prunes
+            during training.
     """
     if isinstance(method, (Pruner, Chain)):
         own, axes = _split(options, ())
@@ -84,15 +91,19 @@ def get(method, **options):
     return _made(methods.find(method, "prune"), options)
 
 
-def gradual(method, **options):
-    """Returns what a method prunes by while the model trains.
+def gradual(
+    method: types.Criterion | Pruner | Chain | dict[str, types.ArrayLike],
+    **options: Any,
+) -> Any:
+    """Returns the pruner of a method for pruning during training.
 
     Args:
         method: As for `get`, or the name of a method of `GradualPruning`.
         **options: As for `get`.
 
     Returns:
-        A `Pruner`, of which each update is one round, or a `EpochSchedule`.
+        A `Pruner` or `Chain`, of which each update is one round, or an
+        `EpochSchedule`.
 
     Raises:
         ValueError: If there is no such method or option.
@@ -103,7 +114,7 @@ def gradual(method, **options):
 
 
 def _made(method, options):
-    """Builds a method, or says which of its options are unknown."""
+    """Builds a method; raises `ValueError` if an option is unknown."""
     name, build = method.name, method.build
     known = list(inspect.signature(build).parameters) if callable(build) else []
     scores = name in criteria.names()
@@ -117,10 +128,11 @@ def _made(method, options):
 
 
 def _of_criterion(criterion, build, options):
-    """Returns the pruner of a criterion, a name or a function.
+    """Returns the pruner of a criterion.
 
     Args:
-        criterion, build: As of a `Method`.
+        criterion: A name or a function.
+        build: The `build` of its `Method`, or `None`.
         options: Dict of the options of both, and axes.
     """
     own, axes = _split(options, criteria.options(criterion))
@@ -135,7 +147,7 @@ def _of_criterion(criterion, build, options):
 
 
 def _split(options, own):
-    """Returns a method's own options, and the axes that are given."""
+    """Splits options into a method's own and the given axes, two dicts."""
     axes = [name for name in AXES if name in options and name not in own]
     given = {n: options[n] for n in axes if options[n] is not None}
     return {n: v for n, v in options.items() if n not in axes}, given

@@ -5,17 +5,21 @@ import numpy as np
 from kprune.masking.masks import apply
 from kprune.pruning.granularity.residual_block import ResidualBlock
 from kprune.pruning.pruner import Pruner
+from kprune.runtime import types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
+from kprune.scoring.objective import Objective
 
 
-def influence(objective, weights, masks):
+def influence(
+    objective: Objective, weights: types.Tensors, masks: types.Masks
+) -> types.Scores:
     """Scores all weights of a block by how much it changes its input.
 
         score = 1 - mean over tokens of cos(x, y)
 
-    with x what the block reads of a token and y what it makes of it. Weights
-    in no block have no score.
+    with x the input of the block for a token and y its output. Weights outside
+    of blocks get no score.
 
     Args:
         objective, weights, masks: As for all criteria (`kprune.criteria`).
@@ -29,12 +33,12 @@ def influence(objective, weights, masks):
 
 
 @checked()
-def block_influence():
-    """ShortGPT, Men et al., 2024: the blocks that change their input least.
+def block_influence() -> Pruner:
+    """Returns ShortGPT, which prunes the blocks that change their input least.
 
-    In one pass over the data, all blocks are scored and the lowest removed at
-    once: see `kprune.ResidualBlock` for what becomes of them. The data must be
-    such as the model is used on.
+    Men et al., 2024. All blocks are scored in one pass over the data and the
+    lowest are removed at once, as `kprune.ResidualBlock` describes. Use data
+    like that which the model is used on.
     """
     return Pruner(influence, granularity=ResidualBlock())
 

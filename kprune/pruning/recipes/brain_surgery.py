@@ -1,4 +1,4 @@
-"""OBS whole: what goes, and what the others make of it.
+"""Optimal brain surgeon: its scores with its update of kept weights.
 
 Hassibi and Stork, 1993.
 """
@@ -8,12 +8,13 @@ from kprune.pruning.pruner import Pruner
 from kprune.runtime.methods import Method
 
 
-def optimal_brain_surgeon():
-    """Optimal brain surgeon, Hassibi and Stork, 1993, with its new weights.
+def optimal_brain_surgeon() -> Pruner:
+    """Returns optimal brain surgeon with its update of the kept weights.
 
-    The weights whose removal costs least, if the others make up for it, go
-    (`obs`), and the others make up for them (`kprune.kept_weights.surgeon`).
-    For trained networks of up to 8,192 weights.
+    Hassibi and Stork, 1993. Prunes the weights of the lowest cost if the others
+    make up for them (`obs`), then updates the others to do so
+    (`kprune.kept_weights.surgeon`). For trained networks of up to 8,192
+    weights.
     """
     return Pruner("obs", after_pruning=surgeon)
 

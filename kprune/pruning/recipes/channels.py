@@ -9,17 +9,21 @@ from kprune.runtime.methods import Method
 
 
 @checked(reinit=checks.boolean, rescale=checks.boolean)
-def three_sp(reinit=False, rescale=False):
-    """3SP, van Amersfoort et al., 2020: channels by sensitivity per FLOP.
+def three_sp(reinit: bool = False, rescale: bool = False) -> Pruner:
+    """Returns 3SP, which prunes channels by sensitivity per FLOP.
 
-    The absolute gradient of the loss by a gate on each channel, over the
-    multiply-adds that go with it, in one round; channels that are added go
-    together. Where it may part from the paper is in its entry.
+    Van Amersfoort et al., 2020: a channel's score is the absolute gradient of
+    the loss by a gate on it, divided by its multiply-adds, in one round;
+    channels that are added are pruned together. The method's entry lists
+    possible deviations from the paper.
 
     Args:
-        reinit: Whether to draw the kept weights anew, for the fewer inputs.
-        rescale: Whether to scale them by the root of how many inputs there
-            were per one that is left, which keeps the variance.
+        reinit: Whether to redraw the kept weights for their smaller fan-in.
+        rescale: Whether to scale them by sqrt(inputs before / inputs left),
+            which preserves the variance.
+
+    Raises:
+        ValueError: If both are `True`.
     """
     if reinit and rescale:
         raise ValueError("Expected `reinit` or `rescale`. Received: both.")

@@ -3,6 +3,8 @@
 de Jorge et al., 2021, https://arxiv.org/abs/2006.09081.
 """
 
+from typing import Any
+
 from kprune.pruning.pruner import Pruner
 from kprune.runtime import checks
 from kprune.runtime.doors import checked
@@ -11,16 +13,17 @@ from kprune.scoring.config import ScoringConfig
 
 
 @checked(released_code=checks.boolean)
-def iter_snip(released_code=False):
-    """Iter-SNIP, de Jorge et al., 2021: sixty rounds of SNIP, one-way.
+def iter_snip(released_code: bool = False) -> Pruner:
+    """Returns Iter-SNIP, de Jorge et al., 2021: sixty rounds of SNIP.
 
-    What is pruned stays pruned. The first version of the paper
-    (arXiv:2006.09081v1) calls this method FORCE: its tables of "FORCE" are
-    met by `iter_snip`.
+    Pruned weights stay pruned. The first version of the paper
+    (arXiv:2006.09081v1) calls this method FORCE: `iter_snip` reproduces its
+    tables of "FORCE".
 
     Args:
         released_code: Whether to differentiate minus the true class's logit
-            where the paper says the loss, and to truncate counts.
+            instead of the loss, which the paper states, and to truncate
+            counts.
     """
     return Pruner(
         "snip",
@@ -33,12 +36,12 @@ def iter_snip(released_code=False):
 
 
 @checked(released_code=checks.boolean)
-def force(released_code=False):
-    """FORCE, de Jorge et al., 2021: sixty rounds of SNIP, two-way.
+def force(released_code: bool = False) -> Pruner:
+    """Returns FORCE, de Jorge et al., 2021: sixty rounds with recovery.
 
-    A weight pruned in one round is scored again at the sparse network and may
+    A weight pruned in one round is scored again in the sparse network and may
     return in a later one. This is FORCE as published at ICLR and in the
-    released code; the first version of the paper calls `iter_snip` so.
+    released code; the first version of the paper gives `iter_snip` that name.
 
     Args:
         released_code: As for `iter_snip`.
@@ -46,7 +49,7 @@ def force(released_code=False):
     return iter_snip(released_code).with_axes(recover=True)
 
 
-_PAPER = {
+_PAPER: dict[str, Any] = {
     "paper": "de Jorge et al., 2021",
     "link": "https://arxiv.org/abs/2006.09081",
 }

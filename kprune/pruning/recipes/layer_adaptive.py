@@ -1,4 +1,4 @@
-"""LAMP: magnitudes, each as a share of what is left of its layer.
+"""LAMP: squared magnitudes relative to the larger weights of their layer.
 
 Lee et al., 2021, https://arxiv.org/abs/2010.07611.
 """
@@ -7,13 +7,13 @@ from kprune.pruning.pruner import Pruner
 from kprune.runtime.methods import Method
 
 
-def lamp():
-    """LAMP, Lee et al., 2021: magnitude, shared out by `"lamp"`.
+def lamp() -> Pruner:
+    """Returns LAMP, Lee et al., 2021: magnitude with `"lamp"` allocation.
 
         score of w_u = w_u^2 / sum of w_v^2 over the |w_v| >= |w_u| of a layer
 
-    No data is read. The shares themselves are `kprune.allocation.lamp`, for
-    scores of any criterion.
+    No data is read. The allocation itself is `kprune.allocation.lamp`, which
+    works with any criterion.
     """
     return Pruner("magnitude", allocation="lamp")
 

@@ -1,49 +1,63 @@
 """Methods that remove neurons of fully connected networks.
 
-OSSuM and what its paper compares it with: "OSSuM: A gradient-free approach
-for pruning neural networks at initialization", anonymous authors, submitted
-to ICLR 2022. A neuron goes with all that belongs to it; the output layer keeps
-its units; each layer that is pruned loses the same share.
+OSSuM and the baselines of its paper: "OSSuM: A gradient-free approach for
+pruning neural networks at initialization", anonymous authors, submitted to
+ICLR 2022. A neuron is removed with all of its weights; the output layer keeps
+its units; each pruned layer loses the same share.
 """
 
 from kprune.pruning import criteria
 from kprune.pruning.chain import Chain
 from kprune.pruning.granularity import Channel
 from kprune.pruning.pruner import Pruner
+from kprune.runtime import types
 from kprune.runtime.methods import Method
 from kprune.scoring import neurons
+from kprune.scoring.objective import Objective
 
 
-def neuron_norm():
-    """All hidden neurons, by the L2 norm of what they read (Hagiwara, 1993),
-    biases left out."""
+def neuron_norm() -> Pruner:
+    """Returns a pruner of hidden neurons by the L2 norm of incoming weights.
+
+    Hagiwara, 1993. Biases are not part of the norm.
+    """
     return Pruner("magnitude", Channel("l2"), "uniform")
 
 
-def neuron_random():
-    """All hidden neurons, at random."""
+def neuron_random() -> Pruner:
+    """Returns a pruner of random hidden neurons."""
     return Pruner("random", Channel("max"), "uniform")
 
 
-def ossum_norm():
-    """OSSuM for deep networks: the last hidden layer by OSSuM, those before
-    it by norm, and first, so that OSSuM sees what is left of them."""
+def ossum_norm() -> Chain:
+    """Returns OSSuM for deep networks.
+
+    Earlier hidden layers are pruned by norm first, then the last one by
+    OSSuM, which so scores the pruned network.
+    """
     return _after_norm("ossum")
 
 
-def linear_ossum_norm():
-    """`ossum_norm` with Linear OSSuM."""
+def linear_ossum_norm() -> Chain:
+    """Returns `ossum_norm` with Linear OSSuM."""
     return _after_norm("linear_ossum")
 
 
-def log_ossum_norm():
-    """`ossum_norm` with Log OSSuM."""
+def log_ossum_norm() -> Chain:
+    """Returns `ossum_norm` with Log OSSuM."""
     return _after_norm("log_ossum")
 
 
-def earlier_magnitude(objective, weights, masks):
-    """Scores weights by magnitude, but for the last two layers', whose neurons
-    are left to another criterion."""
+def earlier_magnitude(
+    objective: Objective, weights: types.Tensors, masks: types.Masks
+) -> types.Scores:
+    """Scores weights by magnitude, except those of the last two layers.
+
+    Their neurons are pruned by another criterion.
+
+    Raises:
+        ValueError: If the network has fewer than two hidden dense layers.
+    """
     reads = [read.name for read in neurons.hidden_layers(objective.model)]
     if len(reads) < 3:
         raise ValueError(
@@ -62,7 +76,7 @@ def _after_norm(last):
 
 
 def _norm_first(title, build):
-    """Returns the entry of a method that goes on after the norm."""
+    """Returns the entry of a method that prunes by norm first."""
     return Method(
         build.__name__,
         title=f"{title} + Norm",

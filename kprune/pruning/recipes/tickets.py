@@ -3,6 +3,8 @@
 Su et al., 2020, https://arxiv.org/abs/2009.11094.
 """
 
+from typing import Any
+
 from kprune.pruning.allocation import smart_ratios
 from kprune.pruning.pruner import Pruner
 from kprune.runtime import checks
@@ -11,21 +13,32 @@ from kprune.runtime.methods import Method
 
 
 @checked(vgg=checks.boolean)
-def random_tickets(curve="quadratic", vgg=False, linear=0.3):
-    """Random tickets, Su et al., 2020: random weights, by the smart ratios of
-    these arguments (`kprune.allocation.smart_ratios`)."""
+def random_tickets(
+    curve: str = "quadratic", vgg: bool = False, linear: float | None = 0.3
+) -> Pruner:
+    """Returns random tickets, Su et al., 2020: random masks by smart ratios.
+
+    Args:
+        curve, vgg, linear: As for `kprune.allocation.smart_ratios`.
+    """
     return Pruner("random", allocation=smart_ratios(curve, vgg, linear))
 
 
 @checked(vgg=checks.boolean)
-def hybrid_tickets(curve="quadratic", vgg=False, linear=0.3):
-    """Hybrid tickets, Su et al., 2020: the largest of each layer, of as many
-    as smart ratios say, of a trained network, whose weights are then rewound.
+def hybrid_tickets(
+    curve: str = "quadratic", vgg: bool = False, linear: float | None = 0.3
+) -> Pruner:
+    """Returns hybrid tickets, Su et al., 2020: magnitude by smart ratios.
+
+    For a trained network, whose weights are rewound after pruning.
+
+    Args:
+        curve, vgg, linear: As for `kprune.allocation.smart_ratios`.
     """
     return Pruner("magnitude", allocation=smart_ratios(curve, vgg, linear))
 
 
-_PAPER = {
+_PAPER: dict[str, Any] = {
     "paper": "Su et al., 2020",
     "link": "https://arxiv.org/abs/2009.11094",
     "test": "tests/pruning/test_ticket_recipes.py::test_what_each_layer_keeps",

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 from kprune.pruning import schedules
 from kprune.pruning.pruner import Pruner
@@ -13,36 +14,36 @@ from kprune.runtime.methods import Method
 
 @dataclasses.dataclass(frozen=True)
 class EpochSchedule:
-    """A method that says itself how sparse a model is after each epoch.
+    """A method that defines the sparsity after each epoch.
 
     Args:
-        pruner: The `Pruner` of which each update is a round.
+        pruner: The `Pruner`; each update is one of its rounds.
         sparsity: Function of (epoch, epochs) to the sparsity after an epoch,
-            the first one being 1.
-        last_epoch: Function of the number of epochs to the last one that is
-            pruned after.
+            counted from 1.
+        last_epoch: Function of the number of epochs to the last epoch after
+            which to prune.
     """
 
     pruner: Pruner
-    sparsity: Callable
-    last_epoch: Callable
+    sparsity: Callable[..., float]
+    last_epoch: Callable[[int], int]
 
-    def with_axes(self, **axes):
-        """Returns this method with axes of its pruner replaced."""
+    def with_axes(self, **axes: Any) -> "EpochSchedule":
+        """Returns a copy of this method with axes of its pruner replaced."""
         pruner = self.pruner.with_axes(**axes)
         return dataclasses.replace(self, pruner=pruner)
 
 
 @checked(power=checks.within("(0, inf)"))
-def gmp(power=3, recover=False):
-    """Gradual magnitude pruning, Zhu & Gupta, 2017: cubic, per layer.
+def gmp(power: float = 3, recover: bool | str = False) -> Pruner:
+    """Returns gradual magnitude pruning, Zhu & Gupta, 2017: cubic, per layer.
 
     For `kprune.callbacks.GradualPruning`.
 
     Args:
-        power: Number > 0, the exponent of the schedule.
+        power: Number > 0, the exponent of the schedule. Defaults to 3.
         recover: Whether a weight may return once others are smaller than it
-            was when it was removed.
+            was when it was removed; as for `kprune.Pruner`.
     """
     return Pruner(
         "magnitude",
@@ -60,20 +61,27 @@ def gmp(power=3, recover=False):
         checks.at_least(1, ", the first epoch being 1")
     ),
 )
-def asni(alpha=98.0, beta=0.5, gamma=5.0, last_prune_epoch=None):
-    """ASNI, Damadi et al., 2022: a sigmoid over the epochs, whole model.
+def asni(
+    alpha: float = 98.0,
+    beta: float = 0.5,
+    gamma: float = 5.0,
+    last_prune_epoch: int | None = None,
+) -> EpochSchedule:
+    """Returns ASNI, Damadi et al., 2022: global magnitude along a sigmoid.
 
     For `kprune.callbacks.GradualPruning`, which prunes after each epoch e = 1
     .. E to alpha sigma((e - beta E) / gamma) percent.
 
     Args:
-        alpha: Number in (0, 100], what the sparsity rises to, in percent.
-        beta: Number, the share of the epochs after which it rises most.
-        gamma: Number > 0, epochs: the larger, the slower it rises.
-        last_prune_epoch: Integer >= 1, the last epoch to prune after.
-            Defaults to E - 2: the paper's algorithm says E, and the numbers
+        alpha: Number in (0, 100], the sparsity that the curve rises to, in
+            percent.
+        beta: Number in [0, 1], the share of the epochs after which the curve
+            is steepest.
+        gamma: Number > 0, epochs: the larger, the slower the curve rises.
+        last_prune_epoch: Integer >= 1, the last epoch after which to prune.
+            Defaults to E - 2: the paper's algorithm says E, but the numbers
             of weights that it prints for its seven small networks are those
-            of E - 2. Its VGGs and ResNets fit no epoch.
+            of E - 2. The numbers of its VGGs and ResNets match no epoch.
     """
     return EpochSchedule(
         Pruner("magnitude"),
