@@ -52,7 +52,10 @@ setuptools.setup(
         *OUTSIDE,
     ],
     package_dir=OUTSIDE,
-    package_data={"kprune.datasets": ["*.npz", "*.md"]},
+    package_data={
+        "kprune": ["py.typed"],
+        "kprune.datasets": ["*.npz", "*.md"],
+    },
     entry_points={"console_scripts": ["kprune = kprune_command:main"]},
     install_requires=[
         "tensorflow>=2.20",
@@ -84,6 +87,7 @@ setuptools.setup(
         "test": [
             "pytest",
             "pytest-xdist",
+            "mypy",
             "ruff",
             "onnx",
             "onnxruntime",
