@@ -6,7 +6,7 @@ from kprune.runtime import keras_internals
 
 
 class Added(keras.regularizers.Regularizer):
-    """Adds a `penalty`, which a subclass defines, to a variable's `own`."""
+    """Adds a subclass's `penalty` to a variable's `own` regularizer."""
 
     def __init__(self, own=None):
         self.own = own
@@ -21,8 +21,14 @@ class Added(keras.regularizers.Regularizer):
 
 
 def attach(model, added):
-    """Adds pairs (variable, `Added`) to the loss that a compiled model trains
-    on. What an interrupted training left of the same class is replaced."""
+    """Adds penalties to the training loss of a compiled model.
+
+    Replaces penalties of the same class that an interrupted training left.
+
+    Args:
+        model: A compiled Keras model.
+        added: List of pairs (variable, `Added`).
+    """
     for variable, one in added:
         own = variable.regularizer
         while isinstance(own, type(one)):
@@ -33,14 +39,14 @@ def attach(model, added):
 
 
 def take_off(model, added):
-    """Takes penalties away again, and leaves those put on since."""
+    """Removes the penalties of `attach`; keeps those added since."""
     for variable, one in added:
         variable.regularizer = _without(variable.regularizer, one)
     _trace_anew(model)
 
 
 def _without(regularizer, one):
-    """Returns a regularizer without one of the penalties added to it."""
+    """Returns a regularizer without the penalty `one`."""
     if regularizer is one:
         return one.own
     if isinstance(regularizer, Added):
@@ -49,6 +55,6 @@ def _without(regularizer, one):
 
 
 def _trace_anew(model):
-    # A step that is traced already would go on with the loss as it was.
+    # A traced train step would continue with the old loss.
     keras_internals.forget_compiled_functions(model)
     model.make_train_function()
