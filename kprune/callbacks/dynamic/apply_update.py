@@ -33,7 +33,7 @@ def apply_update(model, weights, before, change, keeps_slots):
     held = [s for name in masks if keeps_slots for s in slots[name]]
     held = [(slot, keras.ops.convert_to_numpy(slot)) for slot in held]
     if masks:
-        # Zeroes the slots of pruned entries, so held ones are put back.
+        # Zeroes the slots of removed entries: kept slots are restored below.
         wrapping.set_masks(model, masks)
     for slot, value in held:
         slot.assign(value)

@@ -39,12 +39,12 @@ class DynamicSparseTraining(keras.callbacks.Callback):
     | `"srigl"` | as RigL | to one fan-in of all | 100it | 0.3, cosine | 75% |
     | `"cht"` | smallest | where paths are | 1ep | 0.3 | 100% |
     | `"granet"` | smallest | as RigL, but less | 100it | 0.5, cosine | 100% |
-    | `"dpf"` | smallest, more | what is large again | 16it | | 100% |
+    | `"dpf"` | smallest, more | weights large again | 16it | | 100% |
     | `"acdc"` | smallest, in turn | all, in turn | 5ep | | 90% |
     | `"static"` | nothing | nothing | | | |
 
-    Each is a class in `kprune.callbacks.dynamic`, whose docstring tells the
-    paper's rule from options. An update at step t runs between steps t and
+    Each is a class in `kprune.callbacks.dynamic`, which documents the paper's
+    rule and the options. An update at step t runs between steps t and
     t + 1, also within an execution of several (`steps_per_execution`), which
     then runs step by step. RigL's update replaces the gradient step on its
     batch. `"deepr"` and `"soft_deepr"` always run step by step, which costs

@@ -1,5 +1,7 @@
 """Adds penalties to variables and removes them again."""
 
+from typing import Any
+
 import keras
 
 from kprune.runtime import keras_internals
@@ -8,14 +10,16 @@ from kprune.runtime import keras_internals
 class Added(keras.regularizers.Regularizer):
     """Adds a subclass's `penalty` to a variable's `own` regularizer."""
 
-    def __init__(self, own=None):
+    def __init__(
+        self, own: keras.regularizers.Regularizer | None = None
+    ) -> None:
         self.own = own
 
-    def penalty(self, w):
+    def penalty(self, w: Any) -> Any:
         """Returns the penalty of a variable's value, a scalar tensor."""
         raise NotImplementedError
 
-    def __call__(self, w):
+    def __call__(self, w: Any) -> Any:
         value = self.penalty(keras.ops.convert_to_tensor(w))
         return value if self.own is None else self.own(w) + value
 

@@ -92,8 +92,7 @@ class GroupLasso(keras.callbacks.Callback):
         self._added: list[tuple[Any, _Lasso]] = []
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        # An interrupted training may have left a penalty, which would count
-        # in loss_0.
+        # An interrupted training may have left its penalty on the model.
         take_off(self.model, self._added)
         with self.model.distribute_strategy.scope():
             self._factor = keras.Variable(0.0, trainable=False, name="lambda")
