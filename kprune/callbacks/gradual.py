@@ -5,7 +5,9 @@ As in Zhu & Gupta, 2017 (https://arxiv.org/abs/1710.01878).
 
 import functools
 import math
+from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 from kprune.callbacks.base import PruningCallback
 from kprune.callbacks.pruned_behavior import PrunedBehavior
@@ -13,7 +15,8 @@ from kprune.callbacks.step_counter import StepCounter
 from kprune.masking import wrapping
 from kprune.masking.masks import Budget, hamming
 from kprune.pruning import recipes, schedules, scope
-from kprune.runtime import checks, user_warnings
+from kprune.pruning.pruner import Pruner
+from kprune.runtime import checks, types, user_warnings
 from kprune.runtime.doors import checked
 from kprune.runtime.renamed import renamed
 from kprune.runtime.words import shown
@@ -24,47 +27,46 @@ _DEFAULTS = {"begin": 0, "end": "75%", "every": "100it"}
 
 
 class GradualPruning(PruningCallback):
-    """Prunes a wrapped model step by step while it trains.
+    """Prunes a wrapped model on a schedule while it trains.
 
-    At `begin`, then `every` so many steps, and at `end`, or where training
-    ends if that is earlier, the pruner ranks the weights as they are by then
-    and sets the masks to the sparsity that its schedule has reached. Weights
-    that stay keep their values.
+    At `begin`, every `every` steps after it, and at `end` or the end of
+    training, whichever is earlier, the pruner ranks the current weights and
+    sets masks of the sparsity that its schedule has reached. Kept weights are
+    unchanged.
 
-    What is removed stays away, unless the pruner says `recover=True`. Removed
-    weights then keep their values under the mask, but for weight decay, to be
-    ranked again and come back with them, as in the code of Zhu & Gupta. Only
-    when training ends are they zeroed. (To train them as well, wrap the model
-    with `dense_gradients=True`.) With `recover="zeros"` they are zeroed at
-    once and come back as zeros.
+    Removed weights do not return unless the pruner has `recover=True`. They
+    then keep their values under the mask, except for weight decay, are ranked
+    again and may return with these values, as in the code of Zhu & Gupta; they
+    are zeroed when training ends. (To train them as well, wrap the model with
+    `dense_gradients=True`.) With `recover="zeros"` they are zeroed at once and
+    return as zeros.
 
-    To Keras' `logs` it adds, after each epoch, of the weights that it prunes:
-    `sparsity`, `kept`, how many there are, and `mask_churn`, the share of the
-    mask entries that changed at the updates of the epoch. Callbacks that are
-    to see them stand after it.
+    After each epoch it adds to Keras' `logs`, over the weights that it prunes:
+    `sparsity`, `kept` (the number of kept entries) and `mask_churn` (the share
+    of mask entries that the updates of the epoch changed). List callbacks that
+    read these logs after this one.
 
     Args:
         method: `"gmp"` (default), `"asni"`, a name that `kprune.prune` takes,
             a `kprune.Pruner` or a criterion. Each update is one round of the
             pruner, whatever its `rounds`.
-        sparsity: Share of the groups to remove in the end, in [0, 1). ASNI
-            says it itself.
-        begin, end, every: `"200it"` or 200 (steps), `"8ep"` (epochs) or
-            `"75%"` (of the whole training). Default to 0, `"75%"` and
-            `"100it"`; ASNI prunes after each epoch. With several steps per
-            execution, after the execution in which an update falls due.
-        data, loss, scoring, seed: What the criterion looks at, as for
-            `kprune.prune`. Magnitudes need no data. To resume to the bit, data
-            must come in the same order in each process.
-        **options: Axes that replace those of the method, as for
-            `kprune.prune`: the schedule of one that prunes in one shot
-            becomes `"cubic"`. The sparsity at `begin` is the schedule's:
-            `schedule=kprune.schedules.get("cubic", initial=0.5)`. And options
-            of the method, such as ASNI's `alpha`, `beta`, `gamma` and
-            `last_prune_epoch`.
+        sparsity: Final share of the groups to remove, in [0, 1). ASNI defines
+            its own.
+        begin, end, every: Durations: `"200it"` or 200 (steps), `"8ep"`
+            (epochs) or `"75%"` (of the whole training). Default to 0, `"75%"`
+            and `"100it"`; ASNI prunes after each epoch. With several steps per
+            execution, an update follows the execution in which it falls due.
+        data, loss, scoring, seed: Inputs of the criterion, as for
+            `kprune.prune`. Magnitudes need no data. To resume bit for bit,
+            data must come in the same order in each process.
+        **options: Axes that replace the method's, as for `kprune.prune`; a
+            one-shot schedule becomes `"cubic"`. The schedule sets the sparsity
+            at `begin`: `schedule=kprune.schedules.get("cubic", initial=0.5)`.
+            Also the method's own options, such as ASNI's `alpha`, `beta`,
+            `gamma` and `last_prune_epoch`.
 
     Raises:
-        ValueError: If an argument does not fit, or, once training begins, the
+        ValueError: If an argument is invalid; when training begins, if the
             model has no masks (see `kprune.wrap`).
 
     Example:
@@ -88,18 +90,18 @@ class GradualPruning(PruningCallback):
     @checked(method=None)
     def __init__(
         self,
-        method="gmp",
-        sparsity=None,
+        method: types.Criterion | Pruner = "gmp",
+        sparsity: float | None = None,
         *,
-        begin=None,
-        end=None,
-        every=None,
-        data=None,
-        loss=None,
-        scoring=None,
-        seed=0,
-        **options,
-    ):
+        begin: int | str | None = None,
+        end: int | str | None = None,
+        every: int | str | None = None,
+        data: types.Data | None = None,
+        loss: types.Loss | None = None,
+        scoring: config.ScoringConfig | dict[str, Any] | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
         timing = {"begin": begin, "end": end, "every": every}
         found = recipes.gradual(method, **options)
         scope.refuse_axes(options, ("rounds",), "Each update is one round.")
@@ -119,22 +121,22 @@ class GradualPruning(PruningCallback):
         timing = {name: t for name, t in timing.items() if t is not None}
         self._timing = {**_DEFAULTS, **timing}
         if not by_epoch:
-            StepCounter(**self._timing)  # Raises if one cannot be read.
+            StepCounter(**self._timing)  # Raises if a duration is invalid.
             self._sparsity = scope.sparsity_of(found.grain, sparsity)
             _check_start(found.schedule, self._sparsity)
         self._behavior = PrunedBehavior()
         self._batches = None
 
-    def get_state(self):
-        """Returns what a resumed run needs: how far it is."""
+    def get_state(self) -> dict[str, Any]:
+        """Returns the state to resume from: the step and the mask churn."""
         return {**self.clock.state, "changed": self._changed}
 
-    def set_state(self, state):
-        """Goes on from what `get_state` returned."""
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restores the state that `get_state` returned."""
         self.clock.state = state
         self._changed = state["changed"]
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.find_masked()
         self.clock, self._final, self._schedule = self._course()
         self.clock.start(self.params, cut=True)
@@ -143,32 +145,39 @@ class GradualPruning(PruningCallback):
         if self.pruner.recover and self.pruner.recover != "zeros":
             self._behavior.change(self.model, keep_pruned_values=True)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         anew = self.clock.step is None
         due = self.clock.begin_epoch(epoch)
+        # With an `initial_epoch` past the last update, prune to the end now.
         if anew and self.clock.step >= self.clock.end:
             due = self.clock.end
         if due is not None:
             self._update(due)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         due = self.clock.advance(batch)
         if due is not None:
             self._update(due)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         total = self.log_masks(logs)
         if logs is not None:
             logs["mask_churn"] = self._changed / total
         self._changed = 0
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.ended_early(self.clock, "of `end`"):
             self._update(self.clock.end)
         self._behavior.restore(self.model)
 
-    def data(self):
-        """Returns the batches of the data, which are read once and kept."""
+    def data(self) -> Iterator[Any] | None:
+        """Yields the batches of the data; caches them at the first read."""
         return None if self._data is None else self._kept_batches()
 
     def _kept_batches(self):
@@ -195,14 +204,14 @@ class GradualPruning(PruningCallback):
         final = sparsity(last)
 
         def schedule(progress, of):
-            # For a weight with a sparsity of its own too: the same curve.
+            # Scaled, so that weights with their own sparsity follow the curve.
             share = sparsity(1 + progress * (last - 1)) / final if final else 0
             return share * of
 
         return StepCounter("1ep", f"{last}ep", "1ep"), final, schedule
 
     def _update(self, step):
-        """Prunes as it is due after a step."""
+        """Prunes to the sparsity that is due after `step` steps."""
         begin, end = self.clock.begin, self.clock.end
         progress = Fraction(step - begin, end - begin) if step < end else 1
         number = 1 + math.ceil((step - begin) / self.clock.every)
@@ -225,7 +234,7 @@ def _check_start(schedule, sparsity):
 
 
 def _warn_of_empty(before, after):
-    """Warns of weights that this update takes the last entries of."""
+    """Warns of weights that lose their last entries in this update."""
     names = [
         name
         for name, mask in after.items()

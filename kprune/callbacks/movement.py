@@ -4,6 +4,9 @@ Sanh et al., 2020, https://arxiv.org/abs/2005.07683, of weights; Lagunas et
 al., 2021, https://arxiv.org/abs/2109.04838, of blocks and heads.
 """
 
+from collections.abc import Callable, Collection
+from typing import Any
+
 import numpy as np
 
 from kprune.callbacks.dynamic.gradients import DenseGradients
@@ -23,45 +26,48 @@ class MovementPruning(GradualPruning):
 
         S <- S - w dL/dw
 
-    at each step until `end`, with the gradient of the compiled loss at the
-    masked weights, on the batch of the step, for pruned weights as well. Those
-    keep their values under the mask and do not train meanwhile; their scores
-    go on, and with them they come back. Hard movement pruning (`sparsity=`)
-    keeps the weights of the highest scores, as many as the schedule says. Soft
-    movement pruning (`threshold=`) keeps those with
+    at each step until `end`. The gradient is that of the compiled loss at the
+    masked weights, on the batch of the step, and includes pruned weights.
+    Pruned weights keep their values under the mask and do not train; their
+    scores are still updated, and they may return. Hard movement pruning
+    (`sparsity=`) keeps the weights of the highest scores, as many as the
+    schedule says. Soft movement pruning (`threshold=`) keeps those with
 
         sigmoid(S) > t,  S <- S - w dL/dw - penalty sigmoid'(S)
 
-    with a threshold t that the schedule takes from 0 to `threshold`; sparsity
-    is what comes of it. A group of weights, such as a block or a head of
-    attention, has the sum of their scores.
+    where the schedule raises the threshold t from 0 to `threshold`; the
+    sparsity follows from it. The score of a group of weights, such as a block
+    or an attention head, is the sum of its scores.
 
     Pruning is timed and logged as by `kprune.callbacks.GradualPruning`. Each
-    step until `end` computes a gradient more than without.
+    step until `end` computes one more gradient.
 
     Args:
-        sparsity: Share of the groups to remove in the end, in [0, 1); or
-        threshold: number in (0, 0.5), to which the sigmoid of the scores, 0.5
-            to begin with, is compared in the end.
+        sparsity: Final share of the groups to remove, in [0, 1), for hard
+            pruning. Exactly one of `sparsity` and `threshold` is given, and
+            for N:M neither.
+        threshold: Number in (0, 0.5), the final threshold on the sigmoid of
+            the scores (which starts at 0.5), for soft pruning.
         penalty: Number >= 0, the strength of the penalty on the sum of
-            sigmoid(S), for soft pruning.
-        learning_rate: Number > 0, which the change of the scores is
-            multiplied by. Of hard pruning the masks do not depend on it.
-        begin, end, every: As of `kprune.callbacks.GradualPruning`. Scores
-            are summed up from the first step on.
-        granularity: `"weight"`, `"channel"`, which makes heads of attention
-            one group, N:M, or an object such as `kprune.Block((32, 32))`.
-        allocation: As of a `kprune.Pruner`, for hard pruning. Defaults to
+            sigmoid(S), for soft pruning. Defaults to 0.
+        learning_rate: Number > 0, the factor of each change of the scores.
+            Defaults to 1. Hard pruning's masks do not depend on it.
+        begin, end, every: As for `kprune.callbacks.GradualPruning`. Scores
+            accumulate from the first step on.
+        granularity: `"weight"` (default), `"channel"`, which makes each
+            attention head one group, N:M, or an object such as
+            `kprune.Block((32, 32))`.
+        allocation: As for `kprune.Pruner`, for hard pruning. Defaults to
             `"uniform"`, as in the released code; `"global"` ranks all scores.
-        schedule: As of a `kprune.Pruner`. Defaults to `"cubic"`.
-        exclude: As of a `kprune.Pruner`. The paper leaves embeddings dense.
-        seed: Integer >= 0, for ties.
+        schedule: As for `kprune.Pruner`. Defaults to `"cubic"`.
+        exclude: As for `kprune.Pruner`. The paper leaves embeddings dense.
+        seed: Integer >= 0, for ties. Defaults to 0.
 
     Attributes:
-        scores: Dict from weight name to the array of S, once training began.
+        scores: Dict of arrays S by weight name; `None` before training.
 
     Raises:
-        ValueError: If an argument does not fit, or, once training begins, the
+        ValueError: If an argument is invalid; when training begins, if the
             model has no masks or no compiled loss.
 
     Example:
@@ -81,20 +87,20 @@ class MovementPruning(GradualPruning):
     )
     def __init__(
         self,
-        sparsity=None,
+        sparsity: float | None = None,
         *,
-        threshold=None,
-        penalty=0.0,
-        learning_rate=1.0,
-        begin=None,
-        end=None,
-        every=None,
-        granularity="weight",
-        allocation=None,
-        schedule="cubic",
-        exclude=(),
-        seed=0,
-    ):
+        threshold: float | None = None,
+        penalty: float = 0.0,
+        learning_rate: float = 1.0,
+        begin: int | str | None = None,
+        end: int | str | None = None,
+        every: int | str | None = None,
+        granularity: str | object = "weight",
+        allocation: str | dict[str, float] | Callable[..., Any] | None = None,
+        schedule: str | Callable[..., float] = "cubic",
+        exclude: str | Collection[str] = (),
+        seed: int = 0,
+    ) -> None:
         grain = _summed(granularity)
         soft = threshold is not None
         if soft == (sparsity is not None or grain.sparsity is not None):
@@ -116,25 +122,25 @@ class MovementPruning(GradualPruning):
             _above if soft else shared,
             schedule,
             recover=True,
-            exclude=exclude,
+            exclude=exclude,  # type: ignore[arg-type]
         )
         timing = {"begin": begin, "end": end, "every": every}
         final = threshold if soft else sparsity
         super().__init__(pruner, final, **timing, seed=seed)
-        self.scores = None
+        self.scores: dict[str, np.ndarray] | None = None
         self._penalty, self._rate = penalty, learning_rate
-        self._gradients = self._function = self._batch = None
+        self._gradients = self._function = self._batch = None  # type: Any
 
-    def get_state(self):
-        """Returns what a resumed run needs: how far it is, and the scores."""
+    def get_state(self) -> dict[str, Any]:
+        """Returns the state to resume from: the base's, and the scores."""
         return {**super().get_state(), "scores": self.scores}
 
-    def set_state(self, state):
-        """Goes on from what `get_state` returned."""
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restores the state that `get_state` returned."""
         super().set_state(state)
         self.scores = state["scores"]
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
         names = list(self.current_masks())
         self._gradients = DenseGradients(self.model, names)
@@ -147,10 +153,12 @@ class MovementPruning(GradualPruning):
         self._batch = None
         self._install()
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         self._batch = batch
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._function.remove(self.model)
         self._gradients.hand_on()
         super().on_train_end(logs)
@@ -167,7 +175,7 @@ class MovementPruning(GradualPruning):
 
     def _coming_steps(self):
         batch, self._batch = self._batch, None
-        if batch is None:  # It was not `fit` that called.
+        if batch is None:  # The caller is not `fit`.
             return None
         step = self.clock.step
         return range(step, step + self.model.steps_per_execution)
@@ -184,20 +192,20 @@ class MovementPruning(GradualPruning):
             self.scores[name] = score - self._rate * change
 
     def _scored(self, objective, weights, masks):
-        """The criterion: what the scores are by now."""
+        """Returns the current scores; the pruner's criterion."""
         del objective, masks
         return {name: self.scores[name] for name in weights}
 
 
 def _summed(granularity):
-    """Returns a granularity, which sums up scores if only its name is said."""
+    """Returns a granularity; `"channel"` by name sums up scores."""
     if isinstance(granularity, str) and granularity == "channel":
         return granularities.Channel(reduce="sum")
     return granularities.get(granularity)
 
 
 def _above(groups, sizes, shapes, budget, rng):
-    """Keeps the groups whose sigmoid passes the threshold of now."""
+    """Counts the groups whose sigmoid exceeds the current threshold."""
     del sizes, shapes, rng
     least = budget.now(budget.sparsity)
     return {
@@ -207,7 +215,7 @@ def _above(groups, sizes, shapes, budget, rng):
 
 
 def _sigmoid(scores):
-    # Without the overflow of exp(-S).
+    # Through tanh, as exp(-S) overflows for large negative scores.
     return 0.5 + 0.5 * np.tanh(0.5 * np.asarray(scores, np.float64))
 
 

@@ -4,16 +4,19 @@ from kprune.masking import wrapping
 
 
 class PrunedBehavior:
-    """Changes how a model treats its pruned entries, and changes it back."""
+    """Temporarily changes how a model treats its pruned entries."""
 
     def __init__(self):
         self._before = []
 
     def change(self, model, keep_pruned_values, dense_gradients=None):
-        """Sets the behavior for a training that begins, as
-        `wrapping.set_pruned_behavior` does. `None` leaves gradients alone."""
+        """Sets the behavior of all wrappers when training begins.
+
+        `dense_gradients=None` leaves the gradients unchanged.
+        """
         wrappers, before = wrapping.wrappers(model), self._before
-        # What an interrupted training left is not what was before.
+        # After an interrupted training the wrappers hold what it set; the
+        # recorded values are still the user's.
         if [wrapper for wrapper, *_ in before] != wrappers:
             before = [
                 (w, w.keep_pruned_values, w.dense_gradients) for w in wrappers
@@ -27,7 +30,8 @@ class PrunedBehavior:
             wrapping.set_pruned_behavior(model, *wanted)
 
     def restore(self, model):
-        """Sets it back, and zeroes what was to be zero and lived meanwhile."""
+        """Restores the behavior; zeroes pruned entries unless the model kept
+        their values before."""
         if not self._before:
             return
         for wrapper, *before in self._before:

@@ -1,22 +1,22 @@
 """Converts durations to steps, and counts steps for callbacks.
 
-Keras' `batch` begins at 0 in each epoch, and in one resumed in its midst too.
+Keras' `batch` starts at 0 in each epoch, also when `fit` resumes mid-epoch.
 """
 
 from kprune.training import durations
 
 
 class StepCounter:
-    """Counts optimizer steps and says when something falls due.
+    """Counts optimizer steps and reports which of them are due.
 
-    Due are the steps `begin`, `begin + every`, `begin + 2 every` and so on
-    that are not past `end`, and `end` itself, whatever `every` is. A step is
-    due once it is done: at `begin=0` before the first.
+    The steps `begin`, `begin + every`, `begin + 2 every` and so on up to `end`
+    are due, and so is `end` itself, whatever `every` is. Steps count as due
+    once that many are done: `begin=0` is due before the first.
 
     A callback calls `start` in `on_train_begin`, `begin_epoch` in
-    `on_epoch_begin` and `advance` in `on_train_batch_end`, and has `state` in
-    its own. After `start` the durations `begin`, `end` and `every` are steps;
-    after `begin_epoch`, `step` is how many are done.
+    `on_epoch_begin` and `advance` in `on_train_batch_end`, and saves `state`
+    with its own. `start` converts the durations `begin`, `end` and `every` to
+    steps; from `begin_epoch` on, `step` is the number of steps done.
     """
 
     def __init__(self, begin, end, every):
@@ -25,13 +25,13 @@ class StepCounter:
             durations.steps(duration, 1, 1)
         self.begin = self.end = self.every = self.step = None
         self._steps_per_epoch = self._epoch_ends = None
-        self._before = 0  # Steps that were done when this epoch began.
+        self._before = 0  # Steps done when this epoch or its rest began.
 
     def start(self, params, cut=False):
-        """Begins a training with the `params` of a Keras callback.
+        """Converts the durations to steps, by the `params` of a Keras callback.
 
-        Where `fit` does not know the `steps` of an epoch, only durations in
-        steps can be used. `cut` ends no later than the training does.
+        If `fit` does not know the number of steps per epoch, only durations in
+        steps are valid. With `cut`, `end` is at most the end of training.
         """
         self._steps_per_epoch = per_epoch = params.get("steps")
         total = per_epoch * params["epochs"] if per_epoch else None
@@ -52,34 +52,34 @@ class StepCounter:
         self.step = None
 
     def begin_epoch(self, epoch):
-        """Sets the count at the begin of an epoch, and returns the step that
-        is due now, or `None`.
+        """Sets the count at the start of an epoch; returns the step that is
+        due now, or `None`.
 
-        It goes on where it was, or where the state that was put back says;
-        without either the epochs before count as done. What is due may be the
-        step at which another `fit` ended, if this one has an `initial_epoch`.
+        The count continues from its last value or from a restored `state`. If
+        there is neither, all earlier epochs count as done; with an
+        `initial_epoch`, the step at which another `fit` ended may be due.
         """
         started = self._steps_before(epoch)
         if self.step is None:
             self.step = started
             due = started if started == self.begin else None
-        else:  # Keras does not tell of an execution that data cut short.
+        else:  # Keras does not report an execution that the data cut short.
             due = self._go_to(max(self.step, started))
         self._before = self.step
         return due
 
     def advance(self, batch):
-        """Counts the steps of an execution up to Keras' `batch`, and returns
-        the last one that fell due in it, or `None`."""
+        """Counts the steps of an execution up to Keras' `batch`; returns the
+        last one that fell due in it, or `None`."""
         step = self._before + batch + 1
         if self._epoch_ends is not None:
-            # Keras counts the last execution of an epoch as a whole one.
+            # Keras counts a shorter last execution of an epoch as a full one.
             step = min(step, self._epoch_ends)
         return self._go_to(step)
 
     @property
     def state(self):
-        """What `advance` and `begin_epoch` left, for a resumed run."""
+        """The count, as a dict to resume from."""
         return {"step": self.step}
 
     @state.setter
@@ -87,7 +87,7 @@ class StepCounter:
         self.step = state["step"]
 
     def _steps_before(self, epoch):
-        """Returns how many steps come before an epoch at least."""
+        """Returns the least number of steps before an epoch."""
         if self._steps_per_epoch is not None:
             started = epoch * self._steps_per_epoch
             self._epoch_ends = started + self._steps_per_epoch
@@ -101,7 +101,7 @@ class StepCounter:
         return 0
 
     def _go_to(self, step):
-        """Sets the count, and returns the last step due since, or `None`."""
+        """Sets the count; returns the last step due since, or `None`."""
         before, self.step = self.step, step
         if step < self.begin:
             return None

@@ -1,9 +1,9 @@
 """Sparsity learned by gradient descent.
 
-Reparametrized weights (STR, L0) are trained together with their sparsity;
-selected ones (supermasks, edge-popup, biprop) keep their values, and which of
-them count is learned. `tfmot` has the calls of the TensorFlow Model
-Optimization toolkit, `kprune.tfmot`.
+Reparametrization (STR, L0) trains weights together with their sparsity.
+Selection (supermasks, edge-popup, biprop) freezes the weights and learns which
+of them to use. `tfmot` has the API of the TensorFlow Model Optimization
+toolkit, `kprune.tfmot`.
 """
 
 from kprune.learned.binary_sign import binary_sign

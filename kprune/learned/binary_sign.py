@@ -1,7 +1,9 @@
-"""Binary activations, for multi-prize tickets of one bit throughout (MPT-1/1).
+"""Binary activations, for fully binary multi-prize tickets (MPT-1/1).
 
 Diffenderfer and Kailkhura, 2021, https://arxiv.org/abs/2103.09377.
 """
+
+from typing import Any
 
 import keras
 
@@ -9,21 +11,22 @@ from kprune.runtime.methods import Method
 
 
 @keras.saving.register_keras_serializable("kprune")
-def binary_sign(x):
-    """The sign of x as an activation that gradients go through.
+def binary_sign(x: Any) -> Any:
+    """Sign activation with a straight-through gradient.
 
         y = sign(x),  dy/dx taken as 2 (1 - |x|) for |x| <= 1, else 0
 
     The estimate is the derivative of a quadratic spline through (-1, -1), 0
-    and (1, 1). With `biprop`, which makes the weights binary, it gives the
-    paper's tickets of binary weights and activations. The authors normalize
-    in front of each such activation, by batch.
+    and (1, 1). Together with `biprop`, which makes the weights binary, it
+    gives the paper's tickets of binary weights and activations. The authors
+    have batch normalization before each such activation.
 
     Args:
         x: Tensor of any shape.
 
     Returns:
-        Tensor of the shape and dtype of `x`, of -1, 0 where x is 0, and 1.
+        Tensor of the shape and dtype of `x` with values -1, 0 (where x is 0)
+        and 1.
 
     Example:
 

@@ -3,40 +3,49 @@
 https://arxiv.org/abs/2103.09377
 """
 
+from collections.abc import Collection
+from typing import Any
+
 import keras
 
 from kprune.learned.edge_popup import frozen_top_k
 from kprune.learned.learned_mask import TopK
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
 @checked(sparsity=checks.sparsity)
 def biprop(
-    model, sparsity, *, weights="keep", biases="keep", exclude=(), seed=0
-):
-    """Returns the model with a trained choice of binary weights (biprop).
+    model: types.Model,
+    sparsity: float,
+    *,
+    weights: str = "keep",
+    biases: str = "keep",
+    exclude: str | Collection[str] = (),
+    seed: int = 0,
+) -> types.Model:
+    """Returns a model that learns a selection of binary weights (biprop).
 
-        w_eff = a sign(w) * top_k(|s|),  a = mean of |w| over what is kept
+        w_eff = a sign(w) * top_k(|s|),  a = mean of |w| over kept entries
         dL/ds = dL/dw_eff * w * sign(s)
 
     This is the paper's ticket of binary weights and real activations
-    (MPT-1/32); with `kprune.learned.binary_sign` as the activation, that of
-    both binary (MPT-1/1). The paper ranks within a weight, or, with
-    `kprune.learned.GlobalSelection`, all weights against one another. For
-    Conv-4 on CIFAR-10 its code trains the scores as edge-popup's does.
+    (MPT-1/32); with `kprune.learned.binary_sign` as the activation, both are
+    binary (MPT-1/1). The paper ranks scores within each weight tensor, or over
+    all weights as with `kprune.learned.GlobalSelection`. For Conv-4 on
+    CIFAR-10 its code trains the scores as edge-popup's code does.
 
     Args:
         model, sparsity, weights, biases, exclude, seed: As for
             `kprune.learned.edge_popup`.
 
     Returns:
-        A Keras model to compile and fit, compiled alike with a fresh
-        optimizer if `model` is compiled.
+        A Keras model to fit, compiled like `model` with a fresh optimizer if
+        `model` is compiled.
 
     Raises:
-        ValueError: As `edge_popup`.
+        ValueError: As `kprune.learned.edge_popup`.
 
     Example:
 
@@ -50,9 +59,9 @@ def biprop(
 
 @keras.saving.register_keras_serializable("kprune")
 class Biprop(TopK):
-    """Keeps entries as `EdgePopup` does, all at one absolute value.
+    """Keeps entries as `EdgePopup` does, all with the same magnitude.
 
-        a sign(w) * mask,  a = mean of |w| over what is kept
+        a sign(w) * mask,  a = mean of |w| over kept entries
 
     Args:
         kept, fan_in, seed: As for `TopK`.
@@ -67,7 +76,7 @@ class Biprop(TopK):
     [-3.0, 0.0, 3.0]
     """
 
-    def values(self, w, mask):
+    def values(self, w: Any, mask: Any) -> Any:
         kept = keras.ops.maximum(keras.ops.sum(mask), 1)
         scale = keras.ops.sum(keras.ops.abs(w) * mask) / kept
         return scale * keras.ops.sign(w) * mask

@@ -3,64 +3,66 @@
 https://arxiv.org/abs/1911.13299
 """
 
+from collections.abc import Collection
+
 import keras
 
 from kprune.learned.freezing import freeze
 from kprune.learned.frozen_values import fan_in
 from kprune.learned.learned_mask import TopK
 from kprune.masking import masks
-from kprune.runtime import checks, seeds
+from kprune.runtime import checks, seeds, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
 @checked(scale_fan=checks.boolean, sparsity=checks.sparsity)
 def edge_popup(
-    model,
-    sparsity,
+    model: types.Model,
+    sparsity: float,
     *,
-    weights="keep",
-    scale_fan=False,
-    biases="keep",
-    exclude=(),
-    seed=0,
-):
-    """Returns the model with a trained choice of its weights, all frozen.
+    weights: str = "keep",
+    scale_fan: bool = False,
+    biases: str = "keep",
+    exclude: str | Collection[str] = (),
+    seed: int = 0,
+) -> types.Model:
+    """Returns a model that learns a selection of its frozen weights.
 
         w_eff = w * top_k(|s|),  k = round((1 - sparsity) size) of each weight
         dL/ds = dL/dw_eff * w * sign(s)
 
-    The scores s begin as draws from U(-1/sqrt(fan_in), 1/sqrt(fan_in)). The
-    paper has no biases, batch norm without scale and offset, and all layers
-    among those chosen from; it freezes weights at `"kaiming_normal"` or at
+    The scores s are initialized from U(-1/sqrt(fan_in), 1/sqrt(fan_in)). The
+    paper has no biases, batch normalization without scale and offset, and
+    selects in all layers; it freezes weights at `"kaiming_normal"` or at
     `"signed_constant"`, and trains the scores with SGD (momentum 0.9, weight
-    decay of the scores 1e-4, learning rate 0.1 along a cosine, 100 epochs in
+    decay of the scores 1e-4, learning rate 0.1 on a cosine, 100 epochs in
     batches of 128).
 
     Args:
-        model: A built Keras model without masks. It is left as it was.
+        model: A built Keras model without masks. It is not modified.
         sparsity: Share of each weight to leave out, in [0, 1).
-        weights: What the weights are frozen at: `"keep"`, the values they
-            have; `"kaiming_normal"`, draws from N(0, 2 / fan_in);
+        weights: The values to freeze the weights at: `"keep"` (default), the
+            current ones; `"kaiming_normal"`, draws from N(0, 2 / fan_in);
             `"signed_constant"`, sign(w) sqrt(2 / fan_in); `"signed_std"`,
             sign(w) std(w).
-        scale_fan: Whether to reckon with the inputs that are kept, `fan_in
-            (1 - sparsity)`, in the second and third of these. The released
-            code has the share that is left out there, which is the same at
-            one half only.
-        biases: `"keep"` to freeze biases as they are, `"zero"` to freeze them
-            at 0.
+        scale_fan: Whether `"kaiming_normal"` and `"signed_constant"` count
+            kept inputs only, `fan_in (1 - sparsity)`. Defaults to `False`. The
+            released code has the share left out in its place, which is equal
+            at one half only.
+        biases: `"keep"` (default) to freeze biases at their values, `"zero"`
+            to freeze them at 0.
         exclude: Names of weights or layers, or regular expressions, to freeze
             dense.
-        seed: Integer >= 0, of the scores and the draws.
+        seed: Integer >= 0, for the scores and the draws. Defaults to 0.
 
     Returns:
-        A Keras model to compile and fit, compiled alike with a fresh
-        optimizer if `model` is compiled.
+        A Keras model to fit, compiled like `model` with a fresh optimizer if
+        `model` is compiled.
 
     Raises:
-        ValueError: If an argument does not fit, the model is not built, has
-            masks or no prunable weight, or `exclude` fits none.
+        ValueError: If an argument is invalid, the model is not built, has
+            masks or no prunable weight, or `exclude` matches no weight.
 
     Example:
 
@@ -73,8 +75,10 @@ def edge_popup(
 
 
 def frozen_top_k(kind, model, sparsity, law, scale_fan, **options):
-    """Returns the model with a `TopK` of a kind on each of its weights, which
-    follow a `law`; the other arguments are those of `edge_popup`."""
+    """Returns a model with a `kind`, a subclass of `TopK`, on each weight.
+
+    `law` is `weights`; the other arguments are those of `edge_popup`.
+    """
     checks.sparsity("sparsity", sparsity)
     seeds.check(options["seed"])
 
@@ -89,7 +93,7 @@ def frozen_top_k(kind, model, sparsity, law, scale_fan, **options):
 
 @keras.saving.register_keras_serializable("kprune")
 class EdgePopup(TopK):
-    """Keeps the entries of a weight that have the highest |score|.
+    """Keeps the entries of a weight with the highest |score|.
 
     Args:
         kept, fan_in, seed: As for `TopK`.

@@ -6,12 +6,16 @@ _BITS = {tf.float32: tf.int32, tf.float64: tf.int64}
 
 
 def exact_top_k(scores, k):
-    """Returns a boolean tensor that marks exactly the k highest scores.
+    """Returns a boolean mask of exactly the k highest scores.
 
-    The k-th highest is found by bisection over the bits of the numbers, which
-    of those >= 0 are in the numbers' order. It counts the scores some thirty
-    times, which is faster than to sort them. Among equal scores the first win:
-    of scores that are trained hardly two are. Scores are float32 or float64.
+    Finds the k-th highest by bisection over the bits of the scores, which for
+    numbers >= 0 have the order of the numbers. It counts the scores about
+    thirty times, which is faster than sorting. Ties go to the first entries;
+    trained scores rarely tie.
+
+    Args:
+        scores: Float32 or float64 tensor of any shape, >= 0.
+        k: Integer or scalar integer tensor.
     """
     bits = tf.bitcast(scores, _BITS[scores.dtype])
     flat = tf.reshape(bits, [-1])

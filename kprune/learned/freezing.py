@@ -1,4 +1,4 @@
-"""Puts learned choices of weights on a model and freezes the rest."""
+"""Adds learned selections of weights to a model and freezes the rest."""
 
 import keras
 
@@ -10,11 +10,14 @@ from kprune.runtime import checks
 
 
 def freeze(model, make, values, *, seed, biases, exclude):
-    """Returns a copy of the model with choices on weights, all else frozen.
+    """Returns a copy of the model that trains selections of weights only.
 
-    `make` is as for `put_parts`, `values` a tuple (law, share) for
-    `frozen_values`. What the model itself trains, not a layer of it, is an
-    error.
+    Args:
+        make: As for `put_parts`.
+        values: Tuple (law, share) for `frozen_values`.
+
+    Raises:
+        ValueError: If the model owns trainable variables outside its layers.
     """
     checks.choice("biases", biases, ("keep", "zero"))
     names, (law, share) = choose(model, exclude), values
@@ -37,7 +40,7 @@ def freeze(model, make, values, *, seed, biases, exclude):
 
 
 def _check_frozen(model):
-    """Raises if something besides choices would be trained."""
+    """Raises if variables other than those of selections are trainable."""
     parts = [part for *_, part in selected.choices(model)]
     chosen = {id(v) for part in parts for v in part.variables}
     left = [v for v in model.trainable_variables if id(v) not in chosen]

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from kprune.masking import cloning, wrapping
-from kprune.runtime import checks, fit_arguments, keras_internals, seeds
+from kprune.runtime import checks, fit_arguments, keras_internals, seeds, types
 from kprune.runtime.doors import checked
 from kprune.scoring import losses, neurons
 from kprune.scoring.batches import DEFAULT_BATCH_SIZE
@@ -16,7 +16,7 @@ from kprune.training import fitting_data
 
 @keras.saving.register_keras_serializable("kprune")
 class Gated(keras.layers.Wrapper):
-    """Multiplies each input of a dense layer by a weight of its own."""
+    """Multiplies each input of a dense layer by a trainable gate."""
 
     def build(self, input_shape=None):
         if not self.layer.built:
@@ -36,45 +36,46 @@ class Gated(keras.layers.Wrapper):
     learning_rate=checks.within("(0, inf)"),
 )
 def learned_gates(
-    model,
-    data,
-    loss=None,
+    model: types.Model,
+    data: types.Data,
+    loss: types.Loss | None = None,
     *,
-    epochs=15,
-    learning_rate=0.1,
-    momentum=0.9,
-    batch_size=None,
-    seed=0,
-    verbose=0,
-):
-    """Trains a gate on each hidden neuron, by SGD on the loss.
+    epochs: int = 15,
+    learning_rate: float = 0.1,
+    momentum: float = 0.9,
+    batch_size: int | None = None,
+    seed: int = 0,
+    verbose: str | int = 0,
+) -> dict[str, np.ndarray]:
+    """Trains a gate on each hidden neuron with SGD; all else is frozen.
 
-        h <- h * gate,  gate drawn from U(0, 1)
+        h <- h * gate,  gate initialized from U(0, 1)
 
-    with h what the next dense layer reads, behind the activation. The learning
-    rate is a tenth in the last third of the epochs. All else is frozen.
+    where h is the input of the next dense layer, after the activation. The
+    learning rate falls to a tenth in the last third of the epochs.
 
     Args:
-        model: A built graph of dense layers, wrapped or not. It is left as it
-            was.
-        data: Arrays `(x, y)` or `(x, y, sample_weight)`, which are shuffled
-            anew each epoch, or a `tf.data.Dataset` of batches, read as it is.
-        loss: As `compile` takes it. Defaults to the compiled one, else to the
-            cross-entropy that fits the outputs, with a warning.
-        epochs: Integer >= 1. The paper's are 15 for MNIST and 30 for
-            CIFAR-10, with this learning rate.
-        learning_rate: Float > 0.
-        momentum: Float in [0, 1).
-        batch_size: Integer, for arrays. Defaults to 128.
-        seed: Integer >= 0, for the gates and the order of arrays.
-        verbose: As of `fit`.
+        model: A built graph of dense layers, wrapped or not. It is not
+            modified.
+        data: Arrays `(x, y)` or `(x, y, sample_weight)`, reshuffled in each
+            epoch, or a `tf.data.Dataset` of batches, read in its order.
+        loss: A loss as for `compile`. Defaults to the compiled one, else to
+            the cross-entropy that fits the outputs, with a warning.
+        epochs: Integer >= 1. Defaults to 15, the paper's for MNIST; it has 30
+            for CIFAR-10 and the same learning rate.
+        learning_rate: Float > 0. Defaults to 0.1.
+        momentum: Float in [0, 1). Defaults to 0.9.
+        batch_size: Integer >= 1, for arrays. Defaults to 128.
+        seed: Integer >= 0, for the gates and the order of arrays. Defaults to
+            0.
+        verbose: As for `fit`. Defaults to 0.
 
     Returns:
-        Dict from the name of the kernel that makes the neurons of a layer to
-        a float32 array with a gate for each.
+        Dict from the name of the kernel that produces the neurons of a layer
+        to their gates, a float32 array of shape (neurons,).
 
     Raises:
-        ValueError: If an argument does not fit, or there is no hidden layer.
+        ValueError: If an argument is invalid, or there is no hidden layer.
     """
     if not keras_internals.is_graph(model):
         raise ValueError(
@@ -104,7 +105,9 @@ def learned_gates(
 
 def _gated(model, made, seed):
     """Returns a copy of a model with gates before layers, all else frozen.
-    `made` has the `Read` of what a layer reads, by the layer's name."""
+
+    `made` maps a layer's name to the `Read` that produces its input.
+    """
 
     def gate(layer):
         if getattr(layer, "name", None) not in made:
@@ -131,7 +134,7 @@ def _rate(learning_rate, steps, epochs):
 
 
 def _batches(data, batch_size, seed):
-    """Returns endless batches, and how many an epoch has."""
+    """Returns endless batches and the number of batches per epoch."""
     if isinstance(data, tf.data.Dataset):
         steps = int(data.cardinality())
         if steps < 0:
@@ -146,7 +149,7 @@ def _batches(data, batch_size, seed):
     first = int(seeds.stream(seed, "gates", "order").integers(2**31))
 
     def epoch(number):
-        # Not `shuffle`, whose order follows from TensorFlow's seed as well.
+        # Not `shuffle`, whose order also depends on TensorFlow's global seed.
         order = tf.random.experimental.stateless_shuffle(
             tf.range(count), seed=tf.stack([first, number])
         )

@@ -3,6 +3,8 @@
 https://arxiv.org/abs/2103.09377
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -14,20 +16,23 @@ from kprune.runtime import checks, seeds
 
 
 class GlobalSelection(keras.callbacks.Callback):
-    """Keeps the highest scores of all weights together, ever fewer at first.
+    """Ranks the scores of all weights together, at a rising sparsity.
 
-    At the beginning of each epoch it counts how many of the highest |s| of
-    all weights are in each: so many are chosen from it in that epoch. The
-    sparsity rises from 0 along a cubic curve. Chosen globally at once, single
-    layers would be emptied by the scores that they begin with.
+    At the start of each epoch it counts how many of the highest |s| over all
+    weights each weight tensor has, and sets the number of entries that the
+    tensor keeps in this epoch. The sparsity rises from 0 on a cubic curve: at
+    the final sparsity, global ranking of the initial scores would empty single
+    layers.
 
     Args:
-        sparsity: Share of the weights to leave out in the end, in [0, 1).
-        epochs: Integer >= 1, the epoch, counted from 0, that first has it.
+        sparsity: Final share of the weights to leave out, in [0, 1).
+        epochs: Integer >= 1, the first epoch, counted from 0, at the final
+            sparsity. Defaults to 10.
 
     Raises:
-        ValueError: If an argument does not fit, or, once training begins, it
-            ends before that epoch, or the model's selection keeps no number.
+        ValueError: If an argument is invalid; during training, if it ends
+            before this epoch, or the model is not one of `edge_popup` or
+            `biprop`.
 
     Example:
 
@@ -41,23 +46,24 @@ class GlobalSelection(keras.callbacks.Callback):
     0.5
     """
 
-    def __init__(self, sparsity, epochs=10):
+    def __init__(self, sparsity: float, epochs: int = 10) -> None:
         super().__init__()
         checks.sparsity("sparsity", sparsity)
         checks.integer("epochs", epochs, 1)
         self.sparsity = sparsity
         self.epochs = epochs
-        self._counted = None
+        self._counted: int | None = None
 
-    def get_state(self):
-        """Returns what a resumed run needs: the epoch it has counted in."""
+    def get_state(self) -> dict[str, Any]:
+        """Returns the state to resume from: the last epoch it counted in."""
         return {"counted": self._counted}
 
-    def set_state(self, state):
-        """Goes on from what `get_state` returned, once training has begun."""
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restores the state that `get_state` returned; call it after
+        `on_train_begin`."""
         self._counted = state["counted"]
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._counted = None
         if self.params["epochs"] <= self.epochs:
             raise ValueError(
@@ -66,8 +72,10 @@ class GlobalSelection(keras.callbacks.Callback):
                 "counted from 0, at the final sparsity."
             )
 
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == self._counted:  # Resumed in its midst.
+    def on_epoch_begin(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        if epoch == self._counted:  # The epoch is resumed midway.
             return
         parts = [part for *_, part in choices(self.model)]
         if not parts or not all(isinstance(part, TopK) for part in parts):

@@ -4,6 +4,8 @@ https://arxiv.org/abs/1712.01312
 """
 
 import math
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -11,13 +13,14 @@ from keras import ops
 from kprune.learned.reparametrize import choose, reparametrize
 from kprune.learned.reparametrized import Reparametrization
 from kprune.masking import weights
-from kprune.runtime import checks, seeds
+from kprune.runtime import checks, seeds, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.runtime.words import shown
 
-_EPSILON = 1e-6  # As far as noise and probabilities stay from 0 and 1.
-_BOUNDS = (math.log(1e-2), math.log(1e2))  # Of log(alpha), as in the code.
+_EPSILON = 1e-6  # The distance of noise and probabilities from 0 and 1.
+# The range of log(alpha), as in the authors' code.
+_BOUNDS = (math.log(1e-2), math.log(1e2))
 _RANGES = {
     "strength": "[0, inf)",
     "drop_rate": "(0, 1)",
@@ -28,71 +31,72 @@ _RANGES = {
 
 @checked()
 def hard_concrete(
-    model,
-    examples,
+    model: types.Model,
+    examples: int,
     *,
-    strength=1.0,
-    drop_rate=0.5,
-    prior_precision=0.0,
-    temperature=2 / 3,
-    limits=(-0.1, 1.1),
-    exclude=(),
-    seed=0,
-):
-    """Returns the model with a learned random gate on each group of weights.
+    strength: float | dict[str, float] = 1.0,
+    drop_rate: float | dict[str, float] = 0.5,
+    prior_precision: float = 0.0,
+    temperature: float = 2 / 3,
+    limits: Sequence[float] = (-0.1, 1.1),
+    exclude: str | Collection[str] = (),
+    seed: int = 0,
+) -> types.Model:
+    """Returns a model with a learned random gate on each group of weights.
 
         z = clip(sigmoid((ln u - ln(1 - u) + ln a) / b) (h - l) + l, 0, 1)
 
-    with u uniform on (0, 1), drawn for each training step anew, b the
-    `temperature` and (l, h) the `limits`. At test time the gate is
-    clip(sigmoid(ln a) (h - l) + l, 0, 1). The layer computes with z w. A
-    layer has a gate per input unit, a convolution one per feature map that it
-    makes. Biases have none: the authors' code gates those of a convolution at
-    test time and leaves them out in training. Added to the loss is what the
-    weights of open gates are expected to cost,
+    where u is uniform on (0, 1), drawn in each training step, b is the
+    `temperature` and (l, h) are the `limits`. At test time the gate is
+    clip(sigmoid(ln a) (h - l) + l, 0, 1). The layer computes with z w. A dense
+    layer has a gate per input unit, a convolution one per output feature map.
+    Biases have none: the authors' code gates those of a convolution at test
+    time and omits them in training. The loss gains the expected cost of the
+    weights of open gates,
 
         sum over groups of P(z > 0) (strength n + prior_precision |w|^2 / 2)
         / examples,  P(z > 0) = sigmoid(ln a - b ln(-l / h)),
 
-    with n the number of weights in the group and w these. The ln a are
-    trainable variables like any other, and held in [ln 0.01, ln 100]; the
-    optimizer should not decay them (`exclude_from_weight_decay` with
-    `var_names=["log_alpha"]`).
+    where w are the n weights of the group. The ln a are ordinary trainable
+    variables, constrained to [ln 0.01, ln 100]; the optimizer should not decay
+    them (`exclude_from_weight_decay` with `var_names=["log_alpha"]`).
 
-    Defaults are those of the authors' code, but for `prior_precision`, which
-    is 5e-4 in its LeNet-5, and the decay of biases, which is left to
-    regularizers here. It trains with Adam at 1e-3, batches of 100 and 200
-    epochs, and tests on an average of the weights (`use_ema=True`,
+    Defaults are those of the authors' code, except for `prior_precision`,
+    which is 5e-4 in its LeNet-5, and the decay of biases, which is left to
+    regularizers here. The code trains with Adam at 1e-3 for 200 epochs in
+    batches of 100, and tests on an average of the weights (`use_ema=True`,
     `ema_momentum=0.999` in Keras' optimizers).
 
     Args:
-        model: A built Keras model without masks. It is left as it was.
-        examples: Number of examples to train on. The paper's penalty is for
-            their summed loss, Keras' loss is a mean.
-        strength: What an open gate costs for each weight of the group, the
-            paper's lambda. A dict from names of weights or layers, or regular
-            expressions, to numbers sets it per weight.
+        model: A built Keras model without masks. It is not modified.
+        examples: Integer >= 1, the number of training examples. The paper's
+            penalty is for their summed loss; Keras' loss is a mean.
+        strength: Number >= 0, the cost of an open gate per weight of the
+            group, the paper's lambda. A dict from names of weights or layers,
+            or regular expressions, to numbers sets it per weight. Defaults to
+            1.
         drop_rate: Probability in (0, 1) that a gate starts below 1/2: a starts
-            near (1 - drop_rate) / drop_rate. May be a dict too. The authors'
-            code has 0.2 on the inputs of an MLP.
-        prior_precision: Strength of the L2 penalty on weights whose gate is
-            open.
-        temperature: The smaller, the nearer to 0 or 1 a gate is.
-        limits: The interval that a gate is stretched to and clipped from: a
-            number < 0 and one > 1.
+            near (1 - drop_rate) / drop_rate. Also a dict. Defaults to 0.5. The
+            authors' code has 0.2 on the inputs of an MLP.
+        prior_precision: Number >= 0, the strength of the L2 penalty on weights
+            of open gates. Defaults to 0.
+        temperature: Number > 0; smaller ones push gates closer to 0 or 1.
+            Defaults to 2/3.
+        limits: The interval to which a gate is stretched before clipping, a
+            number < 0 and one > 1. Defaults to (-0.1, 1.1).
         exclude: Names of weights or layers, or regular expressions, to leave
             without gates.
-        seed: Integer >= 0, for the noise and the first values of ln a.
+        seed: Integer >= 0, for the noise and the initial ln a. Defaults to 0.
 
     Returns:
-        A Keras model, compiled alike with a fresh optimizer if `model` is
-        compiled. `kprune.learned.sparsity` says how sparse it has become,
-        `kprune.learned.to_masked` makes a model with masks of it.
+        A Keras model, compiled like `model` with a fresh optimizer if `model`
+        is compiled. `kprune.learned.sparsity` returns its sparsity,
+        `kprune.learned.to_masked` converts it to a model with masks.
 
     Raises:
-        ValueError: If an argument is out of its range, if the model is not
-            built, has no prunable weight, has masks or is reparametrized
-            already, or if a name fits no weight or a weight no name.
+        ValueError: If an argument is out of range, if the model is not built,
+            has no prunable weight, has masks or is reparametrized already, or
+            if a name matches no weight or a weight no name.
 
     Example:
 
@@ -127,7 +131,7 @@ def hard_concrete(
 
 
 class _Penalty(keras.regularizers.Regularizer):
-    """What a function gives: a variable takes no function before Keras 3.15."""
+    """Calls a function: before Keras 3.15, `add_weight` accepts none."""
 
     def __init__(self, function):
         self._function = function
@@ -138,7 +142,7 @@ class _Penalty(keras.regularizers.Regularizer):
 
 
 class _Held(keras.constraints.Constraint):
-    """Holds log(alpha) between its bounds."""
+    """Clips log(alpha) to its bounds."""
 
     def __call__(self, log_alpha):
         return ops.clip(log_alpha, *_BOUNDS)
@@ -149,14 +153,13 @@ class HardConcrete(Reparametrization):
     """Multiplies groups of a weight by hard-concrete gates.
 
     Args:
-        examples: Number of examples to train on.
+        examples: Integer >= 1, the number of training examples.
         strength, drop_rate, prior_precision, temperature, limits: As for
-            `kprune.learned.hard_concrete`, numbers all.
-        axes: The axes of the weight that count the groups. Defaults to the
-            first.
-        view: The shape to look at the weight in, for `axes`. Defaults to its
-            own.
-        seed: Integer, for the noise and the first values of ln a.
+            `kprune.learned.hard_concrete`, without dicts.
+        axes: The axes of `view` that index the groups. Defaults to the first.
+        view: The shape to reshape the weight to. Defaults to its own.
+        seed: Integer, for the noise and the initial ln a. Defaults to 0.
+        **kwargs: Arguments of a Keras layer.
 
     Example:
 
@@ -169,17 +172,17 @@ class HardConcrete(Reparametrization):
 
     def __init__(
         self,
-        examples,
-        strength=1.0,
-        drop_rate=0.5,
-        prior_precision=0.0,
-        temperature=2 / 3,
-        limits=(-0.1, 1.1),
-        axes=(0,),
-        view=None,
-        seed=0,
-        **kwargs,
-    ):
+        examples: int,
+        strength: float = 1.0,
+        drop_rate: float = 0.5,
+        prior_precision: float = 0.0,
+        temperature: float = 2 / 3,
+        limits: Sequence[float] = (-0.1, 1.1),
+        axes: Sequence[int] = (0,),
+        view: Sequence[int] | None = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.examples = checks.integer("examples", examples, 1)
         numbers = (strength, drop_rate, prior_precision, temperature)
@@ -190,7 +193,7 @@ class HardConcrete(Reparametrization):
         self.view = None if view is None else tuple(view)
         self.seed = seed
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[int]) -> None:
         view = self.view or tuple(input_shape)
         inside = all(0 <= axis < len(view) for axis in self.axes)
         if math.prod(view) != math.prod(input_shape) or not inside:
@@ -213,7 +216,7 @@ class HardConcrete(Reparametrization):
         )
         self.noise = keras.random.SeedGenerator(self.seed)
 
-    def call(self, w, training=False):
+    def call(self, w: Any, training: bool = False) -> Any:
         low, high = self.limits
         logits = ops.convert_to_tensor(self.log_alpha)
         if training:
@@ -228,15 +231,15 @@ class HardConcrete(Reparametrization):
         gated = ops.reshape(w, view) * ops.reshape(z, groups)
         return ops.reshape(gated, w.shape)
 
-    def open_probability(self):
-        """Returns P(z > 0) of each gate."""
+    def open_probability(self) -> Any:
+        """Returns P(z > 0) of each gate, a tensor of shape (groups,)."""
         low, high = self.limits
         shift = self.temperature * math.log(-low / high)
         p = ops.sigmoid(ops.convert_to_tensor(self.log_alpha) - shift)
         return ops.clip(p, _EPSILON, 1 - _EPSILON)
 
-    def penalty(self):
-        """Returns what the gates and the weight add to the loss."""
+    def penalty(self) -> Any:
+        """Returns the penalty on gates and weight, a scalar tensor."""
         view, groups = self._shapes
         shared = [i for i in range(len(view)) if i not in self.axes]
         w = ops.cast(self.weight.value, self.variable_dtype)
@@ -247,7 +250,7 @@ class HardConcrete(Reparametrization):
 
 
 def _by_weight(value, names, argument):
-    """Returns the number of each weight by name."""
+    """Returns the value of each weight, a dict by name."""
     if not isinstance(value, dict):
         return dict.fromkeys(names, value)
     found = {}

@@ -6,41 +6,50 @@ supermasks of Zhou et al. (2019), https://arxiv.org/abs/1905.01067.
 """
 
 import itertools
+from typing import Any
 
 import numpy as np
 
 from kprune.learned.gates import learned_gates
 from kprune.masking import masks, wrapping
-from kprune.runtime import checks, fit_arguments, seeds
+from kprune.runtime import checks, fit_arguments, seeds, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.scoring import neurons
 
 
 @checked(data=fit_arguments.finite_data, sparsity=checks.sparsity)
-def neuron_supermask(model, data, loss=None, *, sparsity, seed=0, **training):
-    """Prunes the hidden neurons that a trained gate says little of.
+def neuron_supermask(
+    model: types.Model,
+    data: types.Data,
+    loss: types.Loss | None = None,
+    *,
+    sparsity: float,
+    seed: int = 0,
+    **training: Any,
+) -> types.Model:
+    """Prunes the hidden neurons with the smallest trained gates.
 
-    A gate on each hidden neuron is trained by gradient descent, with the
-    weights as they are. Of each layer the neurons of the smallest gates (not
-    their absolute values) are removed; on the others there is no gate.
+    Trains a gate on each hidden neuron by gradient descent, with frozen
+    weights. In each layer the neurons of the smallest gates (signed, not in
+    magnitude) are removed; the result has no gates.
 
     Args:
-        model: A built graph of dense layers, wrapped or not. It is left as it
-            was.
-        data, loss: As for `learned_gates`.
-        sparsity: Share of the neurons to remove of each hidden layer, in
+        model: A built graph of dense layers, wrapped or not. It is not
+            modified.
+        data, loss: As for `kprune.learned.learned_gates`.
+        sparsity: Share of the neurons of each hidden layer to remove, in
             [0, 1).
-        seed: Integer >= 0.
+        seed: Integer >= 0. Defaults to 0.
         **training: `epochs`, `learning_rate`, `momentum`, `batch_size` and
             `verbose` of `learned_gates`.
 
     Returns:
-        A model with masks, whose weights are those of `model`: its neurons
-        are gone with all that they read and all that reads them.
+        A model with the weights of `model` and masks that remove neurons with
+        all their incoming and outgoing weights.
 
     Raises:
-        ValueError: If an argument does not fit, or there is no hidden layer.
+        ValueError: If an argument is invalid, or there is no hidden layer.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Puts functions of the weights on a model, and removes them."""
+"""Wraps a model's layers so that they compute with functions of the weights."""
 
 import keras
 
@@ -9,8 +9,12 @@ from kprune.runtime import checks
 
 
 def choose(model, exclude):
-    """Returns the names of the weights to put parts on; raises if the model has
-    masks or parts, or `exclude` fits no weight or leaves none."""
+    """Returns the names of the weights to reparametrize.
+
+    Raises:
+        ValueError: If the model has masks or is reparametrized already, or
+            `exclude` matches no weight or leaves none.
+    """
     if isinstance(model, keras.Model) and wrappers(model):
         raise ValueError(
             f"Model {model.name!r} has thresholds, gates or choices of its "
@@ -32,8 +36,10 @@ def choose(model, exclude):
 
 
 def reparametrize(model, names, make, suffix):
-    """Returns a copy of the model, compiled alike, with parts on weights; the
-    arguments are those of `put_parts`."""
+    """Returns a copy of the model, compiled alike, with parts on weights.
+
+    The arguments are those of `put_parts`.
+    """
     with cloning.strategy_scope(model):
         new = put_parts(cloning.plain_copy(model), names, make, suffix)
         cloning.carry_compile(model, new)
@@ -43,15 +49,17 @@ def reparametrize(model, names, make, suffix):
 def put_parts(
     model, names, make, suffix, wrapper=Reparametrized, mixin=SoftModel
 ):
-    """Returns a model whose layers are wrapped around parts.
+    """Returns a model whose layers are wrapped and compute with parts.
 
     Args:
-        model: A model without wrappers that nobody else uses.
-        names: Names of weights, as `choose` gives.
-        make: Function of such a name, the `Weight` and `dtype` and `name` of
-            the part, which ends in `suffix`, to the part.
-        wrapper, mixin: The class of the wrappers, and what goes with it, as for
-            `replace_layers`. `Selected` wraps all that trains.
+        model: A model without wrappers that the caller owns.
+        names: Names of weights, as `choose` returns.
+        make: Function of a weight's name, its `Weight`, and the keywords
+            `dtype` and `name` that returns the part.
+        suffix: String, the end of the parts' names.
+        wrapper: The class of the wrappers. `Selected` wraps all layers with
+            trainable variables.
+        mixin: As for `replace_layers`.
     """
     found = weights.prunable(model)
     chosen = {id(found[name].variable): name for name in names}
@@ -69,7 +77,7 @@ def put_parts(
         in_model = {name: chosen[id(w.variable)] for name, w in own.items()}
         parts = {}
         for name, w in own.items():
-            # Or float64 where the weight is.
+            # float32, or float64 for a weight in float64.
             dtype = keras.backend.result_type(w.variable.dtype, "float32")
             own_name = f"{name.replace('/', '_')}_{suffix}"
             parts[name] = make(in_model[name], w, dtype=dtype, name=own_name)

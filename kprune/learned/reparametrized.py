@@ -1,6 +1,10 @@
 """The wrapper that computes with functions of the weights."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import keras
+import numpy as np
 
 from kprune.masking import weight_wrapper, weights
 from kprune.masking.subclassed_models import ConstructedModel
@@ -9,43 +13,44 @@ from kprune.masking.subclassed_models import ConstructedModel
 class Reparametrization(keras.layers.Layer):
     """A differentiable function of one weight of a layer.
 
-    A subclass makes its variables in `build`, from the weight's shape, and
-    returns a tensor of that shape from `call`. `options` names the attributes
-    that its config has.
+    A subclass creates its variables in `build`, from the weight's shape, and
+    returns a tensor of this shape from `call`. `options` names the attributes
+    that `get_config` stores.
     """
 
-    options = ()
+    options = ()  # type: tuple[str, ...]
 
-    def __init__(self, **kwargs):
-        # Whatever half precision the layer computes in, thresholds and gates
-        # are trained and applied in full.
+    def __init__(self, **kwargs: Any) -> None:
+        # Thresholds and gates are trained and applied in full precision, also
+        # if the layer computes in half precision.
         super().__init__(autocast=False, **kwargs)
         self.__dict__["weight"] = None
 
-    def attach(self, weight):
-        """Tells the part whose function it is: it does not own the weight."""
+    def attach(self, weight: keras.Variable) -> None:
+        """Sets the variable that this is a function of, without owning it."""
         self.__dict__["weight"] = weight
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {name: getattr(self, name) for name in self.options}
         return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable("kprune")
 class Reparametrized(weight_wrapper.WeightWrapper):
-    """Wraps a layer so that it computes with functions of its weights.
+    """Layer wrapper that computes with functions of the layer's weights.
 
-    The layer runs with `part(w)`, not, as in `kprune.Masked`, with
-    `where(mask, w, 0)`, in place of a weight `w`. A part is a small layer; both
-    `w` and the variables of the part are trained.
+    The layer runs with `part(w)` in place of a weight `w` (`kprune.Masked` has
+    `where(mask, w, 0)`). A part is a small layer; `w` and the variables of the
+    part are both trained.
 
     Args:
-        layer: A Keras layer, a whole model included.
+        layer: A Keras layer or model.
         parts: Dict from the name of a weight, relative to the layer, to its
             part: a `kprune.learned.SoftThreshold` or
             `kprune.learned.HardConcrete`.
-        names: Dict from such a name to the weight's name in the model.
-            Defaults to the name of the layer before it.
+        names: Dict from the same names to the weights' names in the model.
+            Defaults to `"{layer name}/{name}"`.
+        **kwargs: Arguments of a Keras layer.
 
     Example:
 
@@ -56,13 +61,19 @@ class Reparametrized(weight_wrapper.WeightWrapper):
     TensorShape([1, 4])
     """
 
-    freezes = False  # Whether all else of the layer is frozen.
+    freezes = False  # Whether all variables of the layer are frozen.
 
-    def __init__(self, layer, parts, names=None, **kwargs):
+    def __init__(
+        self,
+        layer: keras.layers.Layer,
+        parts: Mapping[str, Reparametrization],
+        names: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(layer, **kwargs)
         self.parts = dict(parts)
         default = {name: f"{layer.name}/{name}" for name in parts}
-        # A plain dict in `__dict__`, past Keras' tracking.
+        # In `__dict__`, so that Keras does not track it.
         self.__dict__["names"] = dict(names or default)
         self._build_if_made()
 
@@ -112,33 +123,41 @@ class Reparametrized(weight_wrapper.WeightWrapper):
         }
         return cls(layer, **{**options, "parts": parts})
 
-    def effective_weights(self):
-        """Returns what the layer computes with at test time, a dict of tensors
-        by the weights' names in the model."""
+    def effective_weights(self) -> dict[str, Any]:
+        """Returns the weights that the layer computes with at test time, a
+        dict of tensors by name in the model."""
         pairs = zip(self.parts, self._pairs, strict=True)
         return {
             self.names[name]: part(variable.value, training=False)
             for name, (variable, part) in pairs
         }
 
-    def results(self, seed=None):
-        """Returns what is left of the weights, a dict from a weight's name in
-        the model to the values, a tensor, and the mask, an array, of those
-        that are not zero. Random choices are drawn by the seed."""
+    def results(
+        self, seed: int | None = None
+    ) -> dict[str, tuple[Any, np.ndarray]]:
+        """Returns the effective weights and the masks of what they keep.
+
+        Args:
+            seed: Integer to draw random choices with, or `None` to round them.
+
+        Returns:
+            Dict from a weight's name in the model to a pair of its values, a
+            tensor, and its mask, an array.
+        """
         del seed
         return {
             name: (value, keras.ops.convert_to_numpy(value) != 0)
             for name, value in self.effective_weights().items()
         }
 
-    def removed(self):
-        """Yields how many entries of each weight are out, and of how many."""
+    def removed(self) -> Iterator[tuple[float, int]]:
+        """Yields pairs (removed entries, all entries) of each weight."""
         for _, mask in self.results().values():
             yield mask.size - int(mask.sum()), mask.size
 
-    def fold(self):
-        """Stores what the layer computes with at test time as its weights, and
-        returns these variables."""
+    def fold(self) -> list[keras.Variable]:
+        """Assigns the effective weights to the layer's variables; returns
+        these."""
         for variable, part in self._pairs:
             variable.assign(part(variable.value, training=False))
         return [variable for variable, _ in self._pairs]
@@ -146,9 +165,9 @@ class Reparametrized(weight_wrapper.WeightWrapper):
 
 @keras.saving.register_keras_serializable("kprune")
 class SoftModel(ConstructedModel):
-    """What a saved subclassed model of this kind names as its class."""
+    """The class under which Keras saves reparametrized subclassed models."""
 
-    _wrapper_class = Reparametrized
+    _wrapper_class = Reparametrized  # type: ignore[assignment]
 
     @staticmethod
     def _keys(model):

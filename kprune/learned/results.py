@@ -1,27 +1,28 @@
 """Reads the weights and masks a model with learned sparsity ended with."""
 
 import keras
+import numpy as np
 
 from kprune.learned.reparametrized import wrappers
 from kprune.masking import cloning, weights, wrapping
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.doors import checked
 
 
 @checked()
-def effective_weights(model):
+def effective_weights(model: types.Model) -> dict[str, np.ndarray]:
     """Returns the weights that the model computes with at test time.
 
     Args:
-        model: A model that `kprune.learned.soft_threshold`,
-            `kprune.learned.hard_concrete` or `kprune.select` returned.
+        model: A model from `kprune.learned.soft_threshold`,
+            `kprune.learned.hard_concrete` or `kprune.select`.
 
     Returns:
-        Dict from weight name to a NumPy array, of the weights that have a
-        threshold, gates or a choice of their entries.
+        Dict from weight name to a NumPy array, for the weights with a
+        threshold, gates or a selection.
 
     Raises:
-        ValueError: If the model is not one of these.
+        ValueError: If the model is none of these.
 
     Example:
 
@@ -37,8 +38,8 @@ def effective_weights(model):
 
 
 @checked()
-def zeros(model):
-    """Returns how many entries of each weight are exactly zero at test time.
+def zeros(model: types.Model) -> dict[str, int]:
+    """Returns the number of exact zeros of each weight at test time.
 
     Args:
         model: As for `effective_weights`.
@@ -56,14 +57,15 @@ def zeros(model):
 
 
 @checked()
-def sparsity(model):
-    """Returns the share of the entries that is left out, in [0, 1].
+def sparsity(model: types.Model) -> float:
+    """Returns the share of removed entries over all weights, in [0, 1].
 
-    Of soft thresholds and gates, those exactly zero at test time. Of a
-    supermask that is drawn, the expected share, 1 - mean of sigmoid(a).
+    Entries under soft thresholds and gates count as removed if they are
+    exactly zero at test time. A drawn supermask counts with its expected
+    share, 1 - mean of sigmoid(a).
 
     Args:
-        model: As for `effective_weights`, whose weights count together.
+        model: As for `effective_weights`.
 
     Raises:
         ValueError: As `effective_weights`.
@@ -82,13 +84,16 @@ def sparsity(model):
 
 
 @checked(seed=checks.optional(checks.integer))
-def selected_masks(model, seed=None):
-    """Returns what is kept of each weight.
+def selected_masks(
+    model: types.Model, seed: int | None = None
+) -> dict[str, np.ndarray]:
+    """Returns the masks of kept entries.
 
     Args:
         model: As for `effective_weights`.
-        seed: Integer to draw a supermask by. By default it is rounded: what
-            has a chance of one half or more is kept. Others have no draws.
+        seed: Integer to draw a supermask with. By default supermasks are
+            rounded: entries with a probability of at least 1/2 are kept. Other
+            methods do not draw.
 
     Returns:
         Dict from weight name to a boolean array.
@@ -106,19 +111,19 @@ def selected_masks(model, seed=None):
 
 
 @checked(seed=checks.optional(checks.integer))
-def to_masked(model, seed=None):
-    """Returns a model with masks of what was learned, its weights to train on.
+def to_masked(model: types.Model, seed: int | None = None) -> types.Model:
+    """Converts a learned sparsity to masks, for training the kept weights.
 
-    The weights are those that `model` computes with at test time. The result
-    is a model as `kprune.prune` returns it.
+    The result is a wrapped model as from `kprune.prune`, with the weights that
+    `model` computes with at test time.
 
     Args:
         model: As for `effective_weights`. It is not modified.
         seed: As for `selected_masks`.
 
     Returns:
-        A Keras model, compiled alike with a fresh optimizer if `model` is.
-        Nothing is frozen any more that was not before.
+        A Keras model, compiled like `model` with a fresh optimizer if `model`
+        is compiled. Weights frozen by `kprune.select` are trainable again.
 
     Raises:
         ValueError: As `effective_weights`.
@@ -150,7 +155,7 @@ def _results(model, seed):
 
 
 def _learned(model):
-    """Returns the wrappers of the model, or raises `ValueError`."""
+    """Returns the wrappers of a model; raises `ValueError` if it has none."""
     found = wrappers(model) if isinstance(model, keras.Model) else []
     if not found:
         name = getattr(model, "name", type(model).__name__)

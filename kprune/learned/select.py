@@ -1,33 +1,42 @@
 """`select`: freezes the weights and learns which of them to use."""
 
 import inspect
+from typing import Any
 
-from kprune.runtime import checks, lookup, methods
+from kprune.runtime import checks, lookup, methods, types
 from kprune.runtime.doors import checked
 
 
 @checked(method=None, sparsity=None)
-def select(model, method, sparsity=None, *, seed=0, **options):
-    """Returns a model whose weights are frozen, and a score of each is trained.
+def select(
+    model: types.Model,
+    method: str,
+    sparsity: float | None = None,
+    *,
+    seed: int = 0,
+    **options: Any,
+) -> types.Model:
+    """Returns a model with frozen weights and a trainable score of each.
 
-    `kprune.strip` gives the plain network of what was chosen,
-    `kprune.learned.to_masked` one with masks, to train its weights.
+    `kprune.strip` returns the plain network of the selected weights,
+    `kprune.learned.to_masked` a model with masks, to train these weights.
 
     Args:
-        model: A built Keras model without masks. It is left as it was.
+        model: A built Keras model without masks. It is not modified.
         method: String: `"edge_popup"`, `"biprop"` or `"supermask"`, for the
             functions of these names in `kprune.learned`.
-        sparsity: Share of each weight to leave out, in [0, 1). Of a supermask
-            it is an outcome and must be left out here.
-        seed: Integer >= 0.
+        sparsity: Share of each weight to leave out, in [0, 1). Must be `None`
+            for `"supermask"`, whose sparsity is an outcome.
+        seed: Integer >= 0. Defaults to 0.
         **options: Further arguments of the function.
 
     Returns:
-        A Keras model, compiled alike with a fresh optimizer if `model` is.
+        A Keras model, compiled like `model` with a fresh optimizer if `model`
+        is compiled.
 
     Raises:
-        ValueError: If there is no such method or option, or an argument does
-            not fit.
+        ValueError: If the method or an option is unknown, or an argument is
+            invalid.
 
     Example:
 

@@ -1,24 +1,33 @@
 """`Selected`: the layer wrapper of learned selection."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import keras
+import numpy as np
 import tensorflow as tf
 
-from kprune.learned.reparametrized import Reparametrized, SoftModel
+from kprune.learned.reparametrized import (
+    Reparametrization,
+    Reparametrized,
+    SoftModel,
+)
 from kprune.masking import weight_wrapper
 from kprune.runtime import seeds
 
 
 @keras.saving.register_keras_serializable("kprune")
 class Selected(Reparametrized):
-    """Wraps a layer so that its weights stay, and a choice of them is trained.
+    """Layer wrapper that freezes the weights and trains a selection of them.
 
-    All of the layer that would be trained is frozen: neither does it move nor
-    does it have a gradient. A layer of batch normalization still normalizes
-    with the statistics of the batch and gathers moving ones.
+    All trainable variables of the layer are frozen and have no gradient. Batch
+    normalization still normalizes with batch statistics and updates its moving
+    ones.
 
     Args:
-        layer, parts, names: As for `kprune.learned.Reparametrized`. The parts
-            are choices of entries, such as `kprune.learned.EdgePopup`, if any.
+        layer, parts, names: As for `kprune.learned.Reparametrized`. The parts,
+            if any, are selections such as `kprune.learned.EdgePopup`.
+        **kwargs: Arguments of a Keras layer.
 
     Example:
 
@@ -34,8 +43,14 @@ class Selected(Reparametrized):
 
     freezes = True
 
-    def __init__(self, layer, parts, names=None, **kwargs):
-        # Those that are frozen. In `__dict__`, past Keras' tracking.
+    def __init__(
+        self,
+        layer: keras.layers.Layer,
+        parts: Mapping[str, Reparametrization],
+        names: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # The frozen variables. In `__dict__`, so that Keras does not track it.
         self.__dict__["_frozen"] = []
         super().__init__(layer, parts, names, **kwargs)
 
@@ -50,18 +65,18 @@ class Selected(Reparametrized):
         self.freeze()
         return pairs + [(v, None) for v in frozen if id(v) not in own]
 
-    def freeze(self):
-        """Freezes what Keras may have made trainable again."""
+    def freeze(self) -> None:
+        """Freezes variables again, which Keras may have made trainable."""
         for variable in self._frozen:
             variable.trainable = False
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         return keras.layers.Layer.trainable.fget(self)
 
     @trainable.setter
-    def trainable(self, value):
-        # Keras sets it on all that is below.
+    def trainable(self, value: bool) -> None:
+        # Keras sets it on all variables below.
         keras.layers.Layer.trainable.fset(self, value)
         self.freeze()
 
@@ -69,27 +84,29 @@ class Selected(Reparametrized):
         value = tf.stop_gradient(variable.value)
         return value if part is None else part(value)
 
-    def choices(self):
-        """Yields (name in the model, variable, part)."""
+    def choices(self) -> Iterator[tuple[str, Any, Any]]:
+        """Yields (name in the model, variable, part) of each selection."""
         for name, part in self.parts.items():
             yield self.names[name], part.weight, part
 
-    def results(self, seed=None):
+    def results(
+        self, seed: int | None = None
+    ) -> dict[str, tuple[Any, np.ndarray]]:
         found = {}
         for name, variable, part in self.choices():
             rng = None if seed is None else seeds.stream(seed, "draw", name)
             found[name] = part.effective(variable.value, rng)
         return found
 
-    def removed(self):
+    def removed(self) -> Iterator[tuple[float, int]]:
         for _, variable, part in self.choices():
             size = variable.value.shape.num_elements()
             yield size - part.expected_kept(), size
 
-    def effective_weights(self):
+    def effective_weights(self) -> dict[str, Any]:
         return {name: value for name, (value, _) in self.results().items()}
 
-    def fold(self):
+    def fold(self) -> list[keras.Variable]:
         values, stored = self.effective_weights(), list(self.choices())
         for name, variable, _ in stored:
             variable.assign(values[name])
@@ -100,7 +117,7 @@ class Selected(Reparametrized):
 
 @keras.saving.register_keras_serializable("kprune")
 class SelectedModel(SoftModel):
-    """What a saved subclassed model of this kind names as its class."""
+    """The class under which Keras saves subclassed models with selections."""
 
     _wrapper_class = Selected
 
@@ -111,5 +128,5 @@ def wrappers(model):
 
 
 def choices(model):
-    """Returns the (name in the model, variable, part) of a model's choices."""
+    """Returns (name in the model, variable, part) of a model's selections."""
     return [one for wrapper in wrappers(model) for one in wrapper.choices()]

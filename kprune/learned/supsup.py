@@ -6,9 +6,12 @@ https://arxiv.org/abs/2006.14769
 import contextlib
 import json
 import os
+from collections.abc import Collection
+from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kprune.learned import task_inference, task_states
 from kprune.learned.edge_popup import edge_popup
@@ -22,6 +25,7 @@ from kprune.runtime import (
     keras_internals,
     lookup,
     saved_models,
+    types,
 )
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
@@ -33,23 +37,24 @@ _STATISTICS = ("moving_mean", "moving_variance")
 
 
 class SupermaskStack:
-    """One network whose weights never change, with a mask for each task.
+    """A network with frozen weights and a learned mask for each task.
 
-    A task is trained as edge-popup is: by scores of its own, which begin anew
-    for each. What a task adds to the network is its mask, and the statistics
-    of batch normalization if there is any.
+    Each task trains its own scores, as edge-popup does, from a fresh
+    initialization. A task stores its scores, and the moving statistics if the
+    network has batch normalization.
 
     Args:
-        model: A built Keras model that gives logits, without masks. It is
-            left as it was.
-        sparsity: Share of each weight to leave out, in [0, 1).
+        model: A built Keras model without masks whose outputs are logits. It
+            is not modified.
+        sparsity: Share of each weight to leave out, in [0, 1). Defaults to
+            0.5.
         weights, scale_fan, biases, exclude: As for
-            `kprune.learned.edge_popup`. Weights default to signed
-            constants, the paper's.
-        seed: Integer >= 0.
+            `kprune.learned.edge_popup`. `weights` defaults to
+            `"signed_constant"`, the paper's.
+        seed: Integer >= 0. Defaults to 0.
 
     Attributes:
-        net: The Keras model, at the task that was last used.
+        net: The Keras model, at the task used last.
 
     Raises:
         ValueError: As `kprune.learned.edge_popup`.
@@ -68,15 +73,15 @@ class SupermaskStack:
     @checked(sparsity=checks.sparsity, scale_fan=checks.boolean)
     def __init__(
         self,
-        model,
-        sparsity=0.5,
+        model: types.Model,
+        sparsity: float = 0.5,
         *,
-        weights="signed_constant",
-        scale_fan=False,
-        biases="keep",
-        exclude=(),
-        seed=0,
-    ):
+        weights: str = "signed_constant",
+        scale_fan: bool = False,
+        biases: str = "keep",
+        exclude: str | Collection[str] = (),
+        seed: int = 0,
+    ) -> None:
         values = {"weights": weights, "scale_fan": scale_fan, "biases": biases}
         net = edge_popup(model, sparsity, exclude=exclude, seed=seed, **values)
         self._begin(net, {})
@@ -84,13 +89,13 @@ class SupermaskStack:
     def _begin(self, net, states):
         self.net = net
         self._states = states
-        # Statistics before any task.
+        # Each task starts from the statistics before any training.
         self._fresh = {key: np.array(v) for key, v in _moving(net).items()}
         self._superposed = None
 
     @property
-    def tasks(self):
-        """Names of the tasks, in the order of their training."""
+    def tasks(self) -> list[str]:
+        """Names of the tasks, in the order of their first training."""
         return list(self._states)
 
     @checked(
@@ -99,19 +104,26 @@ class SupermaskStack:
         optimizer=checks.optional(fit_arguments.optimizer),
     )
     def train(
-        self, task, data, *, epochs=1, loss=None, optimizer=None, verbose=0
-    ):
-        """Trains the mask of a task, further if there is one.
+        self,
+        task: str,
+        data: tf.data.Dataset,
+        *,
+        epochs: int = 1,
+        loss: types.Loss | None = None,
+        optimizer: str | keras.optimizers.Optimizer | None = None,
+        verbose: str | int = 0,
+    ) -> None:
+        """Trains the mask of a new task, or continues that of a known one.
 
         Args:
-            task: String.
+            task: String, the name of the task.
             data: `tf.data.Dataset` of batches (x, y).
-            epochs: Integer >= 1.
-            loss: As `compile` takes it. Defaults to the cross-entropy that
+            epochs: Integer >= 1. Defaults to 1.
+            loss: A loss as for `compile`. Defaults to the cross-entropy that
                 fits the outputs and labels.
-            optimizer: As `compile` takes it. Defaults to RMSprop at 1e-4, the
-                paper's.
-            verbose: As of `fit`.
+            optimizer: An optimizer as for `compile`. Defaults to RMSprop at
+                1e-4, the paper's.
+            verbose: As for `fit`. Defaults to 0.
         """
         new = {**self._draw(task), **self._fresh}
         before = self._get()
@@ -126,7 +138,7 @@ class SupermaskStack:
         self._superposed = None
 
     def _compile(self, data, loss, optimizer):
-        """Compiles the network, whose first batch must fit it."""
+        """Compiles the network; raises if the first batch does not fit it."""
         first = next(iter(data), None)
         some = isinstance(first, tuple) and len(first) in (2, 3)
         checks.require(some, "data", first, "batches (x, y)")
@@ -140,35 +152,37 @@ class SupermaskStack:
             self.net.compile(optimizer, loss)
         fitting_data.check(self.net, data, "data")
 
-    def use(self, task):
-        """Returns `net` at a task.
+    def use(self, task: str) -> types.Model:
+        """Switches `net` to a task, and returns it.
 
         Raises:
-            ValueError: If there is no such task.
+            ValueError: If the task is unknown.
         """
         self._set(lookup.choose(task, self._states, "task"))
         return self.net
 
-    def masks(self, task):
-        """Returns what a task keeps, a dict of boolean arrays by name."""
+    def masks(self, task: str) -> dict[str, np.ndarray]:
+        """Returns a task's masks, a dict of boolean arrays by weight name."""
         with self._away():
             net = self.use(task)
             return {name: part.kept_mask() for name, _, part in choices(net)}
 
     @checked(classes=checks.optional(checks.at_least(1)))
-    def infer(self, x, rule="one_shot", *, classes=None):
-        """Returns the name of the task that a batch is of.
+    def infer(
+        self, x: Any, rule: str = "one_shot", *, classes: int | None = None
+    ) -> str:
+        """Infers the task of a batch; returns its name.
 
         Args:
             x: Batch of inputs, all of one task.
-            rule: `"one_shot"`, one gradient for all tasks, or `"binary"`,
-                which keeps the better half of the candidates each time.
-            classes: Integer. The outputs after the first so many, which no
-                label uses, are then asked in place of the entropy: the
-                paper's G. By default the entropy is.
+            rule: `"one_shot"` (default), one gradient for all tasks, or
+                `"binary"`, which halves the candidates with each gradient.
+            classes: Integer, the number of outputs that labels use. The
+                objective is then the paper's G, over the superfluous outputs.
+                Defaults to the entropy of all outputs.
 
         Raises:
-            ValueError: If no task was trained, or an argument does not fit.
+            ValueError: If no task was trained, or an argument is invalid.
         """
         choose = lookup.choose(rule, task_inference.RULES, "rule")
         x = _inputs(self.net, x)
@@ -189,12 +203,19 @@ class SupermaskStack:
         return self.tasks[choose(gradient, len(self._states))]
 
     @checked()
-    def predict(self, x, task=None, *, rule="one_shot", classes=None):
-        """Returns the outputs for a batch.
+    def predict(
+        self,
+        x: Any,
+        task: str | None = None,
+        *,
+        rule: str = "one_shot",
+        classes: int | None = None,
+    ) -> Any:
+        """Returns the outputs for a batch, and switches `net` to its task.
 
         Args:
             x: Batch of inputs, all of one task.
-            task: Its name. Inferred from the batch by default.
+            task: String, its name. By default it is inferred from the batch.
             rule, classes: As for `infer`.
         """
         x = _inputs(self.net, x)
@@ -203,8 +224,8 @@ class SupermaskStack:
         return self.use(task).predict(x, verbose=0)
 
     @checked()
-    def save(self, directory):
-        """Writes the network and its tasks into a directory."""
+    def save(self, directory: types.Path) -> None:
+        """Writes the network and its tasks to a directory."""
         files.make_directory(directory)
         model, tasks = (os.path.join(directory, n) for n in (_MODEL, _TASKS))
         with self._away():
@@ -217,11 +238,11 @@ class SupermaskStack:
 
     @classmethod
     @checked()
-    def load(cls, directory):
-        """Returns the stack that `save` wrote into a directory.
+    def load(cls, directory: types.Path) -> "SupermaskStack":
+        """Returns the stack that `save` wrote to a directory.
 
         Raises:
-            ValueError: If a file is something else, or damaged.
+            ValueError: If a file is damaged or not of a stack.
         """
         model, tasks = (os.path.join(directory, n) for n in (_MODEL, _TASKS))
         stack = cls.__new__(cls)
@@ -245,7 +266,7 @@ class SupermaskStack:
 
     @contextlib.contextmanager
     def _away(self):
-        """Sets the network back to where it is now."""
+        """Restores the network's current task on exit."""
         before = self._get()
         try:
             yield
@@ -273,7 +294,7 @@ class SupermaskStack:
 
 
 def _inputs(net, x):
-    """Returns a batch of inputs, or raises `ValueError` if it does not fit."""
+    """Returns a batch of inputs; raises `ValueError` if it does not fit."""
     single = not isinstance(x, list | tuple | dict)
     found = checks.array("x", x, "biuf", "a batch of inputs") if single else x
     flat = keras.tree.flatten(found)

@@ -2,8 +2,8 @@
 
 https://arxiv.org/abs/2006.14769
 
-The masks of all tasks are superposed with weights alpha. The mask of the task
-is the one that, given more weight, makes the outputs surest:
+The masks of all tasks are superposed with weights alpha. The task is the one
+whose mask, given more weight, decreases the outputs' entropy most:
 
     argmax -dH/d alpha_i,  H the mean entropy of softmax(f(x; sum alpha_i W_i))
 """
@@ -16,7 +16,7 @@ from kprune.scoring import exact_moments
 
 
 def entropy(logits):
-    """Returns the mean entropy of the classes' distribution."""
+    """Returns the mean entropy of the distribution over classes."""
     chances = tf.nn.softmax(logits)
     return -tf.reduce_mean(
         tf.reduce_sum(chances * tf.nn.log_softmax(logits), axis=-1)
@@ -24,8 +24,10 @@ def entropy(logits):
 
 
 def superfluous(classes):
-    """Returns G, the mean logsumexp of all outputs, of which only those after
-    the first `classes`, which no label uses, have a gradient."""
+    """Returns G, the mean logsumexp of all outputs, as a function of logits.
+
+    Only the superfluous outputs after the first `classes` have a gradient.
+    """
 
     def objective(logits):
         used = tf.stop_gradient(logits[..., :classes])
@@ -36,13 +38,15 @@ def superfluous(classes):
 
 
 def one_shot(gradient, count):
-    """Returns the place, among `count`, of the task after one gradient, a
-    function of the weights alpha."""
+    """Returns the index of the task, out of `count`, after one gradient.
+
+    `gradient` is a function of the weights alpha.
+    """
     return int(np.argmin(gradient(np.full(count, 1 / count))))
 
 
 def binary(gradient, count):
-    """Returns the place of the task, halving the candidates each time."""
+    """Returns the index of the task; each gradient halves the candidates."""
     left = np.arange(count)
     while len(left) > 1:
         alpha = np.zeros(count)
@@ -56,11 +60,13 @@ RULES = {"one_shot": one_shot, "binary": binary}
 
 
 class Superposition:
-    """A plain network that computes with a mixture of weights: pairs of a
-    variable and the values that the tasks have of it.
+    """A plain network that computes with a mixture of the tasks' weights.
 
-    Batch normalization takes the statistics of the batch: those of a task are
-    not known yet.
+    Batch normalization uses batch statistics, as the task is not known yet.
+
+    Args:
+        model: A plain Keras model.
+        weights: List of pairs of a variable and its values, one per task.
     """
 
     def __init__(self, model, weights):
@@ -71,7 +77,7 @@ class Superposition:
         ]
 
     def gradient(self, x, objective, alpha):
-        """Returns the gradient of an objective of the logits by alpha."""
+        """Returns the gradient of `objective(logits)` with respect to alpha."""
         alpha = tf.constant(alpha, "float32")
         with tf.GradientTape() as tape:
             tape.watch(alpha)

@@ -8,7 +8,15 @@ from kprune.runtime import array_files
 
 
 def read(arrays, variables):
-    """Returns the state of each task by name, from the arrays of a file."""
+    """Returns the state of each task, a dict by name.
+
+    Args:
+        arrays: Mapping of the file's arrays by key.
+        variables: Dict of the network's variables that a state holds.
+
+    Raises:
+        ValueError: If keys, shapes or values do not fit.
+    """
     names = json.loads(str(arrays["names"]))
     places = [(i, key) for i in range(len(names)) for key in variables]
     expected = {"names", *(f"{i}/{key}" for i, key in places)}

@@ -1,7 +1,7 @@
 """Dynamic sparse training: masks that move during training.
 
-One updater (`MaskUpdater`) drops and grows weights; a method of the literature
-is a subclass that overrides the piece in which its paper differs. The callback
+`MaskUpdater` drops and grows weights; each method of the literature is a
+subclass that overrides the parts in which its paper differs. The callback
 `kprune.callbacks.DynamicSparseTraining` runs them.
 """
 

@@ -6,34 +6,33 @@ https://arxiv.org/abs/2106.12379
 import numpy as np
 
 from kprune.callbacks.dynamic.sparser import SparsityRise, largest
-from kprune.callbacks.dynamic.training_state import MaskUpdate
+from kprune.callbacks.dynamic.training_state import MaskUpdate, TrainingState
 from kprune.callbacks.dynamic.updater import MaskUpdater
 from kprune.runtime.methods import Method
 
 
 class ACDC(MaskUpdater):
-    """Trains sparse and dense in turn, and sparse in the end.
+    """Alternates between sparse and dense training, and ends sparse.
 
         compressed:   the largest |w| of the whole model stay
-        decompressed: all come back, at 0
+        decompressed: all weights return, at 0
 
-    Each update goes from one to the other, the first from a dense model to a
-    sparse one; the last leaves it sparse. Before the first the dense network
-    warms up.
+    Each update switches between the two. A dense model warms up until the
+    first update, which makes it sparse; the last update leaves it sparse.
 
     Args:
-        sparsity: Number in [0, 1), of all weights. Defaults to 0.9.
+        sparsity: Number in [0, 1), over all weights. Defaults to 0.9.
     """
 
     every = "5ep"
     end = "90%"
     needs_pruned = False
 
-    def __init__(self, sparsity=0.9):
+    def __init__(self, sparsity: float = 0.9) -> None:
         super().__init__(drop_fraction=0.0, anneal="constant")
         self.rise = SparsityRise(sparsity)
 
-    def update(self, moment):
+    def update(self, moment: TrainingState) -> MaskUpdate:
         dense = all(mask.all() for mask in moment.masks.values())
         if dense or moment.updates_left == 0:
             return MaskUpdate(largest(moment, self.rise.last(moment)))

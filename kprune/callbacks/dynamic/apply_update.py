@@ -8,8 +8,18 @@ from kprune.runtime import keras_internals
 
 
 def apply_update(model, weights, before, change, keeps_slots):
-    """Sets the masks of a `MaskUpdate`, and zeroes what is removed and what
-    begins anew: values and, unless they are kept, the optimizer's slots."""
+    """Applies a `MaskUpdate` to a model.
+
+    Sets the masks, and zeroes removed and fresh entries in the weights and,
+    unless `keeps_slots`, in the optimizer's slots.
+
+    Args:
+        model: A wrapped, compiled Keras model.
+        weights: Dict of `kprune.masking.weights.Weight` by name.
+        before: Dict of the current masks.
+        change: The `MaskUpdate`.
+        keeps_slots: Whether the optimizer's slots stay unchanged.
+    """
     masks = {
         name: mask
         for name, mask in change.masks.items()
@@ -23,6 +33,7 @@ def apply_update(model, weights, before, change, keeps_slots):
     held = [s for name in masks if keeps_slots for s in slots[name]]
     held = [(slot, keras.ops.convert_to_numpy(slot)) for slot in held]
     if masks:
+        # Zeroes the slots of removed entries: kept slots are restored below.
         wrapping.set_masks(model, masks)
     for slot, value in held:
         slot.assign(value)
@@ -33,7 +44,8 @@ def apply_update(model, weights, before, change, keeps_slots):
         if change.weights is not None:
             variables[name].assign(change.weights[name])
         elif weights[name].keep_pruned_values or (fresh & before[name]).any():
-            _zero(variables[name], fresh)  # Else pruned ones are zero already.
+            # Otherwise pruned entries are zero already.
+            _zero(variables[name], fresh)
         for slot in () if keeps_slots else slots[name]:
             _zero(slot, fresh)
 

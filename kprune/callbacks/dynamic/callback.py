@@ -1,5 +1,7 @@
 """`DynamicSparseTraining`: moves masks during training."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -18,11 +20,11 @@ from kprune.runtime.words import shown
 
 
 class DynamicSparseTraining(keras.callbacks.Callback):
-    """Trains a sparse network whose masks move: some weights go, others come.
+    """Trains a sparse network while dropping and growing weights.
 
-    The masks that the model has to begin with are the budget: prune it first,
-    as with `kprune.prune(model, "random", 0.98, allocation="erk")`. Weights
-    that were excluded there stay dense, and are not counted.
+    The model's initial masks set the budget: prune it first, for example with
+    `kprune.prune(model, "random", 0.98, allocation="erk")`. Weights excluded
+    there stay dense and are not counted.
 
     | method | drops | grows | every | drop_fraction | end |
     |---|---|---|---|---|---|
@@ -37,43 +39,45 @@ class DynamicSparseTraining(keras.callbacks.Callback):
     | `"srigl"` | as RigL | to one fan-in of all | 100it | 0.3, cosine | 75% |
     | `"cht"` | smallest | where paths are | 1ep | 0.3 | 100% |
     | `"granet"` | smallest | as RigL, but less | 100it | 0.5, cosine | 100% |
-    | `"dpf"` | smallest, more | what is large again | 16it | | 100% |
+    | `"dpf"` | smallest, more | weights large again | 16it | | 100% |
     | `"acdc"` | smallest, in turn | all, in turn | 5ep | | 90% |
     | `"static"` | nothing | nothing | | | |
 
-    Each is a class in `kprune.callbacks.dynamic`, whose docstring says what is
-    the paper's and what an option. An update at step t is made between the
-    steps t and t + 1, also within an execution of several
-    (`steps_per_execution`), which is then run step by step. RigL's takes the
-    place of the step on the batch it looks at. `"deepr"` and `"soft_deepr"`
-    need each step by itself, which costs time; the others cost nothing between
-    updates, but for the dense gradients in each step of `"snfs"`, `"dns"` and
-    `"dpf"`. `"granet"`, `"dpf"` and `"acdc"` say the sparsity to end with
-    themselves, and begin with any model that is less sparse, such as that of
-    `kprune.wrap`.
+    Each is a class in `kprune.callbacks.dynamic`, which documents the paper's
+    rule and the options. An update at step t runs between steps t and
+    t + 1, also within an execution of several (`steps_per_execution`), which
+    then runs step by step. RigL's update replaces the gradient step on its
+    batch. `"deepr"` and `"soft_deepr"` always run step by step, which costs
+    time; the others cost nothing between updates, except for the dense
+    gradients in each step of `"snfs"`, `"dns"` and `"dpf"`. `"granet"`,
+    `"dpf"` and `"acdc"` set the final sparsity themselves, and start from any
+    model that is less sparse, such as one from `kprune.wrap`.
 
-    Logged are `sparsity`, `kept`, `mask_churn` (entries that changed in the
-    epoch, each time they did, as a share of all), `exploration` (share of the
-    weights ever active) and `overlap` (Jaccard index with the masks to begin
-    with). It can be resumed (`kprune.training.fit`), to the bit.
+    Logs `sparsity`, `kept`, `mask_churn` (the number of changes of entries in
+    the epoch as a share of all entries), `exploration` (share of the weights
+    ever active) and `overlap` (Jaccard index with the initial masks). Resumes
+    bit for bit (`kprune.training.fit`).
 
     Args:
-        method: One of these names, or a `kprune.callbacks.dynamic.MaskUpdater`.
+        method: One of the names above, or a
+            `kprune.callbacks.dynamic.MaskUpdater`. Defaults to `"rigl"`.
         every: Duration from one update to the next, such as `"100it"` or
             `"1ep"`. Defaults to the method's own.
         drop_fraction: Share of the active weights that an update drops, for
             methods that have one. Defaults to the method's own.
-        begin: Duration until updates begin: the first comes `every` later.
+        begin: Duration; the first update comes `every` after it. Defaults to
+            0.
         end: Duration; updates come before it. Defaults to the method's own.
-        seed: Integer >= 0, for all that is drawn.
+        seed: Integer >= 0, for all random choices. Defaults to 0.
         **options: Further options of the method, such as `skip_step=False`.
 
     Attributes:
         updater: The `kprune.callbacks.dynamic.MaskUpdater` of the method.
-        exploration, overlap: Floats, as logged, at any time.
+        exploration, overlap: Current values of the logged floats; `None`
+            before training.
 
     Raises:
-        ValueError: If an argument does not fit; when training begins, if the
+        ValueError: If an argument is invalid; when training begins, if the
             model has no masks, nothing is pruned, or the optimizer lacks what
             the method needs.
 
@@ -90,14 +94,14 @@ class DynamicSparseTraining(keras.callbacks.Callback):
     @checked(method=None)
     def __init__(
         self,
-        method="rigl",
-        every=None,
-        drop_fraction=None,
-        begin=0,
-        end=None,
-        seed=0,
-        **options,
-    ):
+        method: str | dynamic.MaskUpdater = "rigl",
+        every: int | str | None = None,
+        drop_fraction: float | None = None,
+        begin: int | str = 0,
+        end: int | str | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
         super().__init__()
         if drop_fraction is not None:
             options["drop_fraction"] = drop_fraction
@@ -110,18 +114,18 @@ class DynamicSparseTraining(keras.callbacks.Callback):
         end = updater.end if end is None else end
         every = updater.every if every is None else every
         self._clock = StepCounter(begin, end, every)
-        self._measured = self._function = None
+        self._measured = self._function = None  # type: Any
         self._behavior = PrunedBehavior()
 
     @property
-    def exploration(self):
+    def exploration(self) -> float | None:
         return self._measured.exploration if self._measured else None
 
     @property
-    def overlap(self):
+    def overlap(self) -> float | None:
         return self._measured.overlap if self._measured else None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._weights = read_model(self.model, self.updater)
         self._clock.start(self.params)
         self._warn_if_idle()
@@ -129,38 +133,44 @@ class DynamicSparseTraining(keras.callbacks.Callback):
         updater = self.updater
         how = updater.keep_pruned_values, updater.dense_gradients
         self._behavior.change(self.model, *how)
-        # Anew, as it says what lives under the masks.
+        # Read again: a `Weight` records whether it keeps pruned values.
         self._weights = read_model(self.model, self.updater)
         self._gradients = None
         if updater.needs == "gradients":
             self._gradients = DenseGradients(self.model, self._weights)
-        self._epoch = self._rate = self._batch = None
+        self._epoch = self._rate = self._batch = None  # type: Any
         moment = self._moment(0)
         self._measured = Exploration(moment.masks)
         updater.start(moment)
         self._install()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         self._clock.begin_epoch(epoch)
-        if epoch != self._epoch:  # Not resumed in its midst.
+        if epoch != self._epoch:  # Unless the epoch is resumed midway.
             self._measured.begin_epoch()
         self._epoch = epoch
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         self._batch = batch
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         if logs is not None:
             logs.update(self._measured.logs())
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._function.remove(self.model)
         if self._gradients is not None:
             self._gradients.hand_on()
         self._behavior.restore(self.model)
 
-    def get_state(self):
-        """Returns what a resumed training needs to know."""
+    def get_state(self) -> dict[str, Any]:
+        """Returns the state to resume from."""
         return {
             **self._clock.state,
             "epoch": self._epoch,
@@ -168,8 +178,9 @@ class DynamicSparseTraining(keras.callbacks.Callback):
             "updater": self.updater.get_state(),
         }
 
-    def set_state(self, state):
-        """Takes back what `get_state` returned, once training has begun."""
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restores the state that `get_state` returned; call it after
+        `on_train_begin`."""
         self._clock.state = state
         self._epoch = state["epoch"]
         self._measured.set_state(state["measured"])
@@ -209,7 +220,7 @@ class DynamicSparseTraining(keras.callbacks.Callback):
 
     def _coming_steps(self):
         batch, self._batch = self._batch, None
-        if batch is None:  # It was not `fit` that called.
+        if batch is None:  # The caller is not `fit`.
             return None
         count = self.model.steps_per_execution
         self._last = batch + count - 1
@@ -232,7 +243,7 @@ class DynamicSparseTraining(keras.callbacks.Callback):
         self._apply(moment)
         if self._gradients is None or not self.updater.skip_step:
             return None
-        # What `fit` shows and records: the metrics as they stand.
+        # The update replaces the step: `fit` shows the metrics unchanged.
         return self.model.get_metrics_result()
 
     def _after_step(self, step):
@@ -265,11 +276,11 @@ class DynamicSparseTraining(keras.callbacks.Callback):
         )
 
     def _updates_left(self, step):
-        """Returns how many updates come after that before a step."""
+        """Returns how many updates come after the one at `step`."""
         return max(self._last_step() - 1 - step, 0) // self._clock.every
 
     def _last_step(self):
-        """Returns the step before which updates cease."""
+        """Returns the step before which the last update comes."""
         steps, last = self.params.get("steps"), self._clock.end
         if steps:
             last = min(last, steps * self.params["epochs"])

@@ -5,6 +5,7 @@ https://openreview.net/forum?id=iayEcORsGd
 
 import numpy as np
 
+from kprune.callbacks.dynamic.training_state import TrainingState
 from kprune.callbacks.dynamic.updater import (
     MaskUpdater,
     best,
@@ -15,7 +16,7 @@ from kprune.runtime.methods import Method
 
 
 class CHT(MaskUpdater):
-    """Grows where paths of three links are, by the shape of the network alone.
+    """Grows connections by the network's topology alone: paths of three links.
 
         score of (u, v) = sum over a of 1 / (1 + e(u, a))
                         + sum over b of 1 / (1 + e(v, b))
@@ -23,23 +24,25 @@ class CHT(MaskUpdater):
     over the inputs a that are linked to the output v and share an output with
     the input u, and the outputs b that are linked to u and share an input with
     v. e(u, a) counts the links of a that lead neither to a neighbor of u nor
-    to v: few of them, and their community is closed. No gradient is looked
-    at. The smallest |w| are dropped. Convolutions are taken as matrices of
-    inputs by outputs. A layer takes (inputs + outputs) x inputs x outputs
-    multiplications, twice.
+    to v; few such links mean a closed community. It needs no gradients. The
+    smallest |w| are dropped. Convolutions count as matrices of inputs by
+    outputs. A layer takes 2 x (inputs + outputs) x inputs x outputs
+    multiplications.
 
     Args:
-        drop_fraction: Share of the active weights of each layer. Defaults to
-            0.3, and stays.
+        drop_fraction: Share of the active weights of each layer to drop, in
+            [0, 1], constant over time. Defaults to 0.3.
     """
 
     every = "1ep"
     end = "100%"
 
-    def __init__(self, drop_fraction=0.3):
+    def __init__(self, drop_fraction: float = 0.3) -> None:
         super().__init__(drop_fraction, anneal="constant")
 
-    def grow(self, moment, kept):
+    def grow(
+        self, moment: TrainingState, kept: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
         counts, grown = dropped_counts(moment, kept), {}
         for name, mask in kept.items():
             layout = moment.layouts[name]
@@ -50,18 +53,21 @@ class CHT(MaskUpdater):
 
 
 def closed_paths(links):
-    """Returns the CH3-L3n score of each pair of two sides, of a boolean matrix
-    of their links. Those of pairs that are linked mean nothing.
+    """Computes the CH3-L3n scores of all pairs of an input and an output.
 
     Args:
-        links: Boolean array, (inputs, outputs).
+        links: Boolean array of shape (inputs, outputs).
+
+    Returns:
+        Float32 array of the same shape; scores of linked pairs have no
+        meaning.
     """
     links = links.astype(np.float32)
     return _one_side(links) + _one_side(links.T).T
 
 
 def _one_side(links):
-    shared = links @ links.T  # Neighbors that two of this side have together.
+    shared = links @ links.T  # Common neighbors of two nodes of this side.
     outside = np.maximum(links.sum(1) - shared, 0)
     weight = np.where(shared > 0, 1 / np.maximum(outside, 1), 0)
     return weight @ links

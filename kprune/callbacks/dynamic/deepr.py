@@ -4,10 +4,11 @@ https://arxiv.org/abs/1711.05136
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
-from kprune.callbacks.dynamic.training_state import MaskUpdate
+from kprune.callbacks.dynamic.training_state import MaskUpdate, TrainingState
 from kprune.callbacks.dynamic.updater import MaskUpdater, dropped_counts
 from kprune.runtime import checks
 from kprune.runtime.methods import Method
@@ -17,11 +18,11 @@ _NOISES = ("paper", "released")
 
 
 class _Rewiring(MaskUpdater):
-    """A weight w = s theta of fixed sign s: active while theta > 0.
+    """Base of both: a weight w = s theta of fixed sign s, active at theta > 0.
 
         theta <- theta - lr l1 + sqrt(2 lr temperature) normal noise
 
-    after each step, in which the optimizer has followed the gradient.
+    after each gradient step of the optimizer.
     """
 
     every = "1it"
@@ -38,8 +39,8 @@ class _Rewiring(MaskUpdater):
         self.noise = noise
         self._signs = {}
 
-    def start(self, moment):
-        """Takes the signs of the weights; those of value 0 are drawn."""
+    def start(self, moment: TrainingState) -> None:
+        """Sets the signs to those of the weights; draws signs of zeros."""
         self._signs = {}
         for name, w in moment.weights.items():
             drawn = moment.rng("sign", name).integers(0, 2, w.shape) * 2 - 1
@@ -47,7 +48,7 @@ class _Rewiring(MaskUpdater):
             self._signs[name] = signs.astype(np.int8)
 
     def moved(self, moment, name, theta, drift):
-        """Returns theta after the noise and, where asked, the L1 drift."""
+        """Returns theta after the noise and the L1 drift times `drift`."""
         rate = moment.learning_rate
         scale = math.sqrt(2 * rate * self.temperature)
         if self.noise == "released":
@@ -60,11 +61,11 @@ class _Rewiring(MaskUpdater):
             theta = theta + theta.dtype.type(scale) * noise
         return theta
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         bits = {name: np.packbits(s > 0) for name, s in self._signs.items()}
         return {"signs": bits, **super().get_state()}
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         super().set_state(state)
         for name, signs in self._signs.items():
             bits = np.unpackbits(state["signs"][name], count=signs.size)
@@ -72,34 +73,38 @@ class _Rewiring(MaskUpdater):
 
 
 class DeepR(_Rewiring):
-    """Rewires after each step: a weight that changes its sign is dropped.
+    """Rewires after each step: drops weights that change their sign.
 
-    A connection is active while its theta is not negative (w = s theta, of a
-    fixed sign s). As many as were dropped are drawn among all that are not
-    active, and begin at 0, by their own signs. It is meant for plain gradient
-    descent; the momentum of what comes and goes is cleared.
+    A connection is active while its theta is not negative (w = s theta with
+    a fixed sign s). As many as were dropped grow at random among the inactive
+    ones, at 0, with their own signs. It is meant for plain gradient descent;
+    the momentum of entries that come or go is cleared.
 
-    Each step reads and writes all weights from the host and draws a number
-    for each: about 10 ms on a CPU for the 266,200 weights of LeNet-300-100.
+    Each step reads and writes all weights on the host and draws a number for
+    each: about 10 ms on a CPU for the 266,200 weights of LeNet-300-100.
 
     Args:
-        temperature: Float >= 0, of the noise. Defaults to 1e-8, kprune's own
+        temperature: Float >= 0, of the noise. Defaults to 1e-8, kprune's
             choice.
-        l1: Float >= 0, how hard weights are drawn to 0. Defaults to 1e-5.
+        l1: Float >= 0, the strength of the L1 penalty. Defaults to 1e-5.
         noise: `"paper"` (default), or `"released"`: lr times normal noise of
-            deviation 1e-5, as the released code has it.
-        budget: What keeps its number of active weights: `"layer"` (default),
-            each, or `"model"`, all together.
+            deviation 1e-5, as in the released code.
+        budget: Whether the number of active weights is constant in each
+            weight tensor, `"layer"` (default), or in all together, `"model"`.
     """
 
     def __init__(
-        self, temperature=1e-8, l1=1e-5, noise="paper", budget="layer"
-    ):
+        self,
+        temperature: float = 1e-8,
+        l1: float = 1e-5,
+        noise: str = "paper",
+        budget: str = "layer",
+    ) -> None:
         super().__init__(temperature, l1, noise)
         checks.choice("budget", budget, _BUDGETS)
         self.budget = budget
 
-    def update(self, moment):
+    def update(self, moment: TrainingState) -> MaskUpdate:
         kept, weights = {}, {}
         for name, mask in moment.masks.items():
             sign = self._signs[name]
@@ -129,34 +134,38 @@ class DeepR(_Rewiring):
 
 
 class SoftDeepR(_Rewiring):
-    """Lets thetas wander below zero and come back: the number is not fixed.
+    """DeepR with a varying number of weights: thetas walk around zero.
 
-    Active weights (theta > 0) take part in training as DeepR's do. The others
-    have the noise alone, down to a least value at which the share of active
-    ones in the long run would be that of the masks to begin with, were there
-    no gradients:
+    Active weights (theta > 0) train as DeepR's do. The thetas of the others
+    follow the noise alone, down to the least value
 
         theta_min = -(pruned / kept) temperature / l1
 
-    They begin anywhere between there and 0. A weight that comes back begins
-    with what its theta is then, and the optimizer's state of it at 0. A step
-    costs what DeepR's does.
+    at which, without gradients, the share of active weights in the long run
+    would be that of the initial masks. They start uniformly between theta_min
+    and 0. A weight that returns starts at its theta, with the optimizer's
+    state at 0. A step costs as much as DeepR's.
 
     Args:
-        temperature, l1, noise: As for `DeepR`, the first two > 0; `l1` draws
-            active weights only.
+        temperature, l1, noise: As for `DeepR`, the first two > 0; `l1`
+            penalizes active weights only.
     """
 
     remembers = ("theta", "least")
 
-    def __init__(self, temperature=1e-8, l1=1e-5, noise="paper"):
+    def __init__(
+        self,
+        temperature: float = 1e-8,
+        l1: float = 1e-5,
+        noise: str = "paper",
+    ) -> None:
         super().__init__(temperature, l1, noise)
         why = ": how far below zero weights may go"
         checks.number("temperature", temperature, "(0, inf)", why)
         checks.number("l1", l1, "(0, inf)", why)
-        self._theta, self._least = {}, {}
+        self._theta, self._least = {}, {}  # type: Any, Any
 
-    def start(self, moment):
+    def start(self, moment: TrainingState) -> None:
         super().start(moment)
         self._theta, self._least = {}, {}
         for name, mask in moment.masks.items():
@@ -167,7 +176,7 @@ class SoftDeepR(_Rewiring):
             theta = (self._least[name] * drawn).astype(np.float32)
             self._theta[name] = np.where(mask, np.float32(0), theta)
 
-    def update(self, moment):
+    def update(self, moment: TrainingState) -> MaskUpdate:
         masks, weights = {}, {}
         for name, mask in moment.masks.items():
             sign = self._signs[name]

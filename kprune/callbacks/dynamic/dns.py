@@ -5,7 +5,7 @@ https://arxiv.org/abs/1608.04493
 
 import numpy as np
 
-from kprune.callbacks.dynamic.training_state import MaskUpdate
+from kprune.callbacks.dynamic.training_state import MaskUpdate, TrainingState
 from kprune.callbacks.dynamic.updater import MaskUpdater
 from kprune.masking import weights as weights_
 from kprune.runtime import checks
@@ -13,25 +13,25 @@ from kprune.runtime.methods import Method
 
 
 class DNS(MaskUpdater):
-    """Prunes and splices by two thresholds on weights that all are trained.
+    """Prunes and splices weights by two thresholds, while all weights train.
 
         b = max(mu + c sigma, 0)
         pruned   if |w| <= 0.9 b
         restored if |w| > 1.1 b
-        else as it was
+        unchanged otherwise
 
-    mu and sigma are the mean and deviation of |w| over the entries of a weight
-    that are not 0, when training begins, and stay. Weights under the mask
-    keep their values and get the gradients that they would have if they were
-    kept, which is how they come back. At a step t the mask of each weight is
-    refreshed, on the host, with probability (1 + gamma t)^-power. Sparsity is
-    what comes of c, and the model need not be pruned to begin with: the paper
-    begins with a trained one. Biases are not pruned here and do not count.
+    mu and sigma are the mean and deviation of |w| over the nonzero entries of
+    a weight when training begins, and stay fixed. Pruned weights keep their
+    values under the mask and train on the gradients that they would have if
+    kept, so that they can return. At step t the mask of each weight is
+    refreshed, on the host, with probability (1 + gamma t)^-power. c determines
+    the sparsity, and the model need not be pruned first: the paper starts with
+    a trained one. Biases are not pruned here and do not count.
 
     Args:
-        c: Number, or a dict of numbers by weight or layer name or pattern
-            that covers all. Higher prunes more. Defaults to 1, kprune's own
-            choice; the released example has 4 for the first layer of
+        c: Number, or a dict of numbers by name or pattern of weights or
+            layers that covers all weights. Higher prunes more. Defaults to 1,
+            kprune's choice; the released example has 4 for the first layer of
             LeNet-300-100.
         gamma, power: Floats >= 0. Default to 1e-4 and 1.
     """
@@ -42,7 +42,12 @@ class DNS(MaskUpdater):
     needs_pruned = False
     remembers = ("bases",)
 
-    def __init__(self, c=1.0, gamma=1e-4, power=1.0):
+    def __init__(
+        self,
+        c: float | dict[str, float] = 1.0,
+        gamma: float = 1e-4,
+        power: float = 1.0,
+    ) -> None:
         super().__init__(drop_fraction=0.0, anneal="constant")
         for value in c.values() if isinstance(c, dict) else [c]:
             checks.number("c", value)
@@ -51,9 +56,9 @@ class DNS(MaskUpdater):
         self.c = c
         self.gamma = gamma
         self.power = power
-        self._bases = {}
+        self._bases: dict[str, float] = {}
 
-    def start(self, moment):
+    def start(self, moment: TrainingState) -> None:
         strengths = self._strengths(moment.weights)
         self._bases = {}
         for name, w in moment.weights.items():
@@ -62,7 +67,7 @@ class DNS(MaskUpdater):
             base = mean + strengths[name] * deviation
             self._bases[name] = float(max(base, 0.0))
 
-    def update(self, moment):
+    def update(self, moment: TrainingState) -> MaskUpdate:
         chance = (1 + self.gamma * moment.step) ** -self.power
         masks = {}
         for name, mask in moment.masks.items():
@@ -70,7 +75,7 @@ class DNS(MaskUpdater):
                 size, base = np.abs(moment.weights[name]), self._bases[name]
                 mask = (size > 1.1 * base) | (mask & (size > 0.9 * base))
             masks[name] = mask
-        # What comes back was trained all along: nothing begins anew.
+        # Restored entries have trained under the mask: none is reset.
         fresh = {name: np.zeros(m.shape, bool) for name, m in masks.items()}
         return MaskUpdate(masks, fresh)
 

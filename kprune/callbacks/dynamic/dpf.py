@@ -8,24 +8,25 @@ from kprune.callbacks.dynamic.sparser import (
     largest,
     nothing_fresh,
 )
+from kprune.callbacks.dynamic.training_state import MaskUpdate, TrainingState
 from kprune.callbacks.dynamic.updater import MaskUpdater
 from kprune.runtime.methods import Method
 
 
 class DPF(MaskUpdater):
-    """Trains all weights by the gradient of the sparse network.
+    """Trains all weights with the gradient of the sparse network.
 
-        mask: the largest |w| of the whole model, anew every 16 steps
+        mask: the largest |w| of the whole model, updated every 16 steps
         w <- w - lr dL/dW at w * mask, for pruned weights too
 
-    So a weight that was pruned too early grows under its mask and comes back,
-    with the value that it has by then. When training ends what is pruned is
-    zeroed.
+    A weight that was pruned too early grows under its mask and returns with
+    the value it has then. Pruned weights are zeroed when training ends.
 
     Args:
-        sparsity: Number in [0, 1), of all weights in the end. Defaults to 0.9.
-        until: Share of the time over which the sparsity rises. Defaults to
-            0.5. Masks move on until the end.
+        sparsity: Number in [0, 1), final, over all weights. Defaults to 0.9.
+        until: Number in (0, 1], the share of the time between begin and end
+            over which the sparsity rises. Defaults to 0.5. Masks are updated
+            until the end.
     """
 
     every = "16it"
@@ -35,15 +36,15 @@ class DPF(MaskUpdater):
     needs_pruned = False
     remembers = ("initial",)
 
-    def __init__(self, sparsity=0.9, until=0.5):
+    def __init__(self, sparsity: float = 0.9, until: float = 0.5) -> None:
         super().__init__(drop_fraction=0.0, anneal="constant")
         self.rise = SparsityRise(sparsity, until)
         self._initial = 0.0
 
-    def start(self, moment):
+    def start(self, moment: TrainingState) -> None:
         self._initial = self.rise.begin(moment)
 
-    def update(self, moment):
+    def update(self, moment: TrainingState) -> MaskUpdate:
         count = self.rise.count(moment, self._initial)
         return nothing_fresh(largest(moment, count, active=False))
 

@@ -7,13 +7,13 @@ from kprune.masking import masks as masks_
 
 
 class Exploration:
-    """Follows the masks of a training.
+    """Statistics of the masks over a training.
 
     Attributes:
-        exploration: Share of the weights that were ever active, which Liu et
-            al. (2021, https://arxiv.org/abs/2102.02887) find to go with
+        exploration: Share of the weights that were ever active. Liu et al.
+            (2021, https://arxiv.org/abs/2102.02887) find it to correlate with
             accuracy (in-time over-parameterization).
-        overlap: Jaccard index of the masks now and to begin with.
+        overlap: Jaccard index of the current and the initial masks.
     """
 
     def __init__(self, masks):
@@ -23,18 +23,18 @@ class Exploration:
         self._total = sum(mask.size for mask in masks.values())
 
     def begin_epoch(self):
-        """Begins to count changes anew."""
+        """Resets the count of changes."""
         self._changed = 0
 
     def follow(self, masks):
-        """Takes note of new masks."""
+        """Records new masks."""
         self._changed += masks_.hamming(masks, self._now)
         for name, mask in masks.items():
             self._ever[name] |= mask
         self._now = masks
 
     def logs(self):
-        """Returns what is logged; churn is that since `begin_epoch`."""
+        """Returns the logs; `mask_churn` counts from `begin_epoch` on."""
         kept = sum(counts(self._now).values())
         return {
             "sparsity": (self._total - kept) / self._total,
@@ -53,7 +53,7 @@ class Exploration:
         return masks_.overlap(self._first, self._now)
 
     def get_state(self):
-        """Returns all of it but the masks now, which the model has."""
+        """Returns the state, without the current masks (in the model)."""
         return {
             "first": {n: np.packbits(m) for n, m in self._first.items()},
             "ever": {n: np.packbits(m) for n, m in self._ever.items()},
@@ -61,7 +61,7 @@ class Exploration:
         }
 
     def set_state(self, state):
-        """Takes back what `get_state` returned."""
+        """Restores the state that `get_state` returned."""
         self._first = self._unpacked(state["first"])
         self._ever = self._unpacked(state["ever"])
         self._changed = state["changed"]

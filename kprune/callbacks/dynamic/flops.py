@@ -4,8 +4,9 @@ https://arxiv.org/abs/1911.11134
 """
 
 import dataclasses
+from typing import Any
 
-from kprune.callbacks.dynamic.updater import get
+from kprune.callbacks.dynamic.updater import MaskUpdater, get
 from kprune.runtime import checks
 from kprune.runtime.doors import checked
 
@@ -15,16 +16,16 @@ class TrainingFlops:
     """Floating-point operations of a training step on one example.
 
     Attributes:
-        dense: Of the dense network.
-        sparse: Of the sparse one, on the average over steps.
+        dense: Float, of the dense network.
+        sparse: Float, of the sparse network, averaged over steps.
     """
 
     dense: float
     sparse: float
 
     @property
-    def ratio(self):
-        """Sparse of dense."""
+    def ratio(self) -> float:
+        """`sparse / dense`."""
         return self.sparse / self.dense
 
 
@@ -36,38 +37,41 @@ class TrainingFlops:
     ),
     every=checks.at_least(1, ", in steps"),
 )
-def training_flops(report, method="static", every=100):
-    """Returns what a training step costs, dense and sparse, on one example.
+def training_flops(
+    report: Any, method: str | MaskUpdater = "static", every: int = 100
+) -> TrainingFlops:
+    """Computes the cost of a training step on one example, dense and sparse.
 
-    f_D and f_S are the operations of a forward pass, dense and sparse, twice
-    its multiply-adds. A backward pass, the gradients of the activations and of
-    the weights, costs 2 f. Updates of masks and weights are left out.
+    f_D and f_S are the operations of a forward pass, dense and sparse: twice
+    its multiply-adds. A backward pass computes the gradients of activations
+    and weights and costs 2 f. Updates of masks and weights are not counted.
 
     | method | a step |
     |---|---|
     | dense | 3 f_D |
-    | methods that look at no gradients of pruned weights | 3 f_S |
+    | methods without gradients of pruned weights | 3 f_S |
     | `snfs`, `dns`, `dpf`: dense gradients in each step | 2 f_S + f_D |
     | `rigl` | (3 f_S every + 2 f_S + f_D) / (every + 1) |
     | `srigl`, `granet`, `mest` | (3 f_S every + 2 f_S + f_D) / every |
 
-    RigL without `skip_step` costs what SRigL does. The paper has numbers of
+    RigL without `skip_step` costs as much as SRigL. The paper has numbers for
     the methods of its time; the others follow from its rules. f_S is that of
-    the masks as they are, also where weights move between layers or their
-    number changes, as by `granet`, `dpf` and `acdc`.
+    the report's masks, also if weights move between layers or their number
+    changes, as with `granet`, `dpf` and `acdc`.
 
     Args:
-        report: `kprune.report(model)` of the model as it is pruned.
-        method: As for `kprune.callbacks.DynamicSparseTraining`.
-        every: Integer, steps from one update to the next. Only methods that
-            look at gradients in their updates need it.
+        report: `kprune.report(model)` of the pruned model.
+        method: As for `kprune.callbacks.DynamicSparseTraining`. Defaults to
+            `"static"`.
+        every: Integer >= 1, steps from one update to the next. Defaults to
+            100. Only methods whose updates use gradients read it.
 
     Returns:
-        A `TrainingFlops`. Times the batch size and the number of steps it is
-        the cost of a whole training.
+        A `TrainingFlops`. Multiplied by the batch size and the number of
+        steps, it is the cost of a whole training.
 
     Raises:
-        ValueError: If the report knows no multiply-adds.
+        ValueError: If the report has no multiply-adds.
 
     Example:
 

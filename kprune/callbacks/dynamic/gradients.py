@@ -14,12 +14,12 @@ _TRAINING = ScoringConfig(dropout=True)
 
 
 class DenseGradients:
-    """The gradients of all entries of a model's weights, pruned ones too.
+    """Gradients of all entries of a model's weights, pruned ones included.
 
-    They are those of the compiled loss, without regularization, in training
-    mode (statistics of the batch, dropout), and the mean over all replicas.
-    Nothing of the model changes. All is traced with the first batch, and the
-    trace handed on from one training to the next.
+    They are those of the compiled loss without regularization, in training
+    mode (batch statistics, dropout), averaged over all replicas. The model is
+    not modified. The first batch traces the computation; `hand_on` passes the
+    trace to the next training.
     """
 
     def __init__(self, model, names):
@@ -31,7 +31,7 @@ class DenseGradients:
         self._model = model
         self._names = list(names)
         self._derivatives = None
-        # Traced once: by itself TensorFlow would do so at each call.
+        # Traced once: eager `gather` would trace at each call.
         self._gather = tf.function(
             lambda batch: keras.tree.map_structure(
                 lambda part: model.distribute_strategy.gather(part, axis=0),
@@ -42,10 +42,12 @@ class DenseGradients:
         )
 
     def __call__(self, values, batch):
-        """Returns the gradients at some values, zero where pruned, by name.
+        """Returns the gradients at `values`, a dict of arrays by name.
 
-        `batch` is what an iterator of training data gives, under a strategy
-        with a part for each replica.
+        Args:
+            values: Dict of the weights' values, zero where pruned.
+            batch: A batch of the training iterator; under a strategy, one
+                with a part for each replica.
         """
         batch = self._whole(batch)
         if self._derivatives is None:
@@ -56,13 +58,13 @@ class DenseGradients:
         return dict(zip(self._names, found, strict=True))
 
     def hand_on(self):
-        """Leaves what was traced to the next training of the model."""
+        """Passes the trace to the model's next training."""
         if self._derivatives is not None:
             reuse.leave(self._model, self._derivatives)
             self._derivatives = None
 
     def _whole(self, batch):
-        """Returns a batch in one piece, the same on every worker."""
+        """Returns the global batch as single tensors, equal on all workers."""
         strategy = self._model.distribute_strategy
         optional = tf.experimental.Optional
         batch = keras.tree.map_structure(
@@ -103,7 +105,7 @@ class DenseGradients:
         with keras_internals.stateless(self._model):
             outputs = self._model(x, training=False)
         outputs = keras.tree.map_structure(at_least_float32, outputs)
-        # Builds its trackers, which cannot be done while tracing.
+        # Builds the loss's trackers, which is impossible while tracing.
         loss(y, outputs, *weight)
 
         def function(y_true, y_pred, temperature, sample_weight=None):

@@ -8,29 +8,30 @@ import dataclasses
 import numpy as np
 
 from kprune.callbacks.dynamic.sparser import SparsityRise, largest
-from kprune.callbacks.dynamic.training_state import MaskUpdate
+from kprune.callbacks.dynamic.training_state import MaskUpdate, TrainingState
 from kprune.callbacks.dynamic.updater import MaskUpdater
 from kprune.runtime.methods import Method
 
 
 class GraNet(MaskUpdater):
-    """Prunes by magnitude step by step, and rewires at each step as RigL does.
+    """Prunes gradually by magnitude, and rewires at each update as RigL does.
 
-        pruned:  the smallest |w| of the whole model, to a cubic schedule
+        pruned:  the smallest |w| of the whole model, on a cubic schedule
         dropped: then in each layer a share of lowest |w|
-        grown:   as many of highest |dL/dW| among those that are not active
+        grown:   as many of highest |dL/dW| among the inactive
 
-    The share goes down on a cosine. The gradient is dense, of the loss on the
-    batch that is next. What was pruned and grows at once begins at 0; what
-    was dropped and grows at once keeps its value. From a dense model
-    (`kprune.wrap`) or a sparser one, such as random masks by `"erk"`.
+    The share decreases on a cosine. The gradient is dense, of the loss on the
+    next batch. Entries that are pruned and grow in one update start at 0;
+    those that are dropped and grow in one update keep their values. The model
+    starts dense (`kprune.wrap`) or sparse, such as with random `"erk"` masks.
 
     Args:
-        sparsity: Number in [0, 1), of all weights in the end. Defaults to 0.9.
-        drop_fraction: Share to begin with. Defaults to 0.5.
-        final_drop_fraction: Share at the end. Defaults to 0.005.
-        until: Share of the time over which the sparsity rises. Defaults to
-            0.7; the authors prune over 110 of 160 epochs.
+        sparsity: Number in [0, 1), final, over all weights. Defaults to 0.9.
+        drop_fraction: Initial share to drop, in [0, 1]. Defaults to 0.5.
+        final_drop_fraction: Final share, in [0, 1]. Defaults to 0.005.
+        until: Number in (0, 1], the share of the time between begin and end
+            over which the sparsity rises. Defaults to 0.7; the authors prune
+            over 110 of 160 epochs.
     """
 
     end = "100%"
@@ -40,26 +41,26 @@ class GraNet(MaskUpdater):
 
     def __init__(
         self,
-        sparsity=0.9,
-        drop_fraction=0.5,
-        final_drop_fraction=0.005,
-        until=0.7,
-    ):
+        sparsity: float = 0.9,
+        drop_fraction: float = 0.5,
+        final_drop_fraction: float = 0.005,
+        until: float = 0.7,
+    ) -> None:
         super().__init__(drop_fraction, final_drop_fraction)
         self.rise = SparsityRise(sparsity, until)
         self._initial = 0.0
 
-    def start(self, moment):
+    def start(self, moment: TrainingState) -> None:
         self._initial = self.rise.begin(moment)
 
-    def update(self, moment):
+    def update(self, moment: TrainingState) -> MaskUpdate:
         pruned = largest(moment, self.rise.count(moment, self._initial))
         fewer = dataclasses.replace(moment, masks=pruned)
         masks = super().update(fewer).masks
         fresh = {name: masks[name] & ~mask for name, mask in pruned.items()}
         return MaskUpdate(masks, fresh)
 
-    def grow_scores(self, moment):
+    def grow_scores(self, moment: TrainingState) -> dict[str, np.ndarray]:
         return {name: np.abs(g) for name, g in moment.gradients.items()}
 
 

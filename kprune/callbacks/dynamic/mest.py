@@ -5,42 +5,44 @@ https://arxiv.org/abs/2110.14032
 
 import numpy as np
 
+from kprune.callbacks.dynamic.training_state import TrainingState
 from kprune.callbacks.dynamic.updater import MaskUpdater
 from kprune.runtime import checks
 from kprune.runtime.methods import Method
 
 
 def _mutation(progress, final, initial=0.0):
-    """The whole share for three quarters of the time, then half of it."""
+    """Returns `initial` for three quarters of the time, then half of it."""
     del final
     return initial if progress < 0.75 else initial / 2
 
 
 class MEST(MaskUpdater):
-    """Drops what is small and has a small gradient, and grows at random.
+    """Drops small weights with small gradients, and grows at random.
 
         dropped: in each layer a share of lowest |w| + lam |dL/dw|
         grown:   as many at random
 
-    Elastic mutation: the share goes down in steps. Only gradients of active
-    weights count, those of the loss on the batch that is next.
+    Elastic mutation: the share decreases in steps. Gradients are those of the
+    loss on the next batch; only those of active weights count.
 
     Args:
-        drop_fraction: Share to begin with. Defaults to 0.2; it halves after
-            three quarters of the time, as the authors' at 90 of 120 epochs.
-        lam: Number >= 0, what a gradient weighs. Defaults to 0.01, as in the
-            code of CHT's authors: MEST's own leaves it to its user.
+        drop_fraction: Initial share to drop, in [0, 1]. Defaults to 0.2; it
+            halves after three quarters of the time, as the authors' does at 90
+            of 120 epochs.
+        lam: Number >= 0, the weight of the gradient. Defaults to 0.01, as in
+            the code of CHT's authors: MEST's code leaves it to its user.
     """
 
     every = "5ep"
     needs = "gradients"
 
-    def __init__(self, drop_fraction=0.2, lam=0.01):
+    def __init__(self, drop_fraction: float = 0.2, lam: float = 0.01) -> None:
         super().__init__(drop_fraction, anneal=_mutation)
         checks.number("lam", lam, "[0, inf)")
         self.lam = lam
 
-    def drop_scores(self, moment):
+    def drop_scores(self, moment: TrainingState) -> dict[str, np.ndarray]:
         return {
             name: np.abs(w) + self.lam * np.abs(moment.gradients[name])
             for name, w in moment.weights.items()

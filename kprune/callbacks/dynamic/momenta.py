@@ -6,12 +6,12 @@ import numpy as np
 from kprune.callbacks.dynamic.read_model import array
 from kprune.runtime import keras_internals
 
-# Those that divide their momentum by the root of the second moment.
+# Optimizers that divide the momentum by the root of the second moment.
 _ADAPTIVE = (keras.optimizers.Adam, keras.optimizers.Nadam)
 
 
 def check(optimizer, variables):
-    """Raises unless an optimizer has a momentum of each variable."""
+    """Raises unless the optimizer has a momentum of each variable."""
     kinds = [_kinds(optimizer, variable) for variable in variables.values()]
     if not all("momentum" in each for each in kinds):
         raise ValueError(
@@ -22,15 +22,17 @@ def check(optimizer, variables):
 
 
 def read(optimizer, variables):
-    """Returns the momentum of each weight, in float32 or wider: of Adam and
-    its like m / sqrt(v), of others what they keep as momentum."""
+    """Returns the momentum of each weight, in float32 or wider.
+
+    It is m / sqrt(v) of Adam and Nadam, and the momentum slot of others.
+    """
     inner = getattr(optimizer, "inner_optimizer", None) or optimizer
     momenta = {}
     for name, variable in variables.items():
         kinds = _kinds(optimizer, variable)
         momentum = array(kinds["momentum"])
         if isinstance(inner, _ADAPTIVE):
-            # No entry is divided by zero: v is 0 only where m is.
+            # The epsilon avoids 0 / 0: v is 0 only where m is.
             second = np.sqrt(array(kinds["velocity"]))
             momentum = momentum / (second + 1e-8)
         momenta[name] = momentum
@@ -38,6 +40,6 @@ def read(optimizer, variables):
 
 
 def _kinds(optimizer, variable):
-    """Returns the slots of a weight by kind, as Keras ends their names."""
+    """Returns the slots of a weight by kind, the suffix of Keras' names."""
     slots = keras_internals.slots(optimizer, variable)
     return {slot.name.rpartition("_")[2]: slot for slot in slots}

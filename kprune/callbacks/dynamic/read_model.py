@@ -9,7 +9,7 @@ from kprune.masking import weights, wrapping
 def read_model(model, updater):
     """Returns the weights of a wrapped model whose masks may move, by name.
 
-    Those left out of the pruning stay dense, and frozen ones as they are.
+    Weights excluded from pruning and frozen weights are not among them.
     """
     wrapping.get_masks(model)  # Raises if there are none.
     found = {
@@ -34,7 +34,7 @@ def read_model(model, updater):
 
 
 def array(variable):
-    """Returns a variable's array, in float32 where it is of half precision."""
+    """Returns a variable as an array; converts half precision to float32."""
     value = keras.ops.convert_to_numpy(variable)
     if value.dtype == bool or value.dtype.itemsize >= 4:
         return value

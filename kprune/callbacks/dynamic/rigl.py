@@ -3,8 +3,11 @@
 https://arxiv.org/abs/1911.11134
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
+from kprune.callbacks.dynamic.training_state import TrainingState
 from kprune.callbacks.dynamic.updater import MaskUpdater
 from kprune.runtime import checks
 from kprune.runtime.methods import Method
@@ -17,28 +20,33 @@ class RigL(MaskUpdater):
         grown:   the k of highest |dL/dW| among those not kept
         f(t) = drop_fraction / 2 (1 + cos(pi t / T_end))
 
-    The gradient is that of the loss, without regularization, on the batch
-    that is next, in training mode. It is taken where the network stands, and
-    dense. What was dropped may grow again at once, and then keeps its value;
-    what is new begins at 0. The released code adds noise to the scores it
-    drops by, for ties. Here ties are drawn, and nothing else is.
+    The gradient is dense: that of the loss, without regularization, on the
+    next batch, in training mode, at the current weights. Dropped weights may
+    grow again in the same update and then keep their values; new ones start at
+    0. The released code adds noise to the drop scores to break ties; here only
+    ties are random.
 
     Args:
-        drop_fraction: Share of the active weights of each layer to drop at
-            the begin. Defaults to 0.3.
-        anneal: `"cosine"` (default, the paper's), or `"constant"`, which is
-            the default of the released code, or another schedule by name.
-        skip_step: Whether an update takes the place of the gradient step on
-            its batch, as in the paper. Defaults to `True`.
+        drop_fraction: Initial share of the active weights of each layer to
+            drop, in [0, 1]. Defaults to 0.3.
+        anneal: `"cosine"` (default, the paper's), `"constant"` (the default
+            of the released code), or another schedule.
+        skip_step: Whether an update replaces the gradient step on its batch,
+            as in the paper. Defaults to `True`.
     """
 
     needs = "gradients"
 
-    def __init__(self, drop_fraction=0.3, anneal="cosine", skip_step=True):
+    def __init__(
+        self,
+        drop_fraction: float = 0.3,
+        anneal: str | Callable[..., float] = "cosine",
+        skip_step: bool = True,
+    ) -> None:
         super().__init__(drop_fraction, anneal=anneal)
         self.skip_step = checks.boolean("skip_step", skip_step)
 
-    def grow_scores(self, moment):
+    def grow_scores(self, moment: TrainingState) -> dict[str, np.ndarray]:
         return {name: np.abs(g) for name, g in moment.gradients.items()}
 
 

@@ -7,12 +7,12 @@ import math
 
 import numpy as np
 
-from kprune.callbacks.dynamic.training_state import counts
+from kprune.callbacks.dynamic.training_state import TrainingState, counts
 from kprune.callbacks.dynamic.updater import MaskUpdater, dropped
 from kprune.pruning.allocation.counts import shares
 from kprune.runtime.methods import Method
 
-# Of the free entries of a layer, how many may grow at once.
+# The share of a layer's free entries that may grow in one update.
 _ROOM = 0.99
 
 
@@ -23,16 +23,17 @@ class SNFS(MaskUpdater):
         grown:   the highest |momentum| among the free, a layer's share in
                  proportion to the mean |momentum| of its active weights
 
-    The rate goes down on a cosine. A layer of sparsity below 0.2 with less
-    momentum than the average drops its sparsity at most. The momentum is the
-    optimizer's: of SGD and its like as it is, of Adam m / sqrt(v). It is kept
-    dense, for which the gradients of all steps are dense, and new weights
-    begin at 0 with the momentum that they have. What passes a layer's room
-    (0.99 of its free entries) goes to the other layers, in proportion.
+    The rate decreases on a cosine. A layer of sparsity below 0.2 whose mean
+    momentum is below average drops at a rate of at most its sparsity. The
+    momentum is the optimizer's: the momentum slot of SGD and similar ones,
+    m / sqrt(v) of Adam. It is dense, which makes the gradients of all steps
+    dense; new weights start at 0 and keep their momentum. A layer grows at
+    most 0.99 of its free entries; the excess goes to the other layers, in
+    proportion.
 
     Args:
-        drop_fraction: The rate to begin with. Defaults to 0.5.
-        final_drop_fraction: The rate at the end. Defaults to 0.005.
+        drop_fraction: The initial rate, in [0, 1]. Defaults to 0.5.
+        final_drop_fraction: The final rate, in [0, 1]. Defaults to 0.005.
     """
 
     every = "1ep"
@@ -40,10 +41,12 @@ class SNFS(MaskUpdater):
     needs = "momenta"
     keeps_slots = True
 
-    def __init__(self, drop_fraction=0.5, final_drop_fraction=0.005):
+    def __init__(
+        self, drop_fraction: float = 0.5, final_drop_fraction: float = 0.005
+    ) -> None:
         super().__init__(drop_fraction, final_drop_fraction)
 
-    def drop_counts(self, moment):
+    def drop_counts(self, moment: TrainingState) -> dict[str, int]:
         rate, means = self.fraction(moment), _mean_momenta(moment)
         average = sum(means.values()) / len(means)
         found = {}
@@ -52,18 +55,23 @@ class SNFS(MaskUpdater):
             own = rate
             if sparsity < 0.2 and means[name] < average:
                 own = min(sparsity, rate)
-            # A hair off, as floating point may be that above a whole number.
+            # Floating point may put the product slightly above an integer.
             found[name] = math.ceil(own * kept - 1e-9)
         return found
 
-    def grow_counts(self, moment, kept, candidates):
+    def grow_counts(
+        self,
+        moment: TrainingState,
+        kept: dict[str, np.ndarray],
+        candidates: dict[str, np.ndarray],
+    ) -> dict[str, int]:
         total, free = dropped(moment, kept), counts(candidates)
         room = {name: int(_ROOM * count) for name, count in free.items()}
         if total > sum(room.values()):
             room = free
         return shares(total, _mean_momenta(moment), room)
 
-    def grow_scores(self, moment):
+    def grow_scores(self, moment: TrainingState) -> dict[str, np.ndarray]:
         return {name: np.abs(m) for name, m in moment.momenta.items()}
 
 

@@ -3,8 +3,11 @@
 https://arxiv.org/abs/1707.04780
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
+from kprune.callbacks.dynamic.training_state import TrainingState
 from kprune.callbacks.dynamic.updater import MaskUpdater, best, floor
 from kprune.runtime.methods import Method
 
@@ -12,29 +15,35 @@ from kprune.runtime.methods import Method
 class SET(MaskUpdater):
     """Drops the weights nearest to zero, and grows as many at random.
 
-    The paper drops a share of the smallest positive weights and the same
-    share of the negative ones nearest to zero, each by itself, and with them
-    all that are exactly 0. What was dropped may be drawn again at once, and
-    then keeps its value; what is new begins at 0. The optimizer goes on: the
-    released code makes a new one in each epoch.
+    The paper drops the same share of the smallest positive weights and of the
+    negative weights nearest to zero, ranked separately, and all weights that
+    are exactly 0. Dropped weights may grow again in the same update and then
+    keep their values; new ones start at 0. The optimizer's state continues:
+    the released code creates a new optimizer in each epoch.
 
     Args:
-        drop_fraction: Share of the active weights to drop. Defaults to 0.3.
-        signed: Whether positive and negative weights are ranked apart, as in
-            the paper. Defaults to `True`. `False` drops by |w|, as RigL's
-            authors do when they compare with SET.
-        anneal: `"constant"` (default), or a schedule by name on which the
-            share goes to 0; RigL's authors take `"cosine"`.
+        drop_fraction: Share of the active weights to drop, in [0, 1]. Defaults
+            to 0.3.
+        signed: Whether positive and negative weights are ranked separately, as
+            in the paper. Defaults to `True`. `False` drops by |w|, as RigL's
+            authors do in their comparison with SET.
+        anneal: `"constant"` (default), or a schedule on which the share
+            decreases to 0; RigL's authors use `"cosine"`.
     """
 
     every = "1ep"
     end = "100%"
 
-    def __init__(self, drop_fraction=0.3, signed=True, anneal="constant"):
+    def __init__(
+        self,
+        drop_fraction: float = 0.3,
+        signed: bool = True,
+        anneal: str | Callable[..., float] = "constant",
+    ) -> None:
         super().__init__(drop_fraction, anneal=anneal)
         self.signed = bool(signed)
 
-    def drop(self, moment):
+    def drop(self, moment: TrainingState) -> dict[str, np.ndarray]:
         if not self.signed:
             return super().drop(moment)
         share = self.fraction(moment)

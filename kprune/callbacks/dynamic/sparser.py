@@ -1,4 +1,4 @@
-"""What updaters share whose sparsity changes while a network trains."""
+"""Shared parts of updaters whose sparsity changes during training."""
 
 import dataclasses
 import math
@@ -13,13 +13,13 @@ from kprune.runtime import checks
 
 @dataclasses.dataclass(frozen=True)
 class SparsityRise:
-    """How many weights of a model stay, on the way to a sparsity.
+    """A cubic rise of a model's sparsity.
 
     Args:
-        sparsity: Number in [0, 1), of all weights whose masks move, together.
+        sparsity: Number in [0, 1), final, over all weights whose masks move.
         until: Number in (0, 1], the share of the time between begin and end
-            over which the sparsity rises, along a cubic curve. It is reached
-            by the last update at the latest.
+            over which the sparsity rises. Defaults to 1. The last update
+            reaches the final sparsity in any case.
     """
 
     sparsity: float
@@ -30,10 +30,10 @@ class SparsityRise:
         checks.number("until", self.until, "(0, 1]")
 
     def begin(self, moment):
-        """Returns the sparsity that a model has now, to rise from.
+        """Returns the model's current sparsity, from which it rises.
 
         Raises:
-            ValueError: If it is higher than the one to come to.
+            ValueError: If it is above the final sparsity.
         """
         kept, least = sum(moment.kept.values()), self.last(moment)
         if kept < least:
@@ -45,7 +45,7 @@ class SparsityRise:
         return 1 - kept / _size(moment)
 
     def count(self, moment, initial):
-        """Returns how many weights stay by now, from a sparsity on."""
+        """Returns how many weights stay now, rising from `initial`."""
         share = min(moment.progress / self.until, 1.0)
         if moment.updates_left == 0 or share == 1:
             return self.last(moment)
@@ -58,13 +58,14 @@ class SparsityRise:
 
 
 def largest(moment, count, active=True):
-    """Marks the largest weights of the whole model, a dict of masks.
+    """Returns masks of the largest weights of the whole model, a dict.
 
     Args:
         moment: The `TrainingState`.
-        count: Integer, how many.
-        active: Whether only those that are active are looked at, all of which
-            stay if they are no more.
+        count: Integer, the number of weights. If there are fewer, all are
+            marked.
+        active: Whether to choose among active weights only. Defaults to
+            `True`.
     """
     sizes = {name: np.abs(w) for name, w in moment.weights.items()}
     among = {
@@ -88,7 +89,7 @@ def largest(moment, count, active=True):
 
 
 def nothing_fresh(masks):
-    """Returns the `MaskUpdate` to masks under which all lives on."""
+    """Returns a `MaskUpdate` to these masks that resets no entries."""
     none = {name: np.zeros(m.shape, bool) for name, m in masks.items()}
     return MaskUpdate(masks, none)
 

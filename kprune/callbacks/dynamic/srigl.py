@@ -5,7 +5,7 @@ https://arxiv.org/abs/2305.02299
 
 import numpy as np
 
-from kprune.callbacks.dynamic.training_state import MaskUpdate
+from kprune.callbacks.dynamic.training_state import MaskUpdate, TrainingState
 from kprune.callbacks.dynamic.updater import MaskUpdater, best, floor
 from kprune.pruning.granularity.base import as_matrix, put_back
 from kprune.runtime import checks
@@ -13,42 +13,48 @@ from kprune.runtime.methods import Method
 
 
 class SRigL(MaskUpdater):
-    """Rewires so that all neurons of a layer have as many inputs, or none.
+    """RigL with a constant fan-in: a layer's neurons have equally many inputs
+    or none.
 
-    Of a layer of n weights to keep, of which k = f(t) n are to be dropped:
+    In a layer that keeps n weights and drops k = f(t) n of them:
 
         salient: the n - k active of largest |w|, and the k of largest |dL/dW|
         ablated: neurons with fewer salient weights than min_salient of
-                 n / neurons, all of whose weights go
-        fan-in:  n / neurons that are left, rounded down
+                 n / neurons lose all their weights
+        fan-in:  n / remaining neurons, rounded down
         kept:    of each neuron the active among the n - k, up to the fan-in
         grown:   of each neuron the largest |dL/dW| among the others, up to it
 
-    Never are so many ablated that the rest could not take n. The last weight
-    of the model has no neuron ablated; layers that are dense stay so. f goes
-    down on a cosine as RigL's. Any masks will do to begin with, the first
-    update makes their fan-in constant. n is that of the masks to begin with.
+    Enough neurons remain to hold n weights. The last weight of the model has
+    no neuron ablated; dense layers stay dense. f decreases on a cosine as
+    RigL's. n is that of the initial masks, which may be any: the first update
+    makes the fan-in constant.
 
     Args:
-        drop_fraction: Share to begin with. Defaults to 0.3.
+        drop_fraction: Initial share to drop, in [0, 1]. Defaults to 0.3.
         min_salient: Number in [0, 1], a share of the fan-in before ablation;
-            0 ablates no neuron. Defaults to 0.3, the authors' choice; 0.95
-            for vision transformers.
+            0 ablates no neuron. Defaults to 0.3, the authors' choice; they use
+            0.95 for vision transformers.
         skip_step: As for `RigL`. Defaults to `False`, as in the released code.
     """
 
     needs = "gradients"
     remembers = ("budgets",)
 
-    def __init__(self, drop_fraction=0.3, min_salient=0.3, skip_step=False):
+    def __init__(
+        self,
+        drop_fraction: float = 0.3,
+        min_salient: float = 0.3,
+        skip_step: bool = False,
+    ) -> None:
         super().__init__(drop_fraction)
         checks.number("min_salient", min_salient, "[0, 1]")
         self.min_salient = min_salient
         self.skip_step = checks.boolean("skip_step", skip_step)
-        self._budgets = {}
+        self._budgets: dict[str, int] = {}
 
-    def start(self, moment):
-        """Takes how many weights each layer is to keep."""
+    def start(self, moment: TrainingState) -> None:
+        """Sets each layer's budget: the number of its active weights."""
         self._budgets = dict(moment.kept)
         for name, n in self._budgets.items():
             outputs = as_matrix(moment.masks[name], moment.layouts[name])
@@ -59,7 +65,7 @@ class SRigL(MaskUpdater):
                     f"Received a model that keeps {n}: lower the sparsity."
                 )
 
-    def update(self, moment):
+    def update(self, moment: TrainingState) -> MaskUpdate:
         masks, last = {}, list(moment.masks)[-1]
         for name, mask in moment.masks.items():
             layout, whole = moment.layouts[name], mask.all()
@@ -68,7 +74,7 @@ class SRigL(MaskUpdater):
         return MaskUpdate(masks)
 
     def _layer(self, moment, name, may_ablate):
-        """Returns the new mask of a weight, as a matrix by outputs."""
+        """Returns the new mask of a weight, of shape (inputs, outputs)."""
         mask, w, gradient = (
             as_matrix(values[name], moment.layouts[name])
             for values in (moment.masks, moment.weights, moment.gradients)
@@ -88,19 +94,21 @@ class SRigL(MaskUpdater):
         return kept | _most(slope, ~kept & alive, room, rng)
 
     def _alive(self, salient, budget, inputs):
-        """Returns which neurons stay, by their salient weights."""
+        """Returns which neurons stay, by their numbers of salient weights."""
         least = max(1, int(self.min_salient * (budget // len(salient))))
         if self.min_salient == 0:
             return np.ones(len(salient), bool)
-        # As many as can take the budget, with all of their inputs.
+        # The fewest neurons that can hold the budget with all inputs used.
         enough = -(-budget // inputs)
         least = min(least, int(np.sort(salient)[::-1][enough - 1]))
         return salient >= least
 
 
 def _most(scores, among, counts, rng):
-    """Marks in each column the highest scores among those marked, up to a
-    number or one for each; ties are drawn."""
+    """Marks the highest scores of each column among the marked entries.
+
+    `counts` is one number, or one per column; ties are broken at random.
+    """
     order = np.lexsort((rng.random(scores.shape), -scores, ~among), axis=0)
     rank = np.empty_like(order)
     places = np.arange(len(order))[:, np.newaxis]

@@ -5,15 +5,15 @@ from kprune.runtime.methods import Method
 
 
 class Static(MaskUpdater):
-    """Leaves the masks as they are.
+    """Keeps the masks fixed; a baseline.
 
-    In RigL's paper: random masks with an ERK allocation, from
+    RigL's paper has random masks with an ERK allocation, as from
     `kprune.prune(model, "random", sparsity, allocation="erk")`.
     """
 
     acts = False
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(drop_fraction=0.0)
 
 

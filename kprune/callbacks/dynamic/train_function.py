@@ -1,22 +1,23 @@
 """A train function for `fit` that yields between its steps.
 
-Callbacks never see a batch, nor anything between the steps of one execution.
-`fit` calls `model.train_function(iterator)`, whatever that is at the time.
+Keras' callbacks see neither batches nor the steps within one execution. `fit`
+calls the current `model.train_function(iterator)`, which can be replaced.
 """
 
 
 class TrainFunction:
-    """Takes an execution apart into steps where something falls due in it.
+    """Runs an execution step by step if any of its steps is due.
 
     Args:
         original: The train function that Keras made.
-        steps: Function to the range of the steps of the coming execution, or
-            `None` if it is none of `fit`'s own.
-        due: Function of a step to whether something is to be done at it.
+        steps: Function that returns the range of steps of the next execution,
+            or `None` if the caller is not `fit`.
+        due: Function of a step that returns whether it is due.
         before: Function of (step, batch), called before a step that is due.
-            It returns the logs if it took the place of the step, else `None`.
-        after, done: Functions, called with a step that was due, and after an
-            execution.
+            It returns the logs if it replaces the step, else `None`.
+        after: Function of a step, called after a step that was due and was
+            not replaced.
+        done: Function without arguments, called after each execution.
     """
 
     def __init__(self, original, steps, due, before, after, done):
@@ -29,7 +30,7 @@ class TrainFunction:
 
     @classmethod
     def install(cls, model, **functions):
-        """Puts one in the place of a model's train function, and returns it."""
+        """Replaces a model's train function; returns the new one."""
         original = model.train_function
         if isinstance(original, cls):  # Left by an interruption.
             original = original.original
@@ -37,7 +38,7 @@ class TrainFunction:
         return model.train_function
 
     def remove(self, model):
-        """Gives a model its own train function back."""
+        """Restores the model's original train function."""
         if model.train_function is self:
             model.train_function = self.original
 

@@ -4,16 +4,22 @@
     grown = the `grow_counts` of highest `grow_scores` among the `candidates`
     mask  = kept or grown
 
-A method of the literature overrides the piece in which its paper differs.
+Each method of the literature overrides the parts in which its paper differs.
 """
 
 import copy
 import inspect
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from kprune.callbacks.dynamic.training_state import MaskUpdate, counts
+from kprune.callbacks.dynamic.training_state import (
+    MaskUpdate,
+    TrainingState,
+    counts,
+)
 from kprune.masking.masks import top_k
 from kprune.pruning import schedules
 from kprune.runtime import checks, lookup, methods
@@ -22,41 +28,41 @@ _NEEDS = (None, "gradients", "momenta")
 
 
 class MaskUpdater:
-    """Moves the weights of a sparse network, their number being kept.
+    """Drops and grows weights of a sparse network; their number is constant.
 
-    As it stands, it drops a share of the smallest weights of each layer and
-    grows as many at random. Override the methods below, or pass functions of
-    a `kprune.callbacks.dynamic.TrainingState` that return dicts by weight name.
+    By default it drops a share of the smallest weights of each layer and grows
+    as many at random. Override the methods below, or pass functions of a
+    `kprune.callbacks.dynamic.TrainingState` that return dicts by weight name.
 
     Args:
-        drop_fraction: Share of the active weights of each layer that an
-            update drops, in [0, 1], at the begin.
-        final_drop_fraction: What it comes to at the end. Defaults to 0.
-        anneal: How it goes from one to the other: `"constant"` (it does not),
-            or a schedule by name (`kprune.schedules`). Defaults to
-            `"cosine"`.
-        needs: What the scores are taken from beside the weights: `None`,
+        drop_fraction: Initial share of the active weights of each layer that
+            an update drops, in [0, 1]. Defaults to 0.3.
+        final_drop_fraction: The final share, in [0, 1]. Defaults to 0.
+        anneal: How the share changes from the first to the second:
+            `"constant"` (not at all), or a schedule (`kprune.schedules`).
+            Defaults to `"cosine"`.
+        needs: What the scores depend on besides the weights: `None`,
             `"gradients"` or `"momenta"`.
-        drop_scores: Function of (moment) to a dict of scores; the lowest are
-            dropped. Defaults to the absolute values of the weights.
-        grow_scores: Function of (moment) to a dict of scores; the highest
-            grow. Defaults to random numbers.
-        grow_counts: Function of (moment, kept, candidates) to a dict of
-            integers (see the method). Defaults to as many as were dropped.
+        drop_scores: Function of (moment) that returns a dict of scores; the
+            lowest are dropped. Defaults to the absolute values of the weights.
+        grow_scores: Function of (moment) that returns a dict of scores; the
+            highest grow. Defaults to random numbers.
+        grow_counts: Function of (moment, kept, candidates) that returns a dict
+            of integers (see the method). Defaults to as many as were dropped.
 
     Attributes:
-        every, end: Durations, how often updates come and when they cease, by
-            default.
-        skip_step: Whether an update with gradients takes the place of a step.
-        keeps_slots: Whether entries that go and come keep the state that the
-            optimizer has of them.
-        keep_pruned_values: Whether pruned entries keep their values, and are
-            trained.
+        every, end: Durations, the defaults of the interval between updates and
+            of the time when they end.
+        skip_step: Whether an update with gradients replaces a gradient step.
+        keeps_slots: Whether dropped and grown entries keep the optimizer's
+            slots.
+        keep_pruned_values: Whether pruned entries keep their values and train.
         acts: Whether it ever changes anything.
-        acts_after_steps: Whether it acts after each step, not before some.
-        needs_pruned: Whether there must be something pruned already.
-        remembers: Names of the attributes, each behind an underscore, that a
-            resumed training needs.
+        acts_after_steps: Whether it acts after each step, instead of between
+            some steps.
+        needs_pruned: Whether the model must be pruned already.
+        remembers: Names of the attributes, without their leading underscore,
+            that make up the state to resume from.
 
     Example:
 
@@ -67,28 +73,28 @@ class MaskUpdater:
     >>> callback = kprune.callbacks.DynamicSparseTraining(Largest(0.1))
     """
 
-    every = "100it"
-    end = "75%"
-    needs = None
-    skip_step = False
-    keeps_slots = False
-    keep_pruned_values = False
-    acts = True
-    acts_after_steps = False
-    needs_pruned = True
-    remembers = ()
+    every: int | str = "100it"
+    end: int | str = "75%"
+    needs: str | None = None
+    skip_step: bool = False
+    keeps_slots: bool = False
+    keep_pruned_values: bool = False
+    acts: bool = True
+    acts_after_steps: bool = False
+    needs_pruned: bool = True
+    remembers: tuple[str, ...] = ()
 
     def __init__(
         self,
-        drop_fraction=0.3,
-        final_drop_fraction=0.0,
-        anneal="cosine",
-        needs=None,
+        drop_fraction: float = 0.3,
+        final_drop_fraction: float = 0.0,
+        anneal: str | Callable[..., float] = "cosine",
+        needs: str | None = None,
         *,
-        drop_scores=None,
-        grow_scores=None,
-        grow_counts=None,
-    ):
+        drop_scores: Callable[..., dict[str, np.ndarray]] | None = None,
+        grow_scores: Callable[..., dict[str, np.ndarray]] | None = None,
+        grow_counts: Callable[..., dict[str, int]] | None = None,
+    ) -> None:
         checks.number("drop_fraction", drop_fraction, "[0, 1]")
         checks.number("final_drop_fraction", final_drop_fraction, "[0, 1]")
         checks.choice("needs", needs, _NEEDS)
@@ -107,21 +113,21 @@ class MaskUpdater:
                 setattr(self, name, function)
 
     @property
-    def dense_gradients(self):
+    def dense_gradients(self) -> bool:
         """Whether pruned entries get gradients in each step."""
         return self.keep_pruned_values or self.needs == "momenta"
 
-    def start(self, moment):
-        """Begins a training: sets what the updater remembers."""
+    def start(self, moment: TrainingState) -> None:
+        """Sets the updater's state when training begins."""
 
-    def update(self, moment):
-        """Returns the `MaskUpdate` of one update. Changes nothing by itself."""
+    def update(self, moment: TrainingState) -> MaskUpdate:
+        """Returns the `MaskUpdate` of one update, which the caller applies."""
         kept = self.drop(moment)
         grown = self.grow(moment, kept)
         return MaskUpdate({name: kept[name] | grown[name] for name in kept})
 
-    def drop(self, moment):
-        """Returns which of the active entries stay, a dict of masks."""
+    def drop(self, moment: TrainingState) -> dict[str, np.ndarray]:
+        """Returns which active entries stay, a dict of masks."""
         drops, scores = self.drop_counts(moment), self.drop_scores(moment)
         kept = {}
         for name, mask in moment.masks.items():
@@ -129,16 +135,18 @@ class MaskUpdater:
             kept[name] = best("drop", scores[name], mask, count, moment, name)
         return kept
 
-    def drop_counts(self, moment):
+    def drop_counts(self, moment: TrainingState) -> dict[str, int]:
         """Returns how many entries of each weight are dropped."""
         share = self.fraction(moment)
         return {name: floor(share * n) for name, n in moment.kept.items()}
 
-    def drop_scores(self, moment):
-        """Returns scores of which the lowest active ones are dropped."""
+    def drop_scores(self, moment: TrainingState) -> dict[str, np.ndarray]:
+        """Returns scores, the lowest of which among active entries drop."""
         return {name: np.abs(w) for name, w in moment.weights.items()}
 
-    def grow(self, moment, kept):
+    def grow(
+        self, moment: TrainingState, kept: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
         """Returns which entries become active, a dict of masks."""
         among = self.candidates(moment, kept)
         grows = self.grow_counts(moment, kept, among)
@@ -154,30 +162,37 @@ class MaskUpdater:
             for n in kept
         }
 
-    def candidates(self, moment, kept):
+    def candidates(
+        self, moment: TrainingState, kept: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
         """Returns which entries may grow: all that were not kept."""
         del moment
         return {name: ~mask for name, mask in kept.items()}
 
-    def grow_counts(self, moment, kept, candidates):
+    def grow_counts(
+        self,
+        moment: TrainingState,
+        kept: dict[str, np.ndarray],
+        candidates: dict[str, np.ndarray],
+    ) -> dict[str, int]:
         """Returns how many entries of each weight grow.
 
         Args:
             moment: The `TrainingState`.
-            kept: Dict of masks: what was active and was not dropped.
-            candidates: Dict of masks: what may grow.
+            kept: Dict of masks, the active entries that were not dropped.
+            candidates: Dict of masks, the entries that may grow.
         """
         del candidates
         return dropped_counts(moment, kept)
 
-    def grow_scores(self, moment):
-        """Returns scores of which the highest candidates grow."""
+    def grow_scores(self, moment: TrainingState) -> dict[str, np.ndarray]:
+        """Returns scores, the highest of which among candidates grow."""
         return {
             name: moment.rng("grow", name).random(mask.shape)
             for name, mask in moment.masks.items()
         }
 
-    def fraction(self, moment):
+    def fraction(self, moment: TrainingState) -> float:
         """Returns the share of the active weights to drop now."""
         if self._schedule is None:
             return self.drop_fraction
@@ -185,25 +200,26 @@ class MaskUpdater:
             moment.progress, self.final_drop_fraction, self.drop_fraction
         )
 
-    def get_state(self):
-        """Returns what the updater remembers: arrays and what JSON holds."""
+    def get_state(self) -> dict[str, Any]:
+        """Returns the state to resume from: arrays and JSON values."""
         return {n: copy.copy(getattr(self, f"_{n}")) for n in self.remembers}
 
-    def set_state(self, state):
-        """Takes back what `get_state` returned."""
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restores the state that `get_state` returned."""
         for name in self.remembers:
             setattr(self, f"_{name}", copy.copy(state[name]))
 
 
-def get(method, **options):
-    """Returns the updater that a method stands for.
+def get(method: str | MaskUpdater, **options: Any) -> MaskUpdater:
+    """Returns the updater of a method.
 
     Args:
-        method: A name, or a `MaskUpdater`, which is returned as it is.
+        method: A name, or a `MaskUpdater`, which is returned itself.
         **options: Options of a method given by name.
 
     Raises:
-        ValueError: If there is no such method or option, or a value is wrong.
+        ValueError: If the method or an option is unknown, or a value is
+            invalid.
     """
     if isinstance(method, MaskUpdater):
         checks.no_options(options, "a MaskUpdater")
@@ -225,13 +241,14 @@ def dropped(moment, kept):
 
 
 def floor(product):
-    """Returns the floor of a product that floating point may have put a hair
-    below a whole number, as 0.57 * 100."""
+    """Returns the floor of a product, with a tolerance for floating point:
+    0.57 * 100 is slightly below 57."""
     return math.floor(product + 1e-9)
 
 
 def best(purpose, scores, among, count, moment, name):
-    """Marks the `count` highest scores among the entries marked."""
+    """Returns a mask of the `count` highest scores among the entries marked
+    in `among`."""
     scores = np.asarray(scores)
     if scores.shape != among.shape:
         raise ValueError(

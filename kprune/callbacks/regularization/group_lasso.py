@@ -3,6 +3,8 @@
 https://arxiv.org/abs/1901.09290
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -11,7 +13,7 @@ from kprune.callbacks.regularization.added import Added, attach, take_off
 from kprune.graph import channels
 from kprune.masking import weights
 from kprune.pruning.granularity import coupled_channels
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.doors import checked
 from kprune.runtime.words import shown
 from kprune.scoring.config import ScoringConfig
@@ -21,37 +23,38 @@ _EPSILON = 1e-8
 
 
 class GroupLasso(keras.callbacks.Callback):
-    """Pulls whole channels to zero while a model trains.
+    """Penalizes the norms of whole channels while a model trains.
 
         loss += lambda R,  R = sum over kernels and channels of |group|
 
-    A group are the entries of one kernel that make an output channel, or that
-    read an input channel, and |group| = sqrt(sum of w^2 + 1e-8). Channels that
-    have to stay are left out: those of the model's inputs and outputs, and
-    what cannot be followed through the graph. The penalty is in the loss that
-    `fit` shows; the logs have it too, as `group_lasso`.
+    A group is the entries of one kernel that produce an output channel, or
+    that read an input channel; |group| = sqrt(sum of w^2 + 1e-8). Channels
+    that must stay have no penalty: those of the model's inputs and outputs,
+    and those that cannot be followed through the graph. The loss that `fit`
+    shows includes the penalty; the logs show it as `group_lasso` as well.
 
-    Unless it is given, lambda is set when training begins, once:
+    Without `strength`, lambda is set once, when training begins:
 
         lambda = ratio * loss_0 / ((1 - ratio) R_0)
 
-    so that the penalty starts as that share of the whole. loss_0 is the loss
-    of the first batch of `data`, computed with batch normalization as in
-    training and without dropout or other penalties.
+    so that the penalty starts as this share of the total loss. loss_0 is the
+    loss of the first batch of `data`, computed with batch normalization in
+    training mode and without dropout or other penalties.
 
     Args:
-        strength: Number > 0, lambda, in place of `data`.
-        ratio: Number in (0, 1), r. Defaults to 0.2.
-        data: What `fit` takes, to set lambda by.
-        weighted: Whether |group| counts times the square root of its number
-            of entries. Defaults to `False`.
+        strength: Number > 0, lambda. Exactly one of `strength` and `data` is
+            given.
+        ratio: Number in (0, 1), for `data`. Defaults to 0.2.
+        data: Data as for `fit`, from which lambda is set.
+        weighted: Whether |group| is multiplied by the square root of its
+            number of entries. Defaults to `False`.
 
     Attributes:
-        strength: Float, lambda, `None` before training.
+        strength: Float, lambda; with `data`, `None` before training.
 
     Raises:
-        ValueError: If an argument does not fit; when training begins, if the
-            model is no graph of layers or has no channel that may go.
+        ValueError: If an argument is invalid; when training begins, if the
+            model is not a graph of layers or has no channel that may go.
 
     Example:
 
@@ -63,7 +66,14 @@ class GroupLasso(keras.callbacks.Callback):
     """
 
     @checked()
-    def __init__(self, strength=None, *, ratio=None, data=None, weighted=False):
+    def __init__(
+        self,
+        strength: float | None = None,
+        *,
+        ratio: float | None = None,
+        data: types.Data | None = None,
+        weighted: bool = False,
+    ) -> None:
         super().__init__()
         if (strength is None) == (data is None):
             raise ValueError(
@@ -79,11 +89,10 @@ class GroupLasso(keras.callbacks.Callback):
         self.ratio = checks.number("ratio", ratio, "(0, 1)")
         self.weighted = weighted
         self._data = data
-        self._added = []
+        self._added: list[tuple[Any, _Lasso]] = []
 
-    def on_train_begin(self, logs=None):
-        # No penalty while the model is looked at: an interrupted training
-        # may have left one.
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        # An interrupted training may have left its penalty on the model.
         take_off(self.model, self._added)
         with self.model.distribute_strategy.scope():
             self._factor = keras.Variable(0.0, trainable=False, name="lambda")
@@ -92,20 +101,22 @@ class GroupLasso(keras.callbacks.Callback):
         self._set(self._start() if strength is None else strength)
         attach(self.model, self._added)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         if logs is not None:
             logs["group_lasso"] = self.strength * self._norm()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         take_off(self.model, self._added)
         self._added = []
 
-    def get_state(self):
-        """Returns what a resumed run needs: lambda."""
+    def get_state(self) -> dict[str, Any]:
+        """Returns the state to resume from: lambda."""
         return {"strength": self.strength}
 
-    def set_state(self, state):
-        """Goes on with the lambda that `get_state` returned."""
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restores the lambda that `get_state` returned."""
         self._set(state["strength"])
 
     def _set(self, strength):
@@ -124,10 +135,12 @@ class GroupLasso(keras.callbacks.Callback):
 
 
 class _Lasso(Added):
-    """Lambda, a variable, times the norms of the groups along axes of a kernel.
+    """Lambda times the norms of the groups along axes of a kernel.
 
-    Each is (axis, the group at each place or -1, how many groups there are,
-    their weights).
+    Args:
+        factor: Scalar variable, lambda.
+        axes: List of tuples: the axis; the group of each index along it, -1
+            for none; the number of groups; the weight of each group.
     """
 
     def __init__(self, factor, axes):
@@ -140,7 +153,7 @@ class _Lasso(Added):
         for axis, groups, count, importance in self.axes:
             others = [a for a in range(len(w.shape)) if a != axis]
             squares = tf.reduce_sum(tf.square(w), others)
-            # Negative numbers of groups are left out.
+            # The op ignores negative segment ids.
             squares = tf.math.unsorted_segment_sum(squares, groups, count)
             norm = tf.sqrt(squares + tf.cast(_EPSILON, w.dtype))
             total += tf.reduce_sum(norm * tf.cast(importance, w.dtype))
@@ -151,7 +164,7 @@ class _Lasso(Added):
 
 
 def _penalties(model, factor, weighted):
-    """Returns pairs (kernel, penalty) for all that channels may go from."""
+    """Returns pairs (kernel, penalty) of all kernels that may lose channels."""
     if not channels.followable(model):
         raise ValueError(
             "GroupLasso needs a model that is a graph of layers (Sequential "

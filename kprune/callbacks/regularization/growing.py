@@ -4,7 +4,9 @@ GReg-1 and GReg-2 of Wang et al., 2021 (https://arxiv.org/abs/2012.09243), and
 dual lottery tickets of Bai et al., 2022 (https://arxiv.org/abs/2203.04248).
 """
 
+from collections.abc import Callable, Collection
 from fractions import Fraction
+from typing import Any
 
 import keras
 import numpy as np
@@ -26,7 +28,7 @@ from kprune.training import durations
 
 
 class GrowingRegularization(PruningCallback):
-    """Drives weights to zero by a growing penalty, then removes them.
+    """Drives weights to zero with a growing penalty, then removes them.
 
         gradient of w  +=  lambda w
 
@@ -37,52 +39,52 @@ class GrowingRegularization(PruningCallback):
     | `"dlth"` | at random | at `begin`, of a network at initialization |
 
     Lambda of the picked weights grows by `increment` every `every` steps up
-    to `ceiling` and stays for `stabilize` steps. Then they are removed, by
-    masks, and training goes on sparse. Before `"greg2"` picks, lambda of all
-    weights grows by `pick_increment` up to `pick_ceiling`, and that of those
-    not picked is `on_others` from then on, below 0 to let them recover.
+    to `ceiling` and stays for `stabilize` steps. Then masks remove them, and
+    sparse training continues. `"greg2"` first grows lambda of all weights by
+    `pick_increment` up to `pick_ceiling`, then picks; lambda of the others is
+    `on_others` from then on, below 0 so that they recover.
 
-    As published, growth takes 10,000 updates and a learning rate of 1e-3, and
-    what follows is a training of its own, from the rate it usually starts at:
-    a schedule has to know `course.end`. Where the paper's code removes
-    filters, it ends a layer's growth early once the picked ones are a
-    thousandth of the others; here all layers grow to the end.
+    As published, growth takes 10,000 updates at a learning rate of 1e-3, and
+    a full training from its usual initial rate follows; a learning rate
+    schedule needs `course.end` for this. When removing filters, the paper's
+    code ends a layer's growth early once the picked ones are a thousandth of
+    the others; here all layers grow to the end.
 
-    The loss that `fit` shows is without the penalty. To Keras' `logs` it adds,
-    after each epoch, `sparsity` and `kept`, of the weights that it prunes, and
-    `penalty`, lambda of the picked ones. It can be resumed to the bit.
+    The loss that `fit` shows excludes the penalty. After each epoch it adds to
+    Keras' `logs`: `sparsity` and `kept`, over the weights that it prunes, and
+    `penalty`, lambda of the picked ones. Resumes bit for bit.
 
     Args:
-        method: One of these names.
-        sparsity: Share of the groups to remove in the end, in [0, 1).
-        granularity: What is removed as one: `"weight"` (default),
-            `"channel"`, by the sum of the scores of its entries, or a
-            granularity.
+        method: One of the names above. Defaults to `"greg1"`.
+        sparsity: Final share of the groups to remove, in [0, 1).
+        granularity: What is removed as one: `"weight"` (default), `"channel"`,
+            or a granularity object. For `"channel"`, `"greg1"` and `"greg2"`
+            sum up the scores of the entries.
         allocation: How many each weight tensor keeps, as for `kprune.prune`.
-            Defaults to `"uniform"`. Each keeps one group at least.
+            Defaults to `"uniform"`. Each keeps at least one group.
         begin: Duration such as `"200it"`, `"8ep"` or `"75%"`. Defaults to 0.
         every: Duration from one growth of lambda to the next. Defaults to 5
             steps; GReg has 10 on CIFAR. With several steps per execution,
             lambda changes between executions only.
-        increment, ceiling: Numbers > 0.
+        increment, ceiling: Numbers > 0. Default to 1e-4 and 1.
         stabilize: Duration. Defaults to 40,000 steps; GReg has 10,000 on
             CIFAR.
-        cycles: Integer >= 1. Each cycle picks and removes more, an equal
-            share of all groups. `"dlth"` has 5 in its iterative variant.
+        cycles: Integer >= 1. Defaults to 1. Each cycle picks and removes an
+            equal share of all groups. The iterative variant of `"dlth"` has 5.
         pick_increment, pick_ceiling, on_others: Numbers, of `"greg2"` alone.
             Default to 1e-5, 1e-2 and -1e-4.
         exclude: Names of weights or layers, or regular expressions, to leave
-            as they are and out of the count.
-        seed: Integer >= 0, for ties and random picks.
+            dense and out of the count.
+        seed: Integer >= 0, for ties and random picks. Defaults to 0.
 
     Attributes:
-        course: The `kprune.callbacks.regularization.PenaltySchedule`, in steps,
-            once training has begun.
+        course: The `kprune.callbacks.regularization.PenaltySchedule`, in
+            steps; `None` before training.
 
     Raises:
-        ValueError: If an argument does not fit, or, once training begins, the
-            model has no masks (see `kprune.wrap`), or training is shorter
-            than the course.
+        ValueError: If an argument is invalid; when training begins, if the
+            model has no masks (see `kprune.wrap`) or training is shorter than
+            the course.
 
     Example:
 
@@ -101,32 +103,39 @@ class GrowingRegularization(PruningCallback):
     @checked(method=None, sparsity=None)
     def __init__(
         self,
-        method="greg1",
-        sparsity=None,
+        method: str = "greg1",
+        sparsity: float | None = None,
         *,
-        granularity="weight",
-        allocation="uniform",
-        begin=0,
-        every=5,
-        increment=1e-4,
-        ceiling=1.0,
-        stabilize=40_000,
-        cycles=1,
-        pick_increment=None,
-        pick_ceiling=None,
-        on_others=None,
-        exclude=(),
-        seed=0,
-    ):
+        granularity: str | object = "weight",
+        allocation: str | dict[str, float] | Callable[..., Any] = "uniform",
+        begin: int | str = 0,
+        every: int | str = 5,
+        increment: float = 1e-4,
+        ceiling: float = 1.0,
+        stabilize: int | str = 40_000,
+        cycles: int = 1,
+        pick_increment: float | None = None,
+        pick_ceiling: float | None = None,
+        on_others: float | None = None,
+        exclude: str | Collection[str] = (),
+        seed: int = 0,
+    ) -> None:
         found = methods.find(method, "GrowingRegularization")
         criterion, course = found.build
         if isinstance(granularity, str) and granularity == "channel":
             granularity = Channel(**found.channel)
-        pruner = Pruner(criterion, granularity, allocation, exclude=exclude)
+        pruner = Pruner(
+            criterion,
+            granularity,
+            allocation,
+            exclude=exclude,  # type: ignore[arg-type]
+        )
         super().__init__(pruner, seed=seed)
         self._sparsity = scope.sparsity_of(pruner.grain, sparsity)
         own = ("pick_increment", "pick_ceiling", "on_others")
-        given = zip(own, (pick_increment, pick_ceiling, on_others), strict=True)
+        given: Any = zip(
+            own, (pick_increment, pick_ceiling, on_others), strict=True
+        )
         given = {name: v for name, v in given if v is not None}
         if given and not course:
             raise ValueError(
@@ -135,15 +144,15 @@ class GrowingRegularization(PruningCallback):
             )
         rising = {"increment": increment, "ceiling": ceiling, "cycles": cycles}
         self._course_options = {**rising, **course, **given}
-        # Raises if one does not fit.
+        # Raises if an option is invalid.
         PenaltySchedule(0, 1, 0, **self._course_options)
         self._timing = {"begin": begin, "every": every, "stabilize": stabilize}
         for duration in self._timing.values():
-            durations.steps(duration, 1, 1)  # Raises if it cannot be read.
-        self.course = None
-        self._added = []
+            durations.steps(duration, 1, 1)  # Raises if it is invalid.
+        self.course: PenaltySchedule | Any = None
+        self._added: list[tuple[Any, GrowingPenalty]] = []
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.find_masked()
         self.course = self._course()
         self._clock = StepCounter(self.course.begin, self.course.end, 1)
@@ -153,38 +162,45 @@ class GrowingRegularization(PruningCallback):
         self._put_on()
         self._set = (0.0, 0.0)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         self._clock.begin_epoch(epoch)
         self._follow()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         self._clock.advance(batch)
         self._follow()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         self.log_masks(logs)
         if logs is not None:
             logs["penalty"] = self.course.penalties(self._clock.step)[0]
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.ended_early(self._clock, "after which the penalty ends"):
             self._happen_until(self.course.end)
         take_off(self.model, self._added)
         self._added = []
 
-    def get_state(self):
-        """Returns what a resumed run needs: how far it is, and the picks."""
+    def get_state(self) -> dict[str, Any]:
+        """Returns the state to resume from: the progress and the picks."""
         numpy = keras.ops.convert_to_numpy
         picked = {name: numpy(v) for name, v in self._picked.items()}
         state = {"happened": self._happened, "picked": picked}
         return {**self._clock.state, **state}
 
-    def set_state(self, state):
-        """Goes on from what `get_state` returned, once training has begun."""
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restores the state that `get_state` returned; call it after
+        `on_train_begin`."""
         self._clock.state = state
         self._happened = state["happened"]
         self._set_picked(state["picked"])
-        if state["step"] is not None:  # Saved before the first epoch began.
+        if state["step"] is not None:  # `None` before the first epoch.
             self._set_penalties(state["step"])
 
     def _course(self):
@@ -222,7 +238,7 @@ class GrowingRegularization(PruningCallback):
         attach(self.model, self._added)
 
     def _follow(self):
-        """Does what is due by now."""
+        """Runs due events and sets the penalties of the current step."""
         self._happen_until(self._clock.step)
         self._set_penalties(self._clock.step)
 
@@ -257,13 +273,13 @@ class GrowingRegularization(PruningCallback):
 
     def _set_penalties(self, step):
         values = self.course.penalties(step)
-        if values != self._set:  # Assigning takes its time in each step.
+        if values != self._set:  # Assigning in each step would be slow.
             for variable, value in zip(self._penalties, values, strict=True):
                 variable.assign(value)
             self._set = values
 
 
-_GREG = {
+_GREG: dict[str, Any] = {
     "paper": "Wang et al., 2021",
     "link": "https://arxiv.org/abs/2012.09243",
     "deviation": "all layers grow to the end; the released code ends a "

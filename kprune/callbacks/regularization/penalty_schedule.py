@@ -11,24 +11,27 @@ from kprune.runtime import checks
 class PenaltySchedule:
     """The course of a growing penalty, in optimizer steps.
 
-    It has `cycles` cycles of three phases:
+    Each of its `cycles` has three phases:
 
     1. The penalty of all weights grows by `pick_increment` every `every`
-       steps up to `pick_ceiling`. Then weights are picked. With no
-       `pick_ceiling`, they are picked at once.
-    2. The penalty of the picked ones grows on by `increment` every `every`
-       steps up to `ceiling`. That of the others is `on_others`.
-    3. It stays for `stabilize` steps. Then the picked weights are removed.
+       steps up to `pick_ceiling`. Then weights are picked. With
+       `pick_ceiling=0`, they are picked at once.
+    2. The penalty of the picked weights grows further by `increment` every
+       `every` steps up to `ceiling`. That of the others is `on_others`.
+    3. The penalty stays constant for `stabilize` steps. Then the picked
+       weights are removed.
 
     Args:
-        begin, every, stabilize: Integers, in steps.
+        begin, stabilize: Integers >= 0, in steps.
+        every: Integer >= 1, in steps.
         increment, ceiling: Numbers > 0.
-        pick_increment, pick_ceiling: Numbers. Default to 0: no first phase.
+        pick_increment, pick_ceiling: Numbers >= 0. Default to 0: no first
+            phase. With a `pick_ceiling`, `pick_increment` is > 0.
         on_others: Number. Defaults to 0.
-        cycles: Integer >= 1.
+        cycles: Integer >= 1. Defaults to 1.
 
     Raises:
-        ValueError: If a number is none of these, or `ceiling` is not above
+        ValueError: If a number is out of range, or `ceiling` is not above
             `pick_ceiling`.
 
     Example:
@@ -63,31 +66,32 @@ class PenaltySchedule:
         checks.number("on_others", self.on_others)
 
     @property
-    def picking(self):
-        """How many steps the first phase of a cycle has."""
+    def picking(self) -> int:
+        """The number of steps of a cycle's first phase."""
         if not self.pick_ceiling:
             return 0
         return self.every * _updates(0, self.pick_ceiling, self.pick_increment)
 
     @property
-    def growing(self):
-        """How many steps the second phase of a cycle has."""
+    def growing(self) -> int:
+        """The number of steps of a cycle's second phase."""
         return self.every * _updates(
             self.pick_ceiling, self.ceiling, self.increment
         )
 
     @property
-    def length(self):
-        """How many steps a cycle has."""
+    def length(self) -> int:
+        """The number of steps of a cycle."""
         return self.picking + self.growing + self.stabilize
 
     @property
-    def end(self):
+    def end(self) -> int:
         """The step after which the last picked weights are removed."""
         return self.begin + self.cycles * self.length
 
-    def check_fits(self, total):
-        """Raises `ValueError` if a training of so many steps is too short."""
+    def check_fits(self, total: int | None) -> None:
+        """Raises `ValueError` if training has `total` steps, fewer than the
+        course; a no-op if `total` is `None`."""
         if total is not None and self.end > total:
             raise ValueError(
                 f"Training has {total} steps. Expected at least {self.end}, "
@@ -98,9 +102,9 @@ class PenaltySchedule:
                 "`ceiling`, `stabilize` or `every`."
             )
 
-    def events(self):
-        """Returns what happens after which steps, a list of pairs: the step,
-        and `"pick"` or `"remove"`."""
+    def events(self) -> list[tuple[int, str]]:
+        """Returns the events in order, pairs of the step that they follow and
+        `"pick"` or `"remove"`."""
         found = []
         for cycle in range(self.cycles):
             start = self.begin + cycle * self.length
@@ -108,9 +112,9 @@ class PenaltySchedule:
             found.append((start + self.length, "remove"))
         return found
 
-    def penalties(self, step):
+    def penalties(self, step: int) -> tuple[float, float]:
         """Returns the penalties of the picked weights and of the others after
-        so many steps."""
+        `step` steps."""
         if not self.begin <= step < self.end:
             return 0.0, 0.0
         done = (step - self.begin) % self.length
@@ -129,5 +133,5 @@ def _updates(start, ceiling, increment):
 
 
 def _exact(number):
-    """Returns the decimal that was written: 1e-4 is 1/10000."""
+    """Returns the decimal as written, exactly: 1e-4 is 1/10000."""
     return Fraction(repr(float(number)))

@@ -4,16 +4,18 @@ Lym et al., 2019, https://arxiv.org/abs/1901.09290
 """
 
 import math
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kprune.callbacks.regularization.group_lasso import GroupLasso
 from kprune.deploy.shrink import optimizer_state, shrink
 from kprune.graph import channels, costs
 from kprune.masking import cloning, weights
 from kprune.pruning.granularity import coupled_channels
-from kprune.runtime import checks, fit_arguments
+from kprune.runtime import checks, fit_arguments, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 from kprune.training import fitting_data
@@ -28,57 +30,59 @@ from kprune.training import fitting_data
     strength=checks.optional(checks.within("(0, inf)")),
 )
 def prune_train(
-    model,
-    train,
-    epochs,
+    model: types.Model,
+    train: tf.data.Dataset | Callable[[int], tf.data.Dataset],
+    epochs: int,
     *,
-    every=10,
-    threshold=1e-4,
-    ratio=0.2,
-    strength=None,
-    weighted=False,
-    steps_per_epoch=None,
-    callbacks=(),
-    validation_data=None,
-    verbose="auto",
-):
-    """Trains with a group lasso, and takes out channels as they become zero.
+    every: int = 10,
+    threshold: float = 1e-4,
+    ratio: float | None = 0.2,
+    strength: float | None = None,
+    weighted: bool = False,
+    steps_per_epoch: int | None = None,
+    callbacks: Sequence[types.Callback] = (),
+    validation_data: types.Data | None = None,
+    verbose: str | int = "auto",
+) -> tuple[types.Model, dict[str, list[float]]]:
+    """Trains with a group lasso, and removes channels as they become zero.
 
-    Every `every` epochs, and at the end, a channel goes if all entries that
-    make it or read it, in all kernels, are smaller than `threshold`: channels
-    that are tied, as by a residual connection, only together. They are set to
-    zero and `kprune.shrink` takes them out, with the optimizer's state cut
-    alike, so that schedules of the learning rate and momenta go on. The last
-    channel of a layer stays, even if it is small.
+    Every `every` epochs, and at the end, a channel is removed if all entries
+    that produce or read it, in all kernels, are smaller than `threshold`;
+    channels tied by a residual connection are removed only together.
+    `kprune.shrink` removes them and cuts the optimizer's state to match, so
+    that momenta and learning rate schedules continue. The last channel of a
+    layer stays, even if it is small.
 
-    The paper lets the batch grow as the model shrinks, which is left to the
-    caller; so is resuming a run that was killed.
+    The paper grows the batch as the model shrinks, which is left to the
+    caller; so is resuming a killed run.
 
     Args:
-        model: A compiled Keras model, a graph of layers. It trains until the
-            first channels go, and is a part of the result until then.
-        train: A `tf.data.Dataset` of batches, or a function from a step,
-            counted over all epochs, to an endless one that begins there.
-        epochs: Integer.
-        every: Integer, epochs between two looks. The paper has 10, on
-            ImageNet 5.
-        threshold: Number > 0.
+        model: A compiled Keras model, a graph of layers. Trained in place
+            until the first channels are removed, and returned itself if none
+            are.
+        train: A `tf.data.Dataset` of batches, or a function that returns an
+            endless one from a given step, counted over all epochs.
+        epochs: Integer >= 1.
+        every: Integer >= 1, epochs between two removals. The paper has 10, on
+            ImageNet 5. Defaults to 10.
+        threshold: Number > 0. Defaults to 1e-4.
         ratio, strength, weighted: As for
             `kprune.callbacks.regularization.GroupLasso`, whose strength is set
-            by the first batch, and stays.
-        steps_per_epoch: Integer, needed if `train` is a function.
-        callbacks: List of callbacks of `fit`, which is called once for each
-            stretch of epochs.
+            on the first batch and then stays.
+        steps_per_epoch: Integer, required if `train` is a function.
+        callbacks: List of callbacks for `fit`, which is called once every
+            `every` epochs.
         validation_data, verbose: As for `fit`.
 
     Returns:
-        The smaller model, compiled, and a dict of lists with a number for
-        each epoch: Keras' metrics, and the `parameters` and `multiply_adds`
-        that were left after it (the latter not if they cannot be counted).
+        The smaller model, compiled, and the history, a dict of lists with one
+        number per epoch: Keras' metrics, and the `parameters` and
+        `multiply_adds` left after it (the latter only if they can be counted).
 
     Raises:
-        ValueError: If an argument does not fit, the model is not compiled, no
-            graph of layers, or has an optimizer that cannot be carried over.
+        ValueError: If an argument is invalid, or the model is not compiled, is
+            not a graph of layers, has masks, or has an optimizer whose state
+            cannot be carried over.
 
     Example:
 
@@ -98,7 +102,7 @@ def prune_train(
         first = (train(0) if callable(train) else train).take(1)
     ratio = ratio if strength is None else None
     lasso = GroupLasso(strength, ratio=ratio, data=first, weighted=weighted)
-    history = {}
+    history: dict[str, list[float]] = {}
     for start in range(0, epochs, every):
         end = min(start + every, epochs)
         done = start * (steps_per_epoch or 0)
@@ -124,10 +128,11 @@ def prune_train(
 
 
 def sparse_channels(model, threshold):
-    """Returns which groups of channels are below a threshold throughout.
+    """Returns which groups of channels have only entries below a threshold.
 
-    Booleans over the groups of `channels.build_channel_map(model)`, among them
-    not the last group of any kernel's inputs or outputs.
+    Returns:
+        Boolean array over the groups of `channels.build_channel_map(model)`.
+        It never marks all groups of a kernel's inputs or outputs.
     """
     found, kernels = channels.build_channel_map(model), weights.prunable(model)
     largest = np.zeros(found.size)
@@ -142,7 +147,7 @@ def sparse_channels(model, threshold):
 
 
 def _slices(found, kernels):
-    """Yields (weight, axis, largest magnitude at each place along it)."""
+    """Yields (weight, axis, largest magnitude at each index along it)."""
     for name, weight in kernels.items():
         values = np.abs(keras.ops.convert_to_numpy(weight.variable))
         for axis in found.axes.get(name, ()):

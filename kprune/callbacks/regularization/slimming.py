@@ -5,31 +5,31 @@ https://arxiv.org/abs/1708.06519
 
 import keras
 
-from kprune.runtime import checks, keras_internals
+from kprune.runtime import checks, keras_internals, types
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
 
 
 @checked(strength=checks.within("[0, inf)"))
-def slim(model, strength=1e-4):
-    """Penalizes the scale factors of batch normalization while training.
+def slim(model: types.Model, strength: float = 1e-4) -> None:
+    """Adds an L1 penalty on the scale factors of batch normalization.
 
         loss += strength * sum of |gamma|, over all batch normalizations
 
-    so that each gamma's gradient gets strength * sign(gamma), none at 0. After
-    training, channels of small gamma may go:
+    The gradient of each gamma gains strength * sign(gamma), 0 at 0. After
+    training, channels of small gamma can be removed:
     `kprune.prune(model, "bn_gamma", 0.5, granularity="channel")`. The penalty
-    is the layers' own `gamma_regularizer`: it is in the loss that `fit` shows,
-    and stays when the model is saved, copied or wrapped. 0 takes it off.
+    is set as the layers' `gamma_regularizer`: the loss that `fit` shows
+    includes it, and saving, copying or wrapping the model keeps it.
 
     Args:
-        model: A built Keras model, changed in place. It may be compiled.
-        strength: Number >= 0. The paper has 1e-4 for ResNet and DenseNet and
-            for VGG 1e-4 too, 1e-5 on SVHN.
+        model: A built Keras model, modified in place. It may be compiled.
+        strength: Number >= 0; 0 removes the penalty. Defaults to 1e-4, the
+            paper's for ResNet, DenseNet and VGG (VGG on SVHN: 1e-5).
 
     Raises:
-        ValueError: If no batch normalization of the model has a gamma that
-            trains, or one has a regularizer that is neither L1 nor L2.
+        ValueError: If the model has no batch normalization with a trainable
+            gamma, or one with a regularizer that is neither L1 nor L2.
 
     Example:
 

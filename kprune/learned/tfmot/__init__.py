@@ -2,7 +2,7 @@
 
 `kprune.tfmot` is this package: `tfmot.sparsity.keras`, `tfmot.clustering.keras`
 and `tfmot.quantization.keras` have the toolkit's names, signatures, defaults
-and arithmetic. `docs/how-to/migrating_from_tfmot.md` says what is different.
+and arithmetic. `docs/how-to/migrating_from_tfmot.md` lists the differences.
 """
 
 from kprune.learned.tfmot import clustering, quantization, sparsity

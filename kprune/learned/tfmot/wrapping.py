@@ -1,4 +1,4 @@
-"""Selects the layers that TFMOT's wrappers go on."""
+"""Selects the layers that TFMOT's wrappers wrap."""
 
 import keras
 
@@ -8,20 +8,20 @@ from kprune.runtime import checks, keras_internals
 
 
 def check_kind(name, value):
-    """Raises unless a value is a layer, a list of layers or a model."""
+    """Raises unless `value` is a layer, a list of layers or a model."""
     expected = "a Keras layer, a list of layers, or a model"
     for one in value if isinstance(value, list) else [value]:
         checks.instance(name, one, keras.layers.Layer, expected)
 
 
 def check_graph(name, model, instead, kept=()):
-    """Raises unless a model is one to wrap the layers of.
+    """Raises unless the layers of a model can be wrapped.
 
     Args:
         name: The argument's name.
         model: A Keras model.
-        instead: String, what to use for a model of another kind.
-        kept: Classes of wrappers that may be there already.
+        instead: String, the call to recommend for models of other kinds.
+        kept: Classes of wrappers that the model may have already.
     """
     weights.check_built(model)
     for one in [model, *_nested(model)]:
@@ -41,8 +41,8 @@ def check_graph(name, model, instead, kept=()):
 
 
 def each_layer(model):
-    """Yields the layers of a model and of the models in it, themselves left
-    out."""
+    """Yields the layers of a model and of its nested models, but not these
+    models."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from each_layer(layer)

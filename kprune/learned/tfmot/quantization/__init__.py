@@ -1,4 +1,4 @@
-"""Quantization-aware training, which Keras 3 does not have."""
+"""Placeholders for quantization-aware training, which Keras 3 lacks."""
 
 from kprune.learned.tfmot.quantization import keras
 

@@ -1,7 +1,7 @@
 """Initializes centroids from the values and their number.
 
-All is computed as TFMOT computes it, in float32 and in its order, so that the
-centroids are the same to the bit.
+Computes in float32 and in TFMOT's order of operations, so that the centroids
+equal TFMOT's bit for bit.
 """
 
 import numpy as np
@@ -11,20 +11,21 @@ from kprune.learned.tfmot.clustering.keras.cluster_config import (
     CentroidInitialization,
 )
 
-_POINTS = 30  # At which the distribution is looked at.
-_SEED = 9  # Of k-means++.
+_POINTS = 30  # The grid points of the cumulative distribution.
+_SEED = 9  # TFMOT's seed of k-means++.
 
 
 def initial(values, count, how, preserve_sparsity=False):
-    """Returns `count` centroids of an array of values, float32.
+    """Returns the initial centroids of an array, float32 of shape (count,).
 
     Args:
         values: Array of any shape.
         count: Integer.
         how: A `CentroidInitialization`.
-        preserve_sparsity: Whether one centroid is 0 and the others are shared
-            out among the negative and the positive values, as many as there
-            are of each. Where all values are zero, so are all centroids.
+        preserve_sparsity: Whether one centroid is 0 and the others are divided
+            between negative and positive values in proportion to their
+            numbers. If all values are zero, so are all centroids. Defaults to
+            `False`.
     """
     place = _PLACES[how]
     flat = np.ravel(values).astype(np.float32)
@@ -34,7 +35,7 @@ def initial(values, count, how, preserve_sparsity=False):
     if not below.size + above.size:
         return np.zeros(count, np.float32)
     share = below.size / (below.size + above.size)
-    negative = round((count - 1) * share)  # Half to even.
+    negative = round((count - 1) * share)  # Rounds half to even.
     sides = [(below, negative), (above, count - 1 - negative)]
     placed = [
         place(side, number, _gap(side)) if number else np.zeros(0, np.float32)
@@ -44,20 +45,20 @@ def initial(values, count, how, preserve_sparsity=False):
 
 
 def linear(values, count, gap):
-    """Returns centroids from the least to the largest value."""
+    """Returns evenly spaced centroids from the least to the largest value."""
     del gap
     return tf.linspace(values.min(), values.max(), count).numpy()
 
 
 def random(values, count, gap):
-    """Returns centroids drawn between the least and the largest value, from
-    TensorFlow's global generator."""
+    """Returns centroids drawn uniformly between the least and the largest
+    value, from TensorFlow's global generator."""
     del gap
     return tf.random.uniform((count,), values.min(), values.max()).numpy()
 
 
 def k_means_plus_plus(values, count, gap):
-    """Returns values that k-means++ draws, by the seed that TFMOT has."""
+    """Returns values drawn by k-means++, with TFMOT's seed."""
     del gap
     drawn = tf.raw_ops.KmeansPlusPlusInitialization(
         points=values[:, np.newaxis],
@@ -69,12 +70,11 @@ def k_means_plus_plus(values, count, gap):
 
 
 def density_based(values, count, gap):
-    """Returns the points of a grid at which the cumulative distribution of the
-    values has passed evenly spread shares, from 0.01 to 1.
+    """Returns quantiles at evenly spaced shares from 0.01 to 1, from a grid.
 
     Args:
         values, count: As for `initial`.
-        gap: How far the grid goes beyond the values at either end.
+        gap: The distance by which the grid exceeds the values at either end.
     """
     ends = values.min() - np.float32(gap), values.max() + np.float32(gap)
     grid = tf.linspace(*ends, _POINTS).numpy()
@@ -84,8 +84,8 @@ def density_based(values, count, gap):
     places = np.searchsorted(shares, wanted, side="right")
     places = np.minimum(places, _POINTS - 1)
     y, before = shares[places], shares[np.maximum(places - 1, 0)]
-    # TFMOT draws a line through two points and asks it for the height of one:
-    # but for rounding, that is the point. Its slope has a floor of 1/1000.
+    # TFMOT interpolates on a line through a grid point, which returns this
+    # point up to rounding. The run in its slope has a floor of 1/1000.
     slope = (before - y) / np.float32(0.001)
     flat = before == y
     slope = np.where(flat, np.float32(1), slope)
@@ -94,7 +94,8 @@ def density_based(values, count, gap):
 
 
 def _gap(side):
-    """Returns how far a grid may go beyond values of one sign, to keep it."""
+    """Returns the gap of a grid around values of one sign: at most half of
+    the least magnitude, so that the grid does not reach 0."""
     if not side.size:
         return 0.01
     nearest = min(abs(side.min()), abs(side.max())) / np.float32(2)

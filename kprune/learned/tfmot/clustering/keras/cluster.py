@@ -1,4 +1,7 @@
-"""Puts clustering wrappers on a model, and removes them."""
+"""Wraps a model's layers for clustering, and unwraps them."""
+
+import contextlib
+from typing import Any
 
 import keras
 
@@ -16,38 +19,41 @@ from kprune.learned.tfmot.clustering.keras.clusterable_layer import (
 )
 from kprune.learned.tfmot.wrapping import check_graph, check_kind, each_layer
 from kprune.masking import cloning, wrapping
-from kprune.runtime import user_warnings
+from kprune.runtime import types, user_warnings
 from kprune.runtime.doors import checked
 
 
 def cluster_weights(
-    to_cluster,
-    number_of_clusters,
-    cluster_centroids_init=CentroidInitialization.KMEANS_PLUS_PLUS,
-    **kwargs,
-):
-    """Wraps a trained layer or model to train on with few distinct weights.
+    to_cluster: keras.layers.Layer | list[keras.layers.Layer],
+    number_of_clusters: int,
+    cluster_centroids_init: (
+        CentroidInitialization | str
+    ) = CentroidInitialization.KMEANS_PLUS_PLUS,
+    **kwargs: Any,
+) -> Any:
+    """Wraps a trained layer or model to fine-tune it with few distinct weights.
 
-    Each weight tensor computes with `number_of_clusters` values, its
-    centroids, which are trained together with which weight has which. Train
-    it as any model, then `strip_clustering`.
+    Each weight tensor computes with `number_of_clusters` distinct values, its
+    centroids. Training changes both the centroids and the assignment of
+    weights to them. Train the model as usual, then call `strip_clustering`.
 
     Args:
         to_cluster: A Keras layer, a list of layers, or a Sequential or
-            Functional model. A model is left as it was, other than in TFMOT,
-            where the layers are shared; layers that come alone are taken over.
-        number_of_clusters: Integer >= 2, how many values each tensor has.
-        cluster_centroids_init: A `CentroidInitialization`.
+            Functional model. A model is not modified (in TFMOT the result
+            shares its layers); single layers are wrapped themselves.
+        number_of_clusters: Integer >= 2, the number of values of each tensor.
+        cluster_centroids_init: A `CentroidInitialization`. Defaults to
+            `KMEANS_PLUS_PLUS`.
         **kwargs: `preserve_sparsity` and `cluster_per_channel`, as for
             `experimental.cluster_weights`, and arguments of the wrapper.
 
     Returns:
         A wrapped layer, a list of them, or a model that is not compiled. A
-        layer with no more weights than clusters stays as it is, with a
+        layer with no more weights than clusters is returned unwrapped, with a
         warning.
 
     Raises:
-        ValueError: If an argument does not fit, or a layer is of a class that
+        ValueError: If an argument is invalid, or a layer is of a class that
             TFMOT does not cluster.
 
     Example:
@@ -95,29 +101,30 @@ def cluster_weights(
 
 
 @checked()
-def strip_clustering(model):
+def strip_clustering(model: types.Model) -> types.Model:
     """Returns a plain Keras model with the clustered weights.
 
     Args:
-        model: A model with layers of `cluster_weights`. It is left as it was.
+        model: A model with layers of `cluster_weights`. It is not modified.
 
     Returns:
-        A Keras model of the names that it had before, compiled alike with a
+        A Keras model with its original names, compiled like `model` with a
         fresh optimizer if `model` is compiled.
     """
     return wrapping.strip(model)
 
 
-def cluster_scope():
-    """Returns a scope in which files of clustered models can be read.
+def cluster_scope() -> contextlib.AbstractContextManager[Any]:
+    """Returns a scope for loading saved clustered models.
 
-    Keras 3 finds kprune's classes by itself, so that none is needed.
+    It is not required: Keras 3 finds kprune's registered classes by itself.
     """
     return keras.saving.custom_object_scope({"ClusterWeights": ClusterWeights})
 
 
 def _is_small(layer, clusters, per_channel):
-    """Whether a built layer has too few weights to cluster, with a warning."""
+    """Returns whether a built layer has too few weights to cluster, and warns
+    if so."""
     if not layer.built:
         return False
     is_2d = isinstance(layer, keras.layers.Conv2D)

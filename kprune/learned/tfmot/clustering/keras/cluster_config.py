@@ -4,12 +4,12 @@ import enum
 
 
 class CentroidInitialization(enum.StrEnum):
-    """Where the centroids of a weight begin.
+    """Initializations of the centroids of a weight.
 
-    `LINEAR`: evenly spread from the least to the largest value. `RANDOM`:
-    drawn uniformly between the two. `DENSITY_BASED`: where the cumulative
-    distribution of the values passes evenly spread shares.
-    `KMEANS_PLUS_PLUS`: values drawn far from each other, always the same.
+    `LINEAR`: evenly spaced from the least to the largest value. `RANDOM`:
+    drawn uniformly between the two. `DENSITY_BASED`: quantiles of the values
+    at evenly spaced shares. `KMEANS_PLUS_PLUS`: values far from each other,
+    drawn with a fixed seed.
     """
 
     LINEAR = "CentroidInitialization.LINEAR"
@@ -19,8 +19,8 @@ class CentroidInitialization(enum.StrEnum):
 
 
 class GradientAggregation(enum.StrEnum):
-    """What the gradient of a centroid is of those of its weights: their sum
-    (`SUM`) or their mean (`AVG`)."""
+    """How a centroid's gradient is computed from those of its weights: as
+    their sum (`SUM`) or their mean (`AVG`)."""
 
     SUM = "GradientAggregation.SUM"
     AVG = "GradientAggregation.AVG"

@@ -22,20 +22,21 @@ _INITS = list(CentroidInitialization)
 
 @keras.saving.register_keras_serializable("kprune")
 class ClusteredWeight(Reparametrization):
-    """Computes each entry of a weight as the centroid nearest to it.
+    """Replaces each entry of a weight by the nearest centroid.
 
         w_eff = c[argmin_k |w - c[k]|]
 
-    Both are trained: a centroid by the gradients of the entries that are
-    nearest to it, an entry by its own, straight through.
+    Both are trained: a centroid on the gradients of the entries nearest to it,
+    an entry on its own gradient, straight through.
 
     Args:
-        number_of_clusters: How many centroids there are.
+        number_of_clusters: Integer, the number of centroids.
         cluster_centroids_init: A `CentroidInitialization`.
-        preserve_sparsity: Whether entries that are nearest to zero to begin
-            with stay zero, and one centroid too.
-        per_channel: Whether each output channel, the last axis, has its own.
-        aggregation: A `GradientAggregation`.
+        preserve_sparsity: Whether entries that start at the zero centroid stay
+            zero, and so does this centroid. Defaults to `False`.
+        per_channel: Whether each output channel, along the last axis, has its
+            own centroids. Defaults to `False`.
+        aggregation: A `GradientAggregation`. Defaults to `SUM`.
     """
 
     options = (
@@ -64,7 +65,7 @@ class ClusteredWeight(Reparametrization):
         self.aggregation = str(GradientAggregation(aggregation).value)
 
     def build(self, input_shape):
-        with tf.init_scope():  # A layer may be built as a step is traced.
+        with tf.init_scope():  # A layer may be built while a step is traced.
             values = keras.ops.convert_to_numpy(self.weight.value)
             values = values.astype(np.float32)
             first = self._first_centroids(values)
@@ -72,12 +73,12 @@ class ClusteredWeight(Reparametrization):
         self.cluster_centroids = self._add("cluster_centroids", first, True)
         if self.preserve_sparsity:
             zero = np.abs(first) == np.abs(first).min(-1, keepdims=True)
-            zero &= np.cumsum(zero, -1) == 1  # The first of several.
+            zero &= np.cumsum(zero, -1) == 1  # The first one if several tie.
             self.zero_centroid = self._add("zero_centroid", zero, False)
             self.kept = self._add("kept", kept, False)
 
     def _add(self, name, value, trainable):
-        """Returns a variable of a value that is known."""
+        """Adds a variable with the initial value `value`."""
         return self.add_weight(
             name=name,
             shape=value.shape,
@@ -103,21 +104,21 @@ class ClusteredWeight(Reparametrization):
         places = _nearest(tf.stop_gradient(w), tf.stop_gradient(c))
         if self.aggregation == GradientAggregation.AVG:
             c = _averaged(c, places)
-        # Exact: what is added is zero, with the gradient of w.
+        # The added term is exactly 0 and carries the gradient of w.
         return _look_up(c, places) + (w - tf.stop_gradient(w))
 
 
 def _nearest(w, c):
-    """Returns the places of the nearest centroids, the first of several."""
-    # By channel, the channels of both are the axis before the last.
+    """Returns the indices of the nearest centroids, the first one of ties."""
+    # Per channel, the last axis of w aligns with the first of c.
     return tf.argmin(tf.abs(w[..., tf.newaxis] - c), -1)
 
 
 def _look_up(c, places):
-    """Returns the centroids at some places, of each channel its own."""
+    """Returns the centroids at the indices `places`, per channel if `c` is."""
     c = tf.convert_to_tensor(c)
     if len(c.shape) == 1:
-        # By the sum, its gradient is dense, as every optimizer takes it.
+        # The sum makes the gradient dense, which every optimizer accepts.
         return tf.gather(c + tf.zeros_like(c), places)
     channels = tf.broadcast_to(
         tf.range(c.shape[0], dtype=places.dtype), tf.shape(places)
@@ -126,10 +127,10 @@ def _look_up(c, places):
 
 
 def _averaged(c, places):
-    """Returns the same centroids, with gradients divided by how many entries
-    each has."""
+    """Returns the centroids unchanged; divides their gradients by the number
+    of entries of each."""
     hot = tf.one_hot(places, c.shape[-1], dtype=c.dtype)
-    own = len(places.shape) - len(c.shape) + 1  # Axes but that of channels.
+    own = len(places.shape) - len(c.shape) + 1  # All axes except channels.
     sizes = tf.reduce_sum(hot, list(range(own)))
     share = tf.math.divide_no_nan(c, sizes)
     return tf.stop_gradient(c) + (share - tf.stop_gradient(share))
@@ -137,13 +138,15 @@ def _averaged(c, places):
 
 @keras.saving.register_keras_serializable("kprune")
 class ClusterWeights(Reparametrized):
-    """Clusters the weights of a layer while it trains.
+    """Layer wrapper that clusters the layer's weights while it trains.
 
     Args:
         layer: A Keras layer.
         number_of_clusters, cluster_centroids_init, preserve_sparsity,
             cluster_per_channel: As for `experimental.cluster_weights`.
-        cluster_gradient_aggregation: A `GradientAggregation`.
+        cluster_gradient_aggregation: A `GradientAggregation`. Defaults to
+            `SUM`.
+        **kwargs: Arguments of a Keras layer.
     """
 
     def __init__(
@@ -178,11 +181,11 @@ class ClusterWeights(Reparametrized):
 
     @property
     def cluster_centroids(self):
-        """The centroids, a dict of variables by the names of the weights."""
+        """The centroids, a dict of variables by weight name."""
         return {n: part.cluster_centroids for n, part in self.parts.items()}
 
     def _names(self):
-        return None  # What there is to cluster is known once it is built.
+        return None  # The weights to cluster are known once it is built.
 
     def _variables(self, found):
         return dict(weights.named(self.layer))
@@ -197,7 +200,7 @@ class ClusterWeights(Reparametrized):
                 given["preserve_sparsity"],
                 given["cluster_per_channel"] and is_2d,
                 given["cluster_gradient_aggregation"],
-                # Whatever the layer computes in.
+                # Independent of the dtype that the layer computes in.
                 dtype=keras.backend.result_type(variable.dtype, "float32"),
                 name=f"{name.replace('/', '_')}_clusters",
             )
@@ -217,7 +220,7 @@ class ClusterWeights(Reparametrized):
 
 
 def check_arguments(clusters, how, preserve_sparsity, per_channel):
-    """Looks at the arguments of clustering; returns the initialization."""
+    """Validates the arguments of clustering; returns the initialization."""
     checks.boolean("preserve_sparsity", preserve_sparsity)
     checks.boolean("cluster_per_channel", per_channel)
     least = 3 if preserve_sparsity else 2
@@ -232,7 +235,7 @@ def check_arguments(clusters, how, preserve_sparsity, per_channel):
 
 
 def check_known(layer):
-    """Raises unless it is known which weights of a layer to cluster."""
+    """Raises unless a layer's class defines which weights to cluster."""
     if is_known(layer):
         return
     raise ValueError(

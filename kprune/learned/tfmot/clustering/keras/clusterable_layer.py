@@ -1,6 +1,7 @@
 """The weights of a layer to cluster, by TFMOT's table."""
 
 import abc
+from typing import Any
 
 import keras
 
@@ -23,7 +24,7 @@ _ROLES = {
 }
 _WHOLE = (
     layers.BatchNormalization,
-    layers.DepthwiseConv2D,  # Which loses too much by it.
+    layers.DepthwiseConv2D,  # Clustering costs it too much accuracy.
     layers.LayerNormalization,
 )
 _RECURRENT = (layers.GRU, layers.LSTM, layers.RNN, layers.SimpleRNN)
@@ -37,7 +38,7 @@ _RECURRENT_ROLES = {"kernel", "recurrent_kernel"}
 
 
 class ClusterableLayer(abc.ABC):
-    """A layer of one's own that says which of its weights to cluster.
+    """Base class of custom layers that define which weights to cluster.
 
     Example:
 
@@ -48,24 +49,23 @@ class ClusterableLayer(abc.ABC):
     """
 
     @abc.abstractmethod
-    def get_clusterable_weights(self):
-        """Returns pairs (name, variable) of the weights to cluster, a list."""
+    def get_clusterable_weights(self) -> list[tuple[str, Any]]:
+        """Returns a list of pairs (name, variable), the weights to cluster."""
 
 
 def is_known(layer):
-    """Whether it is known which weights of a layer to cluster, if any."""
+    """Returns whether the table or the layer defines what to cluster."""
     known = isinstance(layer, ClusterableLayer) or _roles(layer)
     return bool(known) or type(layer) in _WHOLE or not layer.trainable_weights
 
 
 def has_weights_to_cluster(layer):
-    """Whether a layer that is known has, or will have, weights to cluster."""
+    """Returns whether a known layer has, once built, weights to cluster."""
     return isinstance(layer, ClusterableLayer) or bool(_roles(layer))
 
 
 def clusterable_weights(layer):
-    """Returns a dict from name to variable of what is clustered of a built
-    layer."""
+    """Returns the variables of a built layer to cluster, a dict by name."""
     if isinstance(layer, ClusterableLayer):
         wanted = {id(v) for _, v in layer.get_clusterable_weights()}
     else:
@@ -75,7 +75,7 @@ def clusterable_weights(layer):
 
 
 def _roles(layer):
-    """Returns the names that the weights to cluster of a layer have."""
+    """Returns the set of names of a layer's variables to cluster."""
     if type(layer) is layers.Bidirectional:
         both = (layer.forward_layer, layer.backward_layer)
         return set.intersection(*map(_roles, both))

@@ -1,7 +1,7 @@
 """The entries TFMOT keeps: by threshold, by block or M by N.
 
-Unlike kprune's own `top_k`, which is exact, a threshold keeps all entries that
-are as large as it: ties may leave more than the sparsity says.
+A threshold keeps all entries that tie with it, and so may keep more than the
+sparsity allows; kprune's own `top_k` is exact.
 """
 
 import dataclasses
@@ -15,19 +15,19 @@ from kprune.runtime import checks
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MaskRule:
-    """How `PruneLowMagnitude` finds masks, and when.
+    """The rule by which `PruneLowMagnitude` computes masks, and when.
 
     Args:
         schedule: A `PruningSchedule`.
-        block_size: Height and width of the blocks that go together.
-        block_pooling_type: `"AVG"` or `"MAX"`, what counts of a block.
-        sparsity_m_by_n: `None`, or (m, n): m of n consecutive entries go.
+        block_size: Height and width of the blocks that are removed together.
+        block_pooling_type: `"AVG"` or `"MAX"`, the magnitude of a block.
+        sparsity_m_by_n: `None`, or (m, n): removes m of n consecutive entries.
     """
 
     schedule: PruningSchedule
-    block_size: tuple = (1, 1)
+    block_size: tuple | list = (1, 1)
     block_pooling_type: str = "AVG"
-    sparsity_m_by_n: tuple | None = None
+    sparsity_m_by_n: tuple | list | None = None
 
     def __post_init__(self):
         given = "pruning_schedule", self.schedule
@@ -47,11 +47,11 @@ class MaskRule:
 
     @property
     def in_blocks(self):
-        """Whether entries go in blocks."""
+        """Whether entries are removed in blocks."""
         return self.block_size != (1, 1)
 
     def check_shape(self, name, shape):
-        """Raises if the rule does not fit a weight of a shape."""
+        """Raises if the rule does not fit a weight of shape `shape`."""
         rank = len(shape)
         if self.sparsity_m_by_n:
             if rank not in (2, 4):
@@ -68,14 +68,14 @@ class MaskRule:
             )
 
     def is_due(self, step):
-        """Whether masks are due at a training step, a tensor."""
+        """Returns whether masks are due at a training step, a tensor."""
         if self.sparsity_m_by_n:
             return tf.equal(step, 1)
         return tf.convert_to_tensor(self.schedule(step)[0])
 
     def mask(self, weight, step):
-        """Returns the mask of a weight at a step, and the threshold: the least
-        magnitude that is kept, or 0 where there is none."""
+        """Returns the mask of a weight at a step, and its threshold: the least
+        kept magnitude, or 0 for M by N."""
         magnitudes = tf.abs(weight)
         if self.sparsity_m_by_n:
             return m_by_n_mask(magnitudes, *self.sparsity_m_by_n), 0.0
@@ -102,10 +102,11 @@ def _pair(name, value, what):
 
 
 def by_threshold(magnitudes, sparsity):
-    """Returns the mask of the largest magnitudes and all that tie with the
-    least of them, and this one.
+    """Returns the mask of the largest magnitudes, and the least of them.
 
         kept = max(round(size (1 - sparsity)), 1),  half to even, in float32
+
+    Entries that tie with the least are kept as well.
     """
     size = tf.cast(tf.size(magnitudes), tf.float32)
     kept = tf.cast(tf.maximum(tf.round(size * (1 - sparsity)), 1), tf.int32)
@@ -115,8 +116,10 @@ def by_threshold(magnitudes, sparsity):
 
 
 def pool(magnitudes, sizes, pooling):
-    """Returns what counts of each block of a matrix; at the edges, blocks are
-    smaller. Means are taken over the heights first, then over the widths."""
+    """Returns the mean or maximum of each block of a matrix.
+
+    Blocks are smaller at the edges. Pools over heights first, then widths.
+    """
     image = magnitudes[tf.newaxis, :, :, tf.newaxis]
     for window in ((sizes[0], 1), (1, sizes[1])):
         image = tf.nn.pool(image, window, pooling, window, "SAME")
@@ -124,8 +127,8 @@ def pool(magnitudes, sizes, pooling):
 
 
 def m_by_n_mask(magnitudes, m, n):
-    """Returns the mask without the m least of each n consecutive inputs of an
-    output. The last few of them may be less than n."""
+    """Returns the mask that removes the m least of each n consecutive inputs
+    of an output; the last group may be smaller than n."""
     rank = len(magnitudes.shape)
     first = [rank - 1, *range(rank - 1)]  # Outputs first, inputs last.
     rows = tf.transpose(magnitudes, first)

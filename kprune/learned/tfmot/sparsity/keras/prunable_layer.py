@@ -1,6 +1,7 @@
 """The weights of a layer to prune, by TFMOT's table."""
 
 import abc
+from typing import Any
 
 import keras
 
@@ -29,7 +30,7 @@ _RECURRENT_ROLES = {"kernel", "recurrent_kernel"}
 
 
 class PrunableLayer(abc.ABC):
-    """A layer of one's own that says which of its weights to prune.
+    """Base class of custom layers that define which weights to prune.
 
     Example:
 
@@ -40,17 +41,17 @@ class PrunableLayer(abc.ABC):
     """
 
     @abc.abstractmethod
-    def get_prunable_weights(self):
+    def get_prunable_weights(self) -> list[Any]:
         """Returns the variables to prune, a list."""
 
 
 def says_itself(layer):
-    """Whether a layer says which of its weights to prune."""
+    """Returns whether a layer has `get_prunable_weights`."""
     return hasattr(layer, "get_prunable_weights")
 
 
 def is_known(layer):
-    """Whether it is known which weights of a layer to prune, if any."""
+    """Returns whether the table or the layer defines what to prune."""
     if says_itself(layer) or type(layer) in _ROLES:
         return True
     if type(layer) in _RECURRENT:
@@ -58,20 +59,20 @@ def is_known(layer):
             type(cell) in _CELLS or says_itself(cell) for cell in _cells(layer)
         )
     if (type(layer).__module__ or "").startswith("keras."):
-        # Without a `build` of its own it makes no weights.
+        # A layer without its own `build` creates no weights.
         made = layer.built or type(layer).build is layers.Layer.build
         return made and not weights.find(layer, inside_wrapper=True)
     return layer.built and not layer.trainable_weights
 
 
 def has_weights_to_prune(layer):
-    """Whether a layer that is known has, or will have, weights to prune."""
+    """Returns whether a known layer has, once built, weights to prune."""
     roles = _ROLES.get(type(layer), type(layer) in _RECURRENT)
     return says_itself(layer) or bool(roles)
 
 
 def prunable_weights(layer):
-    """Returns pairs (name, variable) of what is pruned of a built layer."""
+    """Returns pairs (name, variable) of a built layer's weights to prune."""
     named = list(weights.named(layer))
     if says_itself(layer):
         wanted = {id(v) for v in layer.get_prunable_weights()}
@@ -88,6 +89,6 @@ def prunable_weights(layer):
 
 
 def _cells(layer):
-    """Returns the cells of a recurrent layer; another is its own."""
+    """Returns the cells of a recurrent layer; for others, the layer itself."""
     cell = getattr(layer, "cell", layer)
     return getattr(cell, "cells", [cell])

@@ -1,4 +1,7 @@
-"""Puts pruning wrappers on a model, and removes them."""
+"""Wraps a model's layers for pruning, and unwraps them."""
+
+import contextlib
+from typing import Any
 
 import keras
 
@@ -7,7 +10,10 @@ from kprune.learned.tfmot.sparsity.keras.prunable_layer import (
     has_weights_to_prune,
 )
 from kprune.learned.tfmot.sparsity.keras.pruning_policy import PruningPolicy
-from kprune.learned.tfmot.sparsity.keras.pruning_schedule import HALF
+from kprune.learned.tfmot.sparsity.keras.pruning_schedule import (
+    HALF,
+    PruningSchedule,
+)
 from kprune.learned.tfmot.sparsity.keras.pruning_wrapper import (
     PruneLowMagnitude,
     check_known,
@@ -15,7 +21,7 @@ from kprune.learned.tfmot.sparsity.keras.pruning_wrapper import (
 )
 from kprune.learned.tfmot.wrapping import check_graph, check_kind, each_layer
 from kprune.masking import cloning, wrapping
-from kprune.runtime import checks
+from kprune.runtime import checks, types
 from kprune.runtime.doors import checked
 
 
@@ -25,41 +31,41 @@ from kprune.runtime.doors import checked
     )
 )
 def prune_low_magnitude(
-    to_prune,
-    pruning_schedule=HALF,
-    block_size=(1, 1),
-    block_pooling_type="AVG",
-    pruning_policy=None,
-    sparsity_m_by_n=None,
-    **kwargs,
-):
-    """Wraps a layer or a model to be pruned by magnitude while it trains.
+    to_prune: keras.layers.Layer | list[keras.layers.Layer],
+    pruning_schedule: PruningSchedule = HALF,
+    block_size: tuple[int, int] | list[int] = (1, 1),
+    block_pooling_type: str = "AVG",
+    pruning_policy: PruningPolicy | None = None,
+    sparsity_m_by_n: tuple[int, int] | list[int] | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Wraps a layer or a model for magnitude pruning during training.
 
-    Train it with the callback `UpdatePruningStep`, then `strip_pruning`.
+    Train it with the callback `UpdatePruningStep`, then call `strip_pruning`.
 
     Args:
         to_prune: A Keras layer, a list of layers, or a Sequential or
-            Functional model. A model is left as it was, other than in TFMOT,
-            where the layers are shared; layers that come alone are taken over.
-        pruning_schedule: A `PruningSchedule`. Defaults to half of the entries
-            from the first 100 steps on.
+            Functional model. A model is not modified (in TFMOT the result
+            shares its layers); single layers are wrapped themselves.
+        pruning_schedule: A `PruningSchedule`. Defaults to constant sparsity
+            0.5, with an update every 100 steps.
         block_size: Height and width of the blocks of a matrix that are removed
-            as a whole.
-        block_pooling_type: `"AVG"` or `"MAX"`: what counts of the magnitudes
-            in a block.
-        pruning_policy: A `PruningPolicy` that says which layers of a model to
+            together. Defaults to (1, 1).
+        block_pooling_type: `"AVG"` (default) or `"MAX"`: whether a block ranks
+            by its mean or its largest magnitude.
+        pruning_policy: A `PruningPolicy` that chooses the layers of a model to
             wrap. Defaults to all with weights to prune.
-        sparsity_m_by_n: `None`, or integers (m, n): at the first step, m of
-            each n consecutive inputs of an output are removed for good, and
-            the schedule does not count.
+        sparsity_m_by_n: `None`, or integers (m, n): the first step removes m
+            of each n consecutive inputs of an output for good, and the
+            schedule is ignored.
         **kwargs: Arguments of the wrapper of a layer, such as `input_shape`.
 
     Returns:
         A wrapped layer, a list of them, or a model that is not compiled.
 
     Raises:
-        ValueError: If a layer is of a class that TFMOT does not prune, or a
-            weight is of a rank that the pattern does not fit.
+        ValueError: If an argument is invalid, a layer is of a class that TFMOT
+            does not prune, or the pattern does not fit the rank of a weight.
 
     Example:
 
@@ -71,13 +77,13 @@ def prune_low_magnitude(
     ...     train, callbacks=[sparsity.UpdatePruningStep()], verbose=0)
     >>> plain = sparsity.strip_pruning(pruned)
     """
-    rule = {
+    rule: dict[str, Any] = {
         "pruning_schedule": pruning_schedule,
         "block_size": block_size,
         "block_pooling_type": block_pooling_type,
         "sparsity_m_by_n": sparsity_m_by_n,
     }
-    MaskRule(*rule.values())  # Looks at them.
+    MaskRule(*rule.values())  # Validates them.
 
     def wrapped(layer, **more):
         if isinstance(layer, PruneLowMagnitude | keras.layers.InputLayer):
@@ -99,8 +105,8 @@ def prune_low_magnitude(
 
 
 def _wrap_layers(model, wrapped, policy):
-    """Returns a copy of a model with wrapped layers. Those that are wrapped
-    already stay as they are."""
+    """Returns a copy of a model with wrapped layers; copies of wrappers keep
+    their rules and states."""
     old = {w.layer: w for w in collect_prunable_layers(model)}
     pairs = []
 
@@ -126,24 +132,24 @@ def _wrap_layers(model, wrapped, policy):
 
 
 @checked()
-def strip_pruning(model):
+def strip_pruning(model: types.Model) -> types.Model:
     """Returns a plain Keras model with the pruned weights.
 
     Args:
-        model: A model with layers of `prune_low_magnitude`. It is left as it
-            was.
+        model: A model with layers of `prune_low_magnitude`. It is not
+            modified.
 
     Returns:
-        A Keras model of the names that it had before, compiled alike with a
+        A Keras model with its original names, compiled like `model` with a
         fresh optimizer if `model` is compiled.
     """
     return wrapping.strip(model)
 
 
-def prune_scope():
-    """Returns a scope in which files of pruned models can be read.
+def prune_scope() -> contextlib.AbstractContextManager[Any]:
+    """Returns a scope for loading saved pruned models.
 
-    Keras 3 finds kprune's classes by itself, so that none is needed.
+    It is not required: Keras 3 finds kprune's registered classes by itself.
     """
     return keras.saving.custom_object_scope(
         {"PruneLowMagnitude": PruneLowMagnitude}

@@ -1,6 +1,7 @@
 """Callbacks for `fit` with pruned layers."""
 
 import os
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,27 +15,29 @@ from kprune.runtime.doors import checked
 
 
 class UpdatePruningStep(keras.callbacks.Callback):
-    """Lets pruned layers know that training begins, and leaves their stored
-    weights sparse after each epoch.
+    """Starts the step count of pruned layers, and zeroes their pruned weights
+    after each epoch.
 
-    A model of `prune_low_magnitude` trains with it alone. Steps go on where an
-    earlier training ended, or a file was saved.
+    A model of `prune_low_magnitude` raises if it trains without this callback.
+    Steps continue from an earlier training or a saved file.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.prunable_layers = []
+        self.prunable_layers: list[Any] = []
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.prunable_layers = collect_prunable_layers(self.model)
         for layer in self.prunable_layers:
             if keras.ops.convert_to_numpy(layer.pruning_step) == -1:
                 layer.pruning_step.assign(0)
 
-    def on_epoch_end(self, batch, logs=None):
+    def on_epoch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         set_pruned_to_zero(self.prunable_layers)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         masks = [
             keras.ops.convert_to_numpy(mask)
             for layer in self.prunable_layers
@@ -52,24 +55,29 @@ class UpdatePruningStep(keras.callbacks.Callback):
 
 
 class PruningSummaries(keras.callbacks.TensorBoard):
-    """Writes the sparsity and the threshold of each pruned weight for
-    TensorBoard, as each epoch begins.
+    """TensorBoard callback that logs the sparsity and the threshold of each
+    pruned weight at the start of each epoch.
 
     Args:
-        log_dir: Folder.
-        update_freq: As for `keras.callbacks.TensorBoard`.
-        **kwargs: Its further arguments.
+        log_dir: String, a directory.
+        update_freq: As for `keras.callbacks.TensorBoard`. Defaults to
+            `"epoch"`.
+        **kwargs: Further arguments of `keras.callbacks.TensorBoard`.
     """
 
     @checked(log_dir=checks.string)
-    def __init__(self, log_dir, update_freq="epoch", **kwargs):
+    def __init__(
+        self, log_dir: str, update_freq: str | int = "epoch", **kwargs: Any
+    ) -> None:
         extras.load("tensorboard", "`PruningSummaries`")
         super().__init__(log_dir=log_dir, update_freq=update_freq, **kwargs)
         self._pruning_writer = tf.summary.create_file_writer(
             os.path.join(self.log_dir, "metrics")
         )
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         if logs is not None:
             super().on_epoch_begin(epoch, logs)
         step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
@@ -80,7 +88,7 @@ class PruningSummaries(keras.callbacks.TensorBoard):
 
 
 def _pruning_values(model):
-    """Returns the sparsity and the threshold of each pruned weight by tag."""
+    """Returns the sparsities and thresholds of pruned weights, by tag."""
     found = {}
     for layer in collect_prunable_layers(model):
         for variable, mask, threshold in layer.pruning_vars:

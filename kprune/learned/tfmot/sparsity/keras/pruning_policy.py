@@ -4,7 +4,7 @@ import abc
 
 import keras
 
-from kprune.runtime import identity, keras_internals
+from kprune.runtime import identity, keras_internals, types
 
 layers = keras.layers
 
@@ -22,31 +22,34 @@ _OPERATIONS = ("Add", "Identity", "Multiply", "Subtract")
 
 
 class PruningPolicy(abc.ABC):
-    """Says which layers of a model `prune_low_magnitude` wraps."""
+    """Base class of policies that choose the layers to wrap.
+
+    `prune_low_magnitude` reads them.
+    """
 
     @abc.abstractmethod
-    def allow_pruning(self, layer):
+    def allow_pruning(self, layer: keras.layers.Layer) -> bool:
         """Returns whether to prune a layer."""
 
     @abc.abstractmethod
-    def ensure_model_supports_pruning(self, model):
-        """Raises `ValueError` unless the policy is of use for a model."""
+    def ensure_model_supports_pruning(self, model: types.Model) -> None:
+        """Raises `ValueError` unless the policy applies to a model."""
 
 
 class PruneForLatencyOnXNNPack(PruningPolicy):
-    """Prunes convolutions of 1 x 1, in models that XNNPACK runs sparsely.
+    """Prunes 1 x 1 convolutions in models that XNNPACK runs sparsely.
 
-    Fast Sparse ConvNets, https://arxiv.org/abs/1911.09723. Such a model begins
-    with a convolution of 3 x 3 and stride 2 over a padded image of three
-    channels, ends with global average pooling, and has between the two what
-    XNNPACK knows in channels-first form.
+    Fast Sparse ConvNets, https://arxiv.org/abs/1911.09723. Such a model starts
+    with a 3 x 3 convolution of stride 2 over a padded image of three channels,
+    ends with global average pooling, and has in between only layers that
+    XNNPACK supports in channels-first form.
     """
 
-    def allow_pruning(self, layer):
+    def allow_pruning(self, layer: keras.layers.Layer) -> bool:
         is_2d = isinstance(layer, layers.Conv2D)
         return is_2d and tuple(layer.kernel_size) == (1, 1)
 
-    def ensure_model_supports_pruning(self, model):
+    def ensure_model_supports_pruning(self, model: types.Model) -> None:
         graph = _Graph(model)
         starts = graph.first(graph.inputs, graph.is_start, graph.after)
         if not starts:
@@ -71,9 +74,9 @@ def _is_end(layer):
 
 
 class _Graph:
-    """The layers and operations of a model, and which comes after which.
+    """The graph of a model's layers and operations.
 
-    Models in the model are looked into at neither end: they count as layers.
+    Nested models count as layers.
     """
 
     def __init__(self, model):
@@ -99,8 +102,8 @@ class _Graph:
         return self._before[one]
 
     def first(self, todo, found, following):
-        """Returns what is found first on each way from some operations, or
-        nothing if a way ends without."""
+        """Returns the first match on each path from the operations `todo`, or
+        an empty list if a path ends without one."""
         todo, seen, hits = list(todo), set(todo), []
         while todo:
             one = todo.pop()
@@ -115,8 +118,8 @@ class _Graph:
         return hits
 
     def is_start(self, layer):
-        """Whether a layer is the convolution that a sparse network begins
-        with."""
+        """Returns whether a layer is the initial convolution of a sparse
+        network."""
         return (
             type(layer) is layers.Conv2D
             and tuple(layer.kernel.shape[:3]) == (3, 3, 3)
@@ -126,8 +129,8 @@ class _Graph:
         )
 
     def refuse(self, one):
-        """Raises unless XNNPACK runs an operation in a sparse network; returns
-        `False`, to go on."""
+        """Raises unless XNNPACK runs an operation in a sparse network; else
+        returns `False`, for `first` to continue."""
         if not self._is_supported(one):
             raise ValueError(
                 f"{one.name!r} of class {type(one).__name__} is none that "

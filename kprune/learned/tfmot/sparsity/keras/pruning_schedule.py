@@ -2,6 +2,7 @@
 
 import abc
 import numbers
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -11,25 +12,25 @@ from kprune.runtime.doors import checked
 
 
 class PruningSchedule(abc.ABC):
-    """Says at each training step whether to prune, and to which sparsity.
+    """Base class of schedules: when to prune, and to which sparsity.
 
-    A subclass defines `__call__(step)`, which returns two tensors, whether
-    masks are due at the step (the first is 1) and the sparsity that they are
-    to have, and `get_config`.
+    A subclass defines `get_config` and `__call__(step)`, which returns two
+    tensors: whether masks are due at the step (the first is 1), and their
+    sparsity.
     """
 
     @abc.abstractmethod
-    def __call__(self, step):
+    def __call__(self, step: Any) -> tuple[Any, Any]:
         """Returns (whether to prune, sparsity) at a step, two tensors."""
 
     @abc.abstractmethod
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
 
     @classmethod
-    def from_config(cls, config):
-        """Returns a schedule of a config, in Keras' form or in TFMOT's, which
-        names the class."""
+    def from_config(cls, config: dict[str, Any]) -> "PruningSchedule":
+        """Returns a schedule from a config, in Keras' form or in TFMOT's,
+        which has the class name."""
         return cls(**config.get("config", config))
 
     def _config(self, **arguments):
@@ -37,10 +38,11 @@ class PruningSchedule(abc.ABC):
 
 
 class _Periodic(PruningSchedule):
-    """A schedule that prunes every so many steps from a step to another."""
+    """A schedule that prunes every `frequency` steps, from `begin_step` to
+    `end_step`."""
 
     def __init__(self, begin_step, end_step, frequency):
-        # Tutorials give NumPy's integers, which do not mix with tensors.
+        # Tutorials pass NumPy integers, which do not mix with tensors.
         self.begin_step = int(checks.integer("begin_step", begin_step))
         self.frequency = int(checks.integer("frequency", frequency, 1))
         endless = isinstance(end_step, numbers.Integral) and end_step == -1
@@ -62,13 +64,14 @@ class _Periodic(PruningSchedule):
 
 @keras.saving.register_keras_serializable("kprune")
 class ConstantSparsity(_Periodic):
-    """Prunes to one sparsity every `frequency` steps.
+    """Prunes to a constant sparsity every `frequency` steps.
 
     Args:
         target_sparsity: Share of the entries to remove, in [0, 1).
-        begin_step: The first step to prune at; the first of a training is 1.
-        end_step: The last. Defaults to -1, to go on to the end.
-        frequency: How many steps lie between two updates.
+        begin_step: Integer >= 0, the first step to prune at. The first
+            training step is 1.
+        end_step: Integer, the last step to prune at. Defaults to -1: no end.
+        frequency: Integer >= 1, steps between two updates. Defaults to 100.
 
     Example:
 
@@ -79,15 +82,21 @@ class ConstantSparsity(_Periodic):
     """
 
     @checked(target_sparsity=checks.sparsity)
-    def __init__(self, target_sparsity, begin_step, end_step=-1, frequency=100):
+    def __init__(
+        self,
+        target_sparsity: float,
+        begin_step: int,
+        end_step: int = -1,
+        frequency: int = 100,
+    ) -> None:
         super().__init__(begin_step, end_step, frequency)
         self.target_sparsity = float(target_sparsity)
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> tuple[Any, Any]:
         sparsity = tf.constant(self.target_sparsity, tf.float32)
         return self._is_due(step), sparsity
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return self._config(
             target_sparsity=self.target_sparsity,
             begin_step=self.begin_step,
@@ -98,7 +107,7 @@ class ConstantSparsity(_Periodic):
 
 @keras.saving.register_keras_serializable("kprune")
 class PolynomialDecay(_Periodic):
-    """Prunes step by step, in large steps first (Zhu & Gupta, 2017).
+    """Polynomial rise of the sparsity, fast at first (Zhu & Gupta, 2017).
 
         sparsity = final + (initial - final) (1 - p)^power,
         p = (step - begin_step) / (end_step - begin_step)
@@ -106,10 +115,11 @@ class PolynomialDecay(_Periodic):
     Args:
         initial_sparsity: Sparsity at `begin_step`, in [0, 1).
         final_sparsity: Sparsity at `end_step`, in [0, 1).
-        begin_step: The first step to prune at; the first of a training is 1.
-        end_step: The last.
-        power: The exponent.
-        frequency: How many steps lie between two updates.
+        begin_step: Integer >= 0, the first step to prune at. The first
+            training step is 1.
+        end_step: Integer > `begin_step`, the last step to prune at.
+        power: Number > 0, the exponent. Defaults to 3.
+        frequency: Integer >= 1, steps between two updates. Defaults to 100.
 
     Example:
 
@@ -126,13 +136,13 @@ class PolynomialDecay(_Periodic):
     )
     def __init__(
         self,
-        initial_sparsity,
-        final_sparsity,
-        begin_step,
-        end_step,
-        power=3,
-        frequency=100,
-    ):
+        initial_sparsity: float,
+        final_sparsity: float,
+        begin_step: int,
+        end_step: int,
+        power: float = 3,
+        frequency: int = 100,
+    ) -> None:
         super().__init__(begin_step, end_step, frequency)
         later = self.end_step > self.begin_step
         checks.require(later, "end_step", end_step, "a step after `begin_step`")
@@ -140,15 +150,15 @@ class PolynomialDecay(_Periodic):
         self.final_sparsity = float(final_sparsity)
         self.power = power
 
-    def __call__(self, step):
-        # In float32 throughout, as TFMOT has it.
+    def __call__(self, step: Any) -> tuple[Any, Any]:
+        # In float32 throughout, as in TFMOT.
         done = tf.cast(step - self.begin_step, tf.float32)
         p = tf.clip_by_value(done / (self.end_step - self.begin_step), 0.0, 1.0)
         rest = self.initial_sparsity - self.final_sparsity
         sparsity = rest * (1 - p) ** self.power + self.final_sparsity
         return self._is_due(step), sparsity
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return self._config(
             initial_sparsity=self.initial_sparsity,
             final_sparsity=self.final_sparsity,

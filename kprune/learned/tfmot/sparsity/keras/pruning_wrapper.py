@@ -1,15 +1,20 @@
 """The wrapper that prunes a layer by magnitude during training."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from kprune.learned.tfmot.sparsity.keras import prunable_layer
 from kprune.learned.tfmot.sparsity.keras.mask_rule import MaskRule
-from kprune.learned.tfmot.sparsity.keras.pruning_schedule import HALF
+from kprune.learned.tfmot.sparsity.keras.pruning_schedule import (
+    HALF,
+    PruningSchedule,
+)
 from kprune.masking import layouts, weight_wrapper
 from kprune.masking.masked import Masked, where
 from kprune.masking.weights import Weight
-from kprune.runtime import checks, keras_internals
+from kprune.runtime import checks, keras_internals, types
 
 _FORGOTTEN = (
     "A model of `prune_low_magnitude` does not know how far training is. "
@@ -20,8 +25,8 @@ _FORGOTTEN = (
 class PruningStep(keras.layers.Layer):
     """Counts the training steps of a wrapper, and sets masks when they are due.
 
-    It is called once in each call of the wrapper, before the layer: masks are
-    of the weights as the last step left them.
+    The wrapper calls it before its layer, so that masks are computed from the
+    weights after the previous step.
     """
 
     def __init__(self, rule, pairs):
@@ -77,28 +82,28 @@ class PruningStep(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("kprune")
 class PruneLowMagnitude(Masked):
-    """Prunes the weights of a layer by magnitude while it trains.
+    """Layer wrapper that prunes the layer's weights by magnitude in training.
 
-    Before each training step the masks follow the schedule, where they are
-    due, and pruned entries are set to zero. Their gradients are those of the
-    dense weights, as in TFMOT, so that entries come back that one step moves
-    far enough.
+    Before each training step it updates the masks if the schedule says so, and
+    zeroes pruned entries. Pruned entries get gradients as if kept, as in
+    TFMOT, so that those that one step moves far enough return.
 
     Args:
         layer: A Keras layer.
         pruning_schedule, block_size, block_pooling_type, sparsity_m_by_n: As
-            for `prune_low_magnitude`.
+            for `kprune.tfmot.sparsity.keras.prune_low_magnitude`.
+        **kwargs: Arguments of a Keras layer.
     """
 
     def __init__(
         self,
-        layer,
-        pruning_schedule=HALF,
-        block_size=(1, 1),
-        block_pooling_type="AVG",
-        sparsity_m_by_n=None,
-        **kwargs,
-    ):
+        layer: keras.layers.Layer,
+        pruning_schedule: PruningSchedule = HALF,
+        block_size: tuple[int, int] | list[int] = (1, 1),
+        block_pooling_type: str = "AVG",
+        sparsity_m_by_n: tuple[int, int] | list[int] | None = None,
+        **kwargs: Any,
+    ) -> None:
         checks.instance("layer", layer, keras.layers.Layer, "a Keras layer")
         check_known(layer)
         rule = MaskRule(
@@ -112,8 +117,8 @@ class PruneLowMagnitude(Masked):
         )
         keras_internals.take_input_shape(self, layer)
 
-    def around(self, layer):
-        """Returns a wrapper of another layer by the same rule."""
+    def around(self, layer: keras.layers.Layer) -> "PruneLowMagnitude":
+        """Returns a wrapper of another layer with the same rule."""
         return type(self)(
             layer,
             self.rule.schedule,
@@ -123,35 +128,35 @@ class PruneLowMagnitude(Masked):
         )
 
     @property
-    def plain_name(self):
-        """The name of the layer, by which its weights go."""
+    def plain_name(self) -> str:
+        """The name of the wrapped layer, the prefix of its weights' names."""
         return self.layer.name
 
     @property
-    def pruning_schedule(self):
+    def pruning_schedule(self) -> PruningSchedule:
         return self.rule.schedule
 
     @property
-    def pruning_step(self):
-        """The variable that counts training steps: -1 before any training."""
+    def pruning_step(self) -> Any:
+        """The variable that counts training steps; -1 before training."""
         return self.step.count
 
     @property
-    def pruning_vars(self):
+    def pruning_vars(self) -> list[tuple[Any, ...]]:
         """Triples (weight, mask, threshold) of variables."""
         thresholds = self.step.thresholds
         return [
             (*pair, t) for pair, t in zip(self._pairs, thresholds, strict=True)
         ]
 
-    def get_weights(self):
+    def get_weights(self) -> list[Any]:
         return self.layer.get_weights()
 
-    def set_weights(self, weights):
+    def set_weights(self, weights: list[Any]) -> None:
         self.layer.set_weights(weights)
 
     def _names(self):
-        return None  # What there is to prune is known once it is built.
+        return None  # The weights to prune are known once it is built.
 
     def _attach(self, found):
         self.__dict__["masked"] = None
@@ -177,7 +182,7 @@ class PruneLowMagnitude(Masked):
         ]
 
     def call(self, *args, **kwargs):
-        # Of a sub-layer, Keras knows whether the model trains.
+        # Keras passes `training` to sub-layers from the call context.
         self.step(tf.zeros(()))
         return super().call(*args, **kwargs)
 
@@ -200,7 +205,7 @@ class PruneLowMagnitude(Masked):
 
 
 def check_known(layer):
-    """Raises unless it is known which weights of a layer to prune."""
+    """Raises unless a layer's class defines which weights to prune."""
     if prunable_layer.is_known(layer):
         return
     raise ValueError(
@@ -211,13 +216,13 @@ def check_known(layer):
     )
 
 
-def collect_prunable_layers(model):
+def collect_prunable_layers(model: types.Model) -> list[PruneLowMagnitude]:
     """Returns the `PruneLowMagnitude` layers of a model, nested ones too."""
     return weight_wrapper.wrappers(model, PruneLowMagnitude)
 
 
 def set_pruned_to_zero(layers):
-    """Sets what is pruned to zero in the stored weights of wrapped layers."""
+    """Zeroes the pruned entries in the stored weights of wrapped layers."""
     for layer in layers:
         for variable, mask, _ in layer.pruning_vars:
             variable.assign(where(mask, variable.value))
