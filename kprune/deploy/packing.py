@@ -1,16 +1,17 @@
 """The `.kpz` format: masks as bits, and the kept values.
 
-It is an `.npz` file, which `runtime.array_files` reads from anybody. A weight
-is a bit per entry, whether it is kept, and the kept entries, byte by byte of
-all of them, as bytes of one kind compress best beside each other. An entry is
-left out if all of its bits are zero, so that what comes back is equal to the
-bit, negative zeros and NaN included.
+It is an `.npz` file, which `runtime.array_files` reads safely from untrusted
+sources. A weight is stored as one bit per entry, set if the entry is kept, and
+the bytes of the kept entries: first bytes of all entries, then second bytes,
+and so on, because bytes of equal significance compress best side by side. An
+entry is dropped only if all of its bits are zero, so that unpacking is
+bit-exact, negative zeros and NaN included.
 
-    text        the members of a .keras file but for its weights, as JSON
-    index       the groups and data sets of its weights, as JSON
+    text        all members of the .keras file except its weights, as JSON
+    index       the groups and data sets of the weights file, as JSON
     kept_N      bits of all data sets whose entries have N bytes
     values_N    array (N, entries) of the bytes of kept entries
-    sha256      of all of that
+    sha256      digest of all arrays above
 """
 
 import base64
@@ -19,11 +20,12 @@ import io
 import json
 import math
 import zipfile
+from collections.abc import Mapping
 
 import h5py
 import numpy as np
 
-from kprune.runtime import array_files
+from kprune.runtime import array_files, types
 
 WEIGHTS = "model.weights.h5"
 _VERSION = 1
@@ -31,8 +33,8 @@ _WIDTHS = (1, 2, 4, 8)
 _EMPTY = np.zeros(0, np.uint8)
 
 
-def pack(keras_file):
-    """Returns the arrays by name that stand for a `.keras` file.
+def pack(keras_file: types.Path) -> dict[str, np.ndarray]:
+    """Returns the arrays, by name, that encode a `.keras` file.
 
     Args:
         keras_file: Path of the file.
@@ -44,7 +46,7 @@ def pack(keras_file):
             if name != WEIGHTS
         }
         weights = io.BytesIO(archive.read(WEIGHTS))
-    entries, columns = [], {width: [] for width in _WIDTHS}
+    entries, columns = [], {width: [] for width in _WIDTHS}  # type: ignore[var-annotated]
     with h5py.File(weights) as file:
         _describe("", file, entries, columns)
         file.visititems(lambda name, x: _describe(name, x, entries, columns))
@@ -61,16 +63,21 @@ def pack(keras_file):
     return {**arrays, "sha256": _digest(arrays)}
 
 
-def unpack(arrays, keras_file, max_bytes):
-    """Writes the `.keras` file that arrays stand for.
+def unpack(
+    arrays: Mapping[str, np.ndarray],
+    keras_file: types.Path,
+    max_bytes: int,
+) -> None:
+    """Writes the `.keras` file that arrays encode.
 
     Args:
-        arrays: Dict of arrays by name, which anybody may have made.
-        keras_file: Path of a file that is not there yet.
-        max_bytes: Integer, the most memory that the weights may take.
+        arrays: Dict of arrays by name. They are validated, and may come from
+            an untrusted file.
+        keras_file: Path of a file that does not exist yet.
+        max_bytes: Integer, the maximum size of the weights in bytes.
 
     Raises:
-        ValueError, KeyError: If they are not what `pack` made.
+        ValueError, KeyError: If the arrays are not an output of `pack`.
     """
     given = dict(arrays)
     if not np.array_equal(given.pop("sha256"), _digest(given)):
@@ -92,8 +99,7 @@ def unpack(arrays, keras_file, max_bytes):
 
 
 def _describe(name, item, entries, columns):
-    """Adds a group or data set to the index, and its entries to those of their
-    width."""
+    """Appends a group or data set to `entries`, and its bytes to `columns`."""
     entry = {"name": name, "attributes": dict(item.attrs)}
     if isinstance(item, h5py.Dataset):
         values = np.asarray(item[()])
@@ -131,7 +137,7 @@ def _dtype(entry):
 
 
 def _rows(arrays, shapes, width):
-    """Returns the bytes of all entries of a width, a row for each."""
+    """Returns the bytes of all entries of one width, one row per entry."""
     count = sum(
         math.prod(e["shape"]) for e in shapes if _dtype(e).itemsize == width
     )
@@ -150,7 +156,7 @@ def _rows(arrays, shapes, width):
 
 
 def _hdf5(entries, rows):
-    """Returns the bytes of the file of weights."""
+    """Returns the bytes of the HDF5 weights file."""
     place = dict.fromkeys(rows, 0)
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
@@ -171,7 +177,7 @@ def _hdf5(entries, rows):
 
 
 def _plain(name):
-    """Returns the name of a member, which must not lead out of a directory."""
+    """Returns a member's name; raises if it could escape its directory."""
     parts = name.split("/")
     odd = {"", ".", "..", WEIGHTS} & set(parts)
     if odd or "\\" in name or "\0" in name:
@@ -180,7 +186,7 @@ def _plain(name):
 
 
 def _digest(arrays):
-    """Returns the SHA-256 of arrays with their names, types and shapes."""
+    """Returns the SHA-256 of the arrays, their names, dtypes and shapes."""
     found = hashlib.sha256()
     for name in sorted(arrays):
         array = arrays[name]

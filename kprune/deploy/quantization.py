@@ -3,11 +3,12 @@
 import collections
 import copy
 import warnings
+from typing import Any
 
 import keras
 
 from kprune.masking import weights, wrapping
-from kprune.runtime import checks, identity, keras_internals
+from kprune.runtime import checks, identity, keras_internals, types
 from kprune.runtime.doors import checked
 from kprune.runtime.words import one_line
 
@@ -15,7 +16,7 @@ MODES = ("int8", "int4", "float8")
 
 
 def _mode(name, value):
-    """Raises unless a value is a mode, or a config, of Keras' quantization."""
+    """Raises unless a value is a quantization mode or config of Keras."""
     expected = (
         f"one of {', '.join(MODES)}, or a config of Keras: GPTQ and AWQ need "
         "a keras.quantizers.GPTQConfig or AWQConfig, with data"
@@ -30,23 +31,25 @@ def _is_config(value):
 
 
 @checked(mode=_mode)
-def quantize(model, mode="int8"):
-    """Returns a plain copy of a model, quantized by Keras, with zeros kept.
+def quantize(model: types.Model, mode: Any = "int8") -> types.Model:
+    """Returns a quantized copy of a model in which zeros stay exactly zero.
 
-    Its quantized weights are exactly zero wherever they were. `model.quantize`
-    of a stripped model is the same, but for GPTQ: that moves weights that have
-    yet to be quantized, pruned ones too. Here these get the code of zero again.
+    This equals `model.quantize` on a stripped model, except for GPTQ: it
+    compensates rounding errors in weights not yet quantized, pruned ones
+    included. Here pruned weights get the code of zero again.
 
     Args:
-        model: A built Keras model, wrapped or not. It is left as it was.
+        model: A built Keras model, wrapped or not. It is not modified.
         mode: `"int8"`, `"int4"` or `"float8"`, or a config of Keras, such as
-            `keras.quantizers.GPTQConfig` or `AWQConfig`.
+            `keras.quantizers.GPTQConfig` or `AWQConfig`. Defaults to
+            `"int8"`.
 
     Returns:
-        A Keras model of the same class, without masks, not compiled.
+        An uncompiled Keras model of the same class, without masks.
 
     Raises:
-        ValueError: If Keras cannot quantize the model, or none of its layers.
+        ValueError: If Keras cannot quantize the model, or quantizes none of
+            its layers.
 
     Example:
 
@@ -59,8 +62,8 @@ def quantize(model, mode="int8"):
 
 
 def _of_copy(mode, plain):
-    """Returns a mode, or a config whose blocks are those of a model's copy,
-    by their names."""
+    """Returns a mode unchanged, or a config with the layers it lists replaced
+    by the layers of the same name in `plain`."""
     structure = getattr(mode, "quantization_layer_structure", None)
     if structure is None:
         return mode
@@ -86,9 +89,12 @@ def _of_copy(mode, plain):
     return config
 
 
-def in_place(model, mode):
-    """Quantizes a stripped model; returns the names of the layers that now
-    are, and of those with weights that are not."""
+def in_place(model: types.Model, mode: Any) -> tuple[list[str], list[str]]:
+    """Quantizes a stripped model in place.
+
+    Returns:
+        Names of the quantized layers, and of the other layers with weights.
+    """
     found = weights.find(model)
     before = identity.ByIdentity(
         (w.layer, keras.ops.convert_to_numpy(w.variable) == 0)
@@ -100,7 +106,7 @@ def in_place(model, mode):
         how = {"mode": mode.mode, "config": mode}
     try:
         with warnings.catch_warnings():
-            # Of each layer that has no weights.
+            # Keras warns about every layer that has no weights.
             warnings.filterwarnings("ignore", ".*a `quantize` method")
             model.quantize(**how)
     except Exception as error:
@@ -118,19 +124,20 @@ def in_place(model, mode):
             "convolutions too."
         )
     for layer, zeros in before.items():
-        # What is in no block that was calibrated stays in floats.
+        # GPTQ leaves layers outside its calibrated blocks in floating point.
         if getattr(layer, "is_gptq_calibrated", False):
             _zero(layer, zeros)
     return done, [n for n in layers if n not in done]
 
 
 def _zero(layer, zeros):
-    """Gives weights of a layer that GPTQ has quantized the code of zero.
+    """Sets pruned weights of a GPTQ-quantized layer to the code of zero.
 
     Args:
-        layer: A layer of Keras, which stores (outputs, inputs), two outputs to
-            a byte if they have four bits. It scales groups of inputs apart.
-        zeros: Booleans of the kernel's shape.
+        layer: A Keras layer. It stores its kernel as (outputs, inputs), with
+            two outputs per byte at four bits, and has one scale and zero
+            point per group of inputs.
+        zeros: Boolean array of the kernel's shape, true where it is pruned.
     """
     groups = keras.ops.cast(layer.g_idx, "int32")
     points = keras.ops.take(layer.kernel_zero, groups, axis=1)

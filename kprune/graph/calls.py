@@ -1,16 +1,18 @@
 """Lists the calls of a model's layers, nested models included.
 
-Keras' graphs hold layers; what channels go through is their *calls*, of which
-a shared layer has several. A nested model appears as the call that enters it,
-the calls within and the call that leaves it. A composite layer, whose own code
-calls layers that it holds, appears as a call, and the calls within beside it:
-what goes in and out keeps its shape.
+Keras' graphs hold layers, but channels flow through their *calls*; a shared
+layer has several. A nested model appears as the calls that enter it, the calls
+within and the calls that leave it. A composite layer, whose own code calls
+layers that it holds, appears as one call, with the calls within listed after
+it: its inputs and outputs keep their shapes.
 """
 
 import collections
 import contextlib
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,30 +20,30 @@ import tensorflow as tf
 
 from kprune.graph import cells, composites
 from kprune.masking import weights
-from kprune.runtime import keras_internals
+from kprune.runtime import keras_internals, types
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Signal:
-    """A tensor between two calls. Its last axis counts channels.
+    """A tensor between two calls. Its last axis holds the channels.
 
     Attributes:
         shape: Its shape, with `None` for open dimensions.
-        start: The number of its first channel: all channels of all signals of
-            a graph are numbered through.
+        start: The number of its first channel. The channels of all signals in
+            a graph are numbered consecutively.
     """
 
     shape: tuple
     start: int
 
     @property
-    def channels(self):
-        """How many channels there are, 0 if that is not known."""
+    def channels(self) -> int:
+        """Number of channels, 0 if unknown."""
         return (self.shape[-1] or 0) if len(self.shape) > 1 else 0
 
     @property
-    def numbers(self):
-        """The numbers of its channels in the graph."""
+    def numbers(self) -> np.ndarray:
+        """Numbers of its channels in the graph."""
         return np.arange(self.start, self.start + self.channels)
 
 
@@ -49,35 +51,41 @@ class Signal:
 class Call:
     """One call of a layer, or of an operation such as `a + b`.
 
-    `arguments` are its (args, kwargs) with signals in place of tensors, and
-    `inner` the signals within the layer that count as channels: the heads of
-    attention, the units of recurrent cells. A `crossing` is a nested model
-    being entered or left, which changes nothing.
+    Attributes:
+        operation: The layer or operation.
+        arguments: Its (args, kwargs), with signals in place of tensors.
+        outputs: Tuple of its output signals.
+        crossing: Whether it enters or leaves a nested model, an identity.
+        inner: Tuple of the signals within the layer whose channels count: the
+            heads of attention, the units of recurrent cells.
     """
 
     operation: keras.Operation
     arguments: tuple
     outputs: tuple
     crossing: bool = False
-    inner: tuple = ()
+    inner: tuple[Signal, ...] = ()
 
     @functools.cached_property
-    def inputs(self):
-        """Tuple of the signals among the arguments, masks left out."""
+    def inputs(self) -> tuple[Signal, ...]:
+        """Tuple of the signals among the arguments, except masks."""
         args, options = self.arguments
         return _signals(args, {k: v for k, v in options.items() if k != "mask"})
 
     @property
-    def masks(self):
-        """Tuple of the signals that tell which places to leave out."""
+    def masks(self) -> tuple[Signal, ...]:
+        """Tuple of the signals passed as Keras' `mask`."""
         _, options = self.arguments
         return _signals(options.get("mask"))
 
-    def run(self, values):
-        """Returns what the operation makes of one vector per input.
+    def run(self, values: Sequence[np.ndarray]) -> np.ndarray:
+        """Runs the operation on one vector per input.
 
         Args:
             values: List of arrays, one value per channel of each input.
+
+        Returns:
+            Array in float64, one value per channel of the first output.
         """
         given = {
             id(signal): tf.constant(value[np.newaxis], tf.float32)
@@ -93,13 +101,19 @@ class Call:
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
-    """All calls of a `model`, in the order of computation, and its signals.
+    """All calls of a model, in the order of computation, and its signals.
 
-    `entries` is a dict from the id of a nested model to the input signals of
-    each call of it, a list of tuples. `composites` is a dict from each
-    composite layer to the arguments of its first call, `borders` are the
-    signals that go in and out of their calls, and `within` are the calls
-    that their code makes.
+    Attributes:
+        model: The model.
+        calls: Tuple of `Call`.
+        signals: Tuple of `Signal`.
+        inputs, outputs: Tuples of the model's input and output signals.
+        entries: Dict from the id of a nested model to a list with the tuple of
+            input signals of each of its calls.
+        composites: Dict from each composite layer to the arguments of its
+            first call.
+        borders: Tuple of the input and output signals of composite layers.
+        within: The calls that the code of composite layers makes.
     """
 
     model: keras.Model
@@ -113,14 +127,13 @@ class Graph:
     within: frozenset
 
     @property
-    def size(self):
-        """How many channels there are in all."""
+    def size(self) -> int:
+        """Total number of channels."""
         return sum(signal.channels for signal in self.signals)
 
     @functools.cached_property
-    def calls_of(self):
-        """Dict from operation to its calls, nested models' crossings left
-        out."""
+    def calls_of(self) -> dict[keras.Operation, list[Call]]:
+        """Dict from operation to its calls, except crossings."""
         found = collections.defaultdict(list)
         for call in self.calls:
             if not call.crossing:
@@ -128,8 +141,8 @@ class Graph:
         return found
 
     @functools.cached_property
-    def users_of(self):
-        """Dict from signal to the calls that it goes into."""
+    def users_of(self) -> dict[Signal, list[Call]]:
+        """Dict from signal to the calls that read it."""
         found = collections.defaultdict(list)
         for call in self.calls:
             for signal in dict.fromkeys((*call.inputs, *call.masks)):
@@ -137,9 +150,11 @@ class Graph:
         return found
 
 
-def followable(layer):
-    """Whether a layer is a model that computes by a graph of layers, whoever
-    makes it."""
+def followable(layer: keras.Operation) -> bool:
+    """Returns whether a layer is a model that computes by a graph of layers.
+
+    The graph may also be made by the constructor of a user's class.
+    """
     if not keras_internals.computes_by_graph(layer):
         return False
     with contextlib.suppress(Exception):  # A Sequential without an input.
@@ -147,16 +162,19 @@ def followable(layer):
     return False
 
 
-def record(model, heads_of, goes_into):
-    """Returns the `Graph` of a model, in which wrappers are looked through.
-
-    Nothing of the model changes: its calls are read, not made again.
+def record(
+    model: types.Model,
+    heads_of: Callable[[Any], int],
+    goes_into: Callable[[Any], bool],
+) -> Graph:
+    """Returns the `Graph` of a model; wrappers are replaced by their layers.
 
     Args:
-        model: A model that is `followable`, wrapped or not.
-        heads_of: Function from an operation to how many heads it has that count
-            as channels within it, 0 if none.
-        goes_into: Function from a layer to whether to look at its own code.
+        model: A model that is `followable`, wrapped or not. It is not
+            modified: the graph is read from its recorded calls.
+        heads_of: Function from an operation to its number of heads that count
+            as inner channels, or 0.
+        goes_into: Function from a layer to whether to trace its own code.
     """
     recorder = _Recorder(heads_of, goes_into)
     inputs, outputs = recorder.run(
@@ -183,8 +201,9 @@ class _Recorder:
         self._next = 0
 
     def run(self, nodes, inputs, outputs):
-        """Records the calls of a graph; returns its inputs and outputs."""
-        known = {}  # By the id of a tensor. A model called twice has two each.
+        """Records a graph's calls; returns its input and output signals."""
+        # From the id of a tensor to its signal, anew for each call of a model.
+        known = {}
 
         def signal(x):
             if not isinstance(x, keras.KerasTensor):
@@ -217,14 +236,14 @@ class _Recorder:
         return signal
 
     def _inner(self, operation):
-        """Returns the signals within a layer, new ones for each call."""
+        """Returns new signals for the inner channels of a call."""
         sizes = cells.sizes(operation)
         if not sizes and (heads := self._heads_of(operation)):
             sizes = (heads,)
         return tuple(self._signal((None, size)) for size in sizes)
 
     def _look_at_code(self, layer, arguments):
-        """Records what a composite layer's own code calls."""
+        """Records the calls that a composite layer's code makes."""
         traced = composites.trace(layer, arguments)
         if traced is None:
             return
@@ -258,15 +277,14 @@ def _signals(*structure):
     return tuple(x for x in flat if isinstance(x, Signal))
 
 
-def trains(call):
-    """Whether a call runs as in training, whatever the model does."""
+def trains(call: Call) -> bool:
+    """Returns whether a call always runs in training mode."""
     _, options = call.arguments
     return bool(options.get("training"))
 
 
-def runs_as_inference(call):
-    """Whether a call runs as in inference unless the model is training, at all
-    places."""
+def runs_as_inference(call: Call) -> bool:
+    """Returns whether a call has neither `training=True` nor a mask."""
     _, options = call.arguments
     masks = keras.tree.flatten(options.get("mask"))  # One for each input.
     return not trains(call) and all(x is None for x in masks)

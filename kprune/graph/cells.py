@@ -1,6 +1,7 @@
 """The channels inside a layer: attention heads, recurrent units."""
 
 import dataclasses
+from typing import Any
 
 import keras
 
@@ -9,14 +10,15 @@ layers = keras.layers
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """How a class of recurrent cells holds its units.
+    """The layout of a class of recurrent cells.
 
     Attributes:
-        size: The config's entry for their number.
-        gates: How many gates lie side by side in a kernel's last axis.
-        candidate: Which of them what is written is made of: where it is zero,
-            and the state was, the unit gives zero whatever the others are.
-        states: How many states there are, of one entry per unit each.
+        size: Name of the config entry for the number of units.
+        gates: Number of gates, which lie side by side in a kernel's last axis.
+        candidate: Index of the gate for the candidate state. If the candidate
+            and the previous state of a unit are zero, its output is zero
+            whatever the other gates are.
+        states: Number of states, with one entry per unit each.
     """
 
     size: str
@@ -25,7 +27,7 @@ class Kind:
     states: int
 
 
-# By name: Keras does not export the cell of ConvLSTM1D, 2D and 3D.
+# By class name: Keras does not export the cell of ConvLSTM1D, 2D and 3D.
 _KINDS = {
     "SimpleRNNCell": Kind("units", 1, 0, 1),
     "GRUCell": Kind("units", 3, 2, 1),
@@ -38,35 +40,37 @@ LAYERS = (
 )
 
 
-def kind_of(cell):
-    """Returns the `Kind` of a cell, or `None` of one of the user's own."""
+def kind_of(cell: keras.layers.Layer) -> Kind | None:
+    """Returns the `Kind` of a cell, or `None` if its class is not known."""
     cls = type(cell)
     own = not cls.__module__.startswith("keras.")
     return None if own else _KINDS.get(cls.__name__)
 
 
-def directions(layer):
-    """Returns the recurrent layers that a layer is: two, one or none."""
-    found = (layer,)
+def directions(layer: keras.Operation) -> tuple[Any, ...]:
+    """Returns the recurrent layers of a layer: both directions of a
+    `Bidirectional`, the layer itself, or none if it is not recurrent."""
+    found: tuple[Any, ...] = (layer,)
     if type(layer) is layers.Bidirectional:
         found = layer.forward_layer, layer.backward_layer
     return found if all(type(one) in LAYERS for one in found) else ()
 
 
-def cells_of(rnn):
-    """Returns the cells that a recurrent layer calls one after the other."""
+def cells_of(rnn: keras.layers.RNN) -> tuple[Any, ...]:
+    """Returns the cells of a recurrent layer, in the order of their calls."""
     stacked = type(rnn.cell) is layers.StackedRNNCells
     return tuple(rnn.cell.cells) if stacked else (rnn.cell,)
 
 
-def sizes(operation):
-    """Returns how many channels there are in each place within a layer."""
+def sizes(operation: keras.Operation) -> tuple[int, ...]:
+    """Returns the numbers of inner channels of a layer: the heads of attention,
+    the units of each recurrent cell. Empty if it has none."""
     if type(operation) is layers.MultiHeadAttention:
         return (operation.num_heads,)
     if type(operation) is layers.TimeDistributed:
         return sizes(operation.layer)
     cells = [c for rnn in directions(operation) for c in cells_of(rnn)]
-    kinds = [kind_of(cell) for cell in cells]
+    kinds: list[Any] = [kind_of(cell) for cell in cells]
     if None in kinds:
         return ()
     return tuple(

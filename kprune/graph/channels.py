@@ -2,23 +2,28 @@
 
 import dataclasses
 import weakref
+from typing import Any
 
 import numpy as np
 
 from kprune.graph import calls as graph_calls
 from kprune.graph import flows, groups
 from kprune.masking import weights
-from kprune.runtime import keras_internals
+from kprune.runtime import keras_internals, types
 
-_known = weakref.WeakKeyDictionary()
+# From model to (its layers, its `ChannelMap`).
+_known: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Axis:
-    """An axis of a variable, its `number`, that counts channels.
+    """An axis of a variable that holds channels.
 
-    `groups` is an array of the group of the channel at each place along it. If
-    it `reads`, the channel ends there, else it is made or passed on.
+    Attributes:
+        number: Index of the axis.
+        groups: Array of the group of the channel at each index along it.
+        reads: Whether the channels end there (input channels). Otherwise, the
+            variable makes them or passes them on.
     """
 
     number: int
@@ -28,16 +33,16 @@ class Axis:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ChannelMap:
-    """The channels of a graph of layers, in groups that stay or go together.
+    """The channels of a graph of layers, in groups that are removed together.
 
     Attributes:
-        size: How many groups there are.
+        size: Number of groups.
         axes: Dict from the name of a variable (`kprune.masking.weights.named`)
-            to its axes, of all layers that channels can be followed through.
-        why: Dict from group to why it has to stay, beside `outputs`.
-        outputs: The groups of the model's outputs.
-        unfit: Dict from the name of a variable, of a layer that is left
-            whole, to the reason.
+            to a tuple of `Axis`, for all layers that are followed.
+        why: Dict from group to why it must stay, except for `outputs`.
+        outputs: Array of the groups of the model's outputs.
+        unfit: Dict from the name of a variable of a layer left whole to the
+            reason.
     """
 
     size: int
@@ -47,21 +52,23 @@ class ChannelMap:
     unfit: dict
 
 
-def followable(model):
-    """Whether channels can be followed through a model: a graph of layers."""
+def followable(model: types.Model) -> bool:
+    """Returns whether channels can be followed through a model: whether it is a
+    graph of layers."""
     return graph_calls.followable(model)
 
 
-def build_channel_map(model):
-    """Returns the `ChannelMap` of a model. It depends on the layers alone,
-    and is made once for them.
+def build_channel_map(model: types.Model) -> ChannelMap:
+    """Returns the `ChannelMap` of a model.
+
+    It depends only on the model's layers, not on values, and is cached.
 
     Args:
-        model: A built model, wrapped or not, that is `followable`. It is left
-            as it was.
+        model: A built model, wrapped or not, that is `followable`. It is not
+            modified.
     """
-    # A Sequential model may be given other layers. They are kept alive, so
-    # that they are told apart for sure.
+    # A Sequential model's layers may change. The cache keeps the layers alive,
+    # so that their ids are not reused.
     layers = [x for x in keras_internals.all_layers(model) if x is not model]
     before, found = _known.get(model, (None, None))
     if before is None or list(map(id, before)) != list(map(id, layers)):
@@ -90,7 +97,7 @@ def _made(model):
 
 
 def _axes(names, flow, group):
-    """Returns the axes of all variables of layers that are followed."""
+    """Returns the axes of the variables of followed layers, by name."""
     found = {}
     for call, its_flow in flow.items():
         if its_flow is None or not its_flow.owns or call.crossing:

@@ -1,10 +1,11 @@
 """Layers whose own code calls layers they hold.
 
-Their code is run on symbolic tensors, of sizes that are made up where these are
-open: for how channels go through it, these sizes do not matter.
+Their code is traced on symbolic tensors. Open dimensions get arbitrary sizes,
+which do not affect how channels flow.
 """
 
 import dataclasses
+from typing import Any
 
 import keras
 
@@ -17,12 +18,13 @@ _OPEN = (8, 16, 32, 4, 2, 1)  # Sizes to try for open dimensions.
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trace:
-    """What the code of a layer calls.
+    """The calls that a layer's code makes.
 
     Attributes:
         arguments: The (args, kwargs) of the call, with symbolic tensors.
-        inputs, outputs: Lists of these, and of what is returned.
-        nodes: List of calls, as of `keras_internals.nodes`.
+        inputs: List of the symbolic tensors among them.
+        outputs: List of the returned symbolic tensors.
+        nodes: List of calls, in the form of `keras_internals.nodes`.
     """
 
     arguments: tuple
@@ -31,8 +33,9 @@ class Trace:
     nodes: list
 
 
-def is_composite(layer):
-    """Whether a layer holds layers that code of the user's own calls."""
+def is_composite(layer: Any) -> bool:
+    """Returns whether a built layer holds layers and has a `call` that is not
+    Keras' own."""
     return (
         isinstance(layer, keras.layers.Layer)
         and layer.built
@@ -46,9 +49,9 @@ def _is_of_keras(method):
     return (getattr(method, "__module__", None) or "").startswith("keras.")
 
 
-def trace(layer, arguments):
+def trace(layer: keras.layers.Layer, arguments: tuple) -> Trace | None:
     """Returns the `Trace` of a call of a composite layer, or `None` if its code
-    does not take symbolic tensors.
+    cannot run on symbolic tensors.
 
     Args:
         layer: A composite layer.
@@ -69,7 +72,7 @@ def trace(layer, arguments):
 
 
 def _closed(x, size):
-    """Returns an input like a symbolic tensor, all dimensions of known size."""
+    """Returns an argument; open dimensions of a symbolic tensor get a size."""
     if not isinstance(x, keras.KerasTensor):
         return x
     shape = [

@@ -1,4 +1,4 @@
-"""Finds the channels that must go together."""
+"""Finds the channels that must be removed together."""
 
 import collections
 
@@ -6,11 +6,11 @@ import numpy as np
 
 
 def of(graph, flow):
-    """Returns an array over all channels: the number of each one's group.
+    """Returns an array of the group number of each channel.
 
     Args:
         graph: A `kprune.graph.calls.Graph`.
-        flow: Dict from call to its `Flow`, or `None` where there is none.
+        flow: Dict from call to its `Flow`, or `None` if it is not followed.
     """
     pairs = [(np.arange(0), np.arange(0))]
     for call, its_flow in flow.items():
@@ -24,12 +24,12 @@ def of(graph, flow):
 
 
 def pinned(graph, flow, unfit):
-    """Yields (channel numbers, reason) for channels that have to stay, beside
+    """Yields (channel numbers, reason) for channels that must stay, except
     those of the model's outputs.
 
     Args:
         graph, flow: As for `of`.
-        unfit: Dict from call to why it has no flow.
+        unfit: Dict from call to why it is not followed.
     """
     for signal in graph.inputs:
         yield signal.numbers, "the model's input keeps its shape"
@@ -49,8 +49,8 @@ def pinned(graph, flow, unfit):
 
 
 def _shared(graph, flow):
-    """Yields pairs for layers that are called more than once: what they hold
-    per channel is one for all calls."""
+    """Yields pairs of channel numbers for layers called more than once, whose
+    variables hold the same channels in all calls."""
     calls = collections.defaultdict(list)
     for call, its_flow in flow.items():
         if its_flow is not None and its_flow.owns:
@@ -67,7 +67,12 @@ def _shared(graph, flow):
 
 
 def _connected(size, firsts, seconds):
-    """Numbers the connected parts of a graph, from 0."""
+    """Returns the number of each node's connected component, from 0.
+
+    Args:
+        size: Number of nodes.
+        firsts, seconds: Arrays of the two ends of each edge.
+    """
     label = np.arange(size)
     while True:
         lowest = np.minimum(label[firsts], label[seconds])

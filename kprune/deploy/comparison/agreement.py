@@ -11,12 +11,12 @@ from kprune.deploy.comparison import inputs
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """Shares of some examples, each in [0, 1].
+    """Accuracies of two classifiers and their agreement, each in [0, 1].
 
     Attributes:
-        examples: How many examples there were.
-        before, after: Share that is classified as its label says.
-        same: Share that both put into the same class.
+        examples: Number of examples.
+        before, after: Share of the examples that each classifies correctly.
+        same: Share of the examples that both assign to the same class.
     """
 
     examples: int
@@ -27,13 +27,14 @@ class Agreement:
 
 def measure(before, after, batches, most, size=None):
     """Returns the `Agreement` of two sides, or `None` if they do not classify:
-    their one output is no row of scores, or labels are no classes.
+    they do not have one output of class scores, or labels are not classes.
 
     Args:
         before, after: The sides.
         batches: The data, `Batches`.
-        most: Integer, examples to read at most. Data may have no end.
-        size: Batch size that a side is built for; what is less is left out.
+        most: Integer, maximum number of examples. Data may be infinite.
+        size: Fixed batch size of a side, or `None`; batches of other sizes
+            are skipped.
     """
     counts = np.zeros(4, int)
     for place in itertools.count():
@@ -63,7 +64,7 @@ def measure(before, after, batches, most, size=None):
 
 
 def _classes(y):
-    """Returns labels as class numbers, or `None` if they are none."""
+    """Returns labels as class indices, or `None` if they are not classes."""
     if keras.tree.is_nested(y):
         return None
     y = np.asarray(y)
@@ -77,8 +78,8 @@ def _classes(y):
 
 
 def _chosen(outputs):
-    """Returns the class of the largest score of each example, -1 where a score
-    is not a number; or `None` if these are no scores."""
+    """Returns each example's class with the largest score, -1 if any score is
+    NaN; or `None` if the outputs are not class scores."""
     if len(outputs) != 1 or outputs[0].ndim != 2 or outputs[0].shape[1] < 2:
         return None
     scores = np.asarray(outputs[0], "float64")

@@ -1,12 +1,13 @@
 """`compare`: measures a smaller model against its original."""
 
 import pathlib
+from collections.abc import Sequence
 
 from kprune.deploy.comparison import inputs, layers, sides
 from kprune.deploy.comparison.measuring import Measuring
 from kprune.deploy.comparison.result import Comparison
 from kprune.deploy.exporting.formats import FORMATS
-from kprune.runtime import checks, files, seeds
+from kprune.runtime import checks, files, seeds, types
 from kprune.runtime.doors import checked
 from kprune.runtime.progress import Progress, shows
 
@@ -25,68 +26,68 @@ _RUNTIMES = checks.sequence_of(
     peak_memory=checks.boolean,
 )
 def compare(
-    before,
-    after,
+    before: types.Model | types.Path,
+    after: types.Model | types.Path,
     *,
-    data=None,
-    runtimes=None,
-    batch_size=32,
-    repeats=11,
-    most_examples=10_000,
-    peak_memory=False,
-    verbose="auto",
-):
+    data: types.Data | None = None,
+    runtimes: Sequence[str] | None = None,
+    batch_size: int = 32,
+    repeats: int = 11,
+    most_examples: int = 10_000,
+    peak_memory: bool = False,
+    verbose: int | str = "auto",
+) -> Comparison:
     """Returns the sizes and times of two models or files, and their ratios.
 
-    Of models are compared the parameters, the multiply-adds of one example,
-    the size of the `.keras` file (without an optimizer), plain and gzipped,
-    the time of inference on one example and on a batch, and that of a step of
-    training on the batch: forward, backward and plain SGD, by the mean square
-    of the outputs. Of paths, the bytes are those of the file as it is, and of
-    exported files the times are those in the runtime of each. With labels in
-    `data`, and outputs that are scores of classes, so are accuracy and the
-    share of examples that both put into the same class.
+    For models, it compares the parameters, the multiply-adds per example, the
+    size of the `.keras` file (without an optimizer), plain and gzipped, the
+    inference time on one example and on a batch, and the time of a training
+    step on the batch: forward, backward and plain SGD, with the mean square of
+    the outputs as the loss. A path is measured by the size of its file, and an
+    exported file by its time in its own runtime. If `data` has labels and the
+    outputs are class scores, it also compares accuracy, and measures the share
+    of examples that both assign to the same class.
 
-    Times belong to the machine, their ratios less so: the two run by turns in
-    this process. Keras computes on TensorFlow's threads, as a compiled
-    function; LiteRT, ONNX Runtime and OpenVINO on one. A channel that is only
-    masked takes its full time and size; multiply-adds, too, are those of the
-    kernels as they are stored, zeros included.
+    Times depend on the machine, their ratios less so: the two models run in
+    alternation in this process. Keras runs a compiled function on TensorFlow's
+    threads; LiteRT, ONNX Runtime and OpenVINO use one thread. A channel that is
+    only masked takes its full time and size; likewise, multiply-adds count the
+    kernels as stored, zeros included.
 
-    A model whose outputs are the same for all examples of the batch is told
-    of in `cut_off`: nothing flows through it any more.
+    A model with equal outputs for all examples of the batch is listed in
+    `cut_off`: no signal flows through it any more.
 
     Args:
         before, after: Built Keras models that take the same inputs, or paths
-            of files that `kprune.export` writes. Wrapped models are taken as
-            `kprune.strip` gives them. They are left as they were, as is their
-            optimizer's state.
-        data: As for `kprune.prune`: the inputs of its first batch are what
-            the models run on. Defaults to made-up inputs of the shapes that
-            the models are built for.
+            of files that `kprune.export` writes. Wrapped models are stripped
+            first, as by `kprune.strip`. Neither the models nor their
+            optimizers' state are modified.
+        data: As for `kprune.prune`; the models run on the inputs of its first
+            batch. Defaults to random inputs of the shapes that the models are
+            built for.
         runtimes: Names of formats, such as `("keras", "litert", "onnx",
-            "openvino")`, to compare in: a model is exported for each, and a
-            file runs in its own alone. Defaults to Keras for models, and for
-            files to their own.
-        batch_size: Examples in a batch, fewer if `data` has no more. Models
-            that are built for a batch size run with that alone.
-        repeats: How often to alternate for a ratio of times.
-        most_examples: How many examples of `data` accuracy is measured on.
-        peak_memory: Whether to start a process for each file, to measure the
-            memory that it takes to open it and run the batch.
+            "openvino")`, to compare in. A model is exported to each; a file
+            runs in its own runtime only. Defaults to Keras for models, and to
+            its own runtime for a file.
+        batch_size: Examples per batch, or fewer if `data` has fewer. Models
+            built for a fixed batch size run with that size only.
+        repeats: Number of alternations per ratio of times.
+        most_examples: Maximum number of examples of `data` for accuracy.
+        peak_memory: Whether to measure the peak memory of opening each file
+            and running the batch, in a new process per file.
         verbose: `"auto"`, 0 or 1. 1 shows a progress bar.
 
     Returns:
-        A `kprune.deploy.comparison.Comparison`, whose `str` is a table. What
-        does not apply is `None`: multiply-adds where those of a kernel are not
-        known, a step of training where a model has nothing to train. Its
-        `save("page.html")` writes a page with bars and a table per layer.
+        A `kprune.deploy.comparison.Comparison`, whose `str` is a table.
+        Numbers that do not apply are `None`: multiply-adds if those of a
+        kernel are unknown, the training step if a model has nothing to train.
+        Its `save("page.html")` writes a page with bars and a table per layer.
 
     Raises:
         ValueError: If a model is not built or cannot be copied, a file cannot
-            be opened, they take different inputs or not those of `data`, the
-            shapes of their inputs are open and there is no `data`, or no
-            runtime that was asked for has both.
+            be opened, the two take different inputs or do not take those of
+            `data`, their input shapes are open and there is no `data`, or
+            none of `runtimes` can run both.
 
     Example:
 
@@ -131,8 +132,8 @@ def compare(
 
 
 def _groups(pair, runtimes, directory):
-    """Returns the pairs to compare, by what the names of their rows begin with,
-    and sentences on what is left out."""
+    """Returns a dict from the prefix of row names to the pair to compare, and
+    notes on the runtimes left out."""
     if runtimes is None:
         return {"": pair}, ()
     groups, notes = {}, []

@@ -8,8 +8,8 @@ from kprune.scoring.batches import Batches
 
 
 def check_same(before, after):
-    """Raises `ValueError` if two sides take different inputs, the size of the
-    batch apart."""
+    """Raises `ValueError` if two sides take different inputs. The batch sizes
+    may differ unless both are fixed."""
     one, other = before.specs(), after.specs()
     same = [[(shape[1:], kind) for shape, kind in x] for x in (one, other)]
     if same[0] != same[1] or _clash(before.batch, after.batch):
@@ -25,14 +25,14 @@ def _clash(one, other):
 
 
 def specs(model):
-    """Returns the (shape, dtype) of each input of a model, flat."""
+    """Returns a flat list of the (shape, dtype) of a model's inputs."""
     flat = keras.tree.flatten(_specs(model))
     return [(tuple(x.shape), str(x.dtype)) for x in flat]
 
 
 def read(data, batch_size, pair):
-    """Returns the batches of data, in the size that is asked for, or that one
-    of a pair of sides is built for."""
+    """Returns the data as `Batches` of the batch size that a side is built for,
+    else of `batch_size`."""
     return Batches(data, fixed(pair) or batch_size)
 
 
@@ -47,8 +47,11 @@ def tensors(batch):
 
 
 def made_up(model, batch_size):
-    """Returns a batch of the shapes that a model takes, always the same, or
-    raises `ValueError` if these are open or not known."""
+    """Returns a random batch of a model's input shapes, from a fixed seed.
+
+    Raises:
+        ValueError: If the input shapes are open or unknown.
+    """
 
     def of_size(spec):
         shape = _closed(f"Model {model.name!r}", spec.shape, batch_size)
@@ -60,8 +63,8 @@ def made_up(model, batch_size):
 
 
 def made_up_of(name, specs, batch_size):
-    """Returns a flat batch for a file, of whose inputs only these specs are
-    known; numbers that are whole are zeros and ones."""
+    """Returns a random flat batch for a file from the (shape, dtype) of its
+    inputs; integers are zeros and ones, as their ranges are unknown."""
     rng = seeds.stream(0, "made-up inputs")
 
     def draw(shape, dtype):
@@ -83,8 +86,7 @@ def _closed(name, shape, batch_size):
 
 
 def outputs(model, x):
-    """Returns what a model makes of inputs, or raises `ValueError` if it does
-    not take them."""
+    """Returns a model's outputs; raises `ValueError` if inputs do not fit."""
     keras_internals.check_inputs(model, x)
     try:
         with keras_internals.stateless(model):
@@ -98,18 +100,18 @@ def outputs(model, x):
 
 
 def is_cut_off(x, outputs):
-    """Whether different examples of a batch all have the same outputs."""
+    """Returns whether different examples of a batch have equal outputs."""
     return _differ(x) and not _differ(outputs)
 
 
 def _differ(batch):
-    """Whether any example of a batch differs from its first one."""
+    """Returns whether any example of a batch differs from the first."""
     return any(map(examples.differ, keras.tree.flatten(batch)))
 
 
 def _specs(model):
-    """Returns the specs of a model's inputs. The batch that a subclassed
-    model was first called on does not bind it."""
+    """Returns the specs of a model's inputs. The batch size of a subclassed
+    model is open, whatever batch it was first called on."""
     specs = keras_internals.input_specs(model)
     if keras_internals.is_graph(model):
         return specs

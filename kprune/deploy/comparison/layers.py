@@ -11,14 +11,14 @@ from kprune.masking import weights
 
 @dataclasses.dataclass(frozen=True)
 class LayerRow:
-    """One weight of two models, by its name.
+    """One weight in two models.
 
     Attributes:
-        name: Name of the weight, as `"conv1/kernel"`.
-        before, after: How many entries it has, or `None` if there is none.
-        kept_before, kept_after: How many of these are not zero.
-        multiply_adds_before, multiply_adds_after: Of one example, zeros
-            included, or `None` if not known.
+        name: Name of the weight, e.g. `"conv1/kernel"`.
+        before, after: Number of entries, or `None` if a model lacks it.
+        kept_before, kept_after: Number of nonzero entries.
+        multiply_adds_before, multiply_adds_after: Multiply-adds per example,
+            zeros included, or `None` if unknown.
     """
 
     name: str
@@ -31,8 +31,13 @@ class LayerRow:
 
 
 def rows(before, after, given):
-    """Returns a tuple of `LayerRow` of two sides, of which a file has none, and
-    what these are given: the weights of the one, then the other's alone."""
+    """Returns a tuple of `LayerRow`: the weights of `before`, then those of
+    `after` only. A file that is not a Keras model has none.
+
+    Args:
+        before, after: The sides.
+        given: Pair of their inputs.
+    """
     one, other = (
         _measured(side.model, x)
         for side, x in zip((before, after), given, strict=True)
@@ -46,7 +51,7 @@ def rows(before, after, given):
 
 
 def _measured(model, x):
-    """Returns (entries, entries that are not zero, multiply-adds) by weight."""
+    """Returns (entries, nonzero entries, multiply-adds) by weight name."""
     if model is None:
         return {}
     costs = sizes.by_weight(model, x)

@@ -18,20 +18,21 @@ _THREADS = (
 
 
 class Measuring:
-    """Measures two sides, in one runtime or several.
+    """The measurements of two sides, in one runtime or several.
 
     Args:
-        pair: The sides before and after, as they were given.
-        data: `Batches`, or `None` for inputs that are made up.
-        batch_size: Examples in a batch that is made up.
-        repeats: How often to alternate for a ratio of times.
-        most: How many examples accuracy is measured on at most.
-        peak_memory: Whether to measure it.
+        pair: The sides before and after.
+        data: `Batches`, or `None` for random inputs.
+        batch_size: Examples in a batch of random inputs.
+        repeats: Number of alternations per ratio of times.
+        most: Maximum number of examples for accuracy.
+        peak_memory: Whether to measure peak memory.
 
     Attributes:
-        cut_off: Those of `"before"` and `"after"` whose outputs do not depend
-            on the inputs.
-        notes: Sentences on what the figures mean, once they are measured.
+        cut_off: Tuple of those of `"before"` and `"after"` whose outputs do
+            not depend on the inputs.
+        notes: Tuple of sentences that explain the figures; measuring adds to
+            it.
     """
 
     def __init__(self, pair, data, batch_size, repeats, most, peak_memory):
@@ -55,13 +56,13 @@ class Measuring:
 
     @property
     def largest(self):
-        """The inputs of the largest batch, of each side."""
+        """The largest batch of inputs, one for each side."""
         *_, (_, given) = self._batches.items()
         return given
 
     def _batches_of(self, pair):
-        """Returns the batches for a pair, whose files may be of a fixed size
-        that what they were made of is not."""
+        """Returns the batches for a pair: an exported file may have a fixed
+        batch size where its model has not."""
         size = inputs.fixed(pair)
         if size in (None, self._fixed):
             return self._batches
@@ -69,22 +70,22 @@ class Measuring:
         return {size: cut}
 
     def _given(self, batch_size):
-        """Returns the size of the batch, and the inputs of each side."""
+        """Returns the batch size, and the inputs of each side."""
         if self._data is not None:
             x = inputs.tensors(self._data.at(0))
             return examples.count(keras.tree.flatten(x)[0]), [x, x]
         size = self._fixed or batch_size
         models = [side for side in self._pair if side.model is not None]
-        if len(models) == 1:  # It knows more of its inputs than a file does.
+        if len(models) == 1:  # A model knows more of its inputs than a file.
             return size, 2 * [models[0].made_up(size)]
         return size, [side.made_up(size) for side in self._pair]
 
     def steps(self, groups):
-        """Returns functions that return a few rows each.
+        """Returns functions without arguments that return a list of rows each.
 
         Args:
-            groups: Dict of pairs of sides, each in one runtime, by what the
-                names of their rows begin with.
+            groups: Dict from the prefix of row names to a pair of sides in one
+                runtime.
         """
         found = [self._counts]
         used = {side.runtime for pair in groups.values() for side in pair}

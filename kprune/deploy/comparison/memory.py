@@ -1,7 +1,7 @@
 """Measures the peak memory of opening and running a file.
 
-It is measured in a process of its own: memory that was given back before is
-used again, and does not count.
+It runs in a new process: in this one, memory freed earlier would be reused and
+not counted.
 """
 
 import json
@@ -26,15 +26,18 @@ _ROOT = pathlib.Path(__file__).parents[3]
 
 
 def peak(side, x):
-    """Returns the bytes that it takes to open a side's file and run a batch.
+    """Returns the peak memory of opening a side's file and running a batch.
 
     Args:
         side: A side of a comparison.
         x: Flat list of input arrays.
 
+    Returns:
+        Integer, in bytes, measured in a new process.
+
     Raises:
-        ValueError: If the system does not count them, or a new process cannot
-            load the file, as one with layers of a user's own.
+        ValueError: If the system cannot reset its peak counter, or a new
+            process cannot load the file, e.g. because of custom layers.
     """
     if not _RESET.exists():
         raise ValueError(f"the system has no {_RESET}")
@@ -67,12 +70,12 @@ def _names(x):
 
 
 def taken(path, given):
-    """Returns the bytes that it takes this process to open a file and run a
-    batch, those of an `.npz` file."""
-    tf.zeros(1) + 1  # TensorFlow's own threads are there before.
+    """Returns the bytes that this process needs to open a file and run it on
+    the inputs in an `.npz` file."""
+    tf.zeros(1) + 1  # Start TensorFlow's threads, which do not count.
     x = [array for _, array in sorted(array_files.read(given).items())]
     with files.appended(_RESET) as counter:
-        counter.write("5")  # The peak begins anew.
+        counter.write("5")  # Resets the peak.
     before = memory.resident()
     runtimes.open(path)(x)
     return memory.peak() - before

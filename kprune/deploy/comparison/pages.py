@@ -16,7 +16,7 @@ _LAYERS = """<h2>Layer by layer</h2>
 
 
 def html(comparison):
-    """Returns a page of HTML, a string."""
+    """Returns a comparison as an HTML page, a string."""
     names = comparison.before, comparison.after
     before, after = map(text, names)
     _, *notes = texts.lines(comparison)
@@ -37,8 +37,8 @@ def html(comparison):
 
 
 def bars(before, after):
-    """Returns two bars, the longer of which is as wide as their cell, or
-    nothing where a figure is not known."""
+    """Returns two bars, the longer as wide as the cell; an empty string if a
+    figure is unknown or both are zero."""
     if None in (before, after) or not max(before, after) > 0:
         return ""
     most = max(before, after)
@@ -64,6 +64,6 @@ def _kept(row):
 
 
 def _scaled(row, largest):
-    """Returns the bars of a weight, on one scale for all of them."""
+    """Returns the bars of a weight, on the scale shared by all weights."""
     pairs = ("before", row.kept_before), ("after", row.kept_after)
     return "".join(bar(which, n / largest) for which, n in pairs if n)

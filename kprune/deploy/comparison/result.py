@@ -1,25 +1,27 @@
 """The result of a comparison, as numbers and as a table."""
 
 import dataclasses
+from typing import Any
 
 from kprune.deploy.comparison import pages, texts
 from kprune.deploy.comparison.layers import LayerRow
-from kprune.runtime import files, lookup, paths
+from kprune.runtime import files, lookup, paths, types
 from kprune.runtime.doors import checked
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One thing that was compared.
+    """One compared quantity.
 
     Attributes:
-        name: What it is, as `"parameters"` or `"inference, batch 1"`; in a
-            runtime that was asked for, `"litert: inference, batch 1"`.
-        before, after: How much there is of it, or `None` if not known.
-        ratio: Before over after: above 1, after is smaller or faster. Of
-            times, the median over the alternations. `None` if not known, and
-            of shares.
-        spread: Of times, the middle half of the ratios, lowest and highest.
+        name: Name of the quantity, e.g. `"parameters"` or
+            `"inference, batch 1"`, with a prefix for a runtime given in
+            `runtimes`, except Keras: `"litert: inference, batch 1"`.
+        before, after: Its values, or `None` if unknown.
+        ratio: Before divided by after: above 1, after is smaller or faster.
+            For times, the median over the alternations. `None` if unknown,
+            and for shares.
+        spread: For times, the quartiles (25 %, 75 %) of the ratios.
         unit: `"bytes"`, `"ms"`, `"share"` of examples, or empty for numbers.
     """
 
@@ -27,23 +29,23 @@ class Row:
     before: float | None
     after: float | None
     ratio: float | None
-    spread: tuple | None = None
+    spread: tuple[float, float] | None = None
     unit: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Two models side by side. `str` makes a table of it.
+    """The result of `kprune.compare`. Its `str` is a table.
 
-    A row is found by its name: `comparison["parameters"].ratio`.
+    Index it by the name of a row: `comparison["parameters"].ratio`.
 
     Attributes:
-        before, after: Names of the models, or of the files.
+        before, after: Names of the models or files.
         rows: Tuple of `Row`.
-        repeats: How many alternations a ratio of times is the median of.
-        cut_off: Those of `"before"` and `"after"` whose outputs do not depend
-            on the inputs.
-        layers: Tuple of `LayerRow`, one per weight, of what is a Keras model.
+        repeats: Number of alternations per ratio of times.
+        cut_off: Tuple of those of `"before"` and `"after"` whose outputs do
+            not depend on the inputs.
+        layers: Tuple of `LayerRow`, one per weight of the Keras models.
         notes: Tuple of sentences on what was not compared, and why, and on
             what the figures mean.
     """
@@ -52,16 +54,16 @@ class Comparison:
     after: str
     rows: tuple
     repeats: int
-    cut_off: tuple = ()
+    cut_off: tuple[str, ...] = ()
     layers: tuple[LayerRow, ...] = ()
-    notes: tuple = ()
+    notes: tuple[str, ...] = ()
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Row:
         rows = {row.name: row for row in self.rows}
         return lookup.choose(name, rows, "row")
 
-    def to_dict(self):
-        """Returns all numbers as a dict that JSON can hold."""
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the comparison as a JSON-serializable dict."""
         return {
             "before": self.before,
             "after": self.after,
@@ -72,26 +74,25 @@ class Comparison:
             "notes": list(self.notes),
         }
 
-    def to_markdown(self):
-        """Returns it in Markdown, with a table per layer."""
+    def to_markdown(self) -> str:
+        """Returns the comparison in Markdown, with a table per layer."""
         return texts.markdown(self)
 
-    def to_html(self):
-        """Returns a page of HTML with bars and a table per layer, that needs
-        nothing beside itself."""
+    def to_html(self) -> str:
+        """Returns a self-contained HTML page, with bars and a layer table."""
         return pages.html(self)
 
     @checked(path=paths.file)
-    def save(self, path):
-        """Writes it to a file, by its ending as `.html`, `.md`, `.json` or, as
-        `str` has it, `.txt`.
+    def save(self, path: types.Path) -> None:
+        """Writes the comparison to a file.
 
         Args:
-            path: File path. It is replaced as a whole or not at all.
+            path: File path that ends in `.html`, `.md`, `.json` or `.txt`
+                (the table of `str`). The file is replaced atomically.
 
         Raises:
-            ValueError: If it ends in something else.
-            OSError: If it cannot be written.
+            ValueError: If the path has another extension.
+            OSError: If the file cannot be written.
         """
         ways = {
             ".html": lambda: files.write_text(path, self.to_html()),
@@ -101,7 +102,7 @@ class Comparison:
         }
         lookup.choose(paths.ending(path), ways, "ending of a file")()
 
-    def __str__(self):
+    def __str__(self) -> str:
         return texts.plain(self)
 
 

@@ -9,8 +9,8 @@ from kprune.runtime import keras_internals
 
 
 def inference(model, x):
-    """Returns a function that runs a model on a batch of tensors, for its time.
-    The model stays as it is."""
+    """Returns a function, to be timed, that runs a model on a batch of tensors.
+    It does not modify the model."""
 
     def forward(x):
         mode = keras_internals.mode(model, False)
@@ -21,12 +21,13 @@ def inference(model, x):
 
 
 def training_step(model, x):
-    """Returns a function that takes a step of training, for its time.
+    """Returns a function, to be timed, that takes a training step.
 
-    The loss is the mean square of the outputs, which fits all models, and
-    the optimizer plain SGD at a learning rate of zero: all is computed and
-    written, and each step finds the same weights. Statistics and random seeds
-    of the model move. A model that has nothing to train gives `None`.
+    The loss is the mean square of the outputs, which suits every model, and
+    the optimizer is plain SGD at learning rate zero: each step computes and
+    writes everything, and leaves the weights unchanged. It does update the
+    model's moving statistics and seeds. Returns `None` if the model has no
+    trainable variables.
     """
     variables = model.trainable_variables
     if not variables:
@@ -54,11 +55,8 @@ def training_step(model, x):
 
 
 def _values(model):
-    """Returns the values of the variables, trainable and not.
-
-    Given to `stateless_call`, they keep a layer that draws from Keras' own
-    random state from moving it.
-    """
+    """Returns the values of the trainable and the other variables, for
+    `stateless_call`: in it, random layers do not advance Keras' seeds."""
     both = model.trainable_variables, model.non_trainable_variables
     return tuple([tf.convert_to_tensor(v) for v in part] for part in both)
 
@@ -73,9 +71,9 @@ def _float(z):
 
 
 def _compiled(function, x):
-    """Returns a function that runs another, traced now, until it is done."""
-    # TensorFlow takes functions that are made anew for ones traced too often,
-    # and says so, unless they are traced by hand.
+    """Returns a traced function of `x` that blocks until it has finished."""
+    # TensorFlow warns of retracing for functions created repeatedly, unless
+    # they are traced explicitly.
     traced = tf.function(function, autograph=False).get_concrete_function(x)
     return functools.partial(_run, traced, x)
 

@@ -18,12 +18,12 @@ KERAS = "keras"
 
 
 class ModelSide:
-    """A Keras model, stripped and not compiled, in Keras.
+    """A Keras model, stripped and not compiled, that runs in Keras.
 
     Attributes:
-        name: What it is called.
-        model: The model.
-        runtime: Name of what it runs in.
+        name: Name of the model, or of its file.
+        model: The stripped model.
+        runtime: Name of the format it runs in.
     """
 
     runtime = KERAS
@@ -36,23 +36,23 @@ class ModelSide:
 
     @property
     def batch(self):
-        """The batch size that it is built for, or `None` for any."""
+        """The batch size it is built for, or `None` for any."""
         return fixed_batch(self.model)
 
     def specs(self):
-        """Returns the (shape, dtype) of each input, flat."""
+        """Returns a flat list of the (shape, dtype) of its inputs."""
         return inputs.specs(self.model)
 
     def made_up(self, size):
-        """Returns inputs that are made up, as the model takes them."""
+        """Returns a random batch of inputs in the model's structure."""
         return inputs.made_up(self.model, size)
 
     def outputs(self, x):
-        """Returns the flat list of what it gives for inputs."""
+        """Returns the flat list of outputs for inputs."""
         return keras.tree.flatten(inputs.outputs(self.model, x))
 
     def predict(self, x):
-        """Returns as `outputs` does, compiled, for batch after batch."""
+        """Returns the outputs as arrays, by a compiled function."""
         return [y.numpy() for y in self._compiled(x)]
 
     @functools.cached_property
@@ -63,22 +63,23 @@ class ModelSide:
         return tf.function(forward, autograph=False, reduce_retracing=True)
 
     def inference(self, x):
-        """Returns a function that runs it on inputs, for its time."""
+        """Returns a function, to be timed, that runs it on inputs."""
         return running.inference(self.model, x)
 
     def bytes(self):
-        """Returns the bytes of its file, and those gzipped."""
+        """Returns the size of its file in bytes, plain and gzipped."""
         if self._path is not None:
             return measure(self._path)
         return sizes.file_sizes(self.model)
 
     def write(self, directory):
-        """Returns the path of a file of it, below a directory if need be."""
+        """Returns the path of its file, which is written to a directory if
+        there is none."""
         return self._path or sizes.write(self.model, directory)
 
     def in_runtime(self, runtime, path):
-        """Returns the side that its file for a runtime is, made at a path that
-        lacks the ending."""
+        """Returns the side for a runtime; exports to `path` plus the format's
+        extension if need be."""
         if runtime == self.runtime:
             return self
         path = path.with_suffix(formats.FORMATS[runtime].suffix)
@@ -87,7 +88,7 @@ class ModelSide:
 
 
 class FileSide:
-    """An exported file, in its own runtime; attributes are as above."""
+    """An exported file in its own runtime, with the API of `ModelSide`."""
 
     model = None
 
@@ -117,8 +118,8 @@ class FileSide:
             ) from error
 
     def predict(self, x):
-        """Returns as `outputs` does, piece by piece if its batch is fixed; what
-        does not fill a piece is left out."""
+        """Returns the outputs as arrays. A fixed batch size splits inputs into
+        batches; an incomplete last one is dropped."""
         return proof.run(self._runner, flat(x))
 
     def inference(self, x):
@@ -139,14 +140,14 @@ class FileSide:
 
 
 def of(which, given):
-    """Returns the side of a model, or of a path.
+    """Returns the side of a model or path.
 
     Args:
-        which: Name of the argument, for an error.
+        which: Name of the argument, for error messages.
         given: A Keras model, or the path of an exported file.
 
     Raises:
-        ValueError: If it is neither, or the file cannot be opened.
+        ValueError: If the file does not exist or cannot be opened.
     """
     if isinstance(given, keras.Model):
         return ModelSide(given)
@@ -163,7 +164,7 @@ def of(which, given):
 
 
 def check(name, value):
-    """Returns a model or a path, or raises `ValueError`."""
+    """Returns a model or a path; raises `ValueError` for anything else."""
     if isinstance(value, keras.Model):
         return value
     try:

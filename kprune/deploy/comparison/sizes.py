@@ -10,23 +10,23 @@ from kprune.runtime import files
 
 
 def parameters(model):
-    """Returns the number of parameters, moving statistics included."""
+    """Returns a model's number of parameters, moving statistics included."""
     return sum(math.prod(v.shape) for v in model.weights)
 
 
 def multiply_adds(model, x):
-    """Returns the multiply-adds of one example of `x`, or `None` if not known.
-    They are those of the kernels as they are stored, zeros included."""
+    """Returns the multiply-adds per example of `x`, or `None` if unknown. Zeros
+    in kernels count like other entries."""
     found = by_weight(model, x).values()
     return None if None in found else sum(found)
 
 
 def by_weight(model, x):
-    """Returns the multiply-adds of one example by the name of a weight, `None`
-    where they are not known."""
+    """Returns a dict from the name of each weight to its multiply-adds per
+    example, `None` if unknown."""
     try:
         uses = costs.count_uses(model, x)
-    except Exception:  # A user's model may raise anything as it is traced.
+    except Exception:  # A user's model may raise anything when traced.
         uses = {}
     found = {}
     for weight in weights.find(model):
@@ -37,14 +37,14 @@ def by_weight(model, x):
 
 
 def write(model, directory):
-    """Returns the path of a new `.keras` file of a model. The model is not
-    compiled: an optimizer would be saved too."""
+    """Writes a model to a new `.keras` file; returns its path. The model must
+    not be compiled: its optimizer would be saved too."""
     path = pathlib.Path(directory, "model.keras")
     files.write_keras(path, model)
     return path
 
 
 def file_sizes(model):
-    """Returns how many bytes a model's `.keras` file has, and that gzipped."""
+    """Returns the bytes of a model's `.keras` file, plain and gzipped."""
     with files.scratch_directory() as directory:
         return measure(write(model, directory))

@@ -34,8 +34,8 @@ def markdown(comparison):
 
 
 def lines(comparison):
-    """Yields the sentences of a comparison: the first stands above its table,
-    the others below."""
+    """Yields the sentences of a comparison: the first for above its table, the
+    others for below."""
     yield f'Before: "{comparison.before}". After: "{comparison.after}".'
     yield "Ratios are before / after: above 1, after is smaller or faster."
     yield (
@@ -52,9 +52,9 @@ def lines(comparison):
 
 
 def cells(row):
-    """Returns the words of a row, one for each column of `HEADER`."""
+    """Returns the texts of a row, one for each column of `HEADER`."""
     low, high = row.spread or (None, None)
-    # Shares have no ratio, and two agree in one alone.
+    # Shares have no ratio, and agreement has no value before.
     unknown = "" if row.unit == "share" else UNKNOWN
     return (
         label(row),
@@ -66,7 +66,7 @@ def cells(row):
 
 
 def layer_cells(row):
-    """Returns the words of a weight, one for each column of `LAYERS`."""
+    """Returns the texts of a weight, one for each column of `LAYERS`."""
     return (
         row.name,
         number(row.before),
@@ -79,14 +79,14 @@ def layer_cells(row):
 
 
 def label(row):
-    """Returns what a row is of, with its unit."""
+    """Returns the label of a row: its name and unit."""
     name = row.name if ": " in row.name else row.name[0].upper() + row.name[1:]
     plain = row.unit in ("", "share")
     return name if plain else f"{name}, {row.unit}"
 
 
 def number(value, unit="", unknown=UNKNOWN):
-    """Returns a figure as people read it."""
+    """Returns a figure as text for readers."""
     if value is None:
         return unknown
     if unit == "share":

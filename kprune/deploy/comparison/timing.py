@@ -1,7 +1,7 @@
 """Times two functions in alternation in one process.
 
-What else the machine does falls on both, so that their ratio means something
-where their times do not.
+Other load on the machine slows both alike, so that their ratio is meaningful
+where their times are not.
 """
 
 import dataclasses
@@ -11,13 +11,18 @@ import time
 
 import numpy as np
 
-_LEAST = 0.03  # Seconds: what is shorter is called several times in a row.
+_LEAST = 0.03  # Seconds. Shorter functions are called several times in a row.
 
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """What two functions took: medians of the seconds of one call, that of
-    before / after over the turns, and the middle half of these ratios."""
+    """The times of two functions.
+
+    Attributes:
+        before, after: Median seconds per call.
+        ratio: Median of before / after over the alternations.
+        spread: Quartiles (25 %, 75 %) of these ratios.
+    """
 
     before: float
     after: float
@@ -26,18 +31,26 @@ class Timing:
 
 
 def seconds(function, clock=time.perf_counter):
-    """Returns how long one call takes."""
+    """Returns the duration of one call, in seconds."""
     start = clock()
     function()
     return clock() - start
 
 
 def alternate(one, other, repeats, turns=1, clock=time.perf_counter):
-    """Times two functions that are warmed up by turns, the other before,
-    between and after: `one` as often as `repeats`, `other` `turns` times each.
+    """Times two warmed-up functions in alternation.
 
-    Returns the times of `one`, and for each the median of the other's around
-    it, by a clock that returns seconds.
+    Args:
+        one: Function without arguments, called `repeats` times.
+        other: Function without arguments, called `turns` times before and
+            after each call of `one`.
+        repeats: Number of calls of `one`.
+        turns: Number of calls of `other` in a row. Defaults to 1.
+        clock: Function that returns seconds.
+
+    Returns:
+        The times of `one`, and for each the median time of the calls of
+        `other` around it; two arrays in seconds.
     """
 
     def others():
@@ -52,14 +65,15 @@ def alternate(one, other, repeats, turns=1, clock=time.perf_counter):
 
 
 def middle(values):
-    """Returns the median of values and the ends of their middle half."""
+    """Returns the median of values, and their quartiles (25 %, 75 %)."""
     low, median, high = np.percentile(values, [25, 50, 75])
     return float(median), (float(low), float(high))
 
 
 def compare_times(before, after, repeats, clock=time.perf_counter):
-    """Returns the `Timing` of two functions without arguments, which are called
-    once first, to warm up: `after` as often as `repeats`, `before` once more.
+    """Returns the `Timing` of two functions without arguments.
+
+    After a warm-up, `after` is timed `repeats` times, `before` once more.
     """
     (first, calls_first), (second, calls_second) = (
         _long_enough(function, clock) for function in (before, after)
@@ -73,7 +87,8 @@ def compare_times(before, after, repeats, clock=time.perf_counter):
 
 
 def _long_enough(function, clock):
-    """Returns a function that lasts, and how many calls it is made of."""
+    """Returns a function that repeats another for `_LEAST` seconds or more, and
+    its number of calls."""
     function()
     once = seconds(function, clock)
     calls = max(1, math.ceil(_LEAST / once)) if once > 0 else 1

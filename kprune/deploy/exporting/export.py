@@ -2,18 +2,20 @@
 
 import contextlib
 import pathlib
+from typing import Any
 
 from kprune.deploy.exporting import formats, inputs, proof, sizes, staging
 from kprune.deploy.exporting.result import Exported
 from kprune.deploy.shrink import compact as compacted
 from kprune.masking import wrapping
-from kprune.runtime import checks, files, paths, seeds
+from kprune.runtime import checks, files, paths, seeds, types
 from kprune.runtime.doors import checked
 
-# The largest error, as a share of the largest output, by quantization.
+# Default tolerances by quantization, relative to the largest output.
 TOLERANCES = {None: 1e-4, "float16": 1e-2, "dynamic_int8": 0.1, "int8": 0.1}
 
-_WORTH = 0.99  # A gather or two have a cost of their own.
+# Compacting inserts gathers, whose cost must be outweighed.
+_WORTH = 0.99
 
 
 @checked(
@@ -26,62 +28,63 @@ _WORTH = 0.99  # A gather or two have a cost of their own.
     tolerance=checks.optional(checks.within("(0, inf)")),
 )
 def export(
-    model,
-    path,
-    format=None,
+    model: types.Model,
+    path: types.Path,
+    format: str | None = None,
     *,
-    quantize=None,
-    sparse=None,
-    compact=None,
-    representative_data=None,
-    tolerance=None,
-):
-    """Writes a model as a file that runs where kprune is not.
+    quantize: str | None = None,
+    sparse: bool | None = None,
+    compact: bool | None = None,
+    representative_data: Any = None,
+    tolerance: float | None = None,
+) -> Exported:
+    """Writes a model to a file that runs without kprune, and verifies it.
 
-    What is written is opened again in its own runtime, which runs a batch of
-    inputs, made up or given. Only if the outputs are the model's is it put in
-    place: a failed export leaves what was there.
+    The new file is opened in its own runtime and run on a batch of inputs,
+    random or given. It replaces an existing file only if its outputs match the
+    model's: a failed export leaves `path` unchanged.
 
     | format | ending | written as |
     |---|---|---|
-    | `"saved_model"` | none | a directory, for TensorFlow alone |
-    | `"keras"` | `.keras` | compressed; Keras alone loads it |
-    | `"packed"` | `.kpz` | kept weights and bits; `kprune.load_packed` |
-    | `"litert"` | `.tflite` | sparse where LiteRT gains by it |
+    | `"saved_model"` | none | a directory; needs TensorFlow only |
+    | `"keras"` | `.keras` | compressed; needs Keras only |
+    | `"packed"` | `.kpz` | bits and kept values; `kprune.load_packed` |
+    | `"litert"` | `.tflite` | sparse where LiteRT benefits |
     | `"onnx"` | `.onnx` | for ONNX Runtime, with `kprune[onnx]` |
     | `"openvino"` | `.xml` | and `.bin`, with `kprune[openvino]` |
 
     Args:
-        model: A Keras model, wrapped or not. It is left as it was.
-        path: Where to write. A file takes the place of another one; a directory
-            must not exist, or be empty.
-        format: Name of the format, or `None` to go by the path's ending.
+        model: A Keras model, wrapped or not. It is not modified.
+        path: Path to write to. An existing file is replaced; a directory must
+            be empty or not exist.
+        format: Name of the format. Defaults to the one of the path's
+            extension.
         quantize: `"float16"`, `"dynamic_int8"` or `"int8"`, or `None` to keep
-            float32. `"keras"` and `"saved_model"` have `"int8"`, by Keras' own
-            `model.quantize`. Weights are quantized symmetrically, so that
-            zeros stay zeros.
-        sparse: Whether the file leaves zeros out. `None` lets LiteRT decide by
-            weight, and writes int8 files dense.
-        compact: Whether units that pruning cut off are removed first, by
-            `kprune.compact`. `None` does so for LiteRT where it helps.
-        representative_data: Inputs such as the model is used on: an array, a
-            list or dict of arrays, a tuple `(x, y)`, or a data set of such
-            batches. The file is proved on the first four. `"int8"` in LiteRT
-            and ONNX needs them, to find the ranges of activations, and reads
-            the first 512.
-        tolerance: Largest difference from the model's outputs, as a share of
-            the largest output. Defaults to 1e-4, for `"float16"` to 1e-2, for
-            the others to 0.1.
+            float32. `"keras"` and `"saved_model"` support `"int8"` only, by
+            Keras' own `model.quantize`. Weights are quantized symmetrically,
+            so that zeros stay zero.
+        sparse: Whether the file omits zeros. By default, LiteRT decides per
+            weight, and int8 files are dense.
+        compact: Whether to first remove units that pruning cut off, by
+            `kprune.compact`. By default, LiteRT does so where it helps.
+        representative_data: Typical inputs of the model: an array, a list or
+            dict of arrays, a tuple `(x, y)`, or a data set of such batches.
+            The file is verified on the first four. `"int8"` in LiteRT and
+            ONNX requires them to calibrate activation ranges, and reads the
+            first 512.
+        tolerance: Largest allowed difference from the model's outputs,
+            relative to the largest output. Defaults to 1e-4, to 1e-2 for
+            `"float16"`, and to 0.1 for the other quantizations.
 
     Returns:
-        An `Exported`, whose `str` is a table: bytes, bytes gzipped, the error
-        found, and for each weight how it is stored and why.
+        An `Exported`, whose `str` is a table: bytes, gzipped bytes, the
+        measured error, and how and why each weight is stored as it is.
 
     Raises:
-        ValueError: If the path or the options do not fit the format, what it
-            needs is not installed, the model cannot be converted, or what was
-            written does not give the model's outputs.
-        OSError: If it cannot be written.
+        ValueError: If the path or the options do not fit the format, a
+            required package is not installed, the model cannot be converted,
+            or the file's outputs do not match the model's.
+        OSError: If the file cannot be written.
 
     Example:
 
@@ -137,8 +140,8 @@ def _representative(chosen, quantize, data):
 
 
 def _example(chosen, model, batches):
-    """Returns inputs and the outputs for them, or `None` twice for a SavedModel
-    of unknown inputs."""
+    """Returns inputs and the model's outputs for them, or `(None, None)` for a
+    SavedModel whose inputs are unknown."""
     try:
         return proof.example(model, batches)
     except ValueError as error:
@@ -151,7 +154,7 @@ def _example(chosen, model, batches):
 
 
 def _smaller(chosen, model, compact, options):
-    """Returns the model to write, compacted or not, and notes on that."""
+    """Returns the model to write, compacted or not, and notes on the choice."""
     if compact is None and not hasattr(chosen.writer, "gains"):
         return model, ()
     if not (compact is None or compact):
@@ -161,7 +164,7 @@ def _smaller(chosen, model, compact, options):
     except (ValueError, RuntimeError):
         if compact:
             raise
-        return model, ()  # Cut off, or of a kind that cannot be followed.
+        return model, ()  # It is cut off, or its layers cannot be followed.
     before, after = model.count_params(), small.count_params()
     if after >= before or (compact is None and after > _WORTH * before):
         return model, ()
@@ -175,7 +178,7 @@ def _smaller(chosen, model, compact, options):
 
 @contextlib.contextmanager
 def _made(directory):
-    """Makes a directory, and removes what it made if the block fails."""
+    """Creates a directory; removes it and new parents if the block fails."""
     files.check_writable(directory)
     made = files.make_directory(directory)
     try:

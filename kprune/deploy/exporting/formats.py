@@ -4,68 +4,69 @@ import dataclasses
 import importlib
 import importlib.util
 import pathlib
+from types import ModuleType
+from typing import Any
 
 from kprune.deploy import runtimes
-from kprune.runtime import extras, lookup
+from kprune.runtime import extras, lookup, types
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What a format's `write` is told.
+    """The options of a format's `write`.
 
     Attributes:
         quantize: Name of a quantization, or `None`.
-        sparse: Whether zeros are left out of the file, or `None` where the
-            format decides by weight.
-        examples: List of lists of arrays, batches of inputs in the order of
-            `keras.tree.flatten`, to find ranges with. Empty if none are given.
+        sparse: Whether the file omits zeros, or `None` to let the format
+            decide per weight.
+        examples: Tuple of lists of arrays: batches of inputs in the order of
+            `keras.tree.flatten`, for calibration. Empty if none are given.
     """
 
     quantize: str | None = None
     sparse: bool | None = None
-    examples: tuple = ()
+    examples: tuple[list[Any], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """A kind of file.
+    """A file format.
 
     Attributes:
-        name: Its name, one of `runtimes.MODULES`.
-        packages: Names of what `runtime.extras` knows and it needs beside
-            TensorFlow and Keras.
-        quantize: Tuple of the quantizations that it has.
-        sparse: Whether zeros can be left out of it.
-        companions: Tuple of the endings of files that belong to it and lie
-            beside it.
+        name: Name of the format, one of `runtimes.MODULES`.
+        packages: Tuple of the packages it requires besides TensorFlow and
+            Keras, as `runtime.extras` names them.
+        quantize: Tuple of the quantizations it supports.
+        sparse: Whether it can omit zeros.
+        companions: Tuple of the extensions of the files written beside it.
     """
 
     name: str
-    packages: tuple = ()
-    quantize: tuple = ()
+    packages: tuple[str, ...] = ()
+    quantize: tuple[str, ...] = ()
     sparse: bool = False
-    companions: tuple = ()
+    companions: tuple[str, ...] = ()
 
     @property
-    def suffix(self):
-        """What the path of a file ends in. Empty for a directory."""
+    def suffix(self) -> str:
+        """The file extension. Empty for a directory."""
         return runtimes.MODULES[self.name][1]
 
     @property
-    def writer(self):
-        """The module that writes it.
+    def writer(self) -> ModuleType:
+        """The module that writes the format.
 
-        It has `write(model, path, options)`, which returns `Written`; the model
-        is a copy that it may change. Where a model may be compacted first,
-        without being asked, it has also `gains(model, small, options)`, which
-        tells whether that helps.
+        Its `write(model, path, options)` returns a `Written` and may modify
+        the model, which is a copy. A module with `gains(model, small,
+        options)`, which returns whether `small` runs better, allows `export`
+        to compact the model by default.
         """
         module, _ = runtimes.MODULES[self.name]
         return importlib.import_module(f"kprune.deploy.exporting.{module}")
 
     @property
-    def missing(self):
-        """Names of the packages that it needs and that are not installed."""
+    def missing(self) -> list[str]:
+        """Names of the required packages that are not installed."""
         return [p for p in self.packages if not importlib.util.find_spec(p)]
 
 
@@ -92,22 +93,23 @@ FORMATS = {
 _BY_SUFFIX = {one.suffix: one for one in FORMATS.values()}
 
 
-def find(path, format=None):
+def find(path: types.Path, format: str | None = None) -> Format:
     """Returns the format to write at a path.
 
     Args:
         path: Path of a file or directory.
-        format: Name of a format, or `None` to go by the path's ending. An
-            ending that begins with a digit, as in `"net-0.9"`, is none.
+        format: Name of a format. Defaults to the one of the path's extension.
+            A suffix that begins with a digit, as in `"net-0.9"`, does not
+            count as an extension.
 
     Raises:
-        ValueError: If the ending is not known, or that of another format.
+        ValueError: If the extension is unknown or belongs to another format.
     """
     suffix = pathlib.Path(path).suffix
     found = _BY_SUFFIX.get("" if suffix[1:2].isdigit() else suffix)
     if format is None:
         if found is None:
-            known = ", ".join(filter(None, _BY_SUFFIX))
+            known: Any = ", ".join(filter(None, _BY_SUFFIX))
             raise ValueError(
                 f"Cannot tell the format of {path}. Expected a path that ends "
                 f"in {known}, or in nothing for a SavedModel's directory, or "
@@ -126,13 +128,13 @@ def find(path, format=None):
 
 
 def check_installed(wanted):
-    """Raises `ValueError` if what a format needs is not installed."""
+    """Raises `ValueError` if a package that a format requires is missing."""
     for package in wanted.packages:
         extras.load(package, f"The format {wanted.name!r}")
 
 
 def check_options(wanted, quantize, sparse):
-    """Raises `ValueError` if a format cannot do what is asked of it."""
+    """Raises `ValueError` if a format does not support the options."""
     if quantize is not None and quantize not in wanted.quantize:
         has = ", ".join(wanted.quantize) or "none"
         raise ValueError(

@@ -9,7 +9,7 @@ import tensorflow as tf
 from kprune.runtime import checks, examples, keras_internals
 from kprune.scoring.batches import Batches
 
-MOST = 512  # Representative examples that ranges are found with.
+MOST = 512  # Representative examples read for calibration.
 _EXPECTED = (
     "inputs, an array or a list or dict of arrays of one length; a tuple "
     "(x, y); or a data set of batches of either"
@@ -17,16 +17,16 @@ _EXPECTED = (
 
 
 def function(model, batch=None):
-    """Returns a `tf.function` of a model's inputs, in the order of
-    `keras.tree.flatten`, that returns its outputs in that order.
+    """Returns a model as a `tf.function` of flat inputs and outputs.
+
+    Both are in the order of `keras.tree.flatten`.
 
     Args:
         model: A built Keras model.
-        batch: Integer, the batch size to fix, or `None` for any.
+        batch: Integer, the batch size to fix. Defaults to `None`, for any.
 
     Raises:
-        ValueError: If the inputs of the model are not known, or it takes
-            strings.
+        ValueError: If the model's inputs are unknown, or some are strings.
     """
     arguments = keras_internals.serving_signature(model)
     flat = keras.tree.flatten(arguments)
@@ -51,14 +51,14 @@ def function(model, batch=None):
 
 
 def fixed_batch(model):
-    """Returns the batch size that a model is built for, or `None` for any."""
+    """Returns the batch size a model is built for, or `None` for any."""
     if not keras_internals.is_graph(model):
         return None
     return model.inputs[0].shape[0]
 
 
 def _unique(names):
-    """Returns names as graphs take them, different from each other."""
+    """Returns names made valid for a TensorFlow graph, and unique."""
     found = []
     for place, name in enumerate(names):
         plain = re.sub(r"\W", "_", name or "") or f"input_{place}"
@@ -69,7 +69,7 @@ def _unique(names):
 
 
 def flat(x):
-    """Returns a structure of inputs as a list of dense NumPy arrays."""
+    """Returns a structure of inputs as a flat list of dense NumPy arrays."""
     return [
         np.asarray(tf.sparse.to_dense(one) if _is_sparse(one) else one)
         for one in keras.tree.flatten(x)
@@ -81,7 +81,8 @@ def _is_sparse(x):
 
 
 def representative_data(name, value):
-    """Returns what `representative` reads, or raises `ValueError`."""
+    """Returns `value` if `representative` can read it, else raises
+    `ValueError`."""
     if value is None or isinstance(
         value, tf.data.Dataset | keras.utils.PyDataset
     ):
@@ -98,17 +99,17 @@ def representative(data, most):
     """Returns batches of representative inputs, each a flat list of arrays.
 
     Args:
-        data: Inputs alone (an array, or a list or dict of arrays), or what
-            `fit` takes: a tuple `(x, y)`, a `tf.data.Dataset` or a `PyDataset`
-            whose batches are inputs, alone or with labels.
-        most: Integer >= 1, how many examples are read at most.
+        data: Inputs (an array, or a list or dict of arrays), or what `fit`
+            takes: a tuple `(x, y)`, a `tf.data.Dataset` or a `PyDataset`
+            whose batches are inputs, with or without labels.
+        most: Integer >= 1, the maximum number of examples.
 
     Raises:
-        ValueError: If there is nothing to read.
+        ValueError: If the data is empty.
     """
     if isinstance(data, list | dict | np.ndarray | tf.Tensor):
         length = len(keras.tree.flatten(data)[0])
-        data = (data, np.zeros(length))  # Labels are not looked at.
+        data = (data, np.zeros(length))  # Labels are not used.
     elif _lacks_labels(data):
         data = data.map(lambda x: (x, 0))
     batches = Batches(data)

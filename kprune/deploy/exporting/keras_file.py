@@ -9,8 +9,10 @@ from kprune.runtime import files, keras_internals
 
 
 def write(model, path, options):
-    """Writes a stripped model as a `.keras` file whose members are deflated,
-    which Keras itself does not do."""
+    """Writes a stripped model as a deflated `.keras` file.
+
+    Keras itself stores the members uncompressed.
+    """
     notes = quantized.by_keras(model, options.quantize)
     with files.scratch_directory() as directory:
         plain = pathlib.Path(directory) / "model.keras"
@@ -20,14 +22,13 @@ def write(model, path, options):
 
 
 def write_plain(model, path):
-    """Saves a model without its optimizer, as what is shipped does not train
-    on."""
+    """Saves a model without its optimizer, which inference does not need."""
     with keras_internals.not_compiled(model):
         model.save(path)
 
 
 def deflate(source, path):
-    """Copies a zip file, with its members deflated."""
+    """Copies a zip file and compresses its members."""
     deflated = zipfile.ZIP_DEFLATED
     with (
         zipfile.ZipFile(source) as old,

@@ -1,7 +1,8 @@
 """Builds an ONNX graph from operators that runtimes support.
 
-tf2onnx makes it of the frozen TensorFlow function. Where it has no operator,
-it copies the one of TensorFlow: such a file does not load, and is refused here.
+tf2onnx converts the frozen TensorFlow function. Operators it does not know are
+copied unchanged from TensorFlow; such a file would not load, so `convert`
+raises.
 """
 
 import contextlib
@@ -13,20 +14,20 @@ from kprune.deploy.exporting import inputs
 from kprune.runtime import extras, keras_internals
 from kprune.runtime.words import one_line
 
-_OPSET = 18  # What tf2onnx 1.17 knows, and all runtimes of the last years.
-_MOST = (1 << 31) - 1  # Bytes that a file of protocol buffers can hold.
+_OPSET = 18  # tf2onnx 1.17 and all runtimes of recent years support it.
+_MOST = (1 << 31) - 1  # Protocol buffers hold no more bytes.
 _WHY = "To write ONNX"
 
 
 def convert(model):
     """Returns the `onnx.ModelProto` of a stripped model.
 
-    Its inputs have the names of the model's, its outputs are `output_0` and so
-    on, both in the order of `keras.tree.flatten`.
+    Inputs keep the model's names; outputs are named `output_0`, `output_1`,
+    and so on. Both are in the order of `keras.tree.flatten`.
 
     Raises:
-        ValueError: If the model keeps a state from call to call, is too large,
-            or computes with what ONNX has no operator for.
+        ValueError: If the model is stateful, is too large, or uses an
+            operation that ONNX has no operator for.
     """
     onnx = extras.load("onnx", _WHY)
     tf2onnx = extras.load("tf2onnx", _WHY)
@@ -37,7 +38,7 @@ def convert(model):
             found, _ = tf2onnx.convert.from_function(
                 function, function.input_signature, opset=_OPSET
             )
-        except Exception as error:  # Of whatever a layer does in a graph.
+        except Exception as error:  # A layer may raise anything when traced.
             raise ValueError(
                 f"Model {model.name!r} cannot be converted to ONNX: "
                 f"{one_line(error)}"
@@ -65,8 +66,8 @@ def check_stateless(model):
 
 
 def _named(serve):
-    """Returns a function whose outputs have names, by which tf2onnx calls
-    them. It would call them `Identity:0`."""
+    """Returns `serve` with named outputs: tf2onnx keeps these names, and would
+    use `Identity:0` otherwise."""
 
     def named(*x):
         return {f"output_{i}": y for i, y in enumerate(serve(*x))}
@@ -78,7 +79,7 @@ def _named(serve):
 
 @contextlib.contextmanager
 def _quiet():
-    """Keeps tf2onnx from writing what becomes the text of an error."""
+    """Silences tf2onnx, which also logs the errors it raises."""
     logger = logging.getLogger("tf2onnx")
     before = logger.level
     logger.setLevel(logging.CRITICAL + 1)
@@ -89,13 +90,13 @@ def _quiet():
 
 
 def _order_outputs(graph):
-    """Sorts the outputs, which a dict has by the alphabet, by number."""
+    """Sorts outputs by number: TensorFlow sorts dict keys as strings."""
     graph.output.sort(key=lambda output: int(output.name.split("_")[1]))
 
 
 def _replace_erfc(onnx, graph):
-    """Computes erfc(x), which an exact GELU takes, as 1 - erf(x): ONNX has the
-    one operator and not the other."""
+    """Replaces erfc(x), which exact GELU uses, by 1 - erf(x): ONNX has no
+    operator for erfc."""
     one, nodes = "kprune/one", []
     for node in graph.node:
         if node.op_type != "Erfc":
@@ -127,7 +128,7 @@ def _check_operators(onnx, model, graph):
 
 
 def _nodes(graph):
-    """Yields the nodes of a graph, and those of the graphs in them."""
+    """Yields the nodes of a graph and of its subgraphs."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:

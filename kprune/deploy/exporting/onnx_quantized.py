@@ -1,9 +1,9 @@
 """Quantizes an ONNX graph to int8, by `onnxruntime.quantization`.
 
-Weights are symmetric int8 with a scale for each output, so that zeros stay
-zeros. They keep to seven bits (`reduce_range`): on processors without VNNI,
-ONNX Runtime adds two products of eight bits in sixteen, which overflow. A
-transformer whose largest error is 4 % with seven bits had 69 % with eight.
+Weights are symmetric int8 with one scale per output, so that zeros stay zero.
+They use seven bits (`reduce_range`): on processors without VNNI, ONNX Runtime
+accumulates pairs of 8-bit products in 16 bits, which overflows. The largest
+error of one transformer was 4 % with seven bits and 69 % with eight.
 """
 
 import contextlib
@@ -25,12 +25,12 @@ _MERGED = "float32, in a constant with others"
 
 
 def quantize(graph, kind, examples):
-    """Returns a graph with weights in int8. The one given stays as it is.
+    """Returns a copy of a graph with int8 weights.
 
     Args:
-        graph: An `onnx.ModelProto`.
-        kind: `"dynamic_int8"`, which finds the ranges of activations at each
-            call, or `"int8"`, for which they are those of examples.
+        graph: An `onnx.ModelProto`. It is not modified.
+        kind: `"dynamic_int8"`, which computes activation ranges at each call,
+            or `"int8"`, which calibrates them on `examples`.
         examples: List of lists of arrays, batches of the graph's inputs.
 
     Raises:
@@ -61,7 +61,10 @@ def quantize(graph, kind, examples):
 
 
 class _Examples:
-    """Examples as ONNX Runtime reads them, in batches of the graph's size."""
+    """A calibration data reader for ONNX Runtime.
+
+    It yields batches of the graph's fixed size, and drops incomplete ones.
+    """
 
     def __init__(self, onnx, graph, examples):
         kinds = [x.type.tensor_type for x in graph.graph.input]
@@ -87,7 +90,7 @@ class _Examples:
 
 @contextlib.contextmanager
 def _quiet():
-    """Keeps ONNX Runtime from advice on a step before, by the root logger."""
+    """Silences ONNX Runtime, which advises preprocessing on the root logger."""
 
     def never(record):
         return False
@@ -101,7 +104,8 @@ def _quiet():
 
 
 def describe(model, graph, quantized):
-    """Returns how the weights of a model are stored in its quantized graph."""
+    """Returns a `Written` with a row per weight of a model, by how its
+    quantized graph stores it."""
     onnx = extras.load("onnx", _WHY)
     rest = {
         one.name: onnx.numpy_helper.to_array(one)
@@ -123,10 +127,11 @@ def describe(model, graph, quantized):
 
 
 def _constant(array, constants):
-    """Returns the name of the constant that a weight became, or `None`.
+    """Returns the name of the constant that holds a weight, or `None`.
 
-    tf2onnx transposes kernels and scales them by batch norm, but neither adds
-    nor removes zeros; of several that would do the nearest in size is taken.
+    tf2onnx transposes kernels and folds batch normalization into them, but
+    keeps the number of zeros. Of several candidates, the one whose sum of
+    absolute values is nearest is chosen.
     """
     count, total = np.count_nonzero(array), np.abs(array).sum()
     fits = {

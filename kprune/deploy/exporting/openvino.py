@@ -1,9 +1,9 @@
 """Writes OpenVINO's intermediate representation through ONNX.
 
-OpenVINO's own reading of a TensorFlow function lacks what Keras makes of an
-LSTM (`TensorList`), and gives a model with attention an output more. ONNX has
-an operator for an LSTM. Of other recurrent layers its graph has a loop, which
-OpenVINO cannot read: those are unrolled.
+OpenVINO's TensorFlow frontend does not support the `TensorList` operations of a
+Keras LSTM, and adds an output to models with attention. ONNX has an LSTM
+operator. Other recurrent layers become loops in ONNX, which OpenVINO cannot
+read; they are unrolled.
 """
 
 import contextlib
@@ -23,9 +23,11 @@ _UNROLLED = (
 
 
 def write(model, path, options):
-    """Writes a stripped model as `.xml`, and its weights beside it as `.bin`.
-    They are in float32, as the model's are: OpenVINO halves them by itself."""
-    del options  # It has neither quantization nor sparse weights.
+    """Writes a stripped model as `.xml`, with its weights beside it as `.bin`.
+
+    Weights stay float32, though OpenVINO defaults to float16.
+    """
+    del options  # The format supports neither quantization nor sparsity.
     openvino = extras.load("openvino", "To write OpenVINO's format")
     notes = ()
     try:
@@ -54,8 +56,9 @@ def _convert(openvino, model):
 
 
 def _convert_unrolled(openvino, model):
-    """Returns what becomes of a model without its loops, or `None` where it has
-    none, or these cannot be unrolled, as if the number of steps is open."""
+    """Returns a model converted with unrolled recurrent layers, or `None` if
+    it has none or they cannot be unrolled, e.g. with an unknown number of
+    steps."""
     recurrent = [
         layer
         for layer in keras_internals.all_layers(model)
@@ -68,7 +71,7 @@ def _convert_unrolled(openvino, model):
 
 
 def _reason(error):
-    """Returns what OpenVINO says failed, without where in its source."""
+    """Returns the reason in an OpenVINO error, without source locations."""
     lines = map(str.strip, str(error).splitlines())
     named = [line for line in lines if line.startswith("--")]
     return cut(" ".join(named).strip("- ") or str(error))
@@ -76,7 +79,7 @@ def _reason(error):
 
 @contextlib.contextmanager
 def _unrolled(layers):
-    """Makes recurrent layers compute without a loop."""
+    """Sets `unroll=True` on recurrent layers inside the block."""
     before = [layer.unroll for layer in layers]
     for layer in layers:
         layer.unroll = True

@@ -9,7 +9,7 @@ from kprune.runtime import files
 
 
 def write(model, path, options):
-    """Writes a stripped model as bits and kept values."""
+    """Writes a stripped model as a `.kpz` file of bits and kept values."""
     del options
     with files.scratch_directory() as directory:
         plain = pathlib.Path(directory) / "model.keras"

@@ -17,12 +17,12 @@ def example(model, representative=()):
 
     Args:
         model: A stripped Keras model.
-        representative: Batches of inputs, whose first examples are taken.
-            Without any, inputs are made up.
+        representative: Batches of inputs; the first `EXAMPLES` of the first
+            batch are used. Without any, inputs are random.
 
     Raises:
-        ValueError: If the model does not take them, or its inputs are not
-            known.
+        ValueError: If the inputs do not fit the model, or the model's input
+            shapes are unknown.
     """
     if not representative:
         x, expected = made_up.taken(model, EXAMPLES)
@@ -42,15 +42,16 @@ def example(model, representative=()):
 
 
 def _fits(shape, array):
-    """Whether examples are of a shape, whose open dimensions are `None`."""
+    """Returns whether an array fits a shape with `None` for open dimensions;
+    the batch dimension is ignored."""
     return len(shape) == array.ndim and all(
         n in (None, m) for n, m in zip(shape[1:], array.shape[1:], strict=True)
     )
 
 
 def doubts(x, expected):
-    """Returns a sentence if the outputs for different examples are the same, so
-    that comparing them says little; none if they differ or are not known."""
+    """Returns a tuple of warnings: one sentence if different examples give
+    equal outputs, so that comparing outputs verifies little, else none."""
     if x is None or not any(map(examples.differ, x)):
         return ()
     if any(map(examples.differ, expected)):
@@ -62,22 +63,25 @@ def doubts(x, expected):
 
 
 def check(path, format, x, expected, tolerance):
-    """Returns how far a file's outputs are from those expected, as a share of
-    the largest, or raises `ValueError` if that is more than the tolerance.
+    """Returns the error of a file's outputs, relative to the largest output.
 
     Args:
-        path: Path of the file, or directory.
+        path: Path of the file or directory.
         format: Name of its format.
         x: Flat list of input arrays.
         expected: List of output arrays.
-        tolerance: Number, the largest share.
+        tolerance: Number, the largest allowed error.
+
+    Raises:
+        ValueError: If the error exceeds the tolerance, or the file does not
+            run.
     """
     runner = runtimes.open(path, format)
     found = run(runner, x)
     rows = covered(runner, x)
     expected = [one[:rows] for one in expected]
     error = made_up.difference(expected, found, least=1.0)
-    if not (error <= tolerance):  # So that NaN fails.
+    if not (error <= tolerance):  # NaN fails too.
         text = (
             f"The {format!r} file does not give the model's outputs: they "
             f"differ by {error:.3g} of the largest. Expected at most "
@@ -88,8 +92,8 @@ def check(path, format, x, expected, tolerance):
 
 
 def run(runner, x):
-    """Returns a runner's outputs for those examples that it covers, in parts if
-    its batch is of a fixed size."""
+    """Returns a runner's outputs for the examples it covers, batch by batch if
+    its batch size is fixed."""
     step = _batch(runner, x)
     parts = [
         _run(runner, [one[at : at + step] for one in x])
@@ -99,7 +103,7 @@ def run(runner, x):
 
 
 def covered(runner, x):
-    """Returns how many of some examples fill whole batches of a runner."""
+    """Returns how many examples of `x` fill whole batches of a runner."""
     return len(x[0]) // _batch(runner, x) * _batch(runner, x)
 
 

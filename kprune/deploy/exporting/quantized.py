@@ -4,17 +4,17 @@ from kprune.deploy import quantization
 
 
 def by_keras(model, quantize):
-    """Quantizes a stripped model in place, and returns sentences on that.
+    """Quantizes a stripped model in place; returns notes on its layers.
 
-    Keras quantizes kernels symmetrically, by the largest entry of each output,
-    so that zeros stay zeros.
+    Keras quantizes kernels symmetrically, scaled by the largest entry of each
+    output, so that zeros stay zero.
 
     Args:
-        model: A Keras model of the caller's own.
-        quantize: `"int8"`, or `None` to do nothing.
+        model: A Keras model. It is modified.
+        quantize: `"int8"`, or `None` for a no-op.
 
     Raises:
-        ValueError: If Keras cannot quantize it.
+        ValueError: If Keras cannot quantize the model.
     """
     if quantize is None:
         return ()

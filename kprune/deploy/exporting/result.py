@@ -1,6 +1,8 @@
 """The result of an export, as numbers and as a table."""
 
 import dataclasses
+from collections.abc import Iterator
+from typing import Any
 
 from kprune.runtime import tables
 
@@ -9,14 +11,14 @@ _HEADER = ("Weight", "Zeros", "Stored as", "Why")
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """How one weight was written.
+    """The storage of one weight in a file.
 
     Attributes:
-        weight: Name of the weight, as `"conv1/kernel"`.
-        zeros: Share of it that is zero, in [0, 1].
-        stored: How it is stored, as `"dense"`, `"block 1x4"`, `"CSR"` or
+        weight: Name of the weight, e.g. `"conv1/kernel"`.
+        zeros: Share of its entries that are zero, in [0, 1].
+        stored: How it is stored, e.g. `"dense"`, `"block 1x4"`, `"CSR"` or
             `"DENSIFY"`.
-        why: Why that was chosen, and what the runtime gains by it.
+        why: Why it is stored so, and what the runtime gains.
     """
 
     weight: str
@@ -27,7 +29,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Written:
-    """What a format's `write` returns.
+    """The return value of a format's `write`.
 
     Attributes:
         rows: Tuple of `Row`, one per weight.
@@ -35,23 +37,24 @@ class Written:
     """
 
     rows: tuple
-    notes: tuple = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """What `kprune.export` wrote. `str` makes a table of it.
+    """The result of `kprune.export`. Its `str` is a table.
 
     Attributes:
         path: `pathlib.Path` of the file or directory.
         format: Name of the format.
         quantize: Name of the quantization, or `None`.
-        bytes: Size of the file, or of all files in the directory.
-        gzipped: Size in bytes once it is compressed by gzip.
-        error: Largest difference between what the file gives in its own runtime
-            and the model's outputs, as a share of the largest output. `None`
-            where it was not compared, as the inputs are not known.
-        tolerance: The largest `error` that was allowed.
+        bytes: Size in bytes of the file, with those beside it, or of all files
+            in the directory.
+        gzipped: Size in bytes after compression by gzip.
+        error: Largest difference between the file's outputs in its own runtime
+            and the model's, relative to the largest output. `None` if the
+            inputs are unknown and nothing was compared.
+        tolerance: The largest allowed `error`.
         rows: Tuple of `Row`, one per weight.
         notes: Tuple of sentences on the file as a whole.
     """
@@ -64,18 +67,18 @@ class Exported:
     error: float | None
     tolerance: float
     rows: tuple
-    notes: tuple = ()
+    notes: tuple[str, ...] = ()
 
-    def to_dict(self):
-        """Returns all of it as a dict that JSON can hold."""
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the result as a JSON-serializable dict."""
         found = dataclasses.asdict(self)
         return {**found, "path": str(self.path)}
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "\n".join(_lines(self))
 
 
-def _lines(exported):
+def _lines(exported: Exported) -> Iterator[str]:
     kind = exported.format
     if exported.quantize:
         kind += f", {exported.quantize}"

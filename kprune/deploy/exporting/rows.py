@@ -6,17 +6,17 @@ import numpy as np
 from kprune.deploy.exporting.result import Row
 from kprune.masking import weights
 
-# By the name of a runtime, what zeros bring in it.
+# The `why` of a weight with zeros in a dense runtime.
 NO_SPEED = "no speed: {runtime} computes zeros as any number"
 
 
 def dense(model, runtime, stored="dense"):
-    """Returns the `Row` of each prunable weight of a stripped model.
+    """Returns a `Row` for each prunable weight of a stripped model.
 
     Args:
         model: A Keras model without masks.
-        runtime: Name of the runtime, for the reason.
-        stored: How weights are stored.
+        runtime: Name of the runtime, used in `Row.why`.
+        stored: How weights are stored. Defaults to `"dense"`.
     """
     return tuple(
         Row(
@@ -36,5 +36,6 @@ def zeros(variable):
 
 
 def why(variable, runtime):
-    """Returns what a runtime makes of a weight's zeros, if it has any."""
+    """Returns why a runtime gains no speed from a weight's zeros; empty if it
+    has none."""
     return NO_SPEED.format(runtime=runtime) if zeros(variable) else ""

@@ -14,22 +14,22 @@ from kprune.runtime import files, keras_internals
 def write(model, path, options):
     """Writes a stripped model as a SavedModel.
 
-    With `loaded = tf.saved_model.load(path)`, `loaded.serve(x)` gives the
-    model's outputs (`loaded` holds the variables: keep it). `serving_default`
-    is its signature.
+    With `loaded = tf.saved_model.load(path)`, `loaded.serve(x)` returns the
+    model's outputs; keep a reference to `loaded`, which owns the variables.
+    The signature is `serving_default`.
     """
     notes = quantized.by_keras(model, options.quantize)
     archive = _archive(model)
     try:
         archive.write_out(str(path), verbose=False)
-    except tf.errors.OpError as error:  # What C++ says of a full disk.
+    except tf.errors.OpError as error:  # TensorFlow's error for a full disk.
         raise OSError(_reason(error)) from error
     return Written(rows.dense(model, "TensorFlow"), notes)
 
 
 def replace(model, path):
-    """Writes a stripped model in place of what is at a path, and proves it as
-    `kprune.export` does."""
+    """Replaces the directory at a path by a stripped model's SavedModel, which
+    is verified first as by `kprune.export`."""
     try:
         x, expected = proof.example(model)
     except ValueError as error:
@@ -41,8 +41,8 @@ def replace(model, path):
 
 
 def unknown(model, error):
-    """Returns `None` twice if a model may be served whose inputs are not known,
-    or raises the reason against it."""
+    """Returns `(None, None)` if a model can be served without known inputs,
+    else raises `ValueError` from `error`."""
     known = keras_internals.call_arguments(model)
     if keras_internals.is_graph(model) or not known:
         return None, None
@@ -57,12 +57,12 @@ def unknown(model, error):
 
 
 def _archive(model):
-    """Returns what `Model.export` writes, but served as in inference, and with
-    each variable once."""
+    """Returns an archive as of `Model.export`, but served in inference mode,
+    and with each variable stored once."""
     archive = keras.export.ExportArchive()
-    # The archive stores the variables of a layer that it is given, and once
-    # more those that its endpoints use. Of what holds the layer, it takes the
-    # lookup tables alone.
+    # The archive stores the variables of a tracked layer, and again those its
+    # endpoints use. Tracking a `tf.Module` that holds the layer adds only its
+    # lookup tables.
     holder = tf.Module()
     holder.model = model
     archive.track(holder)
@@ -74,7 +74,7 @@ def _archive(model):
 
 
 def _reason(error):
-    """Returns the last words of an error of TensorFlow, which are why; those
-    before say on which device, and in which temporary file."""
+    """Returns the reason at the end of a TensorFlow error, without the device
+    and temporary file before it."""
     line = error.message.splitlines()[0].partition(" [Op:")[0]
     return line.rpartition("; ")[2]

@@ -3,18 +3,20 @@
 import pathlib
 import zlib
 
+from kprune.runtime import types
+
 _CHUNK = 1 << 20
-_LEVEL, _GZIP = 6, 31  # What `gzip` compresses by, and that it is a gzip file.
+_LEVEL, _GZIP = 6, 31  # gzip's default level; `wbits` for a gzip header.
 
 
-def measure(*paths):
-    """Returns the bytes of files, or of all files below directories, and those
-    of one stream of them all once it is gzipped."""
+def measure(*paths: types.Path) -> tuple[int, int]:
+    """Returns the total bytes of files and directories, and the bytes of their
+    concatenation compressed by gzip."""
     compressor = zlib.compressobj(_LEVEL, wbits=_GZIP)
     size = gzipped = 0
     for file in _files(paths):
         with file.open("rb") as stream:
-            for chunk in iter(lambda s=stream: s.read(_CHUNK), b""):
+            for chunk in iter(lambda s=stream: s.read(_CHUNK), b""):  # type: ignore[misc]
                 size += len(chunk)
                 gzipped += len(compressor.compress(chunk))
     return size, gzipped + len(compressor.flush())

@@ -8,7 +8,7 @@ from kprune.runtime import files
 
 
 def check_free(format, path):
-    """Raises `ValueError` if nothing of a format can be written at a path."""
+    """Raises `ValueError` if a format cannot be written at a path."""
     path = pathlib.Path(path)
     if format.suffix:
         if path.is_dir():
@@ -30,15 +30,15 @@ def check_free(format, path):
 
 
 def parts(format, path):
-    """Returns the paths of all that a file at a path consists of."""
+    """Returns the path of a file and of its existing companion files."""
     beside = [path.with_suffix(ending) for ending in format.companions]
     return [path, *(one for one in beside if one.exists())]
 
 
 @contextlib.contextmanager
 def staged(format, path):
-    """Yields a path to write at; what the block leaves there, and beside it,
-    takes its place if the block does not fail."""
+    """Yields a temporary path to write to. If the block succeeds, the file and
+    its companions move to `path`."""
     if not format.suffix:
         with files.replaced_directory(path) as half, _renamed(half, path):
             yield half
@@ -53,7 +53,7 @@ def staged(format, path):
 
 @contextlib.contextmanager
 def _renamed(half, path):
-    """Names in an error the path that the caller gave."""
+    """Replaces the temporary path in an error by the path of the caller."""
     try:
         yield
     except ValueError as error:

@@ -1,15 +1,19 @@
 """Opens exported files in their own runtimes.
 
-Imports `runtime` and what reads a format. Nothing here writes.
+Imports `runtime` and the readers of each format. Nothing here writes.
 """
 
 import dataclasses
 import importlib
 import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from kprune.runtime import lookup
+import numpy as np
 
-# By the name of a format, the module here that opens it, and how it ends.
+from kprune.runtime import lookup, types
+
+# By format: the module in this package that opens it, and its extension.
 MODULES = {
     "saved_model": ("saved_model", ""),
     "keras": ("keras_file", ".keras"),
@@ -22,38 +26,41 @@ MODULES = {
 
 @dataclasses.dataclass(frozen=True)
 class Runner:
-    """A file that is open and runs. Call it on a flat list of input arrays, in
-    the order of `inputs`; it returns a list of NumPy arrays.
+    """An open file, callable on inputs.
+
+    It takes a flat list of input arrays, in the order of `inputs`, and returns
+    a flat list of NumPy arrays.
 
     Attributes:
-        run: Function of a list of arrays that returns a list of arrays.
+        run: Function from a list of arrays to a list of arrays.
         inputs: Tuple of (name, shape, dtype) per input. Shapes begin with the
-            batch and have `None` where they are open; dtypes are names.
-        model: The Keras model, of formats that hold one, else `None`.
-        again: Function without arguments that computes once more on the inputs
-            of the last call, and copies nothing; `None` where there is none.
-        advice: Sentence on the runtime, for who finds its outputs wrong.
+            batch dimension, and have `None` for open ones; dtypes are names.
+        model: The Keras model if the format holds one, else `None`.
+        again: Function without arguments that recomputes on the inputs of the
+            last call without copying them, or `None`.
+        advice: Sentence for an error message when the outputs are wrong.
     """
 
     run: object
     inputs: tuple
-    model: object = None
-    again: object = None
+    model: types.Model | None = None
+    again: Callable[[], Any] | None = None
     advice: str = ""
 
-    def __call__(self, inputs):
-        return self.run(inputs)
+    def __call__(self, inputs: Sequence[types.ArrayLike]) -> list[np.ndarray]:
+        return self.run(inputs)  # type: ignore[operator]
 
 
-def open(path, format=None):
+def open(path: types.Path, format: str | None = None) -> Runner:
     """Returns the `Runner` of an exported file.
 
     Args:
         path: Path of a file, or of a SavedModel's directory.
-        format: Name of its format, or `None` to go by the path's ending.
+        format: Name of its format. Defaults to the one of the path's
+            extension.
 
     Raises:
-        ValueError: If the file is not of the format, is damaged, or its
+        ValueError: If the file is damaged or of another format, or its
             runtime is not installed or cannot read it.
     """
     path = pathlib.Path(path)
@@ -63,8 +70,8 @@ def open(path, format=None):
     )
 
 
-def format_of(path):
-    """Returns the name of the format of a file, by the path's ending."""
+def format_of(path: types.Path) -> str:
+    """Returns the name of a file's format, by the path's extension."""
     path = pathlib.Path(path)
     endings = {ending: name for name, (_, ending) in MODULES.items()}
     ending = "" if path.is_dir() else path.suffix

@@ -1,5 +1,5 @@
-"""Runs a `.tflite` file in LiteRT: that of `ai-edge-litert` where it is
-installed, else TensorFlow's own."""
+"""Runs a `.tflite` file in LiteRT: `ai-edge-litert` where installed, else
+TensorFlow's own interpreter."""
 
 import importlib.util
 import pathlib
@@ -20,7 +20,7 @@ _ADVICE = (
 def open(path):
     """Returns the `Runner` of a `.tflite` file, on one thread.
 
-    LiteRT is a library in C++ that trusts its files: see `SECURITY.md`.
+    LiteRT does not validate its files: see `SECURITY.md`.
     """
     return of_bytes(pathlib.Path(path).read_bytes(), path)
 
@@ -46,7 +46,7 @@ def of_bytes(content, path="model.tflite"):
 
 
 def name():
-    """Returns the name of the runtime that is used."""
+    """Returns the name of the runtime in use."""
     found = importlib.util.find_spec("ai_edge_litert")
     return "ai-edge-litert" if found else "tf.lite"
 
@@ -61,14 +61,17 @@ def _interpreter():
 
 def _quiet_interpreter(**options):
     with warnings.catch_warnings():
-        # It is deprecated in favour of the package that is not installed.
+        # The warning recommends the package that is not installed.
         warnings.filterwarnings("ignore", ".*tf.lite.Interpreter", UserWarning)
         return tf.lite.Interpreter(**options)
 
 
 class _Session:
-    """An interpreter that is asked for its tensors only where their shapes
-    change, as that takes longer than a small network."""
+    """An interpreter with cached tensor details.
+
+    They are queried again only if shapes change: the query takes longer than
+    running a small network.
+    """
 
     def __init__(self, interpreter):
         self._interpreter = interpreter

@@ -6,8 +6,8 @@ from kprune.deploy.runtimes import Runner
 from kprune.runtime import extras
 from kprune.runtime.words import one_line
 
-_ERRORS = 3  # Of what it logs; these are raised anyway.
-# What ONNX Runtime calls a type and NumPy does not.
+_ERRORS = 3  # Log errors only; ONNX Runtime also raises them.
+# ONNX Runtime's names of dtypes that NumPy names otherwise.
 _DTYPES = {"float": "float32", "double": "float64", "string": "str"}
 
 
@@ -21,7 +21,7 @@ def open(path):
         session = ort.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # Of a class of its own for each kind.
+    except Exception as error:  # Each kind of error has its own class.
         raise ValueError(
             f"ONNX Runtime {ort.__version__} cannot read {path}: "
             f"{one_line(error)}"

@@ -6,7 +6,7 @@ from kprune.deploy.runtimes import Runner
 from kprune.runtime import extras
 from kprune.runtime.words import one_line
 
-# By itself, OpenVINO computes in bfloat16 where the processor can.
+# OpenVINO defaults to bfloat16 where the processor supports it.
 _CONFIG = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
 
 
@@ -32,7 +32,7 @@ def open(path):
             for (*_, dtype), x in zip(specs, inputs, strict=True)
         ]
         found = request.infer(feed)
-        # The next call writes to the memory of these.
+        # Copy: the next call overwrites these buffers.
         return [np.array(found[output]) for output in compiled.outputs]
 
     return Runner(run, specs)

@@ -12,30 +12,32 @@ from kprune.runtime import (
     paths,
     saved_models,
     seeds,
+    types,
 )
 from kprune.runtime.doors import checked
 
 
 @checked(path=paths.file, max_bytes=checks.optional(checks.at_least(1)))
-def load_packed(path, max_bytes=None):
-    """Loads the model of a `.kpz` file that `kprune.export` wrote.
+def load_packed(path: types.Path, max_bytes: int | None = None) -> types.Model:
+    """Loads the model in a `.kpz` file written by `kprune.export`.
 
-    Its weights are those of the exported model to the bit. The file may come
-    from anybody: its arrays are data, compared with a checksum, and the
-    architecture is loaded in Keras' safe mode.
+    Its weights are bit-identical to those of the exported model. The file may
+    come from an untrusted source: its arrays are plain data, verified by a
+    checksum, and the architecture is loaded in Keras' safe mode.
 
     Args:
         path: File path.
-        max_bytes: Integer, the most memory that weights may take. Defaults to
-            256 MiB or 64 times the file, whichever is more.
+        max_bytes: Integer, the maximum size of the weights in memory, in
+            bytes. Defaults to 256 MiB or 64 times the file's size, whichever
+            is more.
 
     Returns:
-        A Keras model that is not compiled.
+        An uncompiled Keras model.
 
     Raises:
-        ValueError: If the file is damaged, cut short, altered or of another
-            format, takes more memory, or Keras cannot load the architecture.
-        OSError: If there is no such file.
+        ValueError: If the file is damaged, truncated, altered or of another
+            format, exceeds `max_bytes`, or Keras cannot load the architecture.
+        OSError: If the file does not exist or cannot be read.
 
     Example:
 

@@ -9,8 +9,10 @@ from kprune.runtime.words import one_line
 
 
 def open(path):
-    """Returns the `Runner` of a SavedModel that `kprune.export` or Keras wrote.
-    It is a program: see `SECURITY.md` on those of strangers."""
+    """Returns the `Runner` of a SavedModel written by `kprune.export` or Keras.
+
+    A SavedModel is a program: see `SECURITY.md` before loading untrusted ones.
+    """
     try:
         loaded = tf.saved_model.load(str(path))  # Holds the variables.
         (function,) = loaded.serve.concrete_functions

@@ -11,11 +11,15 @@ from kprune.graph.calls import Graph
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Analysis:
-    """A graph, the rule for each call, and the channels that are constant.
+    """A graph, the rule for each call, and the constant channels.
 
-    `flow` has the `Flow` of each call, or `None`, and `unfit` then the reason.
-    `values` is an array over all channels: the value of one that is the same
-    for all of the model's inputs, everywhere in its map, and NaN of others.
+    Attributes:
+        graph: The `Graph` of the model.
+        flow: Dict from call to its `Flow`, or `None` if it is not followed.
+        unfit: Dict from call to why it is not followed, or `None`.
+        values: Array over all channels: the value of a channel that is the
+            same for all model inputs and positions, NaN for others.
+        readers: List of `Reader`.
     """
 
     graph: Graph
@@ -31,13 +35,13 @@ class Reader:
 
     Attributes:
         operation: The layer that is called.
-        layer: The one that holds the kernel: the same, or one within it.
-        kernel: The `Kernel` that knows it.
+        layer: The layer that holds the kernel: `operation` or a layer in it.
+        kernel: The `Kernel` with the rules for it.
         made: Signal of its output channels in the first call.
-        inputs: Numbers of its input channels there.
-        values: The value of inputs that are constant and the same in all
-            calls, NaN for others.
-        links: (inputs, outputs), True where the kernel is not 0.
+        inputs: Numbers of its input channels in the first call.
+        values: Values of inputs that are constant and equal in all calls, NaN
+            for others.
+        links: Booleans (inputs, outputs), true where the kernel is not zero.
         calls: All calls of `operation`.
     """
 

@@ -1,7 +1,6 @@
 """Removes composite layers that pass their input through.
 
-A block of which all weights are zero, biases too, adds nothing to what goes
-through it.
+A residual block whose weights and biases are all zero is the identity.
 """
 
 import dataclasses
@@ -16,23 +15,25 @@ from kprune.runtime import keras_internals
 
 @dataclasses.dataclass(frozen=True)
 class Bypassed:
-    """Stands for a layer that gives what it is called with first."""
+    """A placeholder for a layer that returns its first argument."""
 
     layer: keras.layers.Layer
 
     @staticmethod
     def of(args, kwargs):
-        """Returns what a call gives."""
+        """Returns the output of a call: its first argument."""
         return args[0] if args else next(iter(kwargs.values()))
 
 
 def find(view, graph):
-    """Returns the composite layers of a graph that hand on what they read, a
-    list: those with weights, all of which are zero.
+    """Returns a list of the composite layers that pass their input through.
+
+    They have weights, all of which are zero. Layers within others found are
+    left out.
 
     Args:
         view: A `weights.View` of the model.
-        graph: The `kprune.graph.calls.Graph` of it.
+        graph: The model's `kprune.graph.calls.Graph`.
     """
     found, below = [], set()
     with wrapping.masked(view):
@@ -46,7 +47,7 @@ def find(view, graph):
 
 
 def variables(found):
-    """Returns the ids of the variables of layers that are left out."""
+    """Returns the ids of the variables of removed layers."""
     return {id(v) for layer in found for v in layer.variables}
 
 
@@ -59,7 +60,7 @@ def _is_silent(layer):
 def _hands_on(view, graph, layer):
     try:
         given, outputs = proof.call_of(view, layer, graph.composites[layer])
-    except Exception:  # It takes no numbers that are made up.
+    except Exception:  # It does not accept random inputs.
         return False
     outputs = keras.tree.flatten(outputs)
     if len(outputs) != 1 or not keras.ops.is_tensor(given):

@@ -1,9 +1,9 @@
 """Shrinks composite layers by their constructors or parts.
 
-A constructor can make what an entry of its config sets the size of, such as the
-width between two dense layers. What it cannot make (a block that keeps other
-widths than its siblings, attention of fewer heads of the same size) is a
-`ResizedLayer`.
+A constructor can make a smaller layer if an entry of its config sets the size,
+such as the width between two dense layers. Otherwise (a block whose widths
+differ from its siblings', attention with fewer heads of the same size) the
+layer becomes a `ResizedLayer`.
 """
 
 from kprune.deploy.shrink import resized
@@ -12,20 +12,20 @@ from kprune.runtime import keras_internals
 
 
 def by_config(layer, shapes, arguments):
-    """Returns a layer of the same class whose variables have given shapes, or
-    `None` if no change of its config makes it.
+    """Returns a layer of the same class with variables of given shapes, or
+    `None` if changing its config cannot make one.
 
-    An entry of the config that is half or twice as large makes some axes so:
-    the shapes of these tell which number it has to be.
+    Halving or doubling an entry of the config reveals which axes scale with
+    it; their wanted lengths then determine the entry.
 
     Args:
         layer: A built composite layer.
-        shapes: List of tuples, one for each of its variables.
+        shapes: List of tuples, the wanted shape of each of its variables.
         arguments: Symbolic (args, kwargs) of a call of it.
     """
     try:
         config = layer_copies.constructor_config(layer)
-    except ValueError:  # It has none.
+    except ValueError:  # It has no constructor config.
         return None
     return sized(
         config,
@@ -36,15 +36,15 @@ def by_config(layer, shapes, arguments):
 
 
 def sized(config, make, before, wanted):
-    """Returns what is made of a config with other numbers in it so that its
-    variables have given shapes, or `None` if no change of single ones does.
+    """Returns a layer or model made from a config with changed sizes so that
+    its variables have the wanted shapes, or `None` if there is no such config.
 
     Args:
-        config: Dict, of a constructor, and of those of layers that it holds.
-        make: Function from such a config to a layer or model, built. It raises
-            where the config does not fit.
-        before, wanted: Lists of tuples, the shapes of its variables as `config`
-            makes them, and as they are to be.
+        config: Dict of a constructor, with nested dicts of the layers in it.
+        make: Function from such a config to a built layer or model. It raises
+            if the config is invalid.
+        before: List of tuples, the shapes of the variables with `config`.
+        wanted: List of tuples, the wanted shapes.
     """
     axes = list(zip(_flat(before), _flat(wanted), strict=True))
     changes = {}
@@ -61,7 +61,7 @@ def sized(config, make, before, wanted):
 
 
 def _numbers(config, place=()):
-    """Yields the (place, value) pairs of sizes, through dicts in a config."""
+    """Yields the (path, value) of each positive integer in a nested config."""
     for key, value in config.items():
         if isinstance(value, dict):
             yield from _numbers(value, (*place, key))
@@ -70,15 +70,16 @@ def _numbers(config, place=()):
 
 
 def _may_set(value, old, new):
-    """Whether a number that grows with an axis is whole for its new length."""
+    """Returns whether a size proportional to an axis of length `old` stays an
+    integer at length `new`."""
     divides = old % value == 0 or value % old == 0
     return old != new and divides and value * new % old == 0
 
 
 def _follows(place, value, config, make, axes):
-    """Returns the numbers that a place would need, by each axis that follows
-    it: that is twice or half as long if the number is."""
-    smaller = [] if value % 2 else [value // 2]  # It takes less memory.
+    """Returns the set of values a size needs, one for each axis that scales
+    with it: that doubles or halves if the size does."""
+    smaller = [] if value % 2 else [value // 2]  # Halving takes less memory.
     for other in (*smaller, 2 * value):
         made = _tried(make, _changed(config, {place: other}))
         lengths = [] if made is None else _flat(_shapes(made))
@@ -92,7 +93,7 @@ def _follows(place, value, config, make, axes):
 
 
 def _changed(config, changes, place=()):
-    """Returns a config with other values at some places."""
+    """Returns a config with the values at some paths replaced."""
     return {
         key: _changed(value, changes, (*place, key))
         if isinstance(value, dict)
@@ -104,16 +105,16 @@ def _changed(config, changes, place=()):
 def _tried(make, config):
     try:
         return make(config)
-    except Exception:  # It is no size that its constructor takes.
+    except Exception:  # The constructor rejects the size.
         return None
 
 
 def by_parts(layer, parts, changes, arguments):
-    """Returns a copy of a layer with smaller layers in some places.
+    """Returns a copy of a layer in which smaller layers replace some.
 
     Args:
         layer: A built composite layer.
-        parts, changes: As for `resized.with_parts`, of layers not built.
+        parts, changes: As for `resized.with_parts`; the layers are not built.
         arguments: Symbolic (args, kwargs) of a call of it.
     """
     new = resized.with_parts(resized.copied(layer), parts, changes)
@@ -122,9 +123,9 @@ def by_parts(layer, parts, changes, arguments):
 
 
 def paired(old, new, stop):
-    """Yields (layer, layer in its place) for a composite layer and all below.
+    """Yields (layer, its replacement) for a composite layer and all below.
 
-    `stop` is a function from a layer to whether not to look below it.
+    `stop` is a function from a layer to whether to skip the layers below it.
     """
     yield old, new
     if stop(old):

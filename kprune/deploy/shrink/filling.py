@@ -1,4 +1,4 @@
-"""Cuts the values of rebuilt layers from the original's."""
+"""Assigns values to rebuilt layers, cut from the original's."""
 
 import keras
 
@@ -8,17 +8,18 @@ from kprune.masking import layer_copies, weights, wrapping
 
 
 def fill(builder, view):
-    """Gives the layers that a builder has made their values.
+    """Assigns values to the layers that a builder has made.
 
     Args:
-        builder: See `kprune.deploy.shrink.rebuild`.
+        builder: A builder of `kprune.deploy.shrink.rebuild`.
         view: A `weights.View` of the model.
 
     Returns:
-        List of (variable of the model, variable in its place, (axis, indices)
-        of what is kept).
+        List of (variable of the model, new variable, list of the (axis,
+        indices) kept).
     """
-    places = {}  # New variables by name, and a name, by the id of the old.
+    # From the id of an old variable to (new variables by name, its name).
+    places = {}
     pairs, merging = _pairs(builder, places), _merging(builder)
     with wrapping.masked(view):
         values = [
@@ -52,13 +53,15 @@ def _pairs(builder, places):
 
 
 def _named(layer):
-    """Returns all that a layer holds, by names that a smaller one has too."""
+    """Returns a layer's variables and states, by names that its smaller copy
+    shares."""
     states = enumerate(layer_copies.states(layer))
     return dict(weights.named(layer)) | {f"state {i}": v for i, v in states}
 
 
 def _merging(builder):
-    """Returns kernels that take over others, and what to merge, by id."""
+    """Returns a dict from the id of a kernel variable that takes over constant
+    channels to its `Kernel` and `Fold.merged`."""
     return {
         id(reader.layer.kernel): (reader.kernel, fold.merged)
         for reader, fold in builder.decision.folds.items()
@@ -67,7 +70,7 @@ def _merging(builder):
 
 
 def _folded(builder, merging, variable):
-    """Returns the value of a variable with what its layer takes over."""
+    """Returns the value of a variable with constants folded into it."""
     value = keras.ops.convert_to_numpy(variable)
     if id(variable) in builder.added:
         value = value + builder.added[id(variable)]
@@ -78,9 +81,9 @@ def _folded(builder, merging, variable):
 
 
 def _set_new_biases(builder, places):
-    """Gives new layers the biases that those in their place do not have."""
+    """Assigns the biases of new layers whose originals have none."""
     for layer, bias in builder.biases.items():
-        if id(layer.variables[0]) in places:  # Not all may be made anew.
+        if id(layer.variables[0]) in places:  # Not every layer is rebuilt.
             by_name, name = places[id(layer.variables[0])]
             path = name.rpartition("/")[0]
             by_name[f"{path}/bias".lstrip("/")].assign(bias)

@@ -1,9 +1,10 @@
-"""Folds removed constant channels into sums of a kernel.
+"""Folds removed constant channels into the layers that read them.
 
-See `kprune.graph.flows.linear` for what is exact where.
+`kprune.graph.flows.linear` explains where this is exact.
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from keras.activations import linear
@@ -11,23 +12,25 @@ from keras.layers import BatchNormalization
 
 from kprune.graph.flows.flow import Slices
 
-# A constant may carry others that are at most so many times as large:
-# rounding grows with the ratio.
+# A constant takes over others at most this many times as large: rounding
+# errors grow with the ratio.
 _LARGER = 10
-# A layer reads a part of its input where that is at most so much of it.
+# The largest share of its input for which a layer gathers a part of it.
 _WORTHWHILE = 7 / 8
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Fold:
-    """What a layer takes over from input channels that it loses.
+    """The contribution of the constant input channels that a layer loses.
 
-    `bias` is what to add to its sums, those that go included, and `merged`
-    (input that takes over, inputs it takes over, how many times each).
+    Attributes:
+        bias: Array to add to its sums, removed outputs included, or `None`.
+        merged: Tuple (input that takes over, inputs it takes over, ratio of
+            each to it), or `None`.
     """
 
     bias: np.ndarray | None = None
-    merged: tuple | None = None
+    merged: tuple[Any, np.ndarray, np.ndarray] | None = None
 
 
 def fold(reader, lost, stays):
@@ -35,8 +38,8 @@ def fold(reader, lost, stays):
 
     Args:
         reader: A `kprune.deploy.shrink.analysis.Reader`.
-        lost: Booleans over its inputs.
-        stays: Booleans over all channels.
+        lost: Booleans over its inputs, true for those it loses.
+        stays: Booleans over all channels, true for those kept.
     """
     lost = to_fold(reader, lost, stays)
     if not lost.any():
@@ -51,17 +54,17 @@ def fold(reader, lost, stays):
 
 
 def to_fold(reader, lost, stays):
-    """Returns which of the inputs that a layer loses leave something."""
+    """Returns which lost inputs contribute a nonzero constant, as booleans."""
     return lost & _seen(reader, stays) & (np.nan_to_num(reader.values) != 0)
 
 
 def carrier(reader, lost, stays):
-    """Returns the input that stays and can take others over, or `None`.
+    """Returns the kept input that can take over the lost ones, or `None`.
 
     Args:
         reader: A `Reader` that pads.
-        lost: Booleans over its inputs: what to take over.
-        stays: Booleans over all channels.
+        lost: Booleans over its inputs, true for those to take over.
+        stays: Booleans over all channels, true for those kept.
     """
     sizes = np.abs(np.nan_to_num(reader.values)) * stays[reader.inputs]
     largest = np.argmax(sizes)
@@ -70,12 +73,12 @@ def carrier(reader, lost, stays):
 
 
 def needed_part(reader, stays):
-    """Returns the inputs that a dense layer has to read, as booleans, or
-    `None` if it should read all that stay.
+    """Returns the inputs that a dense layer must read, as booleans, or `None`
+    if it should read all that stay.
 
     Args:
         reader: A `Reader`.
-        stays: Booleans over all channels.
+        stays: Booleans over all channels, true for those kept.
     """
     if not reader.kernel.may_select or len(reader.calls) > 1:
         return None
@@ -88,25 +91,25 @@ def needed_part(reader, stays):
 
 
 def _seen(reader, stays):
-    """Which inputs an output that stays depends on."""
+    """Returns which inputs any kept output depends on, as booleans."""
     return reader.links[:, stays[reader.outputs]].any(1)
 
 
 def has_bias(layer):
-    """Whether a layer adds a bias of its own to what it computes."""
+    """Returns whether a layer has a bias."""
     return getattr(layer, "bias", None) is not None
 
 
 def taker_of_bias(analysis, reader):
-    """Returns the layer that takes what is to be added to the sums of a kernel.
+    """Returns the layer that absorbs a constant added to a kernel's sums.
 
-    It is the layer that holds it, unless that has no bias and all that it gives
-    goes into one batch normalization: the mean of that may take it. So the
-    layer needs no bias, and trains as before.
+    It is the layer that holds the kernel, unless it has no bias and its outputs
+    go into one batch normalization only, whose moving mean then absorbs the
+    constant. So the layer needs no new bias, and trains as before.
     """
     graph, layer = analysis.graph, reader.layer
     if layer is not reader.operation or has_bias(layer):
-        return layer  # The outputs of one within another are not these sums.
+        return layer  # The sums of a layer within another are not its outputs.
     if len(reader.calls) > 1 or layer.activation is not linear:
         return layer
     users = graph.users_of[reader.made]
@@ -122,9 +125,11 @@ def taker_of_bias(analysis, reader):
 
 
 def additions(decision):
-    """Returns what is made of constants: a dict from the id of a variable to
-    what to add to it, and one from a layer that has no bias to the one that
-    its smaller layer has.
+    """Returns where the constants go.
+
+    Returns:
+        A dict from the id of a variable to the array to add to it, and a dict
+        from a layer without a bias to the bias of its smaller copy.
     """
     added, new = {}, {}
     for reader, fold in decision.folds.items():
@@ -132,7 +137,7 @@ def additions(decision):
             continue
         taker, kernel = taker_of_bias(decision.analysis, reader), reader.kernel
         value = kernel.as_bias(reader.layer, fold.bias)
-        if taker is not reader.layer:  # A batch normalization takes it off.
+        if taker is not reader.layer:  # Batch normalization subtracts it.
             added[id(taker.moving_mean)] = -value
         elif has_bias(taker):
             added[id(taker.bias)] = value

@@ -1,8 +1,8 @@
 """Inlines nested graphs into the smaller model.
 
-Keras loads a graph that shares a layer with one nested in it as if they had a
-layer each. The graph of an own class may do so, for its constructor makes the
-layers; of the plain graph that takes its place, all layers are on one level.
+If a graph shares a layer with a graph nested in it, Keras loads the file as if
+each had its own layer. A user's class may share layers, because its constructor
+makes them; the plain graph that replaces it has all layers on one level.
 """
 
 import dataclasses
@@ -16,14 +16,18 @@ from kprune.runtime import keras_internals
 
 @dataclasses.dataclass(frozen=True)
 class Inlined:
-    """Stands for a nested graph whose layers are called one by one."""
+    """A placeholder for a nested graph whose layers are called one by one."""
 
     graph: keras.Model
 
 
 def find(model):
-    """Returns the ids of nested graphs that share layers with others, and new
-    names, by id, for layers of these."""
+    """Returns the nested graphs to inline.
+
+    Returns:
+        The set of ids of nested graphs that share layers with other graphs,
+        and a dict from the id of a layer in these to a unique new name.
+    """
     operations, places = _operations(model)
     shared = [graphs for graphs in places.values() if len(graphs) > 1]
     found = set().union(*shared) - {id(model)}
@@ -38,8 +42,8 @@ def find(model):
 
 
 def _operations(model):
-    """Returns the operations of a graph and of those nested in it, by id, and
-    the ids of the graphs that call each."""
+    """Returns the operations of a graph and its nested graphs, by id, and the
+    ids of the graphs that call each."""
     graphs, operations, places = [model], {}, {}
     for graph in graphs:
         for operation, _, _ in keras_internals.nodes(graph):

@@ -8,7 +8,7 @@ from kprune.runtime import keras_internals
 
 
 def check(model):
-    """Raises `ValueError` if a model has no state that can be carried over."""
+    """Raises `ValueError` if a model has no optimizer state to carry over."""
     if not model.compiled:
         raise ValueError(
             "`carry_optimizer=True` carries the state of the optimizer that a "
@@ -25,10 +25,14 @@ def check(model):
 
 
 def carry(model, source, small, pairs):
-    """Gives a smaller model's optimizer the state of the model's.
+    """Copies a model's optimizer state, cut, to a smaller model's optimizer.
 
-    `pairs` come from `rebuild` and tell of `source`: the model, or a stripped
-    copy of it.
+    Args:
+        model: The compiled model.
+        source: The model, or the stripped copy of it that `pairs` refers to.
+        small: The compiled smaller model.
+        pairs: List of (variable of `source`, new variable, list of the (axis,
+            indices) kept), as `rebuild` returns it.
     """
     old, new = model.optimizer, small.optimizer
     if not old.built:
@@ -38,7 +42,7 @@ def carry(model, source, small, pairs):
     source_of = dict(zip(places, layer_copies.values(model), strict=True))
     for variable, target, kept in pairs:
         if id(variable) not in source_of:
-            continue  # A state of a recurrent layer.
+            continue  # The state of a stateful recurrent layer.
         slots = zip(
             keras_internals.slots(old, source_of[id(variable)]),
             keras_internals.slots(new, target),
@@ -47,7 +51,7 @@ def carry(model, source, small, pairs):
         for old_slot, new_slot in slots:
             value = keras.ops.convert_to_numpy(old_slot)
             new_slot.assign(sizes.cut(value, kept))
-    # The count of steps, the learning rate, the loss scale.
+    # Scalars: the iteration count, the learning rate, the loss scale.
     for one, other in zip(_scalars(old), _scalars(new), strict=True):
         other.assign(one)
 

@@ -1,7 +1,7 @@
-"""A smaller model of the same class, where its constructor makes one.
+"""Rebuilds a smaller model of the same class by its constructor.
 
-A constructor that takes the width of a network, or the number of its heads,
-makes a smaller model if all layers that it sets keep the same.
+A constructor that takes the width of a network, or the number of its heads, can
+make the smaller model if all layers of that width keep equally many channels.
 """
 
 from kprune.deploy.shrink import composites
@@ -10,13 +10,16 @@ from kprune.runtime import keras_internals
 
 
 def remade(view, decision, small, pairs):
-    """Returns a smaller model as one of the model's class, and where its
-    variables come from; `None` if its constructor cannot make that.
+    """Returns a smaller model of the model's own class, or `None` if its
+    constructor cannot make it.
 
     Args:
         view: A `weights.View` of the model.
-        decision: What has been decided of it.
+        decision: The `Decision` for it.
         small, pairs: As `kprune.deploy.shrink.rebuild` returns them.
+
+    Returns:
+        The new model and its `pairs`, or `None`.
     """
     model = view.model
     moved = decision.parts or decision.bypassed
@@ -28,7 +31,7 @@ def remade(view, decision, small, pairs):
     if len(layer_copies.values(small)) != len(own) or any(
         id(variable) not in sources for variable in own
     ):
-        return None  # Biases have been added, say.
+        return None  # The variables differ, e.g. by added biases.
     new = _made(model, [sources[id(variable)][0] for variable in own])
     if new is None:
         return None
@@ -43,11 +46,11 @@ def remade(view, decision, small, pairs):
 
 
 def _made(model, like):
-    """Returns a model of the class whose variables have the shapes of others,
-    or `None`."""
+    """Returns a model of the same class with variables shaped like `like`, or
+    `None`."""
     try:
         config = layer_copies.constructor_config(model)
-    except ValueError:  # It has none.
+    except ValueError:  # It has no constructor config.
         return None
 
     def make(config):

@@ -1,4 +1,4 @@
-"""Describes the decisions, layer by layer."""
+"""Describes what `shrink` decided, layer by layer."""
 
 import collections
 import math
@@ -15,8 +15,8 @@ def describe(view, decision):
     """Returns the `Plan` of a decision.
 
     Args:
-        view: A `weights.View` of the model that `decision` is about.
-        decision: A `Decision`, or `None` for a model left whole.
+        view: A `weights.View` of the model.
+        decision: The `Decision` for it, or `None` if it is left whole.
     """
     model = view.model
     cuts = sizes.cuts(decision) if decision else {}
@@ -55,10 +55,11 @@ def _row(name, weight, decision, model):
 
 
 def _row_of_part(name, weight, decision, units):
-    """The row of a layer within a layer, such as a part of attention."""
+    """Returns the row of a layer within a layer, e.g. a part of attention."""
     why = "within a layer that is left whole"
     for call, flow in decision.analysis.flow.items():
-        if flow is None:  # Of a composite layer, a call within may be followed.
+        # A composite layer is not followed, but calls within it may be.
+        if flow is None:
             held = getattr(call.operation, "variables", ())
             if any(variable is weight.variable for variable in held):
                 why = f"left whole: {decision.analysis.unfit[call]}"
@@ -76,7 +77,7 @@ def _row_of_part(name, weight, decision, units):
 
 
 def _stuck(signal, decision):
-    """Yields why channels that are constant have to stay."""
+    """Yields the reasons why constant channels stay, with their counts."""
     numbers = signal.numbers[decision.kept(signal)]
     constant = numbers[~np.isnan(decision.analysis.values[numbers])]
     reasons = collections.Counter(map(decision.why, constant.tolist()))
@@ -113,7 +114,7 @@ def _parameters(view, decision, cuts, gone):
 def _multiply_adds(view, cuts, gone):
     try:
         uses = costs.count_uses(view.model)
-    except Exception:  # Open input shapes, or a user's model.
+    except Exception:  # Input shapes are open, or a user's model raises.
         return None
     before = after = 0
     for weight in view:

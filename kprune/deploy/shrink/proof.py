@@ -10,8 +10,8 @@ from kprune.runtime import keras_internals, seeds
 def check(model, small):
     """Raises `RuntimeError` unless a smaller model has the model's outputs.
 
-    Rounding is told from error: where the outputs differ by more than 1e-5 of
-    the largest, both are computed in float64 too.
+    If the outputs differ by more than 1e-5 of the largest, they are computed
+    again in float64, to distinguish rounding from errors.
     """
     try:
         x, expected = made_up.taken(model, examples=4)
@@ -26,8 +26,8 @@ def check(model, small):
         made_up.outputs(precision.copy_in(one, "float64")[0], x)
         for one in (wrapping.strip(model), small)
     )
-    error = _error(expected, found)
-    if not (error <= made_up.TOLERANCE):  # False for NaN too.
+    error = _error(expected, found)  # type: ignore[misc]
+    if not (error <= made_up.TOLERANCE):  # NaN fails too.
         raise RuntimeError(
             f"The smaller model of {model.name!r} does not compute the same: "
             f"on random inputs its outputs differ by {error:.2g} of the "
@@ -40,9 +40,10 @@ def check_layer(view, layer, small, arguments):
     """Raises `RuntimeError` unless a smaller layer has a layer's outputs.
 
     Args:
-        view: A `weights.View` of the model that the layer is in.
-        layer, small: A layer of the model, and one in its place.
-        arguments: Symbolic (args, kwargs) of a call, of known sizes.
+        view: A `weights.View` of the layer's model.
+        layer: A layer of the model.
+        small: The smaller layer.
+        arguments: Symbolic (args, kwargs) of a call, without open dimensions.
     """
     args, kwargs = _made_up(layer, arguments)
     with wrapping.masked(view):
@@ -57,8 +58,11 @@ def check_layer(view, layer, small, arguments):
 
 
 def call_of(view, layer, arguments):
-    """Returns what a layer is called with first, and its outputs, in a call on
-    made-up numbers. The arguments are as for `check_layer`."""
+    """Returns the first argument and the outputs of a call on random inputs.
+
+    Args:
+        view, layer, arguments: As for `check_layer`.
+    """
     args, kwargs = _made_up(layer, arguments)
     with wrapping.masked(view):
         outputs = keras_internals.infer(layer, *args, **kwargs)
@@ -71,7 +75,8 @@ def _made_up(layer, arguments):
 
 
 def _error(expected, found):
-    """Returns how far outputs differ, NaN if they are not finite."""
+    """Returns the relative difference of outputs, NaN if `expected` is not
+    finite."""
     numbers = (z for z in expected if z.dtype.kind == "f")
     finite = all(np.isfinite(z).all() for z in numbers)
     return made_up.difference(expected, found) if finite else np.nan

@@ -1,4 +1,4 @@
-"""Rebuilds the smaller model from the decisions."""
+"""Rebuilds the smaller model from a `Decision`."""
 
 import keras
 import numpy as np
@@ -18,9 +18,15 @@ from kprune.runtime import identity, keras_internals, seeds
 
 
 def rebuild(view, decision):
-    """Returns a smaller model, not compiled, and where its variables come from:
-    (variable of the model, variable in its place, (axis, indices) of what is
-    kept).
+    """Returns the smaller model, and where its variables come from.
+
+    Args:
+        view: A `weights.View` of the model.
+        decision: The `Decision` for it.
+
+    Returns:
+        The uncompiled model, and a list of (variable of the model, new
+        variable, list of the (axis, indices) kept).
     """
     model = view.model
     known = keras_internals.known_objects(keras_internals.all_layers(model))
@@ -33,8 +39,8 @@ def rebuild(view, decision):
 
 
 def failing_composite(view, decision):
-    """Returns a composite layer whose own code does not compute the same with
-    smaller layers, or `None`."""
+    """Returns a composite layer whose code does not compute the same outputs
+    with smaller layers, or `None`."""
     found = decision.analysis.graph.composites
     within = {
         id(x)
@@ -59,30 +65,30 @@ def failing_composite(view, decision):
 
 
 class _Builder:
-    """Makes the layers anew, without values."""
+    """Builds the new layers, without values."""
 
     def __init__(self, decision):
         self.decision = decision
         self.cuts = sizes.cuts(decision)
-        self.new = identity.ByIdentity()  # New layers, by the old.
-        self.parts = identity.ByIdentity()  # What new layers read of inputs.
-        self.calls = {}  # First call and flow of each layer that is followed.
+        self.new = identity.ByIdentity()  # From old to new layers.
+        self.parts = identity.ByIdentity()  # The inputs that new layers read.
+        self.calls = {}  # The first call and flow of each followed layer.
         self.inlined, self.names = inlining.find(decision.analysis.graph.model)
         self.bypassed = {id(layer) for layer in decision.bypassed}
-        self.rest = []  # Pairs of variables of composite layers' own.
+        self.rest = []  # Pairs for the own variables of composite layers.
         for call, flow in decision.analysis.flow.items():
             if flow is not None and not call.crossing:
                 self.calls.setdefault(call.operation, (call, flow))
-        # What to add to variables, by id, and new biases, by their layer.
+        # Arrays to add to variables, by id, and new biases, by layer.
         self.added, self.biases = folding.additions(decision)
 
     def graph(self, model):
-        """Returns a graph of layers anew, smaller."""
+        """Returns the smaller copy of a graph of layers."""
         chain = isinstance(model, keras.Sequential)
         own = map(weights.unwrapped, model.layers)
         whole = self.decision.parts.keys().isdisjoint(own)
         if chain and whole and not self.inlined and not self.bypassed:
-            # Unlike `Sequential.layers`, this has the input layer too.
+            # Unlike `Sequential.layers`, this includes the input layer.
             first, *_ = super(keras.Sequential, model).layers
             (given,) = self._inputs(model, [first.name])
             layers = [self.layer(layer) for layer in model.layers]
@@ -103,7 +109,7 @@ class _Builder:
         return new
 
     def _inputs(self, model, names):
-        """Returns new inputs of a graph: those of a nested one may shrink."""
+        """Returns new inputs of a graph. Those of a nested graph may shrink."""
         calls = self.decision.analysis.graph.entries.get(id(model))
         signals = calls[0] if calls else [None] * len(names)
         given = []
@@ -118,7 +124,7 @@ class _Builder:
         return given
 
     def layer(self, old):
-        """Returns what takes the place of a layer or operation."""
+        """Returns the replacement of a layer or operation."""
         old = weights.unwrapped(old)
         if id(old) in self.inlined:
             return inlining.Inlined(old)
@@ -147,12 +153,12 @@ class _Builder:
         return new
 
     def shrinks_within(self, old):
-        """Whether a layer is a composite one that holds what shrinks."""
+        """Returns whether a layer is composite and a layer in it shrinks."""
         composites = self.decision.analysis.graph.composites
         return old in composites and bool(resized.find(old, self._shrinks))
 
     def _shrinks(self, layer):
-        """Whether a layer within a composite one is to be another."""
+        """Returns whether a layer within a composite one must be replaced."""
         if id(layer) in self.decision.analysis.graph.entries:
             return True
         if layer not in self.calls:
@@ -160,7 +166,8 @@ class _Builder:
         if any(id(v) in self.cuts for v in layer.variables):
             return True
         changes = self._changes(layer)
-        # Not what its config has: some layers have none of their own.
+        # Compared with the flow's config for all channels, not with
+        # `get_config`, which some layers lack.
         now = self.calls[layer][1].config(self.calls[layer][0], _all, ())
         return any(
             np.any(np.not_equal(now.get(key), value))
@@ -168,7 +175,7 @@ class _Builder:
         )
 
     def _composite(self, old):
-        """Returns a composite layer with smaller ones below it."""
+        """Returns a composite layer with smaller layers in it."""
         arguments = self.decision.analysis.graph.composites[old]
         parts = resized.find(old, self._shrinks)
         shapes = [
@@ -198,15 +205,15 @@ class _Builder:
         return new
 
     def _changes(self, old):
-        """Returns what changes in the config of a layer."""
+        """Returns the changed entries of a layer's config."""
         if old not in self.calls:
             return {}
         call, flow = self.calls[old]
         return flow.config(call, self.decision.kept_by(call), self.biases)
 
     def _parts_of(self, old):
-        """Returns what changes in the layers that a layer holds, if its own
-        config cannot make it smaller."""
+        """Returns the changes of the layers in a layer whose own config cannot
+        make it smaller, as `Flow.parts` does."""
         if old not in self.calls or not any(
             id(v) in self.cuts for v in getattr(old, "variables", ())
         ):
@@ -230,7 +237,7 @@ class _Builder:
         return made[0] if len(made) == 1 else made
 
     def _call(self, layer, *args, **kwargs):
-        """Calls a new layer, on a part of its input if it reads no more."""
+        """Calls a new layer, on the part of its input that it reads."""
         if isinstance(layer, inlining.Inlined):
             return self._run(layer.graph, *args, **kwargs)
         if isinstance(layer, bypassing.Bypassed):
@@ -243,12 +250,13 @@ class _Builder:
 
 
 def _all(signal):
-    """What is kept of a signal if nothing goes."""
+    """Returns the indices kept of a signal if all channels stay."""
     return np.arange(signal.channels)
 
 
 def _carry_trainable(builder, old, new):
-    """Setting `trainable` on a layer sets it on all below: from the top."""
+    """Copies `trainable` from the top down: Keras' setter also sets it on all
+    layers below."""
     new.trainable = old.trainable
     places = {child.name: child for _, child in weights.children(new)}
     for child in _children(builder, old):
@@ -258,7 +266,7 @@ def _carry_trainable(builder, old, new):
 
 
 def _children(builder, layer):
-    """Yields the layers below a layer, those of graphs called one by one."""
+    """Yields the children of a layer, with those of inlined graphs."""
     for _, child in weights.children(layer):
         child = weights.unwrapped(child)
         if id(child) in builder.inlined:

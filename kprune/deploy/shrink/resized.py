@@ -1,8 +1,7 @@
 """Layers whose config alone cannot rebuild them, made savable.
 
-They hold smaller layers than their constructors make, or their classes leave
-arguments out of `get_config`: what makes them is then the constructor of a
-model.
+They hold smaller layers than their constructors make, or their classes omit
+arguments from `get_config`, because only a model's constructor makes them.
 """
 
 import copy
@@ -14,17 +13,17 @@ import keras
 from kprune.masking import cloning, layer_copies, weights
 from kprune.runtime import keras_internals
 
-_PLAIN = {}  # The classes that were mixed with `ResizedLayer`, by name.
+# The classes that were mixed with `ResizedLayer`, by registered name.
+_PLAIN: dict[str, type] = {}
 
 
 @keras.saving.register_keras_serializable("kprune")
 class ResizedLayer:
-    """Mixed into the class of a layer that holds others than it would make.
+    """A mixin for a layer that holds other layers than its constructor makes.
 
-    The class keeps its name, its methods and its `isinstance` relations; what
-    is added is a config that has the layers which take the places of those that
-    the constructor makes. A model of such layers loads where kprune is
-    imported.
+    The class keeps its name, its methods and its `isinstance` relations; its
+    config also lists the layers that replace those of the constructor. A model
+    of such layers loads where kprune is imported.
     """
 
     def get_config(self):
@@ -41,11 +40,11 @@ class ResizedLayer:
         }
 
     def get_build_config(self):
-        return None  # It is made as it was built.
+        return None  # `from_config` returns a built layer.
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        # The class may have been defined in the program itself.
+        # The class may be defined in `__main__`, and then not be importable.
         known = {**_PLAIN, **(custom_objects or {})}
         made_from = copy.deepcopy(config["layer"])
         layer = keras.saving.deserialize_keras_object(config["layer"], known)
@@ -59,13 +58,13 @@ class ResizedLayer:
 
 
 def with_parts(layer, parts, changes):
-    """Returns a layer with other layers in the places of some that it holds.
+    """Replaces some of the layers that a layer holds, in place; returns it.
 
     Args:
-        layer: A built layer that nobody else uses. It is changed itself.
-        parts: Dict from place, as `find` tells, to the layer to put there.
-        changes: Dict from place to what is other in the config of that layer,
-            or `None` for one that is not made of the config of the former.
+        layer: A built layer that is not used elsewhere. It is modified.
+        parts: Dict from place, as `find` returns it, to the new layer.
+        changes: Dict from place to the changed entries of the new layer's
+            config, or `None` to save the new layer as a whole.
     """
     before = dict(_below(layer))
     new = {id(before[place]): part for place, part in parts.items()}
@@ -82,13 +81,15 @@ def with_parts(layer, parts, changes):
 
 
 def of_smaller(layer, changes):
-    """Returns a copy of a layer, with values, that holds smaller layers in some
-    places, without.
+    """Returns a copy of a layer in which some layers are smaller.
+
+    The copy has the layer's values, except for the smaller layers, which are
+    newly initialized.
 
     Args:
         layer: A built layer.
-        changes: Dict from place to what is other in the config of the layer
-            there, and the shape of its input.
+        changes: Dict from place to the changed entries of the config of the
+            layer there, and the shape of its input.
     """
     held, parts = dict(weights.children(layer)), {}
     for place, (changed, shape) in changes.items():
@@ -102,8 +103,8 @@ def of_smaller(layer, changes):
 
 
 def _described(layer, changes):
-    """Returns what a file has of a layer: what is other in its config than the
-    constructor gives it, which may hold functions that have no name."""
+    """Returns the serialized form of a layer: only its changes where possible,
+    as the whole config may hold functions that cannot be saved."""
     if changes is None:
         return keras.saving.serialize_keras_object(layer)
     return {
@@ -135,8 +136,8 @@ def _mixed(layer, made_from, resized):
 def copied(layer):
     """Returns a copy of a layer, with values.
 
-    If its config does not make it again, it is made of what it keeps of its
-    constructor's arguments as attributes of the same names.
+    If its config cannot recreate it, the constructor's arguments are taken
+    from attributes of the same names.
     """
     try:
         new = cloning.plain_copy(layer)
@@ -155,7 +156,7 @@ def _remade(layer):
     config["dtype"] = keras.dtype_policies.serialize(layer.dtype_policy)
     try:
         known = layer.get_config()
-    except Exception:  # It has none, or its code is wrong.
+    except Exception:  # `get_config` is missing or raises.
         known = {}
     for argument in inspect.signature(plain.__init__).parameters:
         if argument in known:
@@ -176,15 +177,17 @@ def _remade(layer):
 
 
 def find(layer, wanted):
-    """Returns a dict from place to layer, of those below a layer that are
-    wanted: a function from a layer to whether it is, and then what is below it
-    is left out."""
+    """Returns a dict from place to layer of the wanted layers below a layer.
+
+    `wanted` is a function from a layer to a boolean; layers below a wanted one
+    are left out.
+    """
     return dict(_below(layer, wanted))
 
 
 def _origin(layer):
-    """Returns the config that a layer's constructor made it of, and the places
-    of what it holds instead of what that makes."""
+    """Returns the serialized layer that the constructor makes, and the changes
+    by place of the layers replaced in it."""
     if isinstance(layer, ResizedLayer):
         return layer.__dict__["_made_from"], layer.__dict__["_resized"]
     return keras.saving.serialize_keras_object(layer), {}
@@ -206,7 +209,7 @@ def _resized_class(plain):
     mixed = type(
         plain.__name__, (ResizedLayer, plain), {"__module__": plain.__module__}
     )
-    # All under the one name that a process which has only imported kprune
-    # knows: `from_config` finds the user's class from the config.
+    # All such classes share one registered name, which is known wherever kprune
+    # is imported: `from_config` finds the user's class from the config.
     register = keras.saving.register_keras_serializable
     return register("kprune", ResizedLayer.__name__)(mixed)

@@ -1,6 +1,7 @@
-"""The result of `shrink`, as numbers and as a table."""
+"""The result of `plan`, as numbers and as a table."""
 
 import dataclasses
+from collections.abc import Iterator
 
 from kprune.runtime import tables
 
@@ -9,13 +10,13 @@ _HEADER = ("Layer", "Before", "After", "Why the rest stays")
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What becomes of one layer.
+    """The change of one layer.
 
     Attributes:
-        layer: Name of the layer, with those of the models that it is in.
-        before, after: Numbers of its output channels.
-        why: Why dead channels of it had to stay, or it is left whole; what
-            part of its input it reads. Empty if there is nothing to say.
+        layer: Name of the layer, prefixed by the models that contain it.
+        before, after: Number of its output channels.
+        why: Why constant channels stay or the layer is left whole, or how many
+            of its inputs it reads. Empty if there is nothing to note.
     """
 
     layer: str
@@ -26,14 +27,14 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What becomes of a model.
+    """The changes of a model. Its `str` is a table.
 
     Attributes:
         model: Name of the model.
-        rows: Tuple of `Row`: layers with kernels or embeddings.
-        parameters: Numbers of parameters before and after.
-        multiply_adds: Numbers of multiply-adds for one example, or `None` if
-            they are not known.
+        rows: Tuple of `Row`, one per layer with kernels or embeddings.
+        parameters: Numbers of parameters (before, after).
+        multiply_adds: Multiply-adds per example (before, after), or `None` if
+            unknown.
     """
 
     model: str
@@ -41,11 +42,11 @@ class Plan:
     parameters: tuple
     multiply_adds: tuple | None
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "\n".join(_lines(self))
 
 
-def _lines(plan):
+def _lines(plan: Plan) -> Iterator[str]:
     yield f'Model: "{plan.model}"'
     rows = [
         (row.layer, f"{row.before:,}", f"{row.after:,}", row.why)

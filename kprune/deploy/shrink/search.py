@@ -1,9 +1,9 @@
-"""Finds the channels that can go, and the reasons others stay.
+"""Finds the channels that can be removed, and the reasons others stay.
 
-At first all may go. Then those come back that something speaks for, until
-nothing changes: a layer needs a channel that varies, if one of the outputs
-that it keeps sees it. What is left is the largest set of channels that can go
-at once, for bringing a channel back never lets another one go.
+The search begins with all channels removed, and restores those that are needed
+until nothing changes: a layer needs a channel that varies if one of the outputs
+it keeps depends on it. The result is the largest set of channels that can be
+removed together, because restoring one never makes another removable.
 """
 
 import collections
@@ -18,12 +18,17 @@ from kprune.graph import groups
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Decision:
-    """What goes and what `stays`, booleans over all channels.
+    """The channels of a model to keep and to remove.
 
-    `why` is a function from a channel's number to why it stays, or `None` if it
-    has to because it varies. `folds` is a dict from `Reader` to `Fold`, and
-    `parts` one from layer to the indices, among the channels that its input
-    keeps, of those that it reads. `bypassed` are layers that are left out.
+    Attributes:
+        analysis: The `Analysis` of the model.
+        stays: Booleans over all channels, true for those kept.
+        why: Function from a channel's number to why it stays, or `None` for a
+            removed one.
+        folds: Dict from `Reader` to `Fold`.
+        parts: Dict from layer to the indices that it reads, among the channels
+            that its input keeps.
+        bypassed: Tuple of layers that are removed as a whole.
     """
 
     analysis: Analysis
@@ -34,11 +39,11 @@ class Decision:
     bypassed: tuple = ()
 
     def kept(self, signal):
-        """Returns the indices of the channels of a signal that stay."""
+        """Returns the indices of the kept channels of a signal."""
         return np.flatnonzero(self.stays[signal.numbers])
 
     def kept_by(self, call):
-        """Returns `kept` as a call sees it, which may read only a part."""
+        """Returns `kept` for a call, which may read a part of its input."""
         part = self.parts.get(call.operation)
 
         def kept(signal):
@@ -55,8 +60,8 @@ def decide(analysis, partly=False):
 
     Args:
         analysis: An `Analysis`.
-        partly: Whether dense layers may read a part of an input that has to
-            stay.
+        partly: Whether dense layers may read a part of an input that must
+            stay. Defaults to `False`.
     """
     search = _Search(analysis)
     search.keep_what_must_stay()
@@ -76,7 +81,7 @@ def decide(analysis, partly=False):
 
 
 class _Search:
-    """Booleans over groups of channels, and why each one stays."""
+    """The groups of channels still removed, and why the others stay."""
 
     def __init__(self, analysis):
         self.analysis = analysis
@@ -88,7 +93,8 @@ class _Search:
         return self._reasons.get(self.group[number])
 
     def keep(self, numbers, reason):
-        """Lets the groups of channels stay; whether any would have gone."""
+        """Keeps the groups of some channels; returns whether that is new for
+        any of them."""
         found = np.unique(self.group[numbers])
         found = found[self.goes[found]]
         self.goes[found] = False
@@ -105,7 +111,7 @@ class _Search:
             self.keep(numbers, reason)
 
     def keep_what_is_read(self):
-        """Lets channels stay that a layer cannot do without."""
+        """Keeps channels that a layer needs; returns whether any is new."""
         changed = False
         for reader in reversed(self.analysis.readers):
             lost = self._lost(reader)
@@ -122,8 +128,8 @@ class _Search:
         return changed
 
     def keep_carriers_and_last(self):
-        """Lets one channel stay where there would be none that can take the
-        others over, or none at all."""
+        """Keeps one channel where none could take over the removed constants,
+        or where none would be left; returns whether any is new."""
         changed = False
         for reader in self.analysis.readers:
             if reader.kernel.merges and reader.kernel.pads(reader.layer):
@@ -147,7 +153,7 @@ class _Search:
         return self.keep(reader.inputs[[largest]], reason)
 
     def _lost(self, reader):
-        """Which inputs go that an output that stays sees."""
+        """Returns which removed inputs a kept output depends on."""
         stays = ~self.goes[self.group[reader.outputs]]
         seen = reader.links[:, stays].any(1)
         return self.goes[self.group[reader.inputs]] & seen

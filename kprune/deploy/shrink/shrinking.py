@@ -16,75 +16,79 @@ from kprune.deploy.shrink import (
 )
 from kprune.deploy.shrink.analysis import analyse
 from kprune.deploy.shrink.rebuild import failing_composite, rebuild
+from kprune.deploy.shrink.result import Plan
 from kprune.deploy.shrink.search import decide
 from kprune.graph import calls as graph_calls
 from kprune.graph import flows
 from kprune.masking import cloning, folding, layer_copies, weights, wrapping
-from kprune.runtime import keras_internals, progress
+from kprune.runtime import keras_internals, progress, types
 from kprune.runtime.doors import checked
 
 
 class CutOff(ValueError):
-    """An output of a model no longer depends on its inputs."""
+    """The error for a model with an output independent of its inputs."""
 
 
 @checked()
-def shrink(model, *, carry_optimizer=False, verbose="auto"):
-    """Returns a plain model without the channels that compute nothing.
+def shrink(
+    model: types.Model,
+    *,
+    carry_optimizer: bool = False,
+    verbose: int | str = "auto",
+) -> types.Model:
+    """Returns a smaller model without dead channels and with equal outputs.
 
-    A channel goes where its output is the same for all inputs, or where
-    nobody reads it, together with all that belongs to it: the entries of
-    batch normalization and biases, the kernels of depthwise convolutions, the
-    inputs of the layers that follow, the same channel of what it is added to.
-    What it contributed, a constant, is folded into the layers that read it.
-    That repeats itself through the model until nothing more can go.
+    A channel is removed if its output is the same for all inputs or no layer
+    reads it, together with everything that belongs to it: its entries in batch
+    normalization and biases, its kernels in depthwise convolutions, its inputs
+    in the layers that follow, and the same channel in tensors it is added to.
+    Its contribution, a constant, is folded into the layers that read it. This
+    propagates through the model until no more channels can be removed.
 
-    Inputs and outputs keep their shapes. What cannot be told exactly stays:
-    layers and recurrent cells of unknown classes are left whole, with the
-    channels that go into and out of them; so are layers that take channels
-    first. Of attention, heads go that give zero or are not read, and channels
-    stay. Of recurrent layers, units go that stay zero or are not read, in both
-    directions of a `Bidirectional`. `kprune.deploy.shrink.plan` tells why, by
-    layer.
+    Inputs and outputs keep their shapes. Whatever cannot be decided exactly
+    stays: layers and recurrent cells of unknown classes are left whole, with
+    their input and output channels; so are layers with `channels_first`.
+    Attention loses heads that output zero or are not read, and keeps its
+    channels. Recurrent layers lose units that stay zero or are not read, in
+    both directions of a `Bidirectional`. `kprune.deploy.shrink.plan` gives the
+    reasons, layer by layer.
 
-    A layer whose own `call` calls layers that it holds, as the blocks of a
-    transformer do, keeps the shape of what goes in and out, and loses channels
-    and heads between these layers. It is made by its constructor if an entry of
-    its config sets the size. Else it holds other layers than its constructor
-    makes, and a file of the model loads where kprune is imported.
+    A composite layer, whose own `call` calls layers that it holds (a
+    transformer block, for example), keeps the shapes of its inputs and outputs,
+    and loses channels and heads between its layers. Its constructor makes the
+    smaller layer if an entry of its config sets the size. Otherwise it holds
+    other layers than its constructor makes, and a file of the model loads only
+    where kprune is imported. A composite layer that passes its input through,
+    such as a residual block whose weights are all zero, is removed.
 
-    Such a layer that hands on what it reads, as a block does whose weights are
-    all zero, is left out as a whole.
+    A model of a user's class whose constructor makes a graph of layers keeps
+    its class and methods if the constructor can make the smaller model: if
+    entries of its config set the sizes, and all layers that share an entry keep
+    equally many channels. Finding out creates some models of other sizes.
+    Otherwise the result is a plain `keras.Model` of the smaller layers, without
+    methods of the class such as `train_step` or `generate`.
 
-    A model of an own class whose constructor makes a graph of layers keeps its
-    class, and its methods, if the constructor makes the smaller model: where
-    entries of its config set the sizes, and all layers that one of them sets
-    keep the same. To find that out, some models of other sizes are made. Else
-    it comes back as a plain graph of the smaller layers, a `keras.Model`, of
-    which methods of the class, such as `train_step` or `generate`, are no part.
-
-    Before it is returned, the smaller model is checked to have the outputs of
-    the model, on random inputs. They are those of inference: in training, a
-    batch normalization would have seen the constants of its batch too.
+    Before it is returned, the smaller model is verified to give the model's
+    outputs on random inputs, in inference mode. In training mode they may
+    differ: batch normalization would also normalize the removed constants.
 
     Args:
-        model: A built Keras model, wrapped or not: channels whose weights are
-            zero count, whoever set them. It is left as it was.
-        carry_optimizer: Whether the compiled optimizer's state is carried
-            over, cut as the weights. Defaults to `False`: the optimizer is
-            fresh.
-        verbose: `"auto"`, 0 or 1. 1 prints what became of each layer.
+        model: A built Keras model, wrapped or not. Channels with zero weights
+            count, masked or not. It is not modified.
+        carry_optimizer: Whether to carry over the compiled optimizer's state,
+            cut like the weights. Defaults to `False`: the optimizer is fresh.
+        verbose: `"auto"`, 0 or 1. 1 prints the change of each layer.
 
     Returns:
         A plain Keras model, compiled alike if `model` is compiled. A model
-        that is no graph of layers (subclassed, or with a `call` of its own)
-        comes back whole.
+        that is not a graph of layers (subclassed, or with its own `call`) is
+        copied whole.
 
     Raises:
-        ValueError: If the model is not built or cannot be copied, if an
-            output no longer depends on the inputs, or if there is no
-            optimizer state that can be carried over.
-        RuntimeError: If the smaller model does not compute the same.
+        ValueError: If the model is not built or cannot be copied, an output
+            no longer depends on the inputs, or the optimizer's state cannot
+            be carried over.
+        RuntimeError: If the smaller model's outputs differ.
 
     Example:
 
@@ -97,18 +101,24 @@ def shrink(model, *, carry_optimizer=False, verbose="auto"):
 
 
 @checked()
-def compact(model, *, carry_optimizer=False, verbose="auto"):
+def compact(
+    model: types.Model,
+    *,
+    carry_optimizer: bool = False,
+    verbose: int | str = "auto",
+) -> types.Model:
     """Returns a plain model without units cut off by unstructured pruning.
 
-    At high sparsity, units are left without any input, whose output is then a
-    constant, or without any output. They go, and what depends on them alone,
-    as by `kprune.shrink`; nothing is lost. Beyond that, a dense layer that
-    depends on a part only of an input that has to keep its shape, such as the
-    pixels of an image, is given that part: a gather (`keras.ops.take`) and a
-    kernel of fewer rows. A Sequential model becomes a Functional one by it.
+    At high sparsity, some units have no inputs left, so that their output is
+    constant, or no outputs. They are removed with everything that depends only
+    on them, as by `kprune.shrink`; the model's outputs stay the same. In
+    addition, a dense layer that reads only a part of an input whose shape must
+    stay, such as the pixels of an image, gathers that part (`keras.ops.take`)
+    and has a kernel of fewer rows. This turns a Sequential model into a
+    Functional one.
 
-    Expect much for dense networks at 95 % and above, little for convolutional
-    ones below 98 %.
+    Expect large gains for dense networks at 95 % sparsity and above, small ones
+    for convolutional networks below 98 %.
 
     Args:
         model, carry_optimizer, verbose: As for `kprune.shrink`.
@@ -117,8 +127,8 @@ def compact(model, *, carry_optimizer=False, verbose="auto"):
         A plain Keras model, compiled alike if `model` is compiled.
 
     Raises:
-        ValueError: As `kprune.shrink` does.
-        RuntimeError: If the smaller model does not compute the same.
+        ValueError: As for `kprune.shrink`.
+        RuntimeError: If the smaller model's outputs differ.
 
     Example:
 
@@ -131,12 +141,13 @@ def compact(model, *, carry_optimizer=False, verbose="auto"):
     return _smaller(model, True, carry_optimizer, verbose)
 
 
-def plan(model, compact=False):
-    """Returns what `kprune.shrink` would do to a model, and why no more.
+def plan(model: types.Model, compact: bool = False) -> Plan:
+    """Returns what `kprune.shrink` would remove from a model, and why no more.
 
     Args:
-        model: A built Keras model, wrapped or not. It is left as it was.
-        compact: Whether to tell of `kprune.compact` instead.
+        model: A built Keras model, wrapped or not. It is not modified.
+        compact: Whether to plan `kprune.compact` instead. Defaults to
+            `False`.
 
     Returns:
         A `Plan`, whose `str` is a table.
@@ -170,8 +181,8 @@ def _smaller(model, compact, carry_optimizer, verbose):
 
 
 def _proved(model, view, decision):
-    """Returns a smaller model that computes the same, of the same class if its
-    constructor makes one, and where its variables come from."""
+    """Returns a verified smaller model, of the same class if its constructor
+    can make it, and where its variables come from."""
     small, pairs = rebuild(view, decision)
     proof.check(model, small)
     same = own_class.remade(view, decision, small, pairs)
@@ -179,7 +190,7 @@ def _proved(model, view, decision):
         return small, pairs
     try:
         proof.check(model, same[0])
-    except RuntimeError:  # It computes with the width itself, say.
+    except RuntimeError:  # E.g. its class computes with the width itself.
         return small, pairs
     return same
 
@@ -199,15 +210,19 @@ def _refuse_cut_off(model, analysis):
 
 
 def _stays(model, decision):
-    """Whether nothing goes of a model whose class would be lost."""
+    """Returns whether to keep a model whole: nothing would be removed, and a
+    rebuild could lose its class."""
     makes_layers = not keras_internals.lists_layers(model)
     changes = sizes.cuts(decision) or decision.parts or decision.bypassed
     return makes_layers and not changes
 
 
 def _view(model):
-    """Returns the view of a model that computes with what it stores, as its
-    masks leave it: the model itself, or a stripped copy."""
+    """Returns a view of a model that computes with its stored weights, masked.
+
+    It is of the model itself, or of a stripped copy if wrappers compute with
+    functions of the weights.
+    """
     return weights.find(
         wrapping.strip(model) if folding.folds(model) else model
     )
@@ -217,7 +232,7 @@ def _decision(view, compact):
     model = view.model
     if not graph_calls.followable(model):
         return None
-    # What a Functional model takes the place of must be no class of its own.
+    # A Functional model may replace a `keras.Sequential`, not a subclass.
     chains = [
         layer
         for layer in keras_internals.all_layers(model)

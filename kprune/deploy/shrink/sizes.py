@@ -1,4 +1,4 @@
-"""Counts the entries kept of each variable."""
+"""Cuts variables to the kept channels."""
 
 import math
 
@@ -6,8 +6,8 @@ import numpy as np
 
 
 def cuts(decision):
-    """Returns what is kept of the variables of layers that are followed: (axis,
-    indices) pairs by the id of each that is not kept whole."""
+    """Returns a dict from the id of each variable that shrinks to a list of the
+    (axis, indices) kept."""
     found = {}
     for call, flow in decision.analysis.flow.items():
         if flow is None or not flow.owns or call.crossing:
@@ -21,14 +21,14 @@ def cuts(decision):
 
 
 def cut(array, pairs):
-    """Returns the entries of an array that are kept."""
+    """Returns the kept entries of an array."""
     for axis, indices in pairs:
         array = np.take(array, indices, axis)
     return array
 
 
 def shape(variable, pairs):
-    """Returns the shape of what is kept of a variable."""
+    """Returns the shape of a variable's kept entries."""
     found = list(variable.shape)
     for axis, indices in pairs:
         found[axis] = len(indices)
@@ -36,5 +36,5 @@ def shape(variable, pairs):
 
 
 def entries(variable, pairs):
-    """Returns how many entries of a variable are kept."""
+    """Returns the number of a variable's kept entries."""
     return math.prod(shape(variable, pairs))

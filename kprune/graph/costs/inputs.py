@@ -1,4 +1,4 @@
-"""The specs of one batch of inputs, to trace a model with."""
+"""Returns the specs of a batch of inputs, to trace a model with."""
 
 import keras
 import tensorflow as tf
@@ -7,8 +7,13 @@ from kprune.runtime import keras_internals
 
 
 def specs(model, inputs=None):
-    """Returns the inputs' structure of `tf.TensorSpec` and the batch size, of a
-    batch or of one example of what the model was built for."""
+    """Returns a structure of `tf.TensorSpec`, and its batch size.
+
+    Args:
+        model: A built Keras model.
+        inputs: A batch of inputs. Defaults to the input shapes that the model
+            was built for, with one example if the batch size is open.
+    """
     if inputs is None:
         try:
             inputs = keras_internals.input_specs(model)

@@ -1,18 +1,18 @@
 """Counts the multiply-adds of each weight in a forward pass.
 
-Each call of a layer of a known class leaves its shapes, and from them follows
-the number of uses: how many times each entry of the weight is multiplied for
-one example. So
+The input and output shapes of each call of a layer of a known class determine
+the number of uses: how often each entry of the weight is multiplied for one
+example. So
 
     multiply-adds of a weight = entries kept x uses
 
-summed over all calls of a shared layer. As is the habit, positions where a
-convolution's window hangs over the edge count like any other. Products without
-a weight (attention scores, activations, batch normalization) are not counted,
-nor is a weight that something else than its own layer computes with.
+summed over all calls of a shared layer. As usual, a convolution's positions at
+the padded border count like any other. Products without a weight (attention
+scores, activations, batch normalization) are not counted, nor are weights that
+code outside their own layer computes with.
 
-Through a graph the shapes are followed layer by layer. What else holds weights
-is traced, a subclassed model as a whole.
+In a graph, shapes are inferred layer by layer. Other layers with weights are
+traced; a subclassed model is traced as a whole.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ import functools
 import inspect
 import math
 import threading
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -29,28 +30,28 @@ from kprune.graph.calls import followable
 from kprune.graph.costs import uses
 from kprune.graph.costs.inputs import specs
 from kprune.masking import weights
-from kprune.runtime import keras_internals
+from kprune.runtime import keras_internals, types
 
 _lock = threading.RLock()
 _METHODS = ("call", "quantized_call")
 
 
-def count_uses(model, inputs=None):
+def count_uses(model: types.Model, inputs: Any = None) -> dict[int, int | None]:
     """Returns how often each entry of each weight is used on one example.
 
     Args:
-        model: A built Keras model, left as it is.
-        inputs: A batch as the model takes it, of which only shapes and dtypes
-            count. Defaults to what the model was built for.
+        model: A built Keras model. It is not modified.
+        inputs: A batch of the model's inputs, of which only shapes and dtypes
+            matter. Defaults to the shapes the model was built for.
 
     Returns:
-        Dict from the `id` of a variable to an integer, or `None` where the
-        shapes do not tell. Weights of layers that are never called, or whose
-        class is not known, are not in it.
+        Dict from the `id` of a variable to an integer, or `None` if the
+        shapes do not determine it. Weights of layers that are never called,
+        or whose class is unknown, are missing.
 
     Raises:
-        Exception: What the model raises, if it cannot be traced.
-        ValueError: If its input shapes are open.
+        Exception: Any error of the model, if it cannot be traced.
+        ValueError: If its input shapes are unknown or open.
     """
     structure, batch = specs(model, inputs)
     recorder = _Recorder()
@@ -66,7 +67,7 @@ def count_uses(model, inputs=None):
 
 
 def _follow(model, inputs, recorder):
-    """Follows shapes through a graph; returns those of its outputs."""
+    """Infers shapes through a graph; returns the specs of its outputs."""
     specs = dict(zip(map(id, model.inputs), inputs, strict=True))
     for operation, arguments, outputs in keras_internals.nodes(model):
         args, kwargs = keras.tree.map_structure(
@@ -79,7 +80,7 @@ def _follow(model, inputs, recorder):
 
 
 def _called(layer, args, kwargs, recorder):
-    """Returns the shapes that a call gives, and records what it uses."""
+    """Returns the output specs of a call, and records its uses."""
     if followable(layer):
         inputs = keras.tree.flatten((args, kwargs))
         inputs = [x for x in inputs if isinstance(x, keras.KerasTensor)]
@@ -90,7 +91,8 @@ def _called(layer, args, kwargs, recorder):
     if held and not (stock and uses.knows(layer)):
         return _trace(layer, args, kwargs, recorder)
     outputs = keras.tree.flatten(layer.compute_output_spec(*args, **kwargs))
-    if any(None in x.shape for x in outputs):  # As `EinsumDense` may tell it.
+    # `EinsumDense` may infer open dimensions for known inputs.
+    if any(None in x.shape for x in outputs):
         return _trace(layer, args, kwargs, recorder)
     if held:
         first = _first_argument(layer.call, args, kwargs)
@@ -99,7 +101,7 @@ def _called(layer, args, kwargs, recorder):
 
 
 def _trace(layer, args, kwargs, recorder):
-    """Does so for anything, in a traced graph."""
+    """Does what `_called` does for any layer, by tracing it."""
     kwargs = {"training": False, **kwargs}
     within = _Recorder()
 
@@ -132,7 +134,7 @@ def _symbolic(spec):
 
 
 def _layers(layer, found):
-    """Collects the layers to watch, by id, with all that lie below."""
+    """Adds a layer and all layers below it to `found`, by id; returns it."""
     if id(layer) not in found:
         found[id(layer)] = layer
         for _, child in weights.children(layer):
@@ -142,10 +144,10 @@ def _layers(layer, found):
 
 @contextlib.contextmanager
 def _watched(layers, recorder):
-    """Has the recorder see the calls of layers of the model.
+    """Lets a recorder watch the calls of layers inside the block.
 
-    Their methods are shadowed on the instance, not in `__call__`, which
-    TimeDistributed goes past, and given back at the end.
+    It shadows `_METHODS` on each instance and restores them at the end.
+    Shadowing `__call__` would not do: TimeDistributed bypasses it.
     """
     cells = {
         id(layer.cell)
@@ -185,19 +187,19 @@ class _Loop:
 
 
 class _Recorder:
-    """Adds up the uses of each weight over the calls that it watches.
+    """A counter of the uses of each weight over the calls it watches.
 
     Attributes:
-        uses: Dict from the `id` of a variable to the uses on the batch.
+        uses: Dict from the `id` of a variable to its uses on the whole batch.
     """
 
     def __init__(self):
         self.uses = {}
         self._thread = None
-        self._times = 1  # How often the code being traced runs.
+        self._times = 1  # How often the traced code runs; `None` if unknown.
 
     def start(self):
-        """Begins a trace of the model, in the graph that is current."""
+        """Begins a trace of the model in the current graph."""
         self.uses.clear()
         self._thread = threading.get_ident()
         self._graph = tf.compat.v1.get_default_graph()
@@ -206,7 +208,7 @@ class _Recorder:
         self._times = 1
 
     def watch(self, layer, call):
-        """Returns `call`, made to record what comes in and goes out."""
+        """Returns `call` wrapped to record its input and output shapes."""
 
         @functools.wraps(call)
         def watched(*args, **kwargs):
@@ -237,28 +239,30 @@ class _Recorder:
         finally:
             self._loops.pop()
         if not loop.called and uses.knows(layer.cell):
-            # On a GPU one fused operation stands for all calls of the cell.
+            # On a GPU, one fused operation replaces all calls of the cell.
             self._times = _product(self._times, loop.steps)
             batch, _, *shape = sequence.shape
             self.add(layer.cell, (batch, *shape), (batch, layer.units))
         return outputs
 
     def _times_called(self, layer):
-        """A cell is traced once or more, and runs once per time step."""
+        """Returns how often a traced call runs: a cell, traced once or more,
+        runs once per time step."""
         loop = self._loops[-1] if self._loops else None
         if loop is not None and loop.cell is layer:
             first, loop.called = not loop.called, True
             return _product(self._times, loop.steps) if first else 0
-        # Keras runs stacked cells once more, to shape their dropout masks.
+        # Keras calls stacked cells once more, to shape their dropout masks.
         aside = loop is not None and id(loop.cell) not in self._active
         if self._times == 0 or (aside and id(layer) in loop.below):
             return 0
-        # Nobody knows how often a loop or branch of the user's own runs.
+        # In another graph, the call is in a user's loop or branch, which runs
+        # an unknown number of times.
         known = tf.compat.v1.get_default_graph() is self._graph
         return self._times if known else None
 
     def add(self, layer, inputs, outputs):
-        """Adds the uses of a call to those of the layer's weights."""
+        """Adds the uses of a layer's weights in a call of these shapes."""
         if self._times == 0 or not uses.knows(layer):
             return
         for variable in layer.weights:
@@ -266,7 +270,7 @@ class _Recorder:
             self.count(id(variable), _product(self._times, once))
 
     def count(self, key, times):
-        """Adds a number of uses, `None` if it is not known."""
+        """Adds a number of uses, or `None` if it is unknown."""
         total = self.uses.get(key, 0)
         known = total is not None and times is not None
         self.uses[key] = total + times if known else None

@@ -7,16 +7,27 @@ import keras
 from kprune.masking.layouts import ROLES
 
 
-def knows(layer):
-    """Whether `of_call` has a rule for layers of this class."""
+def knows(layer: keras.layers.Layer) -> bool:
+    """Returns whether `of_call` has a rule for the class of a layer."""
     return _rule(layer) is not None
 
 
-def of_call(layer, variable, inputs, outputs):
-    """Returns how often an entry of a weight is used in one call, over the
-    whole batch, by the shapes of the first input and output.
+def of_call(
+    layer: keras.layers.Layer,
+    variable: keras.Variable,
+    inputs: tuple[int | None, ...],
+    outputs: tuple[int | None, ...],
+) -> int | None:
+    """Returns how often each entry of a weight is used in one call.
 
-    It is `None` if they are open or the role of the weight is not known.
+    Args:
+        layer: A layer that `knows` accepts.
+        variable: One of its variables.
+        inputs, outputs: Shapes of the first input and output.
+
+    Returns:
+        Number of uses over the whole batch, or `None` if a shape is open or
+        the role of the weight is unknown.
     """
     known = variable.name in (*ROLES, "reverse_embeddings")
     if not known or None in inputs or None in outputs:
@@ -41,13 +52,13 @@ def _dense(layer, variable, inputs, outputs):
 
 
 def _convolution(layer, variable, inputs, outputs):
-    """Once per output position, whatever stride, dilation and groups."""
+    """Once per output position, for any stride, dilation and groups."""
     del variable, inputs
     return _positions(layer, outputs)
 
 
 def _transposed(layer, variable, inputs, outputs):
-    """Once per input position: the kernel is laid down at each."""
+    """Once per input position: each one multiplies the whole kernel."""
     del variable, outputs
     return _positions(layer, inputs)
 
@@ -59,7 +70,7 @@ def _positions(layer, shape):
 
 
 def _einsum(layer, variable, inputs, outputs):
-    """Once per element of the input that the same entry meets."""
+    """Once per input element that the same entry multiplies."""
     del outputs
     left, right = layer.equation.replace(" ", "").split("->")[0].split(",")
     met = [n for c, n in zip(right, variable.shape, strict=True) if c in left]
@@ -67,8 +78,8 @@ def _einsum(layer, variable, inputs, outputs):
 
 
 def _embedding(layer, variable, inputs, outputs):
-    """A lookup multiplies nothing. A ReversibleEmbedding called backwards,
-    from vectors to scores, multiplies once per vector."""
+    """Never for a lookup. Once per vector for a ReversibleEmbedding called in
+    reverse, from vectors to scores."""
     if len(outputs) > len(inputs):
         return 0
     tied = getattr(layer, "tie_weights", True)

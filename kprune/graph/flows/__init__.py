@@ -1,12 +1,15 @@
 """How channels flow through layers: a table, one row per class.
 
-To follow another class of layers, write its `Flow` and add it to a table. A
-class that is in none is left whole, and so is what touches it. Subclasses are
-not looked up by their bases: they may compute otherwise.
+To support another class of layers, write its `Flow` and add it to a table. A
+layer of a class in no table is left whole, with its input and output channels.
+Subclasses do not inherit the rule of their base: they may compute something
+else.
 """
 
 import collections
 import itertools
+from collections.abc import Collection
+from typing import Any
 
 import keras
 
@@ -21,26 +24,28 @@ from kprune.graph.flows import (
     recurrent,
     shaping,
 )
-from kprune.runtime import keras_internals
+from kprune.runtime import keras_internals, types
 
 _PARTS = (
     *(attention, elementwise, linear, merging, normalization, recurrent),
     shaping,
 )
-LAYERS = {cls: flow for part in _PARTS for cls, flow in part.FLOWS.items()}
-# By name: Keras does not export the classes of its operations.
+LAYERS: dict[type, Any] = {
+    cls: flow for part in _PARTS for cls, flow in part.FLOWS.items()
+}
+# By class name: Keras does not export the classes of its operations.
 OPERATIONS = {**elementwise.OPERATIONS, **merging.OPERATIONS}
-# By package and name: layers of packages that need not be installed.
+# By package and class name: layers of packages that need not be installed.
 ELSEWHERE = attention.ELSEWHERE
 _CROSSING = elementwise.Unchanged()
 
 
-def record(model, whole=()):
+def record(model: types.Model, whole: Collection[Any] = ()) -> calls.Graph:
     """Returns the `kprune.graph.calls.Graph` of a model.
 
     Args:
         model: A model that is `kprune.graph.calls.followable`.
-        whole: Composite layers whose own code is not looked at.
+        whole: Composite layers whose code is not traced. Defaults to none.
     """
 
     def heads_of(operation):
@@ -57,8 +62,8 @@ def record(model, whole=()):
     return calls.record(model, heads_of, goes_into)
 
 
-def build_flow(call):
-    """Returns the flow of a call and `None`, or `None` and why there is none.
+def build_flow(call: calls.Call) -> tuple[Any, str | None]:
+    """Returns (flow, `None`) for a call, or (`None`, why it is not followed).
 
     Args:
         call: A `kprune.graph.calls.Call`.
@@ -74,11 +79,12 @@ def build_flow(call):
 LAYERS[keras.layers.TimeDistributed] = distributed.Distributed(build_flow)
 
 
-def of_all(graph):
-    """Returns what `build_flow` returns for each call of a graph: two dicts.
+def of_all(graph: calls.Graph) -> tuple[dict, dict]:
+    """Returns two dicts from each call of a graph: to its flow and to the
+    reason, as of `build_flow`.
 
-    A layer of which one call is not followed is left whole in all of them, and
-    so is one that shares a layer, and its weights, with another one.
+    A layer is left whole if any of its calls is not followed, or if it shares
+    a layer, and so weights, with another one.
     """
     sharing, found, whole = _sharing(graph), {}, {}
     for call in graph.calls:
@@ -96,14 +102,16 @@ def of_all(graph):
 
 
 def _sharing(graph):
-    """Returns the layers that hold, or are, what another one holds too."""
+    """Returns the layers that share themselves, or a layer in them, with
+    another one."""
     called = [x for x in graph.calls if not x.crossing]
     within = {
         x.operation: {id(y) for y in keras_internals.all_layers(x.operation)}
         for x in called
         if isinstance(x.operation, keras.layers.Layer)
     }
-    # What the code of a composite layer calls is held by that.
+    # Layers called by a composite layer's code are held by that layer, which is
+    # not sharing.
     holders = {x.operation for x in called if x not in graph.within}
     held = [within[layer] for layer in holders if layer in within]
     count = collections.Counter(itertools.chain(*held))

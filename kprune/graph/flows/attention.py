@@ -1,6 +1,6 @@
 """Attention layers: heads stay or go; output channels stay.
 
-The output is a sum over the heads, each weighted averages of its own values.
+The output is a sum over heads, each of which averages its own values.
 """
 
 import keras
@@ -19,6 +19,8 @@ _MAKERS = ("query", "key", "value")
 
 
 class Attention(Flow, Kernel):
+    """`MultiHeadAttention`, and classes with the same dense layers."""
+
     owns = True
     unit = "heads"
 
@@ -26,8 +28,8 @@ class Attention(Flow, Kernel):
         return layer.num_heads
 
     def part(self, layer, name):
-        """Returns the dense layer that makes queries, keys, values or the
-        output."""
+        """Returns the dense layer for `"query"`, `"key"`, `"value"` or
+        `"output"`."""
         return getattr(layer, f"{name}_dense")
 
     def unfit(self, call):
@@ -41,7 +43,8 @@ class Attention(Flow, Kernel):
         return super().unfit(call)
 
     def counted(self, call):
-        return call.outputs  # Queries and values may be one tensor or two.
+        # Inputs are not counted: queries and values may be one tensor or two.
+        return call.outputs
 
     def whole(self, call):
         reason = f"of {call.operation.name!r} heads go, not channels"
@@ -49,7 +52,8 @@ class Attention(Flow, Kernel):
             yield signal.numbers, reason
 
     def values(self, call, values):
-        """A head whose values are zero gives zero, whatever it attends to."""
+        """Returns zero for a head that makes zero values: its output is zero,
+        whatever it attends to. All other channels vary."""
         (heads,) = call.inner
         some = np.zeros(heads.channels, bool)
         for variable, slices in self.made(call, "value"):
@@ -76,7 +80,8 @@ class Attention(Flow, Kernel):
         return found
 
     def made(self, call, part):
-        """Returns the variables of a part that makes heads, as `variables`."""
+        """Returns the variables of a part that makes heads, in the form of
+        `variables`."""
         (heads,) = call.inner
         dense = self.part(call.operation, part)
         times = dense.kernel.shape[1] // heads.channels
@@ -90,8 +95,10 @@ class Attention(Flow, Kernel):
 
 
 class Grouped(Attention):
-    """A head of keys and values with the queries that it serves, as in Gemma:
-    heads come first in all kernels."""
+    """Grouped-query attention as in Gemma, with heads first in all kernels.
+
+    A channel is a head of keys and values with its group of queries.
+    """
 
     def heads(self, layer):
         return layer.num_key_value_heads
@@ -108,11 +115,12 @@ class Grouped(Attention):
 
 
 class GroupedOfFixedWidth(Attention):
-    """A head of keys and values with the queries that it serves, as in Llama:
-    heads come second in the kernels that make them.
+    """Grouped-query attention as in Llama, with heads on the kernels' second
+    axis.
 
-    The constructor divides the width of the input by the number of heads. For
-    fewer heads of the same size, it is the dense layers that change.
+    The constructor divides the width of the input by the number of heads, so
+    it cannot make fewer heads of the same size; the dense layers change
+    instead.
     """
 
     _NAMES = {name: name for name in _MAKERS} | {"output": "attention_output"}
@@ -142,7 +150,7 @@ class GroupedOfFixedWidth(Attention):
         return found
 
     def _held(self, layer):
-        """Returns the (place, layer) pairs of dense layers by their names."""
+        """Returns a dict from the name of a held layer to (place, layer)."""
         held = [(p, weights.unwrapped(x)) for p, x in weights.children(layer)]
         return {one.name: (place, one) for place, one in held}
 

@@ -7,11 +7,10 @@ from kprune.graph.flows.flow import Flow, changed
 
 
 class Distributed(Flow):
-    """Channels go as through the layer that it holds.
+    """The flow of a `TimeDistributed`: that of the layer it holds.
 
     Args:
-        build_flow: Function from the call of that to its flow and `None`, or
-            `None` and why there is none.
+        build_flow: The function `kprune.graph.flows.build_flow`.
     """
 
     owns = True
@@ -55,7 +54,8 @@ class Distributed(Flow):
 
 
 def _within(call):
-    """Returns the call at one time step: its signals have the same channels."""
+    """Returns the held layer's call at one time step, with the same channels
+    in its signals."""
 
     def step(x):
         if not isinstance(x, Signal):

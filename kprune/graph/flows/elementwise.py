@@ -1,5 +1,7 @@
 """Layers that treat each channel alike and on its own."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -17,17 +19,17 @@ _FUNCTIONS = (
 )
 
 
-def works_on_each(activation):
-    """Whether an activation function takes each value by itself."""
+def works_on_each(activation: Any) -> bool:
+    """Returns whether an activation function is elementwise."""
     known = {getattr(keras.activations, name, None) for name in _FUNCTIONS}
     return activation in known - {None} or _is_made_of_such(activation)
 
 
 def _is_made_of_such(function):
-    """Whether a function of the user's own does nothing but what takes each
-    value by itself, and arithmetic with numbers."""
+    """Returns whether a user's function is made only of elementwise operations
+    and arithmetic with scalars."""
     if isinstance(function, keras.layers.Layer):
-        return False  # A call might build it.
+        return False  # Tracing might build it.
     x = keras.KerasTensor((1, 3))
     try:
         calls, outputs = keras_internals.trace(function, (x,), {})
@@ -45,7 +47,7 @@ def _is_made_of_such(function):
 
 
 class Unchanged(Aligned):
-    """What is the same everywhere in the map stays as it is."""
+    """Layers that leave a constant channel unchanged."""
 
     def constants(self, call, values):
         del call
@@ -53,13 +55,13 @@ class Unchanged(Aligned):
 
 
 class Average(Unchanged):
-    """Over the places that a mask leaves, or all."""
+    """Global average pooling, over all positions or those of a mask."""
 
     masked = True
 
 
 class Function(Aligned):
-    """A function of each value by itself."""
+    """An elementwise function."""
 
     def constants(self, call, values):
         (value,) = values
@@ -69,7 +71,7 @@ class Function(Aligned):
 
 
 class Activation(Function):
-    """`Activation(f)`: some functions, such as softmax, mix channels."""
+    """`Activation(f)`. Some functions, such as softmax, mix channels."""
 
     def whole(self, call):
         if not works_on_each(call.operation.activation):
@@ -83,7 +85,7 @@ class Activation(Function):
 
 
 class Mixing(Aligned):
-    """What becomes of a channel depends on the others."""
+    """Layers whose output channels depend on all input channels."""
 
     def whole(self, call):
         reason = f"{call.operation.name!r} mixes its channels"
@@ -95,7 +97,7 @@ class Mixing(Aligned):
 
 
 class Padding(Aligned):
-    """A border of zeros: only a channel of zeros stays the same all over."""
+    """Zero padding: only a zero channel stays constant."""
 
     def constants(self, call, values):
         del call
@@ -103,7 +105,8 @@ class Padding(Aligned):
 
 
 class UpSampling(Unchanged):
-    """Bicubic and such leave a constant only nearly as it is."""
+    """Upsampling. Bicubic and similar interpolations preserve a constant only
+    approximately."""
 
     def constants(self, call, values):
         method = getattr(call.operation, "interpolation", "nearest")
@@ -120,6 +123,8 @@ class Rescaling(Function):
 
 
 class PReLU(Aligned):
+    """`PReLU`. A constant negative input varies if its slope does."""
+
     owns = True
 
     def constants(self, call, values):
@@ -132,7 +137,7 @@ class PReLU(Aligned):
     def axes(self, call):
         layer, (signal,) = call.operation, call.inputs
         if layer.alpha.shape[-1] != signal.channels:
-            return {}  # All channels share one.
+            return {}  # All channels share one slope.
         return {"alpha": [Slices(-1, signal)]}
 
 

@@ -1,11 +1,11 @@
 """Layers with kernels: each output channel is a sum over input channels.
 
-Here removed input channels end. One that is constant is folded:
+Input channels end here. A removed channel that is constant is folded:
 
-- into the bias, where the kernel meets it alike at every place;
-- where zeros are padded, into the kernel slice of another constant channel
-  that stays: channels c and d of values v and u give v K_c + u K_d, which is
-  u (K_d + v/u K_c) with the border as it was.
+- into the bias, if it adds the same sum at every position;
+- with zero padding, into the kernel slice of another constant channel that
+  stays: channels c and d of values v and u give v K_c + u K_d, which equals
+  u (K_d + v/u K_c), also at the border.
 """
 
 import keras
@@ -18,7 +18,7 @@ layers = keras.layers
 
 
 class Weighted(Flow):
-    """What layers with a kernel, bias and activation share."""
+    """Base of layers with a kernel, bias and activation."""
 
     owns = True
 
@@ -33,7 +33,8 @@ class Weighted(Flow):
         return activation is None or works_on_each(activation)
 
     def _activated(self, layer, value):
-        """Returns the layer's output for a sum, bias left out."""
+        """Returns the layer's output for the sums of its kernel: adds the bias
+        and applies the activation."""
         varies = np.isnan(value)
         if not self._acts_on_each(layer):
             return np.full_like(value, np.nan)
@@ -47,9 +48,11 @@ class Weighted(Flow):
 
 
 class Linear(Weighted, Kernel):
-    """A kernel that joins any input channel with any output channel.
+    """A kernel that connects every input channel to every output channel.
 
-    `size` names the config's entry for the number of outputs.
+    Args:
+        size: Name of the config entry for the number of output channels.
+        in_axis, out_axis: Axes of the kernel. Default to -2 and -1.
     """
 
     merges = True
@@ -79,7 +82,8 @@ class Linear(Weighted, Kernel):
         return self._activated(layer, np.where(varies, np.nan, total))
 
     def merged(self, kernel, channel, others, ratios):
-        """Returns the kernel with slices of input channels added to one."""
+        """Returns the kernel with the slices of input channels `others`, times
+        `ratios`, added to the slice of `channel`."""
         kernel = np.moveaxis(np.array(kernel), self.in_axis, 0)
         kernel[channel] += np.tensordot(ratios, kernel[others], 1)
         return np.moveaxis(kernel, 0, self.in_axis)
@@ -148,14 +152,15 @@ class Convolution(Linear):
 
 
 class Transposed(Linear):
-    """A constant does not come out as one, unless the kernel is 1x1."""
+    """A transposed convolution: a constant input gives a constant output only
+    if the kernel and the strides are 1."""
 
     def pads(self, layer):
         return np.prod(layer.kernel_size) > 1 or np.prod(layer.strides) > 1
 
 
 class Separable(Linear):
-    """A depthwise and a pointwise kernel."""
+    """A separable convolution: a depthwise and a pointwise kernel."""
 
     merges = False
 
@@ -191,9 +196,11 @@ class Separable(Linear):
 
 
 class Grouped(Weighted):
-    """Output channels that see the inputs of their group alone.
+    """A grouped convolution: output channels read only the inputs of their
+    group.
 
-    A group stays or goes as a whole. A depthwise layer has one input each.
+    A group is removed as a whole. In a depthwise layer, each group has one
+    input.
     """
 
     def together(self, call):
@@ -231,7 +238,8 @@ class Grouped(Weighted):
         return layer.groups
 
     def _kernel(self, layer):
-        """Returns the kernel as (taps, groups, inputs, outputs) of a group."""
+        """Returns the kernel as an array (positions, groups, inputs per group,
+        outputs per group)."""
         kernel = np.asarray(layer.kernel)
         *_, inputs, outputs = kernel.shape
         groups = self._groups(layer)
@@ -257,7 +265,7 @@ class Depthwise(Grouped):
 
 
 class Embedding(Flow):
-    """Rows of a table: a channel is constant if its column is."""
+    """An embedding: a channel is constant if its column of the table is."""
 
     owns = True
 

@@ -10,7 +10,7 @@ layers = keras.layers
 
 
 class Merging(Flow):
-    """Channel i of the output is made of channel i of every input."""
+    """Layers whose output channel i depends on channel i of every input."""
 
     def unfit(self, call):
         reason = super().unfit(call)
@@ -47,7 +47,7 @@ class Merging(Flow):
 
 
 class Product(Merging):
-    """Nothing comes of zero, whatever it is multiplied with."""
+    """A product: zero times any value is the constant zero."""
 
     def constants(self, call, values):
         zero = np.any([(v == 0) | self._none(call) for v in values], 0)
@@ -55,6 +55,8 @@ class Product(Merging):
 
 
 class Quotient(Merging):
+    """A quotient, which is followed only for a scalar divisor."""
+
     def unfit(self, call):
         args, _ = call.arguments
         if len(args) != 2 or not np.isscalar(args[1]):
@@ -63,6 +65,8 @@ class Quotient(Merging):
 
 
 class Concatenate(Flow):
+    """A concatenation, of channels or along another axis."""
+
     def together(self, call):
         (output,) = call.outputs
         if not self._of_channels(call):

@@ -18,7 +18,8 @@ def _values(layer, names):
 
 
 class BatchNormalization(Aligned):
-    """As in inference: by the moving mean and variance, whatever the mask."""
+    """Batch normalization in inference mode: it uses the moving mean and
+    variance, whatever the mask."""
 
     owns = True
     masked = True
@@ -47,7 +48,7 @@ class BatchNormalization(Aligned):
 
 
 class GroupNormalization(Aligned):
-    """Groups stay or go as a whole."""
+    """Group normalization: a group is removed as a whole."""
 
     owns = True
 

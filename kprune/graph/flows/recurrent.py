@@ -1,12 +1,12 @@
-"""Recurrent layers: a unit goes with all its gates.
+"""Recurrent layers: a unit is removed with all its gates.
 
-What makes a unit are its columns in each gate of the kernel and of the
-recurrent kernel. What reads it, beside the layers that follow, is its row of
-the recurrent kernel, in all of its columns. As the first step reads the state
-that a sequence begins with, only a unit that is always zero is one constant.
+A unit is made by its column in each gate of the kernel and of the recurrent
+kernel. It is read by its row of the recurrent kernel and by the layers that
+follow. Because the first step reads the initial state, a unit is constant only
+if it is always zero.
 
-Keras takes the two directions of a `Bidirectional` to be of one width, in
-whichever way it merges them. So a unit goes in both.
+Keras requires both directions of a `Bidirectional` to have the same width,
+whatever the merge mode. So a unit is removed in both.
 """
 
 import keras
@@ -20,7 +20,7 @@ from kprune.graph.flows.recurrent_calls import RecurrentCall
 
 
 class InputKernel(Kernel):
-    """The kernel of a cell. What a constant gives goes into the bias."""
+    """The input kernel of a cell. Constants are folded into the bias."""
 
     def __init__(self, kind):
         self.gates = kind.gates
@@ -37,13 +37,14 @@ class InputKernel(Kernel):
         return sums[channels].reshape(len(channels), -1)
 
     def as_bias(self, layer, sums):
-        # The second row of a GRU's bias is reset with the state.
+        # With `reset_after`, a GRU has a second bias for the recurrent kernel,
+        # which the reset gate scales.
         two = getattr(layer, "reset_after", False)
         return np.stack([sums, np.zeros_like(sums)]) if two else sums
 
 
 class RecurrentKernel(Kernel):
-    """The recurrent kernel of a cell, which reads the first state too."""
+    """The recurrent kernel of a cell, which also reads the initial state."""
 
     def __init__(self, kind):
         self.gates = kind.gates
@@ -56,7 +57,7 @@ class RecurrentKernel(Kernel):
 
 
 class Recurrent(Flow):
-    """One cell or several, one after the other, in one direction or two."""
+    """A recurrent layer of one or more cells, in one direction or two."""
 
     owns = True
     masked = True
@@ -160,7 +161,7 @@ class Recurrent(Flow):
 
 
 def _gated(variable, gates):
-    """Returns a kernel as (taps, inputs, gates, units)."""
+    """Returns a kernel as an array (positions, inputs, gates, units)."""
     kernel = np.asarray(variable)
     *_, inputs, outputs = kernel.shape
     return kernel.reshape(-1, inputs, gates, outputs // gates)
@@ -180,8 +181,8 @@ def _pairs(ones, others):
 
 
 def _begins(view, known):
-    """Returns, by the signal of each cell's units, whether they begin with
-    zero whenever the layer is called."""
+    """Returns a dict from the signal of each cell's units to booleans: whether
+    a unit's initial states are zero in every call."""
     always = not view.stored_states
     found = {u: np.full(u.channels, always) for _, _, u in view.steps}
     of_states = view.of_states[: len(view.first_states)]
@@ -191,12 +192,12 @@ def _begins(view, known):
 
 
 def _zeros(cell, given, begins):
-    """Returns which units of a cell are zero at all times.
+    """Returns which units of a cell are always zero, as booleans.
 
     Args:
         cell: A cell.
-        given: Value of each channel that it reads, NaN if it varies.
-        begins: Which units begin with zero.
+        given: Array of the value of each input channel, NaN if it varies.
+        begins: Booleans, true for units with a zero initial state.
     """
     kind = cells.kind_of(cell)
     kernel, recurrent = (
@@ -218,7 +219,8 @@ def _zeros(cell, given, begins):
 
 
 def _gives_zero(cell, kind, sums):
-    """Returns where the candidate is zero for sums of constants."""
+    """Returns which units have a zero candidate state for sums of constants,
+    as booleans."""
     if not all(map(works_on_each, _activations(cell))):
         return np.zeros(len(sums), bool)
     first, *others = np.zeros((1, len(sums)))
@@ -233,7 +235,7 @@ def _gives_zero(cell, kind, sums):
 
 
 def _merged(mode, ends):
-    """Returns the values of outputs, from those of each direction's units."""
+    """Returns the values of the outputs from those of each direction."""
     if mode == "concat":
         return [np.concatenate(ends)]
     if mode == "mul":
@@ -242,7 +244,7 @@ def _merged(mode, ends):
 
 
 def _changes(rnn, units, kept, biased):
-    """Returns what changes in the config of a layer of one direction."""
+    """Returns the changed entries of a one-directional layer's config."""
     found = cells.cells_of(rnn)
     changes = [
         {cells.kind_of(cell).size: len(kept(unit))}

@@ -13,11 +13,11 @@ class RecurrentCall:
     """A view of the `Call` of a recurrent layer.
 
     Attributes:
-        directions: The layers of one direction that it consists of.
-        merge_mode: How their outputs become one, or `None`.
-        sequence: What it is given, a signal.
-        first_states: List of the states that it begins with, if it is given
-            any: signals, or what else they are.
+        directions: Tuple of its one-directional layers.
+        merge_mode: How their outputs are merged, or `None` if they are not.
+        sequence: Signal of the input sequence.
+        first_states: List of the initial states passed to the call, usually
+            signals. Empty if there are none.
     """
 
     def __init__(self, call):
@@ -32,7 +32,7 @@ class RecurrentCall:
 
     @functools.cached_property
     def units(self):
-        """For each direction, the signals of its cells' units."""
+        """List of the signals of its cells' units, for each direction."""
         left = iter(self._call.inner)
         return [
             [next(left) for _ in cells.cells_of(rnn)] for rnn in self.directions
@@ -40,7 +40,7 @@ class RecurrentCall:
 
     @functools.cached_property
     def steps(self):
-        """List of (cell, signal that it reads, signal of its units)."""
+        """List of (cell, its input signal, signal of its units)."""
         found = []
         for rnn, units in zip(self.directions, self.units, strict=True):
             given = [self.sequence, *units[:-1]]
@@ -49,7 +49,7 @@ class RecurrentCall:
 
     @property
     def of_states(self):
-        """The signals of the units that the states are of, in order."""
+        """List of the signals of the units of each state, in order."""
         return [
             unit
             for cell, _, unit in self.steps
@@ -58,18 +58,18 @@ class RecurrentCall:
 
     @property
     def stored_states(self):
-        """The states that are kept from batch to batch, variables."""
+        """List of the state variables of stateful layers."""
         kept = [rnn.states for rnn in self.directions if rnn.stateful]
         return keras.tree.flatten(kept)
 
     @property
     def last_states(self):
-        """The states that it returns, signals."""
+        """List of the signals of the states it returns."""
         return list(self._call.outputs[self._sequences :])
 
     @property
     def parts(self):
-        """The numbers of the channels that each direction goes into."""
+        """List of the output channel numbers of each direction."""
         made = [s.numbers for s in self._call.outputs[: self._sequences]]
         if self.merge_mode == "concat":
             return np.split(made[0], len(self.units))
@@ -77,7 +77,7 @@ class RecurrentCall:
 
     @property
     def agrees(self):
-        """Whether what Keras takes to be of one width is."""
+        """Whether directions, states and outputs have matching widths."""
         widths = [[unit.channels for unit in units] for units in self.units]
         if widths[0] != widths[-1]:
             return False

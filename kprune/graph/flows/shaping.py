@@ -10,10 +10,10 @@ layers = keras.layers
 
 
 class Reshape(Flow):
-    """The last axis split or taken together with others, in C order.
+    """A reshape that splits the last axis or merges others into it, in C order.
 
-    With C channels on the one side and k * C on the other, channel i of the
-    larger side is part of channel i mod C of the smaller.
+    With C channels on one side and k * C on the other, channel i of the larger
+    side is part of channel i mod C of the smaller.
     """
 
     owns = True

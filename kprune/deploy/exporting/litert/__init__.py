@@ -1,8 +1,8 @@
 """Writes LiteRT files with TensorFlow's converter and a packer.
 
-The converter's `EXPERIMENTAL_SPARSITY` is not used. Where a dense layer's input
-width is no multiple of four it drops the columns behind, without a word, and
-what it makes of quantized weights gives NaN or does not load.
+The converter's `EXPERIMENTAL_SPARSITY` is not used. If a dense layer's input
+width is not a multiple of four, it silently drops the last columns, and its
+sparse quantized weights give NaN or do not load.
 """
 
 from kprune.deploy.exporting.litert import converting, forms, packing
@@ -14,8 +14,8 @@ from kprune.masking import weights
 def write(model, path, options):
     """Writes a stripped model as a `.tflite` file.
 
-    Float32 and float16 weights are packed by `packing`, unless `options.sparse`
-    is `False`; int8 weights stay dense.
+    `packing` drops the zeros of float32 and float16 weights, unless
+    `options.sparse` is `False`; int8 weights stay dense.
     """
     content, notes = converting.convert(model, options)
     packs = options.sparse is not False and _packs(options)
@@ -25,10 +25,10 @@ def write(model, path, options):
 
 
 def gains(model, small, options):
-    """Whether a compacted model runs better than the model itself.
+    """Returns whether a compacted model should run faster than the original.
 
-    It has fewer weights, but blocks of four inputs may no longer lie where the
-    sparse kernels need them.
+    It has fewer weights, but may lose the alignment in blocks of four inputs
+    that sparse kernels need.
     """
     if options.sparse is False or not _packs(options) or options.quantize:
         return True
@@ -40,6 +40,6 @@ def _packs(options):
 
 
 def _cost(model):
-    """Returns roughly what the weights of a model cost to compute with, in
-    multiply-adds of a dense kernel."""
+    """Returns the approximate cost of a model's weights, in multiply-adds of a
+    dense kernel."""
     return sum(forms.cost(w.variable.numpy()) for w in weights.find(model))

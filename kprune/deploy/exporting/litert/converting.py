@@ -16,11 +16,11 @@ _FIXED = (
     "which recurrent layers need."
 )
 _RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
-_OPEN_LIST = "TensorList"  # Stands in what the converter says of open sizes.
+_OPEN_LIST = "TensorList"  # Marks the converter's error about open sizes.
 
 
 def convert(model, options):
-    """Returns the bytes of a dense LiteRT file, and sentences on it.
+    """Returns the bytes of a dense LiteRT file, and a tuple of notes on it.
 
     Args:
         model: A stripped Keras model.
@@ -32,8 +32,8 @@ def convert(model, options):
     layers = keras_internals.all_layers(model)
     if any(isinstance(layer, _RECURRENT) for layer in layers):
         if options.quantize == "int8":
-            # It would end the process: a segmentation fault as it runs the
-            # representative examples of an LSTM.
+            # The converter would crash the process: calibrating an LSTM on
+            # representative examples is a segmentation fault.
             raise ValueError(
                 f"Model {model.name!r} has recurrent layers, of which "
                 "TensorFlow's converter cannot find the ranges that "
@@ -53,8 +53,8 @@ def _converted(model, batch, options):
     function = inputs.function(model, batch)
     try:
         with _quiet():
-            # The order of inputs and outputs stays on this way alone: that of
-            # a saved model sorts them by name.
+            # Only concrete functions keep the order of inputs and outputs: a
+            # SavedModel's are sorted by name.
             converter = tf.lite.TFLiteConverter.from_concrete_functions(
                 [function.get_concrete_function()]
             )
@@ -68,7 +68,8 @@ def _converted(model, batch, options):
 
 
 def _quantize(converter, options):
-    """Tells a converter how to quantize. Weights become symmetric in each."""
+    """Sets a converter's quantization options. Weights are symmetric in all
+    modes."""
     if options.quantize is None:
         return
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -78,7 +79,8 @@ def _quantize(converter, options):
         converter.representative_dataset = lambda: _one_by_one(options.examples)
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
-            tf.lite.OpsSet.TFLITE_BUILTINS,  # What has no int8 stays float32.
+            # Operators without an int8 version stay float32.
+            tf.lite.OpsSet.TFLITE_BUILTINS,
         ]
 
 
@@ -89,7 +91,7 @@ def _one_by_one(batches):
 
 
 def _reason(error):
-    """Returns what a converter's error says, without files and lines."""
+    """Returns a converter error's message, without files and lines."""
     lines = [line for line in str(error).splitlines() if "error: " in line]
     text = lines[0].rpartition("error: ")[2] if lines else one_line(error)
     return one_line(text)
@@ -97,13 +99,13 @@ def _reason(error):
 
 @contextlib.contextmanager
 def _quiet():
-    """Keeps back what no caller can mend: that converting a function by itself
-    is deprecated, and that float32 inputs have no ranges."""
+    """Suppresses warnings that no caller can act on: that converting a bare
+    function is deprecated, and that float32 inputs have no statistics."""
     logger = logging.getLogger("absl")
     logger.addFilter(_tells_something)
     try:
         with warnings.catch_warnings():
-            # Inputs stay float32, and have no statistics to give.
+            # Inputs stay float32, so they need no statistics.
             warnings.filterwarnings("ignore", "Statistics for quantized")
             yield
     finally:

@@ -1,7 +1,7 @@
 """Reads a LiteRT file into editable objects, and writes it.
 
-The schema is generated code that TensorFlow brings at a path of its own. What
-of it is used stands here alone.
+The schema is generated code at a private path in TensorFlow. Only this module
+uses it.
 """
 
 import flatbuffers
@@ -28,41 +28,41 @@ _NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items()}
 
 
 def read(content):
-    """Returns the objects of a file's bytes."""
+    """Returns the `schema.ModelT` in a file's bytes."""
     root = schema.Model.GetRootAsModel(bytearray(content), 0)
     return schema.ModelT.InitFromObj(root)
 
 
 def written(model):
-    """Returns the bytes of a file's objects."""
+    """Returns the file bytes of a `schema.ModelT`."""
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), _IDENTIFIER)
     return bytes(builder.Output())
 
 
 def operator(model, op):
-    """Returns the name of an operator, as `"CONV_2D"`."""
+    """Returns the name of an operator, e.g. `"CONV_2D"`."""
     return _NAMES[model.operatorCodes[op.opcodeIndex].builtinCode]
 
 
 def add_code(model, name, version):
-    """Returns the index of an operator's code of just that version, which is
-    added if it is not there."""
+    """Returns the index of the operator code with this name and version, which
+    is added if missing."""
     number = getattr(schema.BuiltinOperator, name)
     for place, code in enumerate(model.operatorCodes):
         if (code.builtinCode, code.version) == (number, version):
             return place
     code = schema.OperatorCodeT()
     code.builtinCode, code.version = number, version
-    # Older readers know a byte of it.
+    # Older readers use this field, a signed byte.
     code.deprecatedBuiltinCode = min(number, 127)
     model.operatorCodes.append(code)
     return len(model.operatorCodes) - 1
 
 
 def constant(model, tensor):
-    """Returns the array of a constant tensor, or `None` if it is none, or of
-    another type than float32, float16 and int8, or sparse already."""
+    """Returns the array of a dense constant of type float32, float16 or int8,
+    or `None` for any other tensor."""
     data = model.buffers[tensor.buffer].data
     dtype = _DTYPES.get(tensor.type)
     if data is None or not len(data) or dtype is None or tensor.sparsity:
@@ -72,7 +72,7 @@ def constant(model, tensor):
 
 
 def set_sparse(model, tensor, encoded):
-    """Stores a constant tensor as an `Encoded` says."""
+    """Stores a constant tensor in the sparse form of an `Encoded`."""
     shape = [int(n) for n in tensor.shape]
     outer, last = shape[:-1], len(shape) - 1
     dims = [_dense_axis(n) for n in outer] + [_sparse_axis(encoded)]
@@ -91,13 +91,13 @@ def set_sparse(model, tensor, encoded):
 
 
 def add_dense_copy(model, graph, place):
-    """Adds a tensor that DENSIFY makes of the sparse one at a place, and
-    returns its place."""
+    """Adds a DENSIFY operator for the sparse tensor at an index; returns the
+    index of the dense tensor."""
     source = graph.tensors[place]
     tensor = schema.TensorT()
     tensor.shape, tensor.type = source.shape, source.type
     tensor.name = source.name + b"/dense"
-    tensor.buffer = 0  # By the format's rule, the empty one.
+    tensor.buffer = 0  # By convention of the format, an empty buffer.
     graph.tensors.append(tensor)
     op = schema.OperatorT()
     op.opcodeIndex = add_code(model, "DENSIFY", 1)
@@ -109,8 +109,8 @@ def add_dense_copy(model, graph, place):
 
 
 def add_signature(model):
-    """Names the inputs and outputs of a file after its tensors, as a signature
-    that LiteRT's programs may call it by."""
+    """Adds a signature `serving_default`, with inputs named after their tensors
+    and outputs named `output_0` and so on."""
     graph = model.subgraphs[0]
     signature = schema.SignatureDefT()
     signature.signatureKey, signature.subgraphIndex = b"serving_default", 0
@@ -130,7 +130,7 @@ def _named(graph, place, name=None):
 
 
 def drop_unused_buffers(model):
-    """Empties the buffers that nothing points at any more."""
+    """Empties the buffers that nothing references any more."""
     used = {t.buffer for graph in model.subgraphs for t in graph.tensors}
     used |= {entry.buffer for entry in model.metadata or ()}
     for place, buffer in enumerate(model.buffers):

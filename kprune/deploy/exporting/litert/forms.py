@@ -1,8 +1,8 @@
 """Chooses and encodes the storage of a weight in a LiteRT file.
 
-The bounds are those of measurements on x86 at batch 1, against the dense
-kernels of XNNPACK: blocks of 1x4 are faster from about 70 % zero blocks on, CSR
-from about 95 % zeros on.
+The thresholds come from measurements on x86 at batch size 1, against XNNPACK's
+dense kernels: 1x4 blocks are faster from about 70 % zero blocks, CSR from about
+95 % zeros.
 """
 
 import dataclasses
@@ -10,21 +10,21 @@ import dataclasses
 import numpy as np
 
 BLOCK = 4
-_ZERO_BLOCKS = 0.85  # From here on, the block kernel is faster at batch 32 too.
-_ZEROS = 0.95  # From here on, the CSR kernel is faster at batch 1.
+_ZERO_BLOCKS = 0.85  # The block kernel is faster from here, at batch 32 too.
+_ZEROS = 0.95  # The CSR kernel is faster from here, at batch 1.
 _FULL_BLOCKS = 0.5  # A CSR entry costs about as much as three in a block.
-_SMALLER = 0.75  # What is stored sparsely has to save a quarter.
-_OVERHEAD = 256  # Bytes of an operator and of a tensor's metadata.
+_SMALLER = 0.75  # Sparse storage must save at least a quarter.
+_OVERHEAD = 256  # Bytes of an operator and a tensor's metadata.
 
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """The entries of a sparse tensor.
+    """A sparse tensor.
 
     Attributes:
-        values: Array of the entries that are stored, in order.
-        segments, indices: Arrays of integers, the compressed axis.
-        is_block: Whether entries are blocks of 1x4.
+        values: Array of the stored entries, in order.
+        segments, indices: Integer arrays that describe the compressed axis.
+        is_block: Whether entries are stored in 1x4 blocks.
     """
 
     values: np.ndarray
@@ -33,18 +33,18 @@ class Encoded:
     is_block: bool
 
     @property
-    def bytes(self):
-        """Bytes that it takes in a file."""
+    def bytes(self) -> int:
+        """Its size in a file, in bytes."""
         parts = (narrowed(self.segments), narrowed(self.indices))
         return self.values.nbytes + sum(x.nbytes for x in parts) + _OVERHEAD
 
 
 def kernel_form(matrix):
-    """Returns the `Encoded` form that a sparse kernel of FULLY_CONNECTED reads
-    faster than a dense one a dense matrix, or `None` if none does.
+    """Returns the `Encoded` form whose sparse FULLY_CONNECTED kernel is faster
+    than the dense one, or `None` if neither is.
 
     Args:
-        matrix: Array of the shape (outputs, inputs).
+        matrix: Array of shape (outputs, inputs).
     """
     kept = matrix != 0
     zeros = 1 - kept.mean()
@@ -56,8 +56,8 @@ def kernel_form(matrix):
 
 
 def size_form(array):
-    """Returns the `Encoded` form in which an array takes the fewest bytes, or
-    `None` if that saves too little."""
+    """Returns the smallest `Encoded` form of an array, or `None` if it saves
+    too little."""
     found = [csr(array)]
     if array.ndim == 2 and array.shape[1] % BLOCK == 0:
         found.append(block(array))
@@ -66,7 +66,7 @@ def size_form(array):
 
 
 def csr(array):
-    """Returns an array with its last axis compressed."""
+    """Returns the `Encoded` form of an array with its last axis compressed."""
     kept = _kept(array.reshape(-1, array.shape[-1]))
     rows, indices = np.nonzero(kept)
     values = array.reshape(kept.shape)[rows, indices]
@@ -74,7 +74,8 @@ def csr(array):
 
 
 def block(matrix):
-    """Returns a matrix (outputs, inputs) as blocks of four inputs each."""
+    """Returns the `Encoded` form of a matrix (outputs, inputs) in blocks of
+    four inputs."""
     blocks = matrix.reshape(len(matrix), -1, BLOCK)
     kept = _kept((blocks != 0).any(axis=2))
     rows, indices = np.nonzero(kept)
@@ -84,8 +85,8 @@ def block(matrix):
 
 
 def cost(kernel):
-    """Returns roughly what a Keras kernel costs to compute with, in
-    multiply-adds of a dense kernel."""
+    """Returns the approximate cost of a Keras kernel, in multiply-adds of a
+    dense one."""
     if kernel.ndim != 2:
         return kernel.size
     form = kernel_form(kernel.T)
@@ -95,7 +96,7 @@ def cost(kernel):
 
 
 def narrowed(integers):
-    """Returns integers in the narrowest type that a file may hold them in."""
+    """Returns integers in the narrowest dtype that the format allows."""
     top = integers.max(initial=0)
     for kind in (np.uint8, np.uint16):
         if top <= np.iinfo(kind).max:
@@ -104,8 +105,8 @@ def narrowed(integers):
 
 
 def _kept(matrix):
-    """Returns where a matrix is stored: at least one entry, as a buffer without
-    data is no constant."""
+    """Returns a boolean mask of the stored entries. At least one is stored: a
+    tensor with an empty buffer would not be a constant."""
     kept = matrix != 0
     if not kept.any():
         kept[0, 0] = True
@@ -117,8 +118,8 @@ def _segments(kept):
 
 
 def _blocks(kept):
-    """Returns the share of blocks that are zero, and of entries that are kept
-    in the others; (0, 0) if rows are not made of whole blocks."""
+    """Returns the share of zero blocks, and the share of nonzero entries in the
+    others; (0, 0) if rows do not divide into blocks."""
     if kept.shape[1] % BLOCK or not kept.size:
         return 0.0, 0.0
     counts = kept.reshape(len(kept), -1, BLOCK).sum(axis=2)

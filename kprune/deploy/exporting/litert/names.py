@@ -6,12 +6,11 @@ from kprune.masking import weights
 
 
 class Names:
-    """The names of a model's weights, found by where they are zero.
+    """Names of a model's weights, matched by the positions of their zeros.
 
-    A converter scales kernels by the batch normalization behind them, reorders
-    their axes, rounds them and names them after operations: but what is zero
-    stays zero. Where several weights look alike, they come in the order of the
-    model.
+    The converter folds batch normalization into kernels, reorders their axes,
+    rounds them and names them after operations, but zeros stay zero. Weights
+    that match equally well are taken in the order of the model.
 
     Args:
         model: A stripped Keras model.
@@ -21,8 +20,8 @@ class Names:
         self._left = list(weights.find(model))
 
     def __call__(self, array, tensor):
-        """Returns the name of the weight that an array holds, or the tensor's
-        own name if it is none.
+        """Returns the name of the weight in an array, or the tensor's own name
+        if none matches. Each weight is returned once.
 
         Args:
             array: Array of a tensor's values.
@@ -41,21 +40,21 @@ class Names:
 
 
 def _shared(values, kept):
-    """Returns how many entries of a weight are kept in an array that is zero
-    wherever the weight is, with the axes in one of the orders that operators
-    have; -1 if there is none."""
+    """Returns the share of a weight's nonzero entries that are nonzero in an
+    array too, in the best order of its axes; -1 if the array has a nonzero
+    entry where the weight is zero in every order, or another size."""
     if values.size != kept.size:
         return -1
     most, count = -1, kept.sum()
     for order in _orders(values != 0):
         shared = (order.ravel() & kept.ravel()).sum()
-        if shared == count:  # All that the array keeps.
+        if shared == count:  # The weight covers all entries of the array.
             most = max(most, shared / max(order.sum(), 1))
     return most
 
 
 def _orders(values):
-    """Yields a weight's values with their axes as operators may have them."""
+    """Yields an array in the orders of axes that LiteRT's operators use."""
     yield values
     if values.ndim > 1:
         yield np.moveaxis(values, -1, 0)

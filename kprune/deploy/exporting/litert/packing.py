@@ -1,8 +1,8 @@
 """Drops the zeros of a LiteRT file, weight by weight.
 
-A FULLY_CONNECTED of version 8 reads its weights as blocks or CSR. The version
-is what keeps XNNPACK from taking the operator: it would read them as dense.
-What else is sparse goes through a DENSIFY operator, which makes it dense once.
+FULLY_CONNECTED version 8 reads weights as blocks or CSR. The version keeps
+XNNPACK from taking over the operator: it would read the weights as dense. All
+other sparse weights pass through a DENSIFY operator, which expands them once.
 """
 
 import collections
@@ -13,7 +13,7 @@ from kprune.deploy.exporting.litert import flatbuffer, forms
 from kprune.deploy.exporting.result import Row
 
 _SPARSE_VERSION = 8
-# By operator, at which input its weight is.
+# The index of the weight among an operator's inputs.
 _WEIGHTS = {
     "FULLY_CONNECTED": 1,
     "CONV_2D": 1,
@@ -32,13 +32,14 @@ _INT8 = "zeros stay zeros: gzip finds them; sparse int8 is not safe here"
 
 
 def pack(content, names, packs=True):
-    """Returns the bytes of a file with a signature and without its zeros, and
-    the rows of a result.
+    """Returns the bytes of a file without zeros and with a signature, and a
+    `Row` for each weight.
 
     Args:
         content: Bytes of a dense LiteRT file.
-        names: Function of a weight's array that returns its name, or `None`.
-        packs: Whether to leave zeros out, or to tell of weights only.
+        names: Function from a weight's array and its tensor's name to the
+            name of the weight.
+        packs: Whether to drop zeros. If `False`, weights stay dense.
     """
     model = flatbuffer.read(content)
     rows = []
@@ -55,7 +56,8 @@ def pack(content, names, packs=True):
 
 
 def _weights(model, graph):
-    """Returns (place, operators that read it) of each constant weight."""
+    """Returns the (tensor index, operators that read it) of each constant
+    weight."""
     users, other = collections.defaultdict(list), set(graph.outputs)
     for op in graph.operators:
         at = _WEIGHTS.get(flatbuffer.operator(model, op))
@@ -75,7 +77,7 @@ def _weights(model, graph):
 
 
 def _store(model, graph, place, users, array, packs):
-    """Stores one weight, and returns how and why."""
+    """Stores one weight; returns `stored` and `why` of its `Row`."""
     if array.dtype == np.int8 or not packs:
         return _as_it_is(array, _INT8 if array.dtype == np.int8 else _DENSE)
     form = _kernel_form(model, users, array)
@@ -95,16 +97,16 @@ def _store(model, graph, place, users, array, packs):
 
 
 def _as_it_is(array, why):
-    """Returns how a weight is stored that is left alone, and why if it has any
-    zeros."""
+    """Returns `stored` and `why` of a weight left dense; `why` is empty if it
+    has no zeros."""
     wide = array.dtype == np.float32
     stored = "dense" if wide else f"dense {array.dtype.name}"
     return stored, "" if array.all() else why
 
 
 def _kernel_form(model, users, array):
-    """Returns the form that a sparse kernel reads, if there is one for what
-    reads the weight."""
+    """Returns the form for a sparse kernel, or `None` if what reads the weight
+    has no sparse kernel or gains nothing."""
     if len(users) > 1 or array.dtype != np.float32 or array.ndim != 2:
         return None
     if flatbuffer.operator(model, users[0]) != "FULLY_CONNECTED":
