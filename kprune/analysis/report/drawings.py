@@ -65,7 +65,9 @@ def png(picture, rgb):
     points = np.zeros((*picture.shape, 4), "u1")
     points[..., :3], points[..., 3] = rgb, np.round(255 * alpha)
     height, width, _ = points.shape
-    lines = np.zeros((height, 1 + 4 * width), "u1")  # Filter type 0.
+    lines = np.zeros(
+        (height, 1 + 4 * width), "u1"
+    )  # Each begins with its filter.
     lines[:, 1:] = points.reshape(height, -1)
     parts = [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)),

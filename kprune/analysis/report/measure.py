@@ -53,8 +53,8 @@ def report(
             traced (a second or two for a ResNet-50). They are counted for one
             example in layers with weights: dense, convolutional, recurrent (all
             time steps), the projections of attention. Products without
-            weights, such as attention scores, are not counted, nor is the use
-            of a weight outside its own layer.
+            weights, such as attention scores, are not counted, nor are weights
+            that something else than their own layer uses.
         paths: Whether to find the kept weights that lie on a path of kept
             weights from an input to an output, for which a copy of the model
             is traced (two or three seconds for a ResNet-50). All others, such

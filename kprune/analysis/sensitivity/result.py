@@ -37,8 +37,7 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Sensitivity:
-    """How much a model loses with one unit of it pruned; `str` formats it as a
-    table.
+    """Metrics of a model with one unit pruned at a time; `str` makes a table.
 
     Attributes:
         model: Name of the model.
