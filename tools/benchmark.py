@@ -11,6 +11,6 @@ import sys
 import kprune_command
 
 if __name__ == "__main__":
-    # In place of tools/, where this file hides the study of its name.
+    # Replaces tools/, where this file would hide the study `benchmark`.
     sys.path[0] = os.path.join(sys.path[0], "studies")
     kprune_command.run("benchmark.run")

@@ -1,4 +1,4 @@
-"""Tells what a smaller model buys: sizes and times, before and after.
+"""Compares the size and speed of two models or files.
 
 The same as `kprune compare`; --help shows its flags.
 """

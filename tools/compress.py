@@ -1,4 +1,4 @@
-"""Makes a trained model as small as a budget of accuracy allows.
+"""Compresses a trained model to a target within an accuracy budget.
 
 The same as `kprune compress`; --help shows its flags.
 """

@@ -1,4 +1,4 @@
-"""Exports a saved model as a SavedModel that TensorFlow alone can serve.
+"""Exports a saved model: for TensorFlow, Keras, LiteRT, ONNX or OpenVINO.
 
 The same as `kprune export`; --help shows its flags.
 """

@@ -1,10 +1,10 @@
-"""Draws the figures of the docs that stand for a table of them.
+"""Draws the figures of the docs that show a table of the docs.
 
     python tools/figures.py
 
-Each is drawn from the table that the docs print, in light and in dark: the
-figures are measured by the command beside the table. The package's extra
-`plots` brings matplotlib.
+Each is drawn in a light and a dark version from the table in the docs, whose
+numbers come from the command beside it. The package's extra `plots` installs
+matplotlib.
 """
 
 import dataclasses
@@ -16,8 +16,8 @@ from absl import app
 from kprune.runtime import plots
 
 _DOCS = pathlib.Path(__file__).parents[1] / "docs"
-# Of a figure of accuracy over sparsity: the page, the heading above its table
-# and the rows to draw, by the name in the legend.
+# The figure of accuracy over sparsity: the page, the heading above its table,
+# and the rows to draw with their names in the legend.
 _AXIS = (
     _DOCS / "reproductions" / "tickets.md",
     "## After training and before, on one axis",
@@ -44,18 +44,18 @@ class Row:
 
 
 def rows(page, heading, names):
-    """Returns the rows of the first table behind a heading of a page.
+    """Reads rows of the first table after a heading of a page.
 
     Args:
-        page: Path of a page in Markdown.
-        heading: The line of the heading, a string.
-        names: What the first cell of each row is to be, in their order.
+        page: Path of a Markdown page.
+        heading: String, the line of the heading.
+        names: List of strings, the first cells of the rows to read, in order.
 
     Returns:
-        List of `Row`. Cells without a figure are left out.
+        List of `Row`. Cells without a mean and deviation are left out.
 
     Raises:
-        ValueError: If a row is not there.
+        ValueError: If there is no such table or row.
     """
     text = page.read_text()
     start = text.find(f"{heading}\n")
@@ -71,13 +71,13 @@ def rows(page, heading, names):
 
 
 def draw(found, labels, path, dark):
-    """Draws accuracy over the share of weights that are left.
+    """Draws accuracy over the share of weights left.
 
     Args:
         found: List of `Row`.
-        labels: Dict from their names to those of the legend.
-        path: Path of the file.
-        dark: Whether it is to stand on a dark page.
+        labels: Dict from the rows' names to their names in the legend.
+        path: Path of the file to write.
+        dark: Whether the figure is for a dark page.
     """
     lines = [
         plots.Line(

@@ -1,4 +1,4 @@
-"""Searches for lottery tickets, and sees whether they are any.
+"""Searches for lottery tickets and tests them against baselines.
 
 The same as `kprune tickets`; --help shows its flags.
 """

@@ -2,7 +2,7 @@
 
     python tools/list_methods.py
 
-The rows are the entries that stand beside the methods' code: see
+The rows are the `METHOD` entries beside the methods' code: see
 `kprune.runtime.methods`.
 """
 

@@ -1,4 +1,4 @@
-"""Tabulates finished runs, and draws accuracy over sparsity; reports a model.
+"""Tabulates finished runs and plots accuracy over sparsity; reports a model.
 
 The same as `kprune report`; --help shows its flags.
 """

@@ -1,4 +1,4 @@
-"""Measures a saved model with one layer of it pruned at a time.
+"""Measures a saved model with one layer pruned at a time.
 
 The same as `kprune sensitivity`; --help shows its flags.
 """

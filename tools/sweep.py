@@ -1,4 +1,4 @@
-"""Runs a config over methods, sparsities and seeds, as far as it is not done.
+"""Runs a config over methods, sparsities and seeds; skips finished runs.
 
 The same as `kprune sweep`; --help shows its flags.
 """

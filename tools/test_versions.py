@@ -1,12 +1,12 @@
-"""Runs the tests with the oldest and the newest versions that are promised.
+"""Runs the tests with the oldest and newest supported versions.
 
     make test-versions
     python tools/test_versions.py --only=oldest -- tests/masking
 
-Each row has an environment of its own below `--environments`, which is made
-once. The oldest versions are the bounds of `setup.py`. What stands behind `--`
-is handed to pytest. It ends in 1 if a test of a row failed; rows whose Python
-is not on this machine are told and left out.
+Each row has its own environment below `--environments`, which is created once.
+The oldest versions are the lower bounds in `setup.py`. Arguments after `--` are
+passed to pytest. The exit code is 1 if a test of a row fails. Rows whose Python
+is not on this machine are reported and skipped.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ ONLY = flags.DEFINE_list("only", None, "Names of rows. Defaults to all.")
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """Versions that are tested together: `pins` as pip takes them."""
+    """Versions to test together, with `pins` as pip takes them."""
 
     name: str
     python: str
@@ -39,7 +39,7 @@ class Row:
 
 
 def rows():
-    """Returns what is promised, the oldest first."""
+    """Returns the rows of supported versions, the oldest first."""
     text = (_ROOT / "setup.py").read_text()
     required = text[text.index("install_requires=") :].partition("]")[0]
     pins = [f"{name}=={v}.0" for name, v in _BOUND.findall(required)]
@@ -49,14 +49,14 @@ def rows():
 
 
 def interpreter(version):
-    """Returns the path of a Python of this version, or `None`."""
+    """Returns the path of a Python interpreter of a version, or `None`."""
     if version == ".".join(map(str, sys.version_info[:2])):
         return sys.executable
     return shutil.which(f"python{version}")
 
 
 def prepared(row, directory):
-    """Returns the Python of a row's environment, made unless it is there."""
+    """Returns the Python of a row's environment; creates it if missing."""
     place = pathlib.Path(directory, row.name)
     python, done = place / "bin" / "python", place / ".installed"
     if not done.exists():
@@ -70,7 +70,7 @@ def prepared(row, directory):
 
 
 def versions(python):
-    """Returns what is installed in an environment, in words."""
+    """Returns a text of the versions installed in an environment."""
     code = (
         "import importlib.metadata as m, platform; print('Python ' + "
         "platform.python_version(), *[f'{n} {m.version(n)}' for n in "
@@ -83,7 +83,7 @@ def versions(python):
 
 
 def tested(python, arguments):
-    """Runs the tests; returns whether all passed, and pytest's last line."""
+    """Runs the tests; returns whether all passed and pytest's last line."""
     command = [python, "-m", "pytest", "-p", "no:cacheprovider"]
     command += ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
     command += ["-m", "not slow"]
@@ -98,8 +98,7 @@ def tested(python, arguments):
 
 
 def run(names, environments, arguments=()):
-    """Tests the rows of these names; returns whether all passed, and a line for
-    each."""
+    """Tests the named rows; returns whether all passed and a line for each."""
     known = {row.name: row for row in rows()}
     lines, passed = [], True
     for row in map(known.__getitem__, names):

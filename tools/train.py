@@ -1,4 +1,4 @@
-"""Prunes a model at initialization, trains it, and writes what is to keep.
+"""Prunes a model at initialization, trains it, and writes the results.
 
 The same as `kprune train`; --help shows its flags.
 """

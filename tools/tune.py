@@ -1,4 +1,4 @@
-"""Searches for the method, sparsity, schedule or learning rate that is best.
+"""Searches for the best method, sparsity, schedule or learning rate.
 
 The same as `kprune tune`; --help shows its flags.
 """

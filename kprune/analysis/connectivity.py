@@ -13,6 +13,7 @@ from kprune.analysis.overlap import differing
 from kprune.masking import weights, wrapping
 from kprune.runtime import checks, fit_arguments, keras_internals
 from kprune.runtime.doors import checked
+from kprune.runtime.types import Data, Loss, Model
 from kprune.scoring import data as scoring_data
 from kprune.scoring import losses
 from kprune.scoring.config import ScoringConfig
@@ -21,30 +22,31 @@ from kprune.scoring.exact_moments import scoring
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """What the networks on the line between two networks come to.
+    """Losses and accuracies along the line between two networks.
 
     Args:
-        shares: Tuple of numbers from 0, the first network, to 1, the second.
-        losses: Tuple of their losses.
-        accuracies: Tuple of their accuracies, in [0, 1].
+        shares: Tuple of positions t in [0, 1]: 0 is the first network, 1 the
+            second.
+        losses: Tuple of the losses there.
+        accuracies: Tuple of the accuracies there, in [0, 1].
     """
 
-    shares: tuple
-    losses: tuple
-    accuracies: tuple
+    shares: tuple[float, ...]
+    losses: tuple[float, ...]
+    accuracies: tuple[float, ...]
 
     @property
-    def loss_barrier(self):
+    def loss_barrier(self) -> float:
         """The largest loss on the line, less the mean of the two ends."""
         return max(self.losses) - (self.losses[0] + self.losses[-1]) / 2
 
     @property
-    def error_barrier(self):
+    def error_barrier(self) -> float:
         """The largest error on the line, less the mean of the two ends."""
         ends = (self.accuracies[0] + self.accuracies[-1]) / 2
         return ends - min(self.accuracies)
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = ["share    loss  accuracy"]
         rows = zip(self.shares, self.losses, self.accuracies, strict=True)
         for share, loss, accuracy in rows:
@@ -64,33 +66,40 @@ class Line:
     statistics_from=checks.optional(fit_arguments.finite_data),
 )
 def linear_connectivity(
-    a, b, data, points=11, *, loss=None, statistics_from=None
-):
+    a: Model,
+    b: Model,
+    data: Data,
+    points: int = 11,
+    *,
+    loss: Loss | None = None,
+    statistics_from: Data | None = None,
+) -> Line:
     """Measures loss and accuracy along the line between two networks.
 
         w(t) = (1 - t) w_a + t w_b
 
-    of all weights, biases and moving statistics of batch normalization. Two
-    runs of a ticket that are linearly connected show no barrier. Statistics
-    half way between two networks need not be those of the network there:
-    `statistics_from` takes them anew.
+    for all weights, biases and moving statistics of batch normalization. Two
+    runs of a ticket that are linearly connected show no barrier. Interpolated
+    statistics need not be those of the interpolated network:
+    `statistics_from` computes them anew.
 
     Args:
-        a, b: Keras models of the same layers, wrapped or not. They are left
-            as they were.
-        data: What to measure on, as for `kprune.prune`: data that ends.
-        points: Integer >= 2, how many networks to measure, ends included.
-        loss: As `compile` takes it. Defaults to that `a` is compiled with.
-        statistics_from: Data whose batches, each counted alike, the
-            statistics of batch normalization are taken of at every point, the
-            ends included; or `None`, to interpolate them.
+        a, b: Keras models with the same layers, wrapped or not. Neither is
+            modified.
+        data: Data to measure on, as for `kprune.prune`; it must be finite.
+        points: Integer >= 2, the number of networks to measure, ends included.
+        loss: As `compile` takes it. Defaults to the loss that `a` is compiled
+            with.
+        statistics_from: Finite data to recompute the statistics of batch
+            normalization from at every point, ends included, as the mean over
+            its batches. `None` interpolates them.
 
     Returns:
         A `Line`.
 
     Raises:
-        ValueError: If the models differ in their variables, or an argument
-            does not fit.
+        ValueError: If the models differ in their variables, if there is no
+            loss, or if an argument is invalid.
 
     Example:
 
@@ -108,7 +117,7 @@ def linear_connectivity(
             "`linear_connectivity` needs a loss. Compile the first model, or "
             "pass `loss=`."
         )
-    # Stripped, what is pruned in one of them is zero at its end.
+    # In a stripped model, pruned entries are stored as zeros.
     walker, other = wrapping.strip(a), wrapping.strip(b)
     pairs = _ends(walker, other)
     walker.compile(loss=loss, metrics=["accuracy"])
@@ -128,15 +137,15 @@ def linear_connectivity(
 
 
 def _read(model, data, loss):
-    """Returns the `Batches` of data that has an end and fits the model."""
+    """Returns the `Batches` of finite data that fits the model."""
     found = scoring_data.read(model, data, loss, ScoringConfig()).batches
-    found.count()  # Reads them all, and raises if there is no end.
+    found.count()  # Reads all batches; raises if the data is endless.
     return found
 
 
 def _ends(one, other):
-    """Returns (variable of `one`, value there, value in `other`) of all that
-    is interpolated."""
+    """Returns (variable of `one`, its value, its value in `other`) for each
+    float variable."""
     first, second = dict(weights.named(one)), dict(weights.named(other))
     if differ := differing(first, second):
         raise ValueError(
@@ -152,20 +161,22 @@ def _ends(one, other):
 
 
 def _take_statistics(model, batches):
-    """Sets the statistics of batch normalization to means over batches, in a
-    model that is ours alone."""
+    """Sets the statistics of batch normalization to means over batches, in
+    place: the model must be a private copy, since its momenta change too."""
     kind = keras.layers.BatchNormalization
     every = keras_internals.all_layers(model)
     layers = [layer for layer in every if isinstance(layer, kind)]
-    with scoring(batch_statistics=True):  # Without dropout, unlike training.
+    # Batch statistics, but no dropout, unlike `training=True`.
+    with scoring(batch_statistics=True):
         for number in range(batches.count()):
             for layer in layers:
-                layer.momentum = number / (number + 1)  # The mean so far.
+                # Makes the moving average a plain mean of the batches so far.
+                layer.momentum = number / (number + 1)
             model(batches.at(number)[0], training=False)
 
 
 def _evaluated(model, data):
-    """Returns the loss and the accuracy on `Batches`."""
+    """Returns the loss and accuracy on `Batches`."""
     batches = (data.at(place) for place in range(data.count()))
     found = model.evaluate(batches, return_dict=True, verbose=0)
     if "accuracy" not in found:

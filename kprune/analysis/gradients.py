@@ -8,51 +8,59 @@ import numpy as np
 from kprune.masking import masks
 from kprune.runtime.doors import checked
 from kprune.runtime.progress import Progress
+from kprune.runtime.types import Data, Loss, Model
 from kprune.scoring.config import ScoringConfig
 from kprune.scoring.objective import Objective
 
 
 @dataclasses.dataclass(frozen=True)
 class GradientFlow:
-    """Norms of the gradient of a model's kept weights.
+    """Gradient norms of a model's kept weights.
 
     Args:
-        weights: Dict from weight name to the L2 norm of its gradient.
+        weights: Dict from weight name to the L2 norm of its gradient, over
+            the kept entries.
     """
 
-    weights: dict
+    weights: dict[str, float]
 
     @property
-    def total(self):
+    def total(self) -> float:
         """The norm over all weights, the gradient norm of `kprune.report`."""
         return math.sqrt(sum(norm**2 for norm in self.weights.values()))
 
-    def __str__(self):
+    def __str__(self) -> str:
         rows = [*self.weights.items(), ("all", self.total)]
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {norm:.4g}" for name, norm in rows)
 
 
 @checked(data=None)
-def gradient_flow(model, data, loss=None, batches=None):
-    """Returns the gradient norm of each weight's kept entries.
+def gradient_flow(
+    model: Model,
+    data: Data | None,
+    loss: Loss | None = None,
+    batches: int | None = None,
+) -> GradientFlow:
+    """Computes the gradient norm of each weight's kept entries.
 
         norm = sqrt(sum over the kept entries of (dL/dw)^2)
 
-    with dL/dw taken in the pruned network. Before and after a pruning, and
-    from method to method, it tells where the gradient stops flowing: Wang et
-    al., 2020, https://arxiv.org/abs/2002.07376.
+    with dL/dw taken in the pruned network. Compared before and after pruning,
+    or between methods, the norms show where the gradient stops flowing: Wang
+    et al., 2020, https://arxiv.org/abs/2002.07376.
 
     Args:
-        model: A built Keras model, wrapped or not. It is left as it was.
+        model: A built Keras model, wrapped or not. It is not modified.
         data, loss: As for `kprune.prune`.
-        batches: How many batches of `data` to read. Defaults to all.
+        batches: Integer >= 1, the number of batches of `data` to read.
+            Defaults to all.
 
     Returns:
-        A `GradientFlow`, of all prunable weights.
+        A `GradientFlow` of all prunable weights.
 
     Raises:
-        ValueError: If the model or the data does not fit.
+        ValueError: If the model, the data or the loss is invalid.
 
     Example:
 

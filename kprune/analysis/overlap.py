@@ -1,29 +1,31 @@
 """Measures how far masks of methods, seeds and data sets agree."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
 from kprune.masking import masks
 from kprune.runtime import checks
+from kprune.runtime.types import Masks
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Overlaps:
-    """Jaccard indices of several dicts of masks, each with each.
+    """Pairwise Jaccard indices of several dicts of masks.
 
     Args:
-        names: Tuple of strings, what the rows and columns are of.
-        matrix: Array of shape (names, names), over all weights together that
-            one of the masks prunes something of.
-        weights: Dict from weight name to such a matrix of it alone.
+        names: Tuple of strings, the names of the rows and columns.
+        matrix: Array of shape (names, names), in [0, 1], over all weights
+            together that at least one dict of masks prunes.
+        weights: Dict from weight name to the matrix of that weight alone.
     """
 
-    names: tuple
+    names: tuple[str, ...]
     matrix: np.ndarray
-    weights: dict
+    weights: dict[str, np.ndarray]
 
-    def __str__(self):
+    def __str__(self) -> str:
         width = max(len(name) for name in self.names)
         numbers = range(1, len(self.names) + 1)
         lines = [" " * (width + 4) + "".join(f"{n:>6}" for n in numbers)]
@@ -33,23 +35,25 @@ class Overlaps:
         return "\n".join(lines)
 
 
-def overlaps(masks_by_name):
-    """Returns how far masks agree, each with each.
+def overlaps(masks_by_name: Mapping[str, Masks]) -> Overlaps:
+    """Computes how far masks agree, pair by pair.
 
         overlap = |both keep| / |either keeps|
 
-    Weights that all masks keep whole do not count. 1 is the same mask. Two
-    random ones that keep the shares p and q come to p q / (p + q - p q).
+    Weights that all of them keep entirely are left out of the total. The
+    overlap of equal masks is 1; that of two random masks that keep the shares
+    p and q is about p q / (p + q - p q).
 
     Args:
         masks_by_name: Dict from a name to a dict of masks, as
-            `kprune.get_masks` gives. All are of the same weights.
+            `kprune.get_masks` returns it, all for the same weights.
 
     Returns:
         An `Overlaps`.
 
     Raises:
-        ValueError: If there are none, or they are of other weights.
+        ValueError: If the dict is empty, or the masks differ in the names or
+            shapes of their weights.
 
     Example:
 
@@ -77,7 +81,8 @@ def overlaps(masks_by_name):
                 f"{first!r} and {name!r} differ in: {differ}"
             )
     every = list(found.values())
-    # What all keep whole was left out, and says nothing of the methods.
+    # A weight that all keep entirely was excluded from pruning: it would
+    # raise the overlap and tell nothing about the methods.
     pruned = [n for n in found[first] if not all(o[n].all() for o in every)]
     return Overlaps(
         tuple(map(str, found)),
@@ -93,7 +98,7 @@ def _matrix(every):
 
 
 def differing(one, other):
-    """Returns the names that two dicts do not both have, of one shape."""
+    """Returns the names that are missing or of another shape in one dict."""
     first, second = (
         {(name, tuple(array.shape)) for name, array in part.items()}
         for part in (one, other)

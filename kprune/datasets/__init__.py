@@ -1,6 +1,6 @@
 """The data sets of the pruning literature, ready for `fit`.
 
-To add one: a row in `catalogue.py`, with its normalization constants.
+To add one, add a row with its normalization constants to `catalogue.py`.
 """
 
 from kprune.datasets.catalogue import Info, info, names

@@ -1,24 +1,28 @@
 """Random crops and flips as pure functions of a seed.
 
-Nothing here keeps state: the same images and the same seed give the same
-result, in whatever order and on however many threads `tf.data` runs them.
+They are stateless: the same images and seed give the same result, in whatever
+order and on however many threads `tf.data` runs them.
 """
 
 import tensorflow as tf
 
 
 def crop_and_flip(images, seed, padding=4, shard=(0, 1)):
-    """Shifts each image by up to `padding` pixels, and mirrors half of them.
+    """Shifts each image by up to `padding` pixels and flips half of them.
 
-    The border that comes into view is black: it is zero *before* the images
-    are normalized, as in torchvision's order of crop, then normalize.
+    The padded border is black: it is zero *before* the images are normalized,
+    since torchvision crops, then normalizes.
 
     Args:
         images: Tensor `(batch, height, width, channels)`, not normalized.
         seed: Integer tensor of shape `(2,)`.
-        padding: Integer, pixels added on each side before the crop.
+        padding: Integer, pixels to add on each side before the crop.
         shard: `(index, count)`: the images are the `index`-th of `count`
-            equal shares of a batch, and fare as they would in all of it.
+            equal shares of a batch, and get the same draws as in the whole
+            batch.
+
+    Returns:
+        Tensor of the shape and dtype of `images`.
     """
     height, width, channels = images.shape[1:]
     batch = tf.shape(images)[0]
@@ -40,16 +44,19 @@ def crop_and_flip(images, seed, padding=4, shard=(0, 1)):
 
 
 def random_resized_crop(image, size, seed):
-    """Cuts a random part out of a photograph, resizes it, and may mirror it.
+    """Crops a random part of a photograph, resizes it, and may flip it.
 
-    As torchvision's RandomResizedCrop: the part has 8 % to 100 % of the area,
-    uniformly, and an aspect ratio of 3/4 to 4/3, uniformly in its logarithm.
+    As in torchvision's RandomResizedCrop, the area of the part is uniform in
+    8 % to 100 % of the image, and the logarithm of its aspect ratio is uniform
+    for ratios of 3/4 to 4/3.
 
     Args:
         image: Uint8 tensor `(height, width, channels)`.
-        size: Integer, height and width of the result in pixels; it is float32,
-            of values as in `image`.
+        size: Integer, height and width of the result in pixels.
         seed: Integer tensor of shape `(2,)`.
+
+    Returns:
+        Float32 tensor `(size, size, channels)`, with values in [0, 255].
     """
     top, left, height, width = _random_part(tf.shape(image)[:2], seed)
     part = image[top : top + height, left : left + width]
@@ -58,11 +65,15 @@ def random_resized_crop(image, size, seed):
 
 
 def resize_and_center_crop(image, size, shorter_side):
-    """Resizes a photograph, keeping its proportions, and cuts out its middle.
+    """Resizes a photograph, keeping its aspect ratio, and crops its centre.
 
     Args:
         image, size: As for `random_resized_crop`.
-        shorter_side: Integer, what to resize the shorter side to, in pixels.
+        shorter_side: Integer, length of the shorter side after resizing, in
+            pixels.
+
+    Returns:
+        As for `random_resized_crop`.
     """
     shape = tf.shape(image)[:2]
     resized = shorter_side * shape // tf.reduce_min(shape)
@@ -73,8 +84,8 @@ def resize_and_center_crop(image, size, shorter_side):
 
 def _random_part(shape, seed, attempts=10):
     # tf.image.stateless_sample_distorted_bounding_box draws the height, not
-    # the area, uniformly: its parts have a median of 37 % of the image, those
-    # of torchvision, which the papers train with, 48 %.
+    # the area, uniformly: the median area of its parts is 37 % of the image,
+    # compared with 48 % in torchvision, which the papers train with.
     shape = tf.cast(shape, tf.float32)
     draws = tf.random.stateless_uniform([4, attempts], seed)
     area = tf.reduce_prod(shape) * (0.08 + 0.92 * draws[0])
@@ -82,7 +93,7 @@ def _random_part(shape, seed, attempts=10):
     extents = tf.round(tf.sqrt([area / ratio, area * ratio]))
     fits = tf.reduce_all(extents <= shape[:, tf.newaxis], axis=0)
     first = tf.argmax(fits)
-    # If no attempt fits, the largest part of an allowed ratio.
+    # If no attempt fits, use the largest part with an allowed ratio.
     largest = tf.minimum(shape, tf.round(shape[::-1] * 4 / 3))
     extent = tf.where(tf.reduce_any(fits), extents[:, first], largest)
     begin = tf.floor(draws[2:, first] * (shape - extent + 1))

@@ -9,12 +9,20 @@ from kprune.datasets import randomness
 
 @dataclasses.dataclass(frozen=True)
 class Batching:
-    """Cuts the passes over a training set into batches, and batches in shares.
+    """Splits passes over a training set into batches, and batches into shares.
 
-    The order and the augmentation of a pass follow from a key, which is a
-    function of the seed and the number of the pass. So a run can begin at any
-    step, and every worker can know what the whole batch is. `shard` is `(index,
-    count)` of the share to read.
+    A key, which is a function of the seed and the number of the pass,
+    determines the order and augmentation of a pass. So a run can begin at any
+    step, and every worker knows the whole batch.
+
+    Args:
+        size: Integer, number of training images.
+        batch_size: Integer, number of images in a batch of all workers.
+        seed: Integer.
+        drop_remainder: Whether to leave out a last, smaller batch.
+        start: Integer, the step to start an endless data set at, or `None` for
+            one pass.
+        shard: `(index, count)` of the share to read.
     """
 
     size: int
@@ -22,7 +30,7 @@ class Batching:
     seed: int = 0
     drop_remainder: bool = False
     start: int | None = None
-    shard: tuple = (0, 1)
+    shard: tuple[int, int] = (0, 1)
 
     def __post_init__(self):
         if self.steps == 0:
@@ -43,34 +51,37 @@ class Batching:
 
     @property
     def steps(self):
-        """The number of batches in a pass."""
+        """Number of batches in a pass."""
         whole, rest = divmod(self.size, self.batch_size)
         return whole + (rest > 0 and not self.drop_remainder)
 
     @property
     def share_size(self):
-        """The number of images in this worker's share of a batch."""
+        """Number of images in this worker's share of a full batch."""
         return self.batch_size // self.shard[1]
 
     def share(self, rows):
-        """Returns this worker's rows of a batch: the `index`-th of `count`."""
+        """Returns this worker's rows of a batch: part `index` of `count`."""
         index, count = self.shard
         return tf.split(rows, count)[index]
 
     def holds(self, place):
-        """Returns whether the image at a place of the pass is in the share."""
+        """Returns whether the image at a place of a pass is in the share."""
         index, count = self.shard
         row = place % self.batch_size
         batch = tf.minimum(self.size - place + row, self.batch_size)
         return row * count // batch == index
 
     def passes(self, batches):
-        """Returns the batches of a pass, or of all passes from `start` on.
+        """Returns the batches of one pass, or of all passes from `start` on.
 
-        The data set of one pass is another each time it is read. The endless
-        one begins at `start` whenever it is read. `batches` is a function from
-        a key, int64 of shape `(2,)`, and a scalar `first` to the
-        `tf.data.Dataset` of a pass without its first `first` batches.
+        The data set of one pass yields the next pass each time it is read. The
+        endless one begins at `start` each time.
+
+        Args:
+            batches: Function from a key, int64 of shape `(2,)`, and a scalar
+                `first` to the `tf.data.Dataset` of a pass without its first
+                `first` batches.
         """
         if self.start is None:
             done, first, length = 0, 0, self.steps

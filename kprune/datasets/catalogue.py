@@ -1,6 +1,7 @@
 """The table of data sets: sizes, shapes, normalization."""
 
 import dataclasses
+from typing import Any
 
 from kprune.datasets import own
 from kprune.datasets.normalization import (
@@ -17,36 +18,39 @@ class Info:
 
     Args:
         name: String.
-        input_shape: Tuple, `(height, width, channels)` of an input.
-        classes: Integer.
+        input_shape: Tuple, the shape of an input; of images
+            `(height, width, channels)`.
+        classes: Integer, number of classes.
         train_size: Integer, number of training images.
         test_size: Integer, number of test images.
-        source: String, who made it and where it is described.
+        source: String, the authors and a link to a description.
         licence: String.
-        normalizations: Dict of functions on images in [0, 1], by name.
+        normalizations: Dict from name to a function of images in [0, 1].
         augmentation: `"crop"`: a black border of 4 pixels, a random crop of
             the image's size and a flip. `"resized_crop"`: a random part of
             a photograph, resized, and a flip; such a set is read from disk
-            image by image, the others are held in memory. `None`: none.
+            image by image, all others are held in memory. `None`: none.
         white: Integer, the largest pixel value.
-        tfds: String, the name in tensorflow-datasets; `None` for the set
-            that ships with kprune.
-        test_split: String, the name in tensorflow-datasets of what papers
-            report their accuracy on.
-        url: String, a file that tensorflow-datasets downloads; `None` where
-            it downloads nothing, or may find what it needs on disk.
-        module: String, the module of kprune that tells tensorflow-datasets
-            how to build the set; `None` where it knows by itself.
+        tfds: String, the name in tensorflow-datasets; `None` for a set that
+            does not come from there.
+        test_split: String, the name in tensorflow-datasets of the split that
+            papers report their accuracy on.
+        url: String, a file that tensorflow-datasets downloads, to test whether
+            its server responds; `None` to skip that test.
+        module: String, the module of kprune that defines the set for
+            tensorflow-datasets; `None` for a set that it knows.
     """
 
     name: str
-    input_shape: tuple
+    input_shape: tuple[int, ...]
     classes: int
     train_size: int
     test_size: int
     source: str
     licence: str
-    normalizations: dict = dataclasses.field(repr=False, compare=False)
+    normalizations: dict[str, Any] = dataclasses.field(
+        repr=False, compare=False
+    )
     augmentation: str | None = None
     white: int = 255
     tfds: str | None = None
@@ -55,13 +59,13 @@ class Info:
     module: str | None = None
 
     @property
-    def mean(self):
-        """The mean that the default normalization subtracts."""
+    def mean(self) -> tuple[float, ...]:
+        """The mean per channel that the default normalization subtracts."""
         return self.normalizations["default"].mean
 
     @property
-    def std(self):
-        """The deviation that the default normalization divides by."""
+    def std(self) -> tuple[float, ...]:
+        """The standard deviation per channel that it divides by."""
         return self.normalizations["default"].std
 
 
@@ -76,13 +80,13 @@ def _variants(channels, mean, std, **others):
 
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _KRIZ = "https://www.cs.toronto.edu/~kriz"
-_MNIST = {
+_MNIST: dict[str, Any] = {
     "input_shape": (28, 28, 1),
     "classes": 10,
     "train_size": 60_000,
     "test_size": 10_000,
 }
-_CIFAR = {
+_CIFAR: dict[str, Any] = {
     "input_shape": (32, 32, 3),
     "train_size": 50_000,
     "test_size": 10_000,
@@ -90,7 +94,7 @@ _CIFAR = {
     "licence": "none given by its author",
     "augmentation": "crop",
 }
-_PHOTOGRAPHS = {
+_PHOTOGRAPHS: dict[str, Any] = {
     "input_shape": (224, 224, 3),
     "augmentation": "resized_crop",
     "test_split": "validation",
@@ -105,7 +109,7 @@ _ALL = (
         test_size=360,
         source="Alpaydin & Kaynak (1998), https://doi.org/10.24432/C50P49",
         licence="CC BY 4.0",
-        # Mean and deviation of the training images.
+        # Mean and standard deviation of the training images.
         normalizations=_variants(1, (0.3059,), (0.3766,)),
         white=16,
     ),
@@ -204,7 +208,8 @@ _ALL = (
         source="Howard, https://github.com/fastai/imagenette",
         licence="code Apache 2.0; images as in imagenet2012",
         normalizations=_variants(3, *_IMAGENET),
-        # Shorter side 320: enough for crops of 224, a fifth of the bytes.
+        # A shorter side of 320 is enough for crops of 224, with a fifth of the
+        # bytes.
         tfds="imagenette/320px-v2",
         url="https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-320.tgz",
     ),
@@ -212,18 +217,21 @@ _ALL = (
 _BY_NAME = {row.name: row for row in _ALL}
 
 
-def names():
+def names() -> list[str]:
     """Returns the names of the data sets, sorted."""
     return sorted(_BY_NAME)
 
 
-def info(name):
-    """Returns what is known of a data set, an `Info`, without reading it.
+def info(name: str) -> Info:
+    """Returns the `Info` of a data set; only your own sets are read for it.
 
     Args:
-        name: String, one of `names()`, or of a data set of one's own, which
-            is read: `"module:function"`, the path of an `.npz` file or of a
+        name: String, one of `names()`; or your own data set:
+            `"module:function"`, the path of an `.npz` file, or the path of a
             folder of images by class (see `kprune.datasets.load`).
+
+    Raises:
+        ValueError: If the name is unknown, or your own set is invalid.
 
     Example:
 

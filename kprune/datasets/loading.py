@@ -3,12 +3,14 @@
 import numbers
 
 import numpy as np
+import tensorflow as tf
 
 from kprune.datasets import catalogue, memory, streaming
 from kprune.datasets.batching import Batching
 from kprune.datasets.normalization import normalizer
 from kprune.runtime import checks, paths
 from kprune.runtime.doors import checked
+from kprune.runtime.types import Path
 
 
 @checked(
@@ -17,62 +19,61 @@ from kprune.runtime.doors import checked
     drop_remainder=checks.boolean,
 )
 def load(
-    name,
-    batch_size=128,
+    name: str,
+    batch_size: int = 128,
     *,
-    augment=None,
-    normalization="default",
-    validation=0.0,
-    seed=0,
-    data_dir=None,
-    drop_remainder=False,
-    start=None,
-    shard=None,
-):
+    augment: bool | None = None,
+    normalization: str | None = "default",
+    validation: float = 0.0,
+    seed: int = 0,
+    data_dir: Path | None = None,
+    drop_remainder: bool = False,
+    start: int | None = None,
+    shard: tuple[int, int] | None = None,
+) -> tuple[tf.data.Dataset, ...]:
     """Loads a data set as batches of inputs and labels.
 
-    Training batches come in another order, and augmented anew, each pass. Both
-    follow from `seed` and the number of passes begun: two loads with one seed
-    give the same batches, whatever `tf.random.set_seed` was given.
+    The order and augmentation of training batches change with each pass. They
+    are determined by `seed` and the number of the pass: two loads with one seed
+    give the same batches, whatever the seed of `tf.random.set_seed`.
 
     Args:
         name: String, one of `kprune.datasets.names()`. All but `"digits"` are
-            read by tensorflow-datasets, which downloads what is not on disk.
-            Or a data set of one's own: `"module:function"`, of a function
-            without arguments that returns `((x_train, y_train), (x_test,
-            y_test))`; the path of an `.npz` file with `x_train`, `y_train`,
-            `x_test` and `y_test`; or the path of a folder with `train` and
-            `test` in it, each with a folder of images for each class. It is
-            held in memory, and its bytes are scaled to [0, 1], other
-            numbers left as they are.
-        batch_size: Integer, images of a batch, of all workers together.
+            read by tensorflow-datasets, which downloads missing files. Or your
+            own data set: `"module:function"`, a function without arguments
+            that returns `((x_train, y_train), (x_test, y_test))`; the path of
+            an `.npz` file with `x_train`, `y_train`, `x_test` and `y_test`; or
+            the path of a folder with `train` and `test`, each with a folder of
+            images per class. Your own set is held in memory; uint8 inputs are
+            scaled to [0, 1], all others are unchanged.
+        batch_size: Integer, number of images in a batch, over all workers.
         augment: Boolean, whether to augment the training images. Defaults to
-            what is usual for the set: yes for CIFAR and ImageNet (random
-            crops and flips), no for the others.
+            the usual choice for the set: yes for CIFAR, ImageNet, Imagenette
+            and Tiny-ImageNet (random crops and flips), no for all others.
         normalization: String, the constants to normalize with:
-            `"default"`, `"half"` (to [-1, 1]), `"unit"` (to [0, 1]), or one
-            that the set has besides, such as `"synflow"`. `None` leaves the
-            pixel values as they are stored.
+            `"default"`, `"half"` (to [-1, 1]), `"unit"` (to [0, 1]), or
+            another of the set's own, such as `"synflow"`. Your own sets have
+            only `"default"`. `None` keeps the stored pixel values.
         validation: Float in [0, 1), the fraction of the training images to
             hold out. The same images are held out for every `seed`.
-        seed: Integer, of the order and the augmentation.
-        data_dir: String, where tensorflow-datasets keeps its files. Defaults
-            to `TFDS_DATA_DIR`, or to what tensorflow-datasets defaults to.
-            `tiny-imagenet-200.zip` is looked for in its `downloads/manual`
-            before it is downloaded.
+        seed: Integer, for the order and augmentation.
+        data_dir: Path of the directory of tensorflow-datasets. Defaults to
+            `TFDS_DATA_DIR`, else to the default of tensorflow-datasets.
+            `tiny-imagenet-200.zip` is taken from its `downloads/manual` if it
+            is there, else downloaded.
         drop_remainder: Boolean, whether to leave out the last training batch
             if it is smaller than the others.
-        start: Integer, the step to resume at: training batches counted from 0
-            over all passes. The training set is then endless, begins there
-            each time it is read, and holds, bit for bit, the batches that
-            one without `start` gives pass after pass. Passes that lie behind
-            are not read; within one, photographs are read, but not decoded.
-            `None` for a training set that ends after a pass.
-        shard: Tuple `(index, count)`: of each training batch, worker `index`
-            of `count` gets its rows from `index * n / count` on, for `n` rows
-            in all, with the same bits. `count` must divide `batch_size`, and
-            the last batch of a pass unless that is left out. Validation and
-            test sets are whole on each worker. Of photographs, each worker
+        start: Integer >= 0, the step to resume at: training batches counted
+            from 0 over all passes. The training set is then endless, begins
+            there each time it is read, and has, bit for bit, the batches that
+            a set without `start` yields pass after pass. Earlier passes are not
+            read; earlier photographs of the first pass are read, but not
+            decoded. `None` yields one pass.
+        shard: Tuple `(index, count)`: worker `index` of `count` gets rows
+            `index * n / count` to `(index + 1) * n / count` of each training
+            batch of `n` rows, bit for bit. `count` must divide `batch_size`,
+            and the size of the last batch of a pass unless `drop_remainder`.
+            Validation and test sets are not split. Of photographs, each worker
             reads all files and decodes its share.
 
     Returns:
@@ -82,8 +83,8 @@ def load(
         `len(train)` is the number of steps in a pass, unless `start` is given.
 
     Raises:
-        ValueError: If an argument is out of range, or a name unknown.
-        RuntimeError: If the set is neither on disk nor to be downloaded.
+        ValueError: If an argument is out of range, or a name is unknown.
+        RuntimeError: If the set is not on disk and cannot be downloaded.
 
     Example:
 
@@ -117,8 +118,13 @@ def load(
 
 
 @checked(data_dir=checks.optional(paths.path))
-def load_arrays(name, *, normalization="default", data_dir=None):
-    """Loads a small data set as arrays: all of it, unshuffled, unaugmented.
+def load_arrays(
+    name: str,
+    *,
+    normalization: str | None = "default",
+    data_dir: Path | None = None,
+) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Loads a whole data set as arrays, neither shuffled nor augmented.
 
     Args:
         name: As in `load`.
@@ -126,12 +132,12 @@ def load_arrays(name, *, normalization="default", data_dir=None):
         data_dir: As in `load`.
 
     Returns:
-        `((x_train, y_train), (x_test, y_test))`, each `x` float32 and each
-        `y` int32.
+        `((x_train, y_train), (x_test, y_test))`, each `x` float32 of shape
+        `(examples, *input_shape)` and each `y` int32 of shape `(examples,)`.
 
     Raises:
         ValueError: If a name is unknown, or the set does not fit in memory.
-        RuntimeError: If the set is neither on disk nor to be downloaded.
+        RuntimeError: If the set is not on disk and cannot be downloaded.
 
     Example:
 
@@ -148,8 +154,8 @@ def load_arrays(name, *, normalization="default", data_dir=None):
         )
 
     def gathered(part):
-        # Batch by batch: in one piece, each step of the normalization would
-        # take the memory of all images anew.
+        # Batch by batch: each step of the normalization would otherwise
+        # allocate memory for all images at once.
         batches = memory.evaluation(info, part, normalize, 1000)
         return np.concatenate([x for x, _ in batches.as_numpy_iterator()])
 

@@ -1,8 +1,8 @@
 """Pipelines of data sets that fit in memory.
 
-The images stay one uint8 tensor: of Tiny-ImageNet, the largest set, 1.2 GB.
-What is shuffled and batched are indices, and a batch is one gather, so nothing
-is copied or buffered image by image.
+The images stay one uint8 tensor, of 1.2 GB for Tiny-ImageNet, the largest set.
+The pipelines shuffle and batch indices and gather each batch at once, so they
+neither copy nor buffer single images.
 """
 
 import numpy as np
@@ -16,10 +16,10 @@ _HOLD_OUT_SEED = 0
 
 
 def read(info, data_dir=None, validation=0.0):
-    """Returns the set's parts, `(images, labels)`, these in int32: training,
-    validation if that fraction is not zero, test.
+    """Reads the parts of a set: training, validation (unless 0) and test.
 
-    Held-out images are drawn at random, once and for all.
+    Each part is `(images, labels)`, with int32 labels. The images held out for
+    validation are random, but always the same.
     """
     if own.is_own(info.name):
         splits = own.read(info.name)
@@ -33,7 +33,7 @@ def read(info, data_dir=None, validation=0.0):
         }
     images, labels = splits["train"]
     held_out = round(validation * len(labels))
-    # RandomState's streams are frozen for good; default_rng's may change.
+    # NumPy never changes RandomState's streams, but may change default_rng's.
     order = np.random.RandomState(_HOLD_OUT_SEED).permutation(len(labels))
     parts = [(images, labels)]
     if validation:
@@ -50,13 +50,13 @@ def size(part):
 
 
 def training(info, part, normalize, augment, batching):
-    """Returns batches in another order, and augmented anew, each pass.
+    """Returns batches whose order and augmentation change with each pass.
 
     Args:
         info: `Info` of the data set.
         part: A pair of arrays, from `read`.
-        normalize: Function from the stored images to the network's input.
-        augment: Boolean.
+        normalize: Function from stored images to the network's inputs.
+        augment: Boolean, whether to crop and flip.
         batching: `Batching` of the part.
     """
     del info
@@ -84,7 +84,7 @@ def training(info, part, normalize, augment, batching):
 
 
 def evaluation(info, part, normalize, batch_size):
-    """Returns all images in the order in which they are stored."""
+    """Returns batches of all images in the order they are stored in."""
     del info
     gather = _gatherer(part)
 
@@ -102,7 +102,7 @@ def _decoded(builder, split):
 
 
 def _gatherer(part):
-    # tf.data reads them there; on a GPU each batch would be copied back.
+    # tf.data runs on the CPU: images on a GPU would be copied back per batch.
     with tf.device("CPU:0"):
         images, labels = map(tf.constant, part)
     return lambda rows: (tf.gather(images, rows), tf.gather(labels, rows))

@@ -14,7 +14,7 @@ _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 
 
 def is_own(name):
-    """Whether a name is of a data set that is no row of the catalogue."""
+    """Returns whether a name is a user's own: a function, file or folder."""
     if own_names.is_name(name):
         return True
     is_path = isinstance(name, str) and name.endswith(".npz")
@@ -22,28 +22,29 @@ def is_own(name):
 
 
 def read(name):
-    """Returns the arrays of a data set, a dict from split to (x, y).
+    """Reads the arrays of a data set as a dict from split to (x, y).
 
     Args:
         name: String: `"module:function"`, the path of an `.npz` file with
             `x_train`, `y_train`, `x_test` and `y_test`, or the path of a
-            folder with `train` and `test` in it, a folder of images for each
-            class in each of these. A function takes no arguments and returns
+            folder with `train` and `test`, each with a folder of images per
+            class. The function takes no arguments and returns
             `((x_train, y_train), (x_test, y_test))`.
 
     Returns:
-        Arrays by split: `x` of any shape `(examples, ...)`, numbers, and `y`
-        class numbers from 0 on, int32.
+        Dict from `"train"` and `"test"` to `(x, y)`: `x` holds finite numbers
+        of shape `(examples, ...)`, `y` int32 class indices of shape
+        `(examples,)`.
 
     Raises:
-        ValueError: If it holds anything else.
+        ValueError: If the data set is missing or has another form.
     """
     return dict(_kept(name, own_names.digest(name)))
 
 
 @functools.lru_cache(1)
 def _kept(name, digest):
-    del digest  # What is kept is of the file as it is now.
+    del digest  # Only a key of the cache: a changed file is read again.
     if own_names.is_name(name):
         found = own_names.called(name, "data set", {}, {})
         pairs = isinstance(found, tuple | list) and len(found) == 2
@@ -75,7 +76,7 @@ def _of_file(path):
 
 
 def _of_folder(path, split):
-    """Returns the images of a folder, classes in the order of their names."""
+    """Reads the images of a folder, with classes sorted by name."""
     root = pathlib.Path(path, split)
     classes = _classes(pathlib.Path(path, "train"))
     if not root.is_dir() or _classes(root) != classes or not classes:
@@ -125,8 +126,8 @@ def _checked(name, split, x, y):
 
 
 def shapes(name):
-    """Returns (shape of an input, number of classes, training examples, test
-    examples, whether inputs are bytes) of a data set."""
+    """Returns (shape of an input, number of classes, number of training and of
+    test examples, whether inputs are uint8) of a data set."""
     found = read(name)
     (x, y), (x_test, y_test) = (found[split] for split in _SPLITS)
     if x.shape[1:] != x_test.shape[1:]:

@@ -2,8 +2,8 @@
 
 `tf.data.Dataset.shuffle` and `.random` mix the seed of `tf.random.set_seed`
 into their own. The order of the images would then change with the seed that a
-network is initialized from, and the two could not be studied apart. So these
-call the ops beneath, which take both halves of the seed.
+network is initialized from, and their effects could not be separated. So these
+functions call the underlying ops, which take both halves of the seed.
 
 A key is a seed of `tf.random.stateless_*`: an int64 tensor of shape `(2,)`.
 """
@@ -14,8 +14,8 @@ _KEYS = 2  # The second half of the seed that the keys are drawn from.
 
 
 def key_of_the_pass(seed):
-    """Returns a data set of one key: the `k`-th time it is read, the `k`-th of
-    `keys_of_all_passes`."""
+    """Returns a data set of one key, which yields key `k` of
+    `keys_of_all_passes` when it is read for the `k`-th time."""
     variant = tf.raw_ops.RandomDatasetV2(
         seed=tf.constant(seed, tf.int64),
         seed2=tf.constant(_KEYS, tf.int64),
@@ -31,21 +31,20 @@ def key_of_the_pass(seed):
 
 
 def keys_of_all_passes(seed):
-    """Returns an endless data set of keys: the same each time it is read."""
-    # Inside a function, the set that counts how often it was read is made
-    # anew for each reader. To skip a key costs four microseconds.
+    """Returns an endless data set of keys, equal each time it is read."""
+    # Inside a function, the data set that counts its reads is created anew for
+    # each reader. Skipping a key takes four microseconds.
     start = tf.data.Dataset.from_tensors(seed)
     return start.flat_map(lambda _: key_of_the_pass(seed).repeat())
 
 
 def permutation(size, key):
-    """Returns the numbers from 0 to `size - 1` in the order of a key."""
+    """Returns the numbers from 0 to `size - 1`, shuffled by a key."""
     return tf.random.experimental.stateless_shuffle(tf.range(size), key)
 
 
 def shuffled(dataset, buffer_size, key):
-    """Returns the elements of `dataset` in the order of a key, each drawn from
-    `buffer_size` of them."""
+    """Shuffles a data set by a key, with a buffer of `buffer_size` elements."""
     specs = tf.nest.flatten(dataset.element_spec)
     variant = tf.raw_ops.ShuffleDatasetV3(
         input_dataset=tf.data.experimental.to_variant(dataset),

@@ -11,11 +11,11 @@ from absl import logging
 from kprune.runtime import array_files
 
 _DIGITS = pathlib.Path(__file__).with_name("digits.npz")
-_PATIENCE = 10  # Seconds to wait for a server's answer.
+_PATIENCE = 10  # Seconds to wait for a server's response.
 
 
 def read_digits():
-    """Returns `(images, labels)` of the digits by split, as uint8 arrays."""
+    """Returns a dict from split to `(images, labels)` of the digits, uint8."""
     arrays = array_files.read(_DIGITS)
     return {
         split: (arrays[f"x_{split}"], arrays[f"y_{split}"])
@@ -24,10 +24,11 @@ def read_digits():
 
 
 def builder(info, data_dir=None):
-    """Returns the builder of a set that is on disk, downloading it if not."""
+    """Returns the tensorflow-datasets builder of a set, downloading it if it
+    is not on disk."""
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
-    # A download fails in many ways: no network, no space, a checksum, an
-    # archive that must be fetched by hand. All have one remedy.
+    # A download fails in many ways: no network, no space, a wrong checksum, an
+    # archive that needs a manual download. All have the same remedy.
     try:
         with _quiet():
             return _prepared(info, data_dir)
@@ -43,7 +44,7 @@ def builder(info, data_dir=None):
 
 
 def _prepared(info, data_dir):
-    # Imported late: kprune is of use without it.
+    # Imported late: tensorflow-datasets is optional.
     import tensorflow_datasets as tfds
 
     if info.module:
@@ -59,10 +60,10 @@ def _prepared(info, data_dir):
 
 
 def reach(url):
-    """Raises an `OSError` if a server does not answer for a file.
+    """Raises `OSError` if a server does not respond to a request for a file.
 
-    tensorflow-datasets tries each file eleven times, over three minutes and
-    more, before it says that there is no network.
+    tensorflow-datasets tries each file eleven times, for more than three
+    minutes, before it reports that there is no network.
     """
     import requests
 
@@ -78,8 +79,8 @@ def _command(info):
 
 @contextlib.contextmanager
 def _quiet():
-    # It warns of a folder that is not there, which the error says better, and
-    # logs several lines for each set that it finds.
+    # tensorflow-datasets warns of a missing folder, which our error explains,
+    # and logs several lines for each set that it finds.
     verbosity = logging.get_verbosity()
     logging.set_verbosity(min(verbosity, logging.ERROR))
     try:

@@ -1,8 +1,8 @@
 """Pipelines of photographs, decoded during training.
 
-The same functions as in `memory.py`. Photographs are shuffled while they are
-still compressed, and are not cached: decoded, ImageNet takes 190 GB at 224 x
-224, and each pass cuts out other parts.
+The functions are those of `memory.py`. Photographs are shuffled while they are
+compressed and are not cached: decoded at 224 x 224, ImageNet takes 190 GB, and
+each pass crops other parts.
 """
 
 import tensorflow as tf
@@ -13,17 +13,17 @@ from kprune.datasets.augmentation import (
     resize_and_center_crop,
 )
 
-# Compressed photographs to draw the next one from: up to 1 GB of ImageNet.
+# Compressed photographs in the shuffle buffer: up to 1 GB of ImageNet.
 _BUFFER = 8192
-_FILES = 16  # Read at a time; as many photographs are taken from each in turn.
+_FILES = 16  # Files read at a time, and photographs read from each in turn.
 _SHORTER_SIDE = 256  # Before the centre crop of 224, as in He et al. (2016).
 
 
 def read(info, data_dir=None, validation=0.0):
-    """Returns the set's parts, of a builder and a split each, not read yet.
+    """Returns the parts of a set as pairs (builder, split), without reading.
 
-    What is held out for validation is the first on disk, which
-    tensorflow-datasets wrote in an order shuffled once and for all.
+    The images held out for validation are the first on disk, where
+    tensorflow-datasets stored them in a fixed random order.
     """
     builder = storage.builder(info, data_dir)
     stored_as = builder.info.file_format.value
@@ -47,10 +47,10 @@ def size(part):
 
 
 def training(info, part, normalize, augment, batching):
-    """Returns batches in another order, and augmented anew, each pass.
+    """Returns batches whose order and augmentation change with each pass.
 
-    Each worker reads the files of the whole set, for the order depends on all
-    of them, and decodes its own share.
+    Each worker reads all files, since the order depends on all of them, and
+    decodes its own share. Arguments are as in `memory.training`.
     """
     pixels = info.input_shape[0]
     parse = _parser(part)
@@ -79,7 +79,7 @@ def training(info, part, normalize, augment, batching):
 
 
 def evaluation(info, part, normalize, batch_size):
-    """Returns all images in the order in which they are stored."""
+    """Returns batches of all images in the order they are stored in."""
     pixels = info.input_shape[0]
     parse = _parser(part)
 
@@ -96,8 +96,8 @@ def evaluation(info, part, normalize, batch_size):
 
 
 def _records(part, key=None):
-    # tensorflow-datasets can shuffle the files by a number, but not by a
-    # tensor, so not by the key of each pass.
+    # tensorflow-datasets can shuffle files by a Python number, but not by a
+    # tensor such as the key of a pass.
     builder, split = part
     files = builder.info.splits[split].file_instructions
     names = tf.constant([file.filename for file in files])
@@ -107,8 +107,8 @@ def _records(part, key=None):
     if key is not None:
         order = randomness.permutation(len(files), key)
 
-    # TensorFlow 2.21 crashes where a count is the second result of an op, as
-    # of `tf.unstack`. Arguments of a function are safe.
+    # TensorFlow 2.21 crashes if a count is the second output of an op such as
+    # `tf.unstack`. Arguments of a function are safe.
     def read(name, skip, take):
         return tf.data.TFRecordDataset(name).skip(skip).take(take)
 

@@ -1,7 +1,7 @@
 """Builds Tiny-ImageNet from its archive for tensorflow-datasets.
 
-Importing this file registers the set with tensorflow-datasets. It is not
-imported before the set is asked for.
+Importing this module registers the set with tensorflow-datasets. kprune imports
+it only when the set is loaded.
 """
 
 import hashlib
@@ -14,8 +14,8 @@ from kprune.datasets import storage
 _ROOT = "tiny-imagenet-200"
 _ARCHIVE = f"{_ROOT}.zip"
 _URL = f"https://cs231n.stanford.edu/{_ARCHIVE}"
-# Its publisher gives no checksum. This is that of the 248,100,043 bytes which
-# many projects have had from there since 2015.
+# The publisher gives no checksum. This is the checksum of the 248,100,043 bytes
+# that many projects have downloaded from there since 2015.
 _SHA256 = "6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821"
 
 
@@ -66,7 +66,7 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
         return dl_manager.download(_URL)
 
     def _generate_examples(self, archive, images):
-        # Read in place: unpacked, it is 110,000 files.
+        # Read inside the archive: unpacked, it has 110,000 files.
         with archive.open("rb") as file, zipfile.ZipFile(file) as files:
             ids = sorted(_lines(files, "wnids.txt"))
             labels = {wordnet_id: k for k, wordnet_id in enumerate(ids)}
@@ -76,7 +76,7 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
 
 
 def _check(archive):
-    """Raises `ValueError` if an archive is not the one that is known."""
+    """Raises `ValueError` if the checksum of an archive is wrong."""
     with archive.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != _SHA256:
@@ -88,7 +88,7 @@ def _check(archive):
 
 
 def _by_hand(dl_manager):
-    # tensorflow-datasets asserts that somebody made the folder.
+    # `manual_dir` raises AssertionError if the folder does not exist.
     try:
         archive = dl_manager.manual_dir / _ARCHIVE
     except AssertionError:

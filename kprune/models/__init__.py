@@ -1,11 +1,13 @@
 """The networks of the pruning papers, built and ready to prune.
 
-All are built, functional Keras models of stock layers that give logits, and
-take keyword-only: `input_shape`, which is (height, width, channels); the
-`initializer` of the kernels, as in `initializers.get`; `seed`, an integer or
-None for weights that differ from run to run; and `name`. They raise
-`ValueError` for sizes that do not fit.
+Each function returns a built, functional Keras model of stock layers whose
+outputs are logits. All take these keyword-only arguments: `input_shape`,
+(height, width, channels); `initializer`, of the kernels, as in
+`initializers.get`; `seed`, an integer, or `None` for weights that differ from
+run to run; and `name`. They raise `ValueError` for invalid sizes.
 """
+
+from typing import Any
 
 from kprune.models import initializers, own
 from kprune.models.cifar_resnet import (
@@ -27,6 +29,7 @@ from kprune.models.resnet import (
 from kprune.models.vgg import vgg11, vgg13, vgg16, vgg19, vgg19_bn
 from kprune.models.wide_resnet import wrn, wrn_16_4, wrn_22_2, wrn_28_2
 from kprune.runtime.lookup import choose
+from kprune.runtime.types import Model
 
 _MODELS = {
     builder.__name__: builder
@@ -59,29 +62,29 @@ _MODELS = {
 }
 
 
-def names():
+def names() -> list[str]:
     """Returns the names of the models, sorted."""
     return sorted(_MODELS)
 
 
-def get(name, **options):
-    """Builds a model by its name.
+def get(name: str, **options: Any) -> Model:
+    """Builds or loads a model by its name.
 
     Args:
-        name: String, one of `names()`; or `"module:function"`, of a function
-            of one's own that returns a built model; or the path of a `.keras`
+        name: String, one of `names()`; or `"module:function"`, your own
+            function that returns a built model; or the path of a `.keras`
             file.
-        **options: The arguments of the function of that name. One's own is
-            given `classes`, `input_shape` and `seed` if it has such
-            parameters, and the rest in any case. A file takes these three,
-            which do not count, and no others.
+        **options: Arguments of the function of that name. Your own function
+            receives `classes`, `input_shape`, `seed` and `initializer` only if
+            it has such parameters, and all others in any case. A file ignores
+            these four and accepts no others.
 
     Returns:
         A built `keras.Model`.
 
     Raises:
-        ValueError: If no model has that name, or what has it is no built
-            model.
+        ValueError: If no model has that name, if the named object is not a
+            built model, or if an option is unknown.
 
     Example:
 

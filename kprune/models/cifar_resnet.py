@@ -2,8 +2,8 @@
 
 https://arxiv.org/abs/1512.03385, section 4.2
 
-The paper's shortcuts have no weights (its option A); open_lth and many after
-it have 1x1 convolutions there, which is 1% more weights in ResNet-20.
+The paper's shortcuts have no weights (its option A). By default, as in open_lth
+and many others, they are 1x1 convolutions: 1 % more weights in ResNet-20.
 """
 
 import keras
@@ -22,35 +22,36 @@ from kprune.models.layers import (
 from kprune.runtime import checks
 from kprune.runtime.doors import checked
 from kprune.runtime.lookup import choose
+from kprune.runtime.types import Initializer, Model, Shape
 
 
 @checked(**KINDS)
 def resnet_cifar(
-    depth=20,
-    classes=10,
+    depth: int = 20,
+    classes: int = 10,
     *,
-    input_shape=(32, 32, 3),
-    width=1,
-    shortcut="conv",
-    stable=False,
-    initializer="kaiming_normal",
-    seed=None,
-    name=None,
-):
-    """Builds a ResNet of three stages of 16, 32 and 64 filters.
+    input_shape: Shape = (32, 32, 3),
+    width: int = 1,
+    shortcut: str = "conv",
+    stable: bool = False,
+    initializer: Initializer = "kaiming_normal",
+    seed: int | None = None,
+    name: str | None = None,
+) -> Model:
+    """Builds a ResNet of three stages with 16, 32 and 64 filters.
 
     The layers are `conv1`, `bn1`, then `stage1_block1_conv1` and so on, with
     `stage2_block1_shortcut_conv` where the shape changes, and `fc`.
 
     Args:
-        depth: Integer, 6 n + 2 for n blocks in each stage.
+        depth: Integer, 6 n + 2 for n >= 1 blocks in each stage.
         classes: Integer, the number of logits.
-        width: Integer by which the filters are multiplied.
-        shortcut: What a shortcut is where the shape changes: `"conv"` for a
-            1x1 convolution with batch norm, `"pad"` for every second pixel
-            with channels of zeros around the others (option A).
-        stable: Boolean, whether branches are scaled as in Stable ResNet,
-            https://arxiv.org/abs/2002.08797
+        width: Integer >= 1 that multiplies the number of filters.
+        shortcut: The shortcut where the shape changes: `"conv"` for a 1x1
+            convolution with batch norm, `"pad"` for every second pixel,
+            zero-padded in the channels (option A).
+        stable: Boolean, whether to scale residual branches as in Stable
+            ResNet, https://arxiv.org/abs/2002.08797
         input_shape, initializer, seed, name: As for all models.
 
     Example:
@@ -85,8 +86,9 @@ def _pad_shortcut(layers, x, filters, stride, block):
     x = pool(1, strides=stride, name=f"{name}_subsample")(x)
     added = filters - x.shape[-1]
     before = added // 2
-    # Keras has no layer that pads channels, but told that they come first it
-    # takes the columns for rows, and the channels for columns.
+    # Keras has no layer that pads channels. With `channels_first` it takes the
+    # columns for rows and the channels for columns, so padding the columns
+    # pads the channels.
     return keras.layers.ZeroPadding2D(
         ((0, 0), (before, added - before)),
         data_format="channels_first",

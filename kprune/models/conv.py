@@ -9,22 +9,23 @@ from kprune.models.inputs import KINDS, check_positive, image, sized
 from kprune.models.layers import Layers, max_pool
 from kprune.runtime import checks
 from kprune.runtime.doors import checked
+from kprune.runtime.types import Activation, Initializer, Model, Shape
 
 _PAIRS = (64, 128, 256)  # Filters of each pair of convolutions.
 
 
 @checked(**KINDS)
 def conv_net(
-    depth,
-    classes=10,
+    depth: int,
+    classes: int = 10,
     *,
-    input_shape=(32, 32, 3),
-    activation="relu",
-    initializer="kaiming_normal",
-    seed=None,
-    name=None,
-):
-    """Builds a Conv-N: pairs of 3x3 convolutions, each pooled, three layers.
+    input_shape: Shape = (32, 32, 3),
+    activation: Activation = "relu",
+    initializer: Initializer = "kaiming_normal",
+    seed: int | None = None,
+    name: str | None = None,
+) -> Model:
+    """Builds a Conv-N: pairs of 3x3 convolutions with pooling, 3 dense layers.
 
     The layers are `conv1`, ..., `conv{depth}`, `fc1`, `fc2` and `fc3`, all
     with biases and without batch norm.
@@ -33,8 +34,9 @@ def conv_net(
         depth: 2, 4 or 6, the number of convolutions.
         classes: Integer, the number of logits.
         activation: Activation of the hidden layers, string or callable.
-        input_shape, initializer, seed, name: As for all models. Pooling drops
-            odd rows, and must leave one.
+        input_shape, initializer, seed, name: As for all models. Height and
+            width must be at least `2 ** (depth / 2)`; pooling drops an odd
+            last row or column.
 
     Example:
 

@@ -1,40 +1,44 @@
 """Fully connected networks, as OSSuM and SET prune them.
 
-OSSuM's FC-1000, FC-10000, FC-100000 and FC-1000-1000-1000 are of one or three
-hidden layers of tanh, drawn from U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)).
+OSSuM's FC-1000, FC-10000, FC-100000 and FC-1000-1000-1000 have one or three
+hidden tanh layers, with weights from U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)).
 SET (Mocanu et al., 2018, https://arxiv.org/abs/1707.04780) has 4000-1000-4000.
 """
 
+from collections.abc import Sequence
+
 import keras
+import numpy as np
 
 from kprune.models.inputs import KINDS, check_positive, vector
 from kprune.models.layers import Layers
 from kprune.runtime import checks
 from kprune.runtime.doors import checked
+from kprune.runtime.types import Activation, Initializer, Model, Shape
 
 
 @checked(**KINDS)
 def fc(
-    widths=(1000,),
-    classes=10,
+    widths: Sequence[int] | np.ndarray = (1000,),
+    classes: int = 10,
     *,
-    input_shape=(28, 28, 1),
-    activation="tanh",
-    initializer="torch",
-    seed=None,
-    name="fc",
-):
-    """Builds a fully connected network: hidden layers, then the logits.
+    input_shape: Shape = (28, 28, 1),
+    activation: Activation = "tanh",
+    initializer: Initializer = "torch",
+    seed: int | None = None,
+    name: str | None = "fc",
+) -> Model:
+    """Builds a fully connected network of hidden layers and logits.
 
-    The layers are `fc1`, `fc2`, ..., the last of which gives the logits.
+    The layers are `fc1`, `fc2`, ..., of which the last returns the logits.
 
     Args:
-        widths: Integers, the units of the hidden layers. May be empty.
+        widths: List of integers, the units of each hidden layer. May be empty.
         classes: Integer, the number of logits.
-        input_shape: Shape of one example, which is flattened.
+        input_shape: Shape of one example, of any rank; it is flattened.
         activation: Activation of the hidden layers, string or callable.
-        initializer: As for all models, or `"fan_in_constant"`: 1 /
-            sqrt(fan_in) with signs drawn at random, and biases of zero.
+        initializer: As for all models, or `"fan_in_constant"`:
+            1 / sqrt(fan_in) with random signs, and biases of zero.
         seed, name: As for all models.
 
     Example:

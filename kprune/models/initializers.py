@@ -1,35 +1,41 @@
 """Weight initializers, as the pruning papers name them.
 
 All are stock Keras initializers, so that a saved model loads without kprune.
-Keras' own `he_normal` and `glorot_normal` are truncated normals; PyTorch's
-`kaiming_normal_` and `xavier_normal_`, which the papers' code uses, are not.
+Keras' `he_normal` and `glorot_normal` are truncated normals, unlike PyTorch's
+`kaiming_normal_` and `xavier_normal_`, which the papers' code uses.
 """
 
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import keras
 
 from kprune.runtime import checks
 from kprune.runtime.lookup import unknown
+from kprune.runtime.types import Initializer
 from kprune.runtime.words import shown
 
 _PAPERS = {
     "kaiming_normal": (2.0, "fan_in", "untruncated_normal"),
     "kaiming_normal_fan_out": (2.0, "fan_out", "untruncated_normal"),
     "xavier_normal": (1.0, "fan_avg", "untruncated_normal"),
-    "torch": (1 / 3, "fan_in", "uniform"),  # The limit is sqrt(3 scale / fan).
+    # Keras' uniform has the limit sqrt(3 scale / fan_in).
+    "torch": (1 / 3, "fan_in", "uniform"),
     "fan_in_uniform": (1 / 3, "fan_in", "uniform"),
     "fan_in_normal": (1.0, "fan_in", "untruncated_normal"),
 }
 
 
-def names():
-    """Returns the names `get` knows besides those of Keras."""
+def names() -> list[str]:
+    """Returns the names that `get` accepts besides those of Keras, sorted."""
     return sorted(_PAPERS)
 
 
-def get(identifier):
-    """Returns an initializer by the name the papers use, or by Keras' own.
+def get(
+    identifier: Initializer,
+) -> keras.initializers.Initializer | Callable[..., Any]:
+    """Returns an initializer by the papers' name, or by Keras'.
 
     | name                     | kernels                                   |
     |--------------------------|-------------------------------------------|
@@ -42,7 +48,7 @@ def get(identifier):
 
     Args:
         identifier: One of the names above, or anything that
-            `keras.initializers.get` understands.
+            `keras.initializers.get` accepts.
 
     Raises:
         ValueError: If `identifier` is none of these.
@@ -65,33 +71,36 @@ def get(identifier):
 
 
 def _of_keras(identifier):
-    """Returns the initializer that Keras knows, or `None`."""
+    """Returns Keras' initializer for an identifier, or `None`."""
     kinds = str | dict | keras.initializers.Initializer
     if not isinstance(identifier, kinds) and not _is_law(identifier):
         return None
     try:
         return keras.initializers.get(identifier)
-    except Exception:  # What a config of Keras' may raise has no bounds.
+    except Exception:  # An invalid config may raise anything.
         return None
 
 
 def _is_law(identifier):
-    """Whether it is a class of Keras', or a function of a shape."""
+    """Returns whether `identifier` is a class of Keras initializers or a
+    function of a shape."""
     if isinstance(identifier, type):
         return issubclass(identifier, keras.initializers.Initializer)
     if not callable(identifier) or hasattr(identifier, "shape"):
         return False
-    # These take arguments of any name, and hand them on.
+    # Layers and metrics are callable with any keyword, but not initializers.
     other = isinstance(identifier, keras.layers.Layer | keras.metrics.Metric)
     return not other and checks.can_take(identifier, 1, dtype=None)
 
 
-def for_kernel(identifier, seed, name):
-    """Returns the initializer of one kernel, whose draws are its own.
+def for_kernel(
+    identifier: Initializer, seed: int | None, name: str
+) -> keras.initializers.Initializer | Callable[..., Any]:
+    """Returns the initializer of one kernel, with draws of its own.
 
-    One seeded Keras initializer used for several layers would give all of
-    them the same draws, so each gets a copy, seeded from `seed` and its name.
-    If `seed` is None, an initializer that came with an integer keeps to that.
+    A seeded Keras initializer that several layers share would give all of them
+    the same draws, so each kernel gets a copy, seeded from `seed` and `name`.
+    If `seed` is `None`, an integer seed of the initializer takes its place.
     """
     initializer = get(identifier)
     if not isinstance(initializer, keras.initializers.Initializer):
@@ -100,17 +109,20 @@ def for_kernel(identifier, seed, name):
     if "seed" not in config:
         return initializer
     seed = config["seed"] if seed is None else seed
-    if isinstance(seed, dict):  # A `SeedGenerator` moves on by itself.
+    # The config of a `SeedGenerator`, which draws anew at each call.
+    if isinstance(seed, dict):
         return initializer
     config["seed"] = derived_seed(seed, name)
     return type(initializer).from_config(config)
 
 
-def for_bias(identifier, fan_in, seed, name):
-    """Returns the initializer of one bias: zeros, but for `"torch"`.
+def for_bias(
+    identifier: Initializer, fan_in: int, seed: int | None, name: str
+) -> keras.initializers.Initializer:
+    """Returns the initializer of one bias: zeros, except for `"torch"`.
 
-    PyTorch draws biases from the law of their kernel. The shape of a bias
-    does not tell its fan-in, which is why it is asked for.
+    PyTorch draws biases from the distribution of their kernel, whose fan-in
+    the shape of a bias does not show.
     """
     if not (isinstance(identifier, str) and identifier == "torch"):
         return keras.initializers.Zeros()
@@ -120,10 +132,10 @@ def for_bias(identifier, fan_in, seed, name):
     )
 
 
-def derived_seed(seed, name):
-    """Returns the seed of one weight, of 31 bits, the same one in every
-    process; None if the model's is None."""
+def derived_seed(seed: int | None, name: str) -> int | None:
+    """Returns a 31-bit seed for one weight, equal in every process, or `None`
+    if `seed` is."""
     if seed is None:
         return None
-    # Not `hash`, which Python salts anew in each process.
+    # Not `hash`, which Python salts in each process.
     return zlib.crc32(f"{seed}/{name}".encode()) & 0x7FFFFFFF

@@ -1,5 +1,7 @@
 """Validates the inputs of models and of their builders."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -8,8 +10,8 @@ from kprune.runtime import checks, fit_arguments, seeds
 
 
 def image(input_shape, smallest=1):
-    """Returns the input of a model of images, whose height and width it takes
-    from `smallest` on."""
+    """Returns the input of a model of images; raises `ValueError` if height or
+    width are less than `smallest`."""
     shape = _sizes(input_shape)
     fits = len(shape) == 3 and min(shape[:2]) >= smallest
     expected = "(height, width, channels), with height and width of at least "
@@ -19,7 +21,7 @@ def image(input_shape, smallest=1):
 
 
 def vector(input_shape):
-    """Returns the input of a model that flattens it, and the flat tensor."""
+    """Returns an input of any rank >= 1, and the flattened tensor."""
     shape = _sizes(input_shape)
     expected = "a sequence of positive integers"
     checks.require(shape, "input_shape", input_shape, expected)
@@ -28,20 +30,21 @@ def vector(input_shape):
 
 
 def _initializer(name, value):
-    """Returns the initializer of the kernels of a model, which `get` knows."""
-    if not isinstance(value, str) or value != "fan_in_constant":  # Of `fc`.
-        with seeds.untouched():  # Keras draws a seed for it.
+    """Returns the initializer of kernels if `initializers.get` accepts it."""
+    # Only `fc` takes "fan_in_constant", and handles it itself.
+    if not isinstance(value, str) or value != "fan_in_constant":
+        with seeds.untouched():  # Keras draws a random seed for it.
             initializers.get(value)
     return value
 
 
 def _name(name, value):
-    """Returns the name of a model as Keras takes it."""
+    """Returns the name of a model if Keras accepts it."""
     fits = isinstance(value, str) and "/" not in value
     return checks.require(fits, name, value, "a string without a slash")
 
 
-# Of the functions that build models.
+# Checks of arguments that the functions that build models share.
 KINDS = {
     "activation": fit_arguments.activation,
     "conv_bias": checks.boolean,
@@ -53,22 +56,23 @@ KINDS = {
 
 
 def check_positive(**sizes):
-    """Raises `ValueError` if one of some arguments is no positive integer."""
+    """Raises `ValueError` unless all arguments are positive integers."""
     for name, size in sizes.items():
         checks.integer(name, size, 1)
 
 
 def sized(build, name, *sizes, classes=10, **defaults):
-    """Returns the builder of one size of network, of a name of its own.
+    """Returns a named function that builds one size of a network.
 
     Args:
         build: Function of (*sizes, classes, **options).
-        name: String, the builder's name and its models'.
-        sizes: What `build` is given first.
-        classes, defaults: Defaults of the other arguments.
+        name: String, the name of the function and, by default, its models.
+        *sizes: First arguments of `build`.
+        classes: Default of `classes`.
+        **defaults: Defaults of the other arguments.
     """
 
-    def builder(classes=classes, **options):
+    def builder(classes: int = classes, **options: Any) -> keras.Model:
         return build(*sizes, classes, **{"name": name, **defaults, **options})
 
     given = [*map(str, sizes), f"classes={classes}"]
@@ -81,8 +85,8 @@ def sized(build, name, *sizes, classes=10, **defaults):
 
 
 def _sizes(shape):
-    """Returns positive integers as a tuple; an empty one if it is none."""
-    # Others have no order, no end, or bytes that would pass for sizes.
+    """Returns a tuple of positive integers, empty if `shape` is invalid."""
+    # Other iterables have no order, no end, or bytes that would pass for sizes.
     if not isinstance(shape, list | tuple | range | np.ndarray):
         return ()
     try:

@@ -16,11 +16,11 @@ from kprune.runtime.methods import Method
 
 @dataclasses.dataclass(frozen=True)
 class Layers:
-    """Adds layers with weights to a model, each with draws of its own.
+    """Adds layers with weights to a model, each initialized independently.
 
     Args:
         initializer: Initializer of the kernels, as in `initializers.get`.
-        seed: Integer, or None for weights that differ from run to run.
+        seed: Integer >= 0, or `None` for weights that differ from run to run.
     """
 
     initializer: typing.Any = "kaiming_normal"
@@ -45,8 +45,8 @@ class Layers:
     ):
         """Applies a square convolution with PyTorch's padding.
 
-        Here `"same"` pads `size // 2` on every side, also at stride 2, where
-        Keras' own would pad a 3x3 kernel by 0 before and by 1 after.
+        `"same"` pads `size // 2` on every side, also at stride 2, where Keras
+        pads a 3x3 kernel by 0 before and by 1 after.
         """
         if padding == "same" and stride > 1 and size > 1:
             x = pad(x, size // 2, f"{name}_pad")
@@ -64,14 +64,14 @@ class Layers:
 
     def dense(self, x, units, name, activation=None):
         return keras.layers.Dense(
-            int(units),  # Keras refuses integers of NumPy.
+            int(units),  # Keras rejects NumPy's integers.
             activation=activation,
             name=name,
             **self._initializers(name, x.shape[-1]),
         )(x)
 
     def head(self, x, classes):
-        """Returns the logits of images: their mean, and a layer `fc`."""
+        """Applies global average pooling and a dense layer `fc`."""
         x = keras.layers.GlobalAveragePooling2D(name="mean")(x)
         return self.dense(x, classes, "fc")
 
@@ -87,9 +87,9 @@ class Layers:
 
 
 def norm(x, name):
-    """Normalises over the batch with PyTorch's constants.
+    """Applies batch normalization with PyTorch's constants.
 
-    PyTorch's momentum of 0.1 is the share of the new; Keras' is of the old.
+    PyTorch's momentum of 0.1 weighs the new statistics, Keras' 0.9 the old.
     """
     return keras.layers.BatchNormalization(
         momentum=0.9, epsilon=1e-5, name=name
@@ -101,7 +101,7 @@ def relu(x, name):
 
 
 def norm_relu(x, block, index):
-    """Normalises and rectifies: layers `"{block}_bn1"`, `"{block}_relu1"`."""
+    """Applies batch norm, then ReLU: `"{block}_bn1"`, `"{block}_relu1"`."""
     prefix = f"{block}_" if block else ""
     return relu(norm(x, f"{prefix}bn{index}"), f"{prefix}relu{index}")
 
@@ -112,22 +112,27 @@ def pad(x, width, name):
 
 
 def max_pool(x, name):
-    """Takes the largest of every 2x2; an odd last row or column is dropped."""
+    """Applies 2x2 max pooling, which drops an odd last row or column."""
     return keras.layers.MaxPooling2D(2, name=name)(x)
 
 
 def add(branch, shortcut, block, scale=None):
     """Adds a residual branch to its shortcut.
 
-    out = shortcut + scale * branch,  with no layer for a scale of None
+    out = shortcut + scale * branch,  without a scaling layer for None
     """
-    if scale is not None:  # Before a batch norm it would have no effect.
+    # At the end of the branch: a batch norm after it would undo the scale.
+    if scale is not None:
         branch = keras.layers.Rescaling(scale, name=f"{block}_scale")(branch)
     return keras.layers.Add(name=f"{block}_add")([shortcut, branch])
 
 
 def blocks_of(counts):
-    """Yields stage, name and stride of each block, by how many stages have."""
+    """Yields (stage, name, stride) of each block.
+
+    Args:
+        counts: Number of blocks in each stage.
+    """
     for stage, count in enumerate(counts, start=1):
         for index in range(1, count + 1):
             stride = 2 if stage > 1 and index == 1 else 1
@@ -135,7 +140,7 @@ def blocks_of(counts):
 
 
 def basic_branch(layers, x, filters, stride, block, width=1):
-    """Applies two 3x3 convolutions, the first of `width` times the filters."""
+    """Applies two 3x3 convolutions; the first has `width * filters` filters."""
     x = layers.conv(x, filters * width, 3, f"{block}_conv1", stride=stride)
     x = norm_relu(x, block, 1)
     x = layers.conv(x, filters, 3, f"{block}_conv2")
@@ -149,7 +154,7 @@ def conv_shortcut(layers, x, filters, stride, block):
 
 
 def stable_scale(stable, blocks):
-    """Returns the factor that Stable ResNet puts on every branch, or None.
+    """Returns Stable ResNet's factor of each branch, or `None`.
 
     scale = 1 / sqrt(number of residual blocks)
     """

@@ -9,28 +9,29 @@ from kprune.models.fully_connected import fc
 from kprune.models.inputs import KINDS, check_positive, image, sized
 from kprune.models.layers import Layers, max_pool
 from kprune.runtime.doors import checked
+from kprune.runtime.types import Activation, Initializer, Model, Shape
 
 
 @checked(**KINDS)
 def lenet5(
-    classes=10,
+    classes: int = 10,
     *,
-    input_shape=(28, 28, 1),
-    activation="relu",
-    initializer="kaiming_normal",
-    seed=None,
-    name="lenet5",
-):
+    input_shape: Shape = (28, 28, 1),
+    activation: Activation = "relu",
+    initializer: Initializer = "kaiming_normal",
+    seed: int | None = None,
+    name: str | None = "lenet5",
+) -> Model:
     """Builds LeNet-5-Caffe: 20 and 50 filters of 5x5, a layer of 500.
 
-    The layers are `conv1`, `conv2`, `fc1` and `fc2`. Every hidden layer is
-    followed by `activation`; in Caffe's own definition only the one of 500 is.
+    The layers are `conv1`, `conv2`, `fc1` and `fc2`. Every hidden layer has
+    `activation`; in Caffe's own definition only the layer of 500 units does.
 
     Args:
         classes: Integer, the number of logits.
         activation: Activation of the hidden layers, string or callable.
-        input_shape, initializer, seed, name: As for all models, of images from
-            16x16 on.
+        input_shape, initializer, seed, name: As for all models. Images must be
+            at least 16x16.
 
     Example:
 
@@ -38,7 +39,7 @@ def lenet5(
     431080
     """
     check_positive(classes=classes)
-    # 16 is the least that leaves a pixel: 16 - 4 = 12 -> 6 - 4 = 2 -> 1.
+    # The smallest image that leaves a pixel: 16 - 4 = 12 -> 6 - 4 = 2 -> 1.
     x = inputs = image(input_shape, smallest=16)
     layers = Layers(initializer, seed)
     for index, filters in enumerate((20, 50), start=1):

@@ -1,4 +1,4 @@
-"""A user's own models by name: from a function or a file."""
+"""Builds or loads a user's model by name: from a function or a file."""
 
 import keras
 
@@ -8,21 +8,23 @@ _OFFERED = ("classes", "input_shape", "seed", "initializer")
 
 
 def is_own(name):
-    """Whether a name is of a function, `"module:function"`, or of a file."""
+    """Returns whether a name is `"module:function"` or a `.keras` file."""
     is_file = isinstance(name, str) and name.endswith(".keras")
     return is_file or own_names.is_name(name)
 
 
 def get(name, options):
-    """Returns the model of a name, built.
+    """Builds or loads the model of a name.
 
     Args:
-        name: String, as `is_own` has it.
-        options: Dict. Of `classes`, `input_shape`, `seed` and `initializer` a
-            function is given those it has parameters for, and all others.
+        name: String, as for `is_own`.
+        options: Dict of arguments. A function receives `classes`,
+            `input_shape`, `seed` and `initializer` only if it has such
+            parameters, and all others in any case. A file ignores these four
+            and accepts no others.
 
     Raises:
-        ValueError: If it is no built model, or an option is not known.
+        ValueError: If the result is not a built model, or an option is unknown.
     """
     offered = {k: v for k, v in options.items() if k in _OFFERED}
     rest = {k: v for k, v in options.items() if k not in _OFFERED}

@@ -3,8 +3,8 @@
 https://arxiv.org/abs/1512.03385
 
 As in torchvision, a bottleneck has its stride in the 3x3 convolution, and
-shortcuts that change the shape are 1x1 convolutions with batch norm. For the
-ResNets of 16, 32 and 64 filters see `cifar_resnet`.
+shortcuts that change the shape are 1x1 convolutions with batch norm. ResNets
+with 16, 32 and 64 filters are in `cifar_resnet`.
 """
 
 import keras
@@ -25,21 +25,22 @@ from kprune.models.layers import (
 from kprune.runtime import checks
 from kprune.runtime.doors import checked
 from kprune.runtime.lookup import choose
+from kprune.runtime.types import Initializer, Model, Shape
 
 
 @checked(**KINDS)
 def resnet(
-    depth,
-    classes=10,
+    depth: int,
+    classes: int = 10,
     *,
-    stem="cifar",
-    input_shape=None,
-    width=1,
-    stable=False,
-    initializer="kaiming_normal",
-    seed=None,
-    name=None,
-):
+    stem: str = "cifar",
+    input_shape: Shape | None = None,
+    width: int = 1,
+    stable: bool = False,
+    initializer: Initializer = "kaiming_normal",
+    seed: int | None = None,
+    name: str | None = None,
+) -> Model:
     """Builds a ResNet of four stages.
 
     The layers are `conv1`, `bn1`, then `stage1_block1_conv1` and so on, with
@@ -50,11 +51,12 @@ def resnet(
         classes: Integer, the number of logits.
         stem: `"cifar"` for a 3x3 convolution at stride 1, or `"imagenet"` for
             a 7x7 one at stride 2 and a max-pool.
-        width: Integer by which the filters inside a block are multiplied.
-        stable: Boolean, whether branches are scaled as in Stable ResNet,
-            https://arxiv.org/abs/2002.08797
-        input_shape, initializer, seed, name: As for all models. The images are
-            32x32 by default, with the stem of ImageNet 224x224.
+        width: Integer >= 1 that multiplies the number of filters inside a
+            block.
+        stable: Boolean, whether to scale residual branches as in Stable
+            ResNet, https://arxiv.org/abs/2002.08797
+        input_shape, initializer, seed, name: As for all models. `input_shape`
+            defaults to (32, 32, 3), or to (224, 224, 3) for `"imagenet"`.
 
     Example:
 
@@ -86,7 +88,7 @@ def _cifar_stem(layers, x):
 
 def _imagenet_stem(layers, x):
     x = norm_relu(layers.conv(x, 64, 7, "conv1", stride=2), "", 1)
-    # PyTorch pads with -inf, which after a ReLU is no different from zeros.
+    # PyTorch pads with -inf, which after a ReLU is equivalent to zeros.
     x = pad(x, 1, "pool1_pad")
     return keras.layers.MaxPooling2D(3, strides=2, name="pool1")(x)
 
@@ -104,8 +106,8 @@ _STEMS = {
     "cifar": (_cifar_stem, (32, 32, 3)),
     "imagenet": (_imagenet_stem, (224, 224, 3)),
 }
-# By depth: the branch of a block, by how much it ends wider than its stage's
-# filters, and the number of blocks of each stage.
+# By depth: the branch of a block, the factor from its stage's filters to its
+# output channels, and the number of blocks in each stage.
 _DEPTHS = {
     18: (basic_branch, 1, (2, 2, 2, 2)),
     34: (basic_branch, 1, (3, 4, 6, 3)),

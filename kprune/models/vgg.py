@@ -2,9 +2,9 @@
 
 https://arxiv.org/abs/1409.1556
 
-On CIFAR and Tiny-ImageNet the papers pool four times, take the mean over what
-is left of the image, and have one dense layer. ASNI gives the convolutions
-biases; GraSP and FORCE do not.
+On CIFAR and Tiny-ImageNet the papers use four max-pools, global average pooling
+and one dense layer. ASNI's convolutions have biases; those of GraSP and FORCE
+do not.
 """
 
 import keras
@@ -15,9 +15,10 @@ from kprune.models.layers import Layers, max_pool, norm_relu
 from kprune.runtime import checks
 from kprune.runtime.doors import checked
 from kprune.runtime.lookup import choose
+from kprune.runtime.types import Initializer, Model, Shape
 
 _FILTERS = (64, 128, 256, 512, 512)  # Of the convolutions of each block.
-_CONVS = {  # How many there are in each block, by depth.
+_CONVS = {  # Number of convolutions in each block, by depth.
     11: (1, 1, 2, 2, 2),
     13: (2, 2, 2, 2, 2),
     16: (2, 2, 3, 3, 3),
@@ -27,32 +28,33 @@ _CONVS = {  # How many there are in each block, by depth.
 
 @checked(**KINDS)
 def vgg(
-    depth,
-    classes=10,
+    depth: int,
+    classes: int = 10,
     *,
-    input_shape=(32, 32, 3),
-    head="cifar",
-    conv_bias=False,
-    initializer="kaiming_normal",
-    seed=None,
-    name=None,
-):
+    input_shape: Shape = (32, 32, 3),
+    head: str = "cifar",
+    conv_bias: bool = False,
+    initializer: Initializer = "kaiming_normal",
+    seed: int | None = None,
+    name: str | None = None,
+) -> Model:
     """Builds a VGG: five blocks of convolutions, batch norm and ReLU.
 
-    The layers are `block1_conv1`, `block1_bn1`, ..., and `fc`, or with the
-    head of ImageNet `fc1`, `fc2` and `fc3`.
+    The layers are `block1_conv1`, `block1_bn1`, ..., and `fc`, or with
+    `head="imagenet"` `fc1`, `fc2` and `fc3`.
 
     Args:
         depth: 11, 13, 16 or 19.
         classes: Integer, the number of logits.
-        head: `"cifar"` for the mean over the image and one dense layer, or
-            `"imagenet"` for a fifth pool and three dense layers, 4096 units
-            and a dropout of a half in the hidden ones. torchvision averages
-            to 7x7 before these; here `fc1` takes what the pools leave, which
-            is that for 224x224.
+        head: `"cifar"` for global average pooling and one dense layer, or
+            `"imagenet"` for a fifth max-pool and three dense layers, the hidden
+            ones with 4096 units and dropout of 0.5. torchvision averages to 7x7
+            before these; here `fc1` takes the output of the last max-pool,
+            which is 7x7 for 224x224 images.
         conv_bias: Boolean, whether convolutions have biases. The batch norm
-            makes them idle, but they count.
-        input_shape, initializer, seed, name: As for all models.
+            cancels them, but they count as parameters.
+        input_shape, initializer, seed, name: As for all models. Height and
+            width must be at least 16, or 32 with `head="imagenet"`.
 
     Example:
 
@@ -88,7 +90,7 @@ def _imagenet_head(layers, x, classes):
     return layers.dense(x, classes, "fc3")
 
 
-# By name: how many of the blocks are pooled, and what follows the last.
+# By name: the number of blocks with a max-pool, and the layers after the last.
 _HEADS = {"cifar": (4, Layers.head), "imagenet": (5, _imagenet_head)}
 
 vgg11, vgg13, vgg16, vgg19 = (sized(vgg, f"vgg{n}", n) for n in _CONVS)

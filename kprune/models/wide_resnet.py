@@ -2,8 +2,8 @@
 
 https://arxiv.org/abs/1605.07146
 
-Batch norm and ReLU come before each convolution. Wide-ResNet-50-2, which is
-for ImageNet and has them after, is in `resnet`.
+Batch norm and ReLU come before each convolution. Wide-ResNet-50-2, which has
+them after and is for ImageNet, is in `resnet`.
 """
 
 import keras
@@ -18,32 +18,33 @@ from kprune.models.layers import (
 )
 from kprune.runtime import checks
 from kprune.runtime.doors import checked
+from kprune.runtime.types import Initializer, Model, Shape
 
 
 @checked(**KINDS)
 def wrn(
-    depth=16,
-    width=4,
-    classes=10,
+    depth: int = 16,
+    width: int = 4,
+    classes: int = 10,
     *,
-    input_shape=(32, 32, 3),
-    stable=False,
-    initializer="kaiming_normal",
-    seed=None,
-    name=None,
-):
-    """Builds a wide ResNet of three stages of 16, 32 and 64 times `width`.
+    input_shape: Shape = (32, 32, 3),
+    stable: bool = False,
+    initializer: Initializer = "kaiming_normal",
+    seed: int | None = None,
+    name: str | None = None,
+) -> Model:
+    """Builds a wide ResNet: stages of 16, 32 and 64 times `width` filters.
 
     The layers are `conv1`, then `stage1_block1_bn1`, `stage1_block1_conv1`
     and so on, with `stage1_block1_shortcut_conv` where the shape changes, a
     last `bn1`, and `fc`.
 
     Args:
-        depth: Integer, 6 n + 4 for n blocks in each stage.
-        width: Integer by which the filters are multiplied.
+        depth: Integer, 6 n + 4 for n >= 1 blocks in each stage.
+        width: Integer >= 1 that multiplies the number of filters.
         classes: Integer, the number of logits.
-        stable: Boolean, whether branches are scaled as in Stable ResNet,
-            https://arxiv.org/abs/2002.08797
+        stable: Boolean, whether to scale residual branches as in Stable
+            ResNet, https://arxiv.org/abs/2002.08797
         input_shape, initializer, seed, name: As for all models.
 
     Example:
@@ -70,7 +71,7 @@ def _block(layers, x, filters, stride, block, scale):
     shortcut = x
     x = norm_relu(x, block, 1)
     if shortcut.shape[-1] != filters or stride > 1:
-        # A shortcut with weights starts where the branch does.
+        # A convolutional shortcut starts after the block's first ReLU.
         conv = f"{block}_shortcut_conv"
         shortcut = layers.conv(x, filters, 1, conv, stride=stride)
     x = layers.conv(x, filters, 3, f"{block}_conv1", stride=stride)

@@ -1,7 +1,7 @@
 """Named types for the annotations of kprune's public calls."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import keras
@@ -33,5 +33,13 @@ Loss: TypeAlias = (
 )
 # A function of (objective, weights, masks) that returns scores, or its name.
 Criterion: TypeAlias = str | Callable[..., Scores]
+# The shape of one example, without the batch axis.
+Shape: TypeAlias = Sequence[int] | np.ndarray
+# An initializer as a layer or `kprune.models.initializers.get` takes it.
+Initializer: TypeAlias = (
+    str | keras.initializers.Initializer | Callable[..., Any] | dict[str, Any]
+)
+# An activation as a layer takes it.
+Activation: TypeAlias = str | Callable[..., Any] | None
 # A path to a file or directory.
 Path: TypeAlias = str | os.PathLike[str]

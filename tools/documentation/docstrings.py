@@ -1,4 +1,4 @@
-"""Docstrings as Markdown: examples are fenced. An extension of griffe."""
+"""Fences the examples of docstrings for Markdown: an extension of griffe."""
 
 import re
 
@@ -11,14 +11,14 @@ class Fenced(griffe.Extension):
     """Fences the examples of each docstring."""
 
     def on_instance(self, *, obj, **kwargs):
-        """Is called for each object that griffe has read."""
+        """Fences the docstring of an object; griffe calls it for each one."""
         del kwargs
         if obj.docstring is not None:
             obj.docstring.value = fenced(obj.docstring.value)
 
 
 def fenced(text):
-    """Returns a docstring whose doctests are fenced code."""
+    """Returns a docstring with its doctests as fenced code."""
     text = re.sub(r"^Example:$", "**Example**", text, flags=re.M)
 
     def fence(match):

@@ -1,6 +1,6 @@
-"""Formulas as MathML, which browsers show by themselves: a hook of MkDocs.
+"""Converts formulas to MathML, which needs no script: a hook of MkDocs.
 
-`pymdownx.arithmatex` finds the LaTeX; nothing is left to do for a script.
+`pymdownx.arithmatex` finds the LaTeX.
 """
 
 import html

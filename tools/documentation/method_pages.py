@@ -1,7 +1,8 @@
-"""A page for each method, printed from the table of methods: a hook of MkDocs.
+"""Generates a page for each method from the table of methods.
 
-`kprune.methods()` is the table. What was measured of a method is read from
-the tables of `docs/reproductions`, where a row begins with its name.
+This is a hook of MkDocs. The table is `kprune.methods()`. Measurements of a
+method are read from the tables of `docs/reproductions`: the rows that begin
+with its name.
 """
 
 import dataclasses
@@ -16,8 +17,8 @@ from mkdocs.structure.files import File
 import kprune
 from kprune.runtime import methods
 
-# The groups of the navigation, by how a method's call begins; the first that
-# fits counts.
+# The groups of the navigation by the beginning of a method's call; the first
+# match counts.
 GROUPS = {
     "kprune.prune": "Before or after training",
     "kprune.allocation.": "Before or after training",
@@ -38,7 +39,7 @@ SYMBOLS = (
 
 
 def on_config(config):
-    """Puts the pages into the navigation, by group."""
+    """Adds the pages to the navigation, by group."""
     groups = {}
     for name, method in kprune.methods().items():
         begins = next(one for one in GROUPS if method.call.startswith(one))
@@ -51,7 +52,7 @@ def on_config(config):
 
 
 def on_files(files, config):
-    """Adds the pages, which are nowhere on disk."""
+    """Adds the generated pages, which are not on disk."""
     docs = pathlib.Path(config.docs_dir)
     for name in kprune.methods():
         content = page(name, docs)
@@ -68,8 +69,8 @@ def page(name, docs):
     """Returns the page of a method.
 
     Args:
-        name: The name, a string.
-        docs: Path of the docs, whose reproductions are looked through.
+        name: String, the method's name.
+        docs: Path of the docs, whose reproductions are searched.
     """
     method = kprune.methods()[name]
     function = implementation(method)
@@ -103,8 +104,8 @@ def page(name, docs):
 
 
 def implementation(method):
-    """Returns the function or class that is a method: the criterion, what
-    builds it, or what its call names."""
+    """Returns the function or class of a method: the criterion, the function
+    that builds it, or the one that its call names."""
     if method.name in kprune.criteria.names():
         return kprune.criteria.get(method.name)
     if callable(method.build):
@@ -114,7 +115,7 @@ def implementation(method):
 
 
 def first_line(function):
-    """Returns what a docstring says in its first paragraph."""
+    """Returns the first paragraph of a docstring."""
     text = inspect.getdoc(function) or ""
     return text.partition("\n\n")[0]
 
@@ -125,20 +126,20 @@ def source(method):
 
 
 def formula(method, function):
-    """Returns the formula of the entry, or what the docstring has: a list."""
+    """Returns a list with the formula of the entry, or of the docstring."""
     if method.formula:
         said = [SYMBOLS] if of_the_loss(method) else []
         return ["## Formula", f"$$\n{method.formula}\n$$", *said]
     text = (inspect.getdoc(function) or "").partition("Args:")[0]
     blocks = re.findall(r"(?:^ {4}.*\n?)+", text, re.M)
-    if not blocks or "model." in blocks[0]:  # A formula, other than code.
+    if not blocks or "model." in blocks[0]:  # Code, not a formula.
         return []
     written = "\n".join(textwrap.dedent(block).rstrip() for block in blocks)
     return ["## In short", f"```text\n{written}\n```"]
 
 
 def of_the_loss(method):
-    """Whether the letters of a formula are those of `SYMBOLS`."""
+    """Returns whether a formula uses letters of `SYMBOLS`."""
     if method.used_by != "prune" or method.measures_inputs:
         return False
     letters = re.search(r"(?<![a-z\\])[wgH](?![a-z])", method.formula)
@@ -146,7 +147,7 @@ def of_the_loss(method):
 
 
 def defaults(method, function):
-    """Returns what a method is without further arguments: a list."""
+    """Returns a list with the table of a method's default arguments."""
     rows = {}
     if method.used_by == "prune":
         pruner = kprune.recipes.get(method.name)
@@ -163,7 +164,7 @@ def defaults(method, function):
 
 
 def fields(pruner):
-    """Returns the axes of a pruner by name; none of several in turn."""
+    """Returns the axes of a pruner by name; empty if it has none."""
     if not dataclasses.is_dataclass(pruner) or not hasattr(pruner, "schedule"):
         return {}
     names = ("granularity", "schedule", "rounds", "recover", "fresh_batches")
@@ -181,13 +182,13 @@ def shown(value):
 
 
 def sentence(text):
-    """Returns a text with a capital and a full stop."""
+    """Returns a text with an initial capital and a full stop."""
     return text[0].upper() + text[1:].rstrip(".") + "."
 
 
 def measured(name, docs):
-    """Returns the rows of the reproductions that begin with a name, each
-    under the head of its table and with a link to its page: a list."""
+    """Returns a list of the tables of the reproductions, reduced to the rows
+    that begin with a name, each after a link to its page."""
     found = []
     for file in sorted((docs / "reproductions").glob("*.md")):
         page = file.read_text()

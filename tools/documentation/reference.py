@@ -1,8 +1,9 @@
-"""The pages of the API reference, one a public package: a hook of MkDocs.
+"""Generates the pages of the API reference, one per public package.
 
-What is public is read from the sources, so that no TensorFlow is needed: the
-names in the `__all__` of `kprune`, and of each package and module among them.
-A module without `__all__` has its own functions and classes.
+This is a hook of MkDocs. The public names are read from the sources, without
+importing TensorFlow: they are the names in `__all__` of `kprune` and of each
+package and module among these. Of a module without `__all__`, they are its own
+functions and classes.
 """
 
 import functools
@@ -14,7 +15,7 @@ import griffe
 from mkdocs.structure.files import File
 
 ROOT = pathlib.Path(__file__).parents[2]
-# Packages that are reached by their names alone, for those who extend kprune.
+# Packages for those who extend kprune, which no `__all__` leads to.
 DEEPER = (
     "kprune.analysis.report",
     "kprune.analysis.sensitivity",
@@ -24,12 +25,12 @@ DEEPER = (
     "kprune.deploy.exporting",
     "kprune.deploy.shrink",
 )
-# What a page shows besides: functions whose options others take.
+# Further functions on a page: those whose options the public ones take.
 BEHIND = {"kprune.models": ("conv.conv_net", "resnet.resnet", "vgg.vgg")}
 
 
 def on_config(config):
-    """Puts the pages into the navigation."""
+    """Adds the pages to the navigation."""
     config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [
         str(ROOT)
     ]
@@ -41,7 +42,7 @@ def on_config(config):
 
 
 def on_files(files, config):
-    """Adds the pages, which are nowhere on disk."""
+    """Adds the generated pages, which are not on disk."""
     for name, (module, members) in public().items():
         content = page(name, module, members)
         files.append(File.generated(config, path(name), content=content))
@@ -54,7 +55,7 @@ def path(name):
 
 
 def page(name, module, members):
-    """Returns a page: what the package is for, then each public name."""
+    """Returns a page: the package's docstring, then each public name."""
     text = module.docstring.value if module.docstring else ""
     parts = [f"# `{name}`", text]
     for member in members:
@@ -69,10 +70,10 @@ def page(name, module, members):
 
 
 def _written(name, path):
-    """Returns the entry of what stands in the source at a path.
+    """Returns the entry of an object, by its path in the source.
 
-    The path is not the public name where a function has the name of its
-    module: there griffe, other than Python, means the module.
+    The path differs from the public name where a function has its module's
+    name: griffe, unlike Python, takes that name for the module.
     """
     anchor = "" if name == path else f"[](){{ #{name} }}\n\n"
     return (
@@ -82,7 +83,8 @@ def _written(name, path):
 
 
 def _made(name):
-    """Returns the entry of a function that code makes: it is looked at."""
+    """Returns the entry of a function that is created at run time; the
+    function is imported for it."""
     first, *rest = name.split(".")
     function = functools.reduce(getattr, rest, importlib.import_module(first))
     signature = f"{name}{inspect.signature(function)}"
@@ -97,8 +99,8 @@ def public(root=ROOT):
 
     Returns:
         Dict from a package's public path, such as `"kprune.sanity"`, to a
-        pair: its module, as griffe has it, and the names of its functions,
-        classes and values, sorted.
+        pair: its griffe module, and the sorted names of its functions, classes
+        and values.
     """
     kprune = griffe.load("kprune", search_paths=[str(root)])
     found, seen = {}, set()
@@ -130,14 +132,14 @@ def _names(module):
 
 
 def _is_made(member):
-    """Whether a call makes it, other than a constant."""
+    """Returns whether a call creates the member, and it is not a constant."""
     made = member.is_attribute and isinstance(member.value, griffe.ExprCall)
     return made and member.name.islower()
 
 
 def _exports(module):
-    """Returns `__all__`; a name in it that is unpacked stands for all that
-    the module imports from its own package."""
+    """Returns `__all__`; an unpacked name in it stands for everything that the
+    module imports from its own package."""
     names = [name for name in module.exports if isinstance(name, str)]
     if len(names) == len(module.exports):
         return names
@@ -152,7 +154,7 @@ def _exports(module):
 
 
 def _target(module, name):
-    """Returns what a name stands for; `None` if it is not to be found."""
+    """Returns the object that a name refers to, or `None` if not found."""
     member = module.members[name]
     try:
         target = member.final_target if member.is_alias else member
@@ -164,6 +166,6 @@ def _target(module, name):
 
 
 def _kind(module, name):
-    """Returns "module", "class", "function" or "attribute"."""
+    """Returns "module", "class", "function" or "attribute" for a name."""
     target = _target(module, name)
     return "attribute" if target is None else target.kind.value

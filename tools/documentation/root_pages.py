@@ -1,7 +1,7 @@
-"""Pages that are files at the root of the repository: a hook of MkDocs.
+"""Adds files at the root of the repository as pages: a hook of MkDocs.
 
-A link to one of them is a link to its page. Links to other files outside of
-the docs are left to MkDocs, which says that they are broken.
+Links to these files become links to their pages. Links to other files outside
+the docs are left to MkDocs, which reports them as broken.
 """
 
 import pathlib
@@ -11,7 +11,7 @@ import re
 from mkdocs.structure.files import File
 
 ROOT = pathlib.Path(__file__).parents[2]
-# The page of a file.
+# From a file to its page.
 PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
@@ -29,7 +29,7 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Leads links between the docs and the root to the pages."""
+    """Redirects links between the docs and the root to the pages."""
     del config, files
     here = page.file.src_uri
     file = {v: k for k, v in PAGES.items()}.get(here, f"docs/{here}")

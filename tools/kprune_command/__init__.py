@@ -1,8 +1,8 @@
 """Starts the command `kprune`, quickly and quietly.
 
 `import kprune` imports TensorFlow, which takes seconds and writes lines about
-the hardware. This module stands outside of the package, so that it can list the
-commands at once, and hold those lines back. What the commands do stands in
+the hardware. This module is outside the package, so that it can list the
+commands without delay and suppress those lines. The commands themselves are in
 `kprune.cli`.
 """
 
@@ -32,8 +32,12 @@ _HELP = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
 
 
 def main(argv=None):
-    """Runs the command that the arguments name: as in `sys.argv`, which is the
-    default, the name of the program, that of the command, and its flags."""
+    """Runs the command that `argv` names.
+
+    Args:
+        argv: List of strings: the program's name, the command's name, and the
+            command's flags. Defaults to `sys.argv`.
+    """
     _, *arguments = sys.argv if argv is None else argv
     name = arguments[0] if arguments else "--help"
     if name in {*_HELP, "help"}:
@@ -56,8 +60,12 @@ def usage():
 
 
 def run(module, arguments=None):
-    """Runs a module that is a command, as `kprune.cli` describes one, with
-    flags that default to those of this process."""
+    """Runs a command's module, as `kprune.cli` defines it.
+
+    Args:
+        module: Name of the module.
+        arguments: List of flags. Defaults to those of this process.
+    """
     with _interruption_in_words():
         _run(module, sys.argv[1:] if arguments is None else arguments)
 
@@ -76,8 +84,8 @@ def _run(module, arguments):
 
 @contextlib.contextmanager
 def _interruption_in_words():
-    """Ends the program in a sentence after Ctrl-C, with the exit code that
-    shells expect."""
+    """Exits on Ctrl-C with a message instead of a traceback, and with the exit
+    code that shells expect."""
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -86,13 +94,13 @@ def _interruption_in_words():
 
 
 def _imported(module):
-    """Imports a module of kprune, and TensorFlow quietly before it."""
+    """Imports a module of kprune, after a silent import of TensorFlow."""
     with _held_back():
         import tensorflow as tf
 
         found = importlib.import_module(module)
         tf.config.list_physical_devices()
-    # Saving a model logs half a dozen lines of no use.
+    # Saving a model logs half a dozen useless lines.
     logging.getLogger("absl").setLevel(logging.WARNING)
     tf.get_logger().setLevel(logging.WARNING)
     return found
@@ -100,7 +108,7 @@ def _imported(module):
 
 @contextlib.contextmanager
 def _held_back():
-    """Holds back what is written to standard error, unless the block fails.
+    """Suppresses standard error, unless the block raises.
 
     TensorFlow's C++ code writes lines about the hardware on import, which no
     environment variable turns off.

@@ -26,11 +26,11 @@ svg.chart { display: block; max-width: 100%; }
 
 
 class Axes:
-    """The places of points, and the labels of their limits.
+    """Places points in a chart and labels the limits of its axes.
 
     Args:
-        x, y: Iterables of all numbers that are drawn, finite ones.
-        labels: Pair of strings, what is across and what is up.
+        x, y: Iterables of all coordinates to draw, finite numbers.
+        labels: Pair of strings, the labels of the x-axis and the y-axis.
     """
 
     def __init__(self, x, y, labels):
@@ -38,7 +38,7 @@ class Axes:
         self._labels = labels
 
     def place(self, x, y):
-        """Returns where a point is drawn."""
+        """Returns the pixel coordinates of a point."""
         across = (x - self._x[0]) / (self._x[1] - self._x[0])
         up = (y - self._y[0]) / (self._y[1] - self._y[0])
         return (
@@ -47,7 +47,7 @@ class Axes:
         )
 
     def chart(self, drawn):
-        """Returns the chart with what is drawn in it."""
+        """Returns the chart as SVG, with the elements `drawn` in it."""
         right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
         across, up = self._labels
         middle = (_LEFT + right) / 2
@@ -68,12 +68,12 @@ class Axes:
 
 
 def lines(title, series):
-    """Returns a chart of figures by epoch.
+    """Returns a chart of figures by epoch, or `""` without finite figures.
 
     Args:
-        title: String.
-        series: Dict of one list or two of numbers by name; a number that is
-            not finite leaves a gap.
+        title: String, the label of the y-axis.
+        series: Dict from name to a list of numbers, one or two. Numbers that
+            are not finite are left out.
     """
     points = {
         name: [(x + 1, y) for x, y in enumerate(values) if math.isfinite(y)]
@@ -102,8 +102,9 @@ def scatter(points, labels):
     """Returns a chart of points with whiskers.
 
     Args:
-        points: List of (x, y, (low, high) or `None`, whether it is the one).
-        labels: As of `Axes`.
+        points: List of (x, y, whisker, chosen): the whisker is (low, high) or
+            `None`, and `chosen` is whether to highlight the point.
+        labels: As for `Axes`.
     """
     ends = [end for *_, span, _ in points for end in span or ()]
     x, y, *_ = zip(*points, strict=True)
@@ -128,7 +129,8 @@ def scatter(points, labels):
 
 
 def short(number):
-    """Returns a number in four digits: 0.9712, 1.234e+07."""
+    """Formats a number with four digits (0.9712, 1.234e+07), or a whole one
+    below 10 million in full (1,234,567)."""
     if isinstance(number, int) and abs(number) < 10**7:
         return f"{number:,}"
     if isinstance(number, float) and number.is_integer() and number < 10**7:
@@ -152,7 +154,7 @@ def _label(x, y, anchor, words):
 
 
 def _limits(numbers):
-    """Returns two numbers that all lie between, which differ."""
+    """Returns the least and the largest number, widened if they are equal."""
     low, high = min(numbers), max(numbers)
     if low < high:
         return low, high

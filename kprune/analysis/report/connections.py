@@ -1,14 +1,14 @@
 """Counts the paths through layers of known classes.
 
-Each input is one where a path from the model's inputs arrives, else zero. A
-layer with weights then counts the paths that arrive at each of its outputs,
-and its gradient the ways on from each of its inputs, if every kept entry of a
-weight is one and every bias zero. All counts are cut to one, so that nothing
-overflows, however deep the model.
+An input of a layer is one where a path from the model's inputs arrives, else
+zero. With every kept entry of a weight at one and every bias at zero, a layer
+with weights counts the paths that arrive at each of its outputs, and its
+gradient counts the paths that continue from each of its inputs. All counts are
+clipped to one, so that they do not overflow in a deep model.
 
-What is no weight passes on what it gets: activations, normalization (what the
-mean and variance of a layer normalization carry from one unit to another is
-no path), products with a gate.
+Layers without weights pass their inputs on: activations, normalization (the
+mean and variance of a layer normalization connect units, but not by a path),
+products with a gate.
 """
 
 import itertools
@@ -22,18 +22,19 @@ layers = keras.layers
 
 
 def of(layer):
-    """Returns the call of a layer that carries paths, and nothing else, or
-    `None` if its class is not known: a subclass may compute otherwise.
+    """Returns a call in place of the layer's own that only carries paths.
 
-    The layer is of a copy that is ours alone, and loses its activation.
+    It is `None` for an unknown class, subclasses of known ones included, since
+    they may compute something else. The layer must belong to a private copy:
+    it loses its activation.
     """
     rule = _rule(layer)
     return None if rule is None else rule(layer)
 
 
 def is_known(layer):
-    """Whether a call of a layer or operation of a graph carries paths, and
-    needs no traced graph to tell what comes from the inputs."""
+    """Returns whether a layer or operation carries paths that can be followed
+    without a traced graph."""
     rule = _rule(layer)
     if rule is _merging:
         return keras_internals.fed_arguments(layer) is not None
@@ -41,7 +42,8 @@ def is_known(layer):
 
 
 def _rule(layer):
-    """Returns the function from a layer or an operation to its call."""
+    """Returns the function that makes the call of a layer or operation, or
+    `None` if its class is unknown."""
     if isinstance(layer, keras.layers.Layer):
         rules = (rule for classes, rule in _RULES if type(layer) in classes)
         return next(rules, None)
@@ -52,8 +54,8 @@ def _rule(layer):
     return _unchanged if kind in _ACTIVATIONS else None
 
 
-# Counts are whole. Half of one keeps out what rounding leaves of zero in a
-# convolution by Winograd's algorithm or by Fourier transforms.
+# Counts are whole numbers. A threshold of 0.5 ignores the rounding errors that
+# convolutions by Winograd's algorithm or Fourier transforms leave at zeros.
 
 
 def _entering(x):
@@ -65,8 +67,10 @@ def _leaving(x):
 
 
 def _cut(x, least, least_on):
-    """Returns where `x` is more than `least`, and where the ways on are more
-    than `least_on` as its gradient."""
+    """Returns 1 where `x > least`, else 0.
+
+    Its gradient is 1 where the incoming gradient is more than `least_on`.
+    """
     if tf.executing_eagerly():
 
         @tf.custom_gradient
@@ -74,8 +78,8 @@ def _cut(x, least, least_on):
             return _one(x > least), lambda ways_on: _one(ways_on > least_on)
 
         return cut(x)
-    # TensorFlow never forgets a custom gradient that it meets in a graph, nor
-    # that graph: there, one that is registered once serves all.
+    # TensorFlow keeps each custom gradient that it meets in a graph alive, and
+    # the graph with it. In graphs, use gradients that are registered once.
     names = {"IdentityN": f"KpruneWaysOn{least_on}"}
     with tf.compat.v1.get_default_graph().gradient_override_map(names):
         found, _ = tf.raw_ops.IdentityN(input=[_one(x > least), x])
@@ -104,8 +108,8 @@ def _weighted(layer):
 
 
 def _with_channels_last(layer, call):
-    """Returns the call of a spatial layer that a CPU can compute: gradients of
-    TensorFlow's convolutions and pooling lack channels that come first."""
+    """Returns the call of a spatial layer with channels last: on a CPU,
+    TensorFlow has no gradients of channels-first convolution and pooling."""
     if getattr(layer, "data_format", None) != "channels_first":
         return call
     layer.data_format = "channels_last"
@@ -115,7 +119,7 @@ def _with_channels_last(layer, call):
 
 def _embedding(layer):
     def call(inputs):
-        # Any row may be looked up, whatever the ids of this batch.
+        # Other ids may look up any row, so sum over all of them.
         unit = tf.reduce_sum(tf.convert_to_tensor(layer.embeddings), axis=0)
         ones = tf.cast(tf.equal(inputs, inputs), tf.float32)
         return _leaving(ones[..., tf.newaxis] * unit)
@@ -134,8 +138,8 @@ def _as_it_is(layer):
 
 
 def _merging(layer):
-    """All inputs go on, as in a sum: also those of a difference or product.
-    Constants, as in `x / 255`, lead nowhere."""
+    """Sums the inputs, also for a difference or product; constants, as in
+    `x / 255`, carry no path."""
     known = keras_internals.fed_arguments(layer)
 
     def call(*inputs):
@@ -149,7 +153,8 @@ def _merging(layer):
 
 
 def _pooling(layer):
-    """A maximum passes its gradient to one input, a mean to all."""
+    """Replaces the maximum, whose gradient reaches one input only, by the
+    mean."""
 
     def call(inputs):
         return keras.ops.average_pool(

@@ -8,38 +8,41 @@ import zlib
 
 import numpy as np
 
-PICTURES = 3  # How many weights are drawn, the first that count.
-_SIDE = 256  # Points of a picture's side, at most.
+PICTURES = 3  # The first three prunable weights get a picture.
+_SIDE = 256  # The largest side of a picture, in pixels.
 _SHADES = 4
-_REMOVED = 0.08  # How much of the colour is left where nothing is kept.
+_REMOVED = 0.08  # Opacity where nothing is kept.
 
 
 @dataclasses.dataclass(frozen=True)
 class Drawing:
-    """What is drawn of a weight.
+    """The drawn state of a weight.
 
     Attributes:
         name: Name of the weight.
         units: Tuple of pairs (kind, number of output units), from the most
-            connected to the least: `"path4"` to `"path1"`, with entries on a
-            path, more than three quarters of them to fewer than one; `"kept"`,
-            which keep entries, but none on a path; `"dead"`, which keep none.
-        picture: Array of the shares kept of a matrix, or of its tiles, in
-            [0, 1] and NaN between filters; `None` of later weights.
+            connected kind to the least: `"path4"` (more than three quarters of
+            the entries lie on a path) to `"path1"` (at most one quarter);
+            `"kept"` (entries are kept, but none lies on a path); `"dead"` (no
+            entry is kept).
+        picture: Array of shape (rows, columns) of the shares kept, in [0, 1],
+            with NaN between the tiles of filters; `None` for all but the first
+            weights.
     """
 
     name: str
-    units: tuple
+    units: tuple[tuple[str, int], ...]
     picture: np.ndarray | None = None
 
 
 def draw(found, kept, on_path):
-    """Returns the `Drawing` of each weight that counts, by name.
+    """Returns the `Drawing` of each prunable weight, by name.
 
     Args:
         found: A `weights.View`.
-        kept: Dict from weight name to a boolean array.
-        on_path: The same of entries on a path, or empty if that is not known.
+        kept: Dict from weight name to a boolean array, True where kept.
+        on_path: Dict from weight name to a boolean array, True on a path; empty
+            if unknown.
     """
     drawings = {}
     for weight in found:
@@ -56,13 +59,15 @@ def draw(found, kept, on_path):
 
 
 def png(picture, rgb):
-    """Returns a picture as the address of a PNG, whose points are as opaque as
-    they are kept, and clear between filters."""
+    """Returns a picture as the data URI of a PNG of one colour, with the share
+    kept as its opacity, and transparent between filters."""
     alpha = np.nan_to_num(_REMOVED + (1 - _REMOVED) * picture)
     points = np.zeros((*picture.shape, 4), "u1")
     points[..., :3], points[..., 3] = rgb, np.round(255 * alpha)
     height, width, _ = points.shape
-    lines = np.zeros((height, 1 + 4 * width), "u1")  # A filter's byte each.
+    lines = np.zeros(
+        (height, 1 + 4 * width), "u1"
+    )  # Each begins with its filter.
     lines[:, 1:] = points.reshape(height, -1)
     parts = [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)),
@@ -79,7 +84,7 @@ def _chunk(kind, content):
 
 
 def _units(kept, on_path, layout):
-    """Returns how many output units are connected how well."""
+    """Returns pairs (kind, number of output units), without empty kinds."""
     if not layout.outputs:
         return ()
     others = tuple(
@@ -98,9 +103,9 @@ def _units(kept, on_path, layout):
 
 
 def _picture(view, layout):
-    """Returns a mask as a matrix of inputs by outputs, whose entries are tiles
-    where a weight has places between, as those of a filter."""
-    # An axis of a depthwise kernel counts both.
+    """Returns a mask as a matrix of inputs by outputs, in which each filter of
+    a 2D convolution is a tile."""
+    # A depthwise kernel has an axis of both inputs and outputs.
     inputs = [axis for axis in layout.inputs if axis not in layout.outputs]
     own = (*inputs, *layout.outputs)
     places = [axis for axis in range(view.ndim) if axis not in own]
@@ -114,8 +119,8 @@ def _picture(view, layout):
 
 
 def _tiled(filters):
-    """Returns filters (height, width, inputs, outputs) side by side, with a
-    point between them, as many as there is room for."""
+    """Returns filters (height, width, inputs, outputs) side by side, a pixel
+    apart, as many as fit into a picture."""
     height, width, rows, columns = filters.shape
     rows = min(rows, max(1, _SIDE // (height + 1)))
     columns = min(columns, max(1, _SIDE // (width + 1)))
@@ -126,7 +131,7 @@ def _tiled(filters):
 
 
 def _reduced(matrix):
-    """Returns means of a matrix's parts, as many as a picture has points."""
+    """Returns a matrix averaged down to the size of a picture."""
     for axis in (0, 1):
         size = matrix.shape[axis]
         if size > _SIDE:

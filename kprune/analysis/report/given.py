@@ -5,7 +5,7 @@ import math
 from kprune.analysis.report.charts import short
 from kprune.runtime import checks
 
-_BESIDE = {"epoch", "seconds"}  # What a line has beside its figures.
+_BESIDE = {"epoch", "seconds"}  # Fields of a line that are not metrics.
 _COSTS = {
     "multiply_adds": "multiply-adds",
     "parameters": "parameters",
@@ -23,13 +23,16 @@ _CANDIDATES = (
 
 
 def history(name, value):
-    """Returns figures by epoch, a dict of lists; what is not there is NaN.
+    """Returns figures by epoch as a dict of lists, with NaN for missing ones.
 
     Args:
-        name: Of the argument.
+        name: Name of the argument, for the error.
         value: A `keras.callbacks.History`, a dict of lists, or a list of dicts
-            such as the lines of `metrics.jsonl`, of which those without an
-            `epoch` are left out.
+            such as the lines of `metrics.jsonl`. If any of these dicts has an
+            `epoch`, those without are left out.
+
+    Raises:
+        ValueError: If `value` is none of these.
     """
     found = getattr(value, "history", value)
     if isinstance(found, list | tuple):
@@ -45,8 +48,8 @@ def history(name, value):
 
 
 def by_metric(found):
-    """Returns the figures of a history by metric: in training and, with `val_`
-    before the name, in validation."""
+    """Groups the figures of a history by metric, training with validation
+    (`val_`)."""
     groups = {}
     for name, values in found.items():
         if name not in _BESIDE:
@@ -56,7 +59,7 @@ def by_metric(found):
 
 
 def candidates(name, value):
-    """Returns candidates, a list of dicts, or raises `ValueError`."""
+    """Returns candidates as a list of dicts; raises `ValueError` if invalid."""
     listed = isinstance(value, list | tuple) and all(
         isinstance(one, dict) and all(map(_fits, one, one.values()))
         for one in value
@@ -66,8 +69,11 @@ def candidates(name, value):
 
 
 def points(found):
-    """Returns the points of a chart of candidates, and the names of its axes:
-    the metric over the first cost that all of them know."""
+    """Returns the points and axis labels of a chart of candidates.
+
+    The chart shows the metric over the first of `_COSTS` that all candidates
+    have. Without one, it returns `([], None)`.
+    """
     known = [c for c in _COSTS if all(_has(one, c) for one in found)]
     if not known or not all(_has(one, "metric") for one in found):
         return [], None
@@ -80,7 +86,7 @@ def points(found):
 
 
 def columns(found):
-    """Returns the names of all fields, and a row of words for each."""
+    """Returns the names of all fields, and a row of texts per candidate."""
     names = list(dict.fromkeys(name for one in found for name in one))
     head = [name.replace("_", " ") for name in names]
     return head, [[_words(one.get(n)) for n in names] for one in found]

@@ -3,6 +3,7 @@
 import math
 import re
 import textwrap
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,61 +18,63 @@ from kprune.graph import costs
 from kprune.masking import folding, own_variables, weights, wrapping
 from kprune.runtime import checks
 from kprune.runtime.doors import checked
+from kprune.runtime.types import Data, Loss, Masks, Model
 
 
 @checked(inputs=None, against=checks.optional(checks.model_or_masks))
 def report(
-    model,
-    inputs=None,
-    multiply_adds=True,
+    model: Model,
+    inputs: Any = None,
+    multiply_adds: bool = True,
     *,
-    paths=True,
-    against=None,
-    data=None,
-    loss=None,
-    batches=None,
-):
-    """Returns what is kept of each weight of a model, and what is skipped.
+    paths: bool = True,
+    against: Model | Masks | None = None,
+    data: Data | None = None,
+    loss: Loss | None = None,
+    batches: int | None = None,
+) -> Report:
+    """Reports what each weight of a model keeps, and which were skipped.
 
-    A weight with a mask counts as its mask says. One without, as in a plain
-    or stripped model, is kept where it is not zero; a stripped model also no
-    longer knows which weights were left out of the pruning. Where the model
-    computes with something else than what it stores, that counts: what is
-    selected, thresholded or gated (of `kprune.select` and its like, at test
-    time), and a weight with what LoRA adds to it. Weights that are quantized
-    to integers are skipped; of those packed in fewer than eight bits, such as
-    `"int4"`, zeros are not seen.
+    A weight with a mask keeps the entries of its mask. One without, as in a
+    plain or stripped model, keeps its nonzero entries; a stripped model also no
+    longer knows which weights were skipped in pruning. Where the model computes
+    with other values than it stores, those count: values that are selected,
+    thresholded or gated (by `kprune.select` and its like, at test time), and
+    weights with LoRA's update. Weights quantized to integers are skipped, and
+    zeros are not counted in those packed into fewer than eight bits, such as
+    `"int4"`.
 
     Args:
-        model: A built Keras model, wrapped or not. It is left as it was.
+        model: A built Keras model, wrapped or not. It is not modified.
         inputs: A batch of inputs as the model takes them, of which only the
-            shapes and dtypes count. For multiply-adds and paths of a model
-            whose input shape is open, such as `(None, None, 3)`.
-        multiply_adds: Whether to count them, for which the model is traced
-            (a second or two for a ResNet-50). Counted is what one example
-            takes in layers with weights: dense, convolutional, recurrent (all
+            shapes and dtypes are read. Multiply-adds and paths need it if the
+            model's input shape is open, such as `(None, None, 3)`.
+        multiply_adds: Whether to count multiply-adds, for which the model is
+            traced (a second or two for a ResNet-50). They are counted for one
+            example in layers with weights: dense, convolutional, recurrent (all
             time steps), the projections of attention. Products without
-            weights, such as attention scores, are not; nor is a weight used
-            by something else than its own layer.
+            weights, such as attention scores, are not counted, nor are weights
+            that something else than their own layer uses.
         paths: Whether to find the kept weights that lie on a path of kept
             weights from an input to an output, for which a copy of the model
-            is traced (two or three seconds for a ResNet-50). The others, the
-            outer taps of a 3x3 convolution on a 1x1 map among them, compute
-            nothing that is seen: `effective_sparsity` counts them as removed.
-        against: Masks to compare with, as `kprune.get_masks` gives, or a
-            model with the same names of weights. `overlap` is the Jaccard
-            index: what both keep, of what either keeps.
+            is traced (two or three seconds for a ResNet-50). All others, such
+            as the outer taps of a 3x3 convolution on a 1x1 map, do not affect
+            the output: `effective_sparsity` counts them as removed.
+        against: Masks to compare with, as `kprune.get_masks` returns them, or
+            a model with weights of the same names. `overlap` is the Jaccard
+            index: |both keep| / |either keeps|.
         data, loss: As for `kprune.prune`. With data, `saliency` is the sum of
             |w dL/dw| over the kept weights of the pruned network (FORCE's),
-            and `gradient_norm` the norm of dL/dw.
-        batches: How many batches of `data` to read. Defaults to all.
+            and `gradient_norm` the L2 norm of dL/dw over the same weights.
+        batches: Integer >= 1, the number of batches of `data` to read.
+            Defaults to all.
 
     Returns:
         A `Report`: `sparsity`, `kept`, `total`, `rows` and more.
 
     Raises:
-        ValueError: If the model is not built or has no kernels at all, or if
-            `against` or `data` do not fit it.
+        ValueError: If the model is not built or has no kernels, or if
+            `against` or `data` does not fit it.
 
     Example:
 
@@ -83,9 +86,9 @@ def report(
     >>> report.rows[2].name, report.rows[2].dead_outputs
     ('fc3/kernel', 0)
     """
-    found = weights.find(model) if isinstance(model, keras.Model) else []
+    found: Any = weights.find(model) if isinstance(model, keras.Model) else []
     if not found:
-        wrapping.check_model(model)  # Raises, saying what was expected.
+        wrapping.check_model(model)  # Raises with the reason.
     if folding.folds(model):
         model = wrapping.strip(model)
         found = weights.find(model)
@@ -120,25 +123,25 @@ def report(
 
 
 def _tried(wanted, function, *arguments):
-    """Returns a dict and no reason, or {} and the reason why not."""
+    """Returns `(result, None)`, or `({}, reason)` if there is no result."""
     if not wanted:
         return {}, "not asked for"
     try:
         return function(*arguments), None
-    except Exception as error:  # A user's model may raise anything.
+    except Exception as error:  # A user's `call` may raise anything.
         return {}, _one_line(error)
 
 
 def _one_line(error):
-    """Returns the head of a message; Keras writes in bold what went wrong
-    inside a layer, on the second line."""
+    """Returns the first two lines of a message as one. For an error inside a
+    layer, Keras writes the cause, in bold, on the second line."""
     plain = re.sub(r"\x1b\[\d*m", "", str(error))
     lines = [line for line in plain.splitlines() if line] or [repr(error)]
     return textwrap.shorten(" ".join(lines[:2]), 200).rstrip(".")
 
 
 def _kept(found):
-    """Returns which entries of each weight are kept, by name."""
+    """Returns a boolean array of the kept entries of each weight, by name."""
     kept = {}
     for weight in found:
         if weight.mask is not None:
@@ -152,14 +155,14 @@ def _kept(found):
 
 
 def _computed_with(weight):
-    """Returns what the layer computes with: what LoRA adds included."""
+    """Returns the value that the layer computes with, including LoRA's."""
     layer, name = weight.layer, weight.variable.name
     adapted = getattr(layer, "lora_enabled", False)
     return getattr(layer, name, weight.variable) if adapted else weight.variable
 
 
 def _packed(weight):
-    """Whether an entry of a variable stores several of the weight."""
+    """Returns whether an entry of the variable packs several of the weight."""
     mode = getattr(weight.layer, "quantization_mode", None)
     integers = weights.is_quantized(weight.layer, weight.variable)
     return integers and mode != "int8"
@@ -171,7 +174,7 @@ def _row(weight, kept, uses, on_path):
     count = int(np.count_nonzero(kept))
     output_units, dead_outputs = _units(view, layout.outputs)
     input_units, dead_inputs = _units(view, layout.inputs)
-    # A mask outlives its weight's freezing, and was part of the pruning.
+    # A masked weight was pruned, even if its layer was frozen afterwards.
     unmasked = weight.skipped if weight.mask is None else None
     uses = uses.get(id(weight.variable))
     if _packed(weight):
@@ -195,7 +198,7 @@ def _row(weight, kept, uses, on_path):
 
 
 def _units(view, axes):
-    """Returns how many units the axes count, and how many are dead."""
+    """Returns the number of units along the axes, and of dead ones."""
     if not axes:
         return 0, 0
     others = tuple(axis for axis in range(view.ndim) if axis not in axes)

@@ -1,7 +1,7 @@
-"""Finds what a model computes between layers of known classes.
+"""Finds the operations of a model outside layers of known classes.
 
-In a subclassed model's `call`, in a layer of the user's own and in a graph's
-`a + b` can stand anything. It is read off the traced graph.
+A subclassed model's `call`, a user's layer and a graph's `a + b` can compute
+anything. These operations are read off the traced graph.
 """
 
 import dataclasses
@@ -9,8 +9,8 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-# Linear and nowhere negative where their inputs are so, zero where all are
-# zero, and with a gradient to each input: what carries paths.
+# Operations that carry paths: on nonnegative inputs they are linear and
+# nonnegative, on zeros they are zero, and each input has a gradient.
 _CARRYING = {
     *("AddN", "AddV2", "AvgPool", "AvgPool3D", "BroadcastTo", "Cast"),
     *("ConcatV2", "Elu", "ExpandDims", "Identity", "LeakyRelu", "Mean"),
@@ -22,7 +22,7 @@ _CARRYING = {
 
 @dataclasses.dataclass
 class _Call:
-    """A call of a layer: it made the operations `first` to `last - 1`."""
+    """A call of a layer: it created operations `first` to `last - 1`."""
 
     layer: keras.layers.Layer
     known: bool
@@ -32,18 +32,18 @@ class _Call:
 
 
 class CallLog:
-    """Knows which call of which layer made an operation of a graph."""
+    """Records which call of which layer created each operation of a graph."""
 
     def __init__(self):
         self._calls = []
 
     def watch(self, layer, call, known):
-        """Returns `call`, made to be on record.
+        """Returns `call` wrapped so that its operations are recorded.
 
         Args:
             layer: The layer that is called.
-            call: Its `call`, or what stands in for it.
-            known: Whether all that it does is known to carry paths.
+            call: Its `call`, or a replacement.
+            known: Whether all operations of `call` are known to carry paths.
         """
 
         def watched(*args, **kwargs):
@@ -57,15 +57,15 @@ class CallLog:
         return watched
 
     def check(self, inputs, outputs):
-        """Raises unless all that leads from inputs to outputs carries paths.
+        """Checks that all operations from inputs to outputs carry paths.
 
         Args:
             inputs: List of tensors of a graph in which layers were called.
             outputs: List of tensors of the same graph.
 
         Raises:
-            ValueError: If an operation that no known layer made, on the way
-                from the inputs to the outputs, is not known to carry paths.
+            ValueError: If an operation between them is outside any known layer
+                and not known to carry paths.
         """
         graph = outputs[0].graph
         makers = self._makers(graph)
@@ -82,7 +82,7 @@ class CallLog:
                 )
 
     def _makers(self, graph):
-        """Returns the innermost call that made each operation, by name."""
+        """Returns the innermost call that created each operation, by name."""
         makers, operations = {}, graph.get_operations()
         for call in self._calls:  # Outer calls come before inner ones.
             if call.graph is graph:
@@ -92,21 +92,21 @@ class CallLog:
 
 
 def name(layer):
-    """Returns how an error speaks of a layer."""
+    """Returns a layer's name and class for an error."""
     return f"layer {layer.name!r} of class {type(layer).__name__}"
 
 
 def _fed_by(inputs, graph):
-    """Returns the names of the operations that the inputs lead to."""
+    """Returns the names of the operations that depend on the inputs."""
     fed = {x.op.name for x in inputs}
-    for operation in graph.get_operations():  # In the order they were made.
+    for operation in graph.get_operations():  # In order of creation.
         if any(x.op.name in fed for x in operation.inputs):
             fed.add(operation.name)
     return fed
 
 
 def _leading_to(outputs):
-    """Returns the operations that lead to the outputs."""
+    """Returns the operations that the outputs depend on."""
     found, todo = {}, [z.op for z in outputs]
     while todo:
         operation = todo.pop()
@@ -117,12 +117,12 @@ def _leading_to(outputs):
 
 
 def _carries(operation, fed):
-    """Whether an operation that inputs lead to carries paths."""
+    """Returns whether an operation that depends on inputs carries paths."""
     floats = [x for x in operation.inputs if x.dtype.is_floating]
     if not any(z.dtype.is_floating for z in operation.outputs):
-        # Ids carry none. But where a float becomes an id, as in `x > 0`, it
-        # may decide where paths go.
+        # Integers carry no paths. But an integer made from a float, as in
+        # `x > 0`, may decide where paths go.
         return not floats
-    # A constant would look like what a path has brought.
+    # A constant could not be told from a value that a path carried.
     constant = any(x.op.name not in fed for x in floats)
     return operation.type in _CARRYING and not constant

@@ -8,15 +8,16 @@ from kprune.masking import masks
 
 
 def with_overlap(report, kept, against):
-    """Returns a report that also tells the overlap with other masks.
+    """Returns the report with the overlap with other masks added.
 
         overlap = |both keep| / |either keeps|
 
-    `kept` is a dict of boolean arrays for all rows; those that count are
+    `kept` is a dict of boolean arrays for all rows. Only rows that count are
     compared.
 
     Raises:
-        ValueError: If `against` is no dict of masks, or of other weights.
+        ValueError: If `against` is not a dict of masks, or if it differs in
+            the names or shapes of the weights.
     """
     own = {row.name: kept[row.name] for row in report.rows if row.counts}
     _check(own, against, kept)

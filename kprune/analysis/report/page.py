@@ -60,13 +60,13 @@ _STYLE = """
 
 
 def page(report, history=None, candidates=None):
-    """Returns a page of HTML, a string.
+    """Returns the page as a string of HTML.
 
     Args:
         report: A `Report`.
-        history: Dict of figures by epoch, as `given.history` makes it, or
+        history: Dict of figures by epoch, as `given.history` returns it, or
             `None`.
-        candidates: List of dicts, as of `Report.to_html`, or `None`.
+        candidates: List of dicts, as for `Report.to_html`, or `None`.
     """
     body = [
         f"<h1>{text(report.model)}</h1>",
@@ -178,13 +178,13 @@ def _units(row, drawing):
 
 
 def _cell(label, drawn, words):
-    """Returns a cell; where columns are below each other it has a label."""
+    """Returns a cell, with a label that shows only on narrow screens."""
     label = f'<span class="label">{label}: </span>'
     return f'<div>{drawn}<span class="of">{label}{text(words)}</span></div>'
 
 
 def _track(width, share):
-    """Returns a bar of a width that is filled to a share, both in [0, 1]."""
+    """Returns a bar, of a width and filled share in [0, 1]."""
     fill = f'<div class="fill" style="width: {100 * share:.2f}%"></div>'
     return f'<div class="track" style="width: {100 * width:.2f}%">{fill}</div>'
 

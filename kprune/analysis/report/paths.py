@@ -1,17 +1,17 @@
 """Finds the kept weights on a path from an input to an output.
 
-The others compute nothing that is seen: their unit has no input left, or no
-output, or is linked to such units only. What counts as removed with them is
-the effective sparsity.
+All other kept weights do not affect the output: their unit has no input or no
+output left, or is linked to such units only. The effective sparsity counts them
+as removed.
 
-The paths are those of a copy of the model that is linear and nowhere
-negative: every kept entry is one, every other parameter zero, activations and
-normalization pass on what they get. On an input of ones, with R the sum of
-the outputs,
+The paths are found in a copy of the model that is linear and nowhere negative:
+every kept entry is one, every other parameter is zero, and activations and
+normalization pass their inputs on. On an input of ones, with R the sum of the
+outputs,
 
     a kept weight is on a path  iff  dR/dw > 0
 
-for nothing can cancel. A bias feeds no path: what comes of it is a constant.
+since nothing can cancel. A bias carries no path: it only adds a constant.
 """
 
 import keras
@@ -25,18 +25,21 @@ from kprune.runtime import keras_internals
 
 
 def find(model, variables, kept, inputs=None):
-    """Returns which kept entries of each weight lie on a path.
+    """Finds the kept entries of each weight that lie on a path.
 
     Args:
-        model: A built Keras model, left as it is.
+        model: A built Keras model. It is not modified.
         variables: Dict from weight name to the model's variable. All other
-            parameters take no part.
+            parameters count as zero.
         kept: Dict from weight name to a boolean array.
-        inputs: A batch, of which only shapes and dtypes count.
+        inputs: A batch, of which only shapes and dtypes are read.
+
+    Returns:
+        Dict from weight name to a boolean array of the weight's shape.
 
     Raises:
-        Exception: What the model raises, if it cannot be copied or traced.
-        ValueError: If paths through a layer, or input shapes, are not known.
+        Exception: Any error of a model that cannot be copied or traced.
+        ValueError: If the paths through a layer, or input shapes, are unknown.
     """
     for weight, variable in variables.items():
         if not keras.backend.is_float_dtype(variable.dtype):
@@ -59,7 +62,7 @@ def find(model, variables, kept, inputs=None):
 
 
 def _following(twin, variables):
-    """Returns a function of inputs and masks to the entries on a path."""
+    """Returns a function from inputs and masks to the entries on a path."""
     log = _carry_paths(twin)
 
     def on_path(inputs, masks):
@@ -74,20 +77,21 @@ def _following(twin, variables):
         none = {"unconnected_gradients": tf.UnconnectedGradients.ZERO}
         if tf.executing_eagerly():
             counts = tape.gradient(total, entries, **none)
-        else:  # A tape knows nothing of the gradients of `connections`.
+        else:  # A tape ignores the gradient overrides of `connections`.
             log.check(keras.tree.flatten(inputs), outputs)
             counts = tf.gradients(total, entries, **none)
-        # Whole numbers, see `connections`.
+        # Counts are whole numbers up to rounding, see `connections`.
         return [m & (n > 0.5) for m, n in zip(masks, counts, strict=True)]
 
     return on_path
 
 
 def _is_known(model):
-    """Whether a graph is all of layers and operations that carry paths.
+    """Returns whether a model consists of layers and operations that are known
+    to carry paths.
 
-    It is then followed as it runs. What else a model computes can only be read
-    off a traced graph, which takes ten times as long.
+    Such a model runs eagerly. The operations of any other have to be read off
+    a traced graph, which takes ten times as long.
     """
     plain = (keras.Sequential, keras_internals.functional_class())
     found = keras_internals.all_layers(model)
@@ -98,14 +102,14 @@ def _is_known(model):
 
 
 def _traced(compute, ones, masks):
-    """Returns the function traced; `CallLog.check` reads its graph."""
+    """Returns the traced function; tracing runs `CallLog.check`."""
     function = tf.function(compute, autograph=False)
     return function.get_concrete_function(ones, masks)
 
 
 def _carry_paths(model):
-    """Makes a copy that is ours alone carry paths, and nothing else, and
-    returns a `CallLog` of its layers."""
+    """Changes a private copy, in place, so that it only carries paths; returns
+    a `CallLog` of its layers."""
     log, known = CallLog(), set()
     found = keras_internals.all_layers(model)
     for one in [*found, *_operations(found)]:
@@ -123,7 +127,7 @@ def _carry_paths(model):
 
 
 def _operations(layers):
-    """Returns what stands in graphs and is no layer, such as `a + b`."""
+    """Returns the operations of graphs that are not layers, such as `a + b`."""
     return [
         operation
         for layer in layers

@@ -2,11 +2,16 @@
 
 import dataclasses
 import json
+from typing import Any
+
+import keras
 
 from kprune.analysis.report import given, page
-from kprune.analysis.report.row import fraction
+from kprune.analysis.report.drawings import Drawing
+from kprune.analysis.report.row import Row, fraction
 from kprune.runtime import checks, files, paths
 from kprune.runtime.doors import checked
+from kprune.runtime.types import Path
 
 _TOTALS = (
     "total",
@@ -31,109 +36,112 @@ _TOTALS = (
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Report:
-    """How sparse a model is, in numbers.
+    """The sparsity of a model, in numbers.
 
-    `total`, `kept` and `sparsity` count the weights that could be pruned:
-    rows with a reason in `skipped` do not enter. Those that begin with
-    `model_` count all that `model.count_params()` counts in the stripped
-    model: biases, batch normalization's gamma, beta and moving statistics,
-    but neither masks nor random seeds.
+    `total`, `kept` and `sparsity` count the prunable weights: rows with a
+    reason in `skipped` are left out. Names that begin with `model_` count
+    everything that `model.count_params()` counts in the stripped model: biases
+    and batch normalization's gamma, beta and moving statistics too, but neither
+    masks nor random seeds.
 
     Attributes:
         model: Name of the model.
-        rows: Tuple of `Row`, in the order of the model.
+        rows: Tuple of `Row`, in the model's order.
         model_total: Number of parameters of the whole model.
-        untraced: Why no multiply-adds are known, or `None`.
-        unfollowed: Why no paths are known, or `None`.
-        overlap: Jaccard index with the masks compared with, over all weights
-            together, or `None`.
+        untraced: Why the multiply-adds are unknown, or `None`.
+        unfollowed: Why the paths are unknown, or `None`.
+        overlap: Jaccard index with the masks to compare with, over all
+            prunable weights together, or `None`.
         saliency: Sum of |w dL/dw| over the kept weights, with the gradient
             taken in the pruned network, or `None` without data.
-        gradient_norm: Euclidean norm of the same dL/dw, or `None`.
-        drawings: Dict of a `Drawing` by weight, what a page shows of masks; it
-            is no part of `to_dict`.
+        gradient_norm: L2 norm of the same dL/dw, or `None`.
+        drawings: Dict from weight name to `Drawing`, for `to_html`; not part
+            of `to_dict`.
     """
 
     model: str
-    rows: tuple
+    rows: tuple[Row, ...]
     model_total: int
     untraced: str | None = None
     unfollowed: str | None = None
     overlap: float | None = None
     saliency: float | None = None
     gradient_norm: float | None = None
-    drawings: dict = dataclasses.field(default_factory=dict, compare=False)
+    drawings: dict[str, Drawing] = dataclasses.field(
+        default_factory=dict, compare=False
+    )
 
     @property
-    def total(self):
+    def total(self) -> int:
         """Number of prunable entries."""
         return self._sum("total")
 
     @property
-    def kept(self):
+    def kept(self) -> int:
         """Number of prunable entries kept."""
         return self._sum("kept")
 
     @property
-    def sparsity(self):
+    def sparsity(self) -> float:
         """Fraction of the prunable entries removed."""
         return fraction(self.total - self.kept, self.total)
 
     @property
-    def collapsed(self):
+    def collapsed(self) -> tuple[str, ...]:
         """Names of the prunable weights that keep nothing (layer collapse)."""
         rows = [row for row in self.rows if row.counts and row.total]
         return tuple(row.name for row in rows if not row.kept)
 
     @property
-    def effective_kept(self):
+    def effective_kept(self) -> int | None:
         """Number of prunable entries kept that lie on a path of kept weights
-        from an input to an output, or `None` if not known."""
+        from an input to an output, or `None` if unknown."""
         if self.unfollowed is not None:
             return None
         return self._sum("effective_kept")
 
     @property
-    def effective_sparsity(self):
-        """Fraction of the prunable entries that are not among these."""
+    def effective_sparsity(self) -> float | None:
+        """Fraction of the prunable entries that are removed or not on a path,
+        or `None` if unknown."""
         kept = self.effective_kept
         return None if kept is None else fraction(self.total - kept, self.total)
 
     @property
-    def output_units(self):
+    def output_units(self) -> int:
         """Number of output units of all prunable weights."""
         return self._sum("output_units")
 
     @property
-    def dead_outputs(self):
-        """Number of these that have no entry left."""
+    def dead_outputs(self) -> int:
+        """Number of output units of all prunable weights that keep nothing."""
         return self._sum("dead_outputs")
 
     @property
-    def model_kept(self):
+    def model_kept(self) -> int:
         """Number of parameters of the whole model that are kept."""
         removed = sum(row.total - row.kept for row in self.rows)
         return self.model_total - removed
 
     @property
-    def model_sparsity(self):
+    def model_sparsity(self) -> float:
         """Fraction of the parameters of the whole model removed."""
         removed = self.model_total - self.model_kept
         return fraction(removed, self.model_total)
 
     @property
-    def multiply_adds(self):
-        """Multiply-adds of the dense model for one example, skipped weights
-        included and rows of unknown number left out; `None` without any."""
+    def multiply_adds(self) -> int | None:
+        """Multiply-adds of the dense model for one example. Skipped weights are
+        included, rows of unknown number are not; `None` if all are unknown."""
         return self._sum_known("multiply_adds")
 
     @property
-    def sparse_multiply_adds(self):
-        """The same with the entries kept."""
+    def sparse_multiply_adds(self) -> int | None:
+        """Multiply-adds with only the kept entries, counted alike."""
         return self._sum_known("sparse_multiply_adds")
 
-    def to_dict(self):
-        """Returns all numbers as a dict that JSON can hold."""
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all numbers as a dict for JSON."""
         return {
             "model": self.model,
             "collapsed": list(self.collapsed),
@@ -141,13 +149,13 @@ class Report:
             "rows": [_as_dict(row) for row in self.rows],
         }
 
-    def to_json(self):
+    def to_json(self) -> str:
         """Returns `to_dict` as a JSON string."""
         return json.dumps(self.to_dict(), indent=2)
 
     @checked(path=paths.file)
-    def save(self, path):
-        """Writes `to_json` to a file, in a directory that exists."""
+    def save(self, path: Path) -> None:
+        """Writes `to_json` to a file in an existing directory."""
         files.write_json(path, self.to_dict())
 
     @checked(
@@ -155,29 +163,40 @@ class Report:
         history=checks.optional(given.history),
         candidates=checks.optional(given.candidates),
     )
-    def to_html(self, path=None, *, history=None, candidates=None):
-        """Returns a page that needs nothing beside itself, and writes it.
+    def to_html(
+        self,
+        path: Path | None = None,
+        *,
+        history: keras.callbacks.History
+        | dict[str, list[float]]
+        | list[dict[str, Any]]
+        | None = None,
+        candidates: list[dict[str, Any]] | None = None,
+    ) -> str:
+        """Returns the report as a self-contained HTML page, and writes it.
 
-        It shows what is kept of each weight and its multiply-adds as bars,
-        how its output units are connected, and the masks of the first three
-        weights. It is light or dark as the browser is, and has no scripts.
+        The page shows the kept entries and multiply-adds of each weight as
+        bars, how its output units are connected, and the masks of the first
+        three weights. It follows the browser's light or dark theme and has no
+        scripts.
 
         Args:
-            path: File path, in a directory that exists, or `None`.
-            history: What `fit` returns, a dict of lists by metric, or a list
-                of dicts of an epoch each, as the lines of `metrics.jsonl`: its
-                curves are shown.
-            candidates: List of dicts, models that were to choose from: each
-                has some of `sparsity`, `metric`, `interval` (a pair),
+            path: File path, in an existing directory, or `None` to write
+                nothing.
+            history: The `History` of `fit`, a dict of lists by metric, or a
+                list of dicts of one epoch each, such as the lines of
+                `metrics.jsonl`. The page shows its curves.
+            candidates: List of dicts, one for each model to choose from, with
+                some of `sparsity`, `metric`, `interval` (a pair),
                 `parameters`, `multiply_adds`, `latency`, `seconds` and
-                `chosen`. They are shown in a table and as points.
+                `chosen`. The page shows them in a table and as points.
 
         Returns:
-            A string.
+            The page as a string.
 
         Raises:
-            ValueError: If an argument does not fit.
-            OSError: If it cannot be written.
+            ValueError: If an argument is invalid.
+            OSError: If the file cannot be written.
 
         Example:
 
@@ -193,7 +212,7 @@ class Report:
             files.write_text(path, made)
         return made
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"<Report of {self.model!r}: sparsity {self.sparsity:.4f} of "
             f"prunable weights, {self.model_sparsity:.4f} of the whole model>"

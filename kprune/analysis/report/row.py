@@ -5,30 +5,32 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One weight tensor of a model.
+    """The numbers of one weight of a model.
 
     Attributes:
         name: As in `kprune.get_masks`, such as `"conv1/kernel"`.
-        shape: Its shape.
+        shape: Tuple of integers, the weight's shape.
         kept: Number of entries kept.
         total: Number of entries.
         output_units: Number of output units: units, filters, recurrent units.
-        dead_outputs: Of these, how many have no entry left.
+        dead_outputs: Number of output units that keep no entry.
         input_units: Number of input units, 0 if the weight has no input axis.
-        dead_inputs: Of these, how many have no entry left.
+        dead_inputs: Number of input units that keep no entry.
         skipped: Why the weight was not pruned, or `None`.
-        multiply_adds: Products taken with the dense weight for one example,
-            or `None` if not known.
-        sparse_multiply_adds: The same with the entries kept.
+        multiply_adds: Multiply-adds with the dense weight for one example, or
+            `None` if unknown.
+        sparse_multiply_adds: Multiply-adds with the kept entries for one
+            example, or `None` if unknown.
         effective_kept: Number of entries kept that lie on a path from an
-            input to an output, or `None` if not known.
-        overlap: Entries that this mask and the one compared with both keep,
-            of those that either keeps; `None` if none was given.
-        saliency: Share of the model's saliency, or `None` without data.
+            input to an output, or `None` if unknown.
+        overlap: Jaccard index of the mask and the one compared with, in
+            [0, 1], or `None`.
+        saliency: Share of the model's saliency, in [0, 1], or `None` without
+            data.
     """
 
     name: str
-    shape: tuple
+    shape: tuple[int, ...]
     kept: int
     total: int
     output_units: int
@@ -43,16 +45,16 @@ class Row:
     saliency: float | None = None
 
     @property
-    def counts(self):
-        """Whether the weight could be pruned, and enters the totals."""
+    def counts(self) -> bool:
+        """Whether the weight is prunable and counts in the totals."""
         return self.skipped is None
 
     @property
-    def sparsity(self):
+    def sparsity(self) -> float:
         """Fraction of the entries removed."""
         return fraction(self.total - self.kept, self.total)
 
 
 def fraction(part, total):
-    """Returns part / total, or 0.0 of nothing."""
+    """Returns `part / total`, or 0.0 if `total` is 0."""
     return part / total if total else 0.0

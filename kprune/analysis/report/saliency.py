@@ -15,7 +15,7 @@ from kprune.scoring.objective import Objective
 
 
 def with_saliency(report, model, kept, data, loss=None, batches=None):
-    """Returns a report that also tells the saliency and the gradient norm.
+    """Returns the report with saliency and gradient norm added.
 
         saliency      = sum |w dL/dw|
         gradient norm = sqrt(sum (dL/dw)^2)
@@ -28,7 +28,7 @@ def with_saliency(report, model, kept, data, loss=None, batches=None):
         {name: kept[name] for name in objective.weights}, objective.weights
     )
     gradient = objective.watched(Progress()).gradient(sparse)
-    # A weight frozen since it was pruned counts, and has no gradient.
+    # A weight that was frozen after pruning counts, but has no gradient.
     counted = [r.name for r in report.rows if r.counts and r.name in gradient]
     products, squares = {}, {}
     for name in counted:

@@ -1,6 +1,8 @@
 """Formats a report as a table."""
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from absl import logging
@@ -9,6 +11,7 @@ from kprune.analysis.report import totals
 from kprune.analysis.report.measure import report
 from kprune.runtime import checks, tables
 from kprune.runtime.doors import checked
+from kprune.runtime.types import Data, Loss, Masks, Model
 
 _WORDS = ("Weight", "Shape", "Not pruned")
 
@@ -20,33 +23,33 @@ _WORDS = ("Weight", "Shape", "Not pruned")
     line_length=checks.at_least(1),
 )
 def summary(
-    model,
-    print_fn=None,
-    line_length=100,
-    inputs=None,
-    multiply_adds=True,
+    model: Model,
+    print_fn: Callable[[str], Any] | None = None,
+    line_length: int = 100,
+    inputs: Any = None,
+    multiply_adds: bool = True,
     *,
-    paths=True,
-    against=None,
-    data=None,
-    loss=None,
-    batches=None,
-):
+    paths: bool = True,
+    against: Model | Masks | None = None,
+    data: Data | None = None,
+    loss: Loss | None = None,
+    batches: int | None = None,
+) -> None:
     """Prints how sparse a model is: a row for each weight, then totals.
 
-    Of each weight are shown the entries kept, how many of them lie on a path
-    from an input to an output, the input and output units that have no entry
-    left, of all it has, and the multiply-adds for one example with the
-    entries kept, of those of the dense weight, and why a weight was not
-    pruned. Masks to compare with and data add a column each: the overlap, and
-    the share of the saliency.
+    A row shows the entries kept, how many of them lie on a path from an input
+    to an output, the dead input and output units (dead/all), the multiply-adds
+    for one example (with the kept entries/dense), and why the weight was not
+    pruned. With `against` there is a column for the overlap, and with `data`
+    one for the share of the saliency.
 
     Args:
-        model: A built Keras model, wrapped or not. It is left as it was.
+        model: A built Keras model, wrapped or not. It is not modified.
         print_fn: Function that is called once with the whole text, as in
             Keras' `Model.summary`. Defaults to writing to `sys.stdout`, or to
             the log after `keras.config.disable_interactive_logging()`.
-        line_length: Width to fit the table in by folding long names.
+        line_length: Integer >= 1, the width of the table in characters. Long
+            names are folded to fit.
         inputs, multiply_adds, paths, against, data, loss, batches: As for
             `kprune.report`.
 
@@ -76,11 +79,11 @@ def summary(
 
 
 def text(report, line_length=100):
-    """Returns the table and the totals of a report, without colours.
+    """Formats the table and totals of a report, without colours.
 
     Args:
         report: A `Report`.
-        line_length: Width to fit the table in by folding long names.
+        line_length: Width of the table in characters; long names are folded.
     """
     names, cells = zip(*_columns(report), strict=True)
     rows = [[cell(row) for cell in cells] for row in report.rows]
@@ -95,8 +98,8 @@ def _write(message):
 
 
 def _columns(report):
-    """Yields the columns that have something to show: (name, function of a
-    row)."""
+    """Yields (name, function from a row to its cell) of each column that has
+    something to show."""
     yield "Weight", lambda row: row.name
     yield "Shape", lambda row: "x".join(map(str, row.shape))
     yield "Kept", lambda row: f"{row.kept:,}"
@@ -137,7 +140,7 @@ def _multiply_adds(row):
 
 
 def _short(number):
-    """Returns a number in three digits from 10,000 on: 9,408, 2.36M."""
+    """Formats a number, from 10,000 on with three digits: 9,408, 2.36M."""
     if number is None:
         return "n/a"
     if number < 10_000:

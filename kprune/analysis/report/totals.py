@@ -6,11 +6,11 @@ from kprune.analysis.report.row import fraction
 
 
 def lines(report, line_length):
-    """Yields the lines, the most alarming one first.
+    """Yields the lines, a warning of layer collapse first.
 
     Args:
         report: A `Report`.
-        line_length: Width to fold a list of names to.
+        line_length: Width to fold that warning to, in characters.
     """
     for line in collapse(report):
         yield from _folded(line, line_length)
@@ -34,7 +34,7 @@ def lines(report, line_length):
 
 
 def collapse(report):
-    """Yields a sentence on the weights that keep nothing, if there are any."""
+    """Yields a warning that names the weights that keep nothing, if any."""
     if report.collapsed:
         counted = sum(row.counts for row in report.rows)
         names = ", ".join(report.collapsed)

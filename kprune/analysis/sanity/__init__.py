@@ -1,4 +1,4 @@
-"""Sanity checks: does a method know more than how sparse each layer is to be?
+"""Sanity checks: does a method learn more than a sparsity for each layer?
 
 Frankle et al., 2021, Pruning neural networks at initialization: Why are we
 missing the mark? https://arxiv.org/abs/2009.08576. Su et al., 2020,

@@ -1,7 +1,9 @@
 """Wraps a method in a sanity check; the result is a method too."""
 
 import dataclasses
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +18,12 @@ from kprune.pruning.pruner import Pruner
 from kprune.pruning.ranking import rank
 from kprune.runtime import lookup, seeds
 from kprune.runtime.methods import Method
+from kprune.runtime.types import Criterion, Scores
 
 
 @dataclasses.dataclass(frozen=True)
 class Inverted(Pruner):
-    """A pruner that keeps what it would remove first. See `invert`."""
+    """A pruner that keeps the groups it would remove first. See `invert`."""
 
     def _pair(self):
         criterion, grain = super()._pair()
@@ -29,14 +32,14 @@ class Inverted(Pruner):
 
 @dataclasses.dataclass(frozen=True)
 class Shuffled(Pruner):
-    """A pruner that keeps random groups, as many of each layer as it would;
-    another `purpose` makes another draw."""
+    """A pruner that keeps random groups, as many per layer as it would keep by
+    score. Another `purpose` makes another draw."""
 
     purpose: str = "shuffle"
 
     def masks(self, objective, sparsity, min_kept=None, verbose=0, target=None):
-        """Returns the masks, shuffled after the last round. Changes nothing.
-        All is as for `kprune.Pruner.masks`."""
+        """Returns the masks, shuffled after the last round, without side
+        effects. Arguments are as for `kprune.Pruner.masks`."""
         plain = Pruner(**_axes(self))
         found = plain.masks(objective, sparsity, min_kept, verbose, target)
         layouts = objective.layouts
@@ -47,7 +50,9 @@ class Shuffled(Pruner):
             return stream.random(shape)
 
         random = {n: draw(n, layout.shape) for n, layout in layouts.items()}
-        if self.grain.sparsity is None:  # Else it ranks within each group.
+        # A granularity of fixed sparsity, such as N:M, ranks entries within
+        # each group: random entries shuffle it already.
+        if self.grain.sparsity is None:
             grouping = _Rescored(
                 grouping, lambda family, pooled: draw(family, pooled.shape)
             )
@@ -67,7 +72,8 @@ class Shuffled(Pruner):
         return ranking.masks(budget)
 
     def step(self, objective, current, budget, number, target=None):
-        """Raises `ValueError`: there is no last round while a model trains."""
+        """Raises `ValueError`: shuffling needs a last round, which pruning
+        during training does not have."""
         del objective, current, budget, number, target
         raise ValueError(
             "A shuffled method prunes before training, with kprune.prune. "
@@ -75,20 +81,26 @@ class Shuffled(Pruner):
         )
 
 
-def invert(method, **options):
-    """Makes a method that keeps what the method would remove first.
+def invert(
+    method: Criterion | Pruner | Chain | Scores, **options: Any
+) -> Pruner | Chain:
+    """Returns a method that keeps the groups that `method` removes first.
 
-    The ranking of the groups is turned round, not the scores of the entries:
-    it keeps the channels of the smallest norm, and the smallest N of M. In an
-    iterated method each round does so, among what is not pruned yet.
+    It inverts the ranking of the groups, not the scores of the entries: it
+    keeps the channels of the smallest norm, and the smallest N of M. An
+    iterated method does so in each round, among the groups still kept.
 
     Args:
-        method: A method's name, a `kprune.Pruner`, or a criterion function.
-        **options: Options of the method.
+        method: A method's name, a `kprune.Pruner` or `kprune.Chain`, a
+            criterion function, or a dict of scores by weight name.
+        **options: Axes and options of the method.
 
     Returns:
-        What `kprune.prune` takes as a method. `kprune.score` of it gives the
-        scores as they are.
+        A method for `kprune.prune`. `kprune.score` returns its scores without
+        the inversion.
+
+    Raises:
+        ValueError: If there is no such method or option.
 
     Example:
 
@@ -99,7 +111,7 @@ def invert(method, **options):
     )
 
 
-CHECKS = {
+CHECKS: dict[str, Callable[[Any], Any]] = {
     "shuffle": lambda one: Shuffled(**_axes(one)),
     "random_same_counts": lambda one: Shuffled(
         **_axes(one), purpose="random_same_counts"
@@ -110,25 +122,28 @@ CHECKS = {
 }
 
 
-def checked(method, check, **options):
-    """Makes a method of a method and a sanity check.
+def checked(
+    method: Criterion | Pruner | Chain | Scores, check: str, **options: Any
+) -> Pruner | Chain:
+    """Returns a method with a sanity check applied to it.
 
-    shuffle              random groups, as many of each layer as it keeps
-    random_same_counts   the same law, another draw
-    invert               what it would remove first
-    reinitialize         its masks, on weights that are drawn anew
+    shuffle              keeps random groups, as many per layer as the method
+    random_same_counts   the same distribution, another draw
+    invert               keeps the groups that the method removes first
+    reinitialize         its masks, on redrawn weights
     shuffle_weights      its masks, on its weights in another order
 
-    Corrupted data is given to `kprune.prune` as any data: see
+    Corrupted data is passed to `kprune.prune` like any data: see
     `kprune.sanity.corrupt`.
 
     Args:
-        method: A method's name, a `kprune.Pruner`, or a criterion function.
+        method: A method's name, a `kprune.Pruner` or `kprune.Chain`, a
+            criterion function, or a dict of scores by weight name.
         check: One of the names above.
-        **options: Options of the method.
+        **options: Axes and options of the method.
 
     Returns:
-        What `kprune.prune` takes as a method.
+        A method for `kprune.prune`.
 
     Raises:
         ValueError: If there is no such method or check, or the method prunes
@@ -150,12 +165,12 @@ def _each(method, transform):
 
 
 def _axes(pruner):
-    """Returns the fields that make a plain pruner."""
+    """Returns the values of the fields of `Pruner`, by name."""
     return {f.name: getattr(pruner, f.name) for f in dataclasses.fields(Pruner)}
 
 
 def _then(change, pruner):
-    """Returns the pruner with weights changed before its own survivors."""
+    """Returns the pruner with `change` called before its `after_pruning`."""
     before = pruner.after_pruning
 
     def after_pruning(model, seed):
@@ -167,8 +182,7 @@ def _then(change, pruner):
 
 
 class _Rescored:
-    """A grouping whose groups have other scores: those that `rescore` makes of
-    a family and of its own."""
+    """A grouping with other scores: `rescore(family, scores)` of its own."""
 
     def __init__(self, grouping, rescore):
         self._grouping = grouping
@@ -186,7 +200,7 @@ class _Rescored:
 
 
 class _InvertedGrain:
-    """A granularity whose groups are ranked from the lowest score up."""
+    """A granularity that ranks the groups of lowest score first."""
 
     def __init__(self, grain):
         self._grain = grain
@@ -196,7 +210,8 @@ class _InvertedGrain:
         return _Rescored(grouping, lambda family, pooled: np.negative(pooled))
 
     def allocation(self, entry):
-        """As of the granularity; LAMP knows no negative scores."""
+        """Returns the granularity's allocation; LAMP, which cannot take
+        negative scores, is replaced by `"normalized"`."""
         found = self._grain.allocation(entry)
         return "normalized" if found == "lamp" else found
 

@@ -1,5 +1,8 @@
 """Makes data that carries less information than the real data."""
 
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -10,31 +13,34 @@ from kprune.runtime.methods import Method
 
 
 @checked(data=fit_arguments.data)
-def corrupt(data, how, seed=0):
-    """Spoils data, to see whether a method needs what is in it.
+def corrupt(
+    data: tuple[Any, ...] | tf.data.Dataset | Iterable[Any],
+    how: str,
+    seed: int = 0,
+) -> tuple[Any, ...] | tf.data.Dataset | Iterator[Any]:
+    """Corrupts data, to test whether a method needs its information.
 
-    Su et al., 2020: masks from corrupted data were found as good as from the
-    real.
+    Su et al. (2020) found masks from corrupted data as good as masks from the
+    real data.
 
     Args:
         data: Arrays `(x, y)` or `(x, y, sample_weight)`, a `tf.data.Dataset`
-            of batches, or another iterable of batches. It is left as it was.
-        how: `"labels"` permutes the labels among the examples, `"pixels"`
-            the pixels of each image, of each by itself (with their channels;
-            of examples without an axis of channels, all their features), and
-            `"half"` leaves out one half of the examples at random, of an odd
-            number the larger. Of a data set of batches all is done within a
-            batch.
+            of batches, or another iterable of batches. It is not modified.
+        how: `"labels"` permutes the labels among the examples. `"pixels"`
+            permutes the pixels of each image independently, keeping the
+            channels of a pixel together; without a channel axis it permutes
+            all features. `"half"` drops a random half of the examples, the
+            larger half if their number is odd. Data in batches is corrupted
+            batch by batch.
         seed: Integer >= 0.
 
     Returns:
-        Data of the same form: arrays, a `tf.data.Dataset` that is the same
-        each time it is read if `data` is, or a generator.
+        Data of the same form: arrays, a `tf.data.Dataset`, or a generator. The
+        data set repeats its batches each time it is read if `data` does.
 
     Raises:
-        ValueError: If an argument does not fit. Of a data set: when it is
-            read, if a batch has one example, which no permutation of labels
-            changes.
+        ValueError: If an argument is invalid; or, when a data set or generator
+            is read, if labels are to be permuted in a batch of one example.
 
     Example:
 
@@ -70,7 +76,7 @@ def corrupt(data, how, seed=0):
 
 
 def _is_one(data):
-    """Whether data is arrays, not batches of them."""
+    """Returns whether data is one tuple of arrays, not batches of them."""
     listed = isinstance(data, list) and data
     return isinstance(data, tuple) or (
         listed and all(hasattr(part, "shape") for part in data)
@@ -102,7 +108,7 @@ _WAYS = {"labels": _labels, "pixels": _pixels, "half": _half}
 
 
 def _moved(array, rng):
-    """Returns examples with their places permuted, each by itself."""
+    """Returns examples with their pixels permuted, each independently."""
     if array.ndim < 2:
         raise ValueError(
             "Expected inputs of two dimensions or more, examples first. "

@@ -6,27 +6,28 @@ from kprune.masking import initializers, weights, wrapping
 from kprune.runtime import keras_internals, seeds
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
+from kprune.runtime.types import Model
 
 
 @checked()
-def reinitialize(model, seed=0):
-    """Draws all weights anew and keeps the masks.
+def reinitialize(model: Model, seed: int = 0) -> None:
+    """Redraws all weights in place and keeps the masks.
 
-    Each by its layer's own initializer, biases and batch normalization too,
-    its moving statistics included: the model is one that has not been trained.
-    Layers that are frozen stay as they are, and so does what no initializer
-    made, such as the mean of a `keras.layers.Normalization`. The optimizer
-    keeps its state: compile again for a fresh one.
-    `kprune.kept_weights.reinitialize` draws for the fewer inputs that pruning
-    whole channels leaves; here a layer is drawn as if nothing were pruned.
+    Each variable is drawn by its layer's own initializer, including biases and
+    the gamma, beta and moving statistics of batch normalization: the model is
+    then untrained. Frozen layers are unchanged, and so are variables without
+    an initializer, such as the mean of a `keras.layers.Normalization`. The
+    optimizer keeps its state: compile again for a fresh one.
+    `kprune.kept_weights.reinitialize` draws for the fan-in that is left after
+    whole channels are pruned; this function draws for the dense fan-in.
 
     Args:
-        model: A built Keras model, wrapped or not, changed in place.
+        model: A built Keras model, wrapped or not. It is changed in place.
         seed: Integer >= 0.
 
     Raises:
-        ValueError: If a layer does not tell the initializer of a weight it
-            trains. The model has not been changed then.
+        ValueError: If the initializer of a trainable weight is unknown. The
+            model is unchanged then.
 
     Example:
 
@@ -46,13 +47,13 @@ def reinitialize(model, seed=0):
 
 
 @checked()
-def shuffle_weights(model, seed=0):
-    """Permutes the kept values of each weight among their places.
+def shuffle_weights(model: Model, seed: int = 0) -> None:
+    """Permutes the kept values of each weight in place.
 
-    The mask stays, and so does how the values of a layer are distributed.
+    The masks and the distribution of the values of each weight are unchanged.
 
     Args:
-        model: A wrapped model, changed in place.
+        model: A wrapped model. It is changed in place.
         seed: Integer >= 0.
 
     Raises:
@@ -76,7 +77,7 @@ def shuffle_weights(model, seed=0):
 
 
 def _owners(model):
-    """Returns the layer that made each variable, by the variable's id."""
+    """Returns the innermost layer of each variable, by the variable's id."""
     return {
         id(variable): layer
         for layer in keras_internals.all_layers(model)  # Parents come first.
@@ -88,7 +89,7 @@ def _assign(model, drawn):
     for variable, value in drawn:
         variable.assign(value)
     if any(weight.mask is not None for weight in weights.find(model)):
-        # Zeroes what they prune.
+        # Zeroes the pruned entries again.
         wrapping.set_masks(model, wrapping.get_masks(model))
 
 

@@ -1,34 +1,37 @@
-"""Shuffles masks, keeping nothing but their counts."""
+"""Shuffles masks, keeping only their counts."""
 
 import numpy as np
 
 from kprune.runtime import checks, lookup, seeds
 from kprune.runtime.doors import checked
 from kprune.runtime.methods import Method
+from kprune.runtime.types import Masks
 
 _SCOPES = ("layer", "global")
 
 
 @checked()
-def shuffle(masks, seed=0, scope="layer"):
-    """Permutes masks: what is left of a method is how many each layer keeps.
+def shuffle(
+    masks: Masks, seed: int = 0, scope: str = "layer"
+) -> dict[str, np.ndarray]:
+    """Permutes masks, so that only the number of kept entries is left of them.
 
-    For masks of single weights. What is pruned by channels, blocks or N of M
-    is shuffled by its groups in `kprune.sanity.checked(method, "shuffle")`.
-    Set the masks on the model as it was before it was pruned: in the pruned
-    one the weights that they bring back are zero.
+    This is for masks of single weights. To shuffle channels, blocks or N:M
+    groups as wholes, use `kprune.sanity.checked(method, "shuffle")`. Set the
+    masks on the model before pruning: in the pruned model, the entries that
+    they restore are zero.
 
     Args:
-        masks: Dict from weight name to boolean array. It is left as it was.
+        masks: Dict from weight name to boolean array. It is not modified.
         seed: Integer >= 0.
-        scope: `"layer"` permutes each weight by itself, and each keeps its
-            count; `"global"` permutes all together, which keeps their sum.
+        scope: `"layer"` permutes each mask by itself, which keeps its count;
+            `"global"` permutes all together, which keeps the total.
 
     Returns:
-        Dict like `masks`.
+        Dict of boolean arrays with the names and shapes of `masks`.
 
     Raises:
-        ValueError: If an argument does not fit.
+        ValueError: If an argument is invalid.
 
     Example:
 
@@ -41,7 +44,7 @@ def shuffle(masks, seed=0, scope="layer"):
     masks = _checked(masks)
     if scope == "layer":
         return _permuted(masks, seed, "shuffle")
-    names = sorted(masks)  # So that their order in the dict does not count.
+    names = sorted(masks)  # The draw must not depend on the dict's order.
     together = np.concatenate([masks[name].ravel() for name in names])
     together = seeds.stream(seed, "shuffle all").permutation(together)
     ends = np.cumsum([masks[name].size for name in names])[:-1]
@@ -50,11 +53,11 @@ def shuffle(masks, seed=0, scope="layer"):
 
 
 @checked()
-def random_same_counts(masks, seed=0):
-    """Draws random masks that keep as many of each weight as others do.
+def random_same_counts(masks: Masks, seed: int = 0) -> dict[str, np.ndarray]:
+    """Draws random masks that keep as many entries of each weight as `masks`.
 
-    By its law this is `shuffle` by layer, which is all that a permutation of
-    a mask can keep; it is another draw of it. Arguments are as for `shuffle`.
+    The distribution is that of `shuffle` with `scope="layer"`; the draw is
+    another. Arguments are as for `shuffle`.
 
     Example:
 

@@ -2,13 +2,14 @@
 
 import dataclasses
 import statistics
+from collections.abc import Sequence
 
 import numpy as np
 
 from kprune.runtime import checks, lookup, significance, tables
 from kprune.runtime.doors import checked
 
-_RIVALS = {
+_RIVALS: dict[str | None, str] = {
     "shuffle": "its own shuffle",
     "random_same_counts": "random masks of its own counts",
     "invert": "its own inversion",
@@ -20,34 +21,33 @@ _RIVALS = {
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What the runs of a method and of its sanity check say.
+    """Compares the runs of a method with those of its sanity check.
 
     Args:
-        method: String, for the sentence.
+        method: String, the method's name in the sentence.
         check: The name of the check, or `None`.
         plain, checked: Tuples of figures over seeds, such as accuracies.
         difference: The mean of `plain` less that of `checked`.
-        interval: Tuple of the ends of its 95 % interval, or `None` where
-            there is one figure on a side.
-        p_value: Of Welch's test that the means are equal, two-sided, or
-            `None`.
+        interval: Tuple (low, high) of its 95 % confidence interval, or `None`
+            if a side has only one figure.
+        p_value: Of Welch's two-sided test that the means are equal, or `None`.
     """
 
     method: str
     check: str | None
-    plain: tuple
-    checked: tuple
+    plain: tuple[float, ...]
+    checked: tuple[float, ...]
     difference: float
-    interval: tuple | None
+    interval: tuple[float, float] | None
     p_value: float | None
 
     @property
-    def beats(self):
-        """Whether the method is better, by all of the interval; `None` where
-        there is no interval."""
+    def beats(self) -> bool | None:
+        """Whether the whole interval is above 0, so that the method is better;
+        `None` without an interval."""
         return None if self.interval is None else self.interval[0] > 0
 
-    def __str__(self):
+    def __str__(self) -> str:
         rival = _RIVALS.get(self.check, "its sanity check")
         told = (tables.mean(f, 2, "+-") for f in (self.plain, self.checked))
         figures = " against ".join(told)
@@ -73,27 +73,32 @@ class Verdict:
 
 
 @checked(plain=None, checked=None, method=checks.string)
-def verdict(plain, checked, method="The method", check=None):
-    """Returns whether a method beats its own sanity check, in words.
+def verdict(
+    plain: Sequence[float] | np.ndarray,
+    checked: Sequence[float] | np.ndarray,
+    method: str = "The method",
+    check: str | None = None,
+) -> Verdict:
+    """Tests whether a method beats its own sanity check.
 
         t = (mean of plain - mean of checked) / sqrt(s^2 / n + s'^2 / n')
 
-    by Welch's test, which does not take the variances for equal (Welch, 1947,
-    https://doi.org/10.1093/biomet/34.1-2.28). Where neither side varies, the
-    difference counts as it is.
+    by Welch's test, which does not assume equal variances (Welch, 1947,
+    https://doi.org/10.1093/biomet/34.1-2.28). If neither side varies, any
+    difference is significant.
 
     Args:
-        plain: Figures of the method over seeds, such as accuracies in
-            percent. Higher is better.
-        checked: Those of its sanity check.
-        method: The method's name, for the sentence.
+        plain: List of figures of the method, one per seed, such as accuracies
+            in percent. Higher is better.
+        checked: List of figures of its sanity check.
+        method: The method's name in the sentence.
         check: One of the names that `config.pruner.check` takes, or `None`.
 
     Returns:
-        A `Verdict`, of which `str` makes a sentence.
+        A `Verdict`; `str` formats it as a sentence.
 
     Raises:
-        ValueError: If a side has no figures, one of them is not finite, or
+        ValueError: If a side has no figures or one that is not finite, or if
             there is no such check.
 
     Example:
@@ -112,7 +117,7 @@ def verdict(plain, checked, method="The method", check=None):
     return Verdict(method, check, plain, checked, difference, interval, p)
 
 
-def _figures(values, name):
+def _figures(values, name) -> tuple[float, ...]:
     listed = isinstance(values, list | tuple)
     listed = listed or (isinstance(values, np.ndarray) and values.ndim == 1)
     finite = listed and len(values) and all(map(checks.is_number, values))

@@ -15,40 +15,41 @@ from kprune.scoring.config import ScoringConfig
 
 
 def read(model, data, loss):
-    """Returns the `Batches` of data, and the loss to evaluate by.
+    """Reads data into `Batches` and chooses the loss to evaluate by.
 
     Args:
         model: A built Keras model.
-        data: As of `kprune.sensitivity`.
-        loss: A loss, or `None` for that of the model.
+        data: As for `kprune.sensitivity`.
+        loss: A loss, or `None` for the model's own.
 
     Returns:
-        Two things: the batches, and the loss, or `None` for all that the model
-        is compiled with.
+        `(batches, loss)`. The loss is `None` where the model is evaluated with
+        the loss and metrics that it is compiled with.
 
     Raises:
-        ValueError: If they do not fit the model, or have no end.
+        ValueError: If the data does not fit the model, or is endless.
     """
     own = model.compiled and loss is None
-    if own and losses.compiled_loss(model) is None:  # It has its own way.
+    # Compiled without a loss, a model may compute its own: nothing to check.
+    if own and losses.compiled_loss(model) is None:
         batches = reader.Batches(data)
     else:
         found = scoring_data.read(model, data, loss, ScoringConfig())
         batches, loss = found.batches, None if own else found.loss
-    batches.count()  # Reads them all, and raises if there is no end.
+    batches.count()  # Reads all batches; raises if the data is endless.
     return batches, loss
 
 
 class Evaluation:
     """Evaluates a model on the same batches with any masks.
 
-    All is done on one copy, whose evaluation is traced once. It computes with
-    `where(mask, w, 0)` and keeps what it stores, so that masks alone are set
-    and no weight has to be put back.
+    It evaluates one copy of the model, which is traced once. The copy computes
+    with `where(mask, w, 0)` and keeps the stored values, so that only masks
+    are set and no weight has to be restored.
 
     Args:
-        model: A built Keras model, left as it was.
-        batches, loss: As `read` gives them.
+        model: A built Keras model. It is not modified.
+        batches, loss: As `read` returns them.
     """
 
     def __init__(self, model, batches, loss):
@@ -65,16 +66,16 @@ class Evaluation:
         self._data = as_dataset(batches)
         self._view = weights.find(copy)
         self._masks = wrapping.get_masks(copy)
-        self._changed = ()  # The names of masks that are not the model's own.
+        self._changed = ()  # Names of masks that differ from the model's own.
 
     @property
     def examples(self):
-        """How many examples it evaluates on."""
+        """The number of examples to evaluate on."""
         count = self._batches.count()
         return sum(reader.size(self._batches.at(i)) for i in range(count))
 
     def measure(self, masks):
-        """Returns the metrics by name, with some masks in place of the model's
+        """Returns the metrics by name, with `masks` in place of the model's
         own."""
         own = {name: self._masks[name] for name in self._changed}
         wrapping.set_masks(self._view, {**own, **masks})
@@ -88,15 +89,17 @@ class Evaluation:
         }
 
     def modes(self, metrics, chosen, mode):
-        """Returns what is better of each metric, `"min"` or `"max"`.
+        """Returns the better direction of each metric, `"min"` or `"max"`.
+
+        Metrics whose direction is unknown are left out.
 
         Args:
             metrics: Names of metrics.
             chosen: The name of one of them.
-            mode: What is better of that one, or `"auto"`.
+            mode: The direction of `chosen`, or `"auto"` to look it up.
 
         Raises:
-            ValueError: If that is not known.
+            ValueError: If the direction of `chosen` is unknown.
         """
         known = keras_internals.directions(self._view.model)
         found = {name: _mode(name, known) for name in metrics}
@@ -111,8 +114,10 @@ class Evaluation:
 
 
 def as_dataset(batches):
-    """Returns batches as a `tf.data.Dataset`, made once: Keras would trace
-    one of a generator each time that it evaluates."""
+    """Returns batches as a `tf.data.Dataset`.
+
+    From a generator, Keras would build and trace a new one at each evaluation.
+    """
     places = range(batches.count())
 
     def read():
@@ -128,15 +133,16 @@ def _specs(batch):
 
 
 def _common(one, other):
-    """Returns specs that both fit: batches may be as long as they like."""
+    """Returns the most specific specs that cover both batches, which may
+    differ in length."""
     return keras.tree.map_structure(
         lambda a, b: a.most_specific_common_supertype([b]), one, other
     )
 
 
 def choose(metric, measured):
-    """Returns the name of the metric to show, of those that were measured: by
-    default the first that is no loss, or the loss."""
+    """Returns the name of the measured metric to show: by default the first
+    that is not a loss, else the loss."""
     if metric is not None:
         return lookup.choose(metric, {n: n for n in measured}, "metric")
     others = [name for name in measured if not _is_loss(name)]
@@ -153,8 +159,10 @@ def _is_loss(name):
 
 
 def _mode(name, known):
-    """Returns what is better, by the name that a metric, perhaps of one output
-    of several, is evaluated under."""
+    """Returns the better direction of a metric, or `None` if it is unknown.
+
+    `evaluate` may put the name of an output before that of the metric.
+    """
     if _is_loss(name):
         return "min"
     ways = {

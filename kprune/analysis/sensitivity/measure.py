@@ -1,8 +1,11 @@
-"""`sensitivity`: the metric with one layer pruned at a time."""
+"""`sensitivity`: measures a model with one layer pruned at a time."""
 
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import keras
+import numpy as np
 
 from kprune.analysis.sensitivity import evaluation
 from kprune.analysis.sensitivity import units as dividing
@@ -11,8 +14,11 @@ from kprune.analysis.sensitivity.result import Cell, Sensitivity
 from kprune.analysis.sensitivity.store import Directory, Store
 from kprune.masking import wrapping
 from kprune.pruning import scope
+from kprune.pruning.pruner import Pruner
 from kprune.runtime import checks, fit_arguments, paths, progress
 from kprune.runtime.doors import checked
+from kprune.runtime.types import Criterion, Data, Loss, Model, Path, Scores
+from kprune.scoring.config import ScoringConfig
 
 LEVELS = tuple(tenth / 10 for tenth in range(1, 10))
 _LEVEL = checks.within("(0, 1)", ", a sparsity to measure at")
@@ -29,68 +35,70 @@ _LEVEL = checks.within("(0, 1)", ", a sparsity to measure at")
     directory=checks.optional(paths.directory),
 )
 def sensitivity(
-    model,
-    data,
-    method="magnitude",
-    levels=None,
-    metric=None,
+    model: Model,
+    data: Data,
+    method: Criterion | Pruner | Scores = "magnitude",
+    levels: Sequence[float] | np.ndarray | None = None,
+    metric: str | None = None,
     *,
-    unit="layer",
-    mode="auto",
-    loss=None,
-    score_on=None,
-    scoring=None,
-    directory=None,
-    seed=0,
-    verbose="auto",
-    **options,
-):
-    """Measures a model with one layer of it pruned at a time, untrained.
+    unit: str = "layer",
+    mode: str = "auto",
+    loss: Loss | None = None,
+    score_on: Data | None = None,
+    scoring: ScoringConfig | dict[str, Any] | None = None,
+    directory: Path | None = None,
+    seed: int = 0,
+    verbose: str | int = "auto",
+    **options: Any,
+) -> Sensitivity:
+    """Measures a model with one layer pruned at a time, without retraining.
 
-    All weights are scored once. Each unit is then pruned to each level, all
-    others being left as they are, and the model evaluated: a forward pass over
-    the data for each, on one copy. `kprune.allocation.sensitivity` makes an
-    allocation of what it gives.
+    All weights are scored once. Each unit is then pruned to each level while
+    all others stay unchanged, and the model is evaluated: one forward pass over
+    the data for each cell, all on one copy. `kprune.allocation.sensitivity`
+    turns the result into an allocation.
 
     Args:
-        model: A built Keras model, wrapped or not. It is left as it was.
-        data: What to evaluate on: arrays or batches (x, y) or
-            (x, y, sample_weight) that end. What is chosen by it was selected
-            on these examples, so take none of the test set's.
-        method: What to rank by, as for `kprune.prune`: a method of one round.
-        levels: Sparsities in (0, 1). Default to 0.1, 0.2 ... 0.9.
+        model: A built Keras model, wrapped or not. It is not modified.
+        data: Data to evaluate on: arrays or finite batches (x, y) or
+            (x, y, sample_weight). Choices made from the result are selected on
+            these examples, so do not use the test set.
+        method: How to rank, as for `kprune.prune`: a method of one round.
+        levels: List of sparsities in (0, 1). Defaults to 0.1, 0.2 ... 0.9, or
+            to the sparsity that the granularity fixes.
         metric: Name of the metric to show: one that the model is compiled
-            with, or `"loss"`. All of them are measured. Defaults to the first
-            one, or to the loss where there is none. A penalty on weights
-            stays that of the whole model, so that what the loss gains by it
-            is of the data alone.
-        unit: What is pruned at a time: `"layer"`, `"weight"`, a single one, or
-            `"block"`, as of a transformer. Each weight of it is pruned to the
-            level by itself. Channels that go together through the model are
-            pruned together, in the name of the first weight that makes them.
-        mode: Whether more (`"max"`) or less (`"min"`) of the metric is better.
-            `"auto"` takes what Keras says of it.
-        loss: As `compile` takes it, in place of all that the model is compiled
-            with. Defaults, if it is not compiled, to the cross-entropy that
+            with, or `"loss"`. All metrics are measured. Defaults to the first
+            one that is not a loss, or to the loss if there is none. A penalty
+            on weights stays that of the unpruned model, so that changes of the
+            loss come from the data alone.
+        unit: What to prune at a time: `"layer"`, `"weight"` (a single one) or
+            `"block"`, such as a transformer's. Each weight of it is pruned to
+            the level by itself. Channels that are coupled across layers are
+            pruned together, under the name of the first weight that produces
+            them.
+        mode: Whether a higher (`"max"`) or lower (`"min"`) metric is better.
+            `"auto"` asks Keras.
+        loss: As `compile` takes it, in place of the compiled loss and metrics.
+            Defaults, if the model is not compiled, to the cross-entropy that
             fits the outputs, with a warning.
-        score_on: What a method that looks at data scores on. Defaults to
+        score_on: Data that the method scores on, if it reads data. Defaults to
             `data`.
         scoring: As for `kprune.prune`.
-        directory: Where to keep what was measured, or `None`. A cell that is
-            there, of the same masks, model and data, is not measured again: a
-            call that was killed goes on, and one with more levels measures
-            these alone.
+        directory: Directory to store the measured cells in, or `None`. A cell
+            stored there for the same masks, model and data is not measured
+            again: a killed call resumes, and a call with more levels measures
+            only the new ones.
         seed: Integer >= 0, for ties and random scores.
         verbose: `"auto"`, 0 or 1. 1 shows progress over the cells.
         **options: Axes and options of the method, as for `kprune.prune`, such
-            as `granularity="channel"`; the allocation has no part in it.
+            as `granularity="channel"`, but not `allocation`.
 
     Returns:
-        A `Sensitivity`: a table by `str`, `to_dict`, `to_json`, and `save`, for
-        a heat map `save("heat.png")`.
+        A `Sensitivity`, with `str` for a table, `to_dict`, `to_json` and
+        `save`, such as `save("heat.png")` for a heat map.
 
     Raises:
-        ValueError: If an argument, the model or the data does not fit.
+        ValueError: If an argument, the model or the data is invalid.
 
     Example:
 
@@ -132,8 +140,8 @@ def sensitivity(
     )
 
 
-def _levels(levels, grain):
-    """Returns the levels, sorted, each once; a granularity may fix it."""
+def _levels(levels, grain) -> tuple[float, ...]:
+    """Returns the distinct levels, sorted; a granularity may fix the level."""
     if levels is None:
         levels = LEVELS if grain.sparsity is None else [grain.sparsity]
     checks.require(len(levels), "levels", levels, "one sparsity or more")
@@ -142,7 +150,7 @@ def _levels(levels, grain):
 
 
 def _word(pruner):
-    """Returns what stands for a method that is no name."""
+    """Returns a name for a method that was not given by name."""
     criterion = pruner.criterion
     named = criterion if isinstance(criterion, str) else None
     return named or getattr(criterion, "__name__", type(criterion).__name__)

@@ -19,13 +19,13 @@ _METHODS = (
 
 
 class Plan:
-    """The masks that one unit is pruned by, the others being left as they are.
+    """Computes the masks that prune one unit and leave all others unchanged.
 
-    All weights are scored once. A weight of a unit loses what it would lose by
-    itself at that sparsity.
+    All weights are scored once. Each weight of a unit is pruned to the level
+    by itself.
 
     Args:
-        pruner: A `kprune.Pruner`, as `pruner_of` gives it.
+        pruner: A `kprune.Pruner`, as `pruner_of` returns it.
         objective: A `kprune.Objective`.
     """
 
@@ -37,12 +37,13 @@ class Plan:
 
     @property
     def families(self):
-        """How many groups each weight has that can be pruned by itself."""
+        """The number of groups of each weight that can be pruned by itself."""
         live = self._ranking.live
         return {name: live[name].size for name in self._ranking.groups}
 
     def masks(self, unit, level):
-        """Returns the masks that differ from the model's own, by name."""
+        """Returns the masks of a unit at a level, by name, without those that
+        equal the model's own."""
         found = {}
         share = Fraction(1)
         budget = Budget(level, schedules.one_shot, share, rule=self._rule)
@@ -57,7 +58,7 @@ class Plan:
         }
 
     def removed(self, masks):
-        """Returns how much of the model masks remove, as a `Cell` has it."""
+        """Returns the fields of a `Cell` that tell how much masks remove."""
         counts = {
             name: int(np.count_nonzero(self._own[name] & ~mask))
             for name, mask in masks.items()
@@ -71,7 +72,7 @@ class Plan:
 
 
 def pruner_of(method, options):
-    """Returns the pruner that ranks by a method, each weight by itself."""
+    """Returns the pruner of a method, set to rank each weight by itself."""
     pruner = recipes.get(method, **options)
     once = type(pruner) is Pruner and pruner.rounds == 1
     once = once and not pruner.sequential and pruner.after_pruning is None
@@ -82,10 +83,10 @@ def pruner_of(method, options):
 
 
 def _known_uses(view):
-    """Returns how often an entry of each weight is multiplied with, by name,
-    or an empty dict where that cannot be counted."""
+    """Returns the multiply-adds per entry of each weight, by name, or an empty
+    dict if they cannot be counted."""
     try:
         found = costs.count_uses(view.model)
-    except Exception:  # A user's model may raise anything.
+    except Exception:  # A user's `call` may raise anything.
         return {}
     return {w.name: found.get(id(w.variable)) for w in view}

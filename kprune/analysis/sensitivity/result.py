@@ -1,77 +1,79 @@
-"""The result: one cell for each unit at each level."""
+"""The result of `sensitivity`: one cell for each unit at each level."""
 
 import dataclasses
 import json
 import math
+from typing import Any
 
 import numpy as np
 
 from kprune.analysis.sensitivity.units import Unit
 from kprune.runtime import checks, files, lookup, paths, plots, tables
 from kprune.runtime.doors import checked
+from kprune.runtime.types import Path
 
 _METRIC = {"metric": checks.optional(checks.string)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """A unit at a level.
+    """The metrics with one unit pruned to one level.
 
     Attributes:
         unit: Name of the unit.
-        level: The sparsity of its weights.
-        metrics: Dict of what was measured, by the name of a metric.
-        removed: Number of entries that the unit loses by it, of all weights.
-        removed_multiply_adds: The multiply-adds for one example that go with
-            them, or `None` if not known.
+        level: The sparsity of its weights, in (0, 1).
+        metrics: Dict of the measured values by the name of a metric.
+        removed: Number of entries that this removes from all weights.
+        removed_multiply_adds: Their multiply-adds for one example, or `None`
+            if unknown.
     """
 
     unit: str
     level: float
-    metrics: dict
+    metrics: dict[str, float]
     removed: int
     removed_multiply_adds: int | None
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Sensitivity:
-    """How much a model loses with one unit of it pruned. `str` makes a table
-    of it.
+    """Metrics of a model with one unit pruned at a time; `str` makes a table.
 
     Attributes:
         model: Name of the model.
-        method: What it was pruned by, in words.
-        metric: Name of the metric that is shown.
-        modes: Dict from metric to `"max"` or `"min"`, what is better.
-        examples: Number of examples that it was measured on.
-        levels: Tuple of the sparsities.
-        units: Tuple of `Unit`: a name, and which weights it stands for.
-        baseline: Dict of the metrics of the model as it is.
-        cells: Tuple of `Cell`, by unit and level.
+        method: Name of the pruning method.
+        metric: Name of the metric to show.
+        modes: Dict from metric to its better direction, `"max"` or `"min"`.
+            Metrics of unknown direction are missing.
+        examples: Number of examples that were evaluated.
+        levels: Tuple of the sparsities, ascending.
+        units: Tuple of `Unit`, each with a name and its weights.
+        baseline: Dict of the metrics of the model before any unit is pruned.
+        cells: Tuple of `Cell`: for each unit, one for each level.
     """
 
     model: str
     method: str
     metric: str
-    modes: dict
+    modes: dict[str, str]
     examples: int
-    levels: tuple
+    levels: tuple[float, ...]
     units: tuple[Unit, ...]
-    baseline: dict
+    baseline: dict[str, float]
     cells: tuple[Cell, ...]
 
     @checked(**_METRIC)
-    def matrix(self, metric=None):
-        """Returns a metric, by default the one that is shown, as an array with
-        a row for each unit and a column for each level."""
+    def matrix(self, metric: str | None = None) -> np.ndarray:
+        """Returns a metric as an array of shape (units, levels); it defaults
+        to the one to show."""
         metric = self._metric(metric)
         values = [cell.metrics[metric] for cell in self.cells]
         return np.reshape(values, (len(self.units), len(self.levels)))
 
     @checked(**_METRIC)
-    def drops(self, metric=None):
-        """Returns how much worse than the model's own a metric is, as `matrix`
-        has it: above 0 where pruning harms."""
+    def drops(self, metric: str | None = None) -> np.ndarray:
+        """Returns how much worse a metric is than its baseline, as an array of
+        shape (units, levels): above 0 where pruning harms."""
         metric = self._metric(metric)
         mode = self.modes.get(metric)
         if mode is None:
@@ -83,9 +85,9 @@ class Sensitivity:
         worse = self.matrix(metric) - self.baseline[metric]
         return worse if mode == "min" else -worse
 
-    def to_dict(self):
-        """Returns all of it as a dict that JSON can hold, with `None` for what
-        is not finite. `kprune.allocation.sensitivity` takes it, too."""
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the result as a dict for JSON, with `None` for metrics that
+        are not finite. `kprune.allocation.sensitivity` takes it, too."""
         return {
             **dataclasses.asdict(self),
             "levels": list(self.levels),
@@ -100,21 +102,22 @@ class Sensitivity:
             ],
         }
 
-    def to_json(self):
+    def to_json(self) -> str:
         """Returns `to_dict` as a JSON string."""
         return json.dumps(self.to_dict(), indent=2)
 
     @checked(path=paths.file)
-    def save(self, path):
-        """Writes it to a file, by its ending as `.json`, as `.png`, a heat map,
-        or, as `str` has it, `.txt`.
+    def save(self, path: Path) -> None:
+        """Writes the result to a file.
 
         Args:
-            path: File path, in a directory that exists.
+            path: File path, in an existing directory. Its ending chooses the
+                form: `.json` for `to_dict`, `.png` for a heat map, `.txt` for
+                the table.
 
         Raises:
-            ValueError: If it ends in something else, or a heat map cannot be
-                drawn for want of matplotlib.
+            ValueError: If the ending is none of these, or if matplotlib, which
+                draws the heat map, is missing.
         """
         ways = {
             ".json": lambda: files.write_json(path, self.to_dict()),
@@ -123,7 +126,7 @@ class Sensitivity:
         }
         lookup.choose(paths.ending(path), ways, "ending of a file")()
 
-    def __str__(self):
+    def __str__(self) -> str:
         head = ["Pruned alone", *map(_percent, self.levels)]
         rows = [
             [unit.name, *(f"{value:.4f}" for value in row)]
@@ -136,7 +139,7 @@ class Sensitivity:
         )
         return f"{text}\n{tables.terminal(head, rows)}"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"<Sensitivity of {self.model!r} to {self.method}: {self.metric}, "
             f"{len(self.units)} units at {len(self.levels)} levels>"

@@ -2,9 +2,9 @@
 
     cell-<digest>.json    the metrics of a model with some masks
 
-The digest is of the masks, of the model's variables, of the data and of the
-metrics of the model as it is, to five digits: these are measured anew each
-time, so that a model that computes otherwise is not taken for the same.
+The digest covers the masks, the model's variables, the data, and the metrics of
+the unpruned model to five digits. These metrics are measured anew each time, so
+that a model with equal variables but another computation has another digest.
 """
 
 import contextlib
@@ -20,22 +20,22 @@ from kprune.runtime import directories, examples, files
 
 
 class Store:
-    """Metrics by masks, kept as long as it lives."""
+    """Caches metrics by masks in memory."""
 
     def __init__(self):
         self._known = {}
 
     def held(self):
-        """Returns a context within which cells are measured."""
+        """Returns the context to measure cells in; here it does nothing."""
         return contextlib.nullcontext()
 
     def metrics(self, masks, measure, what):
-        """Returns what was measured with masks, or measures it now.
+        """Returns the cached metrics of masks, or measures them.
 
         Args:
             masks: Dict from name to a boolean array.
-            measure: Function of the masks that gives a dict of metrics.
-            what: Dict that tells a reader of what they are.
+            measure: Function from masks to a dict of metrics.
+            what: Dict that describes the cell to a reader of its file.
         """
         key = _key(masks)
         if key not in self._known:
@@ -47,24 +47,24 @@ class Store:
         return self._known[key]
 
     def put(self, masks, metrics):
-        """Takes what was measured with masks already."""
+        """Caches metrics that have been measured already."""
         self._known[_key(masks)] = metrics
 
     def _read(self, key):
         del key
 
     def _write(self, key, record):
-        """Nothing is kept."""
+        """A no-op: nothing is stored on disk."""
 
 
 class Directory(Store):
-    """A store that a directory outlives it in.
+    """A store that keeps metrics in the files of a directory.
 
     Args:
-        directory: Path.
+        directory: Path of the directory, which is created if missing.
         model: A built Keras model.
         batches: A `kprune.scoring.batches.Batches`.
-        baseline: Dict of the metrics of the model as it is.
+        baseline: Dict of the metrics of the model before it is pruned.
     """
 
     def __init__(self, directory, model, batches, baseline):
@@ -83,8 +83,8 @@ class Directory(Store):
         self._identity = "\n".join(parts)
 
     def held(self):
-        """Lets no other process work in the directory for the length of a
-        block; raises `kprune.runtime.locks.Held` if one does."""
+        """Locks the directory against other processes for a `with` block;
+        raises `kprune.runtime.locks.Held` if one holds it."""
         return directories.held(self._path)
 
     def _read(self, key):
@@ -108,7 +108,7 @@ def _key(masks):
 
 
 def _digest(arrays):
-    """Returns the digest of (name, array) pairs."""
+    """Returns the SHA-256 digest of (name, array) pairs."""
     found = hashlib.sha256()
     for name, array in arrays:
         found.update(f"{name} {array.dtype} {array.shape}\n".encode())

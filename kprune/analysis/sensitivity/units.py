@@ -9,22 +9,23 @@ from kprune.scoring import blocks
 
 @dataclasses.dataclass(frozen=True)
 class Unit:
-    """What is pruned at a time.
+    """Weights that are pruned together.
 
     Attributes:
-        name: Name of the weight, the layer or the block.
-        weights: Names of the weights it stands for, a tuple. Of channels, it
-            is the first weight of each group of layers that make them.
-        groups: How many groups they have, of what is removed as one.
+        name: Name of the weight, layer or block.
+        weights: Tuple of the names of its weights. Of channels that several
+            layers produce together, only the first weight is named.
+        groups: Number of groups in these weights; a group is removed as a
+            whole.
     """
 
     name: str
-    weights: tuple
+    weights: tuple[str, ...]
     groups: int
 
 
 def divide(view, families, kind):
-    """Returns the units that the weights of a model are divided into.
+    """Divides the weights of a model into units.
 
     Args:
         view: A `weights.View`.
@@ -32,7 +33,7 @@ def divide(view, families, kind):
         kind: `"weight"`, `"layer"` or `"block"`.
 
     Returns:
-        List of `Unit`, in the order of the model.
+        List of `Unit`, in the model's order.
     """
     name_of = lookup.choose(kind, KINDS, "value of `unit`")(view)
     found = {}
@@ -50,7 +51,7 @@ def _by_weight(view):
 
 
 def _by_layer(view):
-    """A weight alone in its layer gives it the layer's name, too."""
+    """Names a weight after its layer, even if it is the layer's only one."""
     del view
     return lambda name: name.rpartition("/")[0] or name
 
@@ -71,8 +72,11 @@ def _by_block(view):
 
 
 def _path(name, block):
-    """Returns the name of a weight up to that of its block; a block that its
-    attribute names, not its own, has its own name."""
+    """Returns a weight's name up to the name of its block.
+
+    Where the path has the attribute's name in place of the block's own, it
+    returns the block's own name.
+    """
     parts = name.split("/")
     if block.name not in parts:
         return block.name
