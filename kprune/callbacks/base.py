@@ -37,7 +37,8 @@ class PruningCallback(keras.callbacks.Callback):
         self.pruner = pruner
         self._data = data
         self._loss = loss
-        self._scoring = config.get(scoring, pruner.scoring)
+        own: Any = pruner.scoring  # A `ScoringConfig`, whatever it was made of.
+        self._scoring = config.get(scoring, own)
         self._seed = seed
 
     def find_weights(self) -> None:
@@ -74,7 +75,10 @@ class PruningCallback(keras.callbacks.Callback):
 
     def objective(self) -> Objective:
         """Returns an `Objective` of the model's current weights and masks."""
-        how = {"seed": self._seed, "exclude": tuple(self.left_out)}
+        how: dict[str, Any] = {
+            "seed": self._seed,
+            "exclude": tuple(self.left_out),
+        }
         data, loss = self.data(), self._loss
         return Objective(self.model, data, loss, self._scoring, **how)
 

@@ -124,7 +124,7 @@ class MovementPruning(GradualPruning):
             recover=True,
             exclude=exclude,  # type: ignore[arg-type]
         )
-        timing = {"begin": begin, "end": end, "every": every}
+        timing: dict[str, Any] = {"begin": begin, "end": end, "every": every}
         final = threshold if soft else sparsity
         super().__init__(pruner, final, **timing, seed=seed)
         self.scores: dict[str, np.ndarray] | None = None

@@ -82,7 +82,11 @@ class SupermaskStack:
         exclude: str | Collection[str] = (),
         seed: int = 0,
     ) -> None:
-        values = {"weights": weights, "scale_fan": scale_fan, "biases": biases}
+        values: dict[str, Any] = {
+            "weights": weights,
+            "scale_fan": scale_fan,
+            "biases": biases,
+        }
         net = edge_popup(model, sparsity, exclude=exclude, seed=seed, **values)
         self._begin(net, {})
 

@@ -19,6 +19,7 @@ from kprune.masking import weights, wrapping
 from kprune.masking.masks import Budget
 from kprune.pruning import schedules, scope
 from kprune.pruning.granularity import Channel
+from kprune.pruning.granularity.base import Granularity
 from kprune.pruning.pruner import Pruner
 from kprune.runtime import methods
 from kprune.runtime.doors import checked
@@ -106,7 +107,7 @@ class GrowingRegularization(PruningCallback):
         method: str = "greg1",
         sparsity: float | None = None,
         *,
-        granularity: str | object = "weight",
+        granularity: str | Granularity = "weight",
         allocation: str | dict[str, float] | Callable[..., Any] = "uniform",
         begin: int | str = 0,
         every: int | str = 5,
@@ -121,6 +122,7 @@ class GrowingRegularization(PruningCallback):
         seed: int = 0,
     ) -> None:
         found = methods.find(method, "GrowingRegularization")
+        criterion: Any
         criterion, course = found.build
         if isinstance(granularity, str) and granularity == "channel":
             granularity = Channel(**found.channel)

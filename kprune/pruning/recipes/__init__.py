@@ -60,7 +60,7 @@ def __getattr__(name: str) -> Any:
 
 
 def get(
-    method: types.Criterion | Pruner | Chain | dict[str, types.ArrayLike],
+    method: types.Criterion | Pruner | Chain | types.Scores,
     **options: Any,
 ) -> Any:
     """Returns the pruner of a method.
