@@ -10,7 +10,7 @@ import tensorflow as tf
 import kprune
 
 BASES = (
-    *(keras.Model, keras.layers.Wrapper, keras.callbacks.Callback),
+    *(keras.Model, keras.layers.Layer, keras.callbacks.Callback),
     *(keras.optimizers.Optimizer, keras.losses.Loss, keras.utils.PyDataset),
     *(keras.constraints.Constraint, keras.regularizers.Regularizer),
     *(keras.initializers.Initializer, tf.Module),

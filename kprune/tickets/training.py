@@ -78,9 +78,10 @@ class Training:
         checks.integer("batch_size", self.batch_size, 1)
         seeds.check(self.seed)
 
-    def segment(self):
+    def segment(self) -> TrainingSegment:
         """Returns the `TrainingSegment` of all steps."""
-        data, length, epochs = self.data, self.steps_per_epoch, self.epochs
+        data: Any = self.data
+        length, epochs = self.steps_per_epoch, self.epochs
         expected = "a tf.data.Dataset of batches, or a function from a step"
         known = callable(data) or isinstance(data, tf.data.Dataset)
         kind = type(data).__name__

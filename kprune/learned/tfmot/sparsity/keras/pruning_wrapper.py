@@ -1,5 +1,6 @@
 """The wrapper that prunes a layer by magnitude during training."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -29,7 +30,7 @@ class PruningStep(keras.layers.Layer):
     weights after the previous step.
     """
 
-    def __init__(self, rule, pairs):
+    def __init__(self, rule: MaskRule, pairs: list[Any]) -> None:
         super().__init__(name="pruning_step", dtype="float32", autocast=False)
         self.__dict__.update(rule=rule, pairs=pairs)
 
@@ -204,7 +205,7 @@ class PruneLowMagnitude(Masked):
         return cls(layer, **{**options, "pruning_schedule": schedule})
 
 
-def check_known(layer):
+def check_known(layer: keras.Layer) -> None:
     """Raises unless a layer's class defines which weights to prune."""
     if prunable_layer.is_known(layer):
         return
@@ -221,7 +222,7 @@ def collect_prunable_layers(model: types.Model) -> list[PruneLowMagnitude]:
     return weight_wrapper.wrappers(model, PruneLowMagnitude)
 
 
-def set_pruned_to_zero(layers):
+def set_pruned_to_zero(layers: Iterable[Any]) -> None:
     """Zeroes the pruned entries in the stored weights of wrapped layers."""
     for layer in layers:
         for variable, mask, _ in layer.pruning_vars:
