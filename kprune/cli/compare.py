@@ -3,10 +3,10 @@
   kprune compare --before=dense.keras --after=small.keras
   kprune compare dense.keras small.tflite --data=digits --save=page.html
 
-Both are files that kprune exports, each in its own runtime, or directories of
-runs, whose models take the same inputs. They run by turns on made-up inputs, or
-on the first test batch of --data or --npz, which a model of open input shape
-needs; accuracy is that of up to 10,000 test examples.
+Each is a file that kprune exports, which runs in its own runtime, or the
+directory of a run. Both models must take the same inputs. They run alternately
+on made-up inputs, or on the first test batch of --data or --npz, which a model
+of open input shape needs. Accuracy is measured on up to 10,000 test examples.
 """
 
 import json
@@ -54,7 +54,7 @@ def main(flags):
 
 
 def _model(path):
-    """Returns the model of a run's directory, and of a file its path."""
+    """Returns the model in a run's directory, or the path of a file."""
     path = pathlib.Path(path)
     return (
         model_files.load(path) if (path / directory.CONFIG).exists() else path

@@ -5,14 +5,14 @@
   kprune compress model.keras --npz=data.npz --target=latency:0.5 \\
       --out=small.keras --export=small.tflite --workdir=runs/compress
 
-The model is pruned in steps, fine-tuned after each, and measured, until the
-target is met or the metric drops by more than --max_drop (kprune.compress). Of
-the training data, a share --validation is held out to select on. The test set
-is not read: measure what comes out with kprune evaluate.
+It prunes the model in steps, and fine-tunes and measures it after each, until
+the target is met or the metric drops by more than --max_drop (kprune.compress).
+A share --validation of the training data is held out to select on. The test
+set is not read: measure the result with kprune evaluate.
 
 --target is flops, parameters, latency or bytes with the share to leave at most,
-or sparsity with the share to remove. With --workdir the same command goes on
-where it was killed.
+or sparsity with the share to remove. With --workdir, the same command resumes
+after it was killed.
 """
 
 import json
@@ -91,8 +91,11 @@ def main(flags):
 
 
 def data(flags):
-    """Returns training and validation data, and the steps of an epoch of a
-    function of a step."""
+    """Returns training data, validation data and the steps of an epoch.
+
+    For --data, training data are a function of a step. For --npz, they are
+    arrays, and the steps are `None`.
+    """
     share = flags.validation
     if not 0 < share < 1:
         raise ValueError(
@@ -119,8 +122,10 @@ def data(flags):
 
 
 def held_out(x, y, share):
-    """Returns (x, y) without a share of the examples, and that share: always
-    the same examples."""
+    """Splits (x, y) into the rest and a held-out share.
+
+    The split is always the same.
+    """
     order = seeds.stream(0, "held out").permutation(len(x))
     count = round(share * len(x))
     if not 0 < count < len(x):
@@ -133,7 +138,7 @@ def held_out(x, y, share):
 
 
 def target(text, runtime):
-    """Returns the target of `kprune.compress` that flags stand for."""
+    """Returns the `target` of `kprune.compress`, from two flags."""
     if text is None:
         return None
     kind, _, number = text.partition(":")

@@ -1,4 +1,4 @@
-"""Finds the config that `--config` names."""
+"""Loads the config that `--config` names."""
 
 import importlib.util
 import pathlib
@@ -7,7 +7,7 @@ from kprune import experiment
 from kprune.runtime import lookup
 
 _PACKAGE = pathlib.Path(__file__).parents[1]
-# In a checkout they stand beside the package.
+# In a checkout, the configs are beside the package.
 INSTALLED = _PACKAGE / "experiment" / "configs"
 SHIPPED = INSTALLED if INSTALLED.is_dir() else _PACKAGE.parent / "configs"
 
@@ -18,10 +18,10 @@ def names():
 
 
 def load(text):
-    """Returns the config that `NAME` or `NAME:ARGUMENT` names, complete.
+    """Returns the complete config of `NAME` or `NAME:ARGUMENT`.
 
-    The name is that of a config that kprune ships, or the path of a Python
-    file that has `get_config(argument)`.
+    `NAME` is a config that kprune ships, or the path of a Python file that has
+    `get_config(argument)`.
     """
     name, *argument = text.split(":", 1)
     path = _path(name)

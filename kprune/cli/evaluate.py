@@ -3,10 +3,10 @@
   kprune evaluate --workdir=runs/quickstart
   kprune evaluate --model=pruned.keras --data=cifar10 --json
 
-A run is measured on the test set of its config. A model needs --data, of which
-it gets the test set, or --npz, a file with arrays x and y that numpy.savez
-wrote. It is measured by the loss that it is compiled with; one that is not
-compiled, by the cross-entropy that fits its outputs and the labels.
+A run is measured on the test set of its config. A model needs --data, whose
+test set is taken, or --npz, a file with arrays x and y that numpy.savez wrote.
+The loss is the compiled one; for a model that is not compiled, it is the
+cross-entropy that fits its outputs and the labels.
 """
 
 import json
@@ -44,7 +44,7 @@ def main(flags):
 
 
 def test_data(flags):
-    """Returns batches to measure on, and the labels there are in them."""
+    """Returns the test batches and their labels."""
     found = labelled_data.test(flags)
     if found is not None:
         return found
@@ -58,8 +58,12 @@ def test_data(flags):
 def measure(model, batches, labels):
     """Returns the loss, accuracy and sparsity of a model, as a dict.
 
-    It is compiled anew, with its loss if it has one. `labels` is an array of
-    labels as in `batches`, to check that they fit.
+    It compiles the model again, with its own loss if it has one.
+
+    Args:
+        model: A Keras model with one output.
+        batches: `tf.data.Dataset` of test batches.
+        labels: Array of the labels in `batches`, to check against the outputs.
     """
     x, y = next(iter(batches))
     keras_internals.check_inputs(model, x)

@@ -1,9 +1,9 @@
-"""The flags that say where a sweep's cells run."""
+"""The flags of a sweep's executor."""
 
 from kprune.experiment.sweep import executors
 from kprune.runtime import lookup
 
-# By flag, the argument of the executors that it sets.
+# The argument of the executors that each flag sets.
 _ARGUMENTS = {
     "jobs": "jobs",
     "cpus_per_run": "cpus_per_run",
@@ -18,7 +18,7 @@ _ARGUMENTS = {
 
 
 def define(flags):
-    """Defines `--executor`, and what each executor takes."""
+    """Defines `--executor`, and the flags of each executor."""
     names = ", ".join(executors.EXECUTORS)
     text = f"Where the cells run, one of {names}."
     flags.string("executor", "local", text)
@@ -48,7 +48,7 @@ def chosen(flags):
     """Returns the executor that the flags describe.
 
     Raises:
-        ValueError: If there is none of that name, or a flag is not of it.
+        ValueError: If the name is unknown, or the executor lacks a flag.
     """
     kind = lookup.choose(flags.executor, executors.EXECUTORS, "executor")
     given = {
@@ -76,5 +76,5 @@ def _option(text):
 
 
 def _whole(number):
-    """Returns a number as Slurm counts GPUs, if it can be one."""
+    """Returns a whole number as an integer, which Slurm's GPUs need."""
     return int(number) if number.is_integer() else number

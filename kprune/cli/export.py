@@ -6,10 +6,10 @@
   kprune export --model=pruned.keras --out=small.tflite --quantize=int8 \\
       --data=digits
 
-The ending of --out says which: none for a SavedModel, .keras, .kpz (packed),
-.tflite (LiteRT), .onnx or .xml (OpenVINO). Masks are folded into the weights:
-what is pruned is zero in it. What is written is run in its own runtime and
-compared with the model, on made-up inputs, before it is put in place.
+The ending of --out selects the format: none for a SavedModel, .keras, .kpz
+(packed), .tflite (LiteRT), .onnx or .xml (OpenVINO). Masks are folded into the
+weights, so that pruned weights are zero. Before the file is put in place, it
+runs in its own runtime and is compared with the model, on made-up inputs.
 
 --quantize=int8 for LiteRT and ONNX needs inputs: --data or --npz.
 """

@@ -1,7 +1,7 @@
 """Defines, parses and shows the flags of one call of a command.
 
-They belong to the call and not to the process, so that several commands can
-run in one process.
+Flags belong to the call, not to the process, so that several commands can run
+in one process.
 """
 
 import contextlib
@@ -17,15 +17,15 @@ from kprune.cli import configs
 from kprune.runtime import lookup
 from kprune.runtime.version import __version__
 
-# What `--track` says of itself.
+# The help of `--track`.
 TRACK = "Where to tell what is measured: of tensorboard, wandb, mlflow."
 
 
 class Flags(absl_flags.FlagValues):
-    """The flags of one call of a command; their values are its attributes.
+    """The flags of one call of a command, with their values as attributes.
 
     Args:
-        arguments: Strings, what follows the command's name.
+        arguments: Strings, the arguments after the command's name.
 
     Example:
 
@@ -38,7 +38,7 @@ class Flags(absl_flags.FlagValues):
 
     def __init__(self, arguments=()):
         super().__init__()
-        # An attribute that is set otherwise would be the value of a flag.
+        # absl's `__setattr__` would set the value of a flag.
         self.__dict__["arguments"] = list(arguments)
         self.__dict__["_positional"] = {}
         self.integer("verbosity", 0, "1 shows where an error was raised.")
@@ -48,7 +48,7 @@ class Flags(absl_flags.FlagValues):
         absl_flags.DEFINE_string(name, default, text, flag_values=self)
 
     def integer(self, name, default, text, least=None):
-        """Defines a flag that takes a whole number, `least` or more."""
+        """Defines a flag that takes an integer, `least` or more."""
         absl_flags.DEFINE_integer(
             name, default, text, lower_bound=least, flag_values=self
         )
@@ -58,7 +58,7 @@ class Flags(absl_flags.FlagValues):
         absl_flags.DEFINE_float(name, default, text, flag_values=self)
 
     def boolean(self, name, default, text):
-        """Defines a flag that is there or not: `--name` or `--noname`."""
+        """Defines a boolean flag, `--name` or `--noname`."""
         absl_flags.DEFINE_boolean(name, default, text, flag_values=self)
 
     def list(self, name, default, text):
@@ -66,8 +66,7 @@ class Flags(absl_flags.FlagValues):
         absl_flags.DEFINE_list(name, default, text, flag_values=self)
 
     def require(self, name, value):
-        """Makes the command refuse to run without a flag, and ask for a value
-        such as `"DIRECTORY"`."""
+        """Makes a flag required; the error asks for `value`: `"DIRECTORY"`."""
         absl_flags.register_validator(
             name,
             lambda found: found not in (None, []),
@@ -76,15 +75,19 @@ class Flags(absl_flags.FlagValues):
         )
 
     def positional(self, name, value, text):
-        """Defines a flag whose value may also stand alone, in the order of
-        such flags: `a.keras` for `--before=a.keras`. The command refuses to run
-        without, and asks for a value such as `"NAME.keras"`."""
+        """Defines a required flag whose value may also be given by position.
+
+        `a.keras` stands for `--before=a.keras`, in the order of definition. The
+        error asks for `value`, such as `"NAME.keras"`.
+        """
         self.string(name, None, text)
         self._positional[name] = value
 
     def allow_one(self, names, expected, required=False):
-        """Makes the command refuse more than one of some flags, or none if one
-        is `required`, and ask for `"one of --a and --b"`."""
+        """Makes flags exclusive; if `required`, one of them must be given.
+
+        The error asks for `expected`, such as `"one of --a and --b"`.
+        """
 
         def fit(values):
             given = sum(value is not None for value in values.values())
@@ -95,8 +98,7 @@ class Flags(absl_flags.FlagValues):
         )
 
     def parse(self):
-        """Takes the values from the arguments, or ends the program with a
-        sentence on a flag or a value that there is not."""
+        """Parses the arguments, or exits with a sentence on the invalid one."""
         try:
             _, *rest = self(["kprune", *self.arguments])
         except absl_flags.UnrecognizedFlagError as error:
@@ -104,11 +106,11 @@ class Flags(absl_flags.FlagValues):
             text = lookup.unknown(error.flagname, names, "flag")
             sys.exit(f"Error: {text}")
         except (absl_flags.Error, ValueError) as error:
-            # Of a flag that is not there, absl says that it is None.
+            # absl prefixes the error of a missing flag with "flag --NAME=None".
             text = re.sub(r"(?m)^flags? [^:]*=None: ", "", str(error))
             sys.exit(f"Error: {text}")
         except (AttributeError, KeyError) as error:
-            # What ml_collections raises of a section that is not there.
+            # ml_collections raises these for an unknown section.
             sys.exit(f"Error: Unknown section of --config: {error.args[0]}")
         for name, value in self._positional.items():
             if self[name].value is None and rest:
@@ -119,7 +121,7 @@ class Flags(absl_flags.FlagValues):
             sys.exit(f"Error: Unexpected argument: {rest[0]!r}.")
 
     def help(self):
-        """Returns the names of the flags, and what they are for."""
+        """Returns the names of the flags and their help."""
         text = self.get_help(include_special_flags=False)
         # The lines that are not indented name modules.
         lines = [line for line in text.splitlines() if line.startswith("  ")]
@@ -127,8 +129,10 @@ class Flags(absl_flags.FlagValues):
 
     @contextlib.contextmanager
     def errors_in_words(self):
-        """Ends the program with the text of an error that the user can mend;
-        `--verbosity=1` shows where it was raised."""
+        """Exits with the message of an error that the user can mend.
+
+        With `--verbosity=1` the error is raised, with its traceback.
+        """
         try:
             yield
         except (ValueError, RuntimeError, OSError) as error:
@@ -138,7 +142,7 @@ class Flags(absl_flags.FlagValues):
 
 
 class _ConfigParser(absl_flags.ArgumentParser):
-    """Fills in kprune's defaults, so that each of them can be overridden."""
+    """A parser that fills in the defaults, so that flags can override them."""
 
     def parse(self, text):
         return configs.load(text)
@@ -148,7 +152,7 @@ class _ConfigParser(absl_flags.ArgumentParser):
 
 
 def define_config(flags):
-    """Defines `--config`, a complete config, with `--config.KEY=VALUE`."""
+    """Defines `--config`, a complete config, and `--config.KEY=VALUE`."""
     config_flags.DEFINE_config_file(
         "config",
         None,
@@ -157,7 +161,7 @@ def define_config(flags):
         "path/NAME.py:ARGUMENT. Any value in it is replaced by "
         "--config.KEY=VALUE, such as --config.training.learning_rate=1e-4.",
         # New keys are options of a model or a method. `experiment.complete`
-        # answers the others.
+        # refuses others.
         lock_config=False,
         accept_new_attributes=True,
         flag_values=flags,
@@ -168,7 +172,7 @@ def define_config(flags):
 
 
 def define_model(flags):
-    """Defines `--model` and `--workdir`, of which one is expected."""
+    """Defines `--model` and `--workdir`, one of which is required."""
     flags.string("model", None, "File to read, NAME.keras.")
     text = "Instead: directory of a run of kprune train."
     flags.string("workdir", None, text)
@@ -184,7 +188,7 @@ def define_data_dir(flags):
 
 
 def environment():
-    """Returns a line on what the program runs with."""
+    """Returns a line with the versions and hardware that the program uses."""
     found = tf.config.list_physical_devices("GPU")
     gpus = f"{len(found)} GPU" if found else "no GPU"
     return (

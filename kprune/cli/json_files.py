@@ -5,7 +5,11 @@ import pathlib
 
 
 def read(path):
-    """Returns what a file of JSON holds, or says that it is none."""
+    """Returns the content of a JSON file.
+
+    Raises:
+        ValueError: If it is not JSON.
+    """
     try:
         return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except ValueError as error:

@@ -9,8 +9,13 @@ from kprune.runtime import array_files
 
 
 def define(flags, what, batch_size):
-    """Defines the flags that name data, what these are for, and how to read
-    them; `batch_size` is the default of `--batch_size`."""
+    """Defines the flags that name and read data.
+
+    Args:
+        flags: A `kprune.cli.flags.Flags`.
+        what: String, the purpose of the data, for the help.
+        batch_size: Integer, the default of `--batch_size`.
+    """
     names = ", ".join(datasets.names())
     flags.string("data", None, f"Data set {what}: {names}.")
     text = "Instead: a NumPy file with arrays x and y, as the model takes them."
@@ -23,13 +28,13 @@ def define(flags, what, batch_size):
 
 
 def define_json(flags):
-    """Defines `--json`, of a command that measures on the data."""
+    """Defines `--json`, for a command that measures a model."""
     text = "Whether to print a line of JSON, with all digits."
     flags.boolean("json", False, text)
 
 
 def train(flags, seed):
-    """Returns training data as `kprune.prune` takes them, or `None`."""
+    """Returns training data for `kprune.prune`, or `None` without a flag."""
     if flags.npz is not None:
         return read(flags.npz)
     if flags.data is None:
@@ -45,7 +50,7 @@ def train(flags, seed):
 
 
 def test(flags):
-    """Returns test data as `test_set` does, or `None`."""
+    """Returns test batches and labels, or `None` without a flag."""
     if flags.npz is not None:
         x, y = read(flags.npz)
         batches = tf.data.Dataset.from_tensor_slices((x, y))
@@ -56,7 +61,7 @@ def test(flags):
 
 
 def test_set(flags, name, normalization):
-    """Returns a data set of test batches, and the labels there are in it."""
+    """Returns the test batches of a data set, and an array of its labels."""
     *_, found = datasets.load(
         name,
         flags.batch_size,
@@ -67,7 +72,7 @@ def test_set(flags, name, normalization):
 
 
 def read(path):
-    """Returns the arrays x and y of a NumPy file, of one length."""
+    """Returns the arrays x and y of a NumPy file, of equal length."""
     found = array_files.read(path)
     if not {"x", "y"} <= set(found):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Reads and writes Keras models, whole or not at all."""
+"""Loads and saves Keras models."""
 
 import pathlib
 
@@ -8,8 +8,10 @@ from kprune.runtime import files, saved_models
 
 
 def load(path):
-    """Loads a model, with masks or without, from a `.keras` file, a `.kpz` file
-    or the directory of a run."""
+    """Loads a model from a `.keras` file, a `.kpz` file or a run's directory.
+
+    The model may have masks.
+    """
     path = pathlib.Path(path)
     if (path / directory.CONFIG).is_file():
         path = path / directory.MODEL
@@ -29,8 +31,13 @@ def load(path):
 
 
 def check_free(path, source, overwrite):
-    """Raises `ValueError` unless what is made of the model at `source` may be
-    written to a path: with `overwrite`, in place of another file."""
+    """Raises `ValueError` unless a model may be written to a path.
+
+    Args:
+        path: Path of the file to write.
+        source: Path of the model that is read, which it must not replace.
+        overwrite: Whether it may replace another file.
+    """
     path = pathlib.Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"Expected --out=NAME.keras. Received: {path}")
@@ -45,7 +52,7 @@ def check_free(path, source, overwrite):
 
 
 def save(model, path):
-    """Saves a model in a file that is whole or not there."""
+    """Saves a model to a file, atomically."""
     path = pathlib.Path(path)
     files.make_directory(path.parent)
     files.write_keras(path, model)

@@ -4,14 +4,14 @@
       --sparsity=0.9 --data=cifar10 --batches=10
 
 Data are a set that kprune knows (--data), or arrays x and y that numpy.savez
-wrote (--npz). Without them, a method that looks at data does so on a synthetic
+wrote (--npz). Without them, a method that reads data scores on a synthetic
 batch, with a warning. A model that is not compiled is scored on the
 cross-entropy that fits its outputs.
 
-The model that is written keeps its masks: `import kprune` before Keras loads
-it, and it trains on as sparse as it is. --strip writes a plain one, with zeros
-for what is pruned, that loads without kprune. --shrink writes a plain one that
-is physically smaller, without the channels and units that are gone:
+The written model keeps its masks: `import kprune` before Keras loads it, and
+it trains further at the same sparsity. --strip writes a plain model that loads
+without kprune, whose pruned weights are zero. --shrink writes a plain model
+that is physically smaller, without the removed channels and units:
 
   kprune prune --model=in.keras --out=out.keras --method=3sp \\
       --target=flops=0.5 --data=cifar10 --shrink
@@ -76,7 +76,7 @@ def main(flags):
 
 
 def arguments(flags):
-    """Returns what the flags ask of `kprune.prune`, as a dict."""
+    """Returns the arguments of `kprune.prune` from the flags, as a dict."""
     data = labelled_data.train(flags, flags.seed)
     scoring = {"batch_size": flags.batch_size}
     if data is not None:
@@ -105,7 +105,7 @@ def arguments(flags):
 
 
 def options(pairs, flag="options"):
-    """Returns options as a dict: numbers, booleans, `None`, else strings."""
+    """Returns a dict of options: Python literals, `true`, `false`, strings."""
     found = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")

@@ -3,29 +3,27 @@
   kprune report --runs=runs/mnist --out=runs/mnist_report
   kprune report --workdir=runs/quickstart --html=runs/quickstart.html
 
-It reads all directories of runs in and below --runs (several, by commas) and
-shows the mean, the standard deviation (n - 1) and the number of runs that
-differ in nothing but the seed, beside the figures of the paper that their
-config names; --config takes the paper of another config. With --out it writes
-report.md, report.csv and a picture for each data set and network, for which it
-needs matplotlib: pip install "kprune[plots]".
+It reads all runs in and below --runs (several, separated by commas). It shows
+the mean, the standard deviation (n - 1) and the number of runs that differ in
+the seed only, beside the results of the paper that their config names; --config
+takes the paper of another config. With --out it writes report.md, report.csv
+and a figure for each data set and network, which needs matplotlib:
+pip install "kprune[plots]".
 
 --markdown, --html and --svg each write one file: tables, a page, or the figures
 alone, in which a method has the same colour everywhere. The tables and the page
-also say which methods the runs tell apart: all pairs at each sparsity by
-Welch's test, with Holm's correction over a table, differences with their 95 %
-intervals and Hedges' g. --csv writes what --out has as report.csv.
+also compare all pairs of methods at each sparsity: by Welch's test, with Holm's
+correction over a table, differences with their 95 % intervals and Hedges' g.
+--csv writes the same as report.csv of --out.
 
-Sanity checks of a method (--check of kprune train) are rows of their own;
-under the table, a sentence on each says whether the method beats it.
---overlaps adds how far the masks of the runs agree, each with each, and draws
-it as a heat map.
+Sanity checks of a method (--check of kprune train) have their own rows; under
+the table, a sentence on each says whether the method beats it. --overlaps adds
+how far the masks of each two runs agree, and draws a heat map.
 
-Runs that are not finished are counted; directories that it cannot read are
-named and left out.
+It counts unfinished runs, and names and skips directories that it cannot read.
 
-Of one model, a file (--model) or that of a run (--workdir), it prints what is
-kept of each weight. --html writes a page of it, with bars, masks, a run's
+For one model, a file (--model) or that of a run (--workdir), it prints the
+sparsity of each weight. --html writes a page of it, with bars, masks, a run's
 training curves, and the --candidates that it was chosen from, a JSON file.
 """
 
@@ -48,7 +46,7 @@ from kprune.experiment.results.groups import groups
 from kprune.experiment.results.sections import sections
 from kprune.runtime import files, plots
 
-# What is written of runs alone: a flag, the suffix of its file, and what it is.
+# Files of runs only: the flag, the suffix, and the content.
 _FILES = (
     ("csv", ".csv", "Accuracies"),
     ("markdown", ".md", "Tables"),
@@ -83,7 +81,7 @@ def main(flags):
 
 
 def of_model(flags):
-    """Prints what is kept of a model, and writes a page of it."""
+    """Prints the sparsity of a model, and writes a page on it."""
     for name, *_ in _FILES:
         if getattr(flags, name) is not None:
             raise ValueError(
@@ -101,7 +99,7 @@ def of_model(flags):
 
 
 def _curves(path):
-    """Returns what a run measured in each epoch, or `None`."""
+    """Returns the metrics of each epoch of a run, or `None`."""
     path = pathlib.Path(path, directory.METRICS)
     if not path.is_file():
         return None
@@ -109,7 +107,7 @@ def _curves(path):
 
 
 def of_runs(flags):
-    """Tabulates runs, and draws them."""
+    """Tabulates runs, and plots them."""
     if flags.candidates is not None:
         raise ValueError(
             "--candidates goes with one model: --model=NAME.keras or "
@@ -135,7 +133,7 @@ def of_runs(flags):
 
 
 def _check_suffixes(flags):
-    """Raises `ValueError` unless all files can be written as asked."""
+    """Raises `ValueError` unless each file has the suffix of its flag."""
     for name, suffix, _ in (*_FILES, ("html", ".html", "")):
         path = getattr(flags, name)
         if path is not None and not path.endswith(suffix):
@@ -171,7 +169,7 @@ def write_files(arranged, text, flags):
 
 
 def notes(found, doubles):
-    """Yields a line on each thing that is not in the tables."""
+    """Yields a line on unfinished runs, and on each run that is left out."""
     if found.unfinished:
         yield f"Not finished yet: {len(found.unfinished)} runs."
     for run in doubles:
@@ -181,7 +179,7 @@ def notes(found, doubles):
 
 
 def write(arranged, agreement, text, out):
-    """Writes the tables, and the pictures if that is possible."""
+    """Writes the tables, and the figures if matplotlib is installed."""
     files.make_directory(out)
     pictures = [] if plots.missing() else draw(arranged, agreement, out)
     if plots.missing():
@@ -195,7 +193,7 @@ def write(arranged, agreement, text, out):
 
 
 def draw(arranged, agreement, out):
-    """Draws all pictures, and returns the names of their files."""
+    """Draws all figures, and returns the names of their files."""
     pictures = []
     for section in arranged:
         pictures.append(f"{section.dataset}-{section.network}.png")

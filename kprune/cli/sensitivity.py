@@ -4,13 +4,13 @@
   kprune sensitivity --model=in.keras --npz=validation.npz --save=found.json
 
 It evaluates on --batches of the training data of a set that kprune knows
-(--data), never of its test set, as what is chosen by it was selected on them;
-or on arrays x and y (--npz). A model that is not compiled is measured by the
-cross-entropy that fits its outputs.
+(--data), or on arrays x and y (--npz). It never reads the test set, as choices
+that rest on the result are selected on its data. A model that is not compiled
+is measured by the cross-entropy that fits its outputs.
 
---save writes what it found by its ending: .json, .txt or .png, a heat map for
-which it needs matplotlib. kprune prune --sensitivity=found.json shares a
-sparsity out by it. With --directory it goes on where it was stopped.
+--save writes the result in the format of its ending: .json, .txt or .png, a
+heat map, which needs matplotlib. kprune prune --sensitivity=found.json
+allocates a sparsity by it. With --directory it resumes where it was stopped.
 """
 
 import json
@@ -73,7 +73,7 @@ def main(flags):
 
 
 def _first(data, count, batch_size):
-    """Returns some batches of data, a list."""
+    """Returns the first batches of data, a list."""
     batches = Batches(data, batch_size)
     return [batches.at(place) for place in range(batches.count(count))]
 

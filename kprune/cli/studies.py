@@ -7,8 +7,10 @@ from kprune.experiment.results import study
 
 
 def define(flags, seeds=None):
-    """Defines the flags that say what to run, and where; `seeds` is the default
-    of `--seeds`, `None` for those of the config."""
+    """Defines the flags for a config, its seeds, and directories.
+
+    `seeds` is the default of `--seeds`; `None` takes those of the config.
+    """
     define_config(flags)
     define_data_dir(flags)
     flags.string("runs", None, "Directory of all results.")
@@ -17,17 +19,17 @@ def define(flags, seeds=None):
 
 
 def define_study(flags):
-    """Defines the flags of a study: the same, and `--variants`."""
+    """Defines the flags of a study: those of `define`, and `--variants`."""
     define(flags)
     text = "Which variants to run. Default to all there are."
     flags.list("variants", None, text)
 
 
 def main(flags, kinds, example):
-    """Runs the study that `--config` describes, and shows what it comes to.
+    """Runs the study that `--config` describes, and shows its results.
 
     Args:
-        flags: Those of `define_study`, parsed.
+        flags: The flags of `define_study`, parsed.
         kinds, example: As for `study.experiment_of`.
     """
     experiment = study.experiment_of(flags.config, kinds, example)
@@ -48,7 +50,7 @@ def main(flags, kinds, example):
 
 
 def show(text, base, draw=None):
-    """Prints a report, and writes it with its figure, as `study.publish`."""
+    """Prints a report, and writes it with its figure by `study.publish`."""
     print(f"\n{text}\n")
     print("\n".join(study.publish(text, base, draw)))
 

@@ -4,35 +4,35 @@
       --methods=dense,snip,grasp --sparsities=0.9,0.95,0.98 --seeds=0,1,2 \\
       --jobs=2
 
-Each cell is a run as of kprune train, without saved models, in a directory of
-its own under --runs, which is named by what the run is. What it prints is in
-sweep.log there. kprune report makes tables and figures of them. Methods,
-sparsities and seeds default to those in the config's `paper.sweep`; a method
-that the config's paper runs with settings of its own goes by its label there.
---checks=none,shuffle,reinitialize runs each method also with these sanity
-checks in place of itself, the dense network apart.
+Each cell is a run like that of kprune train, without saved models, in its own
+directory under --runs, whose name derives from its config. Its output is in
+sweep.log there. kprune report makes tables and figures of the cells. Methods,
+sparsities and seeds default to the config's `paper.sweep`; a method for which
+the config's paper has its own settings is named by its label there.
+--checks=none,shuffle,reinitialize also runs each method under these sanity
+checks, except the dense network.
 
-Stop it as you like: the same command goes on, and finished cells are not run
-again. --dry_run shows what there is to do. Several may work on one directory,
-which hosts can share: each takes what no other has taken. --shard=i/n, counted
-from 0, gives each of n hosts a fixed part instead. It ends when all its cells
+Stop it at any time: the same command resumes, and skips finished cells.
+--dry_run shows the plan. Several sweeps may work on one directory, which hosts
+can share: each takes cells that no other has taken. --shard=i/n, counted from
+0, gives each of n hosts a fixed part instead. A sweep ends when all its cells
 are finished, also those that another process runs.
 
---jobs processes run at a time and share the cores (how many threads compute
-may change the last digits of a result), and the GPUs: --gpus_per_run=0.5 puts
-two runs on each, --gpus_per_run=2 gives each run two.
+--jobs processes run at a time. They share the cores (the number of threads may
+change the last digits of a result) and the GPUs: --gpus_per_run=0.5 puts two
+runs on each, --gpus_per_run=2 gives each run two.
 
 --executor=slurm makes each cell a job of an array, --executor=ray a task of a
-cluster. The runs' directory and the current one must be seen there too, by the
-same paths. A cell that is preempted, or whose node is lost, goes on from its
+cluster. All nodes must see the runs' directory and the current one under the
+same paths. A cell that is preempted, or whose node is lost, resumes from its
 last checkpoint:
 
   kprune sweep ... --executor=slurm --slurm_partition=gpu --gpus_per_run=1 \\
       --slurm_minutes=120 --jobs=64
   kprune sweep ... --executor=ray --ray_address=auto --gpus_per_run=0.5
 
-With slurm, --dry_run shows the script too; the cells go on if this process is
-killed, and the same command finds them again.
+With slurm, --dry_run also shows the script; the cells continue if this process
+is killed, and the same command finds them again.
 """
 
 import os
@@ -99,7 +99,7 @@ def main(flags):
 
 
 def planned(flags):
-    """Returns the cells that the flags ask of this host."""
+    """Returns the cells of this host, from the flags."""
     found = grid.cells(
         flags.config,
         asked(flags, "methods", str),
@@ -130,8 +130,11 @@ def asked(flags, name, kind):
 
 
 def states_of(cells, runs):
-    """Returns how far each cell is, in a word, by name, or raises
-    `ValueError` if none of their directories in `runs` can be used."""
+    """Returns the state of each cell, a dict from its name to a word.
+
+    Raises:
+        ValueError: If none of the cells' directories in `runs` can be used.
+    """
     found, errors = {}, []
     for cell in cells:
         workdir = os.path.join(runs, cell.name)
@@ -149,15 +152,18 @@ def states_of(cells, runs):
 
 
 def lost_of(states, runs):
-    """Returns what finished cells have lost, in a sentence each by name; what
-    can be mended is."""
+    """Restores finished cells, and returns what they have lost for good.
+
+    Returns:
+        Dict from the name of a cell to a sentence.
+    """
     finished = [name for name, state in states.items() if state == "finished"]
     told = {name: mend(os.path.join(runs, name)) for name in finished}
     return {name: words for name, words in told.items() if words}
 
 
 def counted(states):
-    """Returns a sentence on how many cells are how far."""
+    """Returns a sentence that counts the cells by state."""
     found = list(states.values())
     parts = [f"{len(found)} cells: {found.count('finished')} finished"]
     words = ("resumable", "unfinished", "running", "damaged", "new")
@@ -166,7 +172,7 @@ def counted(states):
 
 
 def run(executor, left, total, flags):
-    """Runs cells, with a line for each, and returns the errors by name."""
+    """Runs cells, prints a line for each, and returns the errors by name."""
     if not left:
         return {}
     distribute = flags.config.distribute
@@ -208,7 +214,7 @@ def _terminated(number, frame):
 
 
 def format_(outcome):
-    """Returns what became of a cell."""
+    """Returns the outcome of a cell in words."""
     if "error" in outcome:
         return f"FAILED, {outcome['error']}"
     result = outcome["result"]
@@ -216,7 +222,7 @@ def format_(outcome):
 
 
 def duration(seconds):
-    """Returns a length of time in words, rounded: `"about 3 min"`."""
+    """Returns a rounded duration in words, such as `"about 3 min"`."""
     if seconds < 100:
         return f"about {seconds:.0f} s"
     if seconds < 6000:

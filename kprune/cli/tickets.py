@@ -2,19 +2,19 @@
 
   kprune tickets --config=lottery_ticket --runs=runs/tickets
 
-Iterative magnitude pruning with rewinding, for several seeds, and of chosen
-levels two baselines that are trained as the ticket is:
+It runs iterative magnitude pruning with rewinding, for several seeds. At chosen
+levels it also trains two baselines in the same way as the ticket:
 
   reinitialized  the ticket's masks on weights drawn anew
   shuffled       the ticket's weights under masks permuted within each layer
 
 Under --runs each seed has a directory with its search and a JSON file for each
-result; the same command goes on where it was stopped, and trains nothing twice.
-At the end come a table, a verdict, and a plot, if matplotlib is installed; they
-are also written there. What is searched for stands in `config.paper.tickets`:
-levels of one search, or sparsities of which each is a search of one level.
+result; the same command resumes where it was stopped, and trains nothing twice.
+At the end it prints and writes a table and verdicts, and draws a plot if
+matplotlib is installed. `config.paper.tickets` describes the search: the levels
+of one search, or sparsities, each of which is a search of one level.
 
-kprune report reads --runs too, and puts the tickets beside methods that prune
+kprune report also reads --runs, and shows the tickets beside methods that prune
 before training.
 """
 
@@ -46,7 +46,11 @@ def main(flags):
 
 
 def wanted_of(config):
-    """Returns what a config searches for, or says that it does not."""
+    """Returns `config.paper.tickets`, which describes the search.
+
+    Raises:
+        ValueError: If the config has none.
+    """
     wanted = config.paper.to_dict().get("tickets")
     if wanted is None:
         raise ValueError(

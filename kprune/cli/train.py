@@ -2,40 +2,41 @@
 
   kprune train --config=quickstart --workdir=runs/quickstart
 
-Any value of the config is replaced by --config.KEY=VALUE, the common ones by a
-flag of their own, which wins over both:
+--config.KEY=VALUE replaces any value of the config. Common ones have their own
+flag, which takes precedence over both:
 
   kprune train --config=mnist_lenet --workdir=runs/snip98 \\
       --method=snip --sparsity=0.98 --config.training.learning_rate=1e-3
 
-The directory gets config.json, metrics.jsonl (a line for each epoch, then one
-with the test result), report.json, masks.npz, model.keras and saved_model/;
-last, DONE. The models in it are plain ones that load without kprune.
+It writes config.json, metrics.jsonl (a line for each epoch, then one with the
+test result), report.json, masks.npz, model.keras and saved_model/ to the
+directory; last, DONE. Its models are plain ones that load without kprune.
 --method=dense trains a baseline without pruning, which has no masks.npz.
 
---check=shuffle and its like train a sanity check of the method in its place: a
-run of its own, which tells whether the method knows more than how sparse each
-layer is to be (kprune.sanity).
+--check=shuffle and others train a sanity check of the method instead, as a run
+of its own. It shows whether the method knows more than the sparsity that each
+layer needs (kprune.sanity).
 
-With --runs=DIRECTORY in place of --workdir, the directory is made in there and
-named by what the run is. --dry_run prints the plan and the table of weights.
+--runs=DIRECTORY instead of --workdir makes the directory in there, with a name
+that derives from the config. --dry_run prints the plan and the table of
+weights.
 
-The same command again goes on from the last checkpoint if the run was killed,
-and ends as if it had not been; it does nothing if the run is finished. A
-directory that holds another run, or in which another process works, is refused.
-On SIGTERM the run is saved, and the exit code is 143, as when another worker
-died: start it again. On Ctrl-C it is saved too, and the exit code is 130.
+If the run was killed, the same command resumes from the last checkpoint, with
+the result of an uninterrupted run; if it is finished, it does nothing. It
+refuses a directory that holds another run, or in which another process works.
+On SIGTERM it saves and exits with code 143, as when another worker died: start
+it again. On Ctrl-C it saves and exits with code 130.
 
---track=tensorboard,wandb,mlflow also tells these what metrics.jsonl has, and of
-each weight what is kept of it; the page of the report and the final files go to
-W&B and MLflow as artifacts. One run there is one run here, also where it is
-resumed. WANDB_MODE=offline and MLFLOW_TRACKING_URI hold.
+--track=tensorboard,wandb,mlflow also logs the values of metrics.jsonl and the
+sparsity of each weight there; W&B and MLflow get the page of the report and the
+final files as artifacts. A resumed run stays one run there. WANDB_MODE=offline
+and MLFLOW_TRACKING_URI are respected.
 
 --distribute=mirrored trains on all GPUs of this machine. On several machines,
-start the same command with --distribute=multi_worker and TF_CONFIG on each;
-all must see the directory. They meet first: a worker that is alone says every
-30 s who is missing, and after --worker_timeout seconds it ends with the exit
-code 143. Workers that were started with other flags are refused.
+start the same command with --distribute=multi_worker and TF_CONFIG on each; all
+must see the directory. The workers wait for each other: one that waits says
+every 30 s who is missing, and exits with code 143 after --worker_timeout
+seconds. Workers that were started with other flags are refused.
 """
 
 import contextlib
@@ -130,12 +131,12 @@ def main(flags):
 
 
 def _run(config, workdir, flags):
-    """Trains the run of a directory that this process holds."""
+    """Trains the run of a directory that this process has locked."""
     print(environment())
     status = experiment.status(workdir, config)
     if status in _GOES_ON:
         print(f"{workdir} holds this run unfinished. {_GOES_ON[status]}")
-    # A progress bar is for eyes: in a file, a line for each epoch.
+    # A file gets a line for each epoch instead of a progress bar.
     verbose = "auto" if sys.stdout.isatty() else 2
     keras.utils.set_random_seed(config.seed)
     with death_of_a_worker_in_words(flags.verbosity):
@@ -155,7 +156,7 @@ def _run(config, workdir, flags):
 
 
 def config_of(flags):
-    """Returns the config, complete, with the plain flags over it."""
+    """Returns the complete config, with the values of the plain flags."""
     config = flags.config
     given = {key: flags[name].value for name, key in _VALUES.items()}
     config.update_from_flattened_dict(
@@ -174,7 +175,7 @@ def config_of(flags):
 
 
 def show_plan(config, workdir, status):
-    """Prints what would be run, and the table of weights."""
+    """Prints the plan of a run, and the table of weights."""
     print(f"{described(config)}\nDirectory: {workdir} ({status})")
     settings = experiment.settings(config)
     if settings:
@@ -187,7 +188,7 @@ def show_plan(config, workdir, status):
 
 @contextlib.contextmanager
 def death_of_a_worker_in_words(verbosity):
-    """Ends the program so that it is started again, if a worker is gone."""
+    """Exits with code 143, which asks for a restart, if a worker is gone."""
     try:
         yield
     except (
@@ -208,7 +209,7 @@ def death_of_a_worker_in_words(verbosity):
 
 
 def described(config):
-    """Returns a line on what is run."""
+    """Returns a line that describes a run."""
     pruner = config.pruner
     how = "dense"
     if pruner.method != DENSE:

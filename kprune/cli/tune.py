@@ -4,20 +4,20 @@
       --runs=runs/tuned --methods=snip,grasp,magnitude \\
       --sparsities=0.9..0.98 --learning_rates=1e-4..1e-2 --trials=32
 
-A list gives values to choose from, A..B a range to draw from (of learning rates
-uniformly by logarithm). What is not given stays as the config has it. Trials
-are compared by --metric on the images that --config.dataset.validation holds
-out; the test set is measured and reported for the best trial alone.
+A list gives values to choose from, A..B a range to draw from (log-uniformly for
+learning rates). Other settings stay as in the config. Trials are compared by
+--metric on the images that --config.dataset.validation holds out; the test
+accuracy is reported for the best trial only.
 
-Each trial is a run as of kprune train, without saved models, in a directory of
-its own under --runs, so that kprune report shows them. --engine=ray draws at
-random, runs as many trials at a time as the cluster has room for, and ends
-those early that are behind (ASHA): each gets --grace_epochs, and of
---reduction that have come as far, one goes on. --engine=keras_tuner is
-Bayesian, one trial after the other, each to its end.
+Each trial is a run like that of kprune train, without saved models, in its own
+directory under --runs, so that kprune report shows them. --engine=ray draws at
+random, runs as many trials at a time as fit the cluster, and stops poor ones
+early (ASHA): each gets --grace_epochs, and at each rung one in --reduction
+trials continues. --engine=keras_tuner is Bayesian, and runs one trial after the
+other, each to its end.
 
-The same command again trains no finished run again and goes on with the others.
-Both engines come with pip install 'kprune[tune]'.
+The same command skips finished runs and resumes the others. Both engines come
+with pip install 'kprune[tune]'.
 """
 
 import os
@@ -28,7 +28,7 @@ from kprune.cli.flags import define_config, define_data_dir, environment
 from kprune.experiment.tuning import searching, space
 from kprune.runtime import tables
 
-# By flag, what it searches, and whether ranges are drawn by logarithm.
+# By flag, the key that it searches, and whether ranges are log-uniform.
 _SEARCHED = {
     "methods": (space.METHOD, False),
     "sparsities": (space.SPARSITY, False),
@@ -101,7 +101,7 @@ def main(flags):
 
 
 def space_of(flags):
-    """Returns what the flags search: a dict as `experiment.tune` takes it."""
+    """Returns the `space` of `experiment.tune`, from the flags."""
     found = {
         key: _values(name, flags[name].value, log)
         for name, (key, log) in _SEARCHED.items()
@@ -114,7 +114,7 @@ def space_of(flags):
 
 
 def options_of(flags):
-    """Returns the options of Ray that the flags give."""
+    """Returns the options of `experiment.tune` for Ray, from the flags."""
     given = {
         name: flags[name].value
         for name in (*_OF_RAY, *_EXECUTOR)

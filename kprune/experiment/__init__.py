@@ -1,17 +1,17 @@
 """A run as a value: a config goes in, a directory comes out.
 
-    build(config)      the data and the pruned model
-    train(run, path)   trains, evaluates, and writes what there is to keep
-    run(config, path)  both, unless the directory holds the finished run
+    build(config)      loads the data and builds the pruned model
+    train(run, path)   trains, evaluates and writes the directory
+    run(config, path)  does both, unless the directory holds the finished run
 
 `run_sweep` runs one config over methods, sparsities and seeds, on this machine
 (`LocalExecutor`), Slurm (`SlurmExecutor`) or Ray (`RayExecutor`).
 
 `tune` searches for the best method, sparsity, schedule or learning rate.
 
-`default` and `complete` say what a config may hold, `name` which run it is
-of; `status`, `result` and `differences` what a directory holds;
-`read_results` gives the runs in some directories as a pandas DataFrame.
+`default` and `complete` return a config with all its keys, `name` the name of
+its run. `status`, `result` and `differences` inspect a directory;
+`read_results` returns the runs in directories as a pandas DataFrame.
 """
 
 from kprune.experiment.checking import checks

@@ -1,8 +1,8 @@
 """Runs a method under a sanity check: `config.pruner.check`.
 
 shuffle, random_same_counts, invert, reinitialize, shuffle_weights
-                     as `kprune.sanity.checked` has them
-corrupt_data         scores are taken on random labels and shuffled pixels
+                     as in `kprune.sanity.checked`
+corrupt_data         scores on random labels and shuffled pixels
 """
 
 import inspect
@@ -14,7 +14,7 @@ from kprune.runtime import lookup, own_names
 from kprune.runtime.methods import methods
 
 CORRUPT_DATA = "corrupt_data"
-# What can be made of a ticket, whose method is not at hand.
+# The checks of a ticket need its masks or weights only: its method is unknown.
 OF_MASKS = {
     "shuffle": sanity.shuffle,
     "random_same_counts": sanity.random_same_counts,
@@ -25,13 +25,13 @@ OF_WEIGHTS = {
 }
 
 
-def checks():
-    """Returns the names that `config.pruner.check` takes, sorted."""
+def checks() -> list[str]:
+    """Returns the names that `config.pruner.check` accepts, sorted."""
     return sorted([*sanity.CHECKS, CORRUPT_DATA])
 
 
 def refuse_unfit(method, check):
-    """Raises `ValueError` if a method cannot have a check, a name or `None`."""
+    """Raises `ValueError` unless `check`, a name or `None`, fits a method."""
     if check is None:
         return
     lookup.choose(check, dict.fromkeys(checks()), "sanity check")
@@ -49,12 +49,13 @@ def refuse_unfit(method, check):
 
 
 def prune_checked(model, method, check, data, loss, **arguments):
-    """Returns a model pruned by a method that has a check on it, one of
-    `checks()`; all else is as for `kprune.prune`.
+    """Returns a model pruned by a method under a check, one of `checks()`.
+
+    Other arguments are those of `kprune.prune`.
 
     Raises:
-        ValueError: As `kprune.prune` does, or if `check` is of corrupted data
-            and the method looked at none.
+        ValueError: As `kprune.prune` does, or if `check` corrupts the data
+            and the method reads none.
     """
     if check == CORRUPT_DATA:
         read = []

@@ -3,11 +3,12 @@
 Each section holds the arguments of a call: `dataset` those of
 `kprune.datasets.load`, `model` of `kprune.models.get`, `pruner` of
 `kprune.prune`, `training` of Keras' `compile` and `fit`, and `checkpoint` of
-`kprune.callbacks.Checkpoint`. `None` leaves an argument to its own default.
+`kprune.callbacks.Checkpoint`. `None` leaves an argument at its default.
 """
 
 import copy
 import json
+from typing import Any
 
 from ml_collections import ConfigDict, config_dict
 
@@ -21,21 +22,22 @@ TICKET = "ticket"  # The method that takes the masks of a finished run.
 WITHOUT_SPARSITY = ("asni", TICKET)
 
 _DEFAULTS = {
-    # What the seeds of initialization, data order and pruning derive from.
+    # The seeds of initialization, data order and pruning derive from it.
     "seed": 0,
     # Whether to write `model.keras` and `saved_model`.
     "artifacts": True,
-    # Digests of what is one's own, by its name: filled in, and part of the run.
+    # Digests of the user's own sources by name, which `complete` fills in.
+    # They are part of a run's identity.
     "sources": {},
-    # Where and at which precision it trains: as for `kprune.training`.
+    # The name for `kprune.training.strategy`, and the dtype policy.
     "distribute": "none",
     "precision": "float32",
-    # Published figures beside which the results stand.
+    # The paper's results, which reports show beside those of the run.
     "paper": {},
-    # What a killed run goes on from: how often to save, how many to keep.
+    # A killed run resumes from these: how often to save, how many to keep.
     "checkpoint": {"every": "1ep", "keep": 2},
     "tensorboard": False,
-    # Where else to tell what is measured: tensorboard, wandb, mlflow.
+    # Also log to these: a list of tensorboard, wandb and mlflow.
     "track": None,
     "dataset": {
         "name": "digits",
@@ -47,8 +49,8 @@ _DEFAULTS = {
         "seed": None,
     },
     "model": {
-        # Further keys are options of the model. The classes and the shape of
-        # the input come from the data set.
+        # Further keys are options of the model; `classes` and `input_shape`
+        # default to those of the data set.
         "name": "lenet_300_100",
         "seed": None,
     },
@@ -66,7 +68,7 @@ _DEFAULTS = {
         # A sanity check on the method (`kprune.experiment.checks()`).
         "check": None,
         "batch_norm": None,
-        # The training images that are scored on.
+        # The batches of training images to score on.
         "batches": 1,
         "batch_size": 100,
         "seed": None,
@@ -75,11 +77,11 @@ _DEFAULTS = {
         "optimizer": "adam",
         "learning_rate": 1e-3,
         "optimizer_options": {},
-        # How the rate goes on from there, and the options of its course.
+        # The learning rate schedule and its options.
         "schedule": {"name": "constant"},
-        # Functions of one's own by name, `module:function`: a loss of (y_true,
-        # y_pred), further metrics of the same, and functions that return
-        # Keras callbacks.
+        # The user's own functions, as `module:function`: a loss of (y_true,
+        # y_pred), metrics of the same, and functions that return a Keras
+        # callback.
         "loss": None,
         "metrics": None,
         "callbacks": None,
@@ -90,6 +92,7 @@ _DEFAULTS = {
         "jit_compile": False,
     },
 }
+# Sections that accept keys without a default.
 _OPEN = (
     "model",
     "paper",
@@ -100,13 +103,13 @@ _OPEN = (
 )
 
 
-def default():
+def default() -> ConfigDict:
     """Returns a config with all keys, for a run on the digits."""
     return complete({})
 
 
 def put(config, changes):
-    """Sets values in nested dicts by dotted key, copies of those given."""
+    """Sets copies of values in nested dicts, by dotted key."""
     for key, value in changes.items():
         *path, last = key.split(".")
         section = config
@@ -115,20 +118,21 @@ def put(config, changes):
         section[last] = copy.deepcopy(value)
 
 
-def complete(config):
+def complete(config: ConfigDict | dict[str, Any]) -> ConfigDict:
     """Returns a config with the defaults filled in.
 
-    The method `"dense"` prunes nothing, so its sparsity becomes 0; that of
-    `"asni"` and `"ticket"` follows from their options, and becomes `None`.
+    The sparsity of the method `"dense"`, which prunes nothing, becomes 0;
+    that of `"asni"` and `"ticket"` follows from their options and becomes
+    `None`.
 
     Args:
-        config: `ConfigDict` or dict, as in `configs/`. It is left as it was.
+        config: `ConfigDict` or dict, as in `configs/`. It is not modified.
 
     Returns:
         A `ConfigDict` with all keys.
 
     Raises:
-        ValueError: If a key is unknown, or a value is of another type than
+        ValueError: If a key is unknown, or the type of a value is not that of
             its default.
 
     Example:
@@ -143,7 +147,7 @@ def complete(config):
 
 
 def filled(config):
-    """Returns a config with the defaults filled in, as `complete`, a dict."""
+    """Returns a config with the defaults filled in, as a dict."""
     if isinstance(config, ConfigDict):
         config = config.to_dict()
     full = _merged(_DEFAULTS, config, "")
@@ -200,7 +204,7 @@ def _dotted(path):
 
 
 def _with_placeholders(value):
-    """Lets `None` be overridden by a value of any type."""
+    """Replaces each `None` by a placeholder, which accepts any type."""
     if isinstance(value, dict):
         return {k: _with_placeholders(v) for k, v in value.items()}
     return config_dict.placeholder(object) if value is None else value

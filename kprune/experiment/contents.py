@@ -6,8 +6,10 @@ import pathlib
 
 
 def digest(path):
-    """Returns the SHA-256 of a file, or of all names and files below a
-    directory, as a hexadecimal string."""
+    """Returns the SHA-256 of a file or directory, as a hexadecimal string.
+
+    That of a directory covers the names and contents of all files below it.
+    """
     path = pathlib.Path(path)
     if not path.is_dir():
         return _of_file(path)

@@ -2,25 +2,30 @@
 
     config.json    the whole config, the seeds, versions and host
     metrics.jsonl  a line for each epoch, then one with the test result
-    report.json    what is pruned, by weight
-    masks.npz      the masks, for `kprune.masks.load`; not of a dense run
-    model.keras    the trained model without kprune in it; and
+    report.json    the sparsity of each weight
+    masks.npz      the masks, for `kprune.masks.load`; none of a dense run
+    model.keras    the trained model, stripped; and
     saved_model/   the same for serving; both unless `artifacts` is off
-    tensorboard/   what TensorBoard shows; if `tensorboard` is on
-    tracking.json  the ids of the run where it is tracked; if `track` says so
-    checkpoints/   what an unfinished run goes on from; goes when it is done
+    tensorboard/   event files, if `tensorboard` is on
+    tracking.json  the ids of the run at the services of `track`, if any
+    checkpoints/   what an unfinished run resumes from; removed at the end
     DONE           the result, and a digest of each file; written last
-    .lock          who works in it, while somebody does
+    .lock          the process that works in it, while one does
 
-Each is put in place whole: a run that is killed leaves no half a file. One
-process at a time works in it; what another left half-made is made again.
+Files are replaced atomically, so that a killed run leaves no partial file.
+One process at a time works in a directory and redoes what another left
+unfinished.
 """
 
 import contextlib
 import pathlib
+from collections.abc import Callable
+from typing import Any
+
+from ml_collections import ConfigDict
 
 from kprune.experiment import contents, identity
-from kprune.runtime import directories, files, locks, paths
+from kprune.runtime import directories, files, locks, paths, types
 from kprune.runtime.doors import checked
 from kprune.training import CheckpointFiles
 
@@ -31,16 +36,29 @@ TENSORBOARD, CHECKPOINTS = "tensorboard", "checkpoints"
 TRACKING = "tracking.json"
 
 _WRITTEN = (METRICS, REPORT, MASKS, MODEL, SAVED_MODEL)
-# `DONE` goes first when a directory is cleared, the config last.
+# The order of removal: a directory without `DONE` counts as unfinished, and
+# the config identifies the run until the end.
 _ALL = (DONE, *_WRITTEN, TENSORBOARD, TRACKING, CHECKPOINTS, CONFIG)
 _FILES = "files"  # The key of the digests in `DONE`.
 
 
 @checked(workdir=paths.directory)
-def status(workdir, config, leaves=identity.leaves):
-    """Returns how far the run of a complete config got in a directory: `"new"`,
-    `"unfinished"` (it starts over), `"resumable"` (it goes on from a
-    checkpoint) or `"finished"`.
+def status(
+    workdir: types.Path,
+    config: ConfigDict | dict[str, Any],
+    leaves: Callable[..., dict[str, Any]] = identity.leaves,
+) -> str:
+    """Returns how far the run of a complete config got in a directory.
+
+    Args:
+        workdir: Path of the directory.
+        config: `ConfigDict` or dict, complete.
+        leaves: Function from a config to the fields that define its run, a
+            dict by dotted key.
+
+    Returns:
+        `"new"`, `"unfinished"` (it starts over), `"resumable"` (it resumes
+        from a checkpoint) or `"finished"`.
 
     Raises:
         ValueError: If the directory cannot be written to, or holds another
@@ -65,13 +83,26 @@ def status(workdir, config, leaves=identity.leaves):
 
 
 @checked(workdir=paths.directory)
-def differences(workdir, config, leaves=identity.leaves):
-    """Returns in which keys a directory's config differs from another, complete
-    one: (key, value there, value in config), such as `("training.epochs", 5,
-    10)`.
+def differences(
+    workdir: types.Path,
+    config: ConfigDict | dict[str, Any],
+    leaves: Callable[..., dict[str, Any]] = identity.leaves,
+) -> list[tuple[str, Any, Any]]:
+    """Returns the keys in which a directory's config differs from `config`.
 
-    A value is `None` where there is no key. What counts is what `leaves` gives,
-    a dict by dotted key: not where and how a run is executed.
+    Args:
+        workdir: Path of the directory.
+        config: `ConfigDict` or dict, complete.
+        leaves: Function from a config to the fields to compare, a dict by
+            dotted key. By default, where and how a run is executed does not
+            count.
+
+    Returns:
+        List of (key, value there, value in `config`), such as
+        `("training.epochs", 5, 10)`. The value of a missing key is `None`.
+
+    Raises:
+        ValueError: If the directory's config cannot be read.
     """
     path = pathlib.Path(workdir) / CONFIG
     try:
@@ -86,12 +117,13 @@ def differences(workdir, config, leaves=identity.leaves):
 
 @contextlib.contextmanager
 def held(workdir):
-    """Makes a directory, and lets no other process work there for the length of
-    a block. It goes again if nothing is written.
+    """Makes a directory and locks it for the length of a block.
+
+    Afterwards, directories that it made are removed if they are empty.
 
     Raises:
         kprune.runtime.locks.Held: If another process works there.
-        OSError: If it cannot be made, or if it was removed in the meantime.
+        OSError: If it cannot be made, or is removed meanwhile.
     """
     made = files.make_directory(workdir)
     try:
@@ -103,9 +135,14 @@ def held(workdir):
 
 
 def start(workdir, record):
-    """Makes a directory ready: clears what an unfinished run left, but for its
-    ids where it is tracked, and writes `record`, with the config at `"config"`,
-    as `config.json`."""
+    """Clears what an unfinished run left and writes `config.json`.
+
+    The ids of a tracked run stay.
+
+    Args:
+        workdir: Path of the directory.
+        record: Dict to write, with the config at `"config"`.
+    """
     workdir = pathlib.Path(workdir)
     files.make_directory(workdir)
     files.sweep(workdir)
@@ -113,14 +150,14 @@ def start(workdir, record):
     for name in _ALL:
         if name == TRACKING:
             continue
-        # The checkpoints may lie on another disk: the link to it stays.
+        # Checkpoints may lie on another disk: keep the symlink to it.
         if name != CHECKPOINTS or not (workdir / name).is_symlink():
             files.remove(workdir / name)
     files.write_record(workdir / CONFIG, record)
 
 
 def finish(workdir, result):
-    """Marks a run as finished, with its result; it needs no checkpoints."""
+    """Marks a run as finished with its result, and removes its checkpoints."""
     workdir = pathlib.Path(workdir)
     known = (CONFIG, *_WRITTEN)
     there = [name for name in known if (workdir / name).exists()]
@@ -130,17 +167,16 @@ def finish(workdir, result):
 
 
 def tidy(workdir):
-    """Removes what a finished run needs no more: its checkpoints, and what
-    killed processes left half-written."""
+    """Removes a finished run's checkpoints and partial files."""
     workdir = pathlib.Path(workdir)
     for path in _litter(workdir):
-        if path.name == CHECKPOINTS:  # Also where a link points at them.
+        if path.name == CHECKPOINTS:  # Also in the target of a symlink.
             CheckpointFiles(path).clear()
         files.remove(path)
 
 
 def is_tidy(workdir):
-    """Whether a finished run left nothing that it needs no more."""
+    """Returns whether a finished run left nothing that must be removed."""
     return not _litter(pathlib.Path(workdir)) and not locks.is_left(workdir)
 
 
@@ -152,12 +188,12 @@ def _litter(workdir):
 
 
 def is_done(workdir):
-    """Whether a directory holds a finished run: `DONE` is there and whole."""
+    """Returns whether a directory holds a finished run, with a whole `DONE`."""
     return files.read_record(pathlib.Path(workdir) / DONE) is not None
 
 
 @checked(workdir=paths.directory)
-def result(workdir):
+def result(workdir: types.Path) -> dict[str, float]:
     """Returns the result of a finished run, as a dict.
 
     Raises:
@@ -170,8 +206,11 @@ def result(workdir):
 
 
 def damaged(workdir):
-    """Returns what a finished run has written and is no more as it was: a dict
-    from a file's name to "missing" or "damaged"."""
+    """Returns which files of a finished run are lost.
+
+    Returns:
+        Dict from a file's name to "missing" or "damaged".
+    """
     workdir = pathlib.Path(workdir)
     digests = (files.read_record(workdir / DONE) or {}).get(_FILES)
     found = {}

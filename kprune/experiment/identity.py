@@ -3,10 +3,13 @@
 import hashlib
 import json
 import re
+from typing import Any
+
+from ml_collections import ConfigDict
 
 from kprune.experiment.config import filled
 
-# Where and how a run is executed, not what it is.
+# Fields that say where and how a run is executed, not what it is.
 _OF_NO_ACCOUNT = (
     "artifacts",
     "checkpoint",
@@ -17,15 +20,14 @@ _OF_NO_ACCOUNT = (
 )
 
 
-def name(config):
-    """Returns a name for the directory of a run: letters, digits, `.`, `_`,
-    `-`.
+def name(config: ConfigDict | dict[str, Any]) -> str:
+    """Returns the name of a run's directory: letters, digits, `.`, `_`, `-`.
 
-    It is made of the data set, the model, the method, its sanity check if it
-    has one, the sparsity (left out where the granularity fixes it) and the
-    seed, and ends in the first eight hexadecimal digits of the SHA-256 of what
-    `settings` returns, as JSON without spaces. A key that kprune gains, with a
-    default that does what was done before, leaves older names as they are.
+    It joins the data set, the model, the method, its sanity check if there is
+    one, the sparsity (left out where the granularity fixes it) and the seed.
+    It ends in the first eight hexadecimal digits of the SHA-256 of what
+    `settings` returns, as JSON without spaces. A new key of a later kprune,
+    whose default keeps the old behaviour, does not change older names.
 
     Example:
 
@@ -42,19 +44,24 @@ def name(config):
     return re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(filter(None, parts)))
 
 
-def settings(config):
-    """Returns in what a run differs from the defaults: a dict by dotted key,
-    sorted, such as `{"pruner.sparsity": 0.98, "seed": 1}`.
+def settings(config: ConfigDict | dict[str, Any]) -> dict[str, Any]:
+    """Returns the settings of a run that differ from the defaults.
 
     Where and how it is executed does not count: `artifacts`, `checkpoint`,
     `distribute`, `paper`, `tensorboard` and `track`.
+
+    Returns:
+        Dict by dotted key, sorted, such as
+        `{"pruner.sparsity": 0.98, "seed": 1}`.
     """
     return _unusual(leaves(config))
 
 
 def leaves(config):
-    """Returns all that a run is, a dict by dotted key, sorted, without the keys
-    that say where and how it is executed."""
+    """Returns the fields that define a run, a dict by dotted key, sorted.
+
+    Those that say where and how it is executed are left out.
+    """
     return {
         key: value
         for key, value in sorted(every_leaf(config).items())
@@ -63,8 +70,8 @@ def leaves(config):
 
 
 def every_leaf(config):
-    """Returns all that a config says, a dict by dotted key."""
-    # By way of JSON, so that a tuple is the list that `config.json` holds.
+    """Returns all fields of a config, a dict by dotted key."""
+    # JSON turns a tuple into a list, as it is in `config.json`.
     return _flat(json.loads(json.dumps(filled(config))))
 
 

@@ -10,12 +10,12 @@ from kprune.runtime import files
 
 
 class MetricsLog(keras.callbacks.Callback):
-    """Writes what `fit` measures to a file, one line of JSON per epoch.
+    """A log of what `fit` measures, one line of JSON per epoch.
 
-    To Keras' `logs` it adds `epoch` (how many are done), `seconds` (of this
-    epoch) and `sparsity`. A resumed run goes on with the lines that its
-    checkpoint remembers. The file is replaced whole after each epoch; its path
-    is `None` on the workers that write nothing.
+    It adds `epoch` (how many are done), `seconds` (of this epoch) and
+    `sparsity` to Keras' `logs`. A resumed run restores the earlier lines from
+    its checkpoint. The file is replaced atomically after each epoch; its path
+    is `None` on workers that write nothing.
     """
 
     def __init__(self, path):
@@ -42,15 +42,17 @@ class MetricsLog(keras.callbacks.Callback):
         self._write({"epoch": epoch + 1}, logs, seconds)
 
     def finish(self, result):
-        """Writes the last line, and returns it: `result`, with the sparsity
-        and the seconds of the whole run."""
+        """Writes the last line, and returns it.
+
+        It holds `result`, the sparsity and the seconds of the whole run.
+        """
         return self._write({}, result, self._seconds())
 
     def _seconds(self):
         return self._earlier + time.perf_counter() - self._started
 
     def _write(self, line, values, seconds):
-        # Seven digits are what a float32 holds.
+        # A float32 holds about seven digits.
         line.update((k, float(f"{v:.7g}")) for k, v in values.items())
         found = report(self.model, multiply_adds=False, paths=False)
         line["sparsity"] = float(found.sparsity)

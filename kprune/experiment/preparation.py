@@ -7,8 +7,8 @@ rigl, set ...       random masks, then
                     `kprune.callbacks.DynamicSparseTraining`
 ticket              the masks of a finished run
 
-A sanity check (`checking`) makes another method of one that prunes before
-training, or another ticket.
+A sanity check (`checking`) modifies a method that prunes before training, or
+a ticket.
 """
 
 import dataclasses
@@ -29,34 +29,36 @@ from kprune.runtime import methods as table
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """A model that is ready to be compiled, with masks unless it is dense, and
-    the callbacks that prune while it trains."""
+    """A model to compile and the callbacks that prune while it trains.
+
+    The model has masks unless the method is `"dense"`.
+    """
 
     model: keras.Model
     callbacks: list = dataclasses.field(default_factory=list)
 
 
-def methods():
-    """Returns the names that `config.pruner.method` takes, sorted."""
+def methods() -> list[str]:
+    """Returns the names that `config.pruner.method` accepts, sorted."""
     entries = ("prune", "GradualPruning", "DynamicSparseTraining")
     return sorted({DENSE, TICKET}.union(*map(table.methods, entries)))
 
 
 def prepare(model, method, arguments, data, loss, resumes):
-    """Returns a model as it was initialized with masks, as a `Prepared`.
+    """Returns an initialized model with masks, as a `Prepared`.
 
     Args:
         model, data, loss: As for `kprune.prune`.
         method: String, one of `methods()`.
         arguments: Dict of the arguments and options of the method.
-        resumes: Whether a checkpoint will give the masks, so that they need
-            not be found here.
+        resumes: Whether a checkpoint will restore the masks, so that none are
+            computed here.
     """
     if not own_names.is_name(method):
         lookup.choose(method, dict.fromkeys(methods()), "method")
     check = arguments.get("check")
     checking.refuse_unfit(method, check)
-    # What is said of how scores look at data.
+    # `kprune.prune` takes these as `scoring`.
     names = [n for n in ("batches", "batch_norm") if n in arguments]
     scoring = {name: arguments.pop(name) for name in names}
     verbose = arguments.pop("verbose")
@@ -80,9 +82,9 @@ def prepare(model, method, arguments, data, loss, resumes):
 
 
 def _gradual(method, arguments):
-    """Returns the callback, of which configs say two things in their way:
+    """Returns the callback. Two options exist only in configs:
 
-    initial_sparsity  the sparsity that its schedule begins with
+    initial_sparsity  the sparsity that its schedule starts at
     live              whether removed weights that may return keep their values
     """
     initial = arguments.pop("initial_sparsity", None)
@@ -98,6 +100,7 @@ def _gradual(method, arguments):
     return GradualPruning(method, **{**arguments, "schedule": schedule})
 
 
+# Arguments of the random masks that training starts with.
 _OF_THE_START = (
     "allocation",
     "exclude",
@@ -109,10 +112,10 @@ _OF_THE_START = (
 
 
 def _dynamic(model, method, arguments, resumes):
-    """Returns the model with random masks, and what rewires them.
+    """Returns the model with random masks, and the callback that rewires them.
 
-    Methods that bring a model to a sparsity themselves begin with all of it,
-    or what `initial_sparsity` leaves.
+    Methods that reach the sparsity by themselves start dense, or at
+    `initial_sparsity`.
     """
     start = {"allocation": "erk", "seed": arguments["seed"]}
     given = [name for name in _OF_THE_START if name in arguments]
@@ -128,11 +131,11 @@ def _dynamic(model, method, arguments, resumes):
 
 
 def _from_run(model, run, weights="original", seed=0, check=None):
-    """Returns the model with the masks of a finished run, and a sanity check.
+    """Returns the model with the masks of a finished run, under a check if any.
 
-    `weights="original"` leaves those of the model, `"centroids"` sets them to
-    the two values per layer that the run came to, `"trained"` takes those it
-    ended with.
+    `weights="original"` keeps the weights of the model, `"centroids"` sets
+    them to the two centroids per layer of the run's weights, and `"trained"`
+    takes the run's final weights.
     """
     run = pathlib.Path(run)
     ways = dict.fromkeys(("original", "centroids", "trained"))
@@ -164,7 +167,7 @@ def _from_run(model, run, weights="original", seed=0, check=None):
 
 
 def _take_weights(wrapped, run, weights):
-    """Sets the weights that a run ended with, or their centroids."""
+    """Sets the final weights of a run, or their centroids."""
     trained = saved_models.load(run / directory.MODEL, compile=False)
     kept = wrapping.wrap(trained)
     wrapping.set_masks(kept, masks.load(run / directory.MASKS))

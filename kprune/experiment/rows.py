@@ -1,10 +1,10 @@
 """Looks up a row of a paper's table for a file in `configs/`.
 
-Each file has a table `ROWS` of what tells the paper's experiments apart:
+Each file has a table `ROWS` of the settings of the paper's experiments:
 
     --config=configs/force.py:cifar10_vgg19        one of its rows
     --config=configs/force.py:cifar10_vgg19,quick  two steps of everything
-    --config=configs/force.py:quick                the same for the first row
+    --config=configs/force.py:quick                two steps of the first row
 """
 
 import copy
@@ -14,14 +14,14 @@ from ml_collections import ConfigDict
 from kprune.experiment.config import put
 from kprune.runtime import lookup
 
-# Changes of a quick form that also scores and trains on small batches.
+# Changes for a quick form that also scores and trains on small batches.
 SMALL_BATCHES = {
     "dataset.batch_size": 16,
     "pruner.batches": 1,
     "pruner.batch_size": 16,
 }
 _QUICK = "quick"
-# For the quick form: the digits' 8x8 pixels are too few for VGG.
+# Substitutes in the quick form: the digits' 8x8 pixels are too few for VGG.
 _SMALLER = {
     "vgg": {"name": "conv6"},
     "resnet": {"name": "resnet_cifar", "depth": 8},
@@ -32,18 +32,18 @@ def config(arg, rows, settings, quick=None):
     """Returns the config of a row: the body of a file's `get_config`.
 
     Changes are dicts by dotted key. `{"pruner.sparsity": 0.98}` replaces one
-    value, `{"model": {"name": "vgg19"}}` a section as a whole.
+    value, `{"model": {"name": "vgg19"}}` a whole section.
 
     The quick form trains for two steps on the digits that kprune ships, with
-    a smaller network in place of a VGG or a ResNet.
+    a smaller network instead of a VGG or a ResNet.
 
     Args:
         arg: String after the file's colon: `"ROW"`, `"ROW,quick"`, `"quick"`
-            or `""`. Without a row, the first one is meant.
-        rows: Dict from a row's name to its changes of `settings`. Under the
-            key `"quick"` it may hold further ones for its quick form.
+            or `""`. The row defaults to the first one.
+        rows: Dict from a row's name to its changes of `settings`. These may
+            hold further changes for the quick form under the key `"quick"`.
         settings: Dict of sections as in a config, which all rows share.
-        quick: Changes for the quick form of every row.
+        quick: Dict of changes for the quick form of every row.
 
     Returns:
         A `ConfigDict`.
@@ -71,8 +71,12 @@ def config(arg, rows, settings, quick=None):
 
 
 def sweep(methods, sparsities):
-    """Returns `paper.sweep`: the dense network and methods (by name, or by
-    label of the paper's results), with three seeds."""
+    """Returns `paper.sweep`: the dense network and methods, with three seeds.
+
+    Args:
+        methods: Names of methods, or labels of the paper's results.
+        sparsities: Iterable of numbers.
+    """
     return {
         "methods": ["dense", *methods],
         "sparsities": list(sparsities),
@@ -81,8 +85,13 @@ def sweep(methods, sparsities):
 
 
 def torch_sgd(weight_decay, schedule, epochs):
-    """Returns a section `training`: SGD as of PyTorch, at a rate of 0.1 that
-    goes on as the dict `schedule` says."""
+    """Returns a section `training`: PyTorch's SGD at a learning rate of 0.1.
+
+    Args:
+        weight_decay: Number.
+        schedule: Dict, as `config.training.schedule`.
+        epochs: Integer.
+    """
     return {
         "optimizer": "torch_sgd",
         "optimizer_options": {"momentum": 0.9, "weight_decay": weight_decay},
@@ -93,12 +102,12 @@ def torch_sgd(weight_decay, schedule, epochs):
 
 
 def tenth_at(*durations):
-    """Returns the schedule of a rate that falls to a tenth at each duration."""
+    """Returns a schedule that divides the rate by ten at each duration."""
     return {"name": "multi_step", "at": list(durations), "factor": 0.1}
 
 
 def _split(arg, rows):
-    """Returns (name of a row, whether its quick form is asked for)."""
+    """Returns (name of a row, whether to take its quick form)."""
     words = arg.split(",")
     is_quick = words[-1] == _QUICK
     name = ",".join(words[:-1] if is_quick else words) or next(iter(rows))
@@ -109,7 +118,7 @@ def _split(arg, rows):
 
 
 def _shorten(found):
-    """Makes a config last for two steps, on data that is there."""
+    """Makes a config run two steps, on data that kprune ships."""
     found["dataset"]["name"] = "digits"
     found["training"].update(epochs=1, steps_per_epoch=2)
     for prefix, smaller in _SMALLER.items():

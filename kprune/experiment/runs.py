@@ -5,6 +5,7 @@ import dataclasses
 import importlib.util
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -15,12 +16,19 @@ from kprune.experiment import identity, shares, sources
 from kprune.experiment.config import DENSE, complete
 from kprune.experiment.preparation import prepare
 from kprune.experiment.tracking import destinations
-from kprune.runtime import checks, distribution, lookup, own_names, seeds
+from kprune.runtime import (
+    checks,
+    distribution,
+    lookup,
+    own_names,
+    seeds,
+    types,
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a config stands for, built: it has not trained yet.
+    """The data and model of a config, before training.
 
     Args:
         config: `ConfigDict`, complete.
@@ -28,14 +36,15 @@ class Run:
             `"dense"`.
         train: Function from a step, counted over all epochs, to an endless
             `tf.data.Dataset` of batches that begins there, as
-            `kprune.training.fit` takes it; under several workers distributed.
+            `kprune.training.fit` takes it; distributed under several workers.
         steps_per_epoch: Integer.
-        validation: `tf.data.Dataset`, measured after each epoch: the images
-            held out by `config.dataset.validation`, else the test set.
+        validation: `tf.data.Dataset` to evaluate on after each epoch: the
+            images held out by `config.dataset.validation`, else the test set.
         test: `tf.data.Dataset`.
-        callbacks: List of the callbacks that prune while it trains.
-        pruned: Whether the masks are those of the method, or are to come from a
-            checkpoint.
+        callbacks: List of the method's callbacks, which prune during
+            training, and those of `config.training.callbacks`.
+        pruned: Whether the method has run here; otherwise a checkpoint
+            restores the masks.
     """
 
     config: ConfigDict
@@ -49,29 +58,32 @@ class Run:
 
 
 def build(
-    config,
-    data_dir=None,
-    verbose="auto",
-    resumes=False,
-    worker_timeout=training.WORKER_TIMEOUT,
-):
-    """Loads the data, builds the model, prunes and compiles it: a `Run`.
+    config: ConfigDict | dict[str, Any],
+    data_dir: types.Path | None = None,
+    verbose: str | int = "auto",
+    resumes: bool = False,
+    worker_timeout: float = training.WORKER_TIMEOUT,
+) -> Run:
+    """Loads the data, then builds, prunes and compiles the model.
 
-    Nothing is written, but for data sets that are downloaded. With
-    `config.distribute="multi_worker"` it comes before TensorFlow computes
-    anything in this process, and once.
+    It writes nothing but downloaded data sets. With
+    `config.distribute="multi_worker"`, call it once, before TensorFlow
+    computes anything in this process.
 
     Args:
-        config: Config, complete or not.
-        data_dir, verbose: As for `kprune.datasets.load`, and as for `fit`.
-        resumes: Whether a checkpoint will give the masks, so that nothing is
-            scored here.
-        worker_timeout: Number of seconds to wait for the other workers, which
-            must have the same config.
+        config: `ConfigDict` or dict, complete or not.
+        data_dir, verbose: As for `kprune.datasets.load`, and for `fit`.
+        resumes: Whether a checkpoint will restore the masks, so that nothing
+            is scored here.
+        worker_timeout: Seconds to wait for the other workers, which must have
+            the same config.
+
+    Returns:
+        A `Run`.
 
     Raises:
-        ValueError: If the config asks for something there is not.
-        RuntimeError: If the data set is not to be had.
+        ValueError: If the config is invalid, or names something unknown.
+        RuntimeError: If the data set cannot be loaded.
     """
     return build_complete(
         complete(config), data_dir, verbose, resumes, worker_timeout
@@ -85,7 +97,7 @@ def build_complete(
     resumes,
     worker_timeout=training.WORKER_TIMEOUT,
 ):
-    """Returns the `Run` of a config that is complete; see `build`."""
+    """Returns the `Run` of a complete config; see `build`."""
     _check_tensorboard(config)
     destinations.check(config.track)
     sources.check(config.to_dict())
@@ -122,12 +134,11 @@ def build_complete(
     )
 
 
-def network(config):
-    """Returns the model of a config as it is initialized: neither pruned nor
-    compiled.
+def network(config: ConfigDict | dict[str, Any]) -> types.Model:
+    """Returns the initialized model of a config, neither pruned nor compiled.
 
     Raises:
-        ValueError: If there is no such model, or it does not fit the labels.
+        ValueError: If the model is unknown, or does not fit the labels.
     """
     return _network(complete(config))
 
@@ -155,8 +166,10 @@ def _network(config):
 
 
 def derived_seeds(config):
-    """Returns the seeds of a config, by what they are for: derived from
-    `config.seed`, unless a section has its own."""
+    """Returns the seeds of a config, by purpose.
+
+    They derive from `config.seed`, unless a section sets its own.
+    """
     found = {
         "initialization": config.model.seed,
         "data order": config.dataset.seed,
@@ -186,7 +199,7 @@ def _training_set(config, data_dir, strategy):
             shard = (context.input_pipeline_id, workers)
             batches, *_ = _load(config, data_dir, start=step, shard=shard)
             size = config.dataset.batch_size
-            # One after the other they go to the replicas of this worker.
+            # TensorFlow gives them to the replicas of this worker in turn.
             return batches.rebatch(context.get_per_replica_batch_size(size))
 
         return strategy.distribute_datasets_from_function(share)
@@ -205,8 +218,7 @@ def _check_tensorboard(config):
 def _steps_per_execution(config, strategy, steps):
     """Returns how many steps to run at once; the results do not depend on it.
 
-    An epoch must be a multiple of it, and Keras cannot run several on several
-    workers.
+    It must divide an epoch, and Keras runs one at a time on several workers.
     """
     if distribution.workers(strategy) > 1:
         return 1
@@ -219,7 +231,7 @@ _PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 @contextlib.contextmanager
 def _precision(name):
-    """Lets layers be made with a dtype policy."""
+    """Sets the dtype policy for the layers that a block makes."""
     lookup.choose(name, dict.fromkeys(_PRECISIONS), "precision")
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
@@ -236,7 +248,7 @@ def _prepared(model, config, data_dir, loss, verbose, resumes):
     batch_size = arguments.pop("batch_size", config.dataset.batch_size)
 
     def batches():
-        # A generator: a method that looks at no data does not load it again.
+        # A generator: a method that reads no data does not load it again.
         yield from _load(config, data_dir, "pruning", batch_size=batch_size)[0]
 
     arguments["seed"] = derived_seeds(config)["pruning"]
@@ -249,7 +261,7 @@ def _own_metrics(config):
 
 
 def _own_callbacks(config):
-    """Returns what the functions of one's own callbacks give."""
+    """Returns the callbacks that the user's functions make."""
     found = []
     for name in config.callbacks or ():
         callback = own_names.called(name, "callback", {}, {})
@@ -297,5 +309,5 @@ def _arguments(function):
 
 
 def _given(section):
-    """Returns the arguments in a section that are not left to defaults."""
+    """Returns the arguments in a section that are not `None`."""
     return {k: v for k, v in section.to_dict().items() if v is not None}

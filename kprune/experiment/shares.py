@@ -1,12 +1,18 @@
-"""Whether each replica of a run has a share of every batch."""
+"""Checks that each replica of a run has a share of every batch."""
 
 from kprune import datasets
 from kprune.runtime import checks
 
 
 def check(config, replicas):
-    """Raises `ValueError` if a batch of a complete config leaves a replica
-    without an image, or, under several workers or on a TPU, does not divide.
+    """Raises `ValueError` if replicas cannot share a batch.
+
+    Each replica needs an image of every batch; under several workers or on a
+    TPU, batches must divide evenly.
+
+    Args:
+        config: `ConfigDict`, complete.
+        replicas: Integer, how many there are.
     """
     if replicas == 1:
         return
@@ -28,7 +34,7 @@ def check(config, replicas):
 
 
 def _last_batch(config):
-    """Returns how many images a last batch that is not full holds, or 0."""
+    """Returns the size of a partial last batch, or 0 if there is none."""
     data = config.dataset
     size = datasets.info(data.name).train_size
     held_out = round((data.validation or 0) * size)

@@ -6,10 +6,10 @@ from kprune.runtime import own_names
 
 
 def digests(config):
-    """Returns the digests of what is one's own in a config, by name.
+    """Returns the digests of the user's sources in a config, by name.
 
-    Those that it holds stay: a run is of what it was made of, and is known
-    where that is not at hand.
+    Digests that the config holds stay: they identify the sources it was made
+    from, also where these are missing.
 
     Args:
         config: Dict of sections, complete.
@@ -23,7 +23,7 @@ def digests(config):
 
 
 def own(config):
-    """Returns the names in a config of what is one's own, sorted."""
+    """Returns the names in a config of the user's own sources, sorted."""
     model, dataset, *functions = _names(config)
     found = set(filter(own_names.is_name, functions))
     if own_models.is_own(model):
@@ -34,7 +34,7 @@ def own(config):
 
 
 def check(config):
-    """Raises `ValueError` if what a config names is not what it was made of."""
+    """Raises `ValueError` if a source has changed since the config was made."""
     for name in own(config):
         made_of, now = config["sources"].get(name), own_names.digest(name)
         if made_of != now:
@@ -46,8 +46,7 @@ def check(config):
 
 
 def _names(config):
-    """Returns all that a config may name one's own things by: the model, the
-    data set, and functions."""
+    """Returns the names in a config of the model, data set and functions."""
     training = config["training"]
     return [
         config["model"]["name"],

@@ -4,10 +4,13 @@ import contextlib
 import dataclasses
 import pathlib
 import platform
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from ml_collections import ConfigDict
 
 from kprune import training
 from kprune.analysis.report import report
@@ -15,7 +18,7 @@ from kprune.deploy.exporting import saved_model
 from kprune.experiment import directory
 from kprune.experiment.config import DENSE, complete
 from kprune.experiment.log import MetricsLog
-from kprune.experiment.runs import build_complete, derived_seeds
+from kprune.experiment.runs import Run, build_complete, derived_seeds
 from kprune.experiment.tracking.recording import recording
 from kprune.masking import masks, wrapping
 from kprune.runtime import (
@@ -24,21 +27,24 @@ from kprune.runtime import (
     keras_internals,
     locks,
     saved_models,
+    types,
     user_warnings,
 )
 from kprune.runtime.version import __version__
 
 
-def train(run, workdir, verbose="auto"):
+def train(
+    run: Run, workdir: types.Path, verbose: str | int = "auto"
+) -> dict[str, float]:
     """Trains and evaluates a run, and writes its directory.
 
-    If the directory holds the run unfinished, it goes on from the last
-    checkpoint. The test result is that of the stripped model, which is the
-    one saved. Under a strategy of several workers all call it, and the first
-    one writes.
+    It resumes an unfinished run in the directory from the last checkpoint.
+    The test result is that of the stripped model, which is the one saved.
+    Under a strategy of several workers all of them call it, and the chief
+    writes.
 
     Args:
-        run: A `Run`, from `build`. Its model is trained.
+        run: A `Run`, from `build`. Its model is trained in place.
         workdir: Path of the directory.
         verbose: As for `fit`.
 
@@ -48,8 +54,8 @@ def train(run, workdir, verbose="auto"):
 
     Raises:
         ValueError: If the directory cannot be written to, holds another run
-            or a finished one, or no checkpoint that a run built with
-            `resumes` needs.
+            or a finished one, or has no checkpoint for a run built with
+            `resumes`.
         RuntimeError: If another process works there.
         OSError: If a file cannot be written, or the directory is removed
             meanwhile. The last checkpoint stays.
@@ -64,11 +70,14 @@ def train(run, workdir, verbose="auto"):
 
 
 def _train(run, workdir, lock, verbose):
-    """Does what `train` says, once the directory is ready. The lock is that of
-    the worker that writes, and `None` on the others."""
+    """Trains in a directory that is ready.
+
+    `lock` is held by the worker that writes, and `None` on the others.
+    """
     strategy = run.model.distribute_strategy
     writes = lock is not None
-    distribution.wait(strategy)  # Nobody looks for checkpoints before that.
+    # No worker may look for checkpoints before the chief has cleared them.
+    distribution.wait(strategy)
     log = MetricsLog(workdir / directory.METRICS if writes else None)
     with recording(run, workdir if writes else None, log) as recorders:
         _fit(run, workdir, [log, *recorders], writes, verbose)
@@ -82,7 +91,8 @@ def _train(run, workdir, lock, verbose):
             directory.finish(workdir, result)
         for one in recorders:
             one.finish(result, workdir)
-    distribution.wait(strategy)  # Who leaves early would look dead.
+    # The others would take a worker that leaves early for dead.
+    distribution.wait(strategy)
     return result
 
 
@@ -105,14 +115,33 @@ def _fit(run, workdir, logs, writes, verbose):
     )
 
 
-def run(config, workdir, data_dir=None, verbose="auto", callbacks=()):
-    """Builds and trains, or returns the result of a run that is finished.
+def run(
+    config: ConfigDict | dict[str, Any],
+    workdir: types.Path,
+    data_dir: types.Path | None = None,
+    verbose: str | int = "auto",
+    callbacks: Iterable[types.Callback] = (),
+) -> dict[str, float]:
+    """Builds and trains a run, or returns the result of a finished one.
 
-    An unfinished one goes on from its last checkpoint, and ends as if it had
-    never been interrupted. A finished one of which files are damaged or
-    missing is mended as far as that can be; for the rest it warns. `callbacks`
-    are Keras callbacks that watch it, and are no part of what the run is.
-    Other arguments and errors are those of `build` and `train`.
+    An unfinished run resumes from its last checkpoint, and ends as if it had
+    never been interrupted. A `saved_model` that a finished run has lost is
+    restored; other lost files raise a warning.
+
+    Args:
+        config: `ConfigDict` or dict, complete or not.
+        workdir: Path of the directory.
+        data_dir: As for `kprune.datasets.load`.
+        verbose: As for `fit`.
+        callbacks: Keras callbacks that watch the run, and are no part of its
+            identity.
+
+    Returns:
+        The result, as `train` returns it.
+
+    Raises:
+        ValueError, RuntimeError, OSError: As `build` and `train`.
+        kprune.training.Terminated: As `train`.
 
     Example:
 
@@ -128,7 +157,7 @@ def run(config, workdir, data_dir=None, verbose="auto", callbacks=()):
         return directory.result(workdir)
     with held_if_chief(config, workdir):
         status = directory.status(workdir, config)
-        if status == "finished":  # By another process, since.
+        if status == "finished":  # Another process was faster.
             return directory.result(workdir)
         resumes = status == "resumable"
         built = build_complete(config, data_dir, verbose, resumes)
@@ -138,15 +167,16 @@ def run(config, workdir, data_dir=None, verbose="auto", callbacks=()):
 
 
 def held_if_chief(config, workdir):
-    """Returns a context that holds a directory, on the worker that writes."""
+    """Returns a context that locks a directory, on the worker that writes."""
     if training.is_chief(config.distribute):
         return directory.held(workdir)
     return contextlib.nullcontext()
 
 
 def mend(workdir):
-    """Makes again what a finished run has lost and can be made of the rest, and
-    removes what a killed process has left.
+    """Restores the `saved_model` of a finished run, if it alone is lost.
+
+    It also removes what a killed process has left.
 
     Returns:
         A sentence on what is lost, or `None`.
@@ -156,7 +186,7 @@ def mend(workdir):
     if not lost and directory.is_tidy(workdir):
         return None
     with contextlib.suppress(locks.Held), directory.held(workdir):
-        directory.tidy(workdir)  # Else another process sees to it.
+        directory.tidy(workdir)  # If it is held, its holder does this.
         if set(lost) == {directory.SAVED_MODEL}:
             path = workdir / directory.MODEL
             model = saved_models.load(path, compile=False)
@@ -222,7 +252,7 @@ def _save(run, plain, workdir):
 
 
 def _as_keras_can_load(plain):
-    """Leaves out what the model was compiled with, if that is of kprune."""
+    """Leaves out a compile config that Keras cannot load without kprune."""
     compiled = keras.saving.serialize_keras_object(plain.get_compile_config())
     if "kprune" in str(compiled):
         return keras_internals.not_compiled(plain)

@@ -1,10 +1,11 @@
 """`kprune.compress`: a smaller model within an accuracy budget.
 
-    goals        what is to be reached, and what is pruned for it
-    search       which sizes are tried, one after the other
-    candidates   one size: pruned, fine-tuned, measured
-    quality      the metric on validation data, costs what a model takes
-    store        the directory, from which a killed search goes on
+    goals        the target, and the pruning that reaches it
+    search       the sequence of sizes to try
+    candidates   prunes, fine-tunes and measures one size
+    quality      measures the validation metric
+    costs        measures size and time
+    store        the directory, from which a killed search resumes
 
-Imports `analysis`, `deploy`, `pruning`, `training` and what they import.
+It imports `analysis`, `deploy`, `pruning`, `training` and below.
 """

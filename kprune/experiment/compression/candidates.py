@@ -19,22 +19,22 @@ from kprune.pruning.prune import prune
 from kprune.pruning.target import CannotMeet
 from kprune.runtime import seeds
 
-_SCORED = 8  # Batches that a method which looks at data scores on.
+_SCORED = 8  # Batches to score on, for a method that reads data.
 
 
 class Candidates:
-    """Makes candidates, or reads them where they are finished.
+    """The candidates of a compression, made anew or read if finished.
 
     Args:
         recipe: A `preparing.Recipe`.
         store: A `Store`.
-        clock: A `costs.Clock`, or `None` where time cannot be measured.
-        directory: Path for files that go.
-        start: Number, the share that is left of the model as it is.
+        clock: A `costs.Clock`, or `None` if time cannot be measured.
+        directory: Path for temporary files.
+        start: Number, the share that the original model has left.
 
     Attributes:
-        records: List of what was measured, by number; the first one is that of
-            the model itself.
+        records: List of dicts of measurements, by number; the first one is
+            that of the original model.
     """
 
     def __init__(self, recipe, store, clock, directory, start=1.0):
@@ -45,8 +45,10 @@ class Candidates:
         self._take(start, None, begun, recipe.model)
 
     def attempt(self, parent, left):
-        """Returns the candidate of a share to leave, pruned of another one, or
-        `None` if nothing more can go."""
+        """Returns a candidate that leaves a share, pruned from its parent.
+
+        Returns `None` if no more can be removed.
+        """
         number = len(self.records)
         found = self._store.record(number)
         if found is not None:
@@ -62,15 +64,21 @@ class Candidates:
         return self._take(left, parent, begun, network)
 
     def _found(self, parent, left, found):
-        """Returns a finished candidate, or the parent again where a share did
-        not differ from it, and was passed over."""
+        """Returns a finished candidate, or the parent if the share was skipped.
+
+        `attempt` skips a share whose masks are those of the parent, so that the
+        next record belongs to another share.
+        """
         if found["left"] != left:
             return {**parent, "left": left}
         return self._take(left, parent, None, None)
 
     def _is_as_before(self, network, parent):
-        """Whether masks are those of a parent: channels are few, and times
-        differ from one measurement to the next."""
+        """Returns whether the masks of a network are those of its parent.
+
+        That occurs because channels are few. Measured again, an equal model
+        would get other times.
+        """
         masks = wrapping.get_masks(network)
         before = wrapping.get_masks(self.network(parent["number"]))
         return all(np.array_equal(masks[name], before[name]) for name in masks)
@@ -87,18 +95,20 @@ class Candidates:
         return network
 
     def finish(self, rows):
-        """Writes what was measured of all."""
+        """Writes the measurements of all candidates."""
         self._store.finish(rows)
 
     def finished(self, network):
-        """Returns the plain model that a candidate is."""
+        """Returns a candidate as a plain model, shrunk if asked for."""
         if self._recipe.shrinks:
             return shrink(network, verbose=0)
         return wrapping.strip(network)
 
     def _pruned(self, parent, left):
-        """Returns a model pruned to a share, or `None` if so much cannot go, or
-        would cut an output off."""
+        """Returns a model pruned to a share, or `None` if it cannot be reached.
+
+        That includes shares that would disconnect an output.
+        """
         recipe = self._recipe
         try:
             network = prune(
@@ -117,7 +127,7 @@ class Candidates:
         return network
 
     def _steps(self, number):
-        """Returns the function of a step to the batches of a candidate."""
+        """Returns the function from a step to the batches of a candidate."""
         how = self._recipe.training
         length = how.finetune.epochs * how.steps.per_epoch
         return how.steps.since((number - 1) * length)
@@ -139,7 +149,7 @@ class Candidates:
         )
 
     def _take(self, left, parent, begun, network):
-        """Returns the record of the next candidate, measured if it is new."""
+        """Returns the record of the next candidate, and measures a new one."""
         number = len(self.records)
         found = self._store.record(number)
         if found is None:
@@ -164,7 +174,7 @@ class Candidates:
         return drop <= self._recipe.max_drop * (1 + 1e-9)
 
     def _measure(self, network, number):
-        """Returns what is measured of a trained network."""
+        """Returns the measurements of a trained network, a dict."""
         goal = self._recipe.goal
         metric, interval = self._recipe.quality.measure(
             wrapping.strip(network, prove=False)
@@ -190,7 +200,7 @@ class Candidates:
         return {**found, "share": self._share(found)}
 
     def _share(self, found):
-        """Returns what share of the model's a measured size is, or `None`."""
+        """Returns a measured size as a share of the model's, or `None`."""
         kind = self._recipe.goal.kind
         if kind == "latency":
             return found["latency_share"]
@@ -201,12 +211,12 @@ class Candidates:
 
 
 def _at_rate(optimizer, rate):
-    """Returns a fresh optimizer like another, which may follow a schedule."""
+    """Returns a new optimizer like another, at a learning rate or schedule."""
     config = optimizer.get_config()
     inner = getattr(optimizer, "inner_optimizer", None)
     if inner is None:
         config["learning_rate"] = rate
-    else:  # It scales the loss of another.
+    else:  # A `LossScaleOptimizer`, which wraps another one.
         fresh = _at_rate(inner, rate)
         config["inner_optimizer"] = keras.saving.serialize_keras_object(fresh)
     return type(optimizer).from_config(config)
@@ -217,8 +227,11 @@ _NO_TIMES = {"latency": None, "latency_share": None, "latency_spread": None}
 
 @contextlib.contextmanager
 def _random_state(seed, number):
-    """Lets Python's and NumPy's own generators follow from a seed and a
-    number within the block; afterwards they are as they were."""
+    """Seeds Python's and NumPy's global generators for a block.
+
+    The seed derives from `seed` and `number`. Afterwards the states are
+    restored.
+    """
     before = random.getstate(), np.random.get_state()
     draws = int(seeds.stream(seed, "candidate", number).integers(2**32))
     random.seed(draws)

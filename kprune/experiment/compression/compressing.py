@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 from kprune.deploy import exporting
 from kprune.experiment.compression import (
@@ -16,7 +18,8 @@ from kprune.experiment.compression import (
 from kprune.experiment.compression.candidates import Candidates
 from kprune.experiment.compression.result import Compressed
 from kprune.experiment.compression.store import Store
-from kprune.runtime import checks, files, locks, paths, user_warnings
+from kprune.experiment.compression.training_data import FineTuning
+from kprune.runtime import checks, files, locks, paths, types, user_warnings
 from kprune.runtime.doors import checked
 
 _FIELDS = (
@@ -43,51 +46,51 @@ _FIELDS = (
     batch_size=checks.at_least(1),
 )
 def compress(
-    model,
-    train,
-    validation=None,
+    model: types.Model,
+    train: types.Data | Callable[[int], Any],
+    validation: types.Data | None = None,
     *,
-    target=None,
-    max_drop=None,
-    method="auto",
-    finetune=1,
-    distill=True,
-    shrink=True,
-    export=None,
-    directory=None,
-    seed=0,
-    strict=False,
-    metric=None,
-    mode="auto",
-    step=0.3,
-    batch_size=128,
-    verbose="auto",
-):
-    """Makes a trained model as small as is asked for, or as can be afforded.
+    target: float | dict[str, Any] | None = None,
+    max_drop: float | None = None,
+    method: Any = "auto",
+    finetune: int | dict[str, Any] | FineTuning = 1,
+    distill: bool | dict[str, Any] = True,
+    shrink: bool = True,
+    export: types.Path | None = None,
+    directory: types.Path | None = None,
+    seed: int = 0,
+    strict: bool = False,
+    metric: str | None = None,
+    mode: str = "auto",
+    step: float = 0.3,
+    batch_size: int = 128,
+    verbose: str | int = "auto",
+) -> Compressed:
+    """Finds a smaller version of a trained model, within an accuracy budget.
 
-    The model is pruned in steps and fine-tuned after each, until the target is
-    met or the metric on `validation` has dropped by more than `max_drop`. The
-    last step, if it went too far, is then halved three times. The chosen
-    candidate is the one of the best metric that meets both; without a target,
-    the smallest one within `max_drop`.
+    It prunes the model in steps and fine-tunes after each, until the target is
+    met or the metric on `validation` has dropped by more than `max_drop`. If
+    the last step went too far, it bisects that step three times. It chooses
+    the candidate with the best metric that meets both; without a target, the
+    smallest one within `max_drop`.
 
     `method="auto"` is a fixed rule. For `"flops"`, `"latency"` and
-    `"parameters"`, and without a target, whole channels go by their magnitude;
-    for `"bytes"` and a sparsity, single weights by theirs, over all layers
-    together.
+    `"parameters"`, and without a target, it prunes whole channels by
+    magnitude; for `"bytes"` and a sparsity, single weights by magnitude, over
+    all layers together.
 
-    Nothing is selected on a test set unless `validation` is one: measure the
-    chosen model once more on data that neither trained nor selected it.
+    The chosen model is selected on `validation`: evaluate it once more on data
+    that neither trained nor selected it.
 
     Args:
-        model: A trained Keras model, compiled with a metric. It is left as it
-            was.
-        train: What candidates are fine-tuned on: arrays `(x, y)`, which are
+        model: A trained Keras model, compiled with a metric. It is not
+            modified.
+        train: Data to fine-tune candidates on: arrays `(x, y)`, which are
             shuffled by `seed`, or as for `kprune.training.fit`. A data set
-            that shuffles is in another order each time it is read: to go on
-            to the bit after a kill takes arrays, a function of a step, or a
-            data set of one order.
-        validation: What candidates are selected on: arrays `(x, y)`, or a
+            that shuffles has another order each time it is read: bit-exact
+            resuming needs arrays, a function of a step, or a data set of a
+            fixed order.
+        validation: Data to select candidates on: arrays `(x, y)`, or a
             `tf.data.Dataset` of batches.
         target: `{"flops": 0.5}` or `{"parameters": 0.5}`, the share to leave
             at most; `{"latency": 0.5, "runtime": "litert"}`, of the time of
@@ -96,35 +99,38 @@ def compress(
             runtime or format defaults to that of `export`, else to these.
         max_drop: Number >= 0, by how much the metric may get worse, or `None`.
         method: `"auto"`, or as for `kprune.prune`.
-        finetune: Epochs of each candidate, or a dict with some of `epochs`,
-            `learning_rate`, `steps_per_epoch` and `checkpoint`. A rate
-            defaults to that which is compiled; a schedule begins anew.
+        finetune: Integer, the epochs of each candidate, or a dict with some of
+            `epochs`, `learning_rate`, `steps_per_epoch` and `checkpoint`. The
+            rate defaults to that of the compiled optimizer; a schedule starts
+            anew for each candidate.
         distill: Whether candidates also learn from the model, by a
             `kprune.training.Distiller`; or a dict of its options, of which
             `"teacher"` is another model to learn from.
-        shrink: Whether channels that are gone are taken out, by
+        shrink: Whether to take removed channels out of the model, by
             `kprune.shrink`.
         export: Path to export the chosen model to, as of `kprune.export`.
-        directory: Path to keep candidates in. The same call goes on there:
-            what is finished is read, what was under way goes on from its last
+        directory: Path to keep candidates in. Repeating the call there reads
+            finished candidates, and resumes an unfinished one from its last
             checkpoint. Times are measured once.
         seed: Integer >= 0.
-        strict: Whether what cannot be met is an error, not a warning.
-        metric: Name of a metric as `evaluate` gives it. Defaults to the only
-            one that is compiled.
-        mode: `"max"` or `"min"`, what is better. Defaults to what its name
-            says.
-        step: Number in (0, 1), the share of what is left that goes in a step
-            at most.
-        batch_size: Integer, of arrays.
+        strict: Whether a budget that cannot be met raises an error instead of
+            a warning.
+        metric: Name of a metric, as `evaluate` returns it. Defaults to the
+            only compiled one.
+        mode: `"max"` or `"min"`, whether more or less is better. Defaults to
+            `"auto"`, which infers it from the name.
+        step: Number in (0, 1), the largest share of the remaining size that a
+            step removes.
+        batch_size: Integer >= 1, for arrays.
         verbose: As for `model.fit`.
 
     Returns:
-        A `Compressed`: `model`, plain and compiled alike, `candidates`, and
-        whether the budget is `met`; its `str` is a table.
+        A `Compressed` with the `model`, plain and compiled like the original,
+        the `candidates`, and whether the budget is `met`; its `str` is a
+        table.
 
     Raises:
-        ValueError: If an argument does not fit, the target is met already, or
+        ValueError: If an argument is invalid, or the target is met already or,
             with `strict`, cannot be met.
         kprune.training.Terminated: After a SIGTERM or Ctrl-C.
 
@@ -183,8 +189,7 @@ def _check_budget(target, max_drop):
 
 @contextlib.contextmanager
 def _held(directory):
-    """Yields a directory that no other process works in; one that goes, if
-    none is asked for."""
+    """Yields a locked directory, or a temporary one for `None`."""
     if directory is None:
         with files.scratch_directory() as place:
             yield place
@@ -196,17 +201,17 @@ def _held(directory):
 
 
 def _clock(plain, goal, directory):
-    """Returns what measures times, or `None` if it cannot and need not."""
+    """Returns a `Clock`, or `None` if times cannot and need not be measured."""
     try:
         return costs.Clock(plain, goal.runtime, directory)
     except ValueError:
         if goal.kind == "latency":
             raise
-        return None  # The shapes of its inputs are open, or not known.
+        return None  # The shapes of its inputs are open or unknown.
 
 
 def _search(candidates, goal, start, step):
-    """Makes candidates until the goal is reached, or costs too much."""
+    """Makes candidates until the goal is met, or the metric drops too far."""
     end = None if goal.measured else goal.left
     search.search(
         candidates.attempt,
@@ -244,7 +249,7 @@ def _chosen(candidates, recipe):
 
 
 def _tell(found, strict):
-    """Warns, or raises, if a budget is not met."""
+    """Warns if a budget is not met, or raises if `strict`."""
     if found.met:
         return
     best = found.chosen

@@ -8,16 +8,16 @@ from kprune.deploy.comparison import sides
 from kprune.deploy.comparison.timing import compare_times
 from kprune.deploy.exporting import export, formats
 
-_REPEATS = 11  # Turns of the model and a candidate, for a ratio of times.
+_REPEATS = 11  # Alternations of model and candidate, for a ratio of times.
 
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """What a plain model has.
+    """The size of a plain model.
 
     Attributes:
-        parameters: Integer, those kept.
-        multiply_adds: Integer, of one example, with what is kept; or `None`.
+        parameters: Integer, the kept ones.
+        multiply_adds: Integer, of one example, with the kept ones; or `None`.
     """
 
     parameters: int
@@ -31,12 +31,12 @@ def count(model):
 
 
 class Clock:
-    """Times candidates beside the model they come from, in one runtime.
+    """A timer of candidates against their original model, in one runtime.
 
     Args:
         model: The plain model.
         runtime: Name of a format.
-        directory: Path for files, which goes when all is measured.
+        directory: Path for temporary files.
     """
 
     def __init__(self, model, runtime, directory):
@@ -46,8 +46,11 @@ class Clock:
         self._x = sides.ModelSide(model).made_up(1)
 
     def measure(self, model):
-        """Returns the milliseconds of one example, what share that is of the
-        model's, and the middle half of this share."""
+        """Returns the latency of a model, a dict.
+
+        It holds the milliseconds of one example, their share of the original
+        model's, and the interquartile range of this share.
+        """
         after = self._side(model, "after")
         functions = [side.inference(self._x) for side in (self._before, after)]
         found = compare_times(*functions, _REPEATS)
@@ -64,7 +67,7 @@ class Clock:
 
 
 def file_bytes(model, runtime, directory):
-    """Returns how many bytes a model takes in a format."""
+    """Returns the bytes of a model's file in a format."""
     path = pathlib.Path(directory, "file")
     path = path.with_suffix(formats.FORMATS[runtime].suffix)
     return export(model, path, runtime).bytes

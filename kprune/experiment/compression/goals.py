@@ -2,7 +2,7 @@
 
 The rule of `method="auto"` is fixed:
 
-| target | what goes | by | sized by |
+| target | removes | by | sized by |
 |---|---|---|---|
 | `flops`, `latency`, `parameters`, none | channels | magnitude | their cost |
 | `bytes`, `sparsity` | single weights | magnitude, global | a sparsity |
@@ -14,7 +14,7 @@ from kprune.deploy.exporting import formats, staging
 from kprune.pruning import recipes
 from kprune.runtime import checks, lookup
 
-# By kind of target, what a step is sized by.
+# By kind of target, the quantity that sizes a step.
 _SIZED_BY = {
     "flops": "flops",
     "latency": "flops",
@@ -28,11 +28,10 @@ _DEFAULTS = {"latency": "litert", "bytes": "packed"}
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-    """A share of what a model takes that is to be left.
+    """The share of a model's cost to leave.
 
     Args:
-        kind: String, what it is a share of; or `None`: as small as `max_drop`
-            allows.
+        kind: String, the cost; or `None`, for as small as `max_drop` allows.
         left: Number in (0, 1), the share to leave at most, or `None`.
         runtime: Name of the format in which time and bytes are measured.
     """
@@ -43,12 +42,12 @@ class Goal:
 
     @property
     def measured(self):
-        """Whether the size is seen on a candidate alone."""
+        """Whether the size must be measured on a candidate."""
         return self.kind in _MEASURED
 
     @property
     def sized_by(self):
-        """What a step is sized by: "flops", "parameters" or "sparsity"."""
+        """The quantity of a step: "flops", "parameters" or "sparsity"."""
         return _SIZED_BY[self.kind or "flops"]
 
     def pruning(self, method, left):
@@ -63,7 +62,7 @@ class Goal:
         return {**how, "target": {self.sized_by: left}}
 
     def is_met(self, record):
-        """Whether a candidate is small enough: as asked, or as measured."""
+        """Returns whether a candidate is small enough."""
         if self.left is None:
             return False
         share = record["share"] if self.measured else record["left"]
@@ -79,7 +78,7 @@ class Goal:
 
 
 def get(target, export=None):
-    """Returns the `Goal` that a target stands for.
+    """Returns the `Goal` of a target.
 
     Args:
         target: As of `kprune.compress`.
@@ -104,7 +103,7 @@ def get(target, export=None):
 
 
 def _format_to_export(path):
-    """Returns the name of the format of a path that can be written."""
+    """Returns the name of the format of a path, which must be writable."""
     found = formats.find(path)
     formats.check_installed(found)
     staging.check_free(found, path)
@@ -137,7 +136,7 @@ def _meaning(kind):
 
 
 def check_method(name, value):
-    """Returns a method: `"auto"`, or what `kprune.prune` takes."""
+    """Returns a valid method: `"auto"`, or as for `kprune.prune`."""
     if not (isinstance(value, str) and value == "auto"):
         recipes.get(value)
     return value

@@ -19,14 +19,15 @@ from kprune.training import Distiller, fitting_data
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recipe:
-    """How each candidate is made and judged.
+    """The settings by which each candidate is made and judged.
 
     Attributes:
-        model: The model that is compressed, wrapped; it is not changed.
+        model: The model to compress, wrapped; it is not modified.
         goal: A `Goal`.
         method: As of `kprune.compress`.
         training: A `training_data.Training`.
-        learner: Function from a model to what is trained in its place.
+        learner: Function from a candidate to the model to train: itself, or a
+            `Distiller`.
         quality: A `Quality`.
         max_drop: Number, or `None` for any.
         shrinks: Whether candidates are made physically smaller.
@@ -47,7 +48,7 @@ class Recipe:
 
 
 def copies(model):
-    """Returns a wrapped copy of a model, and a plain one, compiled alike."""
+    """Returns a wrapped and a plain copy of a model, compiled like it."""
     if not model.compiled:
         raise ValueError(
             f"Model {model.name!r} is not compiled. Expected a trained model "
@@ -69,7 +70,7 @@ def copies(model):
 
 
 def tuning(plain, train, finetune, batch_size, seed):
-    """Returns the `Training` of all candidates, whose data fit the model."""
+    """Returns the `Training` of all candidates, and checks its data."""
     finetune = training_data.fine_tuning("finetune", finetune)
     if not callable(train) or isinstance(train, tf.data.Dataset):
         fitting_data.check(plain, train, "train")
@@ -80,12 +81,12 @@ def tuning(plain, train, finetune, batch_size, seed):
 
 
 def judge(plain, validation, metric, mode, batch_size):
-    """Returns the `Quality` of a metric that there is."""
+    """Returns the `Quality` of the model's metric on validation data."""
     fitting_data.check(plain, validation, "validation")
     batches, count = quality.batched(validation, batch_size)
     found = plain.evaluate(batches, return_dict=True, verbose=0)
     name, sign = quality.find_metric(found, metric, mode, plain.name)
-    # Told by which data, as far as noise in the last digits lets it.
+    # These identify the data; four digits hide numerical noise.
     before = {key: f"{value:.4g}" for key, value in sorted(found.items())}
     return Quality(batches, count, name, sign, before)
 
@@ -99,8 +100,11 @@ def check_distill(name, value):
 
 
 def learner(wrapped, plain, distill):
-    """Returns the function from a candidate to what is trained of it: itself,
-    or a `Distiller`, which is tried on the model first."""
+    """Returns the function from a candidate to the model to train.
+
+    That is itself, or a `Distiller`, which is first built on the model once to
+    check its options.
+    """
     options = check_distill("distill", distill)
     if options is None:
         return lambda network: network
@@ -118,8 +122,11 @@ def learner(wrapped, plain, distill):
 
 
 def start(wrapped, goal):
-    """Returns what share of the model is left as it is, or raises if that is
-    all that was asked for."""
+    """Returns the share that the model has left before pruning.
+
+    Raises:
+        ValueError: If that meets the target, or cannot be counted.
+    """
     found = report(wrapped, paths=False)
     if goal.sized_by == "sparsity":
         share = 1 - found.sparsity
@@ -142,7 +149,7 @@ def start(wrapped, goal):
 
 
 def settings(recipe, step, distill):
-    """Returns what all candidates follow from, for JSON."""
+    """Returns the settings that all candidates depend on, for JSON."""
     how = recipe.training
     method, teaching = recipe.method, bool(distill)
     if not isinstance(method, str):
@@ -171,7 +178,7 @@ def settings(recipe, step, distill):
 
 
 def _method(pruner):
-    """Returns what a pruner, or a chain of them, is, for JSON."""
+    """Returns the settings of a pruner or a chain of them, for JSON."""
     more = ("schedule", "rounds", "recover", "after_pruning")
     return [
         arguments.pruner_settings(one, {}, one, sizes=None, more=more)

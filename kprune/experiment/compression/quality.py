@@ -10,20 +10,21 @@ from kprune.runtime import checks, examples, fit_arguments
 
 _LOWER = ("loss", "error", "mse", "mae", "entropy", "hinge", "divergence")
 _HIGHER = ("acc", "auc", "precision", "recall", "f1", "iou", "score", "dice")
-_Z = 1.959964  # Of a normal distribution, for 95 %.
-_PARTS = 32  # Into which examples are cut for an interval.
+_Z = 1.959964  # Of the standard normal distribution, for 95 %.
+_PARTS = 32  # Parts of the examples, whose spread gives an interval.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Quality:
-    """Measures a compiled metric on validation data.
+    """A compiled metric on validation data.
 
     Attributes:
-        batches: `tf.data.Dataset` of batches that has an end.
-        count: Integer, how many examples there are in it.
-        name: Name of the metric, as `evaluate` gives it.
-        sign: 1 where higher is better, else -1.
-        before: Dict of what the model itself measures, four digits of each.
+        batches: Finite `tf.data.Dataset` of batches.
+        count: Integer, the number of examples in it.
+        name: Name of the metric, as `evaluate` returns it.
+        sign: 1 if higher is better, else -1.
+        before: Dict of the original model's metrics, as strings of four
+            digits.
     """
 
     batches: tf.data.Dataset
@@ -33,18 +34,24 @@ class Quality:
     before: dict
 
     def measure(self, model):
-        """Returns the metric of a compiled model, and its 95 % interval."""
+        """Returns the metric of a compiled model, and its 95 % interval.
+
+        The interval is `None` if it cannot be estimated.
+        """
         found = model.evaluate(self.batches, return_dict=True, verbose=0)
         value = float(found[self.name])
         return value, self._interval(model, value)
 
     def drop(self, before, after):
-        """Returns by how much a metric is worse than before."""
+        """Returns by how much a metric got worse; below 0 if it got better."""
         return self.sign * (before - after)
 
     def _interval(self, model, value):
-        """Returns the ends: Wilson's of a share of right answers; else the
-        normal ones of the mean over parts of the examples."""
+        """Returns the ends of the interval, or `None`.
+
+        That of an accuracy is Wilson's; that of another metric is the normal
+        one of the mean over parts of the examples.
+        """
         if "acc" in self.name and 0 <= value <= 1:
             return wilson(value, self.count)
         size = max(1, self.count // _PARTS)
@@ -60,8 +67,10 @@ class Quality:
 
 
 def wilson(share, count):
-    """Returns the 95 % interval of a share of so many examples (Wilson, 1927,
-    https://doi.org/10.2307/2276774)."""
+    """Returns the 95 % score interval of a share of `count` examples.
+
+    Wilson, 1927, https://doi.org/10.2307/2276774.
+    """
     z = _Z**2 / count
     middle = (share + z / 2) / (1 + z)
     half = math.sqrt(z * share * (1 - share) + z**2 / 4) / (1 + z)
@@ -69,13 +78,12 @@ def wilson(share, count):
 
 
 def batched(data, batch_size):
-    """Returns validation data as a `tf.data.Dataset`, and how many examples
-    there are in it.
+    """Returns validation data as a `tf.data.Dataset`, and its example count.
 
     Args:
-        data: Arrays (x, y) or (x, y, sample_weight), or such batches in a
-            data set that has an end.
-        batch_size: Integer, of arrays.
+        data: Arrays (x, y) or (x, y, sample_weight), or a finite data set of
+            such batches.
+        batch_size: Integer, for arrays.
     """
     if isinstance(data, tf.data.Dataset):
         flat = (tf.nest.flatten(batch)[0] for batch in data)
@@ -92,7 +100,7 @@ def find_metric(found, name, mode, model):
     """Returns the name of a metric, and 1 if higher is better, else -1.
 
     Args:
-        found: Names that `evaluate` gives.
+        found: Names that `evaluate` returns.
         name: Name of one, or `None` for the only one beside the loss.
         mode: `"auto"`, `"min"` or `"max"`.
         model: Name of the model.
@@ -125,7 +133,7 @@ def _direction(name):
 
 
 def check_validation(name, value):
-    """Returns validation data: arrays, or a data set with an end."""
+    """Returns valid validation data: arrays, or a finite data set."""
     if value is None:
         raise ValueError(
             "There is no validation data. Expected `validation`, arrays (x, y) "

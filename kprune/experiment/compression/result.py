@@ -1,8 +1,10 @@
 """The result of a compression: a model and its candidates."""
 
 import dataclasses
+from typing import Any
 
-from kprune.runtime import files, paths, tables
+from kprune.deploy.exporting import Exported
+from kprune.runtime import files, paths, tables, types
 from kprune.runtime.doors import checked
 
 _HEADER = (
@@ -13,22 +15,23 @@ _HEADER = (
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Compressed:
-    """What `kprune.compress` made.
+    """The result of `kprune.compress`.
 
     Attributes:
-        model: The chosen model, plain and compiled alike.
-        candidates: List of dicts, the first of the model as it was: `number`,
+        model: The chosen model, plain and compiled like the original.
+        candidates: List of dicts, the first of the original model: `number`,
             `parent`, `left` (the share that it was pruned to), `sparsity`,
             `metric`, `interval` (95 %, over the examples), `parameters`,
             `multiply_adds`, `latency` (milliseconds of one example),
-            `latency_share` and `latency_spread` (beside the model as it was,
-            with the middle half), `bytes`, `seconds`, `within` (`max_drop`),
-            `met` (the target) and `chosen`. What was not measured is `None`.
-        met: Whether the chosen one is what was asked for.
+            `latency_share` and `latency_spread` (relative to the original,
+            with the interquartile range), `bytes`, `seconds`, `within`
+            (`max_drop`), `met` (the target) and `chosen`. Values that were not
+            measured are `None`.
+        met: Whether the chosen candidate meets the budget.
         metric: Name of the metric.
-        goal: String, what was asked for.
-        selected_on: String, what the metric was measured on.
-        runtime: Name of the format that times and bytes are of.
+        goal: String, the budget in words.
+        selected_on: String, the data that the metric was measured on.
+        runtime: Name of the format in which time and bytes were measured.
         exported: The `Exported` of the file that was written, or `None`.
     """
 
@@ -39,25 +42,25 @@ class Compressed:
     goal: str
     selected_on: str
     runtime: str
-    exported: object = None
+    exported: Exported | None = None
 
     @property
-    def chosen(self):
+    def chosen(self) -> dict[str, Any]:
         """The dict of the chosen candidate."""
         return next(one for one in self.candidates if one["chosen"])
 
-    def to_dict(self):
-        """Returns all that is measured as a dict that JSON can hold."""
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all measurements as a dict, for JSON."""
         names = ("candidates", "met", "metric", "goal", "selected_on")
         found = {name: getattr(self, name) for name in (*names, "runtime")}
-        return {"model": self.model.name, **found}
+        return {"model": self.model.name, **found}  # type: ignore[attr-defined]
 
     @checked(path=paths.file)
-    def save(self, path):
-        """Writes `to_dict` to a JSON file, in a directory that exists."""
+    def save(self, path: types.Path) -> None:
+        """Writes `to_dict()` to a JSON file, in a directory that exists."""
         files.write_json(path, self.to_dict())
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = [
             f"Asked for: {self.goal}. "
             f"{'It is met' if self.met else 'It is not met'}.",

@@ -1,6 +1,6 @@
-"""Searches sizes: ever smaller, then bisects the last step.
+"""Searches for a size: shrinks in steps, then bisects the last one.
 
-A candidate is a dict; of it, `left` is the share that it was pruned to,
+A candidate is a dict, in which `left` is the share that it was pruned to,
 `within` whether its metric is within `max_drop`, and `met` whether it is small
 enough.
 """
@@ -8,12 +8,18 @@ enough.
 import math
 
 BISECTIONS = 3  # Of the last step, by the geometric mean.
-_LEAST = 0.01  # Nothing is pruned further, whatever the budget.
+_LEAST = 0.01  # The smallest share to try without a target.
 
 
 def levels(start, step, end=None):
-    """Yields the shares to leave: each `step` less than the one before, the
-    last one `end`, and the steps of equal ratio; without `end`, on to 1 %."""
+    """Yields falling shares to leave, at a constant ratio.
+
+    Args:
+        start: Number, the share to start below.
+        step: Number in (0, 1), by which each falls below the one before, at
+            most.
+        end: Number, the last share; or `None`, for shares of 1 % and more.
+    """
     if end is None:
         left = start * (1 - step)
         while left >= _LEAST:
@@ -27,15 +33,15 @@ def levels(start, step, end=None):
 
 
 def search(attempt, shares, base, exact):
-    """Tries shares until one is met or costs too much, and halves that step.
+    """Tries shares until one is met or costs too much, and bisects that step.
 
     Args:
-        attempt: Function of (candidate to go on from, share to leave) that
-            returns a candidate, or `None` where nothing more can go.
-        shares: Iterable of falling shares, as `levels` gives.
-        base: The candidate that nothing is pruned of.
-        exact: Whether the share that is asked for is the one that counts, so
-            that one which is met leaves nothing to halve.
+        attempt: Function of (parent candidate, share to leave) that returns a
+            candidate, or `None` if no more can be removed.
+        shares: Iterable of falling shares, from `levels`.
+        base: The candidate of the original model.
+        exact: Whether the target is the share itself, so that a met target
+            needs no bisection.
     """
     good = base
     for left in shares:
@@ -51,7 +57,7 @@ def search(attempt, shares, base, exact):
 
 
 def _bisect(attempt, good, bad):
-    """Looks for the last share that is good between two of which one is."""
+    """Bisects between a good and a bad share, for the last good one."""
     for _ in range(BISECTIONS):
         found = attempt(good, math.sqrt(good["left"] * bad))
         if found is None:
@@ -63,15 +69,15 @@ def _bisect(attempt, good, bad):
 
 
 def choose(candidates, wanted, sign):
-    """Returns the best candidate, and whether it is what was asked for.
+    """Returns the best candidate, and whether it meets the budget.
 
-    Of those that are within the drop and small enough, it is that of the best
-    metric; if there are none, the smallest one within the drop.
+    With a target, it has the best metric of those that meet both. Without one,
+    or if none does, it is the smallest one within the drop.
 
     Args:
-        candidates: List of candidates, the one that nothing is pruned of first.
+        candidates: List of candidates, that of the original model first.
         wanted: Whether there is a target.
-        sign: 1 where a higher metric is better, else -1.
+        sign: 1 if a higher metric is better, else -1.
     """
     within = [one for one in candidates if one["within"]]
     if wanted:

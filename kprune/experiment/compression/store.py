@@ -1,14 +1,14 @@
 """Stores a compression in a directory and resumes it.
 
-    compression.json  what was asked for
-    candidate-03/     of each candidate:
-      weights/        all that its model holds, masks included
-      checkpoints/    what an unfinished one goes on from; goes when it is done
-      DONE            what was measured, and a digest; written last
-    candidates.json   what was measured of all; written when all is done
+    compression.json  the settings
+    candidate-03/     one for each candidate:
+      weights/        all variables of its model, masks included
+      checkpoints/    to resume an unfinished one from; removed at the end
+      DONE            its measurements, and a digest; written last
+    candidates.json   the measurements of all; written at the end
 
-Each file is put in place whole or not at all, and one process at a time works
-in the directory.
+Files are replaced atomically, and one process at a time works in the
+directory.
 """
 
 import hashlib
@@ -25,12 +25,15 @@ _DIGEST = "weights"
 
 
 class Store:
-    """Finished candidates in a directory.
+    """The finished candidates in a directory.
 
     Args:
-        directory: Path. It is made if need be.
-        settings: Dict, for JSON, of what all candidates follow from: a
-            directory that holds others is refused.
+        directory: Path of the directory.
+        settings: Dict, for JSON, of the settings that all candidates depend
+            on.
+
+    Raises:
+        ValueError: If the directory holds candidates of other settings.
     """
 
     def __init__(self, directory, settings):
@@ -40,7 +43,7 @@ class Store:
         directories.keep_settings(self.directory, _ASKED, settings, what)
 
     def record(self, number):
-        """Returns what was measured of a candidate, or `None`."""
+        """Returns the measurements of a finished candidate, or `None`."""
         return files.read_record(self._place(number) / _DONE)
 
     def values(self, number):
@@ -69,7 +72,7 @@ class Store:
         return self.record(number)
 
     def finish(self, candidates):
-        """Writes what was measured of all."""
+        """Writes the measurements of all candidates."""
         files.write_json(self.directory / _ALL, candidates)
 
     def _place(self, number):
@@ -80,7 +83,7 @@ class Store:
 
 
 def _save(files, values):
-    """Writes values as the one checkpoint of some files."""
+    """Writes values as the only checkpoint of `CheckpointFiles`."""
     files.save(1, {"model": values})
 
 
@@ -90,7 +93,7 @@ def values_of(model):
 
 
 def digest(values):
-    """Returns the SHA-256 of arrays."""
+    """Returns the SHA-256 of arrays, with their dtypes and shapes."""
     found = hashlib.sha256()
     for value in values:
         value = np.ascontiguousarray(value)

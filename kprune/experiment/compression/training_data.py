@@ -1,4 +1,4 @@
-"""Batches that follow from their number, for fine-tuning."""
+"""Reads the batches of fine-tuning from any step on."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,15 +11,15 @@ from kprune.training import durations
 
 @dataclasses.dataclass(frozen=True)
 class FineTuning:
-    """How long each candidate is trained.
+    """The length and learning rate of the training of each candidate.
 
     Args:
-        epochs: Integer >= 1.
+        epochs: Integer >= 1. Defaults to 1.
         learning_rate: Float > 0. Defaults to that of the compiled optimizer,
-            whose schedule begins anew with each.
-        steps_per_epoch: Integer. Defaults to the length of the data.
-        checkpoint: How often to save within it, as `every` of
-            `kprune.callbacks.Checkpoint`.
+            whose schedule starts anew for each candidate.
+        steps_per_epoch: Integer >= 1. Defaults to the length of the data.
+        checkpoint: How often to save, as `every` of
+            `kprune.callbacks.Checkpoint`. Defaults to `"1ep"`.
     """
 
     epochs: int = 1
@@ -37,7 +37,7 @@ class FineTuning:
 
 
 def fine_tuning(name, value):
-    """Returns a `FineTuning`: of epochs alone, a dict of its fields, or one."""
+    """Returns a `FineTuning`, from epochs, a dict of its fields, or itself."""
     if isinstance(value, FineTuning):
         return value
     if not isinstance(value, dict):
@@ -48,7 +48,7 @@ def fine_tuning(name, value):
     checks.require(not unknown, name, value, expected)
     found = FineTuning(**value)
     numbers = {"epochs": int, "learning_rate": float, "steps_per_epoch": int}
-    plain = {  # NumPy's numbers are none of JSON's.
+    plain = {  # JSON cannot hold NumPy's numbers.
         key: kind(value[key])
         for key, kind in numbers.items()
         if value.get(key) is not None
@@ -57,7 +57,7 @@ def fine_tuning(name, value):
 
 
 def check(name, value):
-    """Returns training data: arrays, or as of `kprune.training.fit`."""
+    """Returns valid training data: arrays, or as for `kprune.training.fit`."""
     if isinstance(value, tuple) and fit_arguments.are_arrays(value):
         fit_arguments.specs(name, value)
         return value
@@ -66,24 +66,24 @@ def check(name, value):
 
 @dataclasses.dataclass(frozen=True)
 class Steps:
-    """Training batches from any step on.
+    """A source of training batches from any step on.
 
     Attributes:
-        read: Function of a step that returns an endless data set.
-        per_epoch: Integer, steps of an epoch.
+        read: Function from a step to an endless data set that starts there.
+        per_epoch: Integer, the steps of an epoch.
     """
 
     read: Callable
     per_epoch: int
 
     def since(self, step):
-        """Returns the function of a step counted from another one."""
+        """Returns the function `read` with steps counted from another one."""
         return lambda later: self.read(step + later)
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """How candidates are trained: a `FineTuning`, and the `Steps` it reads."""
+    """The training of candidates: a `FineTuning`, and the `Steps` it reads."""
 
     finetune: FineTuning
     steps: Steps
@@ -93,10 +93,10 @@ def steps(train, steps_per_epoch, batch_size, seed):
     """Returns the `Steps` of training data.
 
     Args:
-        train: As of `check`.
+        train: As for `check`.
         steps_per_epoch: Integer, or `None` for the length of the data.
-        batch_size: Integer, of arrays.
-        seed: Integer, of the order of arrays.
+        batch_size: Integer, for arrays.
+        seed: Integer, for the order of arrays.
     """
     if isinstance(train, tuple):
         count = examples.count(tf.nest.flatten(train)[0])
@@ -114,8 +114,10 @@ def steps(train, steps_per_epoch, batch_size, seed):
 
 
 def _shuffled(arrays, count, batch_size, seed):
-    """Returns a function of a step to the batches of arrays from there on, in
-    an order of each pass that follows from the seed alone."""
+    """Returns the function from a step to the batches of arrays from there on.
+
+    The order of each pass depends on the seed and the pass only.
+    """
     whole = tf.nest.map_structure(tf.convert_to_tensor, arrays)
     per_pass = -(-count // batch_size)
 

@@ -1,4 +1,4 @@
-"""Which methods of a section differ by more than chance, and by how much."""
+"""Tests which methods of a section differ significantly, and by how much."""
 
 import dataclasses
 import itertools
@@ -21,15 +21,16 @@ HEAD = (
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Two methods at one sparsity, the better first.
+    """The difference of two methods at one sparsity, the better first.
 
     Args:
         sparsity: Number.
         method, other: Names of the rows.
         found: `kprune.runtime.significance.Effect` of their accuracies,
             in percent.
-        p_value: Of its test, by Holm's correction over all of the table.
-        counts: Tuple of how many runs each has.
+        p_value: Number, of Welch's test, with Holm's correction over the
+            whole table.
+        counts: Tuple of the number of runs of each.
     """
 
     sparsity: float
@@ -41,9 +42,11 @@ class Comparison:
 
 
 def comparisons(section):
-    """Returns a list of `Comparison`: of all pairs of a section's methods that
-    have two runs or more at the same sparsity. Sanity checks have verdicts of
-    their own, and the network without pruning stands apart."""
+    """Returns a `Comparison` of each pair of methods at each sparsity, a list.
+
+    It compares methods with two runs or more there. Sanity checks, which have
+    their own verdicts, and the dense network are left out.
+    """
     pairs = {}
     for sparsity in section.sparsities:
         rows = [
@@ -67,7 +70,7 @@ def comparisons(section):
 
 
 def caption(found):
-    """Returns what the table of some comparisons is, in words."""
+    """Returns the caption of a table of comparisons."""
     told = sum(one.p_value < significance.LEVEL for one in found)
     return (
         "Differences of mean test accuracy in percentage points, and in "
@@ -79,7 +82,7 @@ def caption(found):
 
 
 def cells(one):
-    """Returns a comparison as a list of strings, one for each of `HEAD`."""
+    """Returns a comparison as a table row, strings in the order of `HEAD`."""
     found = one.found
     hedges, around = "", ""
     if found.hedges is not None:
@@ -101,7 +104,7 @@ def cells(one):
 
 
 def markdown(found):
-    """Returns comparisons as a sentence and a table, or an empty string."""
+    """Returns a caption and a table of comparisons, or an empty string."""
     if not found:
         return ""
     table = tables.markdown(HEAD, [cells(one) for one in found], words=3)

@@ -1,15 +1,20 @@
-"""Finished runs as a table of pandas."""
+"""Reads finished runs into a pandas DataFrame."""
 
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from kprune.experiment import identity
 from kprune.experiment.results import runs as runs_
-from kprune.runtime import extras
+from kprune.runtime import extras, types
 from kprune.runtime.doors import checked
 
+if TYPE_CHECKING:
+    import pandas
 
-def _places(name, value):
-    """Returns a list of paths, of one or of several."""
+
+def _places(name, value) -> list[Any]:
+    """Returns a list of paths, from one or several."""
     one = isinstance(value, str | os.PathLike)
     places = [value] if one else value
     if not isinstance(places, list | tuple) or not places:
@@ -27,25 +32,27 @@ def _places(name, value):
 
 
 @checked(runs=_places)
-def read_results(runs):
-    """Returns the finished runs in some directories as a `pandas.DataFrame`.
+def read_results(
+    runs: types.Path | Sequence[types.Path],
+) -> "pandas.DataFrame":
+    """Returns the finished runs in directories as a `pandas.DataFrame`.
 
     It needs pandas: `pip install "kprune[results]"`.
 
     Args:
-        runs: Path of a directory, or a list of them. All runs in and below
-            them are read.
+        runs: Path of a directory, or a list of them. It reads all runs in and
+            below them.
 
     Returns:
-        A `pandas.DataFrame` with a row for each run, by path: `path`,
-        `dataset`, `network`, `method`, `check`, `sparsity` (as asked for),
-        `seed`; then the result, with what was reached as
-        `reached_sparsity`; then what else differs from the defaults in any of
-        the runs, by dotted key.
+        A `pandas.DataFrame` with a row for each run. Its columns are `path`,
+        `dataset`, `network`, `method`, `check`, `sparsity` (as configured)
+        and `seed`; then the result, whose sparsity is `reached_sparsity`; then
+        the other settings that differ from the defaults in any of the runs, by
+        dotted key.
 
     Raises:
-        ValueError: If there is no such directory, no finished run in it, or
-            pandas is missing.
+        ValueError: If a directory does not exist, none holds a finished run,
+            or pandas is missing.
 
     Example:
 

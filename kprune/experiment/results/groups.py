@@ -9,14 +9,20 @@ from kprune.experiment.config import DENSE
 from kprune.experiment.sweep import grid
 
 _OF_PRUNER = ("pruner.method", "pruner.check", "pruner.sparsity")
-# What the place in a table says.
+# The settings that a run's place in a table shows.
 _PLACES = ("dataset.name", "model.name", *_OF_PRUNER)
 
 
 @dataclasses.dataclass(frozen=True)
 class Accuracy:
-    """A mean accuracy in percent, measured or published: with the standard
-    deviation (n - 1), how many runs it is of, and those that are at hand."""
+    """A mean accuracy in percent, measured or published.
+
+    Args:
+        mean: Number.
+        std: Number, the standard deviation (n - 1), or `None`.
+        n: Integer, the number of runs, or `None` if it is unknown.
+        values: Tuple of the runs' accuracies; empty if published.
+    """
 
     mean: float
     std: float | None = None
@@ -29,12 +35,14 @@ class Group:
     """Runs of one configuration.
 
     Args:
-        dataset, network, sparsity: Where it stands.
+        dataset, network, sparsity: The group's place in a table.
         method: Name of the method, or its label in the paper.
-        check: Name of the sanity check that was run in its place, or `None`.
-        settings: Dict of what else differs from the defaults, by dotted key.
-        seeds, measured: Sorted tuple of the seeds, and an `Accuracy`.
-        paper: Dict, what the runs' configs say of a paper.
+        check: Name of the sanity check of the method, or `None`.
+        settings: Dict of the other settings that differ from the defaults, by
+            dotted key.
+        seeds: Sorted tuple of the seeds.
+        measured: An `Accuracy`.
+        paper: Dict, `config.paper` of the runs.
     """
 
     dataset: str
@@ -49,11 +57,15 @@ class Group:
 
 
 def groups(runs, paper=None):
-    """Gathers runs that differ in nothing but the seed.
+    """Groups runs that differ in the seed only.
+
+    Args:
+        runs: Iterable of runs.
+        paper: Dict that replaces the `config.paper` of the runs, or `None`.
 
     Returns:
-        (list of `Group`, list of runs left out because another one of the
-        same config and seed is there). `paper` replaces the runs' own.
+        (list of `Group`, list of duplicates): a duplicate has the config and
+        seed of an earlier run, and is left out.
     """
     gathered, doubles = {}, []
     for run in runs:
@@ -66,8 +78,10 @@ def groups(runs, paper=None):
 
 
 def published(paper, label):
-    """Returns the accuracies that a paper has of a label, by sparsity. Rows
-    without a mean only name a method."""
+    """Returns a paper's accuracies of a label, a dict by sparsity.
+
+    Rows without a mean only name a method.
+    """
     found = {}
     for row in paper.get("results", []):
         if "mean" in row and row.get("label", row["method"]) == label:
@@ -101,7 +115,7 @@ def _group(seeds, paper):
 
 
 def _key(config):
-    """Returns a text that is the same for runs of one group."""
+    """Returns a string that is the same for all runs of a group."""
     place = [_value(config, key) for key in _PLACES]
     return json.dumps([place, _settings(config)], sort_keys=True)
 
@@ -117,8 +131,11 @@ def _settings(config):
 
 
 def _label(config, paper):
-    """Returns the label of the paper's method that the config is of: of those
-    whose options it has, the one of most options. Else the method's name."""
+    """Returns the label of a config's method in a paper, or its name.
+
+    Of the paper's variants whose options the config has, the one with the most
+    options counts.
+    """
     fitting = [
         (len(options), label)
         for label, (method, options) in grid.variants(paper).items()
@@ -129,7 +146,7 @@ def _label(config, paper):
 
 
 def _value(config, key):
-    """Returns what a config has at a dotted key, or `None`."""
+    """Returns the value of a config at a dotted key, or `None`."""
     value = config.to_dict()
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None

@@ -8,8 +8,10 @@ from kprune.masking import masks
 
 
 def overlaps_of(runs):
-    """Returns a `kprune.analysis.Overlaps` of the runs that have masks, by
-    (data set, network)."""
+    """Returns the overlaps of the masks of runs, by (data set, network).
+
+    Each is a `kprune.analysis.Overlaps`; runs without masks are left out.
+    """
     found = {}
     for run in runs:
         path = run.path / directory.MASKS
@@ -21,7 +23,7 @@ def overlaps_of(runs):
 
 
 def markdown(place, found):
-    """Returns a heading and a table of what `overlaps_of` has at a place."""
+    """Returns a heading and a table of the overlaps of one place."""
     dataset, network = place
     return (
         f"## Overlap of masks, {network} on {dataset}\n\n"
@@ -31,7 +33,7 @@ def markdown(place, found):
 
 
 def _name(config, taken):
-    """Returns what sets a run apart, with a number if that is not enough."""
+    """Returns a unique name for a run, numbered if need be."""
     pruner = config.pruner
     parts = [pruner.method, pruner.check, pruner.sparsity, config.seed]
     name = " ".join(str(part) for part in parts if part is not None)

@@ -9,8 +9,11 @@ _STYLE = "svg { max-width: 100%; height: auto; background: #ffffff; }"
 
 
 def page(arranged):
-    """Returns a page of all sections: their tables, their figures where
-    matplotlib is there, and which methods the runs tell apart."""
+    """Returns an HTML page of all sections.
+
+    It holds their tables, their figures if matplotlib is installed, and the
+    comparisons of their methods.
+    """
     body = ["<h1>Runs</h1>"]
     for section in arranged:
         body += _section(section)
@@ -18,7 +21,7 @@ def page(arranged):
 
 
 def draw(arranged, path):
-    """Draws the figures of all sections into one file, PNG or SVG."""
+    """Draws the figures of all sections in one file, PNG or SVG."""
     panels = [report.panel(section) for section in arranged]
     plots.draw(panels, path, size=(8, 5))
 

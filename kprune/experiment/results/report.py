@@ -12,9 +12,9 @@ from kprune.runtime.plots import Line, Panel, Rule, look
 
 _PLACE = ("dataset", "network", "method", "sparsity")
 _COLUMNS = (*_PLACE, "n", "mean", "std", "paper_mean", "paper_std", "paper_n")
-# Accuracies to label, those first that are to stay where it gets crowded.
+# Accuracies to label, in the order in which crowded ones take precedence.
 _TICKS = (90, 99, 50, 80, 95, 98, 97, 70, 60, 40, 20, 0, 96, 94, 85, 92, 99.5)
-_LEAST = 0.05  # Percent of errors; fewer are drawn here.
+_LEAST = 0.05  # The smallest error drawn, in percent: the axis is logarithmic.
 
 
 def markdown(section):
@@ -40,8 +40,7 @@ def markdown(section):
 
 
 def verdicts(section):
-    """Yields a sentence on each sanity check beside whose runs are the
-    method's."""
+    """Yields a verdict on each sanity check whose method also has runs."""
     plain = {row.method: row for row in section.rows if row.check is None}
     for row in section.rows:
         if row.check is None or row.method not in plain:
@@ -55,8 +54,10 @@ def verdicts(section):
 
 
 def comma_separated(sections):
-    """Returns all sections as one CSV, a line for each accuracy, in percent.
-    What is not known is empty."""
+    """Returns all sections as CSV, a line for each accuracy, in percent.
+
+    Unknown values are empty.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -71,24 +72,25 @@ def comma_separated(sections):
 
 
 def percent(sparsity):
-    """Returns a sparsity as a text such as `"99.5 %"`."""
+    """Returns a sparsity as a string such as `"99.5 %"`."""
     return f"{100 * sparsity:.6g} %"
 
 
 def panel(section):
-    """Returns the accuracy of each method over the sparsity, to be drawn.
+    """Returns a `Panel` of the accuracy of each method over the sparsity.
 
     The horizontal axis is the logarithm of the share of weights kept, the
-    vertical one that of the error, which spreads what is near 100 %. A paper's
-    accuracies are hollow.
+    vertical one that of the error, which spreads accuracies near 100 %. A
+    paper's accuracies have hollow markers.
     """
     lines = [rule for r in section.rows if r.dense for rule in _rules(r)]
     rows = [row for row in section.rows if not row.dense]
-    # The colour is the method's own; what tells its rows apart is the marker.
+    # The colour identifies the method, the marker its rows.
     looks = []
     for row in rows:
         looks.append(look(_method(row), looks))
-    for row in sorted(rows, key=_last, reverse=True):  # As the lines end.
+    # The legend lists methods in the order in which their lines end.
+    for row in sorted(rows, key=_last, reverse=True):
         place = rows.index(row)
         lines += _lines(row, looks[place], place, len(rows))
     if any(row.paper for row in rows):
@@ -141,7 +143,7 @@ def _cell(accuracy, tell):
 
 
 def _as_printed(accuracy):
-    """Returns a paper's accuracy with the digits it has there."""
+    """Returns a paper's accuracy with the digits that the paper prints."""
     if accuracy is None:
         return ""
     std = "" if accuracy.std is None else f" ± {accuracy.std:g}"
@@ -149,7 +151,7 @@ def _as_printed(accuracy):
 
 
 def _numbers(accuracy):
-    """Returns mean and deviation to the digits that mean something, and n."""
+    """Returns the mean and deviation, rounded to four decimals, and n."""
     if accuracy is None:
         return None, None, None
     std = None if accuracy.std is None else round(accuracy.std, 4)
@@ -188,7 +190,7 @@ def _counts(section):
 
 
 def _in_words(row):
-    """Returns a row's name as the literature has it."""
+    """Returns a row's name as in the literature."""
     name = _method(row)
     known = methods.methods("prune").get(name)
     title = known.title if known is not None and known.title else name
@@ -197,7 +199,7 @@ def _in_words(row):
 
 def _lines(row, look, number, count):
     """Yields the line of a method, and the paper's points."""
-    # Side by side, so that no bar hides another.
+    # Shift methods sideways, so that no error bar hides another.
     aside = 1 + 0.006 * (number - (count - 1) / 2)
     look = {**look, "markersize": 5}
     for found, hollow in ((row.measured, False), (row.paper, True)):
@@ -217,7 +219,7 @@ def _error(accuracy):
 
 
 def _error_ticks(lines):
-    """Returns the accuracies to label, without crowding."""
+    """Returns the labels of the error axis, a dict by error, well spaced."""
     shown = list(itertools.chain(*(_reach(line) for line in lines)))
     errors = [100 - accuracy for accuracy in _TICKS]
     inside = [e for e in errors if min(shown) <= e <= max(shown)]
@@ -225,7 +227,7 @@ def _error_ticks(lines):
 
 
 def _reach(line):
-    """Returns the errors that a line or a rule takes in, bars included."""
+    """Returns the errors that a line or rule spans, bars included."""
     if isinstance(line, Rule):
         return [line.y, *(line.spread or ())]
     if not len(line.x):
@@ -234,8 +236,10 @@ def _reach(line):
 
 
 def _spaced(values, shown, count):
-    """Returns positive values without those too near an earlier one: for
-    `count` of them there is room in what is shown."""
+    """Returns positive values without those too near an earlier one.
+
+    `count` of them fit on the logarithmic axis that shows `shown`.
+    """
     gap, kept = np.ptp(np.log(shown)) / count if shown else 0, []
     for value in values:
         if all(abs(np.log(value / other)) >= gap for other in kept):

@@ -12,15 +12,17 @@ from kprune.experiment.sweep.worker import LOG
 from kprune.experiment.tickets import records
 from kprune.runtime import files, locks
 
-_SEARCH = "search.json"  # Of a search for tickets that none is trained of yet.
+_SEARCH = "search.json"  # A search whose tickets are not trained yet.
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A finished run, or a ticket that was found and trained.
+    """A finished run, or a trained ticket.
 
-    Tickets of a search share a directory. The config is complete, and the
-    result a dict with `test_accuracy`, in [0, 1].
+    Args:
+        path: Path of its directory, which tickets of a search share.
+        config: `ConfigDict`, complete.
+        result: Dict with `test_accuracy`, in [0, 1].
     """
 
     path: pathlib.Path
@@ -30,8 +32,13 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What there is in some directories: the finished `Run`s by path, the paths
-    of those that are not, and why others could not be read, by path."""
+    """The contents of directories.
+
+    Args:
+        finished: List of the finished `Run`s.
+        unfinished: List of the paths of unfinished runs.
+        skipped: Dict from the path of an unreadable directory to the reason.
+    """
 
     finished: list
     unfinished: list
@@ -39,7 +46,12 @@ class Found:
 
 
 def find(roots, but=None):
-    """Returns what is `Found` in and below some directories, but for one."""
+    """Returns the runs in and below directories, as `Found`.
+
+    Args:
+        roots: Iterable of paths of directories.
+        but: Path of a directory to skip, or `None`.
+    """
     found = Found([], [], {})
     but = None if but is None else pathlib.Path(but).resolve()
     for root in roots:
@@ -70,7 +82,7 @@ def read(path):
     """Returns the `Run` in a directory, or `None` if it is not finished.
 
     Raises:
-        ValueError: If it is not the directory of a run, or damaged.
+        ValueError: If it is not the directory of a run, or is damaged.
     """
     path = pathlib.Path(path)
     config = config_of(path)
@@ -85,7 +97,7 @@ def read(path):
 
 
 def config_of(path):
-    """Returns the config of a run's directory, complete; raises as `read`."""
+    """Returns the complete config of a run's directory; raises as `read`."""
     record = _record(pathlib.Path(path) / directory.CONFIG)
     if not isinstance(record.get("config"), dict):
         raise ValueError(f"{directory.CONFIG} was not written by kprune")
@@ -93,7 +105,7 @@ def config_of(path):
 
 
 def _add(found, path, runs_in):
-    """Adds the runs of a directory, or says why there are none."""
+    """Adds the runs of a directory, or the reason why it cannot be read."""
     try:
         runs = runs_in(path)
     except ValueError as error:
@@ -116,7 +128,7 @@ def _tickets_in(path):
 
 
 def _is_waiting(names):
-    """Whether a sweep has taken the directory, and nothing else has yet."""
+    """Returns whether a sweep made the directory but no run has started."""
     return bool(names) and set(names) <= {LOG, locks.NAME}
 
 

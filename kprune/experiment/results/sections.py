@@ -10,12 +10,13 @@ from kprune.runtime import methods
 
 @dataclasses.dataclass(frozen=True)
 class MethodRow:
-    """What one method comes to at several sparsities.
+    """The accuracies of one method over sparsities, a row of a table.
 
     Args:
-        name: The method, and the settings that set it apart in its section.
-        method: The same, without its sanity check.
-        check: Name of the sanity check that was run in its place, or `None`.
+        name: The method, with its sanity check and the settings that
+            distinguish it in its section.
+        method: The same, without the sanity check.
+        check: Name of the sanity check, or `None`.
         dense: Whether it is the network without pruning.
         measured, paper: Dicts from a sparsity to an `Accuracy`.
     """
@@ -30,8 +31,15 @@ class MethodRow:
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """All runs on one data set and network: rows, the settings that they share,
-    by dotted key, all seeds, and what the papers' figures are from."""
+    """All runs on one data set and network.
+
+    Args:
+        dataset, network: Names.
+        rows: List of `MethodRow`s.
+        settings: Dict of the settings that all rows share, by dotted key.
+        seeds: Sorted tuple of all seeds.
+        sources: Tuple of the sources of the papers' results.
+    """
 
     dataset: str
     network: str
@@ -42,17 +50,17 @@ class Section:
 
     @property
     def sparsities(self):
-        """All sparsities of the rows, sorted."""
+        """The distinct sparsities of the rows, sorted."""
         return sorted({s for r in self.rows for s in {**r.measured, **r.paper}})
 
     @property
     def counts(self):
-        """All numbers of runs that accuracies are means of, sorted."""
+        """The distinct numbers of runs behind the accuracies, sorted."""
         return sorted({a.n for r in self.rows for a in r.measured.values()})
 
 
 def sections(groups):
-    """Returns groups arranged in a list of `Section`, sorted by name."""
+    """Returns groups as a list of `Section`, by data set and network."""
     found = {}
     for group in groups:
         found.setdefault((group.dataset, group.network), []).append(group)
@@ -85,7 +93,7 @@ def _section(dataset, network, groups):
 
 def _row(name, check, groups):
     first = groups[0]
-    # A paper's accuracies are of the method itself.
+    # A paper reports the method itself, not its sanity checks.
     paper = published(first.paper, first.method) if check is None else {}
     return MethodRow(
         name if check is None else f"{name} + {check}",
@@ -98,7 +106,7 @@ def _row(name, check, groups):
 
 
 def _name(group, groups, varied, usual):
-    """Returns the method, with the settings that others have otherwise."""
+    """Returns the method, with the settings in which it differs from others."""
     alike = [
         {**usual, **other.settings}
         for other in groups
@@ -111,7 +119,7 @@ def _name(group, groups, varied, usual):
 
 
 def _varied(settings):
-    """Returns the keys that some dicts have different values of, sorted."""
+    """Returns the keys whose values differ among dicts, sorted."""
     keys = sorted(set().union(*settings))
     return [k for k in keys if len({repr(s.get(k)) for s in settings}) > 1]
 
@@ -121,8 +129,11 @@ def _brief(value):
 
 
 def _order(groups):
-    """Returns the rank of each method: dense first, then as in the paper's
-    sweep, then as in `kprune.methods("prune")`."""
+    """Returns the rank of each method.
+
+    Dense is first, then methods follow the paper's sweep, then
+    `kprune.methods("prune")`, then their names.
+    """
     names = [DENSE]
     for group in groups:
         names += group.paper.get("sweep", {}).get("methods", [])

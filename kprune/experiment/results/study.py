@@ -1,8 +1,8 @@
 """A study: variants and seeds of an experiment, each run once.
 
-The experiment stands in `config.paper.experiment`: a dict with its `name`, its
-`kind`, the `variants` by label, which change it, and the `seeds`. Each variant
-and seed has a JSON file of its own, so that a study that was stopped goes on.
+`config.paper.experiment` describes the experiment: a dict with its `name`, its
+`kind`, the `variants`, a dict from labels to changes of it, and the `seeds`.
+Each variant and seed has its own JSON file, so that a stopped study resumes.
 """
 
 import dataclasses
@@ -20,16 +20,16 @@ from kprune.runtime import files, lookup, memory, plots
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """What the studies of a kind compute, and how they show it.
+    """A kind of study: how to compute, report and draw its results.
 
     Args:
         compute: Function of (build, setting, seed, dataset) to a dict, the
-            result: `build` returns the model, `setting` is what `settings`
-            returns, `dataset` the arguments that load the data.
-        report: Function of (experiment, found) to Markdown, where `found` is
-            what `run` returns.
+            result: `build` returns the model, `setting` comes from `settings`,
+            and `dataset` holds the arguments of `kprune.datasets.load`.
+        report: Function of (experiment, found) to Markdown, where `run`
+            returns `found`.
         draw: Function of (experiment, found, path of a PNG file), or `None`.
-        dataset: Keys of `config.dataset` that the result follows from.
+        dataset: Keys of `config.dataset` that the result depends on.
     """
 
     compute: Callable
@@ -43,9 +43,11 @@ def experiment_of(config, kinds, example):
 
     Args:
         config: `ConfigDict`, complete.
-        kinds: Dict from the name of a kind to a `Kind`; the experiment is of
-            one of them.
-        example: Path of a config that has one, for the error.
+        kinds: Dict from the name of a kind to a `Kind`.
+        example: Path of a config with an experiment, for the error.
+
+    Raises:
+        ValueError: If the config has no experiment of these kinds.
     """
     experiment = config.paper.to_dict().get("experiment", {})
     if experiment.get("kind") not in kinds:
@@ -58,8 +60,10 @@ def experiment_of(config, kinds, example):
 
 
 def chosen(experiment, labels, seeds):
-    """Returns the variants by label and the seeds that are to be run: those
-    given as strings, or all of the experiment."""
+    """Returns the chosen variants, a dict by label, and seeds of an experiment.
+
+    `labels` and `seeds` are lists of strings, or `None` for all.
+    """
     variants = experiment["variants"]
     for label in labels or []:
         lookup.choose(label, variants, "variant")
@@ -68,7 +72,7 @@ def chosen(experiment, labels, seeds):
 
 
 def settings(config, experiment, variant, seed, keys):
-    """Returns all that the result of a variant and a seed follows from."""
+    """Returns the settings that the result of a variant and seed depends on."""
     found = {**experiment, **variant}
     for key in ("name", "seeds", "variants"):
         found.pop(key)
@@ -82,11 +86,19 @@ def settings(config, experiment, variant, seed, keys):
 
 
 def run(config, kind, experiment, variants, seeds, runs, data_dir, tell):
-    """Computes what there is no file of yet, and returns all results: a dict
-    from a variant to the list of its results, by seed.
+    """Returns the results of variants and seeds, and computes missing ones.
 
-    `runs` is the directory of all results; `tell` is called with (file name,
-    result) for each.
+    Args:
+        config: `ConfigDict`, complete.
+        kind: The experiment's `Kind`.
+        experiment: Dict, from `experiment_of`.
+        variants, seeds: As `chosen` returns them.
+        runs: Path of the directory of all results.
+        data_dir: As for `kprune.datasets.load`.
+        tell: Function of (file name, result), called for each.
+
+    Returns:
+        Dict from the label of a variant to the list of its results, by seed.
     """
     found = {}
     for label, variant in variants.items():
@@ -105,15 +117,20 @@ def run(config, kind, experiment, variants, seeds, runs, data_dir, tell):
 
 
 def stored(path, settings, compute):
-    """Returns the result in a JSON file, computed and written if there is none.
+    """Returns the result in a JSON file, and computes a missing one first.
 
     Args:
-        settings: Dict, what the result follows from; that of the file is equal.
-        compute: Function without arguments to a dict, which gains `seconds`
-            and `peak_gigabytes`, those of the whole process until then.
+        path: Path of the file.
+        settings: Dict that the result depends on, which the file must match.
+        compute: Function without arguments that returns the result, a dict. It
+            gains `seconds`, and `peak_gigabytes`, the peak of the whole
+            process so far, in GiB.
+
+    Raises:
+        ValueError: If the file was computed with other settings.
     """
     path, settings = pathlib.Path(path), json.loads(json.dumps(settings))
-    found = files.read_record(path)  # One that is damaged is computed anew.
+    found = files.read_record(path)  # A damaged one is computed again.
     if found is not None and {"settings", "result"} <= set(found):
         found["settings"].pop("name", None)  # Some files of 0.1 hold it.
         if found["settings"] != settings:
@@ -133,11 +150,15 @@ def stored(path, settings, compute):
 
 
 def publish(text, base, draw=None):
-    """Writes a report in Markdown, and the figure to it if that is possible,
-    and returns a sentence on each file.
+    """Writes a report in Markdown and its figure, if it can be drawn.
 
-    `base` is their path without the suffix; `draw` draws a PNG file at a path,
-    or is `None`.
+    Args:
+        text: String, the report.
+        base: Path of both files, without the suffix.
+        draw: Function that draws a PNG file at a path, or `None`.
+
+    Returns:
+        List with a sentence on each file.
     """
     files.make_directory(os.path.dirname(base) or ".")
     files.write_text(f"{base}.md", f"{text}\n")

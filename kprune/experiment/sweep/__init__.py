@@ -1,16 +1,15 @@
 """Runs many cells of one config on worker processes.
 
 grid       the cells: a config over methods, sparsities and seeds
-running    a whole sweep from a program
-executors  where cells run, by name
-pool       on this machine: worker processes that share them out
+running    `run_sweep`, a whole sweep as a call
+executors  the executors by name
+pool       worker processes on this machine
 worker     such a process
-slurm      as jobs of Slurm: slurm_job is what each does, slurm_commands what
-           Slurm says of them
-ray_tasks  as tasks of Ray
-remote     what those two share
-resources  how cores and GPUs are shared out
+slurm      jobs of Slurm: slurm_job is one of them, slurm_commands queries them
+ray_tasks  tasks of Ray
+remote     the common part of Slurm and Ray
+resources  divides cores and GPUs among the cells
 
-Which process runs a cell, on all hosts that share a directory, is told by the
-lock of its directory (`kprune.runtime.locks`).
+The lock of a cell's directory (`kprune.runtime.locks`) decides which process
+runs it, on all hosts that share the directory.
 """

@@ -1,4 +1,4 @@
-"""Where a sweep's cells run: the executors by name."""
+"""The executors of a sweep's cells, by name."""
 
 from kprune.experiment.sweep.pool import LocalExecutor
 from kprune.experiment.sweep.ray_tasks import RayExecutor
@@ -13,11 +13,10 @@ EXECUTORS = {
 
 
 def get(executor):
-    """Returns an executor: one that is given, or that of a name with its
-    defaults.
+    """Returns an executor, by name with its defaults, or as it is given.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If the name is unknown.
     """
     if isinstance(executor, tuple(EXECUTORS.values())):
         return executor

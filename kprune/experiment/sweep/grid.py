@@ -25,11 +25,11 @@ class Cell:
 
 
 def variants(paper):
-    """Returns what a config's paper compares: (method, options) by label.
+    """Returns the variants that a paper compares: (method, options) by label.
 
-    A row of `paper["results"]` is of a `"method"`, with the `"options"` that
-    are its own there, if any: values by dotted key of the config. It goes by
-    its `"label"`, or by the method's name if it has none.
+    Each row of `paper["results"]` has a `"method"` and, where they differ
+    there, `"options"`: values by dotted key of the config. Its label is its
+    `"label"`, or the method's name if it has none.
     """
     return {
         row.get("label", row["method"]): (row["method"], row.get("options", {}))
@@ -38,12 +38,19 @@ def variants(paper):
 
 
 def cells(base, methods, sparsities, seeds, networks=(), checks=(None,)):
-    """Returns the cells of a sweep: seed by seed, the dense one once in each,
-    without saved models and without duplicates.
+    """Returns the cells of a sweep, seed by seed and without duplicates.
 
-    Methods are `"dense"`, labels of `variants(base.paper)` or names of methods;
-    networks default to that of `base`; checks are names of sanity checks to run
-    each method with, and `None` for the method itself.
+    The dense network occurs once per seed. Cells save no models.
+
+    Args:
+        base: `ConfigDict`, complete.
+        methods: `"dense"`, labels of `variants(base.paper)`, or names of
+            methods.
+        sparsities: Numbers.
+        seeds: Integers.
+        networks: Names of models. Defaults to that of `base`.
+        checks: Names of sanity checks to run each method with, and `None` for
+            the method itself.
     """
     known = {
         **{name: (name, {}) for name in experiment.methods()},
@@ -81,8 +88,12 @@ def cells(base, methods, sparsities, seeds, networks=(), checks=(None,)):
 
 
 def shard(cells, text):
-    """Returns one host's share of the cells: `"i/n"`, share `i` of `n`, counted
-    from 0."""
+    """Returns one host's share of the cells.
+
+    Args:
+        cells: List of `Cell`s.
+        text: `"i/n"`, for share `i` of `n`, counted from 0.
+    """
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     index, count = map(int, match.groups()) if match else (0, 0)
     expected = "i/n with i from 0 to n - 1, such as 0/2 and 1/2 on two hosts"
@@ -106,8 +117,7 @@ def _check(base, sparsities, networks):
 
 
 def _of_no_network(paper):
-    """Returns what a paper says without its figures, which are of another
-    network."""
+    """Returns a paper's entry without results, which are of another network."""
     figures = ("mean", "std", "n")
     rows = [
         {key: value for key, value in row.items() if key not in figures}
@@ -118,10 +128,10 @@ def _of_no_network(paper):
 
 
 def _changed(base, changes):
-    """Returns a config with values replaced by dotted key, complete."""
+    """Returns a complete config with values replaced by dotted key."""
     config = base.to_dict()
     if changes["pruner.method"] == DENSE:
-        # How others prune is not part of the dense run.
+        # Settings of pruning are no part of the identity of a dense run.
         config["pruner"] = {}
     if changes["model.name"] != base.model.name:
         config["paper"] = _of_no_network(config["paper"])

@@ -11,16 +11,21 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from kprune import experiment
 from kprune.experiment.sweep import resources
-from kprune.runtime import checks, files, locks
+from kprune.runtime import checks, files, locks, types
 from kprune.runtime.doors import checked
 
-# -P: a file of the current directory may be named like a module.
+if TYPE_CHECKING:
+    from kprune.experiment.sweep.grid import Cell
+
+# -P: a file in the current directory must not shadow a module.
 WORKER = [sys.executable, "-P", "-m", "kprune.experiment.sweep.worker"]
-_PATIENCE = 5.0  # Seconds until a cell that another process runs is looked at.
-_GRACE = 60.0  # Seconds for a worker to save what its run goes on from.
+_PATIENCE = 5.0  # Seconds between two looks at a cell that is run elsewhere.
+_GRACE = 60.0  # Seconds for a worker to save a checkpoint.
 
 
 @checked(
@@ -30,31 +35,46 @@ _GRACE = 60.0  # Seconds for a worker to save what its run goes on from.
 )
 @dataclasses.dataclass(frozen=True)
 class LocalExecutor:
-    """Runs a sweep's cells on worker processes of this machine.
+    """An executor that runs a sweep's cells on processes of this machine.
 
     Args:
-        jobs: Integer >= 1, how many cells to run at a time.
-        cpus_per_run: Integer >= 1, how many threads a cell computes with.
-            Defaults to an equal share of the cores.
-        gpus_per_run: How many GPUs a cell sees: a whole number, or a share of
-            one, such as 0.5 for two cells on each. By default one cell has
-            all of them, and several take one each, in turn.
+        jobs: Integer >= 1, how many cells to run at a time. Defaults to 1.
+        cpus_per_run: Integer >= 1, the threads of a cell. Defaults to an
+            equal share of the cores.
+        gpus_per_run: Number of GPUs that a cell sees: a whole number, or a
+            share of one, such as 0.5 for two cells on each. By default a
+            single cell sees all of them, and several take one each, in turn.
     """
 
     jobs: int = 1
     cpus_per_run: int | None = None
     gpus_per_run: float | None = None
 
-    def check(self, distribute="none"):
-        """Raises `ValueError` if the machine has not what this asks for, for
-        runs with a `config.distribute`."""
+    def check(self, distribute: str = "none") -> None:
+        """Raises `ValueError` if the machine has fewer GPUs than asked for.
+
+        Args:
+            distribute: The `config.distribute` of the runs.
+        """
         self._environments(self.jobs, distribute)
 
-    def start(self, cells, runs, data_dir=None, distribute="none"):
-        """Returns a `Pool` that is to run cells in directories below `runs`.
+    def start(
+        self,
+        cells: Sequence["Cell"],
+        runs: types.Path,
+        data_dir: types.Path | None = None,
+        distribute: str = "none",
+    ) -> "Pool":
+        """Returns a `Pool` that runs cells in directories below `runs`.
+
+        Args:
+            cells: Sequence of cells, from `grid.cells`.
+            runs: Path of a directory.
+            data_dir: As for `kprune.datasets.load`.
+            distribute: The `config.distribute` of the cells.
 
         Raises:
-            ValueError: If the machine has fewer GPUs than that takes.
+            ValueError: If the machine has fewer GPUs than asked for.
         """
         jobs = min(self.jobs, len(cells))
         found = self._environments(jobs, distribute) if jobs else []
@@ -69,35 +89,41 @@ class LocalExecutor:
         )
 
 
-# Not `concurrent.futures.ProcessPoolExecutor`: when one worker of it is
-# killed, as by the kernel for its memory, it ends all others and fails what
-# waits. Its workers share one environment, so that GPUs and threads cannot be
-# shared out; they get the terminal's Ctrl-C; and they compute on when the
-# sweep was killed.
+# Not `concurrent.futures.ProcessPoolExecutor`: if one of its workers is
+# killed, as by the kernel for its memory, it ends all others and fails the
+# waiting tasks. Its workers share one environment, so that GPUs and threads
+# cannot be divided; they receive the terminal's Ctrl-C; and they continue
+# after the sweep is killed.
 class Pool:
-    """Runs cells on worker processes, one for each of some environments, in
-    directories below `runs`, and tells of each when it is over."""
+    """A pool of worker processes that run cells and report their outcomes.
+
+    Args:
+        cells: Sequence of `Cell`s.
+        runs: Path of the directory that holds the cells' directories.
+        environments: List of dicts of environment variables, one per worker.
+        data_dir: As for `kprune.datasets.load`.
+    """
 
     def __init__(self, cells, runs, environments, data_dir=None):
         self._todo = collections.deque(cells)
         self._open = len(cells)
         self._runs = pathlib.Path(runs)
         self._data_dir = data_dir
-        self._held = {}  # When a cell that another runs was looked at.
+        self._held = {}  # The time of the last look at a cell run elsewhere.
         self._outcomes = queue.Queue()
         self._lock = threading.Lock()
         self._stopping = False
         self._processes = {}
         self._environments = environments
-        # What a worker writes outside of a cell, as TensorFlow does of the
-        # hardware. What it writes in a cell goes to the cell's log.
+        # A worker's standard error outside of cells, such as TensorFlow's
+        # notes on the hardware. Within a cell it goes to the cell's log.
         self._said = [files.scratch_file("w+") for _ in environments]
 
-    def outcomes(self):
-        """Starts the workers and yields (cell, outcome), as they come.
+    def outcomes(self) -> Iterator[tuple["Cell", dict[str, Any]]]:
+        """Starts the workers and yields (cell, outcome), as they finish.
 
-        An outcome is a dict with `result` or `error`, or with `held`, who runs
-        a cell elsewhere. Such a cell is waited for, and comes again.
+        An outcome is a dict with `result`, `error` or `held`, which names the
+        process that runs the cell. Such a cell is yielded again when it ends.
         """
         threads = [
             threading.Thread(target=self._work, args=(i,), daemon=True)
@@ -118,8 +144,8 @@ class Pool:
         for thread in threads:
             thread.join()
 
-    def stop(self):
-        """Asks the workers to save and end, and ends those that do not."""
+    def stop(self) -> None:
+        """Asks the workers to save and exit, and kills those that do not."""
         self._stopping = True
         with self._lock:
             processes = list(self._processes.values())
@@ -134,7 +160,7 @@ class Pool:
                 process.kill()
 
     def _work(self, index):
-        """Feeds one worker, which is started again when it dies."""
+        """Feeds one worker, and starts it again when it dies."""
         while self._open and not self._stopping:
             cell = self._next()
             if cell is None:
@@ -142,7 +168,7 @@ class Pool:
                 continue
             try:
                 outcome = self._outcome(index, cell)
-            except Exception as error:  # Or the sweep would wait for ever.
+            except Exception as error:  # Else the sweep would wait forever.
                 outcome = {"error": f"{type(error).__name__}: {error}"}
             if outcome is None:
                 return
@@ -153,7 +179,7 @@ class Pool:
         self._send_home(index)
 
     def _next(self):
-        """Takes a cell that is due, or returns `None`."""
+        """Takes and returns a cell that is due, or returns `None`."""
         with self._lock:
             for cell in self._todo:
                 seen = self._held.get(cell.name, -_PATIENCE)
@@ -197,7 +223,7 @@ class Pool:
         return (self._said[index].read().strip().splitlines() or [""])[-1]
 
     def _worker(self, index):
-        """Returns a process that lives, or `None` while stopping."""
+        """Returns a live process, or `None` while stopping."""
         with self._lock:
             if self._stopping:
                 return None
@@ -210,7 +236,7 @@ class Pool:
                     stderr=self._said[index],
                     text=True,
                     env=self._environments[index],
-                    # Ctrl-C is for the sweep, which then asks its workers.
+                    # Ctrl-C must reach the sweep only, which stops its workers.
                     start_new_session=True,
                 )
                 self._processes[index] = process

@@ -3,14 +3,19 @@
 import dataclasses
 import os
 import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kprune.experiment.sweep import remote, resources
-from kprune.runtime import checks, extras
+from kprune.runtime import checks, extras, types
 from kprune.runtime.doors import checked
 from kprune.runtime.words import one_line
 
+if TYPE_CHECKING:
+    from kprune.experiment.sweep.grid import Cell
+
 _CONNECTING = 5.0  # Seconds to wait for a cluster's port to open.
-_GRACE = 60.0  # Seconds for tasks to save what their runs go on from.
+_GRACE = 60.0  # Seconds for tasks to save a checkpoint.
 _WHY = "The executor 'ray'"
 
 
@@ -22,19 +27,21 @@ _WHY = "The executor 'ray'"
 )
 @dataclasses.dataclass(frozen=True)
 class RayExecutor:
-    """Runs a sweep's cells as tasks of Ray, which chooses the node of each.
+    """An executor that runs a sweep's cells as tasks of Ray.
 
     All nodes must see the runs' directory, and the one where the sweep was
-    started, by the same paths, and have kprune installed.
+    started, under the same paths, and have kprune installed.
 
     Args:
-        cpus_per_run: Integer >= 1, the cores of a cell, and how many threads it
-            computes with.
-        gpus_per_run: The GPUs of a cell: a whole number, or a share of one.
-        address: String, where a cluster is: `"auto"`, or `"HOST:PORT"`. By
-            default Ray starts one on this machine, for the sweep alone.
-        max_retries: Integer >= 0, how often Ray starts a cell again whose
-            process or node is lost. It goes on from its last checkpoint.
+        cpus_per_run: Integer >= 1, the cores and threads of a cell. Defaults
+            to 1.
+        gpus_per_run: Number of GPUs of a cell: a whole number, or a share of
+            one. Defaults to 0.
+        address: String, the cluster's address: `"auto"`, or `"HOST:PORT"`. By
+            default Ray starts a cluster on this machine, for the sweep alone.
+        max_retries: Integer >= 0, how often Ray restarts a cell whose process
+            or node is lost. It resumes from its last checkpoint. Defaults to
+            3.
     """
 
     cpus_per_run: int = 1
@@ -42,9 +49,12 @@ class RayExecutor:
     address: str | None = None
     max_retries: int = 3
 
-    def check(self, distribute="none"):
-        """Raises `ValueError` if Ray is not installed, there is no cluster at
-        the address, or this machine has not what a cell takes."""
+    def check(self, distribute: str = "none") -> None:
+        """Raises `ValueError` if cells cannot run.
+
+        Either Ray is not installed, nothing listens at `"HOST:PORT"`, or,
+        without an address, this machine lacks the cores or GPUs of a cell.
+        """
         del distribute
         extras.load("ray", _WHY)
         if self.address is None:
@@ -58,9 +68,20 @@ class RayExecutor:
         elif self.address != "auto":
             _knock(self.address)
 
-    def start(self, cells, runs, data_dir=None, distribute="none"):
-        """Connects to Ray, and returns what is to run cells in directories
-        below `runs`.
+    def start(
+        self,
+        cells: Sequence["Cell"],
+        runs: types.Path,
+        data_dir: types.Path | None = None,
+        distribute: str = "none",
+    ) -> remote.Remote:
+        """Connects to Ray, and returns the tasks that run cells below `runs`.
+
+        Args:
+            cells: Sequence of cells, from `grid.cells`.
+            runs: Path of a directory.
+            data_dir: As for `kprune.datasets.load`.
+            distribute: The `config.distribute` of the cells.
 
         Raises:
             ValueError: As for `check`.
@@ -71,8 +92,10 @@ class RayExecutor:
 
 
 class _Tasks(remote.Remote):
-    """Runs cells as tasks of the cluster that Ray is connected to, and
-    disconnects if that is `ours`."""
+    """Cells as tasks of the cluster that Ray is connected to.
+
+    It disconnects at the end if the connection is `ours`.
+    """
 
     def __init__(self, ray, ours, executor, cells, runs, data_dir):
         super().__init__(cells, runs, data_dir)
@@ -104,7 +127,7 @@ class _Tasks(remote.Remote):
     def cancel(self, submitted):
         refs = list(submitted.values())
         for ref in refs:
-            self._ray.cancel(ref)  # As Ctrl-C in its process: it saves.
+            self._ray.cancel(ref)  # Acts like Ctrl-C, on which a run saves.
         if refs:
             self._ray.wait(refs, num_returns=len(refs), timeout=_GRACE)
 
@@ -120,9 +143,12 @@ class _Tasks(remote.Remote):
 
 
 def connect(executor):
-    """Returns the module ray, connected to the cluster of an executor or to one
-    that it starts on this machine, and whether this call connected it: a
-    program that is connected already stays so.
+    """Connects Ray to the cluster of an executor, or starts one here.
+
+    A program that is connected already stays so.
+
+    Returns:
+        (the module ray, whether this call connected it).
 
     Raises:
         ValueError: If Ray is not installed, or there is no cluster.
@@ -130,7 +156,7 @@ def connect(executor):
     ray = extras.load("ray", _WHY)
     if ray.is_initialized():
         return ray, False
-    # Ray would send figures on its use to its makers.
+    # By default, Ray sends usage statistics to its developers.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = executor.address
     options = {
@@ -149,14 +175,16 @@ def connect(executor):
         options["address"] = address
     try:
         ray.init(**options)
-    except Exception as error:  # Ray raises that, too, where a node is slow.
+    except Exception as error:  # Ray raises a plain one if a node is slow.
         raise _nobody(address, one_line(error)) from error
     return ray, True
 
 
 def _knock(address):
-    """Raises `ValueError` unless something listens at an address: Ray itself
-    tries for a minute, and may end the process."""
+    """Raises `ValueError` unless something listens at an address.
+
+    Ray itself would try for a minute, and may end the process.
+    """
     host, _, port = address.rpartition("://")[2].rpartition(":")
     fits = bool(host) and port.isdigit()
     expected = 'auto, or HOST:PORT, such as "10.0.0.1:6379"'

@@ -1,52 +1,59 @@
-"""Cells of a sweep that a cluster runs: submitted, watched, and looked at again
-while another process runs them."""
+"""Submits and watches the cells of a sweep that a cluster runs."""
 
 import abc
 import os
 import pathlib
 import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from kprune import experiment
 from kprune.experiment.sweep import resources
 from kprune.experiment.sweep.worker import perform
 from kprune.runtime import locks
 
-PATIENCE = 5.0  # Seconds until a cell that another process runs is looked at.
-_PAUSE = 1.0  # Seconds between two looks at what is submitted.
+if TYPE_CHECKING:
+    from kprune.experiment.sweep.grid import Cell
+
+PATIENCE = 5.0  # Seconds between two looks at a cell that is run elsewhere.
+_PAUSE = 1.0  # Seconds between two polls.
 
 
 class Remote(abc.ABC):
-    """Runs cells on a cluster, in directories below `runs`, which all its hosts
-    see by the same path, and tells of each when it is over.
+    """Cells that run on a cluster, in directories below `runs`.
 
-    A cluster says how to `submit`, `poll` and `cancel`.
+    All hosts of the cluster must see `runs` under the same path. A subclass
+    implements `submit`, `poll` and `cancel` for its kind of cluster.
     """
 
     def __init__(self, cells, runs, data_dir=None):
         self._todo = list(cells)
         self._runs = pathlib.Path(runs).absolute()
         self._data_dir = data_dir and os.path.abspath(data_dir)
-        self._running = {}  # (cell, what was submitted) by the cell's name.
+        self._running = {}  # (cell, handle) by the cell's name.
         self._told = set()
 
     @abc.abstractmethod
     def submit(self, cells):
-        """Returns what stands for each cell once it is submitted: a list."""
+        """Submits cells, and returns a list with a handle for each."""
 
     @abc.abstractmethod
     def poll(self, submitted):
-        """Returns the outcomes of those of a dict of submitted cells that are
-        over, by name: each as `worker.perform` returns it."""
+        """Returns the outcomes of the cells that have ended, by name.
+
+        `submitted` is a dict from names to handles. Each outcome is as
+        `worker.perform` returns it.
+        """
 
     @abc.abstractmethod
     def cancel(self, submitted):
-        """Lets what is submitted save and end: a dict of it by name."""
+        """Asks submitted cells, a dict of handles by name, to save and end."""
 
-    def outcomes(self):
-        """Yields (cell, outcome) of each cell, as they come.
+    def outcomes(self) -> Iterator[tuple["Cell", dict[str, Any]]]:
+        """Runs the cells and yields (cell, outcome), as they finish.
 
-        An outcome is a dict with `result` or `error`, or with `held`, who runs
-        a cell elsewhere. Such a cell is waited for, and comes again.
+        An outcome is a dict with `result`, `error` or `held`, which names the
+        process that runs the cell. Such a cell is yielded again when it ends.
         """
         seen = -PATIENCE
         while self._todo or self._running:
@@ -57,12 +64,12 @@ class Remote(abc.ABC):
             if self._todo or self._running:
                 time.sleep(_PAUSE)
 
-    def stop(self):
-        """Asks the cells under way to save and end."""
+    def stop(self) -> None:
+        """Asks the running cells to save and end."""
         self.cancel({name: sent for name, (_, sent) in self._running.items()})
 
     def task(self, cell):
-        """Returns what `run_here` needs of a cell: a dict of JSON."""
+        """Returns the dict that `run_here` takes for a cell, for JSON."""
         return {
             "config": cell.config.to_dict(),
             "workdir": str(self._runs / cell.name),
@@ -71,12 +78,12 @@ class Remote(abc.ABC):
         }
 
     def _begin(self):
-        """Submits the cells that nobody runs, and tells of the others."""
+        """Submits the cells that no process runs, and yields the others."""
         free, held = [], []
         for cell in self._todo:
             try:
                 outcome = self._known(cell)
-            except ValueError as error:  # Of a directory that is damaged.
+            except ValueError as error:  # The directory is damaged.
                 outcome = {"error": f"ValueError: {error}"}
             if outcome is None:
                 free.append(cell)
@@ -91,7 +98,7 @@ class Remote(abc.ABC):
             self._running[cell.name] = cell, one
 
     def _known(self, cell):
-        """Returns the outcome of a cell that is not to be submitted."""
+        """Returns the outcome of a cell, or `None` if it must be submitted."""
         workdir = self._runs / cell.name
         if experiment.status(workdir, cell.config) == "finished":
             return {"result": experiment.result(workdir)}
@@ -117,9 +124,14 @@ class Remote(abc.ABC):
 
 
 def run_here(task):
-    """Runs a cell in this process, on the host that a cluster chose, and
-    returns its outcome; what is a user's own is found where the sweep was
-    started."""
+    """Runs a cell in this process, on a host of the cluster.
+
+    It changes to the directory where the sweep was started, so that the
+    user's own modules are found.
+
+    Returns:
+        The outcome, as `worker.perform` returns it.
+    """
     try:
         os.chdir(task["current"])
     except OSError as error:
@@ -128,6 +140,5 @@ def run_here(task):
 
 
 def variables(cpus):
-    """Returns the environment variables of a process that runs a cell with
-    `cpus` threads."""
+    """Returns the environment variables for a cell with `cpus` threads."""
     return {**resources.search_path(), **resources.of_threads(cpus)}

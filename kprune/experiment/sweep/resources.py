@@ -1,4 +1,4 @@
-"""How a machine's cores and GPUs are shared out among runs."""
+"""Divides a machine's cores and GPUs among runs."""
 
 import os
 import pathlib
@@ -19,16 +19,15 @@ def cores():
 
 
 def gpus():
-    """Returns the names of this process' GPUs, as `CUDA_VISIBLE_DEVICES` has
-    them."""
+    """Returns the GPUs of this process, as named in `CUDA_VISIBLE_DEVICES`."""
     count = len(tf.config.list_physical_devices("GPU"))
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    # One that names none, such as -1, hides all.
+    # A value that names no GPU, such as -1, hides all of them.
     return visible[:count] if visible != [""] else list(map(str, range(count)))
 
 
 def gpus_per_run(name, value):
-    """Returns a number of GPUs for a run: whole, or a share of one."""
+    """Returns a valid number of GPUs for a run: whole, or a share of one."""
     checks.number(name, value, "[0, inf)")
     expected = "a whole number, or a share such as 0.5: so many runs on one GPU"
     fits = value < 1 or float(value).is_integer()
@@ -36,16 +35,16 @@ def gpus_per_run(name, value):
 
 
 def gpu_shares(names, jobs, per_run):
-    """Returns the names of the GPUs of each of `jobs` that run at a time.
+    """Returns the names of the GPUs of each concurrent run.
 
     Args:
         names: List of the GPUs' names.
-        jobs: Integer.
-        per_run: Number of GPUs for a run, a share below 1. `None` gives one
-            run all of them, and each of several one, in turn.
+        jobs: Integer, how many run at a time.
+        per_run: Number of GPUs for a run; below 1, a share of one. `None`
+            gives a single run all of them, and several one each, in turn.
 
     Raises:
-        ValueError: If there are fewer GPUs than that takes.
+        ValueError: If there are too few GPUs.
     """
     if per_run is None:
         if jobs == 1 or not names:
@@ -65,9 +64,9 @@ def gpu_shares(names, jobs, per_run):
 def environments(jobs, names=(), per_run=None, cpus=None):
     """Returns the environment variables of each of `jobs` worker processes.
 
-    The cores are shared out, unless `cpus` says how many threads a run
-    computes with, and the GPUs, as `gpu_shares` has it. What the user's own
-    environment says of threads goes before what follows from `jobs`.
+    Cores are divided evenly, unless `cpus` gives the threads of a run; GPUs
+    are divided by `gpu_shares`. The user's own thread variables take
+    precedence over an even share, but not over `cpus`.
     """
     found = []
     for share in gpu_shares(list(names), jobs, per_run):
@@ -78,23 +77,25 @@ def environments(jobs, names=(), per_run=None, cpus=None):
             one = {**of_threads(max(1, cores() // jobs)), **one}
         if per_run is not None or (names and jobs > 1):
             one["CUDA_VISIBLE_DEVICES"] = ",".join(share) or _NO_GPU
-            # TensorFlow takes all the memory of a GPU otherwise.
+            # Otherwise TensorFlow reserves all the memory of a GPU.
             one.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         found.append(one)
     return found
 
 
 def of_threads(count):
-    """Returns the variables that make a process compute with some threads."""
+    """Returns the variables that set how many threads a process uses."""
     names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
     return dict.fromkeys(names, str(count))
 
 
 def search_path():
-    """Returns the variable that lets a process find the modules that this one
-    does, those of the current directory apart."""
+    """Returns the variable with which a process finds this one's modules.
+
+    Empty entries of the search path are dropped.
+    """
     path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if (_ROOT / "setup.py").exists():  # A checkout need not be installed.
         path.insert(0, str(_ROOT))
-    # An empty entry is the current directory, and there by accident.
+    # An empty entry means the current directory, mostly by accident.
     return {"PYTHONPATH": os.pathsep.join(filter(None, path))}

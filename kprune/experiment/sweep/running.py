@@ -1,8 +1,18 @@
-"""A whole sweep from a program: its cells, run by an executor."""
+"""Runs a whole sweep: its cells, by an executor."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ml_collections import ConfigDict
 
 from kprune import experiment
 from kprune.experiment.sweep import executors, grid
-from kprune.runtime import checks, paths
+from kprune.experiment.sweep.executors import (
+    LocalExecutor,
+    RayExecutor,
+    SlurmExecutor,
+)
+from kprune.runtime import checks, paths, types
 from kprune.runtime.doors import checked
 
 
@@ -22,22 +32,21 @@ def _executor(name, value):
     tell=checks.optional(checks.of_function(2, "(cell, outcome)")),
 )
 def run_sweep(
-    config,
-    runs,
-    methods,
-    sparsities,
-    seeds=(0,),
+    config: ConfigDict | dict[str, Any],
+    runs: types.Path,
+    methods: Sequence[str],
+    sparsities: Sequence[float],
+    seeds: Sequence[int] = (0,),
     *,
-    networks=(),
-    executor="local",
-    data_dir=None,
-    tell=None,
-):
-    """Runs a config over methods, sparsities and seeds, as far as it is not
-    done, as `kprune sweep` does.
+    networks: Sequence[str] = (),
+    executor: str | LocalExecutor | SlurmExecutor | RayExecutor = "local",
+    data_dir: types.Path | None = None,
+    tell: Callable[[grid.Cell, dict[str, Any]], Any] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Runs a config over methods, sparsities and seeds, like `kprune sweep`.
 
-    Each cell is a run in a directory of its own below `runs`. The same call
-    again goes on with those that are not finished.
+    Each cell is a run in its own directory below `runs`. Repeating the call
+    skips finished cells and resumes the others.
 
     Args:
         config: `ConfigDict` or dict, complete or not.
@@ -50,16 +59,17 @@ def run_sweep(
         executor: `"local"`, `"slurm"` or `"ray"`, with their defaults, or a
             `LocalExecutor`, `SlurmExecutor` or `RayExecutor`.
         data_dir: As for `kprune.datasets.load`.
-        tell: Function of (cell, outcome), called as each cell comes to an end,
-            or is found to be run by another process.
+        tell: Function of (cell, outcome), called when a cell ends, or when
+            another process is found to run it.
 
     Returns:
-        Dict by the name of a cell's directory: its result, as `run` returns
-        it, or `{"error": text}`.
+        Dict from the name of a cell's directory to its result, as `run`
+        returns it, or `{"error": text}`.
 
     Raises:
-        ValueError: If an argument does not fit, or the executor has no cluster
-            or not what a cell takes. Nothing is started or written then.
+        ValueError: If an argument is invalid, or the executor lacks a cluster
+            or the resources of a cell. Nothing has been started or written
+            then.
 
     Example:
 
@@ -71,7 +81,7 @@ def run_sweep(
     base = experiment.complete(config)
     cells = grid.cells(base, methods, sparsities, seeds, networks)
     pool = executors.get(executor).start(cells, runs, data_dir, base.distribute)
-    found = dict.fromkeys(cell.name for cell in cells)
+    found: dict[str, Any] = dict.fromkeys(cell.name for cell in cells)
     try:
         for cell, outcome in pool.outcomes():
             if tell is not None:

@@ -7,21 +7,25 @@ import pathlib
 import re
 import shlex
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from kprune.experiment.sweep import remote, slurm_job
 from kprune.experiment.sweep.slurm_commands import Cluster
-from kprune.runtime import checks, extras, files
+from kprune.runtime import checks, extras, files, types
 from kprune.runtime.doors import checked
 
-FOLDER = ".slurm"  # Below the runs: what submitit writes, and `JOBS`.
-JOBS = "jobs.json"  # The number of the job of each cell.
+if TYPE_CHECKING:
+    from kprune.experiment.sweep.grid import Cell
+
+FOLDER = ".slurm"  # Below the runs: submitit's files, and `JOBS`.
+JOBS = "jobs.json"  # The id of each cell's job.
 _WHY = "The executor 'slurm'"
-_GRACE = 60.0  # Seconds for jobs to save what their runs go on from.
-_LOOK = 5.0  # Seconds between two questions to Slurm.
-_SILENT = 120  # How many of them in a row may stay without an answer.
+_GRACE = 60.0  # Seconds for jobs to save a checkpoint.
+_LOOK = 5.0  # Seconds between two queries to Slurm.
+_SILENT = 120  # How many of them in a row may fail.
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
-# By what is Slurm's word, the argument that says it.
+# By option of sbatch, the argument that sets it.
 _OWN = {
     "partition": "partition",
     "time": "minutes",
@@ -33,7 +37,7 @@ _OWN = {
 
 
 def _options(name, value):
-    """Returns further options of sbatch: a dict of strings by long name."""
+    """Returns valid options of sbatch, a dict by long name."""
     checks.instance(name, value, dict, "a dict of sbatch's options")
     for key in value:
         fits = isinstance(key, str) and _OPTION.fullmatch(key)
@@ -59,25 +63,27 @@ def _options(name, value):
 )
 @dataclasses.dataclass(frozen=True)
 class SlurmExecutor:
-    """Runs a sweep's cells as an array of jobs of Slurm.
+    """An executor that runs a sweep's cells as an array of Slurm jobs.
 
     All nodes must see the runs' directory, and the one where the sweep was
-    started, by the same paths, and have this Python. A job that is preempted
-    or runs out of time saves, and is queued again.
+    started, under the same paths, and have this Python. A job that is
+    preempted or runs out of time saves, and is queued again.
 
     Args:
         partition: String. Defaults to Slurm's default.
-        minutes: Integer >= 2, the time of a job. A run may take several.
-        memory_gb: Number, the memory of a job. Defaults to Slurm's default.
-        cpus_per_run: Integer >= 1, the cores of a cell, and how many threads it
-            computes with.
-        gpus_per_run: Integer >= 0, the GPUs of a cell.
-        jobs: Integer >= 1, how many cells run at a time.
+        minutes: Integer >= 2, the time limit of a job; a run may take several
+            jobs. Defaults to 60.
+        memory_gb: Number, the memory of a job in GiB. Defaults to Slurm's
+            default.
+        cpus_per_run: Integer >= 1, the cores and threads of a cell. Defaults
+            to 1.
+        gpus_per_run: Integer >= 0, the GPUs of a cell. Defaults to 0.
+        jobs: Integer >= 1, how many cells run at a time. Defaults to 256.
         max_retries: Integer >= 0, how often a cell may run out of time, and
-            how often one is submitted again whose job was lost.
+            how often a lost job is submitted again. Defaults to 3.
         options: Dict of further options of sbatch by their long names, such as
-            `{"account": "lab", "constraint": "a100"}`; one without a value is
-            `True`.
+            `{"account": "lab", "constraint": "a100"}`; a flag without a value
+            is `True`.
     """
 
     partition: str | None = None
@@ -89,9 +95,8 @@ class SlurmExecutor:
     max_retries: int = 3
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def check(self, distribute="none"):
-        """Raises `ValueError` if submitit is not installed, or Slurm's commands
-        are not here."""
+    def check(self, distribute: str = "none") -> None:
+        """Raises `ValueError` if submitit or Slurm's commands are missing."""
         del distribute
         submitit = _submitit()
         if submitit.SlurmExecutor.affinity() < 0:
@@ -100,8 +105,20 @@ class SlurmExecutor:
                 "the sweep on a login node, or use another executor."
             )
 
-    def start(self, cells, runs, data_dir=None, distribute="none"):
-        """Returns what is to run cells in directories below `runs`.
+    def start(
+        self,
+        cells: Sequence["Cell"],
+        runs: types.Path,
+        data_dir: types.Path | None = None,
+        distribute: str = "none",
+    ) -> "Jobs":
+        """Returns the `Jobs` that run cells in directories below `runs`.
+
+        Args:
+            cells: Sequence of cells, from `grid.cells`.
+            runs: Path of a directory.
+            data_dir: As for `kprune.datasets.load`.
+            distribute: The `config.distribute` of the cells.
 
         Raises:
             ValueError: As for `check`.
@@ -115,11 +132,11 @@ class SlurmExecutor:
         cluster = Cluster(submitit.SlurmJob)
         return Jobs(executor, cluster, self.max_retries, cells, runs, data_dir)
 
-    def script(self, runs, count):
-        """Returns the text that sbatch is given for some cells."""
+    def script(self, runs: types.Path, count: int) -> str:
+        """Returns the script that sbatch gets for `count` cells."""
         submitit = _submitit()
 
-        class Shown(submitit.SlurmExecutor):
+        class Shown(submitit.SlurmExecutor):  # type: ignore[name-defined]
             """An executor that needs no Slurm, and submits nothing."""
 
             @classmethod
@@ -137,7 +154,7 @@ class SlurmExecutor:
         return make(shown)
 
     def _parameters(self):
-        """Returns what submitit is told of a job."""
+        """Returns the parameters of a job for submitit."""
         found = {
             "partition": self.partition,
             "gpus_per_node": self.gpus_per_run or None,
@@ -156,7 +173,7 @@ class SlurmExecutor:
 
 
 class Jobs(remote.Remote):
-    """Runs cells as jobs, and finds again those that an earlier sweep left."""
+    """Cells as Slurm jobs, including those that an earlier sweep left."""
 
     def __init__(self, executor, cluster, max_retries, cells, runs, data_dir):
         super().__init__(cells, runs, data_dir)
@@ -164,8 +181,8 @@ class Jobs(remote.Remote):
         self._cluster = cluster
         self._retries = dict.fromkeys((c.name for c in cells), max_retries)
         self._cells = {cell.name: cell for cell in cells}
-        self._again = {}  # Jobs of cells that were submitted once more.
-        self._gone = set()  # The jobs that were over at the last look.
+        self._again = {}  # Jobs of resubmitted cells, by name.
+        self._gone = set()  # Jobs that had ended at the last look.
         self._looked = -_LOOK
         self._unanswered = 0
 
@@ -209,7 +226,8 @@ class Jobs(remote.Remote):
             for name, job in jobs.items()
             if name not in found and job.job_id not in alive
         }
-        # A file server may show the result of a job after its end.
+        # A file server may show the result of a job late, so that one counts
+        # as lost at the second look only.
         lost = {n: job for n, job in over.items() if job.job_id in self._gone}
         self._gone = {job.job_id for job in over.values()}
         for name, job in lost.items():
@@ -222,8 +240,10 @@ class Jobs(remote.Remote):
         return found
 
     def _alive(self):
-        """Returns the numbers of the jobs that wait or run, or `None` while
-        Slurm does not answer, as a busy one does."""
+        """Returns the ids of the jobs that wait or run.
+
+        Returns `None` while Slurm does not answer, as happens under load.
+        """
         try:
             found = self._cluster.alive()
         except RuntimeError:
@@ -251,8 +271,10 @@ class Jobs(remote.Remote):
 
 
 def _submitit():
-    """Returns submitit, imported without the logging that it sets up on import,
-    which closes the streams of other loggers."""
+    """Returns submitit, imported without its logging setup.
+
+    That would close the streams of other loggers.
+    """
     name = "SUBMITIT_LOG_LEVEL"
     before = os.environ.get(name)
     os.environ[name] = "NOCONFIG"
@@ -265,9 +287,8 @@ def _submitit():
 
 
 def setup(cpus):
-    """Returns the lines of a script that come before a cell with so many
-    threads."""
-    # Safe: a file of the current directory may be named like a module.
+    """Returns the script lines that set up a cell with `cpus` threads."""
+    # Safe path: a file in the current directory must not shadow a module.
     found = {**remote.variables(cpus), "PYTHONSAFEPATH": "1"}
     return [f"export {key}={shlex.quote(text)}" for key, text in found.items()]
 

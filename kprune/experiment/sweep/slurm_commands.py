@@ -1,18 +1,20 @@
-"""What Slurm's commands say of jobs."""
+"""Queries and cancels jobs by Slurm's commands."""
 
 import re
 import subprocess
 
 
 class Cluster:
-    """What Slurm says of jobs; sacct, which submitit asks, needs a data base
-    that not every cluster has."""
+    """The state of jobs by squeue and scontrol.
+
+    submitit asks sacct, which needs a database that not every cluster has.
+    """
 
     def __init__(self, job):
         self.job = job
 
     def alive(self):
-        """Returns the numbers of the jobs that wait or run."""
+        """Returns the ids of the jobs that wait or run."""
         text = said("squeue", "--noheader", "--array", "--me", "--format=%i")
         return set(text.split())
 
@@ -26,20 +28,20 @@ class Cluster:
         return f"{found.get('JobState', 'UNKNOWN')}, exit code {code}"
 
     def cancel(self, jobs):
-        """Sends jobs SIGTERM, and SIGKILL after Slurm's `KillWait`."""
+        """Sends jobs SIGTERM; Slurm sends SIGKILL after its `KillWait`."""
         if jobs:
             said("scancel", *[job.job_id for job in jobs])
 
 
 def described(job_id):
-    """Returns what Slurm says of a job, a dict such as `{"JobState": "RUNNING",
+    """Returns the state of a job, such as `{"JobState": "RUNNING",
     "ExitCode": "0:0"}`."""
     text = said("scontrol", "--oneliner", "show", "job", job_id)
     return dict(re.findall(r"\b(JobState|ExitCode)=(\S+)", text))
 
 
 def said(*command):
-    """Returns what one of Slurm's commands prints."""
+    """Runs one of Slurm's commands, and returns its output."""
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, check=True

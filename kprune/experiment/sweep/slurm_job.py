@@ -1,4 +1,4 @@
-"""What a job of Slurm does: one cell of a sweep, saved before its time ends."""
+"""A Slurm job that runs one cell of a sweep and saves before its time ends."""
 
 import os
 import signal
@@ -8,14 +8,14 @@ from kprune.training import EXIT_CODE, Terminated
 
 
 class Job:
-    """Runs a cell, on the node that Slurm chose.
+    """A Slurm job that runs a cell.
 
-    Slurm sends `SIGUSR2` before a job's time ends, and `SIGTERM` as it preempts
-    a job or on `scancel`. submitit's own answer to the first, to queue the job
-    again at once, would lose the steps since the last checkpoint, and it does
-    not answer the second. Here the run first saves, and ends with the exit code
-    143. The job is queued again unless Slurm says that it was cancelled: a job
-    that ends in the grace of a preemption would not come again by itself.
+    Slurm sends `SIGUSR2` before a job's time ends, and `SIGTERM` when it
+    preempts a job and on `scancel`. On the first, submitit queues the job again
+    at once, which would lose the steps since the last checkpoint; it ignores
+    the second. Here the run saves first, and exits with code 143. Then the job
+    is queued again unless Slurm reports it as cancelled: Slurm does not requeue
+    a job that exits within the grace period of a preemption.
 
     Args:
         task: Dict, as `remote.Remote.task` returns it.
@@ -30,7 +30,7 @@ class Job:
 
         number = getattr(signal, f"SIG{submitit.JobEnvironment.USR_SIG}")
         queue_again = signal.signal(number, self._note)
-        signal.signal(signal.SIGTERM, _end)  # `fit` notes it by itself.
+        signal.signal(signal.SIGTERM, _end)  # `fit` has its own handler.
         try:
             return remote.run_here(self.task)
         except Terminated:
@@ -39,11 +39,11 @@ class Job:
         try:
             queue_again(number, None)
         except SystemExit as stop:
-            # submitit's local cluster takes 144 for "start it again".
+            # submitit's local cluster restarts a job on exit code 144.
             raise SystemExit(max(stop.code, EXIT_CODE)) from None
 
     def checkpoint(self):
-        """Returns what submitit is to run when the job comes again."""
+        """Returns the submission that runs when submitit requeues the job."""
         import submitit
 
         return submitit.helpers.DelayedSubmission(Job(self.task))
@@ -55,7 +55,7 @@ class Job:
 
 
 def _is_wanted(job):
-    """Whether Slurm counts a job that was told to end as running."""
+    """Returns whether Slurm still counts a job as running, not as cancelled."""
     if job.cluster != "slurm":
         return False
     return slurm_commands.described(job.job_id).get("JobState") == "RUNNING"

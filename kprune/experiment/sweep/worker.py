@@ -2,11 +2,11 @@
 
 It reads a line of JSON for each cell from standard input: `config`, `workdir`
 and `data_dir`. It answers on standard output with a line that has `result`,
-`held` (who else runs the cell) or `error`. What the cell prints goes to
-`sweep.log` in its directory. A line of `null` ends it.
+`held` (the process that runs the cell) or `error`. The output of the cell goes
+to `sweep.log` in its directory. A line of `null` ends the worker.
 
-If the input closes before that, the sweep is dead: it sends itself SIGTERM, on
-which a run saves what it can go on from.
+If the input closes before that, the sweep is dead: the worker sends itself
+SIGTERM, on which a run saves a checkpoint.
 """
 
 import contextlib
@@ -38,8 +38,15 @@ def main():
 
 
 def perform(task, callbacks=()):
-    """Runs a cell unless it is finished or another process runs it, with some
-    Keras callbacks more, and returns the answer."""
+    """Runs a cell, unless it is finished or another process runs it.
+
+    Args:
+        task: Dict of `config`, `workdir` and `data_dir`.
+        callbacks: Further Keras callbacks.
+
+    Returns:
+        Dict with `result`, `held` or `error`.
+    """
     workdir = task["workdir"]
     try:
         with directory.held(workdir), _logged(os.path.join(workdir, LOG)):
@@ -56,7 +63,7 @@ def _outcome(task, workdir, callbacks):
         config = experiment.complete(task["config"])
         keras.backend.clear_session()
         keras.utils.set_random_seed(config.seed)
-        # 2 is a line for each epoch.
+        # `verbose=2` prints a line per epoch.
         result = experiment.run(config, workdir, task["data_dir"], 2, callbacks)
     except Exception as error:
         traceback.print_exc()
@@ -67,7 +74,7 @@ def _outcome(task, workdir, callbacks):
 
 @contextlib.contextmanager
 def _logged(path):
-    """Sends all that the process prints, C++ included, to a file's end."""
+    """Appends all output of the process, C++ included, to a file."""
     before = {fd: os.dup(fd) for fd in (1, 2)}
     try:
         with files.appended(path) as file:

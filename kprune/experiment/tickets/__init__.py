@@ -1,6 +1,6 @@
 """Ticket searches as runs, each with its baselines.
 
-trainings  what is trained for a seed
-records    its results in a file
-tables     the results of all seeds: a table, verdicts, a plot
+trainings  trains the search and the baselines of a seed
+records    stores the results of a seed in a file
+tables     tabulates the results of all seeds, with verdicts and a plot
 """

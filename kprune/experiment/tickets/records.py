@@ -7,7 +7,7 @@ from kprune.runtime import files
 
 RECORDS = "tickets.json"
 _HOW = ("fraction", "rewind_to", "survivors", "learning_rate")
-# What a baseline is called among the sanity checks.
+# The sanity check that each variant of a ticket corresponds to.
 CHECKS = {
     "ticket": None,
     "reinitialized": "reinitialize",
@@ -16,8 +16,10 @@ CHECKS = {
 
 
 def write(directory, config, wanted, found):
-    """Writes the results that are there so far, beside those in the file; all
-    arguments are as in `trainings.all_of`, which returns `found`."""
+    """Writes the results so far, and keeps others that the file holds.
+
+    Arguments are those of `trainings.all_of`, which returns `found`.
+    """
     path = pathlib.Path(directory) / RECORDS
     before = (files.read_record(path) or {}).get("results", [])
     shown = wanted.get("report_at")
@@ -36,11 +38,10 @@ def write(directory, config, wanted, found):
 
 
 def read(record):
-    """Returns what the file holds as (config, result) of runs of a method of
-    that name, whose options are how it searched.
+    """Returns the results in a file as (config, result) of runs.
 
-    Sparsities are rounded to a tenth of a percent, so that they stand beside
-    those of a sweep.
+    Their method is the name of the search, their options are its settings.
+    Sparsities are rounded to a tenth of a percent, to match those of a sweep.
     """
     found = []
     try:

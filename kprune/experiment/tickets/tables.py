@@ -11,8 +11,11 @@ _TICKS = (100, 50, 20, 10, 5, 2, 1)  # Weights left in %.
 
 
 def report(found):
-    """Returns the results as Markdown; `found` is a dict from seed to a dict
-    from (level, variant) to a result."""
+    """Returns the results as Markdown.
+
+    Args:
+        found: Dict from a seed to a dict from (level, variant) to a result.
+    """
     rows = []
     for level in _levels(found):
         cells = [_accuracies(found, level, variant) for variant in CHECKS]
@@ -23,7 +26,7 @@ def report(found):
 
 
 def panel(found):
-    """Returns the accuracies over the share of weights left, to be drawn."""
+    """Returns a `Panel` of the accuracies over the share of weights left."""
     lines = []
     for variant in CHECKS:
         values = {
@@ -46,7 +49,7 @@ def panel(found):
 
 
 def _verdicts(found):
-    """Yields a sentence for each level with baselines, and each of these."""
+    """Yields a sentence for each baseline of each level."""
     for level in _levels(found):
         ticket = _accuracies(found, level, "ticket")
         for variant, check in CHECKS.items():
@@ -58,17 +61,17 @@ def _verdicts(found):
 
 
 def _levels(found):
-    """Returns the levels of which there is a result, in order."""
+    """Returns the levels with a result, sorted."""
     return sorted({level for results in found.values() for level, _ in results})
 
 
 def _sparsity(found, level):
-    """Returns the sparsity of a level, which is that of all seeds."""
+    """Returns the sparsity of a level, the same for all seeds."""
     return next(iter(found.values()))[level, "ticket"]["sparsity"]
 
 
 def _accuracies(found, level, variant):
-    """Returns the accuracies of the seeds in percent, if there are any."""
+    """Returns the accuracies of the seeds in percent, a list."""
     return [
         100 * results[level, variant]["accuracy"]
         for results in found.values()

@@ -16,11 +16,20 @@ from kprune.tickets.training_segment import TrainingSegment
 
 
 def all_of(config, wanted, directory, data_dir, tell):
-    """Returns the results of a seed, trained unless they are there: a dict from
-    (level, variant) to one with `accuracy`, `sparsity` and `seconds`.
+    """Returns the results of a seed, and trains those that are missing.
 
-    `wanted` is `config.paper.tickets`; `tell` is called with (seed, level,
-    variant, result) for each. No other process may work in the directory.
+    It locks the directory against other processes.
+
+    Args:
+        config: `ConfigDict`, complete.
+        wanted: Dict, `config.paper.tickets`.
+        directory: Path of the seed's directory.
+        data_dir: As for `kprune.datasets.load`.
+        tell: Function of (seed, level, variant, result), called for each.
+
+    Returns:
+        Dict from (level, variant) to a dict with `accuracy`, `loss`,
+        `sparsity` and `seconds`.
     """
     with held(directory):
         files.sweep(directory)
@@ -28,7 +37,7 @@ def all_of(config, wanted, directory, data_dir, tell):
 
 
 def _all_of(config, wanted, directory, data_dir, tell):
-    # Each level has a model of its own, and TensorFlow warns of the tracing.
+    # Each level has its own model, and TensorFlow warns of repeated tracing.
     tf.get_logger().setLevel("ERROR")
     keras.backend.clear_session()
     keras.utils.set_random_seed(config.seed)
@@ -51,7 +60,7 @@ def _all_of(config, wanted, directory, data_dir, tell):
 
 
 def _tickets(config, wanted, run, directory):
-    """Yields (level, ticket): of one search, or of one for each sparsity."""
+    """Yields (level, ticket), of one search or of one for each sparsity."""
 
     def search(name, levels, fraction):
         training = tickets.Training(
@@ -79,14 +88,14 @@ def _tickets(config, wanted, run, directory):
     fraction = wanted["fraction"]
     if fraction == "by layer":
         fraction = tickets.layer_fractions(run.model)
-    else:  # A text, if it comes from the command line.
+    else:  # The command line gives a string.
         fraction = float(fraction)
     for ticket in search("search", wanted["levels"], fraction):
         yield ticket.level, ticket
 
 
 def _baselines(config, run, ticket, level, directory):
-    """Returns the variants of a ticket, with functions that train them."""
+    """Returns the baselines of a ticket, as (variant, function to train it)."""
 
     def seed(purpose):
         stream = seeds.stream(config.seed, purpose, level)
@@ -118,7 +127,7 @@ def _baselines(config, run, ticket, level, directory):
 
 
 def _measured(path, train, test, sparsity, start):
-    """Returns the result in a file, measured and written if there is none."""
+    """Returns the result in a file, and measures it first if there is none."""
     found = files.read_record(path)
     if found is not None:
         _tidy(path)
@@ -141,6 +150,6 @@ def _measured(path, train, test, sparsity, start):
 
 
 def _tidy(path):
-    """Removes the checkpoints behind a result, which are needed no more."""
+    """Removes the checkpoints of a result."""
     files.remove(path.parent / "checkpoints" / path.stem)
     files.remove_if_empty(path.parent / "checkpoints")

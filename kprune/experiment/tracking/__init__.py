@@ -1,5 +1,5 @@
-"""What a run measures, told to where people look: TensorBoard, W&B, MLflow.
+"""Sends a run's metrics to TensorBoard, Weights & Biases and MLflow.
 
-destinations  the three, each behind the same four calls
-recording     the callback that collects what is told, and tells it
+destinations  the three services behind the same four calls
+recording     the callback that collects the metrics and sends them
 """

@@ -1,9 +1,9 @@
 """TensorBoard, Weights & Biases and MLflow behind the same calls.
 
-A class is made from (workdir, name, settings, held): the run's directory, its
-name, its config by dotted key, and what it has returned as `held` before, from
-which a resumed run goes on. `check` raises `ValueError` where it cannot be
-used; it starts nothing.
+Each class takes (workdir, name, settings, held): the run's directory, its
+name, its config by dotted key, and the id `held` of an earlier start, from
+which a resumed run continues, or `None`. `check` raises `ValueError` if the
+service cannot be used; it starts nothing.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ from kprune.runtime import extras, files, lookup
 
 
 class TensorBoard:
-    """Event files in the directory of the run, in `tensorboard/kprune`.
+    """Event files in the run's directory, in `tensorboard/kprune`.
 
-    They are written anew as a run goes on. TensorBoard shows no files: the
-    page and the models stay in the run's directory.
+    A resumed run writes them anew. TensorBoard shows no files: the page and
+    the models stay in the run's directory.
     """
 
     held = None
@@ -48,20 +48,20 @@ class TensorBoard:
         self._writer.flush()
 
     def finish(self, values, paths):
-        """Logs the result and the files, and marks the run as finished."""
+        """Logs the result and files, and marks the run as finished."""
         del paths
         self.log(values, step=0)
         self._writer.close()
 
     def stop(self):
-        """Leaves the run to be resumed."""
+        """Closes the service and leaves the run open to be resumed."""
         self._writer.close()
 
 
 class Wandb:
-    """A run of Weights & Biases; `WANDB_MODE=offline` writes files alone.
+    """A run of Weights & Biases; `WANDB_MODE=offline` writes local files only.
 
-    The project is `WANDB_PROJECT`, or "kprune". A resumed run has the same id.
+    The project is `WANDB_PROJECT`, or "kprune". A resumed run keeps its id.
     """
 
     @staticmethod
@@ -95,7 +95,7 @@ class Wandb:
             resume="allow",
             settings=wandb.Settings(silent=True, disable_git=True),
         )
-        self._first = self._run.step  # What the server has already.
+        self._first = self._run.step  # The server has the steps before it.
 
     def log(self, values, step):
         if step >= self._first:
@@ -118,8 +118,8 @@ class Wandb:
 class MLflow:
     """A run of MLflow, on the server or in the files of `MLFLOW_TRACKING_URI`.
 
-    The experiment is `MLFLOW_EXPERIMENT_NAME`, or "kprune". A resumed run is
-    the same run, and what it has is not logged again.
+    The experiment is `MLFLOW_EXPERIMENT_NAME`, or "kprune". A resumed run
+    continues the same run, and does not log its values again.
     """
 
     @staticmethod
@@ -159,7 +159,7 @@ class MLflow:
                 self._histories[name][step] = value
 
     def _history(self, name):
-        """Returns what the run has of a number, by step."""
+        """Returns the values of a metric that the run holds, by step."""
         if name not in self._histories:
             found = self._client.get_metric_history(self.held, name)
             self._histories[name] = {one.step: one.value for one in found}
@@ -203,7 +203,10 @@ def _mlflow():
 
 @contextlib.contextmanager
 def _without_patience():
-    """Lets MLflow try once: it would for minutes."""
+    """Limits MLflow to one attempt for a block: it would try for minutes.
+
+    Variables that the user has set stay.
+    """
     short = {"MAX_RETRIES": "0", "TIMEOUT": "30"}
     short = {f"MLFLOW_HTTP_REQUEST_{k}": v for k, v in short.items()}
     before = {key: os.environ.get(key) for key in short}
@@ -222,5 +225,5 @@ def _first_line(error):
 
 
 def held_in(path):
-    """Returns the ids that a run's directory holds, by destination."""
+    """Returns the ids in a run's tracking file, by destination."""
     return files.read_record(pathlib.Path(path)) or {}

@@ -1,4 +1,4 @@
-"""The callback that tells destinations what a run measures."""
+"""The callback that sends a run's metrics to destinations."""
 
 import contextlib
 import pathlib
@@ -22,14 +22,14 @@ _FILES = (
 
 
 class Recording(keras.callbacks.Callback):
-    """Tells destinations what each epoch measured, as `metrics.jsonl` has it,
-    and of each weight what is kept of it.
+    """A callback that sends each epoch's metrics to destinations.
 
-    A destination that fails while the run goes on is left with a warning: the
-    run's own files have all that it was told.
+    These are the values of `metrics.jsonl` and the sparsity of each weight. A
+    destination that fails is dropped with a warning, and the run continues:
+    its own files have all values.
 
     Args:
-        log: The `MetricsLog`, which stands before it.
+        log: The run's `MetricsLog`, which must come before it in `callbacks`.
         told: Dict from names to destinations.
         masked: Whether the model has masks.
     """
@@ -64,7 +64,7 @@ class Recording(keras.callbacks.Callback):
         self._send()
 
     def finish(self, result, workdir):
-        """Tells the result and the files of a run that is finished."""
+        """Sends the result and the files of a finished run."""
         self._send()
         with files.scratch_directory() as folder:
             page = pathlib.Path(folder, "report.html")
@@ -77,11 +77,11 @@ class Recording(keras.callbacks.Callback):
         self._told = {}
 
     def stop(self):
-        """Leaves the run to be resumed, unless it is finished."""
+        """Leaves the run open to be resumed, unless it is finished."""
         self._each(lambda one: one.stop())
 
     def _send(self):
-        """Tells what has not been told: of a resumed run, all of it."""
+        """Sends the epochs not sent yet; those of a resumed run all again."""
         for values in self._epochs[self._sent :]:
             self._each(lambda one, v=values: one.log(v, step=v["epoch"]))
         self._sent = len(self._epochs)
@@ -99,7 +99,7 @@ class Recording(keras.callbacks.Callback):
 
 @contextlib.contextmanager
 def recording(run, workdir, log):
-    """Yields a list of the callback of a run, empty where nothing is told.
+    """Yields a list with the callback of a run, empty if it is not tracked.
 
     Args:
         run: A `Run`, whose `config.track` has been checked.
@@ -129,4 +129,4 @@ def recording(run, workdir, log):
 
 
 def _rounded(value):
-    return float(f"{value:.7g}")  # As `metrics.jsonl` has it.
+    return float(f"{value:.7g}")  # The precision of `metrics.jsonl`.

@@ -1,8 +1,8 @@
-"""A search over what a run is: methods, sparsities, schedules, learning rates.
+"""Searches for the best method, sparsity, schedule or learning rate of a run.
 
-space         what is searched
-trials        one trial: a run, and what it reports after each epoch
-ray_search    by Ray Tune, which ends trials early that are behind (ASHA)
-keras_search  by KerasTuner, one trial after the other
-searching     the search as a call, and its table
+space         the space of a search
+trials        one trial: a run that reports its metrics after each epoch
+ray_search    the search by Ray Tune, which stops poor trials early (ASHA)
+keras_search  the search by KerasTuner, one trial after the other
+searching     `tune`, and its table of results
 """

@@ -7,12 +7,14 @@ from kprune.experiment.tuning import trials
 from kprune.experiment.tuning.space import Range, rounded
 from kprune.runtime import extras
 
-FOLDER = ".keras_tuner"  # Below the runs: what KerasTuner writes.
+FOLDER = ".keras_tuner"  # Below the runs: KerasTuner's own files.
 
 
 def search(base, runs, space, settings):
-    """Returns the `Trial`s of a search, by KerasTuner; arguments are as for
-    `ray_search.search`."""
+    """Returns the `Trial`s of a search by KerasTuner.
+
+    Arguments are those of `ray_search.search`.
+    """
     keras_tuner = extras.load("keras_tuner", "Tuning by 'keras_tuner'")
     places = {
         "runs": str(pathlib.Path(runs).absolute()),
@@ -44,7 +46,7 @@ def search(base, runs, space, settings):
         max_consecutive_failed_trials=settings.trials + 1,
         directory=str(pathlib.Path(runs).absolute()),
         project_name=FOLDER,
-        # Its own record is begun anew: runs that are finished are not.
+        # KerasTuner's own record starts over; finished runs stay.
         overwrite=True,
     )
     tuner.search(verbose=0)
@@ -52,7 +54,7 @@ def search(base, runs, space, settings):
 
 
 def _drawn(hyperparameters, space):
-    """Returns a point of a space, as a trial's hyperparameters draw it."""
+    """Returns the point of a space that a trial's hyperparameters draw."""
     return {
         key: hyperparameters.Float(
             key, v.low, v.high, sampling="log" if v.log else "linear"

@@ -11,13 +11,17 @@ from kprune.experiment.tuning import trials
 from kprune.experiment.tuning.space import Range, rounded
 from kprune.runtime import extras
 
-FOLDER = ".ray"  # Below the runs: what Ray Tune writes.
+FOLDER = ".ray"  # Below the runs: Ray Tune's own files.
 
 
 def search(base, runs, space, settings):
-    """Returns the `Trial`s of a search, by Ray Tune; arguments are as for
-    `searching.tune`, complete and checked, `settings` a
-    `searching.Settings`."""
+    """Returns the `Trial`s of a search by Ray Tune.
+
+    Args:
+        base: `ConfigDict`, complete.
+        runs, space: As for `searching.tune`, checked.
+        settings: A `searching.Settings`.
+    """
     tune = extras.load("ray.tune", "Tuning by 'ray'")
     ray, ours = ray_tasks.connect(settings.executor)
     try:
@@ -63,7 +67,11 @@ def _searched(tune, base, runs, space, settings):
 
 
 def _train(point, task):
-    """Runs a trial, in a process that Ray Tune started."""
+    """Runs a trial, in a process that Ray Tune started.
+
+    Such a process starts in a directory of Ray's; a user's own modules are
+    found in the one of the search.
+    """
     from ray import tune
 
     os.chdir(task["current"])
@@ -103,7 +111,7 @@ def _drawn(tune, values):
 
 
 def _words(error):
-    """Returns the last line of what a trial raised, or `None`."""
+    """Returns the last line of the error of a trial, or `None`."""
     if error is None:
         return None
     text = str(getattr(error, "cause", None) or error)

@@ -1,16 +1,20 @@
-"""A search as a call, and the table of what it came to."""
+"""Searches with `tune`, and tabulates the trials."""
 
 import dataclasses
 import pathlib
+from typing import Any
+
+from ml_collections import ConfigDict
 
 from kprune import experiment
 from kprune.experiment.sweep.ray_tasks import RayExecutor
 from kprune.experiment.tuning import keras_search, ray_search, space
-from kprune.runtime import checks, extras, files, paths, tables
+from kprune.experiment.tuning.trials import Trial
+from kprune.runtime import checks, extras, files, paths, tables, types
 from kprune.runtime.doors import checked
 
 ENGINES = {"ray": ray_search.search, "keras_tuner": keras_search.search}
-# scikit-learn is what KerasTuner's Bayesian search computes with.
+# KerasTuner's Bayesian search needs scikit-learn.
 _MODULES = {"ray": ("ray.tune",), "keras_tuner": ("keras_tuner", "sklearn")}
 METRICS = {
     "val_accuracy": "max",
@@ -29,7 +33,7 @@ _SHORT = {
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How a search goes on: the options of `tune`, checked."""
+    """The options of `tune`, checked."""
 
     trials: int
     metric: str
@@ -40,7 +44,7 @@ class Settings:
     data_dir: str | None
 
     @property
-    def mode(self):
+    def mode(self) -> str:
         return METRICS[self.metric]
 
 
@@ -57,26 +61,24 @@ class Settings:
     data_dir=checks.optional(paths.directory),
 )
 def tune(
-    config,
-    runs,
-    space,
+    config: ConfigDict | dict[str, Any],
+    runs: types.Path,
+    space: dict[str, Any],
     *,
-    engine="ray",
-    trials=16,
-    metric="val_accuracy",
-    seed=0,
-    grace_epochs=1,
-    reduction=4,
-    executor=None,
-    data_dir=None,
-):
-    """Searches for the method, sparsity, schedule or learning rate with which a
-    config trains best.
+    engine: str = "ray",
+    trials: int = 16,
+    metric: str = "val_accuracy",
+    seed: int = 0,
+    grace_epochs: int = 1,
+    reduction: int = 4,
+    executor: RayExecutor | None = None,
+    data_dir: types.Path | None = None,
+) -> list[Trial]:
+    """Searches for a config's best method, sparsity, schedule or learning rate.
 
-    Each trial is a run in a directory of its own below `runs`, without saved
-    models. The same call again draws the same, trains no finished run again,
-    and goes on with the others. A table of the trials is written to
-    `tuning.md` there.
+    Each trial is a run in its own directory below `runs`, without saved
+    models. Repeating the call draws the same trials, skips finished runs and
+    resumes the others. A table of the trials is written to `tuning.md` there.
 
     Args:
         config: `ConfigDict` or dict, complete or not, which holds out images
@@ -86,18 +88,18 @@ def tune(
             `"pruner.schedule"` and `"training.learning_rate"`: a list of
             values for each, or a `kprune.experiment.Range` of numbers.
         engine: `"ray"`: Ray Tune draws at random, runs several trials at a
-            time, and ends those early that are behind, by ASHA. Or
-            `"keras_tuner"`: Bayesian optimization, one trial after the other.
+            time, and stops poor ones early, by ASHA. Or `"keras_tuner"`:
+            Bayesian optimization, one trial after the other.
         trials: Integer >= 1, how many to draw.
         metric: `"val_accuracy"`, `"val_loss"`, `"accuracy"` or `"loss"`, after
             the last epoch.
-        seed: Integer >= 0, of what is drawn. That of the runs is the config's.
-        grace_epochs: Integer >= 1, `"ray"` only: how many epochs each trial
-            gets.
-        reduction: Integer >= 2, `"ray"` only: of so many trials that have come
-            as far, one goes on.
-        executor: A `RayExecutor`, `"ray"` only: the cluster, and what a trial
-            takes of it.
+        seed: Integer >= 0, for drawing trials. Runs use the config's.
+        grace_epochs: Integer >= 1, `"ray"` only: epochs before a trial may be
+            stopped.
+        reduction: Integer >= 2, `"ray"` only: ASHA's reduction factor; at
+            each rung, one in so many trials continues.
+        executor: A `RayExecutor`, `"ray"` only: the cluster, and the resources
+            of a trial.
         data_dir: As for `kprune.datasets.load`.
 
     Returns:
@@ -105,8 +107,8 @@ def tune(
         stopped early, then those that failed.
 
     Raises:
-        ValueError: If an argument does not fit, a package is missing, or there
-            is no cluster. Nothing is started or written then.
+        ValueError: If an argument is invalid, a package is missing, or there
+            is no cluster. Nothing has been started or written then.
     """
     base = experiment.complete(config)
     if executor is not None and engine != "ray":
@@ -118,7 +120,7 @@ def tune(
         grace_epochs=min(grace_epochs, base.training.epochs),
         reduction=reduction,
         executor=executor or RayExecutor(),
-        data_dir=data_dir,
+        data_dir=data_dir,  # type: ignore[arg-type]
     )
     check(base, runs, space, engine, settings)
     found = ENGINES[engine](base, runs, space, settings)
@@ -130,7 +132,7 @@ def tune(
 
 
 def check(base, runs, over, engine, settings):
-    """Raises `ValueError` unless a search can be begun."""
+    """Raises `ValueError` unless a search can start."""
     space.check(base, over)
     files.check_writable(runs)
     for module in _MODULES[engine]:
@@ -140,7 +142,7 @@ def check(base, runs, over, engine, settings):
 
 
 def ordered(found, mode):
-    """Returns trials without doubles, the best first."""
+    """Returns trials without duplicates, the best first."""
     states = ("finished", "stopped", "failed")
     sign = -1 if mode == "max" else 1
 
@@ -152,7 +154,7 @@ def ordered(found, mode):
 
 
 def table(found, metric, layout):
-    """Returns the trials as a table: `layout` is one of `runtime.tables`."""
+    """Returns the trials as a table in a layout of `runtime.tables`."""
     keys = [key for key in _SHORT if any(key in t.point for t in found)]
     head = [_SHORT[key] for key in keys] + ["state", "epochs", metric, "run"]
     rows = [

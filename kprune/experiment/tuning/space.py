@@ -1,4 +1,4 @@
-"""What a search is over: for each key of a config, values or a range."""
+"""The space of a search: values or a range for each key of a config."""
 
 import dataclasses
 import itertools
@@ -21,12 +21,12 @@ KEYS = (METHOD, SPARSITY, SCHEDULE, RATE)
 @checked(low=checks.number, high=checks.number, log=checks.boolean)
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """Numbers between two, of which a search draws four digits each.
+    """A range of numbers to search, drawn to four significant digits.
 
     Args:
         low, high: Numbers, `low` below `high`.
-        log: Whether their logarithms are drawn uniformly. `low` is above 0
-            then.
+        log: Whether to draw the logarithm uniformly, for which `low` must be
+            above 0. Defaults to `False`: the number itself is uniform.
     """
 
     low: float
@@ -40,8 +40,7 @@ class Range:
 
 
 def check(base, space):
-    """Raises `ValueError` unless a search over a space can be begun with a
-    complete config."""
+    """Raises `ValueError` unless a space fits a complete config."""
     checks.instance("space", space, dict, f"a dict over some of {KEYS}")
     checks.require(bool(space), "space", space, "at least one key")
     for key, values in space.items():
@@ -61,8 +60,12 @@ def check(base, space):
 
 
 def at(base, point):
-    """Returns the config of a trial: a complete one, with the values of a dict
-    by dotted key."""
+    """Returns the config of a trial, complete.
+
+    Args:
+        base: `ConfigDict`, complete.
+        point: Dict of the values to set, by dotted key.
+    """
     config = base.to_dict()
     changes = {**point, "artifacts": False}
     if changes.get(METHOD) == DENSE:
@@ -73,7 +76,7 @@ def at(base, point):
 
 
 def rounded(point):
-    """Returns the values of a point, drawn numbers to four digits."""
+    """Returns a point with its floats rounded to four significant digits."""
     return {
         key: float(f"{value:.4g}") if isinstance(value, float) else value
         for key, value in point.items()

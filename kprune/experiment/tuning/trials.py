@@ -1,4 +1,4 @@
-"""One trial of a search: a run, and what it reports after each epoch."""
+"""One trial of a search: a run that reports its metrics after each epoch."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from kprune.experiment.sweep import worker
 from kprune.experiment.tuning import space
 from kprune.experiment.tuning.space import rounded
 
-_PAUSE = 5.0  # Seconds until a run that another trial holds is looked at.
+_PAUSE = 5.0  # Seconds between two looks at a run that another trial holds.
 
 
 class Failed(RuntimeError):
@@ -22,10 +22,10 @@ class Failed(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """What a trial came to.
+    """The outcome of a trial.
 
     Args:
-        point: Dict of what was drawn, by dotted key of the config.
+        point: Dict of the values drawn, by dotted key of the config.
         name: String, the name of its run's directory.
         state: `"finished"`, `"stopped"` before its last epoch, or `"failed"`.
         epochs: Integer, how many epochs it trained.
@@ -42,14 +42,14 @@ class Trial:
 
 
 class Reporter(keras.callbacks.Callback):
-    """Tells of each epoch: `report` is called with a dict of `epoch`, how many
-    are done, and of the metrics; of the epochs before a run went on too.
+    """A callback that reports each epoch, also those before a run resumed.
 
     The last epoch is left to `catch_up`, once the run is finished: a search
-    ends a trial when it hears of that.
+    ends a trial as soon as that is reported.
 
     Args:
-        report: Function of a dict.
+        report: Function of a dict of the metrics and of `epoch`, how many are
+            done.
         workdir: Path of the run's directory.
         epochs: Integer, how many the run has.
     """
@@ -67,7 +67,7 @@ class Reporter(keras.callbacks.Callback):
             self._tell({"epoch": epoch + 1, **(logs or {})})
 
     def catch_up(self, epochs):
-        """Tells of those of the first epochs that it has not told of."""
+        """Reports those of the first `epochs` that it has not reported."""
         for line in lines(self._workdir):
             if self._told < line["epoch"] <= epochs:
                 self._tell(line)
@@ -78,7 +78,7 @@ class Reporter(keras.callbacks.Callback):
 
 
 def lines(workdir):
-    """Returns what a run's directory says of its epochs: a list of dicts."""
+    """Returns the epochs logged in a run's directory, a list of dicts."""
     path = pathlib.Path(workdir) / directory.METRICS
     if not path.exists():
         return []
@@ -111,7 +111,7 @@ def perform(base, point, runs, data_dir, report):
         "data_dir": data_dir,
     }
     while "held" in (outcome := worker.perform(task, [reporter])):
-        time.sleep(_PAUSE)  # Two trials may draw the same.
+        time.sleep(_PAUSE)  # Two trials may draw the same point.
     if "error" in outcome:
         raise Failed(outcome["error"])
     reporter.catch_up(config.training.epochs)
@@ -119,7 +119,7 @@ def perform(base, point, runs, data_dir, report):
 
 
 def outcome_of(base, point, runs, metric, error=None):
-    """Returns the `Trial` of a point, as its run's directory shows it."""
+    """Returns the `Trial` of a point, read from its run's directory."""
     config = space.at(base, rounded(point))
     name = experiment.name(config)
     workdir = pathlib.Path(runs) / name
