@@ -81,7 +81,8 @@ class Training:
     def segment(self) -> TrainingSegment:
         """Returns the `TrainingSegment` of all steps."""
         data: Any = self.data
-        length, epochs = self.steps_per_epoch, self.epochs
+        length: Any = self.steps_per_epoch
+        epochs = self.epochs
         expected = "a tf.data.Dataset of batches, or a function from a step"
         known = callable(data) or isinstance(data, tf.data.Dataset)
         kind = type(data).__name__
