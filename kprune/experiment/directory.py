@@ -67,10 +67,10 @@ def status(
     workdir = pathlib.Path(workdir)
     files.check_writable(workdir)
     if not (workdir / CONFIG).exists():
-        found = [name for name in _ALL if (workdir / name).exists()]
-        if found:
+        strange = [name for name in _ALL if (workdir / name).exists()]
+        if strange:
             raise ValueError(
-                f"{workdir} holds {', '.join(found)}, but no {CONFIG} that "
+                f"{workdir} holds {', '.join(strange)}, but no {CONFIG} that "
                 "says of which run. Name another directory."
             )
         return "new"

@@ -18,6 +18,7 @@ from kprune.runtime.doors import checked
 from kprune.runtime.progress import Progress
 from kprune.runtime.renamed import renamed
 from kprune.scoring import config, points
+from kprune.scoring.evaluated import Evaluated
 from kprune.scoring.network import Network, excluded
 from kprune.scoring.shared import Shared
 from kprune.scoring.walk import Walk
@@ -25,7 +26,7 @@ from kprune.scoring.walk import Walk
 
 @renamed(probe=config.WAYS["probe"])
 @checked(scoring=None)
-class Objective:
+class Objective(Evaluated):
     """The loss of a model on the scoring batches, as a function of weights.
 
     Does not modify the model: no variable, statistic, optimizer slot or random
@@ -317,19 +318,6 @@ class Objective:
         """The loss that is scored, as `compile` takes it."""
         return self.shared.data.loss
 
-    def by_operation(self) -> "Objective | None":
-        """Returns a view of this objective that computes eagerly, or `None` if
-        Hessian-vector products are traced, scaled or taken on replicas.
-
-        Differentiating a tape of its `gradient` equals `hvp` bit for bit.
-        """
-        products = self._evaluations("hvp")
-        if not self.shared.derivatives.by_operation(products):
-            return None
-        view = copy.copy(self)
-        view._evaluations = lambda kind: 1
-        return view
-
     @property
     def strategy(self) -> tf.distribute.Strategy:
         """The `tf.distribute` strategy of the model."""
@@ -338,38 +326,3 @@ class Objective:
     def hand_on(self) -> None:
         """Hands traces and copies on to the next objective of the model."""
         self.shared.hand_on()
-
-    def _mean(self, kind, weights, temperature, vector=None):
-        names = self._names_of(weights)
-        if vector is not None:
-            self._names_of(vector)
-        values = [tf.convert_to_tensor(weights[name]) for name in names]
-        vectors = [
-            tf.convert_to_tensor(vector[n]) for n in (names if vector else [])
-        ]
-        self.progress.begin_pass(len(self._numbers))
-        return self.shared.mean(
-            kind,
-            values,
-            self._numbers,
-            self.progress,
-            temperature=temperature or self.scoring.temperature or 1.0,
-            vectors=vectors,
-            evaluations=self._evaluations(kind),
-        )
-
-    def _named(self, kind, weights, temperature, vector=None):
-        mean = self._mean(kind, weights, temperature, vector)
-        result = dict(zip(self._names_of(weights), mean, strict=True))
-        points.check_finite(result, "gradients")
-        return result
-
-    def _names_of(self, given):
-        """Returns the names in `given`, in the order of the model."""
-        return points.names(given, self.weights, self.others)
-
-    @property
-    def _numbers(self):
-        if self._places is not None:
-            return self._places
-        return range(self.shared.data.batches.count(self.scoring.batches))
