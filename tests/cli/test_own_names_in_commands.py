@@ -48,9 +48,15 @@ def test_a_users_things_go_through_all_commands(
     reported = capsys.readouterr().out
     assert "their_things:network" in reported
     assert "their_things:smallest" in reported
+    assert "sources." not in reported  # No method has two versions of them.
     made = "--data=their_things:data --method=their_things:smallest"
     where = "--model=first/model.keras --out=pruned.keras"
     command(f"prune {where} {made} --sparsity=0.5")
     command("compare first/model.keras pruned.keras")
+    command(
+        "compress first/model.keras --data=their_things:data --out=small.keras "
+        "--target=sparsity:0.5 --step=0.5 --nodistill"
+    )
+    assert "sparsity" in capsys.readouterr().out
     command("evaluate --model=pruned.keras --data=their_things:data")
     assert "ccuracy" in capsys.readouterr().out

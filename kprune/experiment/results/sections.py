@@ -7,6 +7,9 @@ from kprune.experiment.config import DENSE, default
 from kprune.experiment.results.groups import published
 from kprune.runtime import methods
 
+# Settings that come with a method: they tell its own runs apart, no others.
+_OF_METHOD = ("pruner.", "sources.")
+
 
 @dataclasses.dataclass(frozen=True)
 class MethodRow:
@@ -71,7 +74,7 @@ def _section(dataset, network, groups):
     usual = identity.leaves(default())
     full = [{**usual, **group.settings} for group in groups]
     keys = sorted(set().union(*full))
-    varied = [key for key in _varied(full) if not key.startswith("pruner.")]
+    varied = [key for key in _varied(full) if not key.startswith(_OF_METHOD)]
     rows = {}
     for group in groups:
         name = _name(group, groups, varied, usual)
@@ -112,7 +115,7 @@ def _name(group, groups, varied, usual):
         for other in groups
         if other.method == group.method
     ]
-    own = [key for key in _varied(alike) if key.startswith("pruner.")]
+    own = [key for key in _varied(alike) if key.startswith(_OF_METHOD)]
     mine = {**usual, **group.settings}
     found = [f"{key}={_brief(mine.get(key))}" for key in [*varied, *own]]
     return f"{group.method} ({', '.join(found)})" if found else group.method
