@@ -42,7 +42,7 @@ def search(base, runs, space, settings):
     tuner = Tuner(
         objective=keras_tuner.Objective(settings.metric, settings.mode),
         max_trials=settings.trials,
-        seed=settings.seed,
+        seed=settings.seed + 1,  # It takes 0 for no seed, and draws one.
         max_consecutive_failed_trials=settings.trials + 1,
         directory=str(pathlib.Path(runs).absolute()),
         project_name=FOLDER,
