@@ -43,8 +43,9 @@ def on_config(config):
 
 def on_files(files, config):
     """Adds the generated pages, which are not on disk."""
+    seen = {}
     for name, (module, members) in public().items():
-        content = page(name, module, members)
+        content = page(name, module, members, seen)
         files.append(File.generated(config, path(name), content=content))
     return files
 
@@ -54,16 +55,28 @@ def path(name):
     return f"api/{name}.md"
 
 
-def page(name, module, members):
-    """Returns a page: the package's docstring, then each public name."""
+def page(name, module, members, seen):
+    """Returns a page: the package's docstring, then each public name.
+
+    What has several public names is described under the first of them. `seen`
+    is a dict from its path in the source to that name.
+    """
     text = module.docstring.value if module.docstring else ""
     parts = [f"# `{name}`", text]
     for member in members:
         shown = f"{name}.{member}"
         if _kind(module, member) == "attribute" and member.islower():
             parts.append(_made(shown))
+            continue
+        source = _target(module, member).path
+        first = seen.setdefault(source, shown)
+        if first == shown:
+            parts.append(_written(shown, source))
         else:
-            parts.append(_written(shown, _target(module, member).path))
+            place = f"{first.rpartition('.')[0]}.md#{first}"
+            parts.append(
+                f"## `{shown}` {{ #{shown} }}\n\nSee [`{first}`]({place})."
+            )
     for one in BEHIND.get(name, ()):
         parts.append(_written(f"{name}.{one}", f"{name}.{one}"))
     return "\n\n".join(parts) + "\n"
