@@ -59,14 +59,15 @@ class Info:
     module: str | None = None
 
     @property
-    def mean(self) -> tuple[float, ...]:
-        """The mean per channel that the default normalization subtracts."""
-        return self.normalizations["default"].mean
+    def mean(self) -> tuple[float, ...] | None:
+        """The mean per channel that the default normalization subtracts, or
+        `None` for your own data, which it leaves unchanged."""
+        return getattr(self.normalizations["default"], "mean", None)
 
     @property
-    def std(self) -> tuple[float, ...]:
-        """The standard deviation per channel that it divides by."""
-        return self.normalizations["default"].std
+    def std(self) -> tuple[float, ...] | None:
+        """The standard deviation per channel that it divides by, or `None`."""
+        return getattr(self.normalizations["default"], "std", None)
 
 
 def _variants(channels, mean, std, **others):
@@ -251,8 +252,8 @@ def _own_info(name):
         classes=classes,
         train_size=train_size,
         test_size=test_size,
-        source="one's own",
-        licence="one's own",
+        source="the user",
+        licence="the user's",
         normalizations={"default": as_stored},
         white=255 if bytes_ else 1,
     )

@@ -62,3 +62,12 @@ def test_a_name_that_is_nearly_right_is_hinted_at():
 def test_info_cannot_be_changed():
     with pytest.raises(AttributeError):
         kprune.datasets.info("digits").classes = 11
+
+
+def test_own_data_are_not_standardized(tmp_path):
+    arrays = {"x_train": np.zeros((4, 3)), "y_train": np.arange(4) % 2}
+    tests = {"x_test": np.zeros((2, 3)), "y_test": np.arange(2)}
+    np.savez(tmp_path / "mine.npz", **arrays, **tests)
+    info = kprune.datasets.info(str(tmp_path / "mine.npz"))
+    assert (info.mean, info.std) == (None, None)
+    assert (info.train_size, info.input_shape) == (4, (3,))
