@@ -129,7 +129,9 @@ def test_a_killed_training_goes_on_to_the_bit(name, saved):
     ):
         flat = [np.ravel(np.asarray(v)).astype("float64") for v in variables]
         np.testing.assert_array_equal(np.concatenate(flat), arrays[key])
-    assert history == EXPECTED["trainings"][name]["history"]
+    expected = EXPECTED["trainings"][name]["history"]
+    # `SparsityLogger` logs more by now.
+    assert {key: history[key] for key in expected} == expected
 
 
 @pytest.mark.parametrize(

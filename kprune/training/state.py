@@ -114,9 +114,17 @@ def put_back_metrics(model, state):
 def put_back_callbacks(callbacks, state):
     """Restores the state of callbacks; raises `ValueError` unless those with a
     state are of the saved classes, in order."""
-    callbacks = [callback for callback in callbacks if _remembers(callback)]
-    kinds = [type(callback).__name__ for callback in callbacks]
     taken = [kind for kind, _ in state["callbacks"]]
+    callbacks = [
+        callback
+        for callback in callbacks
+        if _remembers(callback)
+        and (
+            type(callback).__name__ in taken
+            or not getattr(callback, "state_is_optional", False)
+        )
+    ]
+    kinds = [type(callback).__name__ for callback in callbacks]
     if kinds != taken:
         raise ValueError(
             "The checkpoint was saved with other callbacks. Expected "

@@ -56,8 +56,8 @@ def read_results(
 
     Example:
 
-    >>> found = kprune.experiment.read_results("runs/mnist")
-    >>> found.groupby(["method", "sparsity"]).test_accuracy.mean()
+        found = kprune.experiment.read_results("runs/mnist")
+        found.groupby(["method", "sparsity"]).test_accuracy.mean()
     """
     pandas = extras.load("pandas", "`read_results`")
     runs = _places("runs", runs)
