@@ -33,7 +33,6 @@ from kprune.scoring import losses
 from kprune.training import fitting_data
 
 _MODEL, _TASKS = "model.keras", "tasks.npz"
-_STATISTICS = ("moving_mean", "moving_variance")
 
 
 class SupermaskStack:
@@ -94,7 +93,7 @@ class SupermaskStack:
         self.net = net
         self._states = states
         # Each task starts from the statistics before any training.
-        self._fresh = {key: np.array(v) for key, v in _moving(net).items()}
+        self._fresh = task_states.copied(task_states.statistics(net))
         self._superposed = None
 
     @property
@@ -258,10 +257,10 @@ class SupermaskStack:
     def _variables(self):
         chosen = choices(self.net)
         scores = {f"scores/{name}": part.scores for name, _, part in chosen}
-        return {**scores, **_moving(self.net)}
+        return {**scores, **task_states.statistics(self.net)}
 
     def _get(self):
-        return {k: np.array(v) for k, v in self._variables().items()}
+        return task_states.copied(self._variables())
 
     def _set(self, state):
         variables = self._variables()
@@ -306,11 +305,6 @@ def _inputs(net, x):
     checks.require(shaped, "x", x, "a batch of inputs")
     keras_internals.check_inputs(net, found)
     return found
-
-
-def _moving(net):
-    moving = [v for v in net.variables if v.name in _STATISTICS]
-    return {f"statistics/{i}": v for i, v in enumerate(moving)}
 
 
 METHOD = Method(

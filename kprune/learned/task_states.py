@@ -6,6 +6,8 @@ import numpy as np
 
 from kprune.runtime import array_files
 
+_STATISTICS = ("moving_mean", "moving_variance")
+
 
 def read(arrays, variables):
     """Returns the state of each task, a dict by name.
@@ -39,3 +41,14 @@ def read(arrays, variables):
         name: {key: arrays[f"{i}/{key}"] for key in variables}
         for i, name in enumerate(names)
     }
+
+
+def statistics(net):
+    """Returns the moving statistics of a network, a dict by key of a state."""
+    moving = [v for v in net.variables if v.name in _STATISTICS]
+    return {f"statistics/{i}": v for i, v in enumerate(moving)}
+
+
+def copied(variables):
+    """Returns copies of the values of variables, a dict of arrays."""
+    return {key: np.array(variable) for key, variable in variables.items()}

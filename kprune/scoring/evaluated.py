@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
+import keras
 import tensorflow as tf
 
 from kprune.runtime.progress import Progress
@@ -15,9 +16,10 @@ class Evaluated:
     """What the methods of `Objective` have in common.
 
     Attributes:
-        weights, others, scoring, shared, progress: As of `Objective`.
+        model, weights, others, scoring, shared, progress: As of `Objective`.
     """
 
+    model: keras.Model
     weights: dict[str, Any]
     others: dict[str, Any]
     scoring: config.ScoringConfig
@@ -40,6 +42,15 @@ class Evaluated:
         view = copy.copy(self)
         view._evaluations = lambda kind: 1
         return view
+
+    @property
+    def strategy(self) -> tf.distribute.Strategy:
+        """The `tf.distribute` strategy of the model."""
+        return self.model.distribute_strategy
+
+    def hand_on(self) -> None:
+        """Hands traces and copies on to the next objective of the model."""
+        self.shared.hand_on()
 
     def _mean(self, kind, weights, temperature, vector=None):
         names = self._names_of(weights)

@@ -317,12 +317,3 @@ class Objective(Evaluated):
     def loss(self) -> types.Loss:
         """The loss that is scored, as `compile` takes it."""
         return self.shared.data.loss
-
-    @property
-    def strategy(self) -> tf.distribute.Strategy:
-        """The `tf.distribute` strategy of the model."""
-        return self.model.distribute_strategy
-
-    def hand_on(self) -> None:
-        """Hands traces and copies on to the next objective of the model."""
-        self.shared.hand_on()

@@ -14,6 +14,7 @@ import numpy as np
 from kprune.callbacks.base import PruningCallback
 from kprune.callbacks.regularization import GrowingPenalty, PenaltySchedule
 from kprune.callbacks.regularization.added import attach, take_off
+from kprune.callbacks.regularization.growing_penalty import nothing_picked
 from kprune.callbacks.step_counter import StepCounter
 from kprune.masking import weights, wrapping
 from kprune.masking.masks import Budget
@@ -223,15 +224,7 @@ class GrowingRegularization(PruningCallback):
                 keras.Variable(0.0, trainable=False, name=name)
                 for name in ("on_picked", "on_others")
             ]
-            self._picked = {
-                name: keras.Variable(
-                    np.zeros_like(mask),
-                    dtype="bool",
-                    trainable=False,
-                    name=f"{name.replace('/', '_')}_picked",
-                )
-                for name, mask in masks.items()
-            }
+            self._picked = nothing_picked(masks)
         take_off(self.model, self._added)
         self._added = [
             (found[name].variable, GrowingPenalty(picked, *self._penalties))

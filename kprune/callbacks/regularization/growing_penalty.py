@@ -6,6 +6,7 @@ https://arxiv.org/abs/2012.09243
 from typing import Any
 
 import keras
+import numpy as np
 
 from kprune.callbacks.regularization.added import Added
 
@@ -43,3 +44,16 @@ class GrowingPenalty(Added):
         value = ops.sum(ops.cast(strength, w.dtype) * ops.square(w)) / 2
         # The value is 0 and the gradient that of the penalty.
         return value - ops.stop_gradient(value)
+
+
+def nothing_picked(masks: dict[str, np.ndarray]) -> dict[str, keras.Variable]:
+    """Returns a boolean variable of each mask's shape, all `False`, by name."""
+    return {
+        name: keras.Variable(
+            np.zeros_like(mask),
+            dtype="bool",
+            trainable=False,
+            name=f"{name.replace('/', '_')}_picked",
+        )
+        for name, mask in masks.items()
+    }
