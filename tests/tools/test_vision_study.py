@@ -1,5 +1,6 @@
 """The study of vision transformers on images of digits."""
 
+import keras
 import numpy as np
 
 from kprune.runtime import files
@@ -38,3 +39,34 @@ def test_patches_are_steps_that_attend_to_all_others(part):
     changed[0, 3, 0] += 1
     one, other = (np.asarray(block(z)) for z in (x, changed))
     assert np.abs(one - other)[0, 0].max() > 1e-6
+
+
+def test_more_training_goes_on_at_the_rate_reached(part):
+    """A first step of Adam moves each weight by the rate."""
+    task, x = part("one_shot.task"), np.linspace(-1, 1, 20)[:, None]
+    kernel = task.Measure(
+        "kernel", lambda model, *_: model.trainable_variables[0], None, None
+    )
+
+    def draw(seed):
+        keras.utils.set_random_seed(seed)
+        return keras.Sequential([keras.Input([1]), keras.layers.Dense(2)])
+
+    subject = part("one_shot.subject").Subject(
+        task.Task(
+            draw,
+            batches=lambda count, rng: (x[:count], (x[:count, 0] > 0) * 1),
+            data=(x, x[:, 0]),
+            test=(x, x[:, 0]),
+            training=task.Training(20, 4, tuned=0.05, rate=0.1),
+            measure=kernel,
+            blocks=[],
+            dense=(),
+        )
+    )
+    trained = subject.trained(seed=0)
+    subject.take(trained, seed=0)
+    subject.prune(None)
+    subject.tune()
+    moved = subject.measure() - trained.trainable_variables[0]
+    np.testing.assert_allclose(np.abs(moved), 0.1 / 4, rtol=1e-4)

@@ -34,7 +34,7 @@ _SIZES = {
     "heads": (4, "Heads of attention in each block."),
     "length": (128, "Characters of a sequence."),
     "steps": (400, "Steps of training."),
-    "batch_size": (32, "Sequences in a step."),
+    "batch_size": (16, "Sequences in a step."),
     "calibration": (128, "Sequences that pruning looks at."),
     "held_out": (120, "Sequences that perplexity is measured on."),
 }

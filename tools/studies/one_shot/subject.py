@@ -18,15 +18,17 @@ class Subject:
     def __init__(self, task):
         self._task, training = task, task.training
         self._wrapped = kprune.wrap(task.draw(0))
-        # At the end, and behind it, the rate is a quarter of the highest.
+        # At the end, and after it, the rate is a quarter of the highest.
+        warmup = training.steps // 10
         rate = keras.optimizers.schedules.CosineDecay(
             0.0,
-            training.steps,
+            training.steps - warmup,  # They begin after the warmup.
             alpha=0.25,
             warmup_target=training.rate,
-            warmup_steps=training.steps // 10,
+            warmup_steps=warmup,
         )
-        self._wrapped.compile(keras.optimizers.Adam(rate), task.loss)
+        self._rate = _Later(rate)
+        self._wrapped.compile(keras.optimizers.Adam(self._rate), task.loss)
         optimizer = self._wrapped.optimizer
         optimizer.build(self._wrapped.trainable_variables)
         self._ones = {
@@ -97,11 +99,14 @@ class Subject:
         _copy(model, self._wrapped)
 
     def _fit(self, steps, seed, begin):
-        """Trains by a fresh optimizer whose clock stands at a step."""
-        optimizer = self._wrapped.optimizer
-        for variable in optimizer.variables:
+        """Trains by a fresh optimizer, with the rates from a step on.
+
+        The optimizer counts from 0: Adam corrects its moments by their number
+        of steps.
+        """
+        for variable in self._wrapped.optimizer.variables:
             variable.assign(np.zeros(variable.shape))
-        optimizer.iterations.assign(begin)
+        self._rate.begin.assign(begin)
         size = self._task.training.batch_size
         rng = np.random.default_rng(seed)
         x, y = self._task.batches(steps * size, rng)
@@ -123,6 +128,19 @@ class Subject:
             layers=self._task.blocks, scores=self._outlying
         )
         return kprune.allocation.per_outputs(found) if within else found
+
+
+class _Later(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule from a later step on, `begin`, a variable."""
+
+    def __init__(self, schedule):
+        super().__init__()
+        self._schedule = schedule
+        self.begin = keras.Variable(0, trainable=False, dtype="int32")
+
+    def __call__(self, step):
+        step = keras.ops.cast(step, "int32")
+        return self._schedule(step + self.begin)
 
 
 def _copy(source, target):

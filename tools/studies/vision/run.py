@@ -34,7 +34,7 @@ _SIZES = {
     "width": (48, "Width of the network."),
     "depth": (3, "Blocks of the network."),
     "heads": (4, "Heads of attention in each block."),
-    "steps": (600, "Steps of training."),
+    "steps": (2400, "Steps of training."),
     "batch_size": (64, "Images in a step."),
     "calibration": (128, "Images that pruning looks at."),
     "held_out": (2000, "Test images that accuracy is measured on."),
