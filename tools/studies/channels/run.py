@@ -5,7 +5,8 @@
 Networks are trained, then lose channels by each criterion and allocation, and
 are tested at once and after training on, as they are or repaired on 512 of the
 images that they were trained on (`--repairs`). `--granularity=weight` removes
-weights in place of channels. Each cell (network, seed) is written
+weights in place of channels. The allocation "sensitivity" measures each layer
+alone on 1000 of these images. Each cell (network, seed) is written
 to the directory and not computed again: stop it and start it again as you
 like. What is printed at the end is Markdown: means over the seeds with their
 deviation, how many layers all seeds together left without a channel, and from
@@ -26,6 +27,9 @@ from kprune.experiment import directory
 from kprune.runtime import files, lookup, significance, tables
 
 _SMALLEST = 32  # Pixels, of MobileNetV2.
+# Of sensitivities: training images, and shares that a layer loses.
+_MEASURED = 1000
+_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 
 
 def _mobilenet(shape, seed):
@@ -86,13 +90,14 @@ def define(flags):
     flags.require("workdir", "DIRECTORY")
     flags.list("methods", ["magnitude"], "Criteria.")
     allocations = ["global", "normalized", "lamp", "uniform"]
-    flags.list("allocations", allocations, "How channels are shared out.")
+    text = 'How channels are shared out, or "sensitivity": as measured.'
+    flags.list("allocations", allocations, text)
     text = "Allocation that is tested against the others."
     flags.string("tested", "lamp", text)
-    text = "Shares of the channels to remove."
     text = "What is done before the test."
     flags.list("repairs", ["none"], f"{text} Of {', '.join(REPAIRS)}.")
     flags.string("granularity", "channel", "What is removed as one.")
+    text = "Shares of the channels to remove."
     flags.list("sparsities", ["0.3", "0.5", "0.7"], text)
     flags.list("seeds", ["0", "1", "2"], "Of weights and order of the data.")
     flags.integer("images", 5000, "Images to train on.", least=1)
@@ -151,11 +156,15 @@ class _Subject:
             model, train, scoring=kprune.ScoringConfig(8, 64)
         )
         self._wrapped = kprune.wrap(model, keep_pruned_values=True)
+        self._found = {}  # Sensitivities, by what they were measured for.
 
     def cell(self, batch_size, seed, way):
         """Returns the accuracy, in percent, and how many layers are empty."""
-        axes = {"granularity": way.granularity, "allocation": way.allocation}
-        pruner = kprune.recipes.get(way.method, **axes)
+        pruner = kprune.recipes.get(
+            way.method,
+            granularity=way.granularity,
+            allocation=self._allocation(way),
+        )
         masks = pruner.masks(self._objective, way.sparsity, min_kept=0)
         model = kprune.wrap(self._model) if way.tuned else self._wrapped
         before = model.get_weights()
@@ -168,6 +177,22 @@ class _Subject:
         model.set_weights(before)
         empty = sum(not mask.any() for mask in masks.values())
         return {"accuracy": accuracy, "empty": empty}
+
+    def _allocation(self, way):
+        """Returns an allocation; sensitivities are those of training images."""
+        if way.allocation != "sensitivity":
+            return way.allocation
+        key = way.method, way.granularity
+        if key not in self._found:
+            self._found[key] = kprune.sensitivity(
+                self._model,
+                tuple(array[:_MEASURED] for array in self._train),
+                way.method,
+                levels=_LEVELS,
+                granularity=way.granularity,
+                verbose=0,
+            )
+        return kprune.allocation.sensitivity(self._found[key])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -290,7 +315,11 @@ def _told_apart(flags, found, columns):
             both = (accuracies(one, column) for one in (other, row))
             name = f"{first} against {second}, {where}"
             pairs[name] = kprune.sanity.verdict(*both)
-    values = {pair: found.p_value for pair, found in pairs.items()}
+    values = {
+        pair: found.p_value
+        for pair, found in pairs.items()
+        if found.p_value is not None  # Of a single seed.
+    }
     lines = [
         f"- {pair}: {pairs[pair].difference:+.1f}, "
         f"p = {p:.2g} of {len(pairs)} tests"

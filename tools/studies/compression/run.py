@@ -54,6 +54,8 @@ def define(flags):
     flags.require("workdir", "DIRECTORY")
     flags.integer("epochs", 20, "Of the training of a network.", least=1)
     flags.integer("finetune", 2, "Epochs of each candidate.", least=1)
+    text = "Steps of such an epoch; by default, a pass over the images."
+    flags.integer("steps", None, text, least=1)
     flags.integer("batch_size", 128, "Images in a batch.", least=1)
     text = "Points of accuracy that may be lost on the images held out."
     flags.float("max_drop", 1.0, text)
@@ -84,7 +86,8 @@ class Subject:
         self._dataset = "digits" if flags.quick else NETWORKS[name][0]
         self._place = pathlib.Path(flags.workdir, f"{name}-seed{seed}")
         train, self._held_out, self._test = self._load()
-        self._steps = len(train)
+        self._pass = len(train)
+        self._steps = flags.steps or self._pass
         shape = tuple(train.element_spec[0].shape[1:])
         self._model = self._trained(NETWORKS[name][1](shape, seed))
         self._accuracy = self._measured(self._model)
@@ -114,12 +117,12 @@ class Subject:
     def _train(self, step):
         return self._load(step)[0]
 
-    def _fit(self, model, epochs, place, callbacks=()):
+    def _fit(self, model, epochs, place, callbacks=(), steps=None):
         return kprune.training.fit(
             model,
             self._train,
             epochs,
-            steps_per_epoch=self._steps,
+            steps_per_epoch=steps or self._steps,
             checkpoint=kprune.training.Checkpoint(self._place / place),
             callbacks=callbacks,
             verbose=0,
@@ -127,12 +130,10 @@ class Subject:
 
     def _trained(self, model):
         epochs = 2 if self._flags.quick else self._flags.epochs
-        rate = keras.optimizers.schedules.CosineDecay(
-            2e-3, epochs * self._steps
-        )
+        rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * self._pass)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
-        self._fit(model, epochs, "trained")
+        self._fit(model, epochs, "trained", steps=self._pass)
         model.compile(keras.optimizers.Adam(5e-4), loss, metrics=["accuracy"])
         return model
 
