@@ -138,15 +138,15 @@ def growing(method, **options):
         first = method == "dlth"
         room = bench.steps // (2 if first else 4)
         own = dict(options)
-        if method == "greg2":  # The penalty of all grows first.
+        if method == "greg2":  # First the penalty of all grows.
             room //= 2
-            own |= {"pick_ceiling": 1e-2, "pick_increment": 1e-2 / room}
+            own |= {"pick_ceiling": 1e-2, "pick_increment": 1e-2 / (room - 1)}
         callback = callbacks.GrowingRegularization(
             method,
             sparsity,
             every=1,
-            increment=1 / (room - room // 8),
-            stabilize=room // 8 - 2,
+            increment=1 / (room - room // 8 - 1),
+            stabilize=room // 8,
             seed=seed,
             **own,
         )
