@@ -1,7 +1,9 @@
 """Whether figures over seeds differ: tests, and the correction for many.
 
 A claim is true or false only if a test says so at 5 % after the correction,
-with at least three seeds. Otherwise it is undecided.
+with at least three seeds. Otherwise it is undecided. Many methods are ranked
+by Friedman's test and Nemenyi's, as in Demsar, 2006, "Statistical Comparisons
+of Classifiers over Multiple Data Sets".
 """
 
 import dataclasses
@@ -156,3 +158,71 @@ def conjunction(gains):
     if against:
         return Finding(False, min(1.0, len(gains) * min(against)))
     return Finding(True, max(values.values()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranking:
+    """Mean ranks of methods over blocks, and how sure they are.
+
+    Args:
+        ranks: Dict of the mean rank by name, the best first; 1 is the best.
+            Ties share their ranks.
+        blocks: Integer, over how many blocks.
+        p_value: That of Friedman's test, of methods that are all alike; 1 if
+            there are fewer than 3 methods or `LEAST_SEEDS` blocks.
+        critical: The difference of mean ranks from which on Nemenyi's test
+            tells two methods apart, corrected for all pairs. Infinite where
+            the p-value is not below `LEVEL` or there are too few blocks.
+    """
+
+    ranks: dict
+    blocks: int
+    p_value: float
+    critical: float
+
+    def interval(self, name):
+        """Returns a mean rank minus and plus half of the critical difference,
+        within the ranks there are: methods of which the intervals do not
+        overlap differ."""
+        mean, half = self.ranks[name], self.critical / 2
+        return max(1.0, mean - half), min(float(len(self.ranks)), mean + half)
+
+
+def ranks(values):
+    """Returns the ranks of an array of figures along its first axis: 1 is the
+    largest, and ties share the mean of their ranks."""
+    from scipy import stats
+
+    return stats.rankdata(-np.asarray(values, float), axis=0)
+
+
+def ranking(figures):
+    """Returns the `Ranking` of methods by their figures; larger is better.
+
+        critical = q sqrt(k (k + 1) / (6 n)) for k methods and n blocks
+
+    q is the quantile of the studentized range of k values, infinite degrees of
+    freedom, over sqrt(2). Blocks must be independent, as seeds are; several
+    figures of one seed have to be made one first.
+
+    Args:
+        figures: Dict from name to a list of figures, one for each block in the
+            same order.
+    """
+    from scipy import stats
+
+    values = np.array([*figures.values()], float)
+    count, blocks = values.shape
+    means = ranks(values).mean(1)
+    order = np.argsort(means, kind="stable")
+    names = list(figures)
+    found = {names[i]: float(means[i]) for i in order}
+    if count < 3 or blocks < LEAST_SEEDS or not np.ptp(values, axis=0).any():
+        return Ranking(found, blocks, 1.0, math.inf)
+    p_value = float(stats.friedmanchisquare(*values).pvalue)
+    critical = math.inf
+    if p_value < LEVEL:
+        quantile = stats.studentized_range.ppf(1 - LEVEL, count, np.inf)
+        spread = math.sqrt(count * (count + 1) / (6 * blocks))
+        critical = float(quantile) / math.sqrt(2) * spread
+    return Ranking(found, blocks, p_value, critical)

@@ -62,3 +62,34 @@ def test_the_answer_is_by_the_corrected_value():
     assert found.answer(0.049) == "true"
     assert found.answer(0.05) == "undecided"
     assert conjunction({"a": [-1.0, -1.1, -0.9]}).answer(0.01) == "false"
+
+
+def test_ranks_share_ties():
+    found = significance.ranks([3.0, 5.0, 3.0])
+    assert found.tolist() == [2.5, 1.0, 2.5]
+
+
+def test_ranking_by_hand():
+    """Four blocks, all of one mind: Friedman's statistic is n (k - 1) = 8,
+    and p = exp(-4) of chi^2 with 2 degrees of freedom. Demsar's table has
+    q = 2.343 for three methods, and so 2.343 sqrt(3 4 / 24) = 1.657."""
+    figures = {"c": [1, 2, 1, 3], "a": [5, 6, 7, 8], "b": [2, 3, 4, 4]}
+    found = significance.ranking(figures)
+    assert list(found.ranks.items()) == [("a", 1.0), ("b", 2.0), ("c", 3.0)]
+    assert found.p_value == pytest.approx(np.exp(-4))
+    assert found.critical == pytest.approx(1.657, abs=1e-3)
+    assert found.interval("a") == pytest.approx((1, 1.828), abs=1e-3)
+
+
+def test_no_ranking_of_two_blocks():
+    found = significance.ranking({"a": [3, 3], "b": [2, 2], "c": [1, 1]})
+    assert found.p_value == 1
+    assert found.interval("a") == (1, 3)
+
+
+def test_methods_that_are_alike_are_not_told_apart():
+    found = significance.ranking(
+        {"a": [1, 2, 3], "b": [3, 1, 2], "c": [2, 3, 1]}
+    )
+    assert found.p_value == pytest.approx(1)
+    assert found.critical == np.inf

@@ -12,6 +12,7 @@ STUDIES = {
     "deployment": "pruned networks in every format, each file measured",
     "faults": "what real faults, hostile files and wrong arguments come to",
     "in_training": "methods that prune as a network trains, one by one",
+    "leaderboard": "every method by the same budget of training, ranked",
     "language": "a language model pruned in one shot, by method and sparsity",
     "ossum": "OSSuM: networks that classify without a trained weight",
     "structure": "what methods leave of a network, layer by layer",
