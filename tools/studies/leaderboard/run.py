@@ -12,6 +12,7 @@ price. `--report` prints them without running anything.
 
 import itertools
 import os
+import sys
 import time
 
 import keras
@@ -46,11 +47,14 @@ def main(flags):
     if directory.status(flags.workdir, config, leaves=dict) == "new":
         directory.start(flags.workdir, {"config": config})
     cells = cells_of(flags)
+    failed = []
     if not flags.report:
-        complete(flags, cells)
+        failed = complete(flags, cells)
     print(f"\n{Results(flags.workdir, cells).report()}", flush=True)
     if rows.unknown():
         print(f"No row and no reason: {', '.join(rows.unknown())}")
+    if failed:
+        sys.exit("\n".join(["These cells failed:", *failed]))
 
 
 def cells_of(flags):
@@ -71,8 +75,11 @@ def cells_of(flags):
 
 
 def complete(flags, cells):
-    """Runs the cells that are missing."""
-    held = None, None
+    """Runs the cells that are missing; returns a line for each that fails.
+
+    A cell that fails has no file, and the next run tries it again.
+    """
+    held, failed = (None, None), []
     for number, cell in enumerate(cells):
         path = cell.path(flags.workdir)
         if files.read_record(path) is not None:
@@ -82,7 +89,12 @@ def complete(flags, cells):
             network = networks.QUICK if flags.quick else network
             data = networks.load(network, flags.data_dir)
             held = cell.network, bench.Bench(network, data)
-        found = measure(held[1], cell)
+        try:
+            found = measure(held[1], cell)
+        except Exception as error:  # An hour of others is not lost by it.
+            failed.append(f"{cell.name}: {type(error).__name__}: {error}")
+            print(f"{number + 1} of {len(cells)}: {failed[-1]}", flush=True)
+            continue
         files.make_directory(os.path.dirname(path))
         files.write_record(path, found)
         print(
@@ -91,6 +103,7 @@ def complete(flags, cells):
             f"{found['seconds']:.1f} s",
             flush=True,
         )
+    return failed
 
 
 def measure(held, cell):
