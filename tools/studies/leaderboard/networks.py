@@ -36,7 +36,11 @@ def _resnet(seed):
 
 NETWORKS = {
     "lenet_300_100": Network(
-        lambda seed: kprune.models.lenet_300_100(seed=seed), "mnist", 4, 0.1
+        lambda seed: kprune.models.lenet_300_100(seed=seed),
+        "mnist",
+        4,
+        0.1,
+        examples=30_000,
     ),
     "lenet5": Network(
         lambda seed: kprune.models.lenet5(seed=seed), "mnist", 4, 0.05
