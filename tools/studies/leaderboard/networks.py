@@ -27,6 +27,12 @@ class Network:
     examples: int | None = None
     batch_size: int = 128
 
+    @property
+    def budget(self):
+        """What must be the same in all cells of a network: a dict."""
+        found = dataclasses.asdict(self)
+        return {name: found[name] for name in found if name != "build"}
+
 
 def _resnet(seed):
     return kprune.models.resnet_cifar(

@@ -87,6 +87,7 @@ def complete(flags, cells):
         if held[0] != cell.network:
             network = networks.NETWORKS[cell.network]
             network = networks.QUICK if flags.quick else network
+            check_budget(os.path.dirname(path), network.budget)
             data = networks.load(network, flags.data_dir)
             held = cell.network, bench.Bench(network, data)
         try:
@@ -95,7 +96,6 @@ def complete(flags, cells):
             failed.append(f"{cell.name}: {type(error).__name__}: {error}")
             print(f"{number + 1} of {len(cells)}: {failed[-1]}", flush=True)
             continue
-        files.make_directory(os.path.dirname(path))
         files.write_record(path, found)
         print(
             f"{number + 1} of {len(cells)}: {cell.name}: "
@@ -104,6 +104,20 @@ def complete(flags, cells):
             flush=True,
         )
     return failed
+
+
+def check_budget(folder, budget):
+    """Refuses to add cells of one budget to those of another."""
+    files.make_directory(folder)
+    path = os.path.join(folder, "budget.json")
+    found = files.read_record(path)
+    if found is None:
+        files.write_record(path, budget)
+    elif found != budget:
+        raise ValueError(
+            f"Expected the budget of the cells in {folder!r}, {found}. "
+            f"Received: {budget}. Use another --workdir."
+        )
 
 
 def measure(held, cell):
