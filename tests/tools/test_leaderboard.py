@@ -133,3 +133,11 @@ def test_no_cell_leaves_anything_for_the_next(measure):
 def test_dense_networks_train_half_and_half_after(measure):
     assert measure("dense", 0.0)["sparsity"] == 0
     assert measure("wanda-after")["sparsity"] == pytest.approx(90, abs=0.1)
+
+
+def test_cells_of_another_budget_are_refused(part, tmp_path):
+    check = part("leaderboard.run").check_budget
+    check(tmp_path / "lenet5", {"epochs": 4})
+    check(tmp_path / "lenet5", {"epochs": 4})
+    with pytest.raises(ValueError, match="Use another --workdir"):
+        check(tmp_path / "lenet5", {"epochs": 8})

@@ -27,6 +27,12 @@ class Network:
     examples: int | None = None
     batch_size: int = 128
 
+    @property
+    def budget(self):
+        """What must be the same in all cells of a network: a dict."""
+        found = dataclasses.asdict(self)
+        return {name: found[name] for name in found if name != "build"}
+
 
 def _resnet(seed):
     return kprune.models.resnet_cifar(
@@ -36,7 +42,11 @@ def _resnet(seed):
 
 NETWORKS = {
     "lenet_300_100": Network(
-        lambda seed: kprune.models.lenet_300_100(seed=seed), "mnist", 4, 0.1
+        lambda seed: kprune.models.lenet_300_100(seed=seed),
+        "mnist",
+        4,
+        0.1,
+        examples=30_000,
     ),
     "lenet5": Network(
         lambda seed: kprune.models.lenet5(seed=seed), "mnist", 4, 0.05

@@ -12,6 +12,7 @@ price. `--report` prints them without running anything.
 
 import itertools
 import os
+import sys
 import time
 
 import keras
@@ -46,11 +47,14 @@ def main(flags):
     if directory.status(flags.workdir, config, leaves=dict) == "new":
         directory.start(flags.workdir, {"config": config})
     cells = cells_of(flags)
+    failed = []
     if not flags.report:
-        complete(flags, cells)
+        failed = complete(flags, cells)
     print(f"\n{Results(flags.workdir, cells).report()}", flush=True)
     if rows.unknown():
         print(f"No row and no reason: {', '.join(rows.unknown())}")
+    if failed:
+        sys.exit("\n".join(["These cells failed:", *failed]))
 
 
 def cells_of(flags):
@@ -71,8 +75,11 @@ def cells_of(flags):
 
 
 def complete(flags, cells):
-    """Runs the cells that are missing."""
-    held = None, None
+    """Runs the cells that are missing; returns a line for each that fails.
+
+    A cell that fails has no file, and the next run tries it again.
+    """
+    held, failed = (None, None), []
     for number, cell in enumerate(cells):
         path = cell.path(flags.workdir)
         if files.read_record(path) is not None:
@@ -80,16 +87,36 @@ def complete(flags, cells):
         if held[0] != cell.network:
             network = networks.NETWORKS[cell.network]
             network = networks.QUICK if flags.quick else network
+            check_budget(os.path.dirname(path), network.budget)
             data = networks.load(network, flags.data_dir)
             held = cell.network, bench.Bench(network, data)
-        found = measure(held[1], cell)
-        files.make_directory(os.path.dirname(path))
+        try:
+            found = measure(held[1], cell)
+        except Exception as error:  # An hour of others is not lost by it.
+            failed.append(f"{cell.name}: {type(error).__name__}: {error}")
+            print(f"{number + 1} of {len(cells)}: {failed[-1]}", flush=True)
+            continue
         files.write_record(path, found)
         print(
             f"{number + 1} of {len(cells)}: {cell.name}: "
             f"{found['accuracy']:.2f} % at {found['sparsity']:.2f} %, "
             f"{found['seconds']:.1f} s",
             flush=True,
+        )
+    return failed
+
+
+def check_budget(folder, budget):
+    """Refuses to add cells of one budget to those of another."""
+    files.make_directory(folder)
+    path = os.path.join(folder, "budget.json")
+    found = files.read_record(path)
+    if found is None:
+        files.write_record(path, budget)
+    elif found != budget:
+        raise ValueError(
+            f"Expected the budget of the cells in {folder!r}, {found}. "
+            f"Received: {budget}. Use another --workdir."
         )
 
 

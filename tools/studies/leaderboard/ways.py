@@ -69,14 +69,19 @@ def rewound(criterion):
     return run
 
 
-def dynamic(method, period=True, sets_sparsity=False, **options):
+def dynamic(method, updates=_UPDATES, sets_sparsity=False):
     """`DynamicSparseTraining` through the whole budget, from random masks by
-    ERK, or from a dense network if the method sets the sparsity itself."""
+    ERK, or from a dense network if the method sets the sparsity itself.
+
+    Args:
+        updates: Integer, how many periods of the masks the budget has; `None`
+            for methods that have no period.
+    """
 
     def run(bench, sparsity, seed):
-        initial, own, masks = bench.initial(seed), dict(options), None
-        if period:
-            own["every"] = _period(bench)
+        initial, own, masks = bench.initial(seed), {}, None
+        if updates:
+            own["every"] = _period(bench, updates)
         if sets_sparsity:
             own["sparsity"] = sparsity
         else:
@@ -237,8 +242,8 @@ def _second_half(bench, start, masks, seed, *others):
     return bench.fit(model, seed, *others, begin=half)
 
 
-def _period(bench):
-    return max(1, bench.steps // _UPDATES)
+def _period(bench, updates=_UPDATES):
+    return max(1, bench.steps // updates)
 
 
 def _weights(model):
