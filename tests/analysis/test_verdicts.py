@@ -5,6 +5,7 @@ import statistics
 import pytest
 
 from kprune.analysis.sanity import verdict
+from kprune.analysis.sanity.verdicts import caption, together
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,30 @@ def test_figures_that_do_not_vary():
     same = verdict([3, 3], [3, 3])
     assert (same.interval, same.p_value, same.beats) == ((0, 0), 1.0, False)
     assert verdict([3, 3], [2, 2]).beats
+
+
+def test_verdicts_shown_together_are_corrected():
+    # Means 0 and +-5, variances 2 over n = 2: t = 5 / sqrt 2 of two degrees,
+    # p = 1 - t / sqrt(2 + t^2) = 0.0715; of 9, p = 0.0238, and -9 likewise.
+    found = [verdict([m - 1, m + 1], [-1, 1]) for m in (9, 5, -9)]
+    assert [one.beats for one in found] == [True, False, False]
+    assert str(found[2]).startswith("The method loses")
+    one, two, three = together([*found, verdict([1], [2])])[:3]
+    assert found[0].p_value == pytest.approx(1 - (81 / 2 / (2 + 81 / 2)) ** 0.5)
+    assert one.corrected == pytest.approx(3 * found[0].p_value)
+    assert three.corrected == pytest.approx(one.corrected)
+    assert two.corrected == pytest.approx(max(one.corrected, two.p_value))
+    # 0.0238 is below 5 %; three times that is not.
+    assert [one.beats, three.beats] == [False, False]
+    assert str(three).startswith("The method does not beat")
+    assert "p (Holm) = 0.071" in str(one)
+
+
+def test_a_single_test_needs_no_correction():
+    found = [verdict([8, 10], [-1, 1]), verdict([1], [2])]
+    assert together(found) == found
+    assert "Holm" not in caption(found)
+    assert caption(found[1:]) == ""
 
 
 @pytest.mark.parametrize(

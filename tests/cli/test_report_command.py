@@ -278,6 +278,36 @@ def test_checks_are_rows_of_their_own_and_judged(report, checked):
     assert "too few for a verdict." in out
 
 
+def test_checks_are_corrected_for_their_number(report, checked):
+    # A second test, of means 97 and 97: p = 1. Holm doubles the smaller.
+    for seed, accuracy in enumerate((0.96, 0.98)):
+        same = {"pruner.check": "reinitialize"}
+        pretend(checked / f"r{seed}", "snip", 0.9, seed, accuracy, **same)
+    out = report(checked)
+    assert "p = 0.0077, p (Holm) = 0.015, n = 2." in out
+    assert "p = 1, p (Holm) = 1, n = 2." in out
+    assert "Holm's correction over the 2 tests of this list" in out
+
+
+def test_a_missing_shuffled_baseline_is_named(report, tmp_path):
+    pretend(tmp_path / "snip", "snip", 0.9, 1, 0.9)
+    assert "No shuffled" not in report(tmp_path)  # Nothing is compared.
+    pretend(tmp_path / "grasp", "grasp", 0.95, 2, 0.9)
+    pretend(tmp_path / "random", "random", 0.9, 1, 0.8)
+    pretend(tmp_path / "dense", "dense", 0, 1, 0.9)
+    out = report(tmp_path)
+    assert "No shuffled baseline: grasp, snip. " in out
+    assert (
+        "`--methods=grasp,snip --checks=shuffle --sparsities=0.9,0.95 "
+        "--seeds=1,2`"
+    ) in out
+    shuffled = {"pruner.check": "shuffle"}
+    pretend(tmp_path / "s", "snip", 0.9, 1, 0.8, **shuffled)
+    assert "No shuffled baseline: grasp. " in report(tmp_path)
+    pretend(tmp_path / "g", "grasp", 0.95, 2, 0.8, **shuffled)
+    assert "No shuffled" not in report(tmp_path)
+
+
 def test_the_paper_is_of_the_method_itself(table, tmp_path):
     pretend(tmp_path / "p", "snip", 0.9, 0, 0.95, paper=PAPER)
     checked = {"pruner.check": "shuffle", "paper": PAPER}

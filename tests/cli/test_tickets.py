@@ -159,9 +159,22 @@ def test_several_seeds_have_a_deviation_and_a_verdict():
         "| 0 | 0.00 | 90.50 ± 0.71 |  |  |",
         "| 3 | 50.00 | 81.00 ± 1.41 |  | 60.00 ± 0.00 |",
         "",
+        "Sanity checks: p is of Welch's test, two-sided.",
+        "",
         "- At 50.0 % the ticket beats its own shuffle: 81.00 +- 1.41 against "
         "60.00 +- 0.00, difference +21.00 [8.29, 33.71], p = 0.03, n = 2.",
     ]
+
+
+def test_verdicts_of_several_baselines_are_corrected():
+    found = pretended()
+    for results in found.values():
+        results[3, "reinitialized"] = {"accuracy": 0.6, "sparsity": 0.5}
+    # p = 0.0303 for either: beaten alone, not of two.
+    said = tables.report(found)
+    assert "correction over the 2 tests of this list" in said
+    assert said.count("the ticket does not beat its own") == 2
+    assert said.count("p = 0.03, p (Holm) = 0.061, n = 2.") == 2
 
 
 def test_the_plot_is_of_means_over_the_weights_left(tmp_path):

@@ -126,6 +126,18 @@ def test_the_least_goes_and_shrink_takes_it_out(tmp_path):
     assert_same(pruned(x), expected, 1e-6)
 
 
+def test_a_target_in_parameters_counts_all_of_a_block():
+    model = deep()
+    # One block of four, biases included; without them, it would take two.
+    block, whole = model.layers[1].count_params(), model.count_params()
+    target = {"parameters": (whole - block) / whole}
+    pruned = kprune.prune(model, "magnitude", target=target, **WHOLE)
+    gone = [n for n, m in kprune.get_masks(pruned).items() if not m.any()]
+    assert len(gone) == 2  # `up` and `down` of one block.
+    small = kprune.shrink(pruned, verbose=0)
+    assert small.count_params() == whole - block
+
+
 def test_any_criterion_ranks_blocks_and_chains_shrink():
     chain = keras.Sequential([keras.Input((3, 4)), *deep().layers[1:]])
     pruned = kprune.prune(chain, "magnitude", 0.5, **WHOLE)

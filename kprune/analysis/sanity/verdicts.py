@@ -31,6 +31,8 @@ class Verdict:
         interval: Tuple (low, high) of its 95 % confidence interval, or `None`
             if a side has only one figure.
         p_value: Of Welch's two-sided test that the means are equal, or `None`.
+        corrected: `p_value` after Holm's correction over the tests that are
+            shown together, or `None` if this is the only one.
     """
 
     method: str
@@ -40,12 +42,19 @@ class Verdict:
     difference: float
     interval: tuple[float, float] | None
     p_value: float | None
+    corrected: float | None = None
 
     @property
     def beats(self) -> bool | None:
-        """Whether the whole interval is above 0, so that the method is better;
-        `None` without an interval."""
-        return None if self.interval is None else self.interval[0] > 0
+        """Whether the whole interval is above 0, so that the method is better,
+        and the corrected p-value, if there is one, is below 5 %; `None`
+        without an interval."""
+        if self.interval is None:
+            return None
+        return self.interval[0] > 0 and self._significant()
+
+    def _significant(self):
+        return self.corrected is None or self.corrected < significance.LEVEL
 
     def __str__(self) -> str:
         rival = _RIVALS.get(self.check, "its sanity check")
@@ -58,12 +67,15 @@ class Verdict:
                 f"{self._counts()}: too few for a verdict"
             )
         verb = "beats" if self.beats else "does not beat"
-        if self.interval[1] < 0:
+        if self.interval[1] < 0 and self._significant():
             verb = "loses against"
         low, high = self.interval
+        holm = ""
+        if self.corrected is not None:
+            holm = f", p (Holm) = {self.corrected:.2g}"
         return (
             f"{self.method} {verb} {rival}: {figures}, {text} "
-            f"[{low:.2f}, {high:.2f}], p = {self.p_value:.2g}, "
+            f"[{low:.2f}, {high:.2f}], p = {self.p_value:.2g}{holm}, "
             f"{self._counts()}"
         )
 
@@ -115,6 +127,41 @@ def verdict(
         return Verdict(method, check, plain, checked, difference, None, None)
     interval, p = significance.welch(plain, checked)
     return Verdict(method, check, plain, checked, difference, interval, p)
+
+
+def together(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Returns verdicts that are shown together, corrected for their number.
+
+    Each p-value is corrected by Holm's method over all verdicts that have one,
+    and decides instead of the interval alone. A single one stays as it is.
+    """
+    tested = {
+        place: found.p_value
+        for place, found in enumerate(verdicts)
+        if found.p_value is not None
+    }
+    if len(tested) < 2:
+        return list(verdicts)
+    corrected = significance.holm(tested)
+    return [
+        dataclasses.replace(found, corrected=corrected.get(place))
+        for place, found in enumerate(verdicts)
+    ]
+
+
+def caption(verdicts: Sequence[Verdict]) -> str:
+    """Returns a sentence on the tests behind verdicts of `together`, or an
+    empty string if there are none."""
+    count = sum(found.p_value is not None for found in verdicts)
+    if not count:
+        return ""
+    text = "Sanity checks: p is of Welch's test, two-sided"
+    if count > 1:
+        text += (
+            f", and p (Holm) by Holm's correction over the {count} tests of "
+            "this list, which decides at 5 %; intervals are uncorrected"
+        )
+    return f"{text}."
 
 
 def _figures(values, name) -> tuple[float, ...]:

@@ -43,6 +43,7 @@ class Group:
         seeds: Sorted tuple of the seeds.
         measured: An `Accuracy`.
         paper: Dict, `config.paper` of the runs.
+        pruner: String, the method's name in the config.
     """
 
     dataset: str
@@ -54,6 +55,7 @@ class Group:
     seeds: tuple
     measured: Accuracy
     paper: dict
+    pruner: str
 
 
 def groups(runs, paper=None):
@@ -111,6 +113,7 @@ def _group(seeds, paper):
         tuple(sorted(seeds)),
         Accuracy(statistics.mean(found), std, len(found), tuple(found)),
         paper,
+        config.pruner.method,
     )
 
 

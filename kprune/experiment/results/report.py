@@ -7,6 +7,8 @@ import itertools
 import numpy as np
 
 from kprune.analysis import sanity
+from kprune.analysis.sanity.verdicts import caption, together
+from kprune.experiment.results import baselines
 from kprune.runtime import methods, tables
 from kprune.runtime.plots import Line, Panel, Rule, look
 
@@ -18,7 +20,8 @@ _LEAST = 0.05  # The smallest error drawn, in percent: the axis is logarithmic.
 
 
 def markdown(section):
-    """Returns a section as a heading, a sentence, a table and verdicts."""
+    """Returns a section as a heading, a sentence, a table and verdicts, and
+    what it lacks of shuffled baselines."""
     sparsities = section.sparsities
     tell = len(section.counts) > 1
     rows = []
@@ -34,13 +37,18 @@ def markdown(section):
         _caption(section, tell),
         tables.markdown(head, rows),
     ]
-    said = [f"- {sentence}" for sentence in verdicts(section)]
-    parts += ["\n".join(said)] if said else []
+    found = verdicts(section)
+    parts.append(caption([one for _, one in found]))
+    parts.append("\n".join(f"- At {percent(at)}, {one}." for at, one in found))
+    parts.append(baselines.missing(section))
+    parts = list(filter(None, parts))
     return "\n\n".join(parts) + "\n"
 
 
 def verdicts(section):
-    """Yields a verdict on each sanity check whose method also has runs."""
+    """Returns (sparsity, `Verdict`) of each sanity check whose method also has
+    runs, a list, with Holm's correction over all of them."""
+    places, found = [], []
     plain = {row.method: row for row in section.rows if row.check is None}
     for row in section.rows:
         if row.check is None or row.method not in plain:
@@ -49,8 +57,9 @@ def verdicts(section):
         for sparsity, checked in sorted(row.measured.items()):
             if sparsity in of_method:
                 sides = of_method[sparsity].values, checked.values
-                found = sanity.verdict(*sides, row.method, row.check)
-                yield f"At {percent(sparsity)}, {found}."
+                places.append(sparsity)
+                found.append(sanity.verdict(*sides, row.method, row.check))
+    return list(zip(places, together(found), strict=True))
 
 
 def comma_separated(sections):

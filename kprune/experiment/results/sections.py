@@ -22,6 +22,7 @@ class MethodRow:
         check: Name of the sanity check, or `None`.
         dense: Whether it is the network without pruning.
         measured, paper: Dicts from a sparsity to an `Accuracy`.
+        pruner: String, the method's name in the config.
     """
 
     name: str
@@ -30,6 +31,7 @@ class MethodRow:
     dense: bool
     measured: dict
     paper: dict
+    pruner: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +107,7 @@ def _row(name, check, groups):
         first.method == DENSE,
         {group.sparsity: group.measured for group in groups},
         paper,
+        first.pruner,
     )
 
 

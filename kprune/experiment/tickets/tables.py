@@ -3,6 +3,7 @@
 import statistics
 
 from kprune.analysis import sanity
+from kprune.analysis.sanity.verdicts import caption, together
 from kprune.experiment.tickets.records import CHECKS
 from kprune.runtime import tables
 from kprune.runtime.plots import Line, Panel
@@ -22,7 +23,11 @@ def report(found):
         means = [tables.mean(cell) if cell else "" for cell in cells]
         rows.append([level, f"{100 * _sparsity(found, level):.2f}", *means])
     table = tables.markdown(["level", "pruned in %", *CHECKS], rows, words=0)
-    return "\n".join([table, "", *_verdicts(found)])
+    said = _verdicts(found)
+    told = caption(said)
+    return "\n".join(
+        [table, "", *([told, ""] if told else []), *(f"- {s}." for s in said)]
+    )
 
 
 def panel(found):
@@ -49,15 +54,17 @@ def panel(found):
 
 
 def _verdicts(found):
-    """Yields a sentence for each baseline of each level."""
+    """Returns a `Verdict` on each baseline of each level, a list, with Holm's
+    correction over all of them."""
+    said = []
     for level in _levels(found):
         ticket = _accuracies(found, level, "ticket")
         for variant, check in CHECKS.items():
             other = _accuracies(found, level, variant)
             if check and other:
                 name = f"At {100 * _sparsity(found, level):.1f} % the ticket"
-                said = sanity.verdict(ticket, other, name, check)
-                yield f"- {said}."
+                said.append(sanity.verdict(ticket, other, name, check))
+    return together(said)
 
 
 def _levels(found):

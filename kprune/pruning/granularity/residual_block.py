@@ -65,11 +65,15 @@ class ResidualBlock(Granularity):
         return reasons
 
     def grouping(self, model: types.Model, layouts: dict[str, Layout]) -> Any:
-        found = _candidates(model)
-        members = [
-            [w.name for w in ws if w.name in layouts] for ws in found.values()
-        ]
-        return ResidualBlocks(self, layouts, list(filter(None, members)))
+        names = {id(v): name for name, v in weights.named(model)}
+        members, inside = [], []
+        for block, ws in _candidates(model).items():
+            own = [w.name for w in ws if w.name in layouts]
+            if own:
+                members.append(own)
+                ids = map(id, block.variables)
+                inside.append({names[i] for i in ids if i in names})
+        return ResidualBlocks(self, layouts, members, inside)
 
     def settle(self, model: types.Model, masks: types.Masks) -> None:
         """Sets the biases of the layers of pruned blocks to zero."""
@@ -133,12 +137,14 @@ class ResidualBlocks:
         grain: A `ResidualBlock`.
         layouts: Dict from name to `Layout` of the weights to prune.
         members: List of lists of names, by block.
+        inside: List of sets of the names of all variables, by block.
     """
 
     least = 1
 
-    def __init__(self, grain, layouts, members):
-        self._grain, self._layouts, self._members = grain, layouts, members
+    def __init__(self, grain, layouts, members, inside):
+        self._grain, self._layouts = grain, layouts
+        self._members, self._inside = members, inside
 
     def shape(self, family):
         """Returns the shape of the first block's first weight."""
@@ -185,9 +191,19 @@ class ResidualBlocks:
         return {n: alive[n] & stay for names, stay in pairs for n in names}
 
     def removed_size(self, masks, others):
-        """Returns 0: other variables of blocks are not counted as removed."""
-        del masks, others
-        return 0
+        """Returns how many entries of biases, normalizations and other
+        variables go with the pruned blocks.
+
+        Args:
+            masks: Dict of masks by weight name.
+            others: Dict from the names of other variables to their sizes.
+        """
+        stays, gone = set(), set()
+        pairs = zip(self._inside, self.live(masks)[FAMILY], strict=True)
+        for inside, live in pairs:
+            (stays if live else gone).update(inside)
+        # A variable that blocks share goes with the last of them.
+        return sum(others.get(name, 0) for name in gone - stays)
 
     def check(self, masks):
         """Does nothing: any mask of whole blocks is valid."""
