@@ -55,7 +55,9 @@ NETWORKS = {
 }
 # The same, in the small: for tests.
 QUICK = Network(
-    lambda seed: kprune.models.fc((30,), input_shape=(8, 8, 1), seed=seed),
+    lambda seed: kprune.models.fc(
+        (30,), input_shape=(8, 8, 1), activation="relu", seed=seed
+    ),
     "digits",
     4,
     0.1,
