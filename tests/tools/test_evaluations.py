@@ -34,7 +34,9 @@ def test_wrong_labels_are_of_other_classes(part):
 
 
 def test_the_distance_is_of_kept_weights_and_biases(part):
-    start = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="fc")])
+    start = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(1, name="fc")]
+    )
     kernel, bias = np.array([[1.0], [5.0]]), np.array([0.0])
     start.set_weights([kernel, bias])
     model = kprune.wrap(start)
