@@ -32,16 +32,20 @@ def verdicts(gains, words=("higher", "lower")):
 def correlation(one, other):
     """Returns in words how two arrays (rows, seeds) go together: the mean of
     Spearman's rank correlations of the seeds, tested to be 0 over them."""
-    from scipy import stats
-
-    found = [
-        stats.spearmanr(a, b).statistic
-        for a, b in zip(one.T, other.T, strict=True)
-    ]
-    found = np.nan_to_num(found)  # Of values that do not vary.
+    pairs = zip(one.T, other.T, strict=True)
+    found = [_spearman(*pair) for pair in pairs]
     p_value = significance.paired(found)
     verdict = _verdict(found, p_value, ("positive", "negative"))
     return f"{tables.mean(found)} over {len(found)} seeds, {verdict}"
+
+
+def _spearman(one, other):
+    """Returns Spearman's rank correlation, 0 where a side does not vary."""
+    from scipy import stats
+
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
+    return float(stats.spearmanr(one, other).statistic)
 
 
 def _verdict(gains, p_value, words):

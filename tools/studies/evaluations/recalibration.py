@@ -29,12 +29,11 @@ def measured(seed, data_dir, quick):
     bench = Bench(_NETWORK, data)
     end = 2 if quick else None
     trained = bench.fit(bench.model(bench.initial(seed)), seed, end=end)
-    x, _ = bench.train
     found = []
     for sparsity in _SPARSITIES[:2] if quick else _SPARSITIES:
         model = kprune.prune(trained, "magnitude", sparsity, prove=False)
         raw = bench.accuracy(model)
-        kprune.kept_weights.recalibrate(model, data=x)
+        kprune.kept_weights.recalibrate(model, data=bench.train)
         after = bench.accuracy(model)
         row = {"sparsity": sparsity, "dense": bench.accuracy(trained)}
         found.append(row | {"raw": raw, "after": after, "gain": after - raw})
