@@ -53,18 +53,20 @@ def test_the_distance_is_of_kept_weights_and_biases(part):
 
 
 def test_verdicts_are_corrected_over_rows(part):
-    common = part("evaluations.common")
+    over_seeds = part("evaluations.over_seeds")
     gains = np.array([[1.0, 1.1, 1.2], [0.1, -0.1, 0.05], [-2.0, -2.1, -2.2]])
-    first, second, third = common.verdicts(gains)
+    first, second, third = over_seeds.verdicts(gains)
     assert first.startswith("higher")
     assert second.startswith("undecided")
     assert third.startswith("lower")
-    assert common.verdicts(gains[:, :2])[0].startswith("undecided")
+    assert over_seeds.verdicts(gains[:, :2])[0].startswith("undecided")
 
 
 def test_correlation_by_hand(part):
-    common = part("evaluations.common")
+    over_seeds = part("evaluations.over_seeds")
     one = np.array([[1, 1, 1], [2, 2, 2], [3, 3, 3]])
     other = np.array([[1, 1, 1], [2, 3, 2], [3, 2, 3]])
     # 1, 1/2 and 1.
-    assert common.correlation(one, other).startswith("0.83 ± 0.29 over 3 seeds")
+    assert over_seeds.correlation(one, other).startswith(
+        "0.83 ± 0.29 over 3 seeds"
+    )

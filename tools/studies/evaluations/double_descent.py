@@ -8,7 +8,7 @@ the distance that the weights move from their initial values goes with it.
 import numpy as np
 
 import kprune
-from evaluations import common
+from evaluations import over_seeds
 from kprune.masking import weights
 from kprune.runtime import seeds, tables
 from leaderboard import networks
@@ -84,17 +84,20 @@ def distance(start, model):
 
 def report(found):
     """Returns the tables of all seeds, a list of results, in Markdown."""
-    test = common.columns(found, "test")
+    test = over_seeds.columns(found, "test")
     gains = test - test[:1]
-    said = ["", *common.verdicts(gains[1:])]
+    said = ["", *over_seeds.verdicts(gains[1:])]
     table = zip(
         [f"{100 * row['sparsity']:g} %" for row in found[0]],
-        *(common.means(found, name) for name in ("test", "train", "distance")),
+        *(
+            over_seeds.means(found, name)
+            for name in ("test", "train", "distance")
+        ),
         said,
         strict=True,
     )
     head = ["sparsity", "test %", "train %", "distance", "test, beside dense"]
-    moved = common.correlation(common.columns(found, "distance"), test)
+    moved = over_seeds.correlation(over_seeds.columns(found, "distance"), test)
     return (
         f"{100 * _NOISE:g} % of the training labels are wrong; the training "
         "accuracy is that on these labels.\n\n"

@@ -8,7 +8,7 @@ import dataclasses
 import itertools
 
 import kprune
-from evaluations import common
+from evaluations import over_seeds
 from kprune.runtime import tables
 from leaderboard import networks
 from leaderboard.bench import Bench
@@ -50,17 +50,19 @@ def measured(seed, data_dir, quick):
 
 def report(found):
     """Returns the tables of all seeds, a list of results, in Markdown."""
-    test = common.columns(found, "test")
-    said = ["", *common.verdicts(test[1:] - test[:1])]
+    test = over_seeds.columns(found, "test")
+    said = ["", *over_seeds.verdicts(test[1:] - test[:1])]
     table = zip(
         [row["way"] for row in found[0]],
-        common.means(found, "exploration"),
-        common.means(found, "test"),
+        over_seeds.means(found, "exploration"),
+        over_seeds.means(found, "test"),
         said,
         strict=True,
     )
     head = ["method, period", "R_s %", "test %", "test, beside static masks"]
-    explored = common.correlation(common.columns(found, "exploration"), test)
+    explored = over_seeds.correlation(
+        over_seeds.columns(found, "exploration"), test
+    )
     return (
         f"{100 * _SPARSITY:g} % sparse, from random masks by ERK; a period in "
         f"steps.\n\n{tables.markdown(head, table)}\n\n"

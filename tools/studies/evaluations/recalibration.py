@@ -5,7 +5,7 @@ Pruned once by magnitude and not trained further, so that what changes is what
 """
 
 import kprune
-from evaluations import common
+from evaluations import over_seeds
 from kprune.runtime import tables
 from leaderboard import networks
 from leaderboard.bench import Bench
@@ -44,10 +44,10 @@ def report(found):
     """Returns the tables of all seeds, a list of results, in Markdown."""
     table = zip(
         [f"{100 * row['sparsity']:g} %" for row in found[0]],
-        *(common.means(found, name) for name in ("raw", "after", "gain")),
-        common.verdicts(common.columns(found, "gain")),
+        *(over_seeds.means(found, name) for name in ("raw", "after", "gain")),
+        over_seeds.verdicts(over_seeds.columns(found, "gain")),
         strict=True,
     )
     head = ["sparsity", "raw %", "recalibrated %", "gain", "beside raw"]
-    dense = tables.mean(common.columns(found, "dense")[0])
+    dense = tables.mean(over_seeds.columns(found, "dense")[0])
     return f"Dense: {dense} %.\n\n{tables.markdown(head, table)}"

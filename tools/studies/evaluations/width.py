@@ -8,7 +8,7 @@ import dataclasses
 import itertools
 
 import kprune
-from evaluations import common
+from evaluations import over_seeds
 from kprune.runtime import tables
 from leaderboard import networks
 from leaderboard.bench import Bench
@@ -62,22 +62,22 @@ def _of_width(bench, width, seed):
 
 def report(found):
     """Returns the tables of all seeds, a list of results, in Markdown."""
-    gaps = common.columns(found, "gap")
+    gaps = over_seeds.columns(found, "gap")
     table = zip(
         [f"{100 * row['sparsity']:g} %" for row in found[0]],
         [f"{row['width']:g}" for row in found[0]],
-        *(common.means(found, name) for name in ("dense", "test", "gap")),
-        common.verdicts(gaps),
+        *(over_seeds.means(found, name) for name in ("dense", "test", "gap")),
+        over_seeds.verdicts(gaps),
         strict=True,
     )
     head = ["sparsity", "width", "dense %", "random %", "gap", "beside dense"]
     lines = [tables.markdown(head, table, words=2), ""]
-    widths = common.columns(found, "width")
+    widths = over_seeds.columns(found, "width")
     for share, rows in itertools.groupby(
         range(len(found[0])), key=lambda i: found[0][i]["sparsity"]
     ):
         rows = list(rows)
-        said = common.correlation(widths[rows], gaps[rows])
+        said = over_seeds.correlation(widths[rows], gaps[rows])
         lines.append(
             f"Rank correlation of width and gap at {100 * share:g} %: {said}."
         )
