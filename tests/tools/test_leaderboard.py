@@ -130,9 +130,20 @@ def test_no_cell_leaves_anything_for_the_next(measure):
     assert measure("random")["accuracy"] == first["accuracy"]
 
 
-def test_dense_networks_train_half_and_half_after(measure):
-    assert measure("dense", 0.0)["sparsity"] == 0
-    assert measure("wanda-after")["sparsity"] == pytest.approx(90, abs=0.1)
+def test_it_resumes_and_grows(study, tmp_path, capsys):
+    call = "leaderboard", f"--workdir={tmp_path}", "--quick", "--seeds=0"
+    call += ("--sparsities=0.9",)
+    study(*call, "--methods=dense,wanda-after")
+    first = capsys.readouterr().out
+    assert "2 of 2: lenet_300_100, wanda-after, 90 %, seed 0: " in first
+    assert " % at 90.00 %, " in first
+    assert "All cells have been run." in first
+    study(*call, "--methods=dense,wanda-after,random")
+    second = capsys.readouterr().out
+    assert "3 of 3: lenet_300_100, random, 90 %" in second
+    assert "2 of 3" not in second
+    study(*call, "--methods=dense,set", "--report")
+    assert "| lenet_300_100 | 1 | " in capsys.readouterr().out
 
 
 def test_cells_of_another_budget_are_refused(part, tmp_path):

@@ -10,6 +10,7 @@ STUDIES = {
     "channels": "how channels are shared out among the layers",
     "compression": "networks within a budget, beside one-shot pruning and GMP",
     "deployment": "pruned networks in every format, each file measured",
+    "evaluations": "noise, exploration, width and batch normalization",
     "faults": "what real faults, hostile files and wrong arguments come to",
     "in_training": "methods that prune as a network trains, one by one",
     "leaderboard": "every method by the same budget of training, ranked",

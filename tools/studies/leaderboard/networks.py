@@ -49,13 +49,19 @@ NETWORKS = {
         examples=30_000,
     ),
     "lenet5": Network(
-        lambda seed: kprune.models.lenet5(seed=seed), "mnist", 4, 0.05
+        lambda seed: kprune.models.lenet5(seed=seed),
+        "mnist",
+        4,
+        0.05,
+        examples=12_800,
     ),
-    "resnet8": Network(_resnet, "cifar10", 8, 0.1, examples=20_000),
+    "resnet8": Network(_resnet, "cifar10", 4, 0.1, examples=12_800),
 }
 # The same, in the small: for tests.
 QUICK = Network(
-    lambda seed: kprune.models.fc((30,), input_shape=(8, 8, 1), seed=seed),
+    lambda seed: kprune.models.fc(
+        (30,), input_shape=(8, 8, 1), activation="relu", seed=seed
+    ),
     "digits",
     4,
     0.1,
