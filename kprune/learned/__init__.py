@@ -13,6 +13,7 @@ from kprune.learned.gates import learned_gates
 from kprune.learned.gem_miner import Gem, GemMiner, gem_miner
 from kprune.learned.global_selection import GlobalSelection
 from kprune.learned.hard_concrete import HardConcrete, hard_concrete
+from kprune.learned.hopfield import HopfieldStack
 from kprune.learned.learned_mask import LearnedMask, TopK
 from kprune.learned.neuron_supermask import neuron_supermask
 from kprune.learned.recycling import WeightRecycling
@@ -29,6 +30,7 @@ from kprune.learned.selected import Selected
 from kprune.learned.soft_threshold import SoftThreshold, soft_threshold
 from kprune.learned.supermask import Supermask, supermask
 from kprune.learned.supsup import SupermaskStack
+from kprune.learned.unnamed_tasks import train_unnamed
 from kprune.masking.sparsity_logger import SparsityLogger
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "GemMiner",
     "GlobalSelection",
     "HardConcrete",
+    "HopfieldStack",
     "LearnedMask",
     "Reparametrized",
     "Selected",
@@ -61,5 +64,6 @@ __all__ = [
     "sparsity",
     "supermask",
     "to_masked",
+    "train_unnamed",
     "zeros",
 ]
