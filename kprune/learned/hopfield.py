@@ -116,7 +116,7 @@ class HopfieldStack:
             optimizer: An optimizer as for `compile`. Defaults to SGD at 0.1
                 with momentum 0.9.
         """
-        first = next(iter(data), None)
+        first: Any = next(iter(data), None)
         pair = isinstance(first, tuple) and len(first) == 2
         checks.require(pair, "data", first, "batches (x, y)")
         if loss is None:

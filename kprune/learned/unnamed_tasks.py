@@ -3,8 +3,6 @@
 https://arxiv.org/abs/2006.14769
 """
 
-from typing import Any
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -128,7 +126,7 @@ def _task_of(stack, x, tolerance, candidates):
 
 
 def _free_names(known, count):
-    found: list[str] = []
+    found = []
     number = 0
     while len(found) < count:
         number += 1
@@ -139,7 +137,7 @@ def _free_names(known, count):
 
 def _begin(stack, task):
     """Switches the network to a task, which may be new."""
-    new: dict[str, Any] = {**stack._draw(task), **stack._fresh}
+    new = {**stack._draw(task), **stack._fresh}
     stack._set(stack._states.get(task, new))
 
 
