@@ -177,7 +177,7 @@ class HopfieldStack:
         means = {n: s / self.count for n, s in self._sums.items()}
         scores = self._variables(means)
         psi = {n: tf.constant(p, "float32") for n, p in self._psi.items()}
-        sgd = keras.optimizers.SGD(learning_rate, momentum=0.9)
+        sgd = keras.optimizers.SGD(float(learning_rate), momentum=0.9)
 
         def objective(x, done):
             entropy = task_inference.entropy(self._logits(x, scores))

@@ -8,6 +8,7 @@ from keras import layers
 from lifecycle import assert_same, normal, values
 from networks import sequential
 
+import kprune
 from kprune.learned import HopfieldStack, hopfield
 
 
@@ -78,7 +79,7 @@ def test_recovery_by_the_energy_alone():
     # It starts where four of the units of a state are wrong.
     stack._sums["norm"] = 2 * one * np.where(np.arange(24) < 4, -1, 1)
     inputs = tf.data.Dataset.from_tensor_slices(np.zeros((40, 8), "f4"))
-    masks = stack.recover(inputs.batch(2), strength=1e-3)
+    masks = stack.recover(inputs.batch(2), strength=1e-3, learning_rate=500)
     np.testing.assert_array_equal(masks["norm"], one > 0)
     gamma = stack.net.get_layer("norm").gamma
     np.testing.assert_array_equal(gamma, one > 0)
@@ -120,3 +121,45 @@ def test_what_does_not_fit_is_refused():
         stack.recover(inputs, strength=-1)
     with pytest.raises(ValueError, match="Did you mean 'keep'"):
         HopfieldStack(net(), weights="kep")
+
+
+@pytest.mark.slow
+def test_masks_of_split_digits_come_back_from_inputs_alone():
+    keras.utils.set_random_seed(0)
+    units = [
+        layer
+        for name in ("a", "b")
+        for layer in (
+            layers.Dense(256, use_bias=False, name=name),
+            layers.BatchNormalization(center=False, name=f"norm_{name}"),
+            layers.Activation("swish", name=f"swish_{name}"),
+        )
+    ]
+    fc = layers.Dense(10, use_bias=False, name="fc")
+    stack = HopfieldStack(sequential((64,), *units, fc))
+    train, test = kprune.datasets.load_arrays("digits")
+
+    def of(task, data):
+        """Returns the images of two digits, and which of both they are."""
+        x, y = data
+        there = y // 2 == task
+        return x[there].reshape(-1, 64), y[there] % 2
+
+    masks = []
+    for task in range(3):
+        data = tf.data.Dataset.from_tensor_slices(of(task, train))
+        stack.train(data.shuffle(2000, seed=task).batch(32), epochs=6)
+        scales = [v for v in stack.net.variables if v.name == "gamma"]
+        masks.append([v.numpy() > 0 for v in scales])
+    for task in range(3):
+        inputs = tf.data.Dataset.from_tensor_slices(of(task, train)[0])
+        data = inputs.shuffle(2000, seed=5).repeat(2).batch(8, True)
+        found = list(stack.recover(data).values())
+        alike = [
+            np.mean([np.mean(a == b) for a, b in zip(m, found, strict=True)])
+            for m in masks
+        ]
+        # Any two of the masks share about two thirds of their units.
+        assert alike[task] > 0.9 > 0.8 > np.delete(alike, task).max()
+        x, y = of(task, test)
+        assert np.mean(stack.predict(x).argmax(1) == y) > 0.95
