@@ -13,8 +13,10 @@ python tools/studies/run.py subnetworks --runs=runs/selection \\
 
 The share that is left out is 0.3, 0.5 or 0.7, of signed constants and of
 normal draws; `biprop` ranks within each weight, `biprop_global` all weights at
-once, and is warmed up for a tenth of the epochs. The papers' Conv-2 has
-no biases; here they are frozen at 0. The same network with random masks of
+once, and is warmed up for a tenth of the epochs. `recycled_50` is edge-popup
+with iterative weight recycling (Gorbett and Whitley, 2023),
+https://arxiv.org/abs/2303.15953. The papers' Conv-2 has no biases; here they
+are frozen at 0. The same network with random masks of
 half of its weights, and these trained:
 
 python tools/train.py --config=configs/edge_popup.py:mnist_conv2 \\
@@ -66,12 +68,17 @@ def _row(dataset, epochs):
             "normal_scaled_50": {"options": {**_NORMAL, "scale_fan": True}},
             "biprop_50": _BIPROP,
             "biprop_global_50": _warmed_up(max(1, epochs // 10)),
+            "recycled_50": _recycled(3 if epochs > 3 else 1),
         },
     }
 
 
 def _warmed_up(epochs):
     return {**_BIPROP, "training": {"global_epochs": epochs}}
+
+
+def _recycled(every):
+    return {"training": {"recycling": {"rate": 0.1, "every": every}}}
 
 
 ROWS = {
@@ -86,6 +93,7 @@ _QUICK = {
     "paper.experiment.variants": {
         "constant_50": {},
         "biprop_global_50": _warmed_up(1),
+        "recycled_50": _recycled(1),
     },
 }
 

@@ -8,6 +8,10 @@ mnist_dlth        dual lottery tickets (Bai et al., 2022),
                   https://arxiv.org/abs/2203.04248
 mnist_prune_train PruneTrain (Lym et al., 2019),
                   https://arxiv.org/abs/1901.09290
+mnist_growing_batches  the same, with batches that grow
+mnist_greg_filters  GReg-1 on channels, with its early end
+mnist_gem_miner   Gem-Miner (Sreenivasan et al., 2022),
+                  https://arxiv.org/abs/2202.12002
 mnist_early_bird  early-bird tickets (You et al., 2020),
                   https://arxiv.org/abs/1909.11957
 mnist_prac        PrAC tickets (Zhang et al., 2021),
@@ -58,6 +62,8 @@ _GROWING = {
     "stabilize": "1000it",
 }
 _QUICK_GROWING = {"every": 1, "increment": 1.0, "stabilize": 0}
+_FILTERS = {**_GROWING, "sparsity": 0.5, "granularity": "channel"}
+_SHRINKING = {"every": 2, "threshold": 1e-4, "ratio": 0.2}
 _LENET = {"name": "lenet_300_100"}
 _RESNET = {"name": "resnet_cifar", "depth": 8}
 
@@ -170,10 +176,48 @@ ROWS = {
         "prune_train",
         "https://arxiv.org/abs/1901.09290",
         "prune_train",
-        {"every": 2, "threshold": 1e-4, "ratio": 0.2},
+        _SHRINKING,
         {"train": {**_SGD, "epochs": 20}},
         model={"name": "lenet5"},
         small={"name": "conv2"},  # The digits are too small for LeNet-5.
+    ),
+    "mnist_growing_batches": _row(
+        "growing_batches",
+        "https://arxiv.org/abs/1901.09290",
+        "prune_train",
+        _SHRINKING,
+        {"train": {**_SGD, "schedule": {"name": "constant"}, "epochs": 20}},
+        {
+            "fixed": {},
+            "growing": {"options": {**_SHRINKING, "batch_multiple": 32}},
+        },
+        model={"name": "lenet5"},
+        small={"name": "conv2"},
+    ),
+    "mnist_greg_filters": _row(
+        "greg_filters",
+        "https://arxiv.org/abs/2012.09243",
+        "growing",
+        _FILTERS,
+        {
+            "pretrain": _SGD,
+            "grow": _GROWTH,
+            "train": {**_SGD, "learning_rate": 0.01},
+        },
+        {
+            "to_the_end": {},
+            "early": {"options": {**_FILTERS, "end_ratio": 1000}},
+        },
+        _QUICK_GROWING,
+        model={"name": "lenet5"},
+        small={"name": "conv2"},
+    ),
+    "mnist_gem_miner": _row(
+        "gem_miner",
+        "https://arxiv.org/abs/2202.12002",
+        "gem_miner",
+        {"sparsity": 0.95, "every": 1, "strength": 1e-4},
+        {"search": _SGD, "train": _SGD},
     ),
     "mnist_early_bird": _row(
         "early_bird",

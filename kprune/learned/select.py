@@ -23,10 +23,11 @@ def select(
 
     Args:
         model: A built Keras model without masks. It is not modified.
-        method: String: `"edge_popup"`, `"biprop"` or `"supermask"`, for the
-            functions of these names in `kprune.learned`.
+        method: String: `"edge_popup"`, `"biprop"`, `"supermask"` or
+            `"gem_miner"`, for the functions of these names in
+            `kprune.learned`.
         sparsity: Share of each weight to leave out, in [0, 1). Must be `None`
-            for `"supermask"`, whose sparsity is an outcome.
+            for `"supermask"` and `"gem_miner"`, whose sparsity is an outcome.
         seed: Integer >= 0. Defaults to 0.
         **options: Further arguments of the function.
 
@@ -52,7 +53,7 @@ def select(
     lookup.check_options(options, taken, method)
     if "sparsity" in known:
         return function(model, sparsity, seed=seed, **options)
-    why = "None: of a supermask it is an outcome that "
+    why = f"None: with {method!r} it is an outcome that "
     why += "`kprune.learned.sparsity` tells"
     checks.require(sparsity is None, "sparsity", sparsity, why)
     return function(model, seed=seed, **options)

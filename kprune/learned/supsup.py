@@ -314,6 +314,6 @@ METHOD = Method(
     paper="Wortsman et al., 2020",
     link="https://arxiv.org/abs/2006.14769",
     test="tests/learned/test_supsup.py::test_tasks_are_inferred_and_solved",
-    deviation="tasks are told apart at test time; not found without being "
-    "named in training, and kept in no Hopfield network",
+    deviation="tasks are named in training; see `train_unnamed` and "
+    "`HopfieldStack`",
 )

@@ -105,7 +105,7 @@ def methods(used_by: str | None = None) -> dict[str, Method]:
     Example:
 
     >>> ", ".join(kprune.methods("select"))
-    'biprop, edge_popup, supermask'
+    'biprop, edge_popup, gem_miner, supermask'
     """
     found: dict[str, Method] = {}
     for method in entries():

@@ -32,7 +32,7 @@ OPTIONS = {
     "dpf": {"every": "2it", "sparsity": 0.8},
     "gmp": {"sparsity": 0.9, "every": 3, "recover": True, "end": "90%"},
     "asni": {"gamma": 0.7},
-    "greg1": FAST,
+    "greg1": FAST | {"end_ratio": 1.5},
     "greg2": FAST | {"pick_increment": 0.1, "pick_ceiling": 0.2},
     "dlth": GROWTH | {"every": 2, "increment": 0.3, "cycles": 2},
 }

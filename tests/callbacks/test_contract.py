@@ -49,6 +49,10 @@ def chosen():
     return kprune.select(dense_net(norm=False), "biprop", 0.5)
 
 
+def mined():
+    return kprune.select(dense_net(norm=False), "gem_miner")
+
+
 def soft():
     return kprune.learned.soft_threshold(dense_net())
 
@@ -79,6 +83,7 @@ CASES = {
         dense_net,
         lambda _: forgetting.Forgetting(Judge(), np.arange(20)),
     ),
+    "GemMiner": (mined, lambda _: kprune.learned.GemMiner(0.8, every=1)),
     "GlobalSelection": (
         chosen,
         lambda _: kprune.learned.GlobalSelection(0.5, epochs=2),
@@ -106,6 +111,10 @@ CASES = {
         lambda _: kprune.tfmot.sparsity.keras.UpdatePruningStep(),
     ),
     "TakePoint": (dense_net, lambda _: rewinding.TakePoint(9, signs)),
+    "WeightRecycling": (
+        chosen,
+        lambda _: kprune.learned.WeightRecycling(0.2, every=1),
+    ),
 }
 QUICK = {  # One method of each; the others are slow tests.
     "DynamicSparseTraining": "rigl",

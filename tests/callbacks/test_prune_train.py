@@ -180,6 +180,7 @@ def test_lambda_is_that_of_the_first_batch():
         ({"every": 1.5}, "`every`"),
         ({"threshold": 0}, "`threshold`"),
         ({"ratio": 2}, "`ratio`"),
+        ({"batch_multiple": 0}, "`batch_multiple`"),
     ],
 )
 def test_what_does_not_fit_is_refused(options, words):

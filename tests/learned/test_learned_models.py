@@ -35,8 +35,9 @@ PUT = {
     "supermask": lambda m, **o: kprune.select(
         m, "supermask", round_mask=True, **o
     ),
+    "gem_miner": lambda m, **o: kprune.select(m, "gem_miner", **o),
 }
-SELECTED = ("edge_popup", "biprop", "supermask")
+SELECTED = ("edge_popup", "biprop", "supermask", "gem_miner")
 TRAINED = {"kernel", "bias", "gamma", "beta", "embeddings"}
 FAST = {
     ("subclassed", "soft_threshold"),
@@ -44,6 +45,7 @@ FAST = {
     ("sequential", "edge_popup"),
     ("convolutional_with_batch_norm", "biprop"),
     ("attention", "supermask"),
+    ("sequential", "gem_miner"),
 }
 
 

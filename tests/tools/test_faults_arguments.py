@@ -54,7 +54,7 @@ def test_every_public_callable_is_called(part, tmp_path):
         *("Centroids", "GradientFlow", "Line", "Overlaps", "Verdict"),
         *("LearnedMask", "TopK", "Biprop", "EdgePopup", "Supermask"),
         *("Selected", "Reparametrized", "SoftThreshold", "HardConcrete"),
-        *("Masked", "GlobalSelection"),
+        *("Masked", "GlobalSelection", "Gem"),
         "binary_sign",  # An activation: Keras calls it with its own tensors.
     )
     for module in of.values():

@@ -55,10 +55,13 @@ def test_subnetworks_of_exact_size_are_chosen(study, tmp_path, capsys, rows):
     assert [line[:2] for line in lines] == [
         ["biprop_global_50", "50.00 %"],
         ["constant_50", "50.00 %"],
+        ["recycled_50", "50.00 %"],
     ]
     found = result(tmp_path / "quick_edge_popup-constant_50-seed0.json")
     assert found["test"] == found["plain"]
     assert found["moved"] == 0
+    found = result(tmp_path / "quick_edge_popup-recycled_50-seed0.json")
+    assert found["moved"] > 0
 
 
 def test_another_config_is_refused(refused, tmp_path):

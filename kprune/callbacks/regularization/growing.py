@@ -4,17 +4,17 @@ GReg-1 and GReg-2 of Wang et al., 2021 (https://arxiv.org/abs/2012.09243), and
 dual lottery tickets of Bai et al., 2022 (https://arxiv.org/abs/2203.04248).
 """
 
+import dataclasses
 from collections.abc import Callable, Collection
 from fractions import Fraction
 from typing import Any
 
-import keras
 import numpy as np
 
 from kprune.callbacks.base import PruningCallback
-from kprune.callbacks.regularization import GrowingPenalty, PenaltySchedule
-from kprune.callbacks.regularization.added import attach, take_off
-from kprune.callbacks.regularization.growing_penalty import nothing_picked
+from kprune.callbacks.regularization import PenaltySchedule
+from kprune.callbacks.regularization.early_end import EarlyEnd
+from kprune.callbacks.regularization.growing_penalty import Penalties
 from kprune.callbacks.step_counter import StepCounter
 from kprune.masking import weights, wrapping
 from kprune.masking.masks import Budget
@@ -48,9 +48,8 @@ class GrowingRegularization(PruningCallback):
 
     As published, growth takes 10,000 updates at a learning rate of 1e-3, and
     a full training from its usual initial rate follows; a learning rate
-    schedule needs `course.end` for this. When removing filters, the paper's
-    code ends a layer's growth early once the picked ones are a thousandth of
-    the others; here all layers grow to the end.
+    schedule needs `course.end` for this. When removing filters, the authors'
+    code ends growth early, which is `end_ratio=1000`.
 
     The loss that `fit` shows excludes the penalty. After each epoch it adds to
     Keras' `logs`: `sparsity` and `kept`, over the weights that it prunes, and
@@ -75,13 +74,18 @@ class GrowingRegularization(PruningCallback):
             equal share of all groups. The iterative variant of `"dlth"` has 5.
         pick_increment, pick_ceiling, on_others: Numbers, of `"greg2"` alone.
             Default to 1e-5, 1e-2 and -1e-4.
+        end_ratio: Number > 1, of `"greg1"` and `"greg2"` in one cycle. Growth
+            ends once the mean magnitude of the other weights is this many
+            times that of the picked ones, and `stabilize` follows: `"greg2"`
+            ends that of each weight tensor, `"greg1"` that of all together.
+            Defaults to `None`: lambda grows to `ceiling`.
         exclude: Names of weights or layers, or regular expressions, to leave
             dense and out of the count.
         seed: Integer >= 0, for ties and random picks. Defaults to 0.
 
     Attributes:
         course: The `kprune.callbacks.regularization.PenaltySchedule`, in
-            steps; `None` before training.
+            steps; `None` before training. An early end shortens it.
 
     Raises:
         ValueError: If an argument is invalid; when training begins, if the
@@ -119,6 +123,7 @@ class GrowingRegularization(PruningCallback):
         pick_increment: float | None = None,
         pick_ceiling: float | None = None,
         on_others: float | None = None,
+        end_ratio: float | None = None,
         exclude: str | Collection[str] = (),
         seed: int = 0,
     ) -> None:
@@ -127,24 +132,19 @@ class GrowingRegularization(PruningCallback):
         criterion, course = found.build
         if isinstance(granularity, str) and granularity == "channel":
             granularity = Channel(**found.channel)
-        pruner = Pruner(
-            criterion,
-            granularity,
-            allocation,
-            exclude=exclude,  # type: ignore[arg-type]
-        )
+        left: Any = exclude
+        pruner = Pruner(criterion, granularity, allocation, exclude=left)
         super().__init__(pruner, seed=seed)
         self._sparsity = scope.sparsity_of(pruner.grain, sparsity)
-        own = ("pick_increment", "pick_ceiling", "on_others")
-        given: Any = zip(
-            own, (pick_increment, pick_ceiling, on_others), strict=True
-        )
-        given = {name: v for name, v in given if v is not None}
+        given: Any = {
+            "pick_increment": pick_increment,
+            "pick_ceiling": pick_ceiling,
+            "on_others": on_others,
+        }
+        given = {name: v for name, v in given.items() if v is not None}
         if given and not course:
-            raise ValueError(
-                f"Only method 'greg2' has {', '.join(given)}. "
-                f"Received: method={shown(method)}"
-            )
+            only = f"Only method 'greg2' has {', '.join(given)}. "
+            raise ValueError(f"{only}Received: method={shown(method)}")
         rising = {"increment": increment, "ceiling": ceiling, "cycles": cycles}
         self._course_options = {**rising, **course, **given}
         # Raises if an option is invalid.
@@ -153,7 +153,8 @@ class GrowingRegularization(PruningCallback):
         for duration in self._timing.values():
             durations.steps(duration, 1, 1)  # Raises if it is invalid.
         self.course: PenaltySchedule | Any = None
-        self._added: list[tuple[Any, GrowingPenalty]] = []
+        self._early = EarlyEnd.of(method, end_ratio, cycles)
+        self._penalties: Penalties | Any = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.find_masked()
@@ -163,7 +164,6 @@ class GrowingRegularization(PruningCallback):
         self.note()
         self._happened = 0
         self._put_on()
-        self._set = (0.0, 0.0)
 
     def on_epoch_begin(
         self, epoch: int, logs: dict[str, Any] | None = None
@@ -187,14 +187,14 @@ class GrowingRegularization(PruningCallback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.ended_early(self._clock, "after which the penalty ends"):
             self._happen_until(self.course.end)
-        take_off(self.model, self._added)
-        self._added = []
+        self._penalties.take_off(self.model)
 
     def get_state(self) -> dict[str, Any]:
         """Returns the state to resume from: the progress and the picks."""
-        numpy = keras.ops.convert_to_numpy
-        picked = {name: numpy(v) for name, v in self._picked.items()}
+        picked = self._penalties.picked()
         state = {"happened": self._happened, "picked": picked}
+        if self._early:
+            state["early"] = {**self._early.state, "ended": self.course.ended}
         return {**self._clock.state, **state}
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -202,7 +202,10 @@ class GrowingRegularization(PruningCallback):
         `on_train_begin`."""
         self._clock.state = state
         self._happened = state["happened"]
-        self._set_picked(state["picked"])
+        self._penalties.pick(state["picked"])
+        if self._early:
+            self._early.state = state["early"]
+            self._shorten(state["early"]["ended"])
         if state["step"] is not None:  # `None` before the first epoch.
             self._set_penalties(state["step"])
 
@@ -218,24 +221,29 @@ class GrowingRegularization(PruningCallback):
         return course
 
     def _put_on(self):
-        masks, found = self.current_masks(), weights.prunable(self.model)
-        with self.model.distribute_strategy.scope():
-            self._penalties = [
-                keras.Variable(0.0, trainable=False, name=name)
-                for name in ("on_picked", "on_others")
-            ]
-            self._picked = nothing_picked(masks)
-        take_off(self.model, self._added)
-        self._added = [
-            (found[name].variable, GrowingPenalty(picked, *self._penalties))
-            for name, picked in self._picked.items()
-        ]
-        attach(self.model, self._added)
+        found = weights.prunable(self.model)
+        variables = {n: found[n].variable for n in self.current_masks()}
+        if self._penalties:  # An interrupted training left them.
+            self._penalties.take_off(self.model)
+        self._penalties = Penalties(self.model, variables, bool(self._early))
+        self._penalties.attach(self.model)
+        if self._early:
+            self._early.begin(variables)
 
     def _follow(self):
         """Runs due events and sets the penalties of the current step."""
-        self._happen_until(self._clock.step)
-        self._set_penalties(self._clock.step)
+        step = self._clock.step
+        self._happen_until(step)
+        if self._early and self.course.ended is None:
+            look = self._penalties.picked, self.current_masks
+            ended = self._early.follow(self.course, step, *look)
+            if ended is not None:
+                self._shorten(ended)
+        self._set_penalties(step)
+
+    def _shorten(self, ended):
+        self.course = dataclasses.replace(self.course, ended=ended)
+        self._clock.end = self.course.end
 
     def _happen_until(self, step):
         events = self.course.events()
@@ -253,32 +261,27 @@ class GrowingRegularization(PruningCallback):
         share = Fraction(cycle, self.course.cycles)
         budget = Budget(self._sparsity, schedules.linear, share, minimum=1)
         before, after = self.draw(budget, cycle)
-        self._set_picked({n: before[n] & ~after[n] for n in after})
+        self._penalties.pick({n: before[n] & ~after[n] for n in after})
 
     def _remove(self):
         masks = self.current_masks()
-        for name, picked in self._picked.items():
-            masks[name] = masks[name] & ~keras.ops.convert_to_numpy(picked)
+        for name, picked in self._penalties.picked().items():
+            masks[name] = masks[name] & ~picked
         wrapping.set_masks(self.model, masks)
-        self._set_picked({n: np.zeros_like(m) for n, m in masks.items()})
-
-    def _set_picked(self, picked):
-        for name, variable in self._picked.items():
-            variable.assign(picked[name])
+        self._penalties.pick({n: np.zeros_like(m) for n, m in masks.items()})
 
     def _set_penalties(self, step):
-        values = self.course.penalties(step)
-        if values != self._set:  # Assigning in each step would be slow.
-            for variable, value in zip(self._penalties, values, strict=True):
-                variable.assign(value)
-            self._set = values
+        picked, others = self.course.penalties(step)
+        held = self._early.held(self.course, step) if self._early else {}
+        names = self._penalties.names
+        self._penalties.set({n: held.get(n, picked) for n in names}, others)
 
 
 _GREG: dict[str, Any] = {
     "paper": "Wang et al., 2021",
     "link": "https://arxiv.org/abs/2012.09243",
-    "deviation": "all layers grow to the end; the released code ends a "
-    "layer's growth early where filters go",
+    "deviation": "growth ends early with `end_ratio=1000` only, which the "
+    "authors' code has for filters",
     "channel": {"reduce": "sum"},
 }
 _TESTS = "tests/callbacks/test_growing.py"

@@ -29,6 +29,9 @@ class PenaltySchedule:
             phase. With a `pick_ceiling`, `pick_increment` is > 0.
         on_others: Number. Defaults to 0.
         cycles: Integer >= 1. Defaults to 1.
+        ended: Integer >= 0, the number of steps of the second phase, if it
+            ends before `ceiling`. Defaults to `None`, all that `ceiling`
+            takes.
 
     Raises:
         ValueError: If a number is out of range, or `ceiling` is not above
@@ -51,6 +54,7 @@ class PenaltySchedule:
     pick_ceiling: float = 0.0
     on_others: float = 0.0
     cycles: int = 1
+    ended: int | None = None
 
     def __post_init__(self):
         checks.integer("begin", self.begin)
@@ -64,6 +68,8 @@ class PenaltySchedule:
         above = f"({float(self.pick_ceiling)}, inf)"
         checks.number("ceiling", self.ceiling, above, ", the `pick_ceiling`")
         checks.number("on_others", self.on_others)
+        if self.ended is not None:
+            checks.integer("ended", self.ended)
 
     @property
     def picking(self) -> int:
@@ -75,9 +81,10 @@ class PenaltySchedule:
     @property
     def growing(self) -> int:
         """The number of steps of a cycle's second phase."""
-        return self.every * _updates(
+        whole = self.every * _updates(
             self.pick_ceiling, self.ceiling, self.increment
         )
+        return whole if self.ended is None else min(self.ended, whole)
 
     @property
     def length(self) -> int:
@@ -112,6 +119,15 @@ class PenaltySchedule:
             found.append((start + self.length, "remove"))
         return found
 
+    def growths(self, step: int) -> int:
+        """Returns how often the penalty of the picked weights has grown after
+        `step` steps, in the cycle and the phase of this step; 0 outside of
+        the second phase."""
+        if not self.begin <= step < self.end:
+            return 0
+        done = (step - self.begin) % self.length - self.picking
+        return done // self.every if 0 <= done <= self.growing else 0
+
     def penalties(self, step: int) -> tuple[float, float]:
         """Returns the penalties of the picked weights and of the others after
         `step` steps."""
@@ -122,7 +138,8 @@ class PenaltySchedule:
             grown = done // self.every * _exact(self.pick_increment)
             both = float(min(grown, _exact(self.pick_ceiling)))
             return both, both
-        grown = (done - self.picking) // self.every * _exact(self.increment)
+        growing = min(done - self.picking, self.growing)
+        grown = growing // self.every * _exact(self.increment)
         grown += _exact(self.pick_ceiling)
         return float(min(grown, _exact(self.ceiling))), float(self.on_others)
 

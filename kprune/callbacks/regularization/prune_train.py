@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from kprune.callbacks.regularization.group_lasso import GroupLasso
+from kprune.callbacks.regularization.growing_batches import growing_batches
 from kprune.deploy.shrink import optimizer_state, shrink
 from kprune.graph import channels, costs
 from kprune.masking import cloning, weights
@@ -28,6 +29,7 @@ from kprune.training import fitting_data
     every=checks.at_least(1),
     threshold=checks.within("(0, inf)"),
     strength=checks.optional(checks.within("(0, inf)")),
+    batch_multiple=checks.optional(checks.at_least(1)),
 )
 def prune_train(
     model: types.Model,
@@ -39,6 +41,7 @@ def prune_train(
     ratio: float | None = 0.2,
     strength: float | None = None,
     weighted: bool = False,
+    batch_multiple: int | None = None,
     steps_per_epoch: int | None = None,
     callbacks: Sequence[types.Callback] = (),
     validation_data: types.Data | None = None,
@@ -53,8 +56,9 @@ def prune_train(
     that momenta and learning rate schedules continue. The last channel of a
     layer stays, even if it is small.
 
-    The paper grows the batch as the model shrinks, which is left to the
-    caller; so is resuming a killed run.
+    With `batch_multiple`, batches grow into the memory that smaller layers
+    leave, and the learning rate grows by the same ratio. A killed run starts
+    over.
 
     Args:
         model: A compiled Keras model, a graph of layers. Trained in place
@@ -69,7 +73,13 @@ def prune_train(
         ratio, strength, weighted: As for
             `kprune.callbacks.regularization.GroupLasso`, whose strength is set
             on the first batch and then stays.
-        steps_per_epoch: Integer, required if `train` is a function.
+        batch_multiple: Integer >= 1. After each removal the batch becomes the
+            largest multiple of it with which a step takes no more memory than
+            one of the first model: weights, gradients, optimizer state and
+            layer outputs. The optimizer's learning rate must be a number.
+            Defaults to `None`: batches keep their size.
+        steps_per_epoch: Integer, required if `train` is a function. Batches
+            of the first size count.
         callbacks: List of callbacks for `fit`, which is called once every
             `every` epochs.
         validation_data, verbose: As for `fit`.
@@ -77,7 +87,8 @@ def prune_train(
     Returns:
         The smaller model, compiled, and the history, a dict of lists with one
         number per epoch: Keras' metrics, and the `parameters` and
-        `multiply_adds` left after it (the latter only if they can be counted).
+        `multiply_adds` left after it (the latter only if they can be counted),
+        and, with `batch_multiple`, the `batch_size`.
 
     Raises:
         ValueError: If an argument is invalid, or the model is not compiled, is
@@ -97,20 +108,24 @@ def prune_train(
     for name, data in (("train", train), ("validation_data", validation_data)):
         if data is not None and not callable(data):
             fitting_data.check(model, data, name)
-    first = None
-    if strength is None:
-        first = (train(0) if callable(train) else train).take(1)
-    ratio = ratio if strength is None else None
-    lasso = GroupLasso(strength, ratio=ratio, data=first, weighted=weighted)
+    first = (train(0) if callable(train) else train).take(1)
+    batches = growing_batches(model, first, batch_multiple)
+    by_ratio = {"ratio": ratio, "data": first} if strength is None else {}
+    lasso = GroupLasso(strength, weighted=weighted, **by_ratio)
     history: dict[str, list[float]] = {}
     for start in range(0, epochs, every):
         end = min(start + every, epochs)
         done = start * (steps_per_epoch or 0)
+        data, steps = train, steps_per_epoch
+        if callable(train):
+            data = fit_arguments.from_step(train, done)
+        if batches:
+            data, steps = batches.rebatch(data, steps)
         trained = model.fit(
-            fit_arguments.from_step(train, done) if callable(train) else train,
+            data,
             epochs=end,
             initial_epoch=start,
-            steps_per_epoch=steps_per_epoch,
+            steps_per_epoch=steps,
             validation_data=validation_data,
             callbacks=[lasso, *callbacks],
             verbose=verbose,
@@ -120,6 +135,9 @@ def prune_train(
         model = _without_sparse_channels(model, threshold)
         sizes.append(_sizes(model))
         _extend(history, trained.history)
+        if batches:
+            _extend(history, {"batch_size": [batches.size] * len(sizes)})
+            batches.grow(model)
         for size in sizes:
             _extend(history, {name: [value] for name, value in size.items()})
         if stopped:
@@ -208,5 +226,6 @@ METHOD = Method(
     link="https://arxiv.org/abs/1901.09290",
     test="tests/callbacks/test_prune_train.py::"
     "test_tied_channels_go_only_if_sparse_in_every_member",
-    deviation="batches do not grow as the model shrinks",
+    deviation="batches grow with `batch_multiple` only; the memory of a step "
+    "is counted, not measured",
 )

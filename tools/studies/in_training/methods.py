@@ -142,6 +142,16 @@ def prune_train(build, experiment, trainer):
     return small
 
 
+def gem_miner(build, experiment, trainer):
+    """Gem-Miner: a ticket of the network as it was made, then trained."""
+    options = dict(experiment["options"])
+    strength = options.pop("strength")
+    net = learned.gem_miner(build(), strength=strength, seed=trainer.seed)
+    miner = learned.GemMiner(**options, seed=trainer.seed)
+    ticket = learned.to_masked(trainer.fit(net, "search", miner))
+    return trainer.fit(ticket, "train")
+
+
 def early_bird(build, experiment, trainer):
     """Early-bird tickets: trained on, once the masks have settled."""
     model, options = build(), dict(experiment["options"])
@@ -193,6 +203,7 @@ METHODS = {
     "hard_concrete": hard_concrete,
     "growing": growing,
     "prune_train": prune_train,
+    "gem_miner": gem_miner,
     "early_bird": early_bird,
     "prac": prac,
     "elastic": elastic,

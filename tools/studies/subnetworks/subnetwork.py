@@ -47,6 +47,8 @@ def subnetwork(build, experiment, seed, dataset):
     if "global_epochs" in training:
         epochs = training["global_epochs"]
         callbacks.append(learned.GlobalSelection(sparsity, epochs))
+    if "recycling" in training:
+        callbacks.append(learned.WeightRecycling(**training["recycling"]))
     history = net.fit(
         train,
         epochs=training["epochs"],

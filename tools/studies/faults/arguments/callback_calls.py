@@ -120,6 +120,7 @@ def calls(world):
             pick_increment=0.1,
             pick_ceiling=0.1,
             on_others=-0.1,
+            end_ratio=1000,
         ),
         _used(
             world,
@@ -136,6 +137,13 @@ def calls(world):
             sparsity=0.5,
             epochs=1,
         ),
+        _used(
+            world,
+            kprune.learned.WeightRecycling,
+            learned=True,
+            rate=0.1,
+            every=1,
+        ),
         call(
             regularization.PenaltySchedule,
             begin=0,
@@ -147,6 +155,7 @@ def calls(world):
             pick_ceiling=0.0,
             on_others=0.0,
             cycles=1,
+            ended=None,
         ),
     ]
 

@@ -246,4 +246,15 @@ def _learned(world):
         call(learned.selected_masks, model=world.learned, seed=0),
         call(learned.to_masked, model=world.learned, seed=0),
         call(learned.GlobalSelection, sparsity=0.5, epochs=2),
+        call(
+            learned.gem_miner,
+            model=model,
+            strength=1e-4,
+            weights="keep",
+            biases="keep",
+            exclude="fc2",
+            seed=0,
+        ),
+        call(learned.GemMiner, sparsity=0.5, every=1, restore=True, seed=0),
+        call(learned.WeightRecycling, rate=0.1, every=1),
     ]
