@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 TEST := $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: quickstart test test-all test-thorough test-versions lint docs figures \
-	package
+	notebooks package
 
 quickstart: $(INSTALLED)
 	$(VENV)/bin/kprune train --config=quickstart --workdir=runs/quickstart
@@ -36,13 +36,19 @@ docs: $(VENV)/.docs
 figures: $(VENV)/.plots
 	$(RUN) tools/figures.py
 
+# Runs the tutorials whose code has changed, and stores what they print.
+notebooks: $(VENV)/.docs $(VENV)/.plots $(VENV)/.litert $(VENV)/.hub \
+		$(VENV)/.results
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) tools/notebooks.py
+
 package: $(VENV)/.package
 	rm -rf dist
 	$(RUN) -m build
 	$(VENV)/bin/twine check --strict dist/*
 
 # The environment of an extra.
-$(VENV)/.docs $(VENV)/.plots $(VENV)/.package: $(INSTALLED)
+$(VENV)/.docs $(VENV)/.plots $(VENV)/.package $(VENV)/.litert $(VENV)/.hub \
+		$(VENV)/.results: $(INSTALLED)
 	$(RUN) -m pip install --quiet -e ".[$(subst .,,$(notdir $@))]"
 	touch $@
 

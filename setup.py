@@ -82,7 +82,14 @@ setuptools.setup(
         "ray": ["ray"],
         "slurm": ["submitit"],
         "tune": ["ray[tune]", "keras-tuner[bayesian]"],
-        "docs": ["mkdocs-material", "mkdocstrings[python]", "latex2mathml"],
+        "docs": [
+            "mkdocs-material",
+            "mkdocstrings[python]",
+            "latex2mathml",
+            "jupytext",
+            "nbclient",
+            "ipykernel",
+        ],
         "package": ["build", "twine"],
         "test": [
             "pytest",

@@ -13,6 +13,7 @@ EXTRAS = {
     "ray.tune": "tune",
     "sklearn": "tune",
     "submitit": "slurm",
+    "matplotlib": "plots",
     "mlflow": "mlflow",
     "pandas": "results",
     "tensorboard": "tensorboard",

@@ -226,7 +226,6 @@ def _figure(path, count, columns, size, dark=False):
     """Yields (figure, list of `count` axes), then saves the figure."""
     import matplotlib
 
-    matplotlib.use("Agg")
     with matplotlib.rc_context(_style(dark)):
         yield from _made(path, count, columns, size)
 
@@ -244,30 +243,24 @@ def _style(dark):
 
 
 def _made(path, count, columns, size):
-    from matplotlib import pyplot
+    # Not pyplot, whose backend is the user's: a notebook shows figures by it.
+    from matplotlib.figure import Figure
 
     columns = min(columns, count)
     rows = -(-count // columns)
-    figure, axes = pyplot.subplots(
-        rows,
-        columns,
-        figsize=(size[0] * columns, size[1] * rows),
-        layout="constrained",
-        squeeze=False,
-    )
+    size = size[0] * columns, size[1] * rows
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_prop_cycle(color=COLORS)
         axis.spines[["top", "right"]].set_visible(False)
     for axis in axes.flat[count:]:
         axis.set_axis_off()
-    try:
-        yield figure, list(axes.flat[:count])
-        # An SVG's date would make the files of equal figures differ.
-        dated = {"metadata": {"Date": None}} if str(path)[-4:] == ".svg" else {}
-        with files.replaced(path) as half:
-            figure.savefig(half, dpi=150, **dated)
-    finally:
-        pyplot.close(figure)
+    yield figure, list(axes.flat[:count])
+    # An SVG's date would make the files of equal figures differ.
+    dated = {"metadata": {"Date": None}} if str(path)[-4:] == ".svg" else {}
+    with files.replaced(path) as half:
+        figure.savefig(half, dpi=150, **dated)
 
 
 def _draw(axis, panel):

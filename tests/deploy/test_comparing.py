@@ -262,6 +262,16 @@ def test_a_training_step_goes_back_through_all_layers():
     assert changed == {"moving_mean", "moving_variance", "seed_generator_state"}
 
 
+def test_the_accuracy_is_not_that_after_the_timed_steps():
+    # With the mean 0 and the variance 1 that it begins with, both examples are
+    # of class 0. A step makes them [10, 1.5] and [0, 0.25]: one is of class 1.
+    model = one_layer((2,), layers.BatchNormalization(momentum=0.0))
+    x, y = np.array([[10.0, 1.0], [10.0, 2.0]], "float32"), np.array([0, 0])
+    found = compare(model, model, data=(x, y), repeats=1)
+    accuracy = found["accuracy"]
+    assert (accuracy.before, accuracy.after) == (1, 1)
+
+
 def test_the_step_computes_the_gradient(monkeypatch):
     sgd = keras.optimizers.SGD
     monkeypatch.setattr(
