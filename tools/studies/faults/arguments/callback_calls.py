@@ -95,6 +95,15 @@ def calls(world):
         ),
         _used(
             world,
+            callbacks.EarlyCroP,
+            method="crop",
+            sparsity=0.5,
+            latest=1,
+            **read,
+            exclude="fc2",
+        ),
+        _used(
+            world,
             callbacks.GrowingRegularization,
             method="greg1",
             sparsity=0.5,
