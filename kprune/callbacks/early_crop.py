@@ -131,7 +131,7 @@ class EarlyCroP(PruningCallback):
             )
             self._prune(epochs)
 
-    def _forget(self):
+    def _forget(self) -> None:
         self._first: list[np.ndarray] | None = None
         self._distances: list[float] = []
         self.pruned_epoch: int | None = None

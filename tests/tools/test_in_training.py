@@ -12,6 +12,9 @@ ROWS = {  # What is removed, in percent, if it follows from the options.
     "mnist_greg": 95.0,
     "mnist_prune_train": None,
     "mnist_early_bird": None,
+    "mnist_early_crop": 95.0,
+    "mnist_top_kast": 95.0,
+    "mnist_cram": 95.0,
     "mnist_prac": 20.0,
     "mnist_elastic": None,
 }
