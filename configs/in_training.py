@@ -18,6 +18,12 @@ mnist_prac        PrAC tickets (Zhang et al., 2021),
                   https://arxiv.org/abs/2106.03225
 mnist_elastic     elastic tickets (Chen et al., 2021),
                   https://arxiv.org/abs/2103.16547
+mnist_early_crop  EarlyCroP (Rachwan et al., 2022),
+                  https://arxiv.org/abs/2206.10451
+mnist_top_kast    Top-KAST (Jayakumar et al., 2020),
+                  https://arxiv.org/abs/2106.03517
+mnist_cram        CrAM and CrAM+ (Peste et al., 2023),
+                  https://arxiv.org/abs/2207.14200
 
 python tools/studies/run.py in_training --runs=runs/in_training \\
     --config=configs/in_training.py:mnist_str
@@ -28,8 +34,9 @@ on an average of the weights, and its strength is chosen here. Of the others
 these are the papers': that STR decays its thresholds as its weights; the rate
 of 1e-3 while lambda grows, its end and GReg-2's pick; the ratio of PruneTrain;
 the tolerance, window, slimming and half of the channels of early birds; a fifth
-and rewinding to epoch 2 of PrAC. Networks, epochs and rates are chosen here,
-and lambda grows in 1,000 steps of 1e-3, not in 10,000 of 1e-4. Nothing of this
+and rewinding to epoch 2 of PrAC; the length of CrAM's step. Networks, epochs,
+rates, sparsities and what Top-KAST trains besides are chosen here, and lambda
+grows in 1,000 steps of 1e-3, not in 10,000 of 1e-4. Nothing of this
 has been measured yet. biprop, on MNIST too, is `edge_popup.py:mnist_conv2`. The
 same network with masks at random:
 
@@ -64,6 +71,7 @@ _GROWING = {
 _QUICK_GROWING = {"every": 1, "increment": 1.0, "stabilize": 0}
 _FILTERS = {**_GROWING, "sparsity": 0.5, "granularity": "channel"}
 _SHRINKING = {"every": 2, "threshold": 1e-4, "ratio": 0.2}
+_CRAM = {"sparsity": 0.95, "sparsities": [0.95], "rho": 0.05}
 _LENET = {"name": "lenet_300_100"}
 _RESNET = {"name": "resnet_cifar", "depth": 8}
 
@@ -233,6 +241,32 @@ ROWS = {
         },
         {"search": {**_SGD, "schedule": {"name": "constant"}}, "train": _SGD},
         model=_RESNET,
+    ),
+    "mnist_early_crop": _row(
+        "early_crop",
+        "https://arxiv.org/abs/2206.10451",
+        "early_crop",
+        {"method": "crop", "sparsity": 0.95, "scoring": {"batches": 10}},
+        {"train": {**_SGD, "epochs": 20}},
+        short={"scoring": {"batches": 1}, "latest": 1},
+    ),
+    "mnist_top_kast": _row(
+        "top_kast",
+        "https://arxiv.org/abs/2106.03517",
+        "dynamic",
+        {"method": "top_kast", "sparsity": 0.95, "extra": 0.1},
+        {"train": _SGD},
+    ),
+    "mnist_cram": _row(
+        "cram",
+        "https://arxiv.org/abs/2207.14200",
+        "compression_aware",
+        _CRAM,
+        {"train": _SGD},
+        {
+            name: {"options": {**_CRAM, "plus": plus}}
+            for name, plus in {"cram": False, "cram_plus": True}.items()
+        },
     ),
     "mnist_prac": _row(
         "prac",

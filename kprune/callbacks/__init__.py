@@ -2,6 +2,7 @@
 
 from kprune.callbacks.dynamic.callback import DynamicSparseTraining
 from kprune.callbacks.early_bird import EarlyBird
+from kprune.callbacks.early_crop import EarlyCroP
 from kprune.callbacks.gradual import GradualPruning
 from kprune.callbacks.movement import MovementPruning
 from kprune.callbacks.regularization.growing import GrowingRegularization
@@ -12,6 +13,7 @@ __all__ = [
     "Checkpoint",
     "DynamicSparseTraining",
     "EarlyBird",
+    "EarlyCroP",
     "GradualPruning",
     "GrowingRegularization",
     "MovementPruning",

@@ -19,6 +19,7 @@ _PACKAGES = (
     "callbacks",
     "learned",
     "tickets",
+    "training",
     "analysis",
     "models",
 )

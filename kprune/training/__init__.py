@@ -3,6 +3,7 @@
     strategy(name)    the devices that train together
     fit(model, ...)   `model.fit`, resumed exactly from checkpoints
     Distiller         a model that also learns from a teacher
+    compression_aware a context of steps towards weights that can be pruned
 
 `learning_rates`, `TorchSGD` and `SmoothedCrossentropy` provide what the papers
 train with and Keras lacks; `durations` parses "8ep" and "500it".
@@ -10,6 +11,7 @@ train with and Keras lacks; `durations` parses "8ep" and "500it".
 
 from kprune.training import durations, learning_rates
 from kprune.training.checkpoint import Checkpoint
+from kprune.training.compression_aware import compression_aware
 from kprune.training.distiller import Distiller
 from kprune.training.files import CheckpointFiles
 from kprune.training.fitting import divisor, fit
@@ -27,6 +29,7 @@ __all__ = [
     "SmoothedCrossentropy",
     "Terminated",
     "TorchSGD",
+    "compression_aware",
     "divisor",
     "durations",
     "fit",

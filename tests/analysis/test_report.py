@@ -227,6 +227,7 @@ def test_json_holds_everything(tmp_path):
         **{"output_units": 2, "dead_outputs": 0},
         **{"input_units": 3, "dead_inputs": 0},
         **{"multiply_adds": 6, "sparse_multiply_adds": 6},
+        **{"effective_outputs": 2, "kernels": None, "effective_kernels": None},
         **{"overlap": None, "saliency": None},
     }
 
@@ -286,6 +287,7 @@ Sparsity 0.4524 of prunable weights (23 of 42 kept),
          0.7143 effective (12 kept on a path from input to output),
          0.4130 of the whole model (27 of 46 parameters kept).
 Output units without any weight left: 3 of 9 (0.3333).
+On a path from input to output: 5 of 9 units; 24 paths.
 Multiply-adds per example: 23 of 42 (0.5476)."""
     )
 

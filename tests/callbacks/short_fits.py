@@ -30,6 +30,7 @@ OPTIONS = {
     "cht": {"every": "4it"},
     "acdc": {"every": "3it", "sparsity": 0.8},
     "dpf": {"every": "2it", "sparsity": 0.8},
+    "top_kast": {"extra": 0.2, "penalty": 0.5},
     "gmp": {"sparsity": 0.9, "every": 3, "recover": True, "end": "90%"},
     "asni": {"gamma": 0.7},
     "greg1": FAST | {"end_ratio": 1.5},

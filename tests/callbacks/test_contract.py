@@ -79,6 +79,12 @@ CASES = {
             "magnitude", 0.5, window=2, stop=False
         ),
     ),
+    "EarlyCroP": (
+        wrapped,
+        lambda _: kprune.callbacks.EarlyCroP(
+            "crop", 0.5, latest=2, data=(X, Y), scoring={"batches": 1}
+        ),
+    ),
     "Forgetting": (
         dense_net,
         lambda _: forgetting.Forgetting(Judge(), np.arange(20)),

@@ -118,7 +118,7 @@ def test_what_must_hold_after_every_update(method, updates):
     for _, kept, _ in updates:
         if method not in ("soft_deepr", "dns", "srigl", *RISING):
             assert sum(kept.values()) == sum(before.values())
-        if method in ("rigl", "set", "deepr", "mest", "cht"):
+        if method in ("rigl", "set", "deepr", "mest", "cht", "top_kast"):
             assert kept == before
     if method in RISING:  # Of 36, 640 and 30 weights.
         assert history["kept"][-1] == round(0.2 * 706)

@@ -32,6 +32,7 @@ def test_by_hand(report):
         "cht": 78,
         "acdc": 78,
         "dpf": 52 + 260,
+        "top_kast": 52 + 26 + 0.1 * 260,
         **dict.fromkeys(("granet", "mest", "srigl"), with_gradients),
     }
     assert set(expected) == set(kprune.methods("DynamicSparseTraining"))

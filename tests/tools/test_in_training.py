@@ -15,6 +15,9 @@ ROWS = {  # What is removed, in percent, if it follows from the options.
     "mnist_greg_filters": None,
     "mnist_gem_miner": 95.0,
     "mnist_early_bird": None,
+    "mnist_early_crop": 95.0,
+    "mnist_top_kast": 95.0,
+    "mnist_cram": 95.0,
     "mnist_prac": 20.0,
     "mnist_elastic": None,
 }

@@ -25,6 +25,7 @@ GROUPS = {
     "kprune.callbacks.DynamicSparseTraining": "Dynamic sparse training",
     "kprune.callbacks.EarlyBird": "Lottery tickets",
     "kprune.callbacks.": "While training",
+    "kprune.training.": "While training",
     "kprune.select": "Learned masks",
     "kprune.learned.": "Learned masks",
     "kprune.tickets.": "Lottery tickets",

@@ -28,20 +28,20 @@ def of(layer):
     they may compute something else. The layer must belong to a private copy:
     it loses its activation.
     """
-    rule = _rule(layer)
+    rule = rule_of(layer)
     return None if rule is None else rule(layer)
 
 
 def is_known(layer):
     """Returns whether a layer or operation carries paths that can be followed
     without a traced graph."""
-    rule = _rule(layer)
+    rule = rule_of(layer)
     if rule is _merging:
         return keras_internals.fed_arguments(layer) is not None
     return rule is not None
 
 
-def _rule(layer):
+def rule_of(layer):
     """Returns the function that makes the call of a layer or operation, or
     `None` if its class is unknown."""
     if isinstance(layer, keras.layers.Layer):
@@ -101,13 +101,13 @@ def _one(where):
     return tf.cast(where, tf.float32)
 
 
-def _weighted(layer):
+def weighted(layer):
     keras_internals.make_linear(layer)
-    call = _with_channels_last(layer, layer.call)
+    call = with_channels_last(layer, layer.call)
     return lambda inputs, **options: _leaving(call(_entering(inputs)))
 
 
-def _with_channels_last(layer, call):
+def with_channels_last(layer, call):
     """Returns the call of a spatial layer with channels last: on a CPU,
     TensorFlow has no gradients of channels-first convolution and pooling."""
     if getattr(layer, "data_format", None) != "channels_first":
@@ -117,7 +117,7 @@ def _with_channels_last(layer, call):
     return lambda inputs: move(call(move(inputs, 1, -1)), -1, 1)
 
 
-def _embedding(layer):
+def embedding(layer):
     def call(inputs):
         # Other ids may look up any row, so sum over all of them.
         unit = tf.reduce_sum(tf.convert_to_tensor(layer.embeddings), axis=0)
@@ -137,6 +137,10 @@ def _as_it_is(layer):
     return lambda inputs, **options: call(inputs)  # A mask hides no path.
 
 
+def averaging(layer):
+    return _as_it_is(layer)
+
+
 def _merging(layer):
     """Sums the inputs, also for a difference or product; constants, as in
     `x / 255`, carry no path."""
@@ -152,7 +156,7 @@ def _merging(layer):
     return call
 
 
-def _pooling(layer):
+def pooling(layer):
     """Replaces the maximum, whose gradient reaches one input only, by the
     mean."""
 
@@ -165,10 +169,10 @@ def _pooling(layer):
             layer.data_format,
         )
 
-    return _with_channels_last(layer, call)
+    return with_channels_last(layer, call)
 
 
-def _global_pooling(layer):
+def global_pooling(layer):
     def call(inputs):
         axes = list(range(1, len(inputs.shape)))
         axes.pop(-1 if layer.data_format == "channels_last" else 0)
@@ -187,9 +191,9 @@ _RULES = (
             *(layers.DepthwiseConv1D, layers.DepthwiseConv2D),
             *(layers.SeparableConv1D, layers.SeparableConv2D),
         ),
-        _weighted,
+        weighted,
     ),
-    ((layers.Embedding,), _embedding),
+    ((layers.Embedding,), embedding),
     (
         (
             *(layers.Activation, layers.ReLU, layers.LeakyReLU, layers.PReLU),
@@ -212,10 +216,15 @@ _RULES = (
             *(layers.ZeroPadding1D, layers.ZeroPadding2D),
             *(layers.ZeroPadding3D, layers.Cropping1D, layers.Cropping2D),
             *(layers.Cropping3D, layers.UpSampling1D, layers.UpSampling3D),
+        ),
+        _as_it_is,
+    ),
+    (
+        (
             *(layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D),
             layers.GlobalAveragePooling3D,
         ),
-        _as_it_is,
+        averaging,
     ),
     (
         (
@@ -230,14 +239,14 @@ _RULES = (
             *(layers.MaxPooling2D, layers.AveragePooling2D),
             *(layers.MaxPooling3D, layers.AveragePooling3D),
         ),
-        _pooling,
+        pooling,
     ),
     (
         (
             *(layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D),
             layers.GlobalMaxPooling3D,
         ),
-        _global_pooling,
+        global_pooling,
     ),
 )
 _MERGING_OPERATIONS = (

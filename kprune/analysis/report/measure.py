@@ -59,7 +59,9 @@ def report(
             weights from an input to an output, for which a copy of the model
             is traced (two or three seconds for a ResNet-50). All others, such
             as the outer taps of a 3x3 convolution on a 1x1 map, do not affect
-            the output: `effective_sparsity` counts them as removed.
+            the output: `effective_sparsity` counts them as removed. The
+            report also says how many output units and kernels lie on a path,
+            and how many paths there are: see `Report`.
         against: Masks to compare with, as `kprune.get_masks` returns them, or
             a model with weights of the same names. `overlap` is the Jaccard
             index: |both keep| / |either keeps|.
@@ -100,9 +102,9 @@ def report(
     kept = _kept(found)
     uses, untraced = _tried(multiply_adds, costs.count_uses, model, inputs)
     variables = {w.name: w.variable for w in found}
-    on_path, unfollowed = _tried(
-        paths, following.find, model, variables, kept, inputs
-    )
+    found_in = model, variables, kept, inputs
+    on_path, unfollowed = _tried(paths, following.find, *found_in)
+    ways, _ = _tried(paths and not unfollowed, following.count, *found_in)
     measured = Report(
         model=model.name,
         rows=tuple(_row(w, kept[w.name], uses, on_path) for w in found),
@@ -111,6 +113,7 @@ def report(
         ),
         untraced=untraced,
         unfollowed=unfollowed,
+        effective_paths=None if ways == {} else ways,
         drawings=drawings.draw(found, kept, on_path),
     )
     if against is not None:
@@ -191,10 +194,28 @@ def _row(weight, kept, uses, on_path):
         skipped=weight.note or unmasked,
         multiply_adds=None if uses is None else layout.size * uses,
         sparse_multiply_adds=None if uses is None else count * uses,
-        effective_kept=int(np.count_nonzero(on_path[weight.name]))
-        if on_path
-        else None,
+        **_effective(layout, on_path.get(weight.name)),
     )
+
+
+def _effective(layout, on_path):
+    """Returns the fields of a row on entries, units and kernels on a path."""
+    places = {*range(len(layout.view))} - {*layout.inputs, *layout.outputs}
+    axes = tuple(places) if len(layout.view) == len(layout.shape) else ()
+    sizes = [n for i, n in enumerate(layout.view) if i not in places]
+    kernels = math.prod(sizes) if axes and layout.inputs else None
+    if on_path is None:
+        return {"kernels": kernels}
+    view = on_path.reshape(layout.view)
+    units, dead = _units(view, layout.outputs)
+    return {
+        "effective_kept": int(np.count_nonzero(on_path)),
+        "effective_outputs": units - dead,
+        "kernels": kernels,
+        "effective_kernels": None
+        if kernels is None
+        else int(np.count_nonzero(view.any(axis=axes))),
+    }
 
 
 def _units(view, axes):

@@ -97,6 +97,15 @@ def _tiles(report):
     if report.multiply_adds:
         left = fraction(report.sparse_multiply_adds, report.multiply_adds)
         figures.append((_percent(left), "of the multiply-adds left"))
+    if report.effective_outputs is not None:
+        on_path = f"{report.effective_outputs:,} of {report.output_units:,}"
+        figures.append((on_path, "output units on a path"))
+    if report.effective_kernels is not None:
+        on_path = f"{report.effective_kernels:,} of {report.kernels:,}"
+        figures.append((on_path, "kernels on a path"))
+    if report.effective_paths is not None:
+        words = "paths from an input to an output"
+        figures.append((totals.paths(report), words))
     dead = f"{report.dead_outputs:,} of {report.output_units:,}"
     figures.append((dead, "output units without a weight"))
     tiles = [

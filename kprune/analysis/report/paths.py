@@ -15,9 +15,10 @@ since nothing can cancel. A bias carries no path: it only adds a constant.
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from kprune.analysis.report import connections
+from kprune.analysis.report import connections, counting
 from kprune.analysis.report.operations import CallLog, name
 from kprune.graph.costs.inputs import specs
 from kprune.masking import precision
@@ -59,6 +60,40 @@ def find(model, variables, kept, inputs=None):
         weight: on_path.numpy()
         for weight, on_path in zip(variables, found, strict=True)
     }
+
+
+def count(model, variables, kept, inputs=None):
+    """Returns the number of paths of kept entries from inputs to outputs, a
+    float; a convolution has a way for each position of its window.
+
+    Args:
+        model, variables, kept, inputs: As for `find`.
+
+    Raises:
+        Exception: As `find` does.
+        ValueError: If the model has layers or operations of its own classes,
+            or the number is not finite.
+    """
+    structure, _ = specs(model, inputs)
+    ones = keras.tree.map_structure(
+        lambda spec: tf.ones(
+            (1, *spec.shape[1:]),
+            tf.float64 if spec.dtype.is_floating else spec.dtype,
+        ),
+        structure,
+    )
+    twin, twin_of = precision.copy_in(model, "float64")
+    own = [twin_of(variable) for variable in variables.values()]
+    _carry_paths(twin, counting.of)
+    if not _is_known(twin):
+        raise ValueError("paths are counted through Keras' own layers only")
+    entries = [tf.cast(kept[weight], tf.float64) for weight in variables]
+    with keras.StatelessScope(list(zip(own, entries, strict=True))):
+        outputs = keras.tree.flatten(twin(ones, training=False))
+    total = float(sum(tf.reduce_sum(z) for z in outputs))
+    if not np.isfinite(total):
+        raise ValueError("there are more paths than a float64 holds")
+    return round(total) if total < 2**53 else total
 
 
 def _following(twin, variables):
@@ -107,13 +142,13 @@ def _traced(compute, ones, masks):
     return function.get_concrete_function(ones, masks)
 
 
-def _carry_paths(model):
+def _carry_paths(model, rule=connections.of):
     """Changes a private copy, in place, so that it only carries paths; returns
     a `CallLog` of its layers."""
     log, known = CallLog(), set()
     found = keras_internals.all_layers(model)
     for one in [*found, *_operations(found)]:
-        call = connections.of(one)
+        call = rule(one)
         if call is not None:
             known |= {id(v) for v in getattr(one, "weights", ())}
         one.call = log.watch(one, call or one.call, call is not None)

@@ -19,6 +19,10 @@ _TOTALS = (
     "sparsity",
     "effective_kept",
     "effective_sparsity",
+    "effective_outputs",
+    "kernels",
+    "effective_kernels",
+    "effective_paths",
     "output_units",
     "dead_outputs",
     "model_total",
@@ -50,6 +54,11 @@ class Report:
         model_total: Number of parameters of the whole model.
         untraced: Why the multiply-adds are unknown, or `None`.
         unfollowed: Why the paths are unknown, or `None`.
+        effective_paths: Number of paths of kept weights from an input to an
+            output, for an input of one example: an integer, or a float from
+            2^53 on. A convolution has a way for each position of its window,
+            pooling adds its window up, and skipped weights count. `None` if
+            paths are unknown, or the model has layers of its own classes.
         overlap: Jaccard index with the masks to compare with, over all
             prunable weights together, or `None`.
         saliency: Sum of |w dL/dw| over the kept weights, with the gradient
@@ -64,6 +73,7 @@ class Report:
     model_total: int
     untraced: str | None = None
     unfollowed: str | None = None
+    effective_paths: float | None = None
     overlap: float | None = None
     saliency: float | None = None
     gradient_norm: float | None = None
@@ -96,9 +106,7 @@ class Report:
     def effective_kept(self) -> int | None:
         """Number of prunable entries kept that lie on a path of kept weights
         from an input to an output, or `None` if unknown."""
-        if self.unfollowed is not None:
-            return None
-        return self._sum("effective_kept")
+        return self._sum_if_followed("effective_kept")
 
     @property
     def effective_sparsity(self) -> float | None:
@@ -106,6 +114,25 @@ class Report:
         or `None` if unknown."""
         kept = self.effective_kept
         return None if kept is None else fraction(self.total - kept, self.total)
+
+    @property
+    def effective_outputs(self) -> int | None:
+        """Number of output units of all prunable weights on a path from an
+        input to an output, the effective nodes of Pham et al., 2023
+        (https://openreview.net/forum?id=xdOoCWCYaY), or `None` if unknown."""
+        return self._sum_if_followed("effective_outputs")
+
+    @property
+    def kernels(self) -> int | None:
+        """Number of kernels of all prunable convolutions, or `None` without
+        any."""
+        return self._sum_known("kernels", prunable=True)
+
+    @property
+    def effective_kernels(self) -> int | None:
+        """Number of kernels of all prunable convolutions on a path from an
+        input to an output, or `None` if unknown."""
+        return self._sum_known("effective_kernels", prunable=True)
 
     @property
     def output_units(self) -> int:
@@ -221,8 +248,12 @@ class Report:
     def _sum(self, name):
         return sum(getattr(r, name) for r in self.rows if r.counts)
 
-    def _sum_known(self, name):
-        values = [getattr(row, name) for row in self.rows]
+    def _sum_if_followed(self, name):
+        return None if self.unfollowed is not None else self._sum(name)
+
+    def _sum_known(self, name, prunable=False):
+        rows = [row for row in self.rows if row.counts or not prunable]
+        values = [getattr(row, name) for row in rows]
         known = [value for value in values if value is not None]
         return sum(known) if known else None
 

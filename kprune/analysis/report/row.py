@@ -23,6 +23,11 @@ class Row:
             example, or `None` if unknown.
         effective_kept: Number of entries kept that lie on a path from an
             input to an output, or `None` if unknown.
+        effective_outputs: Number of output units on such a path, or `None`.
+        kernels: Number of kernels, pairs of an input and an output unit, of a
+            convolution; `None` for other weights.
+        effective_kernels: Number of kernels with an entry on such a path, or
+            `None`.
         overlap: Jaccard index of the mask and the one compared with, in
             [0, 1], or `None`.
         saliency: Share of the model's saliency, in [0, 1], or `None` without
@@ -41,6 +46,9 @@ class Row:
     multiply_adds: int | None = None
     sparse_multiply_adds: int | None = None
     effective_kept: int | None = None
+    effective_outputs: int | None = None
+    kernels: int | None = None
+    effective_kernels: int | None = None
     overlap: float | None = None
     saliency: float | None = None
 

@@ -66,7 +66,25 @@ def _counted(report):
         f"Output units without any weight left: {dead:,} of {units:,} "
         f"({fraction(dead, units):.4f})."
     )
+    if report.effective_outputs is not None:
+        yield from _on_paths(report)
     yield f"Multiply-adds per example: {_multiply_adds(report)}."
+
+
+def _on_paths(report):
+    parts = [f"{report.effective_outputs:,} of {report.output_units:,} units"]
+    if report.kernels:
+        parts.append(
+            f"{report.effective_kernels:,} of {report.kernels:,} kernels"
+        )
+    ways = "" if report.effective_paths is None else f"; {paths(report)} paths"
+    yield f"On a path from input to output: {', '.join(parts)}{ways}."
+
+
+def paths(report):
+    """Formats the number of paths: 9,408, or 2.36e+08 from a million on."""
+    number = report.effective_paths
+    return f"{number:,}" if number < 1e6 else f"{number:.3g}"
 
 
 def _multiply_adds(report):

@@ -19,6 +19,7 @@ from kprune.callbacks.dynamic.snfs import SNFS
 from kprune.callbacks.dynamic.sparse_evolutionary import SET
 from kprune.callbacks.dynamic.srigl import SRigL
 from kprune.callbacks.dynamic.static import Static
+from kprune.callbacks.dynamic.top_kast import TopKAST
 from kprune.callbacks.dynamic.training_state import MaskUpdate, TrainingState
 from kprune.callbacks.dynamic.updater import MaskUpdater, get
 
@@ -39,6 +40,7 @@ __all__ = [
     "SRigL",
     "SoftDeepR",
     "Static",
+    "TopKAST",
     "TrainingFlops",
     "TrainingState",
     "get",

@@ -41,15 +41,16 @@ class DynamicSparseTraining(keras.callbacks.Callback):
     | `"granet"` | smallest | as RigL, but less | 100it | 0.5, cosine | 100% |
     | `"dpf"` | smallest, more | weights large again | 16it | | 100% |
     | `"acdc"` | smallest, in turn | all, in turn | 5ep | | 90% |
+    | `"top_kast"` | the largest stay | the largest | each step | | 100% |
     | `"static"` | nothing | nothing | | | |
 
     Each is a class in `kprune.callbacks.dynamic`, which documents the paper's
     rule and the options. An update at step t runs between steps t and
     t + 1, also within an execution of several (`steps_per_execution`), which
     then runs step by step. RigL's update replaces the gradient step on its
-    batch. `"deepr"` and `"soft_deepr"` always run step by step, which costs
-    time; the others cost nothing between updates, except for the dense
-    gradients in each step of `"snfs"`, `"dns"` and `"dpf"`. `"granet"`,
+    batch. `"deepr"`, `"soft_deepr"` and `"top_kast"` always run step by step,
+    which costs time; the others cost nothing between updates, except for the
+    dense gradients in each step of `"snfs"`, `"dns"` and `"dpf"`. `"granet"`,
     `"dpf"` and `"acdc"` set the final sparsity themselves, and start from any
     model that is less sparse, such as one from `kprune.wrap`.
 

@@ -6,6 +6,7 @@ https://arxiv.org/abs/1911.11134
 import dataclasses
 from typing import Any
 
+from kprune.callbacks.dynamic.top_kast import TopKAST
 from kprune.callbacks.dynamic.updater import MaskUpdater, get
 from kprune.runtime import checks
 from kprune.runtime.doors import checked
@@ -51,13 +52,15 @@ def training_flops(
     | dense | 3 f_D |
     | methods without gradients of pruned weights | 3 f_S |
     | `snfs`, `dns`, `dpf`: dense gradients in each step | 2 f_S + f_D |
+    | `top_kast`: gradients of the weights in B | 3 f_S + extra f_D |
     | `rigl` | (3 f_S every + 2 f_S + f_D) / (every + 1) |
     | `srigl`, `granet`, `mest` | (3 f_S every + 2 f_S + f_D) / every |
 
     RigL without `skip_step` costs as much as SRigL. The paper has numbers for
     the methods of its time; the others follow from its rules. f_S is that of
     the report's masks, also if weights move between layers or their number
-    changes, as with `granet`, `dpf` and `acdc`.
+    changes, as with `granet`, `dpf` and `acdc`. `top_kast` is counted as in
+    its paper; kprune computes the gradients of all weights.
 
     Args:
         report: `kprune.report(model)` of the pruned model.
@@ -88,7 +91,9 @@ def training_flops(
         )
     dense, sparse = 2 * report.multiply_adds, 2 * report.sparse_multiply_adds
     updater = get(method)
-    if updater.dense_gradients:
+    if isinstance(updater, TopKAST):
+        cost = 2 * sparse + min(sparse + updater.extra * dense, dense)
+    elif updater.dense_gradients:
         cost = 2 * sparse + dense
     elif updater.needs == "gradients":
         total = 3 * sparse * every + 2 * sparse + dense

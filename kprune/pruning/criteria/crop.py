@@ -33,7 +33,7 @@ METHOD = Method(
     paper="Rachwan et al., 2022",
     link="https://arxiv.org/abs/2206.10451",
     test="tests/pruning/test_criteria.py::test_scores_of_a_quadratic",
-    deviation="before training, or early in it by `GradualPruning`, whose "
-    "`begin` says when: the paper's own rule for that time is left out",
+    deviation="before training; `kprune.callbacks.EarlyCroP` prunes by it "
+    "at the paper's own moment",
     channel={"reduce": "sum"},
 )

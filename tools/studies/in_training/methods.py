@@ -168,6 +168,38 @@ def early_bird(build, experiment, trainer):
     return trainer.fit(ticket, "train")
 
 
+def early_crop(build, experiment, trainer):
+    """EarlyCroP: pruned once the weights settle, and trained on."""
+    model, phase = kprune.wrap(build()), trainer.phases["train"]
+    callback = callbacks.EarlyCroP(
+        seed=trainer.seed, data=trainer.data(phase), **experiment["options"]
+    )
+    return trainer.fit(model, "train", callback)
+
+
+def compression_aware(build, experiment, trainer):
+    """CrAM: trained towards weights that survive pruning in one shot."""
+    options = dict(experiment["options"])
+    sparsity = options.pop("sparsity")
+    model = trainer.compile(build(), "train")
+    phase = trainer.phases["train"]
+    aware = kprune.training.compression_aware(
+        model, seed=trainer.seed, **options
+    )
+    with aware:
+        model.fit(trainer.data(phase), epochs=phase["epochs"], verbose=0)
+    return kprune.prune(model, "magnitude", sparsity)
+
+
+def dynamic(build, experiment, trainer):
+    """Top-KAST and others: masks that move while a network trains."""
+    options = dict(experiment["options"])
+    sparsity = options.pop("sparsity")
+    model = kprune.prune(build(), "magnitude", sparsity, allocation="uniform")
+    callback = callbacks.DynamicSparseTraining(seed=trainer.seed, **options)
+    return trainer.fit(model, "train", callback)
+
+
 def prac(build, experiment, trainer):
     """PrAC tickets: found on the examples that are hard to keep in mind."""
     model = trainer.compile(build(), "search")
@@ -205,6 +237,9 @@ METHODS = {
     "prune_train": prune_train,
     "gem_miner": gem_miner,
     "early_bird": early_bird,
+    "early_crop": early_crop,
+    "compression_aware": compression_aware,
+    "dynamic": dynamic,
     "prac": prac,
     "elastic": elastic,
 }

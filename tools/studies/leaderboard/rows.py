@@ -40,7 +40,7 @@ def _rows():
         yield name + SHUFFLED, Row(name, BEFORE, shuffled)
     for name in _FIXED:
         yield name, Row(name, WHILE, ways.dynamic(name))
-    for name in ("deepr", "soft_deepr", "static"):
+    for name in ("deepr", "soft_deepr", "top_kast", "static"):
         yield name, Row(name, WHILE, ways.dynamic(name, updates=None))
     # DPF's own period is 16 steps, where others have hundreds.
     for name, updates in {"acdc": 18, "granet": 18, "dpf": 100}.items():
@@ -79,6 +79,7 @@ _BEFORE = (
     "path_exclusion",
     "ntk_sap",
     "crop",
+    "phew",
     "lamp",
     "grasp_it",
     "iter_snip",
@@ -107,9 +108,14 @@ _CHANNELS = "it prunes whole channels or blocks, which few of the rows do"
 _KEPT = "it changes kept weights, and chooses none"
 _CHECK = "it is a check, not a method"
 _INVERSE = "it takes the inverse of a Hessian of at most 8,192 weights"
+_TASKS = "it learns a mask for each of several tasks"
+_SETTLES = "it waits for epochs to pass, more than the budget has"
 LEFT_OUT = {
     "3sp": _CHANNELS,
-    "SupermaskStack": "it learns a mask for each of several tasks",
+    "EarlyCroP": _SETTLES,
+    "HopfieldStack": _TASKS,
+    "SupermaskStack": _TASKS,
+    "WeightRecycling": "it changes frozen weights, and chooses none",
     "after_training": "it is the row magnitude-after, without its fine-tuning "
     "at the last rate",
     "binary_sign": "it is an activation",
@@ -117,11 +123,13 @@ LEFT_OUT = {
     "bn_gamma": _CHANNELS,
     "centroids": _KEPT,
     "cluster": _KEPT,
+    "compression_aware": "it trains a dense network, to be pruned later",
     "coreset": _KEPT,
     "correct_biases": _KEPT,
     "corrupt": _CHECK,
     "dns": _OUTCOME,
     "elastic": "it takes a ticket to a network of another depth",
+    "gem_miner": _SETTLES,
     "hard_concrete": _OUTCOME,
     "invert": _CHECK,
     "isometry": _KEPT,
@@ -149,6 +157,7 @@ LEFT_OUT = {
     "stable": "it is a network",
     "supermask": _OUTCOME,
     "surgeon": _KEPT,
+    "train_unnamed": _TASKS,
     "transfer": "it takes a ticket to other data",
 }
 

@@ -95,6 +95,15 @@ def calls(world):
         ),
         _used(
             world,
+            callbacks.EarlyCroP,
+            method="crop",
+            sparsity=0.5,
+            latest=1,
+            **read,
+            exclude="fc2",
+        ),
+        _used(
+            world,
             callbacks.GrowingRegularization,
             method="greg1",
             sparsity=0.5,
@@ -174,6 +183,7 @@ def _updaters():
         "granet": {"sparsity": 0.9, "final_drop_fraction": 0.1, "until": 0.7},
         "acdc": {"sparsity": 0.9},
         "dpf": {"sparsity": 0.9, "until": 0.5},
+        "top_kast": {"extra": 0.1, "penalty": 1e-4},
     }
     return [
         call(

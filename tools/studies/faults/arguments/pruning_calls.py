@@ -171,6 +171,7 @@ def _criteria(world):
             "unrolled": False,
         },
         "ntk_sap": {"epsilon": 0.01, "draws": 1, "examples": 4},
+        "phew": {"passed": 0.3},
         "ria": {"power": 0.5},
         "sparsegpt": {"damping": 0.01},
         "wanda": {"cumulative": True},

@@ -60,6 +60,18 @@ def _fits(world):
             outputs="logits",
         ),
         call(
+            _aware(world),
+            "training.compression_aware, and fit in it",
+            changes=True,
+            heavy=True,
+            model=world.wrapped,
+            sparsities=(0.5,),
+            rho=0.05,
+            plus=True,
+            sparse_gradients=True,
+            seed=0,
+        ),
+        call(
             regularization.prune_train,
             changes=True,
             heavy=True,
@@ -219,6 +231,14 @@ def _raising(world):
         return kprune.training.fit(
             world.wrapped, world.batches(), callbacks=callbacks, verbose=0
         )
+
+    return fit
+
+
+def _aware(world):
+    def fit(**given):
+        with kprune.training.compression_aware(**given) as model:
+            return model.fit(world.batches().take(1), verbose=0)
 
     return fit
 
