@@ -119,9 +119,9 @@ for step, percent in steps.items():
 print(kprune.compare(model, small, data=test, repeats=5, verbose=0))
 
 # %% [markdown]
-# Parameters and multiply-adds are exact. Times are those of one machine, and in
-# Keras a network as small as this one hardly gains any: see
-# [smaller and faster](../concepts/smaller_and_faster.md).
+# Parameters and multiply-adds are exact. Times are those of one machine, here a
+# busy one: where the middle half of the ratios is wide, they say little.
+# [Smaller and faster](../concepts/smaller_and_faster.md): what helps where.
 #
 # ## Export to LiteRT
 #
