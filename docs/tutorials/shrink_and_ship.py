@@ -121,7 +121,7 @@ print(kprune.compare(model, small, data=test, repeats=5, verbose=0))
 # %% [markdown]
 # Parameters and multiply-adds are exact. Times are those of one machine, here a
 # busy one: where the middle half of the ratios is wide, they say little.
-# [Smaller and faster](../concepts/smaller_and_faster.md) says which gains.
+# [Smaller and faster](../concepts/smaller_and_faster.md): what helps where.
 #
 # ## Export to LiteRT
 #
