@@ -88,7 +88,9 @@ class EarlyCroP(PruningCallback):
         super().__init__(pruner, data, loss, scoring, seed)
         self._sparsity = scope.sparsity_of(self.pruner.grain, sparsity)
         self._latest = latest
-        self._forget()
+        self._first: list[np.ndarray] | None = None
+        self._distances: list[float] = []
+        self.pruned_epoch: int | None = None
 
     def get_state(self) -> dict[str, Any]:
         """Returns the state to resume from: distances and first weights."""
@@ -132,9 +134,8 @@ class EarlyCroP(PruningCallback):
             self._prune(epochs)
 
     def _forget(self) -> None:
-        self._first: list[np.ndarray] | None = None
-        self._distances: list[float] = []
-        self.pruned_epoch: int | None = None
+        self._first, self._distances = None, []
+        self.pruned_epoch = None
 
     def _measure(self, logs):
         """Records the distance after an epoch; returns whether the weights

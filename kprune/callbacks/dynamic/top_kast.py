@@ -104,7 +104,7 @@ METHOD = Method(
     link="https://arxiv.org/abs/2106.03517",
     test="tests/callbacks/test_top_kast.py::test_a_step_by_hand",
     deviation="what the initial masks prune begins at 0, unless the model "
-    "keeps its values; the penalty is half of w^2 and not |w|, apart from "
-    "the optimizer's step; gradients are computed for all weights",
+    "keeps its values; the penalty is half of the square, not the size, apart "
+    "from the optimizer's step; gradients are computed for all weights",
     build=TopKAST,
 )

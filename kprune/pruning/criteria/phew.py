@@ -83,6 +83,7 @@ METHOD = Method(
     link="https://arxiv.org/abs/2010.11354",
     test="tests/pruning/test_phew.py::test_a_walk_goes_where_weights_are_large",
     deviation="the last walk is cut where the number of weights is exact; "
-    "branches are drawn evenly; what no walk has passed ranks behind by |w|",
+    "branches are drawn evenly; what no walk has passed ranks behind by "
+    "its size",
     channel={"reduce": "sum"},
 )
