@@ -1,8 +1,11 @@
 """`SECURITY.md` keeps its word: a test for each of its sentences."""
 
 import ast
+import os
 import pathlib
 import re
+import subprocess
+import sys
 import tracemalloc
 
 import keras
@@ -12,6 +15,7 @@ from networks import sequential
 
 import kprune
 from kprune.cli import configs, labelled_data
+from kprune.experiment.sweep import pool, resources
 from kprune.masking import masks
 from kprune.runtime import saved_models
 from kprune.tickets.rewinding import Point, digest
@@ -217,3 +221,17 @@ def test_programs_are_run_where_it_is_said(calls):
         ("deploy/runtimes/saved_model.py", "tf.saved_model.load"),
         ("runtime/disk_list.py", "pickle.load"),  # Of its own temporary file.
     }
+
+
+def test_a_process_of_a_sweep_imports_nothing_from_here(tmp_path):
+    (tmp_path / "lab.py").write_text("open('imported', 'w')")
+    for command, code in ((pool.WORKER[:2], 1), ([sys.executable], 0)):
+        # An empty entry of PYTHONPATH means the current directory.
+        found = subprocess.run(
+            [*command, "-c", "import lab"],
+            cwd=tmp_path,
+            env={**os.environ, **resources.search_path()},
+            capture_output=True,
+        )
+        assert found.returncode == code
+        assert (tmp_path / "imported").exists() == (code == 0)

@@ -13,24 +13,40 @@ import re
 
 from absl import app
 
-from kprune.runtime import plots
+from kprune.runtime import palette, plots
 
 _DOCS = pathlib.Path(__file__).parents[1] / "docs"
-# The figure of accuracy over sparsity: the page, the heading above its table,
-# and the rows to draw with their names in the legend.
-_AXIS = (
-    _DOCS / "reproductions" / "tickets.md",
-    "## After training and before, on one axis",
-    {
-        "`ltr`": "lottery tickets, rewound",
-        "`magnitude_after_training`": "magnitude, after training",
-        "`force`": "FORCE",
-        "`snip`": "SNIP",
-        "`synflow`": "SynFlow",
-        "`magnitude`": "magnitude, before",
-        "`random`": "random",
-    },
-)
+_PAGES = _DOCS / "reproductions"
+_AXIS = "## After training and before, on one axis"
+# What the docs call the methods whose names are not those of the tables.
+_METHODS = {
+    "ltr": "lottery tickets, rewound",
+    "magnitude_after_training": "magnitude, after training",
+    "force": "FORCE",
+    "snip": "SNIP",
+    "synflow": "SynFlow",
+    "magnitude": "magnitude, before",
+    "random": "random",
+}
+# The rows of OSSuM's tables, and the methods whose colours they have.
+_OSSUM = {
+    "OSSuM": "ossum",
+    "Linear OSSuM": "linear_ossum",
+    "Log OSSuM": "log_ossum",
+    "norm": "neuron_norm",
+    "random": "random",
+    "coreset": "coreset",
+    "gradient supermask": "supermask",
+}
+_DEEP = {
+    "OSSuM + norm": "ossum",
+    "Linear OSSuM + norm": "linear_ossum",
+    "Log OSSuM + norm": "log_ossum",
+    "OSSuM + PAB": "pab",
+    "Linear OSSuM + PAB": "linear_pab",
+    "norm": "neuron_norm",
+    "random": "random",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,48 +73,146 @@ def rows(page, heading, names):
     Raises:
         ValueError: If there is no such table or row.
     """
-    text = page.read_text()
-    start = text.find(f"{heading}\n")
-    table = re.search(r"(?:^\|.*\n)+", text[max(start, 0) :], re.M)
-    if start < 0 or table is None:
-        raise ValueError(f"{page} has no table behind {heading!r}.")
-    lines = [_cells(line) for line in table[0].splitlines()]
-    head, cells = lines[0], {line[0]: line for line in lines[2:]}
+    head, lines = table(page.read_text(), f"{heading}\n", page)
+    cells = {line[0]: line for line in lines}
     missing = [name for name in names if name not in cells]
     if missing:
         raise ValueError(f"{page} has no row of {', '.join(missing)}.")
     return [_row(head, cells[name]) for name in names]
 
 
-def draw(found, labels, path, dark):
-    """Draws accuracy over the share of weights left.
+def panel(found, **options):
+    """Returns a `Panel` of accuracy over the share of weights left.
 
     Args:
-        found: List of `Row`.
-        labels: Dict from the rows' names to their names in the legend.
-        path: Path of the file to write.
-        dark: Whether the figure is for a dark page.
+        found: Dict from a method's name in the legend to its `Row`.
+        **options: Those of `plots.Panel`.
     """
+    looks = palette.looks(row.name.strip("`") for row in found.values())
     lines = [
         plots.Line(
             [100 - s for s in row.sparsity],
             row.mean,
-            labels[row.name],
+            label,
             spread=row.deviation,
+            look=look,
         )
-        for row in found
+        for (label, row), look in zip(
+            found.items(), looks.values(), strict=True
+        )
     ]
-    left = sorted({100 - s for row in found for s in row.sparsity})
-    panel = plots.Panel(
-        lines,
-        xlabel="weights left, % (LeNet-300-100 on MNIST, dense 97.4 %)",
-        ylabel="test accuracy, %",
-        log="x",
-        inverted="x",
-        xticks={share: f"{share:g}" for share in left},
-        ylimits=(80, 99),
+    left = sorted({100 - s for row in found.values() for s in row.sparsity})
+    axes = {
+        "xlabel": "weights left, % (LeNet-300-100 on MNIST, dense 97.4 %)",
+        "ylabel": "test accuracy, %",
+        "xticks": {share: f"{share:g}" for share in left},
+    }
+    return plots.Panel(lines, log="x", inverted="x", **{**axes, **options})
+
+
+def levels(page, heading):
+    """Returns a `Panel` of the table of a search for tickets.
+
+    Its rows are levels, and its columns what is trained at each.
+    """
+    head, lines = table(page.read_text(), f"{heading}\n", page)
+    looks = palette.looks(head[2:])
+    drawn = []
+    for column, variant in enumerate(head[2:], 2):
+        cells = [line for line in lines if line[column]]
+        left = [100 - float(line[1]) for line in cells]
+        mean, deviation = _numbers([line[column] for line in cells])
+        look = {**looks[variant], "linestyle": "-"}
+        line = plots.Line(left, mean, variant, spread=deviation, look=look)
+        drawn.append(line)
+    ticks = {share: f"{share}" for share in (100, 50, 20, 10)}
+    axes = "", "weights left, %", "test accuracy, %"
+    return plots.Panel(drawn, *axes, log="x", inverted="x", xticks=ticks)
+
+
+def neurons(page, heading, names, title=""):
+    """Returns a `Panel` of a table of accuracies over neurons kept."""
+    head, lines = table(page.read_text(), heading, page)
+    places = [i for i, cell in enumerate(head) if cell[:1].isdigit()]
+    kept = [int(head[i].replace(",", "")) for i in places]
+    cells, looks = (
+        {line[0]: line for line in lines},
+        palette.looks(names.values()),
     )
-    plots.draw([panel], path, legend="right", size=(7.6, 3.4), dark=dark)
+    drawn = []
+    for name, method in names.items():
+        if name not in cells:
+            continue  # The supermask was not trained on CIFAR-10.
+        mean, deviation = _numbers([cells[name][i] for i in places])
+        drawn.append(
+            plots.Line(
+                kept, mean, name, deviation, band=True, look=looks[method]
+            )
+        )
+    axes = title, "neurons kept", "test accuracy, %"
+    return plots.Panel(drawn, *axes, log="x")
+
+
+def table(text, start, page):
+    """Returns the head and the rows of the first table after `start`.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    place = text.find(start)
+    found = re.search(r"(?:^\|.*\n)+", text[max(place, 0) :], re.M)
+    if place < 0 or found is None:
+        raise ValueError(f"{page} has no table behind {start.strip()!r}.")
+    head, _, *lines = map(_cells, found[0].splitlines())
+    return head, lines
+
+
+def drawings():
+    """Returns the figures: a dict from a path, without ending, to its panels
+    and the options of `plots.draw`."""
+    mnist, tickets = _PAGES / "mnist.md", _PAGES / "tickets.md"
+    ossum = _PAGES / "ossum.md"
+    axis = rows(tickets, _AXIS, [f"`{name}`" for name in _METHODS])
+    first = "# Every method on MNIST"
+    seven = dict(zip(_METHODS.values(), axis, strict=True))
+    both = _by_name(tickets, _AXIS)
+    wide = {"legend": "right", "size": (7.6, 3.4)}
+    low = {"ylimits": (80, 99)}
+    untrained = re.findall(r"^\*\*(.* FC-1\d+)\*\*", ossum.read_text(), re.M)
+    return {
+        _DOCS / "figures/accuracy_over_sparsity": ([panel(seven, **low)], wide),
+        _PAGES / "one_axis": ([panel(both)], wide),
+        _PAGES / "mnist_lenet_300_100": (
+            [panel(_by_name(mnist, first))],
+            wide,
+        ),
+        _PAGES / "tickets": (
+            [levels(tickets, "## LeNet-300-100 on MNIST")],
+            wide,
+        ),
+        _PAGES / "ossum_two_layers": (
+            [neurons(ossum, f"**{t}**", _OSSUM, t) for t in untrained],
+            {"legend": "below", "size": (4.6, 3.4)},
+        ),
+        _PAGES / "ossum_deep": (
+            [neurons(ossum, "## Untrained FC-1000-1000-1000", _DEEP)],
+            wide,
+        ),
+    }
+
+
+def _by_name(page, heading):
+    """Returns all rows but the dense network's, by their methods' names."""
+    _, lines = table(page.read_text(), f"{heading}\n", page)
+    names = [line[0] for line in lines if line[0] != "dense"]
+    found = rows(page, heading, names)
+    return {row.name.strip("`"): row for row in found}
+
+
+def _numbers(cells):
+    """Returns the means and the deviations of cells such as `"1.0 ± 0.2"`."""
+    pairs = [map(float, cell.split("±")) for cell in cells]
+    return map(list, zip(*pairs, strict=True))
 
 
 def _cells(line):
@@ -119,12 +233,11 @@ def main(argv):
         raise app.UsageError(f"Unexpected argument: {argv[1]!r}.")
     if plots.missing():
         raise app.UsageError(plots.missing())
-    page, heading, labels = _AXIS
-    found = rows(page, heading, labels)
-    for dark, end in ((False, "light"), (True, "dark")):
-        path = _DOCS / "figures" / f"accuracy_over_sparsity_{end}.svg"
-        draw(found, labels, path, dark)
-        print(path.relative_to(_DOCS.parent))
+    for path, (panels, options) in drawings().items():
+        for dark, end in ((False, "light"), (True, "dark")):
+            file = path.with_name(f"{path.name}_{end}.svg")
+            plots.draw(panels, file, dark=dark, **options)
+            print(file.relative_to(_DOCS.parent))
 
 
 if __name__ == "__main__":

@@ -59,8 +59,8 @@ class PruningCallback(keras.callbacks.Callback):
         if not self.current_masks():
             raise ValueError(
                 f"Nothing of model {self.model.name!r} is left to prune. "
-                "Expected one weight at least that is not left out. Received: "
-                f"{self.left_out}"
+                "Expected at least one prunable weight. Received, with "
+                f"reasons: {self.left_out}"
             )
 
     def note(self) -> None:

@@ -37,23 +37,25 @@ def define(flags):
     text = "File or directory to export to, too: NAME.tflite, NAME.onnx ..."
     flags.string("export", None, text)
     flags.string("workdir", None, "Directory to keep candidates in.")
-    text = "What time or bytes are measured of: litert, onnx, keras, packed ..."
+    text = "Format to measure time or bytes in: litert, onnx, keras, packed ..."
     flags.string("runtime", None, text)
     flags.string("method", "auto", "auto, or a method of kprune prune.")
     labelled_data.define(flags, "to fine-tune on", batch_size=128)
     text = "Share of the training data that candidates are selected on."
     flags.float("validation", 0.1, text)
-    flags.integer("epochs", 1, "Of each candidate.", least=1)
-    text = "Of fine-tuning. Defaults to that of the saved optimizer."
+    flags.integer("epochs", 1, "Epochs to fine-tune each candidate.", least=1)
+    text = "Rate of fine-tuning. Defaults to the saved optimizer's."
     flags.float("learning_rate", None, text)
-    text = "Share of what is left that goes in a step at most."
+    text = "The largest share of the rest to remove in one step."
     flags.float("step", 0.3, text)
-    flags.boolean("distill", True, "Whether candidates learn from the model.")
-    flags.boolean("shrink", True, "Whether what is gone is taken out.")
-    flags.boolean("strict", False, "Whether a budget that is not met fails.")
-    text = "Of several metrics, which one counts."
+    text = "Whether to train candidates by distillation from the model."
+    flags.boolean("distill", True, text)
+    flags.boolean("shrink", True, "Whether to remove pruned channels.")
+    text = "Whether to fail if the budget is not met."
+    flags.boolean("strict", False, text)
+    text = "Metric to select by, if the model has several."
     flags.string("metric", None, text)
-    flags.integer("seed", 0, "Of ties and the order of the data.")
+    flags.integer("seed", 0, "Seed of ties and of the data's order.")
     flags.boolean("overwrite", False, "Whether to replace a file at --out.")
     text = "Whether to print a line of JSON, with all digits."
     flags.boolean("json", False, text)

@@ -18,7 +18,7 @@ from kprune.runtime import lookup
 from kprune.runtime.version import __version__
 
 # The help of `--track`.
-TRACK = "Where to tell what is measured: of tensorboard, wandb, mlflow."
+TRACK = "Trackers to report to: tensorboard, wandb, mlflow."
 
 
 class Flags(absl_flags.FlagValues):
@@ -41,7 +41,7 @@ class Flags(absl_flags.FlagValues):
         # absl's `__setattr__` would set the value of a flag.
         self.__dict__["arguments"] = list(arguments)
         self.__dict__["_positional"] = {}
-        self.integer("verbosity", 0, "1 shows where an error was raised.")
+        self.integer("verbosity", 0, "1 shows the traceback of an error.")
 
     def string(self, name, default, text):
         """Defines a flag that takes a string."""

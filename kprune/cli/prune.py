@@ -41,20 +41,20 @@ def define(flags):
     flags.string("target", None, f"{text}or parameters=0.5.")
     text = "Options of the method, or others of kprune.prune: "
     flags.list("options", [], f"{text}key=value,key=value.")
-    text = "What goes as one: weight, channel, or N:M as in 2:4."
+    text = "What to remove as a unit: weight, channel, or N:M as in 2:4."
     flags.string("granularity", None, text)
     flags.string("allocation", None, f"One of {', '.join(allocation.names())}.")
     text = "In place of --allocation: what kprune sensitivity saved, NAME.json."
     flags.string("sensitivity", None, text)
     expected = "one of --allocation and --sensitivity"
     flags.allow_one(["allocation", "sensitivity"], expected)
-    flags.integer("rounds", None, "Rounds of score and prune.")
+    flags.integer("rounds", None, "Rounds of scoring and pruning.")
     text = "Weights or layers to leave dense; regular expressions."
     flags.list("exclude", [], text)
     labelled_data.define(flags, "to score on", batch_size=128)
     text = "Batches to score on; in each round, for some methods."
     flags.integer("batches", 1, text)
-    flags.integer("seed", 0, "Of ties, random scores and batches.")
+    flags.integer("seed", 0, "Seed of ties, random scores and batches.")
     text = "Whether to write a plain model"
     flags.boolean("strip", False, f"{text}, without masks.")
     flags.boolean("shrink", False, f"{text} that is smaller.")

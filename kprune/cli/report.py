@@ -57,14 +57,14 @@ _FILES = (
 
 
 def define(flags):
-    flags.string("config", None, "A config whose paper to take.")
+    flags.string("config", None, "Config whose paper to compare with.")
     flags.list("runs", None, "Directories to read.")
-    text = "Whether to tell how far the runs' masks agree."
+    text = "Whether to report how far the runs' masks agree."
     flags.boolean("overlaps", False, text)
-    text = "Directory to write. Without it, all is printed only."
+    text = "Directory to write. By default, results are only printed."
     flags.string("out", None, text)
-    flags.string("model", None, "Instead of runs: a file, NAME.keras.")
-    text = "Instead of runs: directory of a run of kprune train."
+    flags.string("model", None, "Model to report in place of runs, NAME.keras.")
+    text = "Run of kprune train to report in place of several runs."
     flags.string("workdir", None, text)
     text = "Page to write of the model or the runs, NAME.html."
     flags.string("html", None, text)

@@ -95,7 +95,7 @@ def main(flags):
             print(f"  {name}: {error}")
             print(f"    {os.path.join(flags.runs, name, LOG)}")
         sys.exit(1)
-    print(f"All is in {flags.runs}.")
+    print(f"The results are in {flags.runs}.")
 
 
 def planned(flags):
@@ -197,11 +197,11 @@ def run(executor, left, total, flags):
                 flush=True,
             )
     except KeyboardInterrupt as stop:
-        print("\nStopping. What the cells go on from is saved.", flush=True)
+        print("\nStopping. The progress of all cells is saved.", flush=True)
         pool.stop()
         print(
             f"{total - len(left) + done - len(failed)} of {total} cells are "
-            "finished. The same command goes on with the others."
+            "finished. Run the same command again to resume."
         )
         sys.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))
     finally:

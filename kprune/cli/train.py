@@ -96,7 +96,7 @@ def define(flags):
     flags.integer("seed", None, f"What the seeds of {text} derive from.")
     text = "One of none, mirrored, multi_worker, tpu."
     flags.string("distribute", None, text)
-    text = "Seconds to wait for the other workers, then the exit code is 143."
+    text = "Seconds to wait for the other workers before exiting with 143."
     flags.float("worker_timeout", training.WORKER_TIMEOUT, text)
     text = "One of float32, mixed_bfloat16, mixed_float16."
     flags.string("precision", None, text)
@@ -125,8 +125,7 @@ def main(flags):
             _run(config, workdir, flags)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(
-            "Interrupted. The same command goes on from what is saved in "
-            f"{workdir}."
+            f"Interrupted. Run the same command again to resume from {workdir}."
         ) from stop
 
 
@@ -152,7 +151,7 @@ def _run(config, workdir, flags):
             summary(run.model)
             print()
         result = experiment.train(run, workdir, verbose)
-    print(f"{outcome(result)} All is in {workdir}.")
+    print(f"{outcome(result)} The results are in {workdir}.")
 
 
 def config_of(flags):
@@ -200,8 +199,8 @@ def death_of_a_worker_in_words(verbosity):
             raise
         lines = str(error).splitlines()
         print(
-            f"Error: a worker is gone. Start all of them again: they go on "
-            f"from the last checkpoint. {lines[0]}",
+            f"Error: a worker died. Restart all workers to resume from the "
+            f"last checkpoint. {lines[0]}",
             file=sys.stderr,
         )
         # Skip TensorFlow's shutdown: the cluster is gone, and it would hang.

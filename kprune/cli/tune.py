@@ -52,14 +52,16 @@ def define(flags):
     flags.list("methods", None, f"Of {methods}.")
     text = "Shares of the weights to remove, in [0, 1): a list, or A..B."
     flags.list("sparsities", None, text)
-    flags.list("schedules", None, "How sparsity grows: names of schedules.")
+    flags.list("schedules", None, "Names of sparsity schedules.")
     flags.list("learning_rates", None, "A list, or A..B.")
     engines = ", ".join(searching.ENGINES)
     flags.string("engine", "ray", f"One of {engines}.")
-    flags.integer("trials", 16, "How many to draw.", least=1)
-    text = f"What is compared, one of {', '.join(searching.METRICS)}."
+    flags.integer("trials", 16, "Number of trials.", least=1)
+    text = (
+        f"Metric to compare trials by, one of {', '.join(searching.METRICS)}."
+    )
     flags.string("metric", "val_accuracy", text)
-    flags.integer("search_seed", 0, "Of what is drawn.", least=0)
+    flags.integer("search_seed", 0, "Seed of the search.", least=0)
     text = "ray: epochs that each trial gets. Defaults to 1."
     flags.integer("grace_epochs", None, text, least=1)
     text = "ray: of so many trials, one goes on. Defaults to 4."
@@ -95,7 +97,7 @@ def main(flags):
         result = experiment.result(os.path.join(flags.runs, best.name))
         accuracy = result["test_accuracy"]
         print(f"Best: {best.name}, test accuracy {accuracy:.4f}.")
-    print(f"All is in {flags.runs}.")
+    print(f"The results are in {flags.runs}.")
     if len(failed) == len(found):
         sys.exit(1)
 

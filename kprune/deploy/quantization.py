@@ -77,8 +77,8 @@ def _of_copy(mode, plain):
             return found[0]
         raise ValueError(
             f"{layer.name!r} of `quantization_layer_structure` is not a layer "
-            f"of model {plain.name!r} of a name of its own, which its copy is "
-            "found by. Expected layers of the model."
+            f"of model {plain.name!r} with a unique name. Expected layers of "
+            "the model, each with a name of its own."
         )
 
     config = copy.copy(mode)

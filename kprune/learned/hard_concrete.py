@@ -260,7 +260,7 @@ def _by_weight(value, names, argument):
         found.update(dict.fromkeys(matched, number))
     if missing := [name for name in names if name not in found]:
         raise ValueError(
-            f"`{argument}` says nothing of {', '.join(missing)}. Expected a "
+            f"`{argument}` has no number for {', '.join(missing)}. Expected a "
             "number, or one for each weight. Received: "
             f"{argument}={shown(value)}"
         )

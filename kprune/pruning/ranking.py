@@ -163,8 +163,8 @@ def rank(grouping, allocate, scores, alive, seed, number):
         _refuse_nan(groups[name], name)
     if not groups:
         raise ValueError(
-            "The criterion scored nothing that may go. Expected scores of at "
-            "least one weight, or one channel, that is not left out. "
+            "The criterion scored nothing that can be pruned. Expected scores "
+            "of at least one prunable weight or channel. "
             f"Received scores of: {sorted(scores)}"
         )
     return Ranking(

@@ -58,8 +58,8 @@ def objective(view, pruner, data, loss, scoring, seed):
     found = Objective(view, data, loss, scoring, seed=seed, exclude=exclude)
     if not found.weights:
         raise ValueError(
-            "Nothing is left to prune. Expected at least one weight that is "
-            f"not left out. Received: {notes}"
+            "Nothing is left to prune. Expected at least one prunable "
+            f"weight. Received, with reasons: {notes}"
         )
     return found, notes
 
@@ -75,9 +75,9 @@ def not_measured(view, left_out=()):
     found = {name: of for name, of in found.items() if name not in left_out}
     if found:
         user_warnings.warn(
-            "These weights stay dense, and sparsity does not count them, as "
-            f"it is not known what their layers make them read: {found}. "
-            "To leave them out without a warning, say "
+            "These weights stay dense and do not count towards the sparsity, "
+            f"because the inputs of their layers are unknown: {found}. "
+            "To exclude them without a warning, pass "
             f"`exclude={[*found]}`."
         )
     return list(found)

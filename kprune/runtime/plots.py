@@ -6,43 +6,14 @@ matplotlib is optional: `missing` says whether it has to be installed.
 import contextlib
 import dataclasses
 import importlib.util
-import itertools
-import zlib
 
 import numpy as np
 
 from kprune.runtime import files
+from kprune.runtime.palette import COLORS, RED, SKY
 
-# Okabe and Ito's palette for colour-blind readers, without yellow.
-BLUE, RED, SKY = "#0072B2", "#D55E00", "#56B4E9"
-COLORS = (BLUE, RED, "#009E73", "#CC79A7", "#E69F00", SKY, "#888888")
 _INK = {False: "#222222", True: "#dddddd"}  # By whether the page is dark.
-_MARKERS = ("o", "s", "^", "D", "v", "P")
-# Methods that most often share a figure; each has a colour of its own.
-_KNOWN = ("snip", "grasp", "synflow", "random", "force", "magnitude", "prospr")
 _HOLLOW = {"linestyle": "none", "mfc": "white", "zorder": 3}
-
-
-def look(name, taken=()):
-    """Returns matplotlib's options for the line of a method.
-
-    The colour depends only on the name, so it is the same in every figure.
-
-    Args:
-        name: Name of the method, without settings.
-        taken: Looks of other lines in the figure. If one of them is the same,
-            this one gets another marker or a dashed line.
-    """
-    place = zlib.crc32(name.encode())
-    number = _KNOWN.index(name) if name in _KNOWN else place
-    color = COLORS[number % len(COLORS)]
-    shift = number if name in _KNOWN else place // len(COLORS)
-    for line, step in itertools.product(("-", "--", ":"), range(len(_MARKERS))):
-        marker = _MARKERS[(shift + step) % len(_MARKERS)]
-        found = {"color": color, "marker": marker, "linestyle": line}
-        if found not in [{k: one.get(k) for k in found} for one in taken]:
-            break
-    return found
 
 
 def missing():
@@ -50,8 +21,8 @@ def missing():
     installed."""
     if importlib.util.find_spec("matplotlib") is None:
         return (
-            "There will be no plot: it needs matplotlib, which is not "
-            'installed. pip install "kprune[plots]" brings it.'
+            "No figure is drawn: matplotlib is not installed. To draw "
+            'figures, pip install "kprune[plots]".'
         )
     return None
 
@@ -301,10 +272,13 @@ def _draw_line(axis, line):
 
 
 def _draw_rule(axis, rule):
-    look = {"color": "black", "linewidth": 1, "label": rule.label, **rule.look}
+    import matplotlib
+
+    ink = matplotlib.rcParams["text.color"]  # Black vanishes on a dark page.
+    look = {"color": ink, "linewidth": 1, "label": rule.label, **rule.look}
     if rule.x is not None:
         axis.axvline(rule.x, **look)
         return
     axis.axhline(rule.y, **look)
     if rule.spread is not None:
-        axis.axhspan(*rule.spread, color="black", alpha=0.08, lw=0)
+        axis.axhspan(*rule.spread, color=ink, alpha=0.08, lw=0)

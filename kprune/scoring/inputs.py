@@ -125,10 +125,10 @@ class LayerInputs:
         }
         if unknown:
             raise ValueError(
-                "What weights read is known of Dense, EinsumDense whose "
-                "outputs share their inputs, the projections of attention, "
+                "kprune can measure the inputs of Dense, EinsumDense whose "
+                "outputs share their inputs, attention projections, "
                 "convolutions of one group, and Embedding. Received: "
-                f"{unknown}. Leave them out by `exclude={[*unknown]}`."
+                f"{unknown}. Exclude them by `exclude={[*unknown]}`."
             )
         return names
 

@@ -58,14 +58,14 @@ class Observer:
         if self._unread:
             raise ValueError(
                 "Layers are called in a loop or a `tf.function` of their own, "
-                "where what they read cannot be summed up. Leave them out by "
+                "where their inputs cannot be measured. Exclude them by "
                 f"`exclude=`. Received: {self._unread}"
             )
         missing = sorted(set(names) - set(self._sums))
         if missing:
             raise ValueError(
-                f"The model does not call the layers of {missing}, which read "
-                "nothing. Leave them out by `exclude=`."
+                f"The model does not call the layers of {missing}. Exclude "
+                "them by `exclude=`."
             )
         return [self._sums[name] for name in names]
 

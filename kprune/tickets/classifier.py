@@ -91,9 +91,9 @@ def _border(model):
         logits = keras_internals.reads_logits(loss)
     if logits is None:
         raise ValueError(
-            "What a single output says of the class is told by a binary "
-            "cross-entropy of Keras, which reads a logit or a probability. "
-            f"Received: loss={shown(loss)}. Or give the model an output per "
+            "A model with a single output needs Keras' binary cross-entropy, "
+            "which defines the predicted class. "
+            f"Received: loss={shown(loss)}. Use that loss, or one output per "
             "class."
         )
     return 0.0 if logits else 0.5

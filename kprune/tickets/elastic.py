@@ -165,7 +165,7 @@ def _check_blocks(stage, chosen, there, wanted):
 def _check_fit(name, variable, source, values):
     if source not in values:
         raise ValueError(
-            f"The ticket has no {source!r}, which {name!r} is to be. Give "
+            f"The ticket has no {source!r} to copy to {name!r}. Expected "
             "`blocks` that fit, or networks of the same kind."
         )
     if tuple(variable.shape) != values[source].shape:

@@ -159,7 +159,7 @@ def check_kinds(kinds, name):
     own, given = kinds
     if own is None:
         raise ValueError(
-            f"What the outputs of model {name!r} are is not known, as it is "
+            f"The kind of model {name!r}'s outputs is unknown, because it is "
             'compiled without a loss. Pass `outputs="logits"`, or another of '
             f"{', '.join(OUTPUTS[1:])}."
         )

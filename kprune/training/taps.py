@@ -84,7 +84,7 @@ def _find(model, name):
         )
     if layer in keras_internals.traced_layers(layer):
         raise ValueError(
-            f"The `call` of layer {name!r} is a tf.function, into which nobody "
-            "can look. Expected another layer."
+            f"The `call` of layer {name!r} is a tf.function, whose values "
+            "cannot be read. Expected another layer."
         )
     return layer

@@ -437,5 +437,5 @@ def test_a_metric_that_does_not_say_which_way_is_better():
     with pytest.raises(ValueError, match='`mode="max"` or `mode="min"`'):
         measured(model, data=(x, y), levels=[0.5])
     found = measured(model, data=(x, y), levels=[0.5], metric="loss")
-    with pytest.raises(ValueError, match="'mean_output' is better is not"):
+    with pytest.raises(ValueError, match="a higher 'mean_output' is better"):
         found.drops("mean_output")

@@ -369,7 +369,7 @@ def test_models_that_do_not_fit():
         fit(network(keras.optimizers.SGD(0.1)), callback("snfs"))
     model = kprune.prune(plain(), "random", 0.6, exclude=["conv", "fc1"])
     model.get_layer("fc2").trainable = False
-    with pytest.raises(ValueError, match="No mask of model"):
+    with pytest.raises(ValueError, match="has no mask to update"):
         fit(compiled(model), callback("rigl"))
 
 

@@ -140,7 +140,7 @@ def test_the_ticket_goes_on_from_the_weights_that_are_there():
 def test_what_does_not_fit_the_model_is_told_before_training():
     plain = sequential((6,), layers.Dense(8), layers.Dense(3), loss=CE)
     for early, model, told in (
-        (EarlyBird(), plain, "nothing that may go"),
+        (EarlyBird(), plain, "nothing that can be pruned"),
         (EarlyBird(exclude="typo"), net(), "typo"),
     ):
         with pytest.raises(ValueError, match=told):

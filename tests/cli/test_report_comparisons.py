@@ -12,7 +12,7 @@ from kprune.experiment.results import comparisons, report
 from kprune.experiment.results.groups import groups
 from kprune.experiment.results.runs import find
 from kprune.experiment.results.sections import sections
-from kprune.runtime import plots, significance
+from kprune.runtime import palette, significance
 
 ACCURACIES = {
     "snip": (0.94, 0.95, 0.96),
@@ -110,7 +110,7 @@ def test_a_page_and_figures_of_runs(runs, tmp_path, command):
     text = page.read_text()
     assert text.count("<svg") == 1
     assert "<td>snip</td>" in text
-    assert plots.look("snip")["color"].lower() in figure.read_text().lower()
+    assert palette.look("snip")["color"].lower() in figure.read_text().lower()
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_method_has_its_colour_everywhere(section):
     }
     assert len(looks) == 3
     for label, name in (("SNIP", "snip"), ("GraSP", "grasp")):
-        assert looks[label]["color"] == plots.look(name)["color"]
+        assert looks[label]["color"] == palette.look(name)["color"]
     labels = [line.label for line in report.panel(section).lines]
     assert "bars: standard deviation, n = 3" in labels
 
@@ -141,7 +141,7 @@ def test_a_method_has_its_colour_everywhere(section):
 def test_lines_of_one_colour_have_other_markers():
     looks = []
     for _ in range(20):
-        looks.append(plots.look("a method of mine", looks))
+        looks.append(palette.look("a method of mine", looks))
     assert len({one["color"] for one in looks}) == 1
     told = {(one["marker"], one["linestyle"]) for one in looks}
     assert len(told) == 18  # All there are.

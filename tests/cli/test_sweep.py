@@ -114,7 +114,7 @@ def test_nothing_is_run_again_and_what_is_damaged_is_told(
     command(line, runs=tmp_path)
     out = capsys.readouterr().out
     assert "2 cells: 2 finished." in out
-    assert f"All is in {tmp_path}." in out
+    assert f"The results are in {tmp_path}." in out
     (tmp_path / other.name / "config.json").write_text('{"config"')
     with pytest.raises(SystemExit) as error:
         command(line, runs=tmp_path)
@@ -213,7 +213,7 @@ def test_a_sweep_that_is_killed_twice_ends_as_one_that_is_not(tmp_path):
     second.send_signal(signal.SIGTERM)
     out, _ = second.communicate(timeout=100)
     assert second.returncode == 128 + signal.SIGTERM
-    assert "The same command goes on with the others" in out
+    assert "Run the same command again to resume" in out
     assert len(outcomes(broken)) < 12
     assert sweep_of(broken, "--jobs=2").wait(300) == 0
 

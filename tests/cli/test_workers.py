@@ -75,7 +75,7 @@ def test_two_workers_of_which_one_is_killed(tmp_path, one_device):
     processes[1].kill()
     told, _ = cluster.ended(processes)
     assert processes[0].returncode == 143, told
-    assert "a worker is gone. Start all of them again" in told
+    assert "a worker died. Restart all workers" in told
     processes = start(workdir, files)
     logs = cluster.ended(processes)
     assert [p.returncode for p in processes] == [0, 0], logs

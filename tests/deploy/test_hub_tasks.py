@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*call `compile` again"),
     # Positions of BERT and GPT-2 are told of, and layers that are blocks of
     # none; `test_positions_stay_dense` looks at the first.
-    pytest.mark.filterwarnings("ignore:.*stay dense, and sparsity"),
+    pytest.mark.filterwarnings("ignore:.*stay dense and do not count"),
     pytest.mark.filterwarnings("ignore:No blocks are found"),
 ]
 METHODS = [
@@ -191,5 +191,5 @@ def test_whole_blocks_go(name, tmp_path):
 
 
 def test_blocks_that_normalize_behind_stay():
-    with pytest.raises(ValueError, match="none hands on what it reads"):
+    with pytest.raises(ValueError, match="none returns its input"):
         pruned("bert", "block_influence")

@@ -77,7 +77,7 @@ def test_so_is_a_resnet_18(sparsity, least, tmp_path):
 
 
 def test_it_cannot_hold_zeros(tmp_path):
-    with pytest.raises(ValueError, match="`sparse=False` cannot be had"):
+    with pytest.raises(ValueError, match="`sparse=False` is impossible"):
         kprune.export(recurrent(), tmp_path / "m.kpz", sparse=False)
 
 

@@ -240,7 +240,7 @@ def test_digits_become_sparse():
         ({"limits": (-0.1, 1)}, "`limits`.*> 1"),
         ({"limits": 1.1}, "`limits`.*> 1"),
         ({"seed": -1}, "`seed`"),
-        ({"strength": {"a": 1.0}}, "`strength` says nothing of b/kernel"),
+        ({"strength": {"a": 1.0}}, "`strength` has no number for b/kernel"),
         ({"strength": {"c": 1.0}}, "Unknown weight in `strength`: 'c'"),
     ],
 )

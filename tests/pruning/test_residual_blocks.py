@@ -171,12 +171,12 @@ def test_a_block_with_a_weight_left_out_stays():
     ("make", "options", "words"),
     [
         (dense_net, {}, "has no blocks. Expected layers of one class"),
-        (deep, {"sparsity": 0.9}, "All 4 blocks that may go would"),
+        (deep, {"sparsity": 0.9}, "All 4 removable blocks would"),
         (deep, {"allocation": "per_output"}, "whose groups are of one"),
         (
             lambda: stacked(Adding(True), Adding(True)),
             {},
-            "No block of model .* none hands on what it reads",
+            "No block of model .* none returns its input",
         ),
     ],
     ids=["no blocks", "all blocks", "per output", "normalized behind"],

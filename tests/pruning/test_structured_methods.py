@@ -103,7 +103,7 @@ def test_bn_gamma_keeps_the_largest_gammas():
 
 def test_bn_gamma_needs_batch_normalization_in_a_graph():
     plain = sequential((4,), layers.Dense(6), layers.Dense(2))
-    with pytest.raises(ValueError, match="scored nothing that may go"):
+    with pytest.raises(ValueError, match="scored nothing that can be pruned"):
         kprune.prune(plain, "bn_gamma", 0.5)
     with pytest.raises(ValueError, match="gave no scores"):
         kprune.prune(net(), "bn_gamma", 0.5, granularity="weight")

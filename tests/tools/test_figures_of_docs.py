@@ -1,12 +1,10 @@
 """Figures are drawn from the tables that the docs print."""
 
-import pathlib
-
 import pytest
 
 import figures
+from kprune.runtime import palette, plots
 
-DOCS = pathlib.Path(figures.__file__).parents[1] / "docs"
 PAGE = """
 ## First
 
@@ -45,16 +43,42 @@ def test_what_is_not_there_is_said(tmp_path, heading, names):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_the_figure_that_is_kept_is_that_of_its_table(tmp_path, dark):
+@pytest.mark.parametrize("place", range(6))
+def test_a_figure_that_is_kept_is_that_of_its_table(tmp_path, place, dark):
     pytest.importorskip("matplotlib", reason="the extra plots")
-    page, heading, labels = figures._AXIS
-    found = figures.rows(page, heading, labels)
-    figures.draw(found, labels, tmp_path / "drawn.svg", dark)
-    end = "dark" if dark else "light"
-    kept = DOCS / "figures" / f"accuracy_over_sparsity_{end}.svg"
+    kept, (panels, options) = list(figures.drawings().items())[place]
+    drawn = tmp_path / "drawn.svg"
+    plots.draw(panels, drawn, dark=dark, **options)
+    kept = kept.with_name(f"{kept.name}_{'dark' if dark else 'light'}.svg")
     # Other versions of matplotlib draw other paths of the same names.
     texts = [
         [line for line in path.read_text().splitlines() if "<!--" in line]
-        for path in (tmp_path / "drawn.svg", kept)
+        for path in (drawn, kept)
     ]
     assert texts[0] == texts[1]
+
+
+def test_a_method_has_one_colour_in_all_figures():
+    """In figures of few and of many lines, in whatever order."""
+    for panels, _ in figures.drawings().values():
+        for panel in panels:
+            for line in panel.lines:
+                name = line.label.lower().split(",")[0]
+                if name in palette._KNOWN:
+                    expected = palette.look(name)["color"]
+                    assert line.look["color"] == expected, line.label
+
+
+def test_levels_and_neurons_are_read(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "## Levels\n\n| level | pruned in % | ticket | shuffled |\n|-|-|-|-|\n"
+        "| 0 | 0.00 | 97.5 ± 0.3 | |\n| 1 | 20.0 | 98.0 ± 0.2 | 96.0 ± 0.1 |\n"
+        "\n**FC**\n\n| neurons kept | 10 | 1,000 | best |\n|-|-|-|-|\n"
+        "| OSSuM | 35.5 ± 3.0 | 9.0 ± 2.0 | **35.5 ± 3.0** |\n"
+    )
+    ticket, shuffled = figures.levels(page, "## Levels").lines
+    assert (ticket.x, ticket.y) == ([100, 80], [97.5, 98])
+    assert (shuffled.x, shuffled.y, shuffled.spread) == ([80], [96], [0.1])
+    (line,) = figures.neurons(page, "**FC**", {"OSSuM": "ossum"}).lines
+    assert (line.x, line.y, line.spread) == ([10, 1000], [35.5, 9], [3, 2])

@@ -16,7 +16,7 @@ import sys
 import tempfile
 
 COMMANDS = {
-    "train": "prunes a model, trains it, and writes what is to keep",
+    "train": "prunes a model, trains it, and writes the results",
     "sweep": "runs a config over methods, sparsities and seeds",
     "tune": "searches for the best method, sparsity or learning rate",
     "report": "tabulates finished runs, or reports a model, as a page too",

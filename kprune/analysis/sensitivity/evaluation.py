@@ -58,8 +58,8 @@ class Evaluation:
             copy.compile(loss=loss)
         elif not copy.compiled:
             raise ValueError(
-                f"How {model.name!r} is compiled cannot be carried over to a "
-                "copy. Expected a loss and metrics that can be made from "
+                f"A copy of {model.name!r} cannot be compiled as the model is. "
+                "Expected a loss and metrics that Keras can rebuild from "
                 "their configs: pass `loss=`, or register their classes."
             )
         self._batches = batches
@@ -107,8 +107,8 @@ class Evaluation:
             found[chosen] = mode
         if found[chosen] is None:
             raise ValueError(
-                f"Whether more or less of the metric {chosen!r} is better is "
-                'not known. Expected `mode="max"` or `mode="min"` with it.'
+                f"kprune does not know whether a higher {chosen!r} is better. "
+                'Expected `mode="max"` or `mode="min"`.'
             )
         return {name: way for name, way in found.items() if way is not None}
 

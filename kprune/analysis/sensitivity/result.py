@@ -78,7 +78,7 @@ class Sensitivity:
         mode = self.modes.get(metric)
         if mode is None:
             raise ValueError(
-                f"Whether more or less of {metric!r} is better is not known. "
+                f"kprune does not know whether a higher {metric!r} is better. "
                 f"Expected one of {sorted(self.modes)}, or measure with "
                 f'`metric={metric!r}` and `mode="max"` or "min".'
             )

@@ -25,7 +25,7 @@ class DenseGradients:
     def __init__(self, model, names):
         if losses.compiled_loss(model) is None:
             raise ValueError(
-                "The gradients that masks go by are of the compiled loss. "
+                "Mask updates use the gradient of the compiled loss. "
                 f"Expected `compile(loss=...)` of model {model.name!r}."
             )
         self._model = model

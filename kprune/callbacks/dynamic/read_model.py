@@ -19,15 +19,15 @@ def read_model(model, updater):
     }
     if not found:
         raise ValueError(
-            f"No mask of model {model.name!r} may move. Expected a weight "
-            "that trains and was not excluded when the model was pruned."
+            f"Model {model.name!r} has no mask to update. Expected a trainable "
+            "weight that was not excluded when the model was pruned."
         )
     if updater.needs_pruned and all(
         array(w.mask).all() for w in found.values()
     ):
         raise ValueError(
-            f"Nothing of model {model.name!r} is pruned, and the weights that "
-            "are kept are the budget. Prune it first, such as with "
+            f"Model {model.name!r} is dense, but its masks set the budget. "
+            "Expected a pruned model: prune it first, such as with "
             'kprune.prune(model, "random", sparsity=0.9, allocation="erk").'
         )
     return found

@@ -143,15 +143,15 @@ def check_options(wanted, quantize, sparse):
         )
     if sparse and not wanted.sparse:
         raise ValueError(
-            f"The format {wanted.name!r} stores zeros as any number, so that "
-            "`sparse=True` cannot be had. Expected one of: "
+            f"The format {wanted.name!r} has no sparse storage, so that "
+            "`sparse=True` is impossible. Expected one of: "
             + ", ".join(x.name for x in FORMATS.values() if x.sparse)
             + "."
         )
     if sparse is False and wanted.name == "packed":
         raise ValueError(
-            "The format 'packed' leaves zeros out, so that `sparse=False` "
-            "cannot be had. Expected another format, as 'keras'."
+            "The format 'packed' never stores zeros, so that `sparse=False` "
+            "is impossible. Expected another format, such as 'keras'."
         )
     if sparse and quantize in ("dynamic_int8", "int8"):
         raise ValueError(

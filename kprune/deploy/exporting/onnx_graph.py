@@ -59,9 +59,9 @@ def check_stateless(model):
     for layer in keras_internals.all_layers(model):
         if getattr(layer, "stateful", False) is True:
             raise ValueError(
-                f"Layer {layer.name!r} is stateful: it goes on from the call "
-                "before, and the file would begin from the same state at each. "
-                "Expected a model without; export a SavedModel instead."
+                f"Layer {layer.name!r} is stateful, and an .onnx file keeps no "
+                "state between calls. Expected a model without stateful "
+                "layers; export a SavedModel instead."
             )
 
 

@@ -17,7 +17,7 @@ def check(model, small):
         x, expected = made_up.taken(model, examples=4)
     except ValueError as error:
         raise RuntimeError(
-            f"{error} So nothing can be proved of a smaller one."
+            f"{error} A smaller model therefore cannot be verified."
         ) from error
     if _error(expected, made_up.outputs(small, x)) <= made_up.TOLERANCE:
         return
@@ -54,7 +54,7 @@ def check_layer(view, layer, small, arguments):
         for one in (expected, found)
     )
     if not (_error(expected, found) <= made_up.TOLERANCE):
-        raise RuntimeError(f"A smaller {layer.name!r} computes otherwise.")
+        raise RuntimeError(f"The smaller {layer.name!r} gives other outputs.")
 
 
 def call_of(view, layer, arguments):

@@ -126,8 +126,8 @@ def _direction(name):
     higher = any(word in name.lower() for word in _HIGHER)
     if lower == higher:
         raise ValueError(
-            f"Whether a higher {name!r} is better is not known. Expected "
-            '`mode="max"` or `mode="min"`.'
+            f"kprune does not know whether a higher {name!r} is better. "
+            'Expected `mode="max"` or `mode="min"`.'
         )
     return 1 if higher else -1
 

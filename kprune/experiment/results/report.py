@@ -10,7 +10,8 @@ from kprune.analysis import sanity
 from kprune.analysis.sanity.verdicts import caption, together
 from kprune.experiment.results import baselines
 from kprune.runtime import methods, tables
-from kprune.runtime.plots import Line, Panel, Rule, look
+from kprune.runtime.palette import look
+from kprune.runtime.plots import Line, Panel, Rule
 
 _PLACE = ("dataset", "network", "method", "sparsity")
 _COLUMNS = (*_PLACE, "n", "mean", "std", "paper_mean", "paper_std", "paper_n")

@@ -94,7 +94,7 @@ def get(
         return checks.function("allocation", identifier, *takes)
     if isinstance(identifier, str) and identifier == "sensitivity":
         raise ValueError(
-            'Allocation "sensitivity" goes by what was measured. Expected '
+            'Allocation "sensitivity" needs measurements. Expected '
             "`allocation=kprune.allocation.sensitivity(found)`, with `found` "
             "of `kprune.sensitivity`."
         )

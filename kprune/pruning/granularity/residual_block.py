@@ -116,16 +116,16 @@ def _residual(model, found, excluded):
     kept = identity.ByIdentity((x, True) for x, fits in pairs if fits)
     if not kept:
         raise ValueError(
-            f"No block of model {weights.find(model).model.name!r} may go: "
-            "none hands on what it reads once its weights are zero. Expected "
-            "blocks that add to what they read, without a normalization behind "
-            "that, and none of their weights excluded."
+            f"No block of model {weights.find(model).model.name!r} can be "
+            "removed: none returns its input once its weights are zero. "
+            "Expected blocks that add to their input, without a normalization "
+            "after the addition, and with none of their weights excluded."
         )
     if len(kept) < len(found):
         names = [x.name for x in found if x not in kept]
         user_warnings.warn(
-            "These blocks stay, and sparsity does not count them, as they do "
-            f"more than add to what they read, or are excluded: {names}"
+            "These blocks stay and do not count towards the sparsity, because "
+            f"they do more than add to their input, or are excluded: {names}"
         )
     return kept
 
@@ -184,8 +184,8 @@ class ResidualBlocks:
         (stays,) = kept.values()
         if not stays.any():
             raise ValueError(
-                f"All {len(stays)} blocks that may go would. Expected a "
-                "sparsity that leaves one at least."
+                f"All {len(stays)} removable blocks would be removed. Expected "
+                "a sparsity that leaves at least one."
             )
         pairs = zip(self._members, stays, strict=True)
         return {n: alive[n] & stay for names, stay in pairs for n in names}

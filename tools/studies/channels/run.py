@@ -86,23 +86,23 @@ def define(flags):
     flags.list("networks", list(NETWORKS), f"Of {', '.join(NETWORKS)}.")
     flags.string("dataset", "mnist", "Name of a data set of ten classes.")
     define_data_dir(flags)
-    flags.string("workdir", None, "Directory of all cells.")
+    flags.string("workdir", None, "Directory to write the cells in.")
     flags.require("workdir", "DIRECTORY")
     flags.list("methods", ["magnitude"], "Criteria.")
     allocations = ["global", "normalized", "lamp", "uniform"]
-    text = 'How channels are shared out, or "sensitivity": as measured.'
+    text = 'Allocations of channels to layers, or "sensitivity": as measured.'
     flags.list("allocations", allocations, text)
     text = "Allocation that is tested against the others."
     flags.string("tested", "lamp", text)
-    text = "What is done before the test."
+    text = "Repair before the test."
     flags.list("repairs", ["none"], f"{text} Of {', '.join(REPAIRS)}.")
-    flags.string("granularity", "channel", "What is removed as one.")
+    flags.string("granularity", "channel", "What to remove as a unit.")
     text = "Shares of the channels to remove."
     flags.list("sparsities", ["0.3", "0.5", "0.7"], text)
-    flags.list("seeds", ["0", "1", "2"], "Of weights and order of the data.")
+    flags.list("seeds", ["0", "1", "2"], "Seeds of weights and data order.")
     flags.integer("images", 5000, "Images to train on.", least=1)
     flags.integer("tests", 2000, "Images to test on.", least=1)
-    flags.integer("epochs", 6, "Passes over them.", least=1)
+    flags.integer("epochs", 6, "Epochs of training.", least=1)
     text = "Shares at which to train on, for one pass."
     flags.list("tuned", ["0.5"], text)
     flags.integer("batch_size", 64, "Images in a batch.", least=1)

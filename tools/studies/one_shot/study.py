@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kprune.experiment import directory
-from kprune.runtime import files, lookup, plots, tables
+from kprune.runtime import files, lookup, palette, plots, tables
 from one_shot import claims, ways
 from one_shot.subject import Subject
 
@@ -23,11 +23,11 @@ def define(flags):
     flags.float("tuned", 0.05, text)
     flags.list("methods", list(ways.METHODS), "Criteria.")
     allocations = list(ways.ALLOCATIONS)
-    flags.list("allocations", allocations, "How weights are shared out.")
+    flags.list("allocations", allocations, "Allocations of weights to layers.")
     shares = ["0.3", "0.5", "0.6", "0.7", ways.NM]
     flags.list("sparsities", shares, "Shares of the weights to remove.")
-    flags.list("seeds", ["0", "1", "2"], "Of weights and of the batches.")
-    text = "Whether to do all in the small, with what sizes do not matter to."
+    flags.list("seeds", ["0", "1", "2"], "Seeds of weights and batches.")
+    text = "Whether to run everything on a small network."
     flags.boolean("quick", False, text)
 
 
@@ -181,23 +181,22 @@ class Results:
         return tables.markdown(head, rows, words=2)
 
     def _lines(self, tuned):
-        methods = list(dict.fromkeys(way.method for way in self._ways))
+        own = palette.looks(dict.fromkeys(way.method for way in self._ways))
         for kind in self._kinds():
             method, allocation = kind
-            own = [
+            shown = [
                 way
                 for way in self._ways
                 if (way.method, way.allocation) == kind
                 and way.sparsity != ways.NM
             ]
-            means = [self._values(way.key(tuned)).mean() for way in own]
-            color = plots.COLORS[methods.index(method) % len(plots.COLORS)]
+            means = [self._values(way.key(tuned)).mean() for way in shown]
             style = "-" if allocation == "uniform" else "--"
             yield plots.Line(
-                [100 * way.sparsity for way in own],
+                [100 * way.sparsity for way in shown],
                 means,
                 f"{method}, {allocation}",
-                look={"color": color, "linestyle": style, "marker": "."},
+                look={**own[method], "linestyle": style},
             )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from kprune import datasets
 from kprune.cli import studies
 from kprune.experiment.results.study import Kind
-from kprune.runtime import lookup, plots, tables
+from kprune.runtime import lookup, palette, plots, tables
 from kprune.runtime.plots import Line, Panel
 from ossum import curves, deep, search
 
@@ -84,11 +84,12 @@ def draw_curves(experiment, found, path):
     panels = []
     for label, results in found.items():
         lines, kept = [], kept_in(experiment, label)
+        looks = palette.looks(results[0]["series"])
         for method in results[0]["series"]:
             values = of_seeds(results, method)
             spread = values.std(0, ddof=min(1, len(values) - 1))
             points = kept, values.mean(0), name(method), spread
-            lines.append(Line(*points, band=True))
+            lines.append(Line(*points, band=True, look=looks[method]))
         axes = label, "neurons kept", "test accuracy in %"
         panels.append(Panel(lines, *axes, log="x"))
     plots.draw(panels, path, columns=3, size=(4.2, 3.4), legend="below")
@@ -99,8 +100,13 @@ def draw_points(experiment, found, path):
     for the first seed."""
     look = {"linestyle": "none", "markersize": 2.5, "alpha": 0.6}
     points = next(iter(found.values()))[0]["points"]
+    looks = palette.looks(points)
     lines = [
-        Line(*zip(*values, strict=True), name(method), look=look)
+        Line(
+            *zip(*values, strict=True),
+            name(method),
+            look={**looks[method], **look},
+        )
         for method, values in points.items()
     ]
     across, up = "parameters removed, in %", "accuracy without training, in %"

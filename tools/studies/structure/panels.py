@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from kprune.runtime.plots import COLORS, Line, Panel, Rule
+from kprune.runtime.palette import COLORS, looks
+from kprune.runtime.plots import Line, Panel, Rule
 from structure.tables import label, percent
 
 _STYLES = {"iter_snip": "-", "force": "--", "iter_snip_linear": ":"}
 _EXTREMES = (0.99, 0.999)  # Where the paper shows the layers.
-_SMALL = {"marker": ".", "linewidth": 1}
+_SMALL = {"markersize": 3, "linewidth": 1}
 
 
 def panels(results):
@@ -26,14 +27,15 @@ def _layers(results, sparsity):
     shares = {m: results.shares(m, sparsity) for m in results.methods}
     least = min(share[share > 0].min(initial=1) for share in shares.values())
     lines = [Rule(1 - sparsity, look={"linewidth": 0.5})]
+    own = looks(shares)
     for rank, (method, share) in enumerate(shares.items()):
-        color = COLORS[rank % len(COLORS)]
-        look = {**_SMALL, "color": color}
+        look = {**own[method], **_SMALL}
         lines.append(Line(places, _positive(share), label(method), look=look))
         empty = places[share == 0]
         # Each method has a row of its own for what it leaves empty.
         height = np.full(len(empty), least / 1.6 ** (rank + 2))
-        look = {"marker": "x", "linestyle": "none", "color": color}
+        look = {"marker": "x", "linestyle": "none"}
+        look["color"] = own[method]["color"]
         lines.append(Line(empty, height, look=look))
     stages = results.stages
     starts = [i for i in places if i == 0 or stages[i - 1] != stages[i]]
@@ -63,7 +65,7 @@ def _rounds(results):
                     for name, count in zip(names, rounds, strict=True)
                 ]
                 look = {"color": color, "linestyle": _STYLES[method]}
-                look |= _SMALL
+                look |= {"marker": ".", "linewidth": 1}
                 lines.append(Line(rounds, _positive(values), look=look))
         for method in iterated:
             look = {"color": "black", "linestyle": _STYLES[method]}
@@ -86,13 +88,14 @@ def _named(name, **look):
 def _norms(results):
     """Returns the norm of the gradient after pruning against the sparsity."""
     kept = [1 - sparsity for sparsity in results.sparsities]
-    lines = []
+    lines, own = [], looks(results.methods)
     for method in results.methods:
+        look = {**own[method], **_SMALL}
         norms = [
             results.over_dense("gradient_norm", method, sparsity)
             for sparsity in results.sparsities
         ]
-        lines.append(Line(kept, _positive(norms), label(method), look=_SMALL))
+        lines.append(Line(kept, _positive(norms), label(method), look=look))
     return Panel(
         lines,
         "Gradient norm after pruning, over the dense network's",
