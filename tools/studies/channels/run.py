@@ -22,39 +22,14 @@ import keras
 import numpy as np
 
 import kprune
+from channels.networks import NETWORKS
 from kprune.cli.flags import define_data_dir
 from kprune.experiment import directory
 from kprune.runtime import files, lookup, significance, tables
 
-_SMALLEST = 32  # Pixels, of MobileNetV2.
 # Of sensitivities: training images, and shares that a layer loses.
 _MEASURED = 1000
 _LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
-
-
-def _mobilenet(shape, seed):
-    keras.utils.set_random_seed(seed)
-    pad = max(0, _SMALLEST - shape[0])
-    inputs = keras.Input(shape)
-    x = keras.layers.ZeroPadding2D(((0, pad), (0, pad)))(inputs)
-    network = keras.applications.MobileNetV2(
-        x.shape[1:],
-        alpha=0.5,
-        weights=None,
-        classes=10,
-        classifier_activation=None,
-    )
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            # Keras' 0.999 takes thousands of steps to leave the first values.
-            layer.momentum = 0.9
-    return keras.Model(inputs, network(x))
-
-
-def _own(name):
-    return lambda shape, seed: kprune.models.get(
-        name, classes=10, input_shape=shape, seed=seed
-    )
 
 
 # What is done to a pruned network before it is tested: functions of the network
@@ -72,13 +47,6 @@ REPAIRS = {
     "correct_biases": lambda model, objective: (
         kprune.kept_weights.correct_biases(model, objective=objective)
     ),
-}
-
-
-# From the shape of an image and a seed to a network.
-NETWORKS = {
-    **{name: _own(name) for name in ("lenet5", "resnet20", "vgg16")},
-    "mobilenet_v2": _mobilenet,
 }
 
 

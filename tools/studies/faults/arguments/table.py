@@ -8,6 +8,7 @@ from faults.arguments import (
     model_calls,
     pruning_calls,
     sensitivity_calls,
+    task_calls,
     tfmot_calls,
     training_calls,
     value_calls,
@@ -21,6 +22,7 @@ _PARTS = (
     kept_weights_calls,
     callback_calls,
     training_calls,
+    task_calls,
     tfmot_calls,
 )
 
