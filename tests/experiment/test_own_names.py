@@ -1,7 +1,10 @@
 """A user's own models, data, losses and methods, by name in configs."""
 
+import hashlib
 import json
+import os
 import textwrap
+import time
 
 import keras
 import numpy as np
@@ -181,6 +184,39 @@ def test_an_npz_file_is_a_data_set(tmp_path):
     train, validation, test = datasets.load(path, 3, validation=0.25)
     assert len(train) == 2 and len(test) == 2
     assert sum(len(labels) for _, labels in validation) == 2
+
+
+def test_a_file_is_hashed_once_a_state(tmp_path, monkeypatch):
+    path = tmp_path / "data.npz"
+    path.write_bytes(b"one")
+    hashed = []
+    file_digest = hashlib.file_digest
+
+    def counted(file, kind):
+        hashed.append(file.name)
+        return file_digest(file, kind)
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    # Written just now, it may be written again within a tick of the clock.
+    first = {own_names.digest(str(path)) for _ in range(2)}
+    assert first == {hashlib.sha256(b"one").hexdigest()[:16]}
+    assert len(hashed) == 2
+    later = time.time_ns() + 10**10
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    assert {own_names.digest(str(path)) for _ in range(5)} == first
+    assert len(hashed) == 3
+    # Other bytes of the same size under the same time of modification.
+    before = path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (before.st_size, before.st_mtime_ns) == (
+        after.st_size,
+        after.st_mtime_ns,
+    )
+    assert (
+        own_names.digest(str(path)) == (hashlib.sha256(b"two").hexdigest()[:16])
+    )
 
 
 def test_folders_of_images_are_a_data_set(tmp_path):
