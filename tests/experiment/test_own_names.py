@@ -40,8 +40,15 @@ def data():
 def smallest(objective, weights, masks):
     return {name: -tf.abs(w) for name, w in weights.items()}
 
+def softmax(classes, input_shape, seed):
+    model = network(classes, input_shape, seed)
+    return keras.Sequential([model, keras.layers.Softmax(name="soft")])
+
 def loss(y, logits):
     return keras.losses.sparse_categorical_crossentropy(y, logits, True)
+
+def of_probabilities(y, probabilities):
+    return keras.losses.sparse_categorical_crossentropy(y, probabilities)
 
 def top2(y, logits):
     return keras.metrics.sparse_top_k_categorical_accuracy(y, logits, 2)
@@ -265,6 +272,19 @@ def test_what_is_not_there_is_told(section, value, words, mine, tmp_path):
     with pytest.raises((ValueError, TypeError, OSError), match=words):
         experiment.run(given, tmp_path / "run", verbose=0)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_softmax_does_not_go_with_the_default_loss(mine, tmp_path):
+    given = config(mine, model={"name": f"{mine}:softmax"})
+    with pytest.raises(ValueError, match=r"reads logits.*'soft'"):
+        experiment.run(given, tmp_path / "run", verbose=0)
+    assert not (tmp_path / "run").exists()
+    given = config(
+        mine,
+        model={"name": f"{mine}:softmax"},
+        training={"loss": f"{mine}:of_probabilities", "epochs": 1},
+    )
+    assert experiment.build(given, verbose=0).model.built
 
 
 def test_a_module_that_fails_is_told_in_a_sentence(mine, tmp_path):
