@@ -16,6 +16,7 @@ from kprune.experiment import identity, shares, sources
 from kprune.experiment.config import DENSE, complete
 from kprune.experiment.preparation import prepare
 from kprune.experiment.tracking import destinations
+from kprune.models import own as own_models
 from kprune.runtime import (
     checks,
     distribution,
@@ -111,7 +112,7 @@ def build_complete(
     with strategy.scope():
         model = _network(config)
         optimizer = _optimizer(config.training, steps)
-        loss = _loss(config.training)
+        loss = _loss(config.training, model, config.model.name)
     prepared = _prepared(model, config, data_dir, loss, verbose, resumes)
     model = prepared.model
     with strategy.scope():
@@ -272,12 +273,13 @@ def _own_callbacks(config):
     return found
 
 
-def _loss(config):
+def _loss(config, model, name):
     if config.loss is not None:
         smoothing, expected = config.label_smoothing, "0 beside `loss`"
         key = "config.training.label_smoothing"
         checks.require(not smoothing, key, smoothing, expected)
         return own_names.get(config.loss, "loss")
+    own_models.check_logits(model, name)
     if config.label_smoothing:
         return training.SmoothedCrossentropy(config.label_smoothing)
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)

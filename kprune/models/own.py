@@ -2,7 +2,13 @@
 
 import keras
 
-from kprune.runtime import checks, lookup, own_names, saved_models
+from kprune.runtime import (
+    checks,
+    keras_internals,
+    lookup,
+    own_names,
+    saved_models,
+)
 
 _OFFERED = ("classes", "input_shape", "seed", "initializer")
 
@@ -36,3 +42,18 @@ def get(name, options):
     fits = isinstance(model, keras.Model) and model.built
     expected = "a keras.Model that is built"
     return checks.require(fits, f"model {name!r}", model, expected)
+
+
+def check_logits(model, name):
+    """Raises `ValueError` if a graph of layers ends in a softmax, of which the
+    default loss, that of logits, would take a second one."""
+    layers = ()
+    if keras_internals.is_graph(model):
+        layers = keras_internals.last_layers(model)
+    if any(keras_internals.activation_name(x) == "softmax" for x in layers):
+        raise ValueError(
+            f"The model {name!r} ends in a softmax, but the default loss reads "
+            "logits. Expected a last layer without activation, or a loss of "
+            "your own under `training.loss`. Received: the layer "
+            f"{layers[-1].name!r}"
+        )

@@ -13,12 +13,15 @@ import os
 import pathlib
 import re
 import sys
+import time
 import tokenize
 from importlib.machinery import PathFinder
 
 from kprune.runtime import lookup
 from kprune.runtime.words import one_line, shown
 
+_REST_NS = 2_000_000_000  # Two seconds: the coarsest clock, that of FAT.
+_digests = {}  # From a path to its file's state and the digest of its bytes.
 _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -80,8 +83,8 @@ def digest(name):
     """Returns a digest of the object behind a name: 16 hexadecimal digits.
 
     Imports and runs nothing. Hashes a module's code without comments, layout
-    and the modules that it imports; a file's bytes; or a folder's file names
-    and sizes.
+    and the modules that it imports; a file's bytes, once per state of the
+    file; or a folder's file names and sizes.
     """
     if is_name(name):
         text = _code(name.partition(":")[0], name)
@@ -89,13 +92,35 @@ def digest(name):
     path = pathlib.Path(name)
     total = hashlib.sha256()
     if path.is_file():
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return _of_bytes(path.resolve())
     for file in sorted(path.rglob("*")):
         if file.is_file():
             place = file.relative_to(path).as_posix()
             total.update(f"{place} {file.stat().st_size}\n".encode())
     return total.hexdigest()[:16]
+
+
+def _of_bytes(path):
+    """Returns the digest of a file, which one run asks for several times."""
+    now, state = time.time_ns(), _state(path)
+    if _digests.get(path, (None, None))[0] == state:
+        return _digests[path][1]
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    # A file system's clock ticks coarsely: a file that is written twice within
+    # a tick looks the same, so that only one at rest is remembered.
+    at_rest = now - max(state[-2:]) > _REST_NS
+    if at_rest and _state(path) == state:
+        _digests[path] = state, found
+    return found
+
+
+def _state(path):
+    """Returns what changes with a file's bytes. Programs can set the time of
+    modification (`st_mtime_ns`) back, but not that of `st_ctime_ns`."""
+    of = path.stat()
+    place = (of.st_dev, of.st_ino, of.st_size)
+    return (*place, of.st_mtime_ns, of.st_ctime_ns)
 
 
 def _code(module, name):

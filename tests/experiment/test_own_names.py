@@ -1,7 +1,10 @@
 """A user's own models, data, losses and methods, by name in configs."""
 
+import hashlib
 import json
+import os
 import textwrap
+import time
 
 import keras
 import numpy as np
@@ -37,8 +40,15 @@ def data():
 def smallest(objective, weights, masks):
     return {name: -tf.abs(w) for name, w in weights.items()}
 
+def softmax(classes, input_shape, seed):
+    model = network(classes, input_shape, seed)
+    return keras.Sequential([model, keras.layers.Softmax(name="soft")])
+
 def loss(y, logits):
     return keras.losses.sparse_categorical_crossentropy(y, logits, True)
+
+def of_probabilities(y, probabilities):
+    return keras.losses.sparse_categorical_crossentropy(y, probabilities)
 
 def top2(y, logits):
     return keras.metrics.sparse_top_k_categorical_accuracy(y, logits, 2)
@@ -183,6 +193,39 @@ def test_an_npz_file_is_a_data_set(tmp_path):
     assert sum(len(labels) for _, labels in validation) == 2
 
 
+def test_a_file_is_hashed_once_a_state(tmp_path, monkeypatch):
+    path = tmp_path / "data.npz"
+    path.write_bytes(b"one")
+    hashed = []
+    file_digest = hashlib.file_digest
+
+    def counted(file, kind):
+        hashed.append(file.name)
+        return file_digest(file, kind)
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    # Written just now, it may be written again within a tick of the clock.
+    first = {own_names.digest(str(path)) for _ in range(2)}
+    assert first == {hashlib.sha256(b"one").hexdigest()[:16]}
+    assert len(hashed) == 2
+    later = time.time_ns() + 10**10
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    assert {own_names.digest(str(path)) for _ in range(5)} == first
+    assert len(hashed) == 3
+    # Other bytes of the same size under the same time of modification.
+    before = path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (before.st_size, before.st_mtime_ns) == (
+        after.st_size,
+        after.st_mtime_ns,
+    )
+    assert (
+        own_names.digest(str(path)) == (hashlib.sha256(b"two").hexdigest()[:16])
+    )
+
+
 def test_folders_of_images_are_a_data_set(tmp_path):
     x, y = arrays("uint8")
     for split, rows in (("train", range(9)), ("test", range(9, 12))):
@@ -229,6 +272,19 @@ def test_what_is_not_there_is_told(section, value, words, mine, tmp_path):
     with pytest.raises((ValueError, TypeError, OSError), match=words):
         experiment.run(given, tmp_path / "run", verbose=0)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_softmax_does_not_go_with_the_default_loss(mine, tmp_path):
+    given = config(mine, model={"name": f"{mine}:softmax"})
+    with pytest.raises(ValueError, match=r"reads logits.*'soft'"):
+        experiment.run(given, tmp_path / "run", verbose=0)
+    assert not (tmp_path / "run").exists()
+    given = config(
+        mine,
+        model={"name": f"{mine}:softmax"},
+        training={"loss": f"{mine}:of_probabilities", "epochs": 1},
+    )
+    assert experiment.build(given, verbose=0).model.built
 
 
 def test_a_module_that_fails_is_told_in_a_sentence(mine, tmp_path):

@@ -7,7 +7,7 @@ from kprune.deploy.exporting.result import Row
 from kprune.masking import weights
 
 # The `why` of a weight with zeros in a dense runtime.
-NO_SPEED = "no speed: {runtime} computes zeros as any number"
+NO_SPEED = "no speed: {runtime} multiplies zeros like any number"
 
 
 def dense(model, runtime, stored="dense"):
