@@ -141,6 +141,32 @@ def test_a_subclassed_model_of_two_arguments(tmp_path):
     assert_serves(pruned(model), tmp_path / "model", *x)
 
 
+@keras.saving.register_keras_serializable("tests")
+class OfOne(keras.Model):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.a, self.b = layers.Dense(3), layers.Dense(2)
+
+    def call(self, x):
+        return self.b(self.a(x))
+
+
+@pytest.mark.parametrize("name", ["model.kpz", "model.keras"])
+def test_a_subclassed_model_is_exported_and_loaded(name, tmp_path):
+    model, x = OfOne(), normal(2, 4)
+    model(x)
+    model = pruned(model)
+    exported = kprune.export(model, tmp_path / name)
+    assert exported.error == 0
+    load = (
+        kprune.load_packed if name.endswith("kpz") else keras.saving.load_model
+    )
+    loaded = load(tmp_path / name)
+    kprune.export(loaded, tmp_path / "served")  # Loaded, and never called.
+    served = tf.saved_model.load(tmp_path / "served")
+    assert_same(served.serve(x), model(x), 1e-6)
+
+
 def test_a_model_of_which_keras_records_one_argument_of_two(tmp_path):
     model, x = TwoArguments(), (normal(2, 4), normal(2, 5))
     model(*x)

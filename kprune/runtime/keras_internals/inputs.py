@@ -69,9 +69,17 @@ def mode(model, training):
 
 
 def serving_signature(model):
-    """Returns the input signature with which Keras exports a model."""
+    """Returns the input signature with which Keras exports a model.
+
+    Keras refuses a subclassed model that was built but never called, as one
+    that is loaded from a file. It is called here, on symbols.
+    """
     from keras.src.export.export_utils import get_input_signature
 
+    if model.built and not is_graph(model) and not model._called:
+        arguments = call_arguments(model)
+        if arguments:
+            infer(model, *arguments)
     return get_input_signature(model)
 
 
