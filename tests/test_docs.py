@@ -1,4 +1,5 @@
-"""What docstrings, the README and pages show runs as written."""
+"""What docstrings and the README show runs as written; `test_pages.py` has the
+pages."""
 
 import doctest
 import importlib
@@ -15,12 +16,6 @@ from kprune.models import conv
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
-# Pages whose code runs by itself, from the top of the page.
-PAGES = [
-    ROOT / "docs/index.md",
-    ROOT / "docs/contributing/add_a_criterion.md",
-    *sorted((ROOT / "docs/concepts").glob("*.md")),
-]
 MODULES = sorted(
     module.name for module in pkgutil.walk_packages(kprune.__path__, "kprune.")
 )
@@ -82,20 +77,6 @@ def test_the_readme_is_short():
     text = README.read_text()
     assert len(text.splitlines()) <= 150
     assert len(text.split()) <= 900
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize(
-    "page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix()
-)
-def test_a_page_runs_as_written(page, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    scope = {}
-    for code in re.findall(
-        r"^```python\n(.*?)^```", page.read_text(), re.S | re.M
-    ):
-        exec(compile(code, page.name, "exec"), scope)
 
 
 def test_a_page_lists_what_there_is():

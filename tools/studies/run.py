@@ -5,16 +5,16 @@ import sys
 import kprune_command
 
 STUDIES = {
-    "asni": "ASNI's four variants of a network, beside the paper's figures",
+    "asni": "ASNI's four variants, compared with the paper's figures",
     "benchmark": "what kprune costs, as ratios",
-    "channels": "how channels are shared out among the layers",
-    "compression": "networks within a budget, beside one-shot pruning and GMP",
+    "channels": "allocations of channels to layers",
+    "compression": "networks within a budget, by three ways",
     "deployment": "pruned networks in every format, each file measured",
-    "faults": "what real faults, hostile files and wrong arguments come to",
+    "faults": "behaviour under crashes, hostile files and wrong arguments",
     "in_training": "methods that prune as a network trains, one by one",
     "language": "a language model pruned in one shot, by method and sparsity",
     "ossum": "OSSuM: networks that classify without a trained weight",
-    "structure": "what methods leave of a network, layer by layer",
+    "structure": "structure of pruned networks, layer by layer",
     "subnetworks": "networks of which only the masks are trained",
     "vision": "a vision transformer pruned in one shot, as `language`",
 }
