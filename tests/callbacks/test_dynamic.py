@@ -363,7 +363,7 @@ def test_it_is_off_when_training_is_over(method, updates):
 def test_models_that_do_not_fit():
     with pytest.raises(ValueError, match="no masks"):
         fit(compiled(plain()), callback("rigl"))
-    with pytest.raises(ValueError, match="Nothing of model 'net' is pruned"):
+    with pytest.raises(ValueError, match="Model 'net' is dense"):
         fit(compiled(kprune.wrap(plain())), callback("rigl"))
     with pytest.raises(ValueError, match="momentum"):
         fit(network(keras.optimizers.SGD(0.1)), callback("snfs"))

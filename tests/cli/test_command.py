@@ -51,7 +51,7 @@ def test_each_shows_its_flags_and_an_example(name, command, capsys):
     out = capsys.readouterr().out
     assert f"\n  kprune {name} --" in out
     flags = out.partition("\nFlags:\n")[2]
-    assert "--verbosity: 1 shows where" in flags
+    assert "--verbosity: 1 shows the" in flags
     assert ("--repeats: " in flags) == (name == "compare")
 
 
