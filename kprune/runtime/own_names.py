@@ -21,7 +21,8 @@ from kprune.runtime import lookup
 from kprune.runtime.words import one_line, shown
 
 _REST_NS = 2_000_000_000  # Two seconds: the coarsest clock, that of FAT.
-_digests = {}  # From a path to its file's state and the digest of its bytes.
+# From a path to its file's state and the digest of its bytes.
+_digests: dict = {}
 _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
