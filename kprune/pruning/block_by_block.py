@@ -24,18 +24,17 @@ def masks(pruner, objective, current, budget, number):
 
 
 def counted(pruner, objective, current, budget, number):
-    """Returns a ranking without its groups, and the counts to keep by family.
+    """Returns a ranking without scores, and the counts to keep by family.
 
     Weights are scored only if the allocation reads scores; these are dropped,
-    as each block is scored again behind the pruned ones. So is which groups
-    are live: a byte for each weight.
+    as each block is scored again behind the pruned ones.
     """
     if allocation.is_by_shape(pruner.allocation_used):
         fixed = {"allocation": pruner.allocation_used, "sequential": False}
         pruner = pruner.with_axes(criterion=_unscored, **fixed)
     ranking = pruner.ranking(objective, current, number)
     counts = ranking.counts(ranking.with_minimum(budget))
-    return dataclasses.replace(ranking, groups={}, live={}), counts
+    return dataclasses.replace(ranking, groups={}), counts
 
 
 def _unscored(objective, weights, masks):

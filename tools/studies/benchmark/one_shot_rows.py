@@ -1,7 +1,6 @@
 """Rows of the benchmark: transformers pruned in one shot."""
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -9,11 +8,6 @@ import sys
 from benchmark.measurements import measured
 
 _BINARY = pathlib.Path(__file__).parents[1] / "run.py"
-# By default, glibc keeps freed blocks of up to 32 MB for later requests: they
-# count as memory of the process, though nothing uses them.
-_GIVEN_BACK = {
-    f"MALLOC_{what}_THRESHOLD_": str(2**18) for what in ("MMAP", "TRIM")
-}
 
 
 def one_shot(flags):
@@ -30,32 +24,22 @@ def one_shot(flags):
 
 
 def _costs(method, size, how, flags):
-    """Returns what two fresh processes take (see `one_shot.costs`): one whose
-    allocator gives freed memory back, and one as it comes."""
+    """Returns what a fresh process takes (see `one_shot.costs`)."""
     call = f"--one_shot_of={method},{size},{how}"
     given = call, f"--sequences={flags.sequences}"
     command = [sys.executable, str(_BINARY), "benchmark", *given]
-
-    def costs(environment):
-        out = subprocess.check_output(command, env=os.environ | environment)
-        return json.loads(out.splitlines()[-1])
-
-    return costs(_GIVEN_BACK), costs({})
+    return json.loads(subprocess.check_output(command).splitlines()[-1])
 
 
 def _told(what, found, memory="reported", time="reported"):
-    tight, found = found
     own = found["bytes"]
-    held, built, grown = (
-        (costs[name] - costs["start"]) / own
-        for costs, name in ((tight, "most"), (tight, "built"), (found, "most"))
-    )
+    built, grown = (found[n] - found["start"] for n in ("built", "most"))
     yield measured(
         f"{what}: peak memory / the model",
-        [held],
+        [grown / own],
         memory,
         note=f"the model is {own / 1e9:.3f} GB; made and run without pruning "
-        f"it takes {built:.2f} x; with what glibc keeps, {grown:.2f} x",
+        f"it takes {built / own:.2f} x",
     )
     unit = found["pass"]
     yield measured(
