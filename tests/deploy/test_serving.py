@@ -14,7 +14,9 @@ import kprune
 from kprune.deploy.exporting.formats import FORMATS
 
 TEXT = pathlib.Path(__file__).parents[2] / "docs/how-to/deployment.md"
-FIRST, *SERVING = re.findall(r"```python\n(.*?)```", TEXT.read_text(), re.S)
+FIRST, _QUANTIZING, *SERVING = re.findall(
+    r"```python\n(.*?)```", TEXT.read_text(), re.S
+)
 # Where it is not installed, TensorFlow's own interpreter is the same.
 LITERT = "from ai_edge_litert.interpreter import Interpreter"
 INSTEAD = "from tensorflow import lite; Interpreter = lite.Interpreter"
