@@ -125,6 +125,11 @@ def as_dataset(batches):
 
     specs = functools.reduce(_common, map(_specs, read()))
     made = tf.data.Dataset.from_generator(read, output_signature=specs)
+    options = tf.data.Options()
+    # There is nothing to tune, and the end of each pass would wait for the
+    # thread that tunes, by up to as long as the pass took.
+    options.autotune.enabled = False
+    made = made.with_options(options)
     return made.apply(tf.data.experimental.assert_cardinality(len(places)))
 
 
