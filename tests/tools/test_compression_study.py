@@ -17,7 +17,7 @@ def row(seed, **changed):
 def test_the_table_is_of_points_lost(part):
     unknown = {"one_shot": None, "gradual": None}
     rows = [row(0, gradual=None), row(1, compress=90.0, met=False, **unknown)]
-    *_, line = part("compression.run").table(rows).splitlines()
+    *_, line = part("compression.results").table(rows).splitlines()
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[:3] == ["net", "flops", "1 of 2"]
     # (-1 + 0) / 2, and the standard deviation of both.
@@ -25,9 +25,33 @@ def test_the_table_is_of_points_lost(part):
     assert cells[7:] == ["-2.00", "n/a"]
 
 
+def test_times_measured_again_are_held_against_the_middle_half(part):
+    known = {"spread": [0.4, 0.5], "size": 0.45, "target": "latency"}
+    rows = [row(0, again=None), row(1, again=0.48, **known)]
+    rows.append(row(2, again=0.51, **known))
+    times = part("compression.results").times
+    _, _, *lines = times(rows).splitlines()
+    assert [line.split("|")[-2].strip() for line in lines] == ["yes", "no"]
+    assert times(rows[:1]) is None
+
+
+def test_a_panel_shows_candidates_and_the_other_ways(part):
+    found = row(
+        3,
+        candidates=[[0.5, 0.89], [1.0, 0.9]],
+        held_out={"one_shot": 88.5, "gradual": None},
+    )
+    (panel,) = part("compression.results").panels([found])
+    candidates, one_shot = panel.lines
+    assert candidates.x == [100, 50]
+    assert candidates.y == [90, 89]
+    assert (one_shot.x, one_shot.y) == ([50], [88.5])
+    assert panel.title == "net, flops"
+
+
 def test_the_share_of_channels_that_leaves_half(part):
     model = conv_net(norm=False)
-    share = part("compression.run").share_of_channels(model, 0.5, rounds=5)
+    share = part("compression.subject").share_of_channels(model, 0.5, rounds=5)
     pruned = kprune.prune(
         model, "magnitude", share, granularity="channel", min_kept=1
     )
