@@ -17,8 +17,8 @@ import kprune
 from kprune.cli import configs, labelled_data
 from kprune.experiment.sweep import pool, resources
 from kprune.masking import masks
-from kprune.runtime import saved_models
-from kprune.tickets.rewinding import Point, digest
+from kprune.runtime import digests, saved_models
+from kprune.tickets.rewinding import Point
 from kprune.tickets.store import Level, Store
 from kprune.training import CheckpointFiles
 from studies.faults import hostile_archives
@@ -43,7 +43,7 @@ def centroids_file(folder):
 def tickets_file(folder):
     """The arrays that a level of a search keeps."""
     values = {"a/kernel": np.ones((2, 3), "f4")}
-    start = Point(0, values, digest(values))
+    start = Point(0, values, digests.of_arrays(values))
     store = Store(folder, {})
     level = Level(start, MASKS, {}, {"chosen": np.arange(3)})
     store.save(0, {"start": start}, level, 0.5)

@@ -6,13 +6,13 @@ import functools
 import numpy as np
 
 from kprune.masking import wrapping
-from kprune.runtime import checks
+from kprune.runtime import checks, digests
 from kprune.tickets import arguments, learning_rates
 from kprune.tickets.classifier import Classifier
 from kprune.tickets.examples import Examples
 from kprune.tickets.forgetting import Forgetting, critical
 from kprune.tickets.mask_convergence import Settling
-from kprune.tickets.rewinding import TakePoint, digest
+from kprune.tickets.rewinding import TakePoint
 from kprune.tickets.search import Search
 
 
@@ -53,8 +53,9 @@ class PracSearch(Search):
         self._open(training.directory)
 
     def _settings(self):
-        labels = digest({"classes": self._judge.classes})
-        return {**super()._settings(), **self._own_settings, "labels": labels}
+        labels = digests.of_arrays({"classes": self._judge.classes})
+        data = {"labels": labels, "inputs": digests.of_data(self._examples.x)}
+        return {**super()._settings(), **self._own_settings, **data}
 
     def _level(self, level, start, masks, points):
         model, found = super()._level(level, start, masks, points)

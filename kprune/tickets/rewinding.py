@@ -1,13 +1,12 @@
 """Rewinds a model to saved weights, and verifies the result."""
 
 import dataclasses
-import hashlib
 
 import keras
 import numpy as np
 
 from kprune.masking import weights, wrapping
-from kprune.runtime import lookup
+from kprune.runtime import digests, lookup
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -21,7 +20,7 @@ class Point:
 
     def check(self):
         """Raises `ValueError` if the values have been changed."""
-        found = digest(self.values)
+        found = digests.of_arrays(self.values)
         if found != self.digest:
             raise ValueError(
                 f"The weights stored of step {self.step} have been changed. "
@@ -32,7 +31,7 @@ class Point:
 def point(model, step):
     """Returns a `Point` with a copy of a model's values after `step` steps."""
     values = values_of(model)
-    return Point(step, values, digest(values))
+    return Point(step, values, digests.of_arrays(values))
 
 
 class TakePoint(keras.callbacks.Callback):
@@ -64,16 +63,6 @@ def values_of(model):
     }
 
 
-def digest(arrays):
-    """Returns the SHA-256 of a dict of arrays: names, dtypes, shapes, bits."""
-    found = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        found.update(f"{name} {array.dtype} {np.shape(array)}\n".encode())
-        found.update(array.tobytes())
-    return found.hexdigest()
-
-
 def rewind(model, start, masks):
     """Sets a wrapped model to the values of a `Point` under masks, in place.
 
@@ -97,7 +86,7 @@ def rewind(model, start, masks):
     for name, variable in variables.items():
         variable.assign(expected[name])
     wrapping.set_masks(model, masks)
-    if digest(values_of(model)) != digest(expected):
+    if digests.of_arrays(values_of(model)) != digests.of_arrays(expected):
         raise RuntimeError(
             f"Rewinding to step {start.step} left other weights than those "
             "stored."

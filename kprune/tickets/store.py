@@ -20,8 +20,8 @@ import re
 from typing import Any
 
 from kprune.masking import masks as mask_files
-from kprune.runtime import array_files, directories, files
-from kprune.tickets.rewinding import Point, digest
+from kprune.runtime import array_files, digests, directories, files
+from kprune.tickets.rewinding import Point
 from kprune.training import CheckpointFiles
 
 _SEARCH, _DONE, _MASKS = "search.json", "DONE", "masks.npz"
@@ -147,8 +147,9 @@ class Store:
 def _digests(points, masks, arrays):
     """Returns the digests of a level's parts, `None` for missing parts."""
     found = {name: p and p.digest for name, p in points.items()}
-    found["masks"] = masks and digest(masks)
-    return {**found, "arrays": digest(arrays) if arrays else None}
+    found["masks"] = masks and digests.of_arrays(masks)
+    found["arrays"] = digests.of_arrays(arrays) if arrays else None
+    return found
 
 
 def _point(files):

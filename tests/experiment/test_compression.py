@@ -465,6 +465,11 @@ def test_a_finished_one_is_read(untimed, tmp_path, monkeypatch):
         compress(net(seed=5), **options)
     with pytest.raises(ValueError, match="validation"):
         compress(net(), validation=(X[:16], Y[:16]), **options)
+    with pytest.raises(ValueError, match="  train: "):
+        compress(net(), (TRAIN[0], TRAIN[1][::-1]), **options)
+    with pytest.raises(ValueError, match="  train: "):
+        batches = tf.data.Dataset.from_tensor_slices(TRAIN).batch(16)
+        compress(net(), batches, **options)
 
 
 @pytest.mark.parametrize("other", [{"count": "floor_keep"}, {"rounds": 2}])

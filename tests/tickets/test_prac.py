@@ -10,7 +10,7 @@ from networks import CE, sequential
 from searched import assert_same, everything, kill, split
 
 import kprune
-from kprune.runtime import files
+from kprune.runtime import digests, files
 from kprune.tickets import learning_rates, rewinding, training_segment
 from kprune.tickets.examples import Examples
 
@@ -85,7 +85,7 @@ def events(directory, level):
 def masked(masks, values):
     """A model with masks and values, and a rate to be set at each step."""
     model = kprune.wrap(compiled_model(0.1))
-    point = rewinding.Point(0, values, rewinding.digest(values))
+    point = rewinding.Point(0, values, digests.of_arrays(values))
     rewinding.rewind(model, point, masks)
     return model
 
@@ -300,7 +300,7 @@ def test_changed_examples_are_noticed(copied):
     with pytest.raises(ValueError, match="SHA-256 of its arrays was"):
         list(search(copied))
     done = files.read_record(level / "DONE")
-    done["digests"]["arrays"] = rewinding.digest(arrays)
+    done["digests"]["arrays"] = digests.of_arrays(arrays)
     files.write_record(level / "DONE", done)
     with pytest.raises(ValueError, match="Level 1 was trained on other ex"):
         list(search(copied))
@@ -311,6 +311,8 @@ def test_a_directory_of_another_search_is_refused(finished):
         search(finished[0], window=4)
     with pytest.raises(ValueError, match="labels: "):
         search(finished[0], data=(X, (Y + 1) % 3))
+    with pytest.raises(ValueError, match="inputs: "):
+        search(finished[0], data=(-X, Y))
     with pytest.raises(ValueError, match="method: 'prac' there, None here"):
         training = kprune.tickets.Training(
             Examples((X, Y), BATCH).training(np.arange(N), level=0),

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from kprune.masking import weights
-from kprune.runtime import directories, examples, files
+from kprune.runtime import digests, directories, examples, files
 
 
 class Store:
@@ -75,9 +75,9 @@ class Directory(Store):
         masks = ((w.name, np.asarray(w.mask)) for w in _masked(model))
         digits = {name: f"{value:.5g}" for name, value in baseline.items()}
         parts = [
-            _digest(variables),
-            _digest(masks),
-            _digest(_arrays(batches)),
+            digests.of_arrays(variables),
+            digests.of_arrays(masks),
+            digests.of_arrays(_arrays(batches)),
             json.dumps(digits, sort_keys=True),
         ]
         self._identity = "\n".join(parts)
@@ -104,16 +104,7 @@ def _masked(model):
 
 
 def _key(masks):
-    return _digest((n, np.packbits(m)) for n, m in sorted(masks.items()))
-
-
-def _digest(arrays):
-    """Returns the SHA-256 digest of (name, array) pairs."""
-    found = hashlib.sha256()
-    for name, array in arrays:
-        found.update(f"{name} {array.dtype} {array.shape}\n".encode())
-        found.update(np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()
+    return digests.of_arrays({n: np.packbits(m) for n, m in masks.items()})
 
 
 def _arrays(batches):

@@ -12,7 +12,7 @@ from kprune.experiment.compression.store import digest, values_of
 from kprune.experiment.compression.training_data import Training
 from kprune.masking import wrapping
 from kprune.pruning import recipes
-from kprune.runtime import checks, keras_internals
+from kprune.runtime import checks, digests, keras_internals
 from kprune.tickets import arguments
 from kprune.training import Distiller, fitting_data
 
@@ -76,7 +76,9 @@ def tuning(plain, train, finetune, batch_size, seed):
         fitting_data.check(plain, train, "train")
     length = finetune.steps_per_epoch
     return Training(
-        finetune, training_data.steps(train, length, batch_size, seed)
+        finetune,
+        training_data.steps(train, length, batch_size, seed),
+        digests.of_data(train),
     )
 
 
@@ -167,6 +169,7 @@ def settings(recipe, step, distill):
         "max_drop": recipe.max_drop,
         "method": method,
         "finetune": dataclasses.asdict(how.finetune),
+        "train": how.data,
         "steps_per_epoch": how.steps.per_epoch,
         "distill": teaching,
         "shrink": bool(recipe.shrinks),

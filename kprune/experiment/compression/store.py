@@ -11,13 +11,11 @@ Files are replaced atomically, and one process at a time works in the
 directory.
 """
 
-import hashlib
 import pathlib
 
 import keras
-import numpy as np
 
-from kprune.runtime import directories, files
+from kprune.runtime import digests, directories, files
 from kprune.training import CheckpointFiles
 
 _ASKED, _DONE, _ALL = "compression.json", "DONE", "candidates.json"
@@ -93,10 +91,5 @@ def values_of(model):
 
 
 def digest(values):
-    """Returns the SHA-256 of arrays, with their dtypes and shapes."""
-    found = hashlib.sha256()
-    for value in values:
-        value = np.ascontiguousarray(value)
-        found.update(f"{value.dtype} {value.shape}".encode())
-        found.update(value.tobytes())
-    return found.hexdigest()
+    """Returns the SHA-256 of a list of arrays."""
+    return digests.of_arrays(enumerate(values))

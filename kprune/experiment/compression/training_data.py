@@ -83,10 +83,12 @@ class Steps:
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """The training of candidates: a `FineTuning`, and the `Steps` it reads."""
+    """The training of candidates: a `FineTuning`, the `Steps` it reads, and
+    what identifies their data."""
 
     finetune: FineTuning
     steps: Steps
+    data: str
 
 
 def steps(train, steps_per_epoch, batch_size, seed):
