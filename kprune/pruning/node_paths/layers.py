@@ -37,7 +37,7 @@ def masks(model, names, choose, fixed):
         ones, twin, twin_of = paths.counting_twin(model)
     except ValueError as error:
         raise ValueError(_unknown(str(error))) from error
-    chosen: dict[str, np.ndarray] = {}
+    chosen = {}
     own = {w.name: twin_of(w.variable) for w in found}
     for name, variable in own.items():
         if name not in names:

@@ -9,9 +9,9 @@ input i to output j, for P_i paths that arrive at input i, to maximize
     f_p = sum_ij P_i m_ij
     R   = sum_ij min(m_ij - 1, 0)
 
-with at most n entries in all. f_n is divided by the number of nodes, f_p by the
-most paths that n entries allow, R by n. Outputs are alike to all but f_n, so
-that only the sums r_i = sum_j m_ij matter:
+with at most n entries in all. As in the released code, f_n is divided by the
+number of nodes, f_p by the most paths that n entries allow, and R by n. Outputs
+are alike, so that only the sums r_i = sum_j m_ij matter:
 
 - R is highest if the entries of an input are in as many kernels as there are.
 - n entries of inputs with paths then reach n outputs, or all, if each goes to
@@ -51,9 +51,9 @@ def of_inputs(paths, outputs, entries, count, alpha, beta, rng):
         outputs: Integer, the number of outputs.
         entries: Integer, the number of entries of a kernel.
     """
-    reached, none = paths > 0, np.zeros(len(paths), int)
+    reached = paths > 0
     if not count:
-        return none
+        return np.zeros(len(paths), int)
     most = _most_paths(paths, outputs * entries, count)
     gain = (1 - alpha) * paths / most if most else np.zeros(len(paths))
     node = alpha / (len(paths) + outputs) * reached
@@ -70,13 +70,14 @@ def of_inputs(paths, outputs, entries, count, alpha, beta, rng):
         np.tile(reached, 3) == reached[inputs[last]]
     )
     before = order[: np.flatnonzero(equal[order])[0]]
-    sums = np.bincount(inputs[before], rooms[before], len(paths))
-    left = count - int(sums.sum())
+    left = count - int(rooms[before].sum())
     drawn = rng.multivariate_hypergeometric(
         rooms[equal], left, method="marginals"
     )
-    sums += np.bincount(inputs[equal], drawn, len(paths))
-    return sums.astype(int)
+    sums = np.zeros(len(paths), int)
+    np.add.at(sums, inputs[before], rooms[before])
+    np.add.at(sums, inputs[equal], drawn)
+    return sums
 
 
 def of_kernels(sums, reached, outputs, rng):

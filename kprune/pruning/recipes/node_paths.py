@@ -49,8 +49,8 @@ METHOD = Method(
     paper="Pham et al., 2023",
     link="https://openreview.net/forum?id=xdOoCWCYaY",
     test="tests/pruning/test_node_paths.py::test_masks_are_the_best_of_all",
-    deviation="solved exactly, where the released code calls a solver; whole "
-    "layers at once, where it takes large ones in parts; what it then "
-    "moves of weights on no path stays; no cap on the entries of a kernel",
+    deviation="solved exactly and whole, where the released code calls a "
+    "solver, for large layers in parts; that code also caps the entries of a "
+    "kernel, and moves weights that are on no path afterwards",
     build=node_path_balance,
 )
