@@ -91,24 +91,28 @@ def test_equal_choices_are_drawn_and_spread():
     assert len({kept[..., i, j].tobytes() for i in (0, 1) for j in (0, 1)}) == 4
 
 
-def test_a_layer_is_chosen_by_the_paths_behind_the_layer_before():
+@pytest.mark.parametrize("first", [False, True])
+def test_a_layer_is_chosen_by_the_paths_behind_the_layer_before(first):
     # A window of 2 x 2 has 2 places on 2 x 3. Of the kernels, that from
     # channel 1 to channel 0 is empty, and the others are whole.
-    conv = keras.layers.Conv2D(2, 2, use_bias=False, name="conv")
-    flat = keras.layers.Flatten()
-    model = sequential((2, 3, 2), conv, flat, keras.layers.Dense(3, name="fc"))
+    side = {"data_format": "channels_first" if first else "channels_last"}
+    conv = keras.layers.Conv2D(2, 2, use_bias=False, name="conv", **side)
+    pool = keras.layers.GlobalMaxPooling2D(**side)
+    shape = (2, 2, 3) if first else (2, 3, 2)
+    model = sequential(shape, conv, pool, keras.layers.Dense(3, name="fc"))
     seen = {}
 
     def choose(name, paths):
         seen[name] = paths.tolist()
-        mask = np.ones(conv.kernel.shape if name[0] == "c" else (4, 3), bool)
-        if name[0] == "c":
-            mask[:, :, 1, 0] = False
+        if name == "fc/kernel":
+            return np.ones((2, 3), bool)
+        mask = np.ones(conv.kernel.shape, bool)
+        mask[:, :, 1, 0] = False
         return mask
 
     layers.masks(model, ["conv/kernel", "fc/kernel"], choose, {})
     # Ones at six places; then 4 and 8 paths at both places.
-    assert seen == {"conv/kernel": [6, 6], "fc/kernel": [4, 8, 4, 8]}
+    assert seen == {"conv/kernel": [6, 6], "fc/kernel": [8, 16]}
 
 
 def branching():
