@@ -18,9 +18,10 @@ correction over a table, differences with their 95 % intervals and Hedges' g.
 
 Sanity checks of a method (--check of kprune train) have their own rows; under
 the table, a sentence on each says whether the method beats it, with Holm's
-correction over the list. A table that compares methods also names those without
-a shuffled baseline, and how to add it. --overlaps adds how far the masks of
-each two runs agree, and draws a heat map.
+correction over the list. Fewer than 3 runs of either decide nothing. A table
+that compares methods also names those without a shuffled baseline, and how to
+add it. --overlaps adds how far the masks of each two runs agree, and draws a
+heat map.
 
 It counts unfinished runs, and names and skips directories that it cannot read.
 

@@ -218,7 +218,8 @@ def format_(outcome):
     if "error" in outcome:
         return f"FAILED, {outcome['error']}"
     result = outcome["result"]
-    return f"{100 * result['test_accuracy']:.2f} %, {result['seconds']:.1f} s"
+    accuracy = f"test accuracy {100 * result['test_accuracy']:.2f} %"
+    return f"{accuracy}, {result['seconds']:.1f} s"
 
 
 def duration(seconds):

@@ -13,7 +13,7 @@ from tensorflow.python.framework import func_graph
 
 import kprune
 from kprune.analysis.report import report
-from kprune.analysis.report.paths import find
+from kprune.graph.paths import find
 
 layers = keras.layers
 

@@ -254,7 +254,8 @@ def test_a_fixed_sparsity_is_that_of_the_result(table, tmp_path):
 @pytest.fixture
 def checked(tmp_path):
     root = tmp_path / "runs"
-    for seed, (plain, shuffled) in enumerate(((0.96, 0.80), (0.98, 0.82))):
+    pairs = (0.96, 0.80), (0.98, 0.82), (0.97, 0.81)
+    for seed, (plain, shuffled) in enumerate(pairs):
         pretend(root / f"p{seed}", "snip", 0.9, seed, plain)
         check = {"pruner.check": "shuffle"}
         pretend(root / f"s{seed}", "snip", 0.9, seed, shuffled, **check)
@@ -265,27 +266,27 @@ def checked(tmp_path):
 def test_checks_are_rows_of_their_own_and_judged(report, checked):
     out = report(checked)
     found = rows(out)
-    assert found["snip"] == ["97.00 ± 1.41 (2)"]
-    assert found["snip + shuffle"] == ["81.00 ± 1.41 (2)"]
+    assert found["snip"] == ["97.00 ± 1.00 (3)"]
+    assert found["snip + shuffle"] == ["81.00 ± 1.00 (3)"]
     assert found["snip + invert"] == ["50.00 (1)"]
     assert list(found)[2:] == ["snip", "snip + invert", "snip + shuffle"]
-    # Variances 2 and 2 over n: 1 and 1; 2 degrees: 16 -+ 4.3027 sqrt 2.
+    # Variances 1 and 1 over n = 3; 4 degrees: 16 -+ 2.7764 sqrt(2/3).
     assert (
-        "- At 90 %, snip beats its own shuffle: 97.00 +- 1.41 against 81.00 "
-        "+- 1.41, difference +16.00 [9.92, 22.08], p = 0.0077, n = 2."
+        "- At 90 %, snip beats its own shuffle: 97.00 +- 1.00 against 81.00 "
+        "+- 1.00, difference +16.00 [13.73, 18.27], p = 4e-05, n = 3."
     ) in out
-    assert "- At 90 %, snip and its own inversion: 97.00 +- 1.41" in out
-    assert "too few for a verdict." in out
+    assert "- At 90 %, snip and its own inversion: 97.00 +- 1.00" in out
+    assert "n = 3 and 1: undecided, with fewer than 3 runs." in out
 
 
 def test_checks_are_corrected_for_their_number(report, checked):
     # A second test, of means 97 and 97: p = 1. Holm doubles the smaller.
-    for seed, accuracy in enumerate((0.96, 0.98)):
+    for seed, accuracy in enumerate((0.96, 0.98, 0.97)):
         same = {"pruner.check": "reinitialize"}
         pretend(checked / f"r{seed}", "snip", 0.9, seed, accuracy, **same)
     out = report(checked)
-    assert "p = 0.0077, p (Holm) = 0.015, n = 2." in out
-    assert "p = 1, p (Holm) = 1, n = 2." in out
+    assert "p = 4e-05, p (Holm) = 8e-05, n = 3." in out
+    assert "p = 1, p (Holm) = 1, n = 3." in out
     assert "Holm's correction over the 2 tests of this list" in out
 
 

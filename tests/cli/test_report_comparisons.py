@@ -1,6 +1,7 @@
 """Which methods differ: by hand, and by what files say of it."""
 
 import csv
+import dataclasses
 import math
 
 import pytest
@@ -85,6 +86,17 @@ def test_all_pairs_are_corrected_together(section):
     assert pairs[second].p_value == pytest.approx(
         max(3 * values[least], 2 * values[second])
     )
+
+
+def test_two_runs_of_a_method_are_not_told_apart(section):
+    found = comparisons.comparisons(section)
+    (best, *_) = [one for one in found if one.p_value < 0.05]
+    assert best.differs
+    assert "Fewer than 3" not in comparisons.caption(found)
+    few = dataclasses.replace(best, counts=(2, 3))
+    assert not few.differs
+    said = comparisons.caption([best, few])
+    assert "tells 1 of 2 pairs apart. Fewer than 3 runs of a method" in said
 
 
 def test_the_files_of_runs(runs, tmp_path, command, capsys):

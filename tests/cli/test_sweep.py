@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from kprune.cli import configs
+from kprune.cli import configs, sweep
 from kprune.experiment import directory
 from kprune.experiment.sweep import grid
 from kprune.runtime import locks
@@ -48,6 +48,12 @@ def finish(runs, cell):
     directory.start(runs / cell.name, {"config": cell.config.to_dict()})
     result = {"test_accuracy": 0.5, "sparsity": 0.5, "seconds": 1.0}
     directory.finish(runs / cell.name, result)
+
+
+def test_a_line_names_what_it_shows():
+    result = {"test_accuracy": 0.44, "sparsity": 0.5, "seconds": 1.04}
+    assert sweep.format_({"result": result}) == "test accuracy 44.00 %, 1.0 s"
+    assert sweep.format_({"error": "Full."}) == "FAILED, Full."
 
 
 # The plan.

@@ -142,46 +142,49 @@ def test_a_shorter_search_leaves_the_other_results(tmp_path):
 
 
 def pretended():
-    """Results of two seeds: of the dense network, a ticket, one baseline."""
+    """Results of three seeds: of the dense network, a ticket, one baseline."""
     return {
         seed: {
             (0, "ticket"): {"accuracy": 0.9 + seed / 100, "sparsity": 0.0},
             (3, "ticket"): {"accuracy": 0.8 + seed / 50, "sparsity": 0.5},
-            (3, "shuffled"): {"accuracy": 0.6, "sparsity": 0.5},
+            (3, "shuffled"): {"accuracy": 0.76, "sparsity": 0.5},
         }
-        for seed in (0, 1)
+        for seed in (0, 1, 2)
     }
 
 
 def test_several_seeds_have_a_deviation_and_a_verdict():
-    # 90 and 91, 80 and 82: deviations of 1 / sqrt 2 and of 2 / sqrt 2.
+    # 90, 91, 92 and 80, 82, 84, less 76: t = 6 sqrt 3 / 2 of two degrees, and
+    # p = 1 - t / sqrt(2 + t^2) = 0.0351; the interval is 6 -+ 4.3027 sqrt(4/3).
     assert tables.report(pretended()).splitlines()[2:] == [
-        "| 0 | 0.00 | 90.50 ± 0.71 |  |  |",
-        "| 3 | 50.00 | 81.00 ± 1.41 |  | 60.00 ± 0.00 |",
+        "| 0 | 0.00 | 91.00 ± 1.00 |  |  |",
+        "| 3 | 50.00 | 82.00 ± 2.00 |  | 76.00 ± 0.00 |",
         "",
         "Sanity checks: p is of Welch's test, two-sided.",
         "",
-        "- At 50.0 % the ticket beats its own shuffle: 81.00 +- 1.41 against "
-        "60.00 +- 0.00, difference +21.00 [8.29, 33.71], p = 0.03, n = 2.",
+        "- At 50.0 % the ticket beats its own shuffle: 82.00 +- 2.00 against "
+        "76.00 +- 0.00, difference +6.00 [1.03, 10.97], p = 0.035, n = 3.",
     ]
+    two = {seed: found for seed, found in pretended().items() if seed < 2}
+    assert tables.report(two).endswith("undecided, with fewer than 3 runs.")
 
 
 def test_verdicts_of_several_baselines_are_corrected():
     found = pretended()
     for results in found.values():
-        results[3, "reinitialized"] = {"accuracy": 0.6, "sparsity": 0.5}
-    # p = 0.0303 for either: beaten alone, not of two.
+        results[3, "reinitialized"] = {"accuracy": 0.76, "sparsity": 0.5}
+    # p = 0.0351 for either: beaten alone, not of two.
     said = tables.report(found)
     assert "correction over the 2 tests of this list" in said
     assert said.count("the ticket does not beat its own") == 2
-    assert said.count("p = 0.03, p (Holm) = 0.061, n = 2.") == 2
+    assert said.count("p = 0.035, p (Holm) = 0.07, n = 3.") == 2
 
 
 def test_the_plot_is_of_means_over_the_weights_left(tmp_path):
     panel = tables.panel(pretended())
     ticket, reinitialized, shuffled = panel.lines
-    assert (ticket.x, ticket.y) == ([100, 50], [90.5, 81])
-    assert ticket.spread == pytest.approx([0.5**0.5, 2**0.5])
+    assert (ticket.x, ticket.y) == ([100, 50], [91, 82])
+    assert ticket.spread == pytest.approx([1, 2])
     assert (reinitialized.x, shuffled.x) == ([], [50])
     assert list(panel.xticks) == [100, 50]
     image = pytest.importorskip("matplotlib.image")

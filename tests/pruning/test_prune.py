@@ -52,6 +52,7 @@ def test_methods_are_the_criteria_and_the_recipes_over_them():
         *(
             "3sp",
             "lamp",
+            "node_path_balance",
             "optimal_brain_surgeon",
             "force",
             "iter_snip",

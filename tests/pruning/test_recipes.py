@@ -171,8 +171,12 @@ def test_lamp_keeps_the_largest_shares_of_their_layers():
 
 
 # All criteria meet the contract of `kprune.testing`, which counts too.
-# What removes whole blocks needs a network of some.
-OTHERS = set(kprune.methods("prune")) - {*criteria.names(), "block_influence"}
+# What removes whole blocks needs a network of some, and `test_node_paths.py`
+# counts for the method that chooses single weights alone.
+OTHERS = set(kprune.methods("prune")) - {
+    *criteria.names(),
+    *("block_influence", "node_path_balance"),
+}
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import keras
 import numpy as np
 
 from kprune.analysis.report import drawings
-from kprune.analysis.report import paths as following
 from kprune.analysis.report.overlap import with_overlap
 from kprune.analysis.report.result import Report
 from kprune.analysis.report.row import Row
 from kprune.analysis.report.saliency import with_saliency
 from kprune.graph import costs
+from kprune.graph import paths as following
 from kprune.masking import folding, own_variables, weights, wrapping
 from kprune.runtime import checks
 from kprune.runtime.doors import checked

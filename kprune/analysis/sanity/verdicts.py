@@ -47,11 +47,14 @@ class Verdict:
     @property
     def beats(self) -> bool | None:
         """Whether the whole interval is above 0, so that the method is better,
-        and the corrected p-value, if there is one, is below 5 %; `None`
-        without an interval."""
-        if self.interval is None:
+        and the corrected p-value, if there is one, is below 5 %; `None`,
+        undecided, if a side has fewer than 3 figures."""
+        if self.interval is None or not self._decided():
             return None
         return self.interval[0] > 0 and self._significant()
+
+    def _decided(self):
+        return significance.enough(self.plain, self.checked)
 
     def _significant(self):
         return self.corrected is None or self.corrected < significance.LEVEL
@@ -60,24 +63,25 @@ class Verdict:
         rival = _RIVALS.get(self.check, "its sanity check")
         told = (tables.mean(f, 2, "+-") for f in (self.plain, self.checked))
         figures = " against ".join(told)
-        text = f"difference {self.difference:+.2f}"
-        if self.interval is None:
-            return (
-                f"{self.method} and {rival}: {figures}, {text}, "
-                f"{self._counts()}: too few for a verdict"
-            )
-        verb = "beats" if self.beats else "does not beat"
-        if self.interval[1] < 0 and self._significant():
-            verb = "loses against"
-        low, high = self.interval
-        holm = ""
+        text = f"{figures}, difference {self.difference:+.2f}"
+        if self.interval is not None:
+            low, high = self.interval
+            text += f" [{low:.2f}, {high:.2f}], p = {self.p_value:.2g}"
         if self.corrected is not None:
-            holm = f", p (Holm) = {self.corrected:.2g}"
-        return (
-            f"{self.method} {verb} {rival}: {figures}, {text} "
-            f"[{low:.2f}, {high:.2f}], p = {self.p_value:.2g}{holm}, "
-            f"{self._counts()}"
-        )
+            text += f", p (Holm) = {self.corrected:.2g}"
+        text += f", {self._counts()}"
+        if not self._decided():
+            least = significance.LEAST_SEEDS
+            return (
+                f"{self.method} and {rival}: {text}: undecided, with fewer "
+                f"than {least} runs"
+            )
+        return f"{self.method} {self._verb()} {rival}: {text}"
+
+    def _verb(self):
+        if self.interval[1] < 0 and self._significant():
+            return "loses against"
+        return "beats" if self.beats else "does not beat"
 
     def _counts(self):
         one, other = len(self.plain), len(self.checked)
@@ -97,7 +101,7 @@ def verdict(
 
     by Welch's test, which does not assume equal variances (Welch, 1947,
     https://doi.org/10.1093/biomet/34.1-2.28). If neither side varies, any
-    difference is significant.
+    difference is significant. Fewer than 3 figures of a side decide nothing.
 
     Args:
         plain: List of figures of the method, one per seed, such as accuracies

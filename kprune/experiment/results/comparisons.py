@@ -40,6 +40,13 @@ class Comparison:
     p_value: float
     counts: tuple
 
+    @property
+    def differs(self):
+        """Whether the methods differ by the corrected p-value. Few runs decide
+        nothing."""
+        enough = min(self.counts) >= significance.LEAST_SEEDS
+        return enough and self.p_value < significance.LEVEL
+
 
 def comparisons(section):
     """Returns a `Comparison` of each pair of methods at each sparsity, a list.
@@ -71,13 +78,16 @@ def comparisons(section):
 
 def caption(found):
     """Returns the caption of a table of comparisons."""
-    told = sum(one.p_value < significance.LEVEL for one in found)
+    told = sum(one.differs for one in found)
+    least = significance.LEAST_SEEDS
+    few = any(min(one.counts) < least for one in found)
     return (
         "Differences of mean test accuracy in percentage points, and in "
         "standard deviations (Hedges' g), of all pairs. p is of Welch's "
         f"test, two-sided, and by Holm's correction over the {len(found)} "
         f"tests of this table: at 5 % it tells {told} of {len(found)} pairs "
         "apart."
+        + (f" Fewer than {least} runs of a method decide nothing." * few)
     )
 
 

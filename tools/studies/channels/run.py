@@ -292,6 +292,6 @@ def _told_apart(flags, found, columns):
         f"- {pair}: {pairs[pair].difference:+.1f}, "
         f"p = {p:.2g} of {len(pairs)} tests"
         for pair, p in significance.holm(values).items()
-        if p < 0.05
+        if p < 0.05 and pairs[pair].beats is not None
     ]
     return "\n".join(lines or ["No test tells one row from another."])

@@ -80,6 +80,7 @@ _BEFORE = (
     "ntk_sap",
     "crop",
     "phew",
+    "node_path_balance",
     "lamp",
     "grasp_it",
     "iter_snip",

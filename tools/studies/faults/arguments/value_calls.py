@@ -53,6 +53,7 @@ def _tables():
         call(kprune.recipes.asni, alpha=98.0, beta=0.5, gamma=5.0),
         call(kprune.recipes.force, released_code=True),
         call(kprune.recipes.iter_snip, released_code=True),
+        call(kprune.recipes.node_path_balance, alpha=0.01, beta=1.0),
         call(kprune.recipes.three_sp, reinit=True, rescale=False),
         call(kprune.recipes.hybrid_tickets, vgg=True, linear=0.3),
         call(kprune.recipes.random_tickets, vgg=True, linear=0.3),

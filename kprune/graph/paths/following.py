@@ -18,9 +18,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.analysis.report import connections, counting
-from kprune.analysis.report.operations import CallLog, name
 from kprune.graph.costs.inputs import specs
+from kprune.graph.paths import connections, counting
+from kprune.graph.paths.operations import CallLog, name
 from kprune.masking import precision
 from kprune.runtime import keras_internals
 
@@ -74,6 +74,32 @@ def count(model, variables, kept, inputs=None):
         ValueError: If the model has layers or operations of its own classes,
             or the number is not finite.
     """
+    ones, twin, twin_of = counting_twin(model, inputs)
+    own = [twin_of(variable) for variable in variables.values()]
+    entries = [tf.cast(kept[weight], tf.float64) for weight in variables]
+    with keras.StatelessScope(list(zip(own, entries, strict=True))):
+        outputs = keras.tree.flatten(twin(ones, training=False))
+    total = float(sum(tf.reduce_sum(z) for z in outputs))
+    if not np.isfinite(total):
+        raise ValueError("there are more paths than a float64 holds")
+    return round(total) if total < 2**53 else total
+
+
+def counting_twin(model, inputs=None):
+    """Returns what counts paths: ones to feed, a private copy of the model in
+    float64, and a function from a variable of `model` to the copy's.
+
+    On the ones, each value in the copy is the number of paths that lead to it.
+    All variables of the copy are zero: the kernels that paths may pass are to
+    be set to ones.
+
+    Args:
+        model, inputs: As for `find`.
+
+    Raises:
+        Exception: As `find` does.
+        ValueError: If the model has layers or operations of its own classes.
+    """
     structure, _ = specs(model, inputs)
     ones = keras.tree.map_structure(
         lambda spec: tf.ones(
@@ -83,17 +109,10 @@ def count(model, variables, kept, inputs=None):
         structure,
     )
     twin, twin_of = precision.copy_in(model, "float64")
-    own = [twin_of(variable) for variable in variables.values()]
     _carry_paths(twin, counting.of)
     if not _is_known(twin):
         raise ValueError("paths are counted through Keras' own layers only")
-    entries = [tf.cast(kept[weight], tf.float64) for weight in variables]
-    with keras.StatelessScope(list(zip(own, entries, strict=True))):
-        outputs = keras.tree.flatten(twin(ones, training=False))
-    total = float(sum(tf.reduce_sum(z) for z in outputs))
-    if not np.isfinite(total):
-        raise ValueError("there are more paths than a float64 holds")
-    return round(total) if total < 2**53 else total
+    return ones, twin, twin_of
 
 
 def _following(twin, variables):

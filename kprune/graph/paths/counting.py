@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kprune.analysis.report import connections
+from kprune.graph.paths import connections
 from kprune.runtime import keras_internals
 
 

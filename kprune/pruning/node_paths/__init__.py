@@ -1,0 +1,1 @@
+"""Node-path balance: masks by the paths and nodes of each layer."""
