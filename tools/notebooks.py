@@ -32,7 +32,15 @@ _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tools'}",
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "MATPLOTLIBRC": str(ROOT / "tools" / "documentation" / "matplotlibrc"),
+    # KerasHub imports tqdm, which warns where no widget draws its bars.
+    "PYTHONWARNINGS": "ignore:IProgress not found",
 }
+# Figures are SVGs, without the date that would make equal ones differ.
+_FIGURES = [
+    "--InlineBackend.figure_formats={'svg'}",
+    "--InlineBackend.print_figure_kwargs={'metadata': {'Date': None}}",
+]
 
 
 def sources(names=()):
@@ -95,6 +103,7 @@ def execute(notebook):
             kernel_name="python3",
             record_timing=False,
             coalesce_streams=True,
+            extra_arguments=_FIGURES,
             resources={"metadata": {"path": directory}},
         ).execute()
         return [directory, str(ROOT), str(pathlib.Path.home())]

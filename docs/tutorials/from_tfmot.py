@@ -13,10 +13,10 @@
 # %%
 import keras
 import kprune.tfmot as tfmot  # Was: tensorflow_model_optimization
+import matplotlib.pyplot as plt
 import numpy as np
 
 import kprune
-from kprune.runtime import pictures, plots
 
 keras.utils.set_random_seed(0)
 (x, y), (x_test, y_test) = kprune.datasets.load_arrays("digits")
@@ -136,19 +136,13 @@ print(f"pruned: {accuracy(kprune.strip(sparse)):.1f} %")
 edges = STEPS * np.arange(1, EPOCHS + 1)
 steps = range(0, STEPS * EPOCHS, 5)
 decay = [100 * float(schedule(step)[1]) for step in steps]
-panel = plots.Panel(
-    [
-        plots.Line(
-            edges,
-            100 * np.array(history["sparsity"]),
-            "GradualPruning, at the end of each epoch",
-        ),
-        plots.Line(steps, decay, "PolynomialDecay", look={"marker": ""}),
-    ],
-    xlabel="step",
-    ylabel="sparsity, %",
-)
-pictures.show(panel)
+percents = 100 * np.array(history["sparsity"])
+plt.plot(edges, percents, "o", label="GradualPruning, after each epoch")
+plt.plot(steps, decay, label="PolynomialDecay")
+plt.xlabel("step")
+plt.ylabel("sparsity, %")
+plt.legend()
+plt.show()
 
 # %% [markdown]
 # ## Next

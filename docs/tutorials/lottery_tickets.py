@@ -17,9 +17,9 @@
 
 # %%
 import keras
+import matplotlib.pyplot as plt
 
 import kprune
-from kprune.runtime import pictures, plots
 
 EPOCHS, LEVELS, FRACTION = 6, 2, 0.8
 
@@ -96,19 +96,17 @@ for name, found in results.items():
 
 # %%
 left = [100 * (1 - ticket.sparsity) for ticket in tickets]
-panel = plots.Panel(
-    [
-        plots.Line(left, [accuracy(t.model) for t in tickets], "tickets"),
-        plots.Line(left[-1:], [results["new weights"]], "on new weights"),
-        plots.Line(left[-1:], [results["shuffled"]], "shuffled masks"),
-    ],
-    xlabel="weights left, %",
-    ylabel="test accuracy, %",
-    log="x",
-    inverted="x",
-    xticks={share: f"{share:.3g}" for share in left},
-)
-pictures.show(panel)
+plt.plot(left, [accuracy(t.model) for t in tickets], "o-", label="tickets")
+plt.plot(left[-1], results["new weights"], "x", label="on new weights")
+plt.plot(left[-1], results["shuffled"], "+", label="shuffled masks")
+plt.xscale("log")
+plt.xticks(left, [f"{share:.3g}" for share in left])
+plt.minorticks_off()
+plt.gca().invert_xaxis()
+plt.xlabel("weights left, %")
+plt.ylabel("test accuracy, %")
+plt.legend()
+plt.show()
 
 # %% [markdown]
 # ## A verdict

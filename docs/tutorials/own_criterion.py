@@ -14,11 +14,11 @@
 import warnings
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 
 import kprune
-from kprune.runtime import pictures, plots
 
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -118,19 +118,15 @@ for name, kept in layers.items():
     print(f"{name:10}" + "".join(f"{value:6.1f} %" for value in kept))
 
 # %%
-pictures.show(
-    plots.Panel(
-        [plots.Line(POWERS, overlaps, "overlap with SNIP")],
-        xlabel="power of |w|",
-        ylabel="Jaccard index",
-    ),
-    plots.Panel(
-        [plots.Line(POWERS, kept, name) for name, kept in layers.items()],
-        xlabel="power of |w|",
-        ylabel="weights left, %",
-    ),
-    size=(4.6, 3.6),
-)
+_, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.6))
+left.plot(POWERS, overlaps, "o-", label="overlap with SNIP")
+left.set(xlabel="power of |w|", ylabel="Jaccard index")
+for name, kept in layers.items():
+    right.plot(POWERS, kept, "o-", label=name)
+right.set(xlabel="power of |w|", ylabel="weights left, %")
+left.legend()
+right.legend()
+plt.show()
 
 # %% [markdown]
 # So the factor matters to the masks: without |w|, their overlap with those of

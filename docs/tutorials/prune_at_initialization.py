@@ -15,10 +15,10 @@
 
 # %%
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 
 import kprune
-from kprune.runtime import pictures, plots
 
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 train, test = kprune.datasets.load("digits", batch_size=64)
@@ -79,12 +79,12 @@ for method, curve in curves.items():
     print(f"{method:7} {curve[-1]:.1f} %")
 
 # %%
-lines = [
-    plots.Line(range(1, 11), curve, method, look=plots.look(method))
-    for method, curve in curves.items()
-]
-panel = plots.Panel(lines, xlabel="epoch", ylabel="test accuracy, %")
-pictures.show(panel)
+for method, curve in curves.items():
+    plt.plot(range(1, 11), curve, "o-", label=method)
+plt.xlabel("epoch")
+plt.ylabel("test accuracy, %")
+plt.legend()
+plt.show()
 
 # %% [markdown]
 # One run of each is an example, no evidence: `kprune sweep` compares methods

@@ -13,9 +13,9 @@
 
 # %%
 import keras
+import matplotlib.pyplot as plt
 
 import kprune
-from kprune.runtime import pictures, plots
 
 EPOCHS, SPARSITY = 12, 0.98
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -82,31 +82,18 @@ for method, history in runs.items():
     print(f"{method:7} exploration {exploration:.3f}, overlap {overlap:.3f}")
 
 # %%
-epochs = range(1, EPOCHS + 1)
-
-
-def lines(key):
-    """Returns a line of a key of the logs, in percent, for each method."""
-    return [
-        plots.Line(
-            epochs,
-            [100 * value for value in history[key]],
-            method,
-            look=plots.look(method),
-        )
-        for method, history in runs.items()
-    ]
-
-
-pictures.show(
-    plots.Panel(
-        lines("val_accuracy"), xlabel="epoch", ylabel="test accuracy, %"
-    ),
-    plots.Panel(
-        lines("exploration"), xlabel="epoch", ylabel="weights ever active, %"
-    ),
-    size=(4.6, 3.6),
-)
+_, axes = plt.subplots(1, 2, figsize=(9.2, 3.6))
+labels = {
+    "val_accuracy": "test accuracy, %",
+    "exploration": "weights ever active, %",
+}
+for axis, (key, label) in zip(axes, labels.items(), strict=True):
+    for method, history in runs.items():
+        percents = [100 * value for value in history[key]]
+        axis.plot(range(1, EPOCHS + 1), percents, "o-", label=method)
+    axis.set(xlabel="epoch", ylabel=label)
+    axis.legend()
+plt.show()
 
 # %% [markdown]
 # ## What it costs

@@ -12,10 +12,10 @@
 
 # %%
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 
 import kprune
-from kprune.runtime import pictures, plots
 
 keras.utils.set_random_seed(0)
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -166,17 +166,13 @@ for name, percent in percents.items():
     print(f"{name:15} {percent:.1f} %")
 
 # %%
-lines = [
-    plots.Line([file.bytes / 1000], [percents[name]], name)
-    for name, file in files.items()
-]
-panel = plots.Panel(
-    lines,
-    xlabel="size of the file, kB",
-    ylabel="test accuracy, %",
-    ylimits=(90, 100),
-)
-pictures.show(panel)
+for name, file in files.items():
+    plt.plot(file.bytes / 1000, percents[name], "o", label=name)
+plt.xlabel("size of the file, kB")
+plt.ylabel("test accuracy, %")
+plt.ylim(90, 100)
+plt.legend()
+plt.show()
 
 # %% [markdown]
 # ## Next

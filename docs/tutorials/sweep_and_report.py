@@ -13,9 +13,10 @@
 # %%
 import pathlib
 
+from IPython.display import SVG
+
 import kprune
 import kprune_command
-from kprune.runtime import pictures
 
 # %% [markdown]
 # ## The config
@@ -85,7 +86,7 @@ kprune_command.main(
 # sweep leaves open, and the flags that add it to `kprune sweep`.
 
 # %%
-pictures.Picture(pathlib.Path("report.svg").read_text())
+SVG("report.svg")
 
 # %% [markdown]
 # ## The results as data

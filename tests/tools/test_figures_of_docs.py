@@ -82,3 +82,11 @@ def test_levels_and_neurons_are_read(tmp_path):
     assert (shuffled.x, shuffled.y, shuffled.spread) == ([80], [96], [0.1])
     (line,) = figures.neurons(page, "**FC**", {"OSSuM": "ossum"}).lines
     assert (line.x, line.y, line.spread) == ([10, 1000], [35.5, 9], [3, 2])
+
+
+def test_drawing_leaves_the_backend_of_pyplot_alone(tmp_path):
+    matplotlib = pytest.importorskip("matplotlib", reason="the extra plots")
+    matplotlib.use("svg")
+    panel = plots.Panel([plots.Line([1, 2], [3.0, 4.0], "a line")])
+    plots.draw([panel], tmp_path / "figure.png")
+    assert matplotlib.get_backend() == "svg"
