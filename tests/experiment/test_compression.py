@@ -195,7 +195,13 @@ def test_the_rule_of_auto():
 
     channels = {"method": "magnitude", "granularity": "channel"}
     for target in ({"flops": 0.5}, {"latency": 0.5, "runtime": "keras"}, None):
-        assert arguments(target) == {**channels, "target": {"flops": 0.4}}
+        assert arguments(target) == {
+            **channels,
+            "allocation": "uniform",
+            "target": {"flops": 0.4},
+        }
+    found = arguments({"parameters": 0.5})
+    assert found == {**channels, "target": {"parameters": 0.4}}
     for target in (0.9, {"sparsity": 0.9}, {"bytes": 0.2}):
         assert arguments(target) == {"method": "magnitude", "sparsity": 0.6}
     assert goals.get(0.9).left == pytest.approx(0.1)

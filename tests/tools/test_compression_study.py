@@ -53,7 +53,12 @@ def test_the_share_of_channels_that_leaves_half(part):
     model = conv_net(norm=False)
     share = part("compression.subject").share_of_channels(model, 0.5, rounds=5)
     pruned = kprune.prune(
-        model, "magnitude", share, granularity="channel", min_kept=1
+        model,
+        "magnitude",
+        share,
+        granularity="channel",
+        allocation="uniform",
+        min_kept=1,
     )
     found = kprune.report(pruned, paths=False)
     assert found.sparse_multiply_adds <= 0.5 * found.multiply_adds

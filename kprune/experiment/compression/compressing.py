@@ -74,10 +74,10 @@ def compress(
     the candidate with the best metric that meets both; without a target, the
     smallest one within `max_drop`.
 
-    `method="auto"` is a fixed rule. For `"flops"`, `"latency"` and
-    `"parameters"`, and without a target, it prunes whole channels by
-    magnitude; for `"bytes"` and a sparsity, single weights by magnitude, over
-    all layers together.
+    `method="auto"` is a fixed rule. For `"flops"` and `"latency"`, and without
+    a target, it prunes the same share of each layer's channels, by magnitude;
+    for `"parameters"`, channels by magnitude and LAMP; for `"bytes"` and a
+    sparsity, single weights by magnitude, over all layers together.
 
     The chosen model is selected on `validation`: evaluate it once more on data
     that neither trained nor selected it.

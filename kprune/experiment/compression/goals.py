@@ -4,7 +4,8 @@ The rule of `method="auto"` is fixed:
 
 | target | removes | by | sized by |
 |---|---|---|---|
-| `flops`, `latency`, `parameters`, none | channels | magnitude | their cost |
+| `flops`, `latency`, none | channels | magnitude, uniform | multiply-adds |
+| `parameters` | channels | magnitude, lamp | parameters |
 | `bytes`, `sparsity` | single weights | magnitude, global | a sparsity |
 """
 
@@ -57,6 +58,9 @@ class Goal:
             how = {"method": "magnitude"}
             if self.sized_by != "sparsity":
                 how["granularity"] = "channel"
+            if self.sized_by == "flops":
+                # LAMP would empty wide dense layers, which cost little time.
+                how["allocation"] = "uniform"
         if self.sized_by == "sparsity":
             return {**how, "sparsity": 1 - left}
         return {**how, "target": {self.sized_by: left}}

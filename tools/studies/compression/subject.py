@@ -14,6 +14,8 @@ TARGETS = {
     "bytes": {"bytes": 0.1},
 }
 HELD_OUT = 0.1
+# As `kprune.compress` prunes for multiply-adds and time.
+_CHANNELS = {"granularity": "channel", "allocation": "uniform"}
 
 
 class Subject:
@@ -148,7 +150,7 @@ class Subject:
         axes = {"allocation": "global"}
         sparsity = 1 - left
         if target != "bytes":
-            axes = {"granularity": "channel"}
+            axes = _CHANNELS
             sparsity = share_of_channels(self._model, left)
         pruning = kprune.callbacks.GradualPruning(
             "magnitude", sparsity, every=max(1, self._steps // 4), **axes
@@ -169,7 +171,7 @@ def _twice(x, y):
 def _axes(target, left):
     if target == "bytes":
         return {"sparsity": 1 - left}
-    return {"granularity": "channel", "target": {"flops": left}}
+    return {**_CHANNELS, "target": {"flops": left}}
 
 
 def share_of_channels(model, left, rounds=12):
@@ -179,7 +181,7 @@ def share_of_channels(model, left, rounds=12):
     for _ in range(rounds):
         middle = (low + high) / 2
         pruned = kprune.prune(
-            model, "magnitude", middle, granularity="channel", min_kept=1
+            model, "magnitude", middle, **_CHANNELS, min_kept=1
         )
         found = kprune.report(pruned, paths=False)
         if found.sparse_multiply_adds <= left * found.multiply_adds:
