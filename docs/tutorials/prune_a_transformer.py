@@ -129,7 +129,8 @@ def pruned(method, sparsity, **axes):
 
 
 half = pruned("sparsegpt", 0.5)
-kprune.summary(half, inputs=calibration[0])
+print(f"perplexity {perplexity(half):.2f}")
+print(f"sparsity of the blocks: {kprune.report(half).sparsity:.2f}")
 
 # %% [markdown]
 # ## Compare
@@ -155,10 +156,10 @@ for method, within in WITHIN.items():
     print(f"{method:10}{cells}")
 
 # %%
-percents = [100 * sparsity for sparsity in SPARSITIES]
+dense = perplexity(model)
+percents = [0, *(100 * sparsity for sparsity in SPARSITIES)]
 for method, found in results.items():
-    plt.plot(percents, found, "o-", label=method)
-plt.axhline(perplexity(model), color="gray", label="dense")
+    plt.plot(percents, [dense, *found], "o-", label=method)
 plt.xlabel("sparsity of the blocks, %")
 plt.ylabel("perplexity")
 plt.legend()
