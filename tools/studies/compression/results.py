@@ -90,7 +90,7 @@ def _panel(network, target, rows):
                     [100 * row["size"]], [value], label, None, False, True, look
                 )
             )
-    axes = _XLABELS[target], "accuracy on images held out, %"
+    axes = _XLABELS[target], "held-out accuracy, %"
     return plots.Panel(lines, f"{network}, {target}", *axes, inverted="x")
 
 
