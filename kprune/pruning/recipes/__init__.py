@@ -26,6 +26,7 @@ from kprune.pruning.recipes.neurons import (
     neuron_random,
     ossum_norm,
 )
+from kprune.pruning.recipes.node_paths import node_path_balance
 from kprune.pruning.recipes.tickets import hybrid_tickets, random_tickets
 from kprune.pruning.recipes.while_training import EpochSchedule, asni, gmp
 from kprune.runtime import checks, lookup, methods, own_names, types
@@ -45,6 +46,7 @@ __all__ = [
     "log_ossum_norm",
     "neuron_norm",
     "neuron_random",
+    "node_path_balance",
     "optimal_brain_surgeon",
     "ossum_norm",
     "random_tickets",
