@@ -208,4 +208,7 @@ def test_runs_and_a_sweep_are_finished_and_reported(saved, capsys):
     printed = capsys.readouterr().out
     assert "2 cells: 2 finished." in printed
     assert EXPECTED["runs"]["sweep_report"] in printed
-    assert EXPECTED["runs"]["find_ticket_report"] in printed
+    # What fewer runs than a verdict needs are called has changed since.
+    before, now = "too few for a verdict", "undecided, with fewer than 3 runs"
+    expected = EXPECTED["runs"]["find_ticket_report"].replace(before, now)
+    assert now in expected and expected in printed

@@ -31,7 +31,7 @@ def refuse(directory, what, found):
         )
 
 
-def keep_settings(directory, name, settings, what, comparable=dict):
+def keep_settings(directory, name, settings, what, comparable=dict, newer=()):
     """Writes settings to a file in a directory, or compares them with it if it
     exists.
 
@@ -42,6 +42,8 @@ def keep_settings(directory, name, settings, what, comparable=dict):
         what: String that says what the directory holds, such as `"search"`.
         comparable: Function from settings to those to compare. Defaults to
             all.
+        newer: Keys that earlier versions did not write: they are compared
+            only if the file has them.
 
     Raises:
         ValueError: If the settings in the file differ, or it is damaged.
@@ -57,6 +59,8 @@ def keep_settings(directory, name, settings, what, comparable=dict):
             f"{path} is damaged, so that it does not say which {what} "
             f"{directory} holds. Name another directory."
         )
+    unknown = set(newer) - set(found)
+    settings = {k: v for k, v in settings.items() if k not in unknown}
     found = differences(comparable(found), comparable(settings))
     refuse(directory, what, found)
 

@@ -25,6 +25,7 @@ from kprune.tickets.rewinding import Point
 from kprune.training import CheckpointFiles
 
 _SEARCH, _DONE, _MASKS = "search.json", "DONE", "masks.npz"
+_NEWER = ("inputs",)  # Settings that kprune 0.1 did not write.
 _ARRAYS = "arrays.npz"
 
 
@@ -54,7 +55,7 @@ class Store:
         self.directory = pathlib.Path(directory)
         files.make_directory(self.directory)
         directories.keep_settings(
-            self.directory, _SEARCH, settings, "search", _comparable
+            self.directory, _SEARCH, settings, "search", _comparable, _NEWER
         )
 
     def held(self):
