@@ -108,6 +108,12 @@ def test_the_model_stays_and_evaluation_is_traced_once():
     assert Counted.calls - before == traced
 
 
+def test_no_pass_waits_for_a_tuner():
+    batches, _ = evaluation.read(net(), (X, Y), None)
+    options = evaluation.as_dataset(batches).options()
+    assert options.autotune.enabled is False
+
+
 def test_masks_that_are_there_stay():
     model = kprune.prune(net(), "magnitude", 0.5)
     found = measured(model, levels=[0.25, 0.75])

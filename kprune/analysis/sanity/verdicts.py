@@ -54,7 +54,7 @@ class Verdict:
         return self.interval[0] > 0 and self._significant()
 
     def _decided(self):
-        return significance.enough(self.plain, self.checked)
+        return significance.enough(len(self.plain), len(self.checked))
 
     def _significant(self):
         return self.corrected is None or self.corrected < significance.LEVEL

@@ -44,7 +44,7 @@ class Comparison:
     def differs(self):
         """Whether the methods differ by the corrected p-value. Few runs decide
         nothing."""
-        enough = min(self.counts) >= significance.LEAST_SEEDS
+        enough = significance.enough(*self.counts)
         return enough and self.p_value < significance.LEVEL
 
 
@@ -80,7 +80,7 @@ def caption(found):
     """Returns the caption of a table of comparisons."""
     told = sum(one.differs for one in found)
     least = significance.LEAST_SEEDS
-    few = any(min(one.counts) < least for one in found)
+    few = not all(significance.enough(*one.counts) for one in found)
     return (
         "Differences of mean test accuracy in percentage points, and in "
         "standard deviations (Hedges' g), of all pairs. p is of Welch's "

@@ -69,9 +69,8 @@ def panels(rows):
 
 
 def _panel(network, target, rows):
-    colours = palette.COLORS
     lines = []
-    for row, color in zip(rows, itertools.cycle(colours)):
+    for row, color in zip(rows, itertools.cycle(palette.COLORS)):
         candidates = sorted(row["candidates"], reverse=True)
         shares, accuracies = zip(*candidates, strict=True)
         look = {"color": color, "marker": "o"}
@@ -85,11 +84,8 @@ def _panel(network, target, rows):
                 continue
             label = f"{_WAYS[way]}, seed {row['seed']}"
             look = {"color": color, "marker": marker}
-            lines.append(
-                plots.Line(
-                    [100 * row["size"]], [value], label, None, False, True, look
-                )
-            )
+            place = [100 * row["size"]], [value]
+            lines.append(plots.Line(*place, label, hollow=True, look=look))
     axes = _XLABELS[target], "held-out accuracy, %"
     return plots.Panel(lines, f"{network}, {target}", *axes, inverted="x")
 

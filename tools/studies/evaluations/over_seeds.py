@@ -50,7 +50,7 @@ def _spearman(one, other):
 
 def _verdict(gains, p_value, words):
     verdict = "undecided"
-    enough = len(gains) >= significance.LEAST_SEEDS
+    enough = significance.enough(len(gains))
     if enough and p_value < significance.LEVEL:
         verdict = words[0] if np.mean(gains) > 0 else words[1]
     return f"{verdict}, p = {p_value:.2g}"

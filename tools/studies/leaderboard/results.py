@@ -193,7 +193,7 @@ class Results:
 def _verdict(key, gain, p_value):
     network, method, share = key
     verdict = "undecided"
-    enough = len(gain) >= significance.LEAST_SEEDS
+    enough = significance.enough(len(gain))
     if enough and p_value < significance.LEVEL:
         verdict = "better" if np.mean(gain) > 0 else "worse"
     mean, share = tables.mean(gain), f"{100 * share:g} %"
