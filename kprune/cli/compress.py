@@ -46,6 +46,8 @@ def define(flags):
     flags.integer("epochs", 1, "Epochs to fine-tune each candidate.", least=1)
     text = "Rate of fine-tuning. Defaults to the saved optimizer's."
     flags.float("learning_rate", None, text)
+    text = "Whether to recompute batch normalization after fine-tuning."
+    flags.boolean("recalibrate", True, text)
     text = "The largest share of the rest to remove in one step."
     flags.float("step", 0.3, text)
     text = "Whether to train candidates by distillation from the model."
@@ -76,6 +78,7 @@ def main(flags):
             "epochs": flags.epochs,
             "learning_rate": flags.learning_rate,
             "steps_per_epoch": steps,
+            "recalibrate": flags.recalibrate,
         },
         distill=flags.distill,
         shrink=flags.shrink,

@@ -50,6 +50,10 @@ def net(**kwargs):
     return compiled(dense_net(dropout=0, norm=False, **kwargs))
 
 
+def normed():
+    return compiled(conv_net())
+
+
 def compress(model, train=TRAIN, validation=VALIDATION, **kwargs):
     return kprune.compress(model, train, validation, **{**QUICK, **kwargs})
 
@@ -241,7 +245,7 @@ def test_a_rate_takes_the_place_of_a_schedule(scaled):
 
 
 def test_half_the_multiply_adds(untimed, tmp_path):
-    model = compiled(conv_net())
+    model = normed()
     x, y = examples(48, 6, 6, 2)
     before = model.get_weights()
 
@@ -268,6 +272,25 @@ def test_half_the_multiply_adds(untimed, tmp_path):
     assert found.exported.path == tmp_path / "small.keras"
     for one, other in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("recalibrate", [True, False])
+def test_batch_normalization_is_measured_again(untimed, recalibrate):
+    x, y = examples(32, 6, 6, 2)
+    found = compress(
+        normed(),
+        (x, y),
+        (x, y),
+        target=0.5,
+        step=0.5,
+        finetune={"recalibrate": recalibrate},
+    )
+    conv, norm = (found.model.get_layer(name) for name in ("conv", "norm"))
+    reads = conv(x).numpy()
+    equal = np.allclose(norm.moving_mean, reads.mean((0, 1, 2)), atol=1e-5)
+    assert equal == recalibrate
+    equal = np.allclose(norm.moving_variance, reads.var((0, 1, 2)), rtol=1e-4)
+    assert equal == recalibrate
 
 
 def test_a_sparsity_in_steps(untimed):
@@ -397,6 +420,16 @@ def test_two_replicas(untimed):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
+def test_two_replicas_share_the_statistics_measured(untimed):
+    x, y = examples(32, 6, 6, 2)
+    with two_replicas().scope():
+        model = normed()
+    found = compress(model, (x, y), (x, y), target=0.5, step=0.5)
+    conv, norm = (found.model.get_layer(name) for name in ("conv", "norm"))
+    mean = conv(x).numpy().mean((0, 1, 2))
+    np.testing.assert_allclose(norm.moving_mean, mean, atol=1e-5)
+
+
 # Killed, and started again.
 
 
@@ -433,19 +466,19 @@ def same(one, other):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), a.path)
 
 
-def killed_and_resumed(directory, kills, points, **options):
+def killed_and_resumed(directory, kills, points, make=net, **options):
     """Checks that kills after some checkpoints change nothing."""
     options = {"target": 0.6, "finetune": {"epochs": 2}, **options}
-    whole = compress(net(), directory=directory / "whole", **options)
+    whole = compress(make(), directory=directory / "whole", **options)
     total, kills.count = kills.count, 0
     assert total >= max(points)
     place = directory / "killed"
     for point in points:
         kills.left = point
         with pytest.raises(Killed):
-            compress(net(), directory=place, **options)
+            compress(make(), directory=place, **options)
     kills.left = None
-    same(compress(net(), directory=place, **options), whole)
+    same(compress(make(), directory=place, **options), whole)
     return total
 
 
@@ -453,6 +486,13 @@ def test_killed_in_the_middle_of_a_candidate(untimed, tmp_path, kills):
     # The model itself is the first to be saved; a candidate is so when it
     # begins, after each epoch, and when it is done.
     killed_and_resumed(tmp_path, kills, [3], step=0.6)
+
+
+def test_killed_with_batch_normalization(untimed, tmp_path, kills):
+    x, y = examples(48, 6, 6, 2)
+    data = {"train": (x[:32], y[:32]), "validation": (x[32:], y[32:])}
+    # Within a candidate, and after its training, before it is measured.
+    killed_and_resumed(tmp_path, kills, [3, 4], normed, step=0.6, **data)
 
 
 @pytest.mark.slow

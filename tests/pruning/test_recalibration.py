@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import kprune
 from kprune.masking import weights
+from kprune.pruning.kept_weights import recalibration
 
 layers = keras.layers
 
@@ -284,3 +285,68 @@ def test_replicas_see_the_new_statistics():
     values = strategy.experimental_local_results(norm.moving_mean.value)
     for value in values:
         np.testing.assert_allclose(value, x.mean((0, 1, 2)), rtol=1e-4)
+
+
+# After training.
+
+
+def trained(model, x, **fit):
+    """Trains within `recalibrating`; returns what training left, and now."""
+    layer = model.get_layer("first")
+    with recalibration.recalibrating(model, batches(x, 20)):
+        model.compile("sgd", "mse")
+        model.fit(x, np.zeros((len(x), 2)), batch_size=10, verbose=0, **fit)
+        left = [v.numpy() for v in layer.non_trainable_variables]
+    return left, [v.numpy() for v in layer.non_trainable_variables]
+
+
+def test_statistics_that_training_moved_are_measured_again():
+    model, x = network(), images()
+    left, now = trained(model, x)
+    np.testing.assert_allclose(now[0], x.mean((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(now[1], x.var((0, 1, 2)), rtol=1e-5)
+    assert np.max(np.abs(now[0] - left[0])) > 0.5  # Momentum is 0.99.
+
+
+def test_a_frozen_layer_keeps_what_training_normalized_with():
+    model, x = network(), images()
+    model.get_layer("first").trainable = False
+    before = model.get_layer("second").moving_mean.numpy()
+    left, now = trained(model, x)
+    for one, other in zip(left, now, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert np.any(model.get_layer("second").moving_mean != before)
+
+
+class InInferenceMode(keras.Model):
+    """Runs a network as it does in inference, in training too."""
+
+    def __init__(self, backbone):
+        super().__init__()
+        self.backbone = backbone
+
+    def call(self, x):
+        return self.backbone(x, training=False)
+
+
+def test_a_backbone_in_inference_mode_keeps_its_statistics():
+    backbone, x = network(), images()
+    layer = backbone.get_layer("first")
+    before = layer.moving_mean.numpy()
+    model = InInferenceMode(backbone)
+    with recalibration.recalibrating(model, batches(x, 20)):
+        model.compile("sgd", "mse")
+        model.fit(x, np.zeros((len(x), 2)), verbose=0)
+    np.testing.assert_array_equal(layer.moving_mean, before)
+
+
+def test_after_an_error_nothing_is_measured():
+    model, x = network(), images()
+    layer = model.get_layer("first")
+    with (
+        pytest.raises(KeyboardInterrupt),
+        recalibration.recalibrating(model, batches(x, 20)),
+    ):
+        layer.moving_mean.assign([5.0, 6.0])
+        raise KeyboardInterrupt
+    np.testing.assert_array_equal(layer.moving_mean, [5, 6])

@@ -15,11 +15,13 @@ from kprune.deploy.shrink.shrinking import CutOff
 from kprune.experiment.compression import costs
 from kprune.experiment.compression.store import values_of
 from kprune.masking import wrapping
+from kprune.pruning.kept_weights.recalibration import recalibrating
 from kprune.pruning.prune import prune
 from kprune.pruning.target import CannotMeet
 from kprune.runtime import seeds
 
 _SCORED = 8  # Batches to score on, for a method that reads data.
+RECALIBRATED = 32  # Batches to measure batch normalization on.
 
 
 class Candidates:
@@ -137,16 +139,22 @@ class Candidates:
         how, steps = recipe.training.finetune, recipe.training.steps
         if how.learning_rate is not None:
             network.optimizer = _at_rate(network.optimizer, how.learning_rate)
-        training.fit(
-            recipe.learner(network),
-            self._steps(number),
-            how.epochs,
-            steps_per_epoch=steps.per_epoch,
-            checkpoint=training.Checkpoint(
-                self._store.checkpoints(number), how.checkpoint
-            ),
-            verbose=recipe.verbose,
-        )
+        batches = self._steps(number)
+        after = contextlib.nullcontext()
+        if how.recalibrate:
+            count = min(RECALIBRATED, how.epochs * steps.per_epoch)
+            after = recalibrating(network, batches(0).take(count))
+        with after:
+            training.fit(
+                recipe.learner(network),
+                batches,
+                how.epochs,
+                steps_per_epoch=steps.per_epoch,
+                checkpoint=training.Checkpoint(
+                    self._store.checkpoints(number), how.checkpoint
+                ),
+                verbose=recipe.verbose,
+            )
 
     def _take(self, left, parent, begun, network):
         """Returns the record of the next candidate, and measures a new one."""

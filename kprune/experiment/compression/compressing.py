@@ -100,9 +100,12 @@ def compress(
         max_drop: Number >= 0, by how much the metric may get worse, or `None`.
         method: `"auto"`, or as for `kprune.prune`.
         finetune: Integer, the epochs of each candidate, or a dict with some of
-            `epochs`, `learning_rate`, `steps_per_epoch` and `checkpoint`. The
-            rate defaults to that of the compiled optimizer; a schedule starts
-            anew for each candidate.
+            `epochs`, `learning_rate`, `steps_per_epoch`, `checkpoint` and
+            `recalibrate`. The rate defaults to that of the compiled optimizer;
+            a schedule starts anew for each candidate. Afterwards, statistics
+            of batch normalization are recomputed on up to 32 of its batches,
+            as by `kprune.kept_weights.recalibrate`, unless `recalibrate` is
+            `False` or training did not move them.
         distill: Whether candidates also learn from the model, by a
             `kprune.training.Distiller`; or a dict of its options, of which
             `"teacher"` is another model to learn from.

@@ -20,12 +20,16 @@ class FineTuning:
         steps_per_epoch: Integer >= 1. Defaults to the length of the data.
         checkpoint: How often to save, as `every` of
             `kprune.callbacks.Checkpoint`. Defaults to `"1ep"`.
+        recalibrate: Whether to recompute the statistics of batch
+            normalization afterwards, on up to 32 of the training batches.
+            Defaults to `True`.
     """
 
     epochs: int = 1
     learning_rate: float | None = None
     steps_per_epoch: int | None = None
     checkpoint: str | int = "1ep"
+    recalibrate: bool = True
 
     def __post_init__(self):
         checks.integer("epochs", self.epochs, 1)
@@ -34,6 +38,7 @@ class FineTuning:
         if self.steps_per_epoch is not None:
             checks.integer("steps_per_epoch", self.steps_per_epoch, 1)
         durations.steps(self.checkpoint, 1, 1)  # Raises if it cannot be read.
+        checks.boolean("recalibrate", self.recalibrate)
 
 
 def fine_tuning(name, value):

@@ -1,5 +1,8 @@
 """Recomputes moving statistics of a pruned network."""
 
+import contextlib
+
+import keras
 import numpy as np
 import tensorflow as tf
 from keras.layers import BatchNormalization
@@ -80,10 +83,45 @@ def recalibrate(
     walker = measuring.Walker(model, layers, batches)
     found = _one_by_one(walker) if sequential else _at_once(walker, layers)
     walker.check_called(found)
+    _store(found)
+    return len(found)
+
+
+@contextlib.contextmanager
+def recalibrating(model, data):
+    """Recomputes, after a block that trains, the statistics that it moved.
+
+    A short training leaves moving statistics between those of the network
+    before and after. Layers whose statistics the block does not move are left
+    alone: training normalized with them, as it does in frozen layers and in
+    those called with `training=False`.
+
+    Args:
+        model: A built Keras model, wrapped or not.
+        data: As of `recalibrate`.
+    """
+    layers = measuring.layers_of(model, BatchNormalization)
+    before = [_statistics(layer) for layer in layers]
+    yield
+    moved = [
+        layer
+        for layer, old in zip(layers, before, strict=True)
+        if not np.array_equal(old, _statistics(layer))
+    ]
+    if moved:
+        walker = measuring.Walker(model, moved, measuring.batches(data, None))
+        _store(_at_once(walker, moved))
+
+
+def _statistics(layer):
+    pair = layer.moving_mean, layer.moving_variance
+    return [keras.ops.convert_to_numpy(variable) for variable in pair]
+
+
+def _store(found):
     for layer, total in found.items():
         for variable, value in total.statistics(layer):
             variable.assign(value)
-    return len(found)
 
 
 def _at_once(walker, layers):

@@ -6,6 +6,8 @@ import keras
 
 import kprune
 from compression.networks import NETWORKS
+from kprune.experiment.compression.candidates import RECALIBRATED
+from kprune.pruning.kept_weights.recalibration import recalibrating
 from kprune.runtime import files
 
 TARGETS = {
@@ -142,8 +144,7 @@ class Subject:
         pruned = kprune.prune(
             self._model, "magnitude", **_axes(target, left), min_kept=1
         )
-        self._fit(pruned, epochs, f"{target}-one-shot")
-        return pruned
+        return self._fit_pruned(pruned, epochs, f"{target}-one-shot")
 
     def _gradual(self, target, left, epochs):
         """Returns a network pruned to a share while it is fine-tuned."""
@@ -159,8 +160,14 @@ class Subject:
         pruned.compile(
             keras.optimizers.Adam(5e-4), self._model.loss, metrics=["accuracy"]
         )
-        self._fit(pruned, epochs, f"{target}-gradual", [pruning])
-        return pruned
+        return self._fit_pruned(pruned, epochs, f"{target}-gradual", [pruning])
+
+    def _fit_pruned(self, model, epochs, place, callbacks=()):
+        """Returns a model, fine-tuned as candidates of `kprune.compress` are:
+        with the statistics of batch normalization recomputed at the end."""
+        with recalibrating(model, self._train(0).take(RECALIBRATED)):
+            self._fit(model, epochs, place, callbacks)
+        return model
 
 
 def _twice(x, y):
