@@ -10,12 +10,14 @@ from kprune.pruning.criteria.snip import snip
 from kprune.pruning.testing import check_criterion
 
 
-def test_a_sound_criterion_of_ones_own_passes():
+def test_a_sound_criterion_of_ones_own_passes_without_a_warning(recwarn):
     def curvature_free(objective, weights, masks):
         gradient = objective.gradient(kprune.masks.apply(masks, weights))
         return {name: gradient[name] ** 2 for name in weights}
 
     check_criterion(curvature_free)
+    told = [w.message for w in recwarn if w.category is UserWarning]
+    assert not told
 
 
 def test_a_criterion_of_channels_alone_says_which():
