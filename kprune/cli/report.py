@@ -199,11 +199,11 @@ def draw(arranged, agreement, out):
     """Draws all figures, and returns the names of their files."""
     pictures = []
     for section in arranged:
-        pictures.append(f"{section.dataset}-{section.network}.png")
+        pictures.append(f"{section.dataset}-{section.network}.svg")
         path, panel = os.path.join(out, pictures[-1]), report.panel(section)
         plots.draw([panel], path, size=(9, 5.5), legend="right")
     for (dataset, network), found in agreement.items():
-        pictures.append(f"overlaps-{dataset}-{network}.png")
+        pictures.append(f"overlaps-{dataset}-{network}.svg")
         path, title = os.path.join(out, pictures[-1]), f"{network} on {dataset}"
         plots.heat_map(found.names, found.matrix, path, title)
     return pictures

@@ -8,8 +8,8 @@ It evaluates on --batches of the training data of a set that kprune knows
 that rest on the result are selected on its data. A model that is not compiled
 is measured by the cross-entropy that fits its outputs.
 
---save writes the result in the format of its ending: .json, .txt or .png, a
-heat map, which needs matplotlib. kprune prune --sensitivity=found.json
+--save writes the result in the format of its ending: .json, .txt, or .svg and
+.png, a heat map, which needs matplotlib. kprune prune --sensitivity=found.json
 allocates a sparsity by it. With --directory it resumes where it was stopped.
 """
 
@@ -45,7 +45,7 @@ def define(flags):
     flags.integer("seed", 0, "Of ties, random scores and batches.")
     text = "Directory to keep what is measured in, and to go on from."
     flags.string("directory", None, text)
-    text = "File to write too: NAME.json, NAME.txt or NAME.png."
+    text = "File to write too: NAME.json, NAME.txt, NAME.svg or NAME.png."
     flags.string("save", None, text)
 
 

@@ -378,7 +378,8 @@ def test_it_is_written_as_json_and_text(tmp_path):
         found.save(tmp_path / "found.html")
 
 
-def test_the_heat_map(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["heat.png", "heat.svg"])
+def test_the_heat_map(tmp_path, monkeypatch, name):
     found = measured(net(), levels=[0.5, 0.9])
     drawn = {}
 
@@ -387,14 +388,14 @@ def test_the_heat_map(tmp_path, monkeypatch):
 
     monkeypatch.setattr(plots, "missing", lambda: None)
     monkeypatch.setattr(plots, "heat_map", heat_map)
-    found.save(tmp_path / "heat.png")
+    found.save(tmp_path / name)
     assert (drawn["names"], drawn["columns"]) == (["a", "b"], ["50 %", "90 %"])
     np.testing.assert_array_equal(drawn["matrix"], found.matrix())
     low, high = drawn["span"]
     assert low <= found.matrix().min() and high >= found.baseline["accuracy"]
     monkeypatch.setattr(plots, "missing", lambda: "It needs matplotlib.")
     with pytest.raises(ValueError, match="needs matplotlib"):
-        found.save(tmp_path / "heat.png")
+        found.save(tmp_path / name)
 
 
 # What is refused.

@@ -331,7 +331,7 @@ def test_the_overlap_of_masks_is_told(report, checked, tmp_path):
     if importlib.util.find_spec("matplotlib"):
         out = tmp_path / "out"
         report(checked, "--overlaps", out=out)
-        assert (out / "overlaps-digits-lenet_300_100.png").stat().st_size > 1000
+        assert (out / "overlaps-digits-lenet_300_100.svg").stat().st_size > 1000
         assert "overlaps-digits" in (out / "report.md").read_text()
 
 
@@ -432,8 +432,8 @@ def test_a_picture_is_drawn_for_each_table(report, tmp_path):
             path = runs / f"s{sparsity}-{seed}"
             pretend(path, "snip", sparsity, seed, accuracy, paper=PAPER)
     report(runs, out=out)
-    picture = out / "digits-lenet_300_100.png"
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    picture = out / "digits-lenet_300_100.svg"
+    assert "<svg" in picture.read_text()
     assert f"]({picture.name})" in (out / "report.md").read_text()
 
 

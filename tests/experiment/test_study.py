@@ -87,10 +87,10 @@ def test_a_report_is_written_and_drawn(tmp_path, monkeypatch):
     base = tmp_path / "new" / "name"
     assert study.publish("text", str(base), drawn.append) == [
         f"Written: {base}.md",
-        f"Drawn: {base}.png",
+        f"Drawn: {base}.svg",
     ]
     assert (tmp_path / "new" / "name.md").read_text() == "text\n"
-    assert drawn == [f"{base}.png"]
+    assert drawn == [f"{base}.svg"]
     monkeypatch.setattr(plots, "missing", lambda: "No plot.")
     assert study.publish("", str(base), drawn.append)[1:] == ["No plot."]
     assert study.publish("", str(base)) == [f"Written: {base}.md"]

@@ -1,20 +1,46 @@
 """The study of allocations and repairs, on made-up images."""
 
 import numpy as np
+import pytest
 
 from kprune.runtime import files
 
 
-def test_sensitivities_share_channels_out_and_cells_are_kept(
-    study, rows, capsys, tmp_path
-):
+@pytest.fixture
+def data(tmp_path):
+    """A file of images with a bar for each class."""
     rng = np.random.default_rng(0)
     y = np.arange(40) % 10
     x = rng.normal(size=(40, 28, 28, 1))
     for image, number in zip(x, y, strict=True):
         image[:, 2 * number : 2 * number + 4] += 3
-    data = tmp_path / "own.npz"
-    np.savez(data, x_train=x, y_train=y, x_test=x, y_test=y)
+    path = tmp_path / "own.npz"
+    np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
+    return path
+
+
+def test_shares_may_be_of_multiply_adds(study, capsys, tmp_path, data):
+    study(
+        "channels",
+        f"--workdir={tmp_path}/runs",
+        f"--dataset={data}",
+        "--networks=lenet5",
+        "--allocations=uniform",
+        "--tested=uniform",
+        "--sized_by=flops",
+        "--sparsities=0.5",
+        "--tuned=",
+        "--seeds=0",
+        "--epochs=1",
+    )
+    assert "by share of the multiply-adds removed" in capsys.readouterr().out
+    found = files.read_record(tmp_path / "runs" / "lenet5-seed0.json")
+    assert set(found) == {"dense", "magnitude, uniform, 0.5, flops"}
+
+
+def test_sensitivities_share_channels_out_and_cells_are_kept(
+    study, rows, capsys, tmp_path, data
+):
     how = (
         f"--workdir={tmp_path}/runs",
         f"--dataset={data}",

@@ -53,7 +53,7 @@ def test_it_writes_cells_and_prints_tables_and_claims(finished):
     assert "**undecided**, p = 1:" in out
     assert "**true**" not in out and "**false**" not in out
     drawn = importlib.util.find_spec("matplotlib") is not None
-    assert (workdir / "structure.png").exists() == drawn
+    assert (workdir / "structure.svg").exists() == drawn
     masks = kprune.masks.load(workdir / "snip-0.9-batches1-seed0.npz")
     record = cell(workdir, "snip-0.9-batches1")
     total = sum(mask.size for mask in masks.values())
@@ -126,14 +126,14 @@ def test_a_typing_error_is_answered(flag, expected, refused, tmp_path):
 def test_without_matplotlib_it_says_what_to_install(
     finished, study, tmp_path, monkeypatch, capsys
 ):
-    cells = shutil.ignore_patterns("*.png")
+    cells = shutil.ignore_patterns("*.svg")
     workdir = shutil.copytree(finished[0], tmp_path / "run", ignore=cells)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     study("structure", *TINY, METHODS, f"--workdir={workdir}")
     out = capsys.readouterr().out
     assert "kprune[plots]" in out
     assert "| SNIP |" in out
-    assert not (workdir / "structure.png").exists()
+    assert not (workdir / "structure.svg").exists()
 
 
 def written(directory, of_seeds):

@@ -112,8 +112,8 @@ class Sensitivity:
 
         Args:
             path: File path, in an existing directory. Its ending chooses the
-                form: `.json` for `to_dict`, `.png` for a heat map, `.txt` for
-                the table.
+                form: `.json` for `to_dict`, `.svg` or `.png` for a heat map,
+                `.txt` for the table.
 
         Raises:
             ValueError: If the ending is none of these, or if matplotlib, which
@@ -121,6 +121,7 @@ class Sensitivity:
         """
         ways = {
             ".json": lambda: files.write_json(path, self.to_dict()),
+            ".svg": lambda: self._draw(path),
             ".png": lambda: self._draw(path),
             ".txt": lambda: files.write_text(path, f"{self}\n"),
         }

@@ -155,7 +155,7 @@ def publish(text, base, draw=None):
     Args:
         text: String, the report.
         base: Path of both files, without the suffix.
-        draw: Function that draws a PNG file at a path, or `None`.
+        draw: Function that draws an SVG file at a path, or `None`.
 
     Returns:
         List with a sentence on each file.
@@ -166,8 +166,8 @@ def publish(text, base, draw=None):
     if draw is not None and plots.missing():
         told.append(plots.missing())
     elif draw is not None:
-        draw(f"{base}.png")
-        told.append(f"Drawn: {base}.png")
+        draw(f"{base}.svg")
+        told.append(f"Drawn: {base}.svg")
     return told
 
 

@@ -177,12 +177,12 @@ def draw(found, folder):
     seed, paths = min(seed for _, seed in found), []
     models = {v: trained(found[v, seed]) for v in "ACS" if (v, seed) in found}
     for variant, model in models.items():
-        paths.append(os.path.join(folder, f"weights_{variant}.png"))
+        paths.append(os.path.join(folder, f"weights_{variant}.svg"))
         _draw_weights(model, variant, paths[-1])
     if "A" in models:
         pruned = _pruned(models["A"])
         shares = {w.name: 100 * (1 - w.mask.numpy().mean()) for w in pruned}
-        paths.append(os.path.join(folder, "sparsity.png"))
+        paths.append(os.path.join(folder, "sparsity.svg"))
         plots.bars(shares, paths[-1], "removed, in % of the layer's weights")
     return paths
 

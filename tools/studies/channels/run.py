@@ -5,7 +5,8 @@
 Networks are trained, then lose channels by each criterion and allocation, and
 are tested at once and after training on, as they are or repaired on 512 of the
 images that they were trained on (`--repairs`). `--granularity=weight` removes
-weights in place of channels. The allocation "sensitivity" measures each layer
+weights in place of channels, and `--sized_by=flops` the given shares of
+multiply-adds. The allocation "sensitivity" measures each layer
 alone on 1000 of these images. Each cell (network, seed) is written
 to the directory and not computed again: stop it and start it again as you
 like. What is printed at the end is Markdown: means over the seeds with their
@@ -25,6 +26,7 @@ import kprune
 from channels.networks import NETWORKS
 from kprune.cli.flags import define_data_dir
 from kprune.experiment import directory
+from kprune.pruning import target
 from kprune.runtime import files, lookup, significance, tables
 
 # Of sensitivities: training images, and shares that a layer loses.
@@ -50,6 +52,14 @@ REPAIRS = {
 }
 
 
+# What shares are removed of, by the name of a target.
+SIZES = {
+    "sparsity": "{granularity}s",
+    "flops": "multiply-adds",
+    "parameters": "parameters",
+}
+
+
 def define(flags):
     flags.list("networks", list(NETWORKS), f"Of {', '.join(NETWORKS)}.")
     flags.string("dataset", "mnist", "Name of a data set of ten classes.")
@@ -65,8 +75,10 @@ def define(flags):
     text = "Repair before the test."
     flags.list("repairs", ["none"], f"{text} Of {', '.join(REPAIRS)}.")
     flags.string("granularity", "channel", "What to remove as a unit.")
-    text = "Shares of the channels to remove."
+    text = "Shares to remove."
     flags.list("sparsities", ["0.3", "0.5", "0.7"], text)
+    text = f"What they are shares of: {', '.join(SIZES)}."
+    flags.string("sized_by", "sparsity", text)
     flags.list("seeds", ["0", "1", "2"], "Seeds of weights and data order.")
     flags.integer("images", 5000, "Images to train on.", least=1)
     flags.integer("tests", 2000, "Images to test on.", least=1)
@@ -81,6 +93,7 @@ def main(flags):
         lookup.choose(name, NETWORKS, "network")
     for name in flags.repairs:
         lookup.choose(name, REPAIRS, "repair")
+    lookup.choose(flags.sized_by, SIZES, "size")
     keys = ("dataset", "images", "tests", "epochs", "batch_size")
     config = {key: flags[key].value for key in keys}
     if directory.status(flags.workdir, config, leaves=dict) == "new":
@@ -133,7 +146,11 @@ class _Subject:
             granularity=way.granularity,
             allocation=self._allocation(way),
         )
-        masks = pruner.masks(self._objective, way.sparsity, min_kept=0)
+        if way.sized_by != "sparsity":
+            goal = target.get({way.sized_by: 1 - way.sparsity})
+            masks = pruner.masks(self._objective, None, 0, target=goal)
+        else:
+            masks = pruner.masks(self._objective, way.sparsity, 0)
         model = kprune.wrap(self._model) if way.tuned else self._wrapped
         before = model.get_weights()
         kprune.set_masks(model, masks)
@@ -171,6 +188,7 @@ class _Way:
     allocation: str
     repair: str
     granularity: str
+    sized_by: str
     sparsity: float
     tuned: bool
 
@@ -181,6 +199,7 @@ class _Way:
         words += ["tuned"] * self.tuned
         words += [self.repair] * (self.repair != "none")
         words += [self.granularity] * (self.granularity != "channel")
+        words += [self.sized_by] * (self.sized_by != "sparsity")
         return ", ".join(words)
 
 
@@ -198,7 +217,11 @@ def _columns(flags):
 def _ways(flags):
     """Yields the `_Way` of each cell."""
     for row, column in itertools.product(_rows(flags), _columns(flags)):
-        yield _Way(*row, flags.granularity, *column)
+        yield _way(flags, row, column)
+
+
+def _way(flags, row, column):
+    return _Way(*row, flags.granularity, flags.sized_by, *column)
 
 
 def _read(base):
@@ -249,15 +272,16 @@ def _table(flags, name):
     for own in _rows(flags):
         row = [*own]
         for column in columns:
-            key = _Way(*own, flags.granularity, *column).key
+            key = _way(flags, own, column).key
             cells = [c[key] for c in found]
             text = tables.mean([c["accuracy"] for c in cells], 1)
             empty = sum(c["empty"] for c in cells)
             row.append(f"{text} ({empty} empty)" if empty else text)
         rows.append(row)
     table = tables.markdown(head, rows, words=3)
+    what = SIZES[flags.sized_by].format(granularity=flags.granularity)
     return (
-        f"**{name}**, dense {dense} %, by share of the {flags.granularity}s "
+        f"**{name}**, dense {dense} %, by share of the {what} "
         f"removed\n\n{table}\n\n{_told_apart(flags, found, columns)}"
     )
 
@@ -267,7 +291,7 @@ def _told_apart(flags, found, columns):
     the tested allocation from others, or repairs from none."""
 
     def accuracies(row, column):
-        key = _Way(*row, flags.granularity, *column).key
+        key = _way(flags, row, column).key
         return [cells[key]["accuracy"] for cells in found]
 
     pairs = {}

@@ -77,7 +77,7 @@ def define(flags):
     flags.list("seeds", ["0"], text)
     text = "As in kprune.models.initializers."
     flags.string("initializer", "kaiming_normal", text)
-    text = "Where to write the plot. Defaults to WORKDIR/structure.png."
+    text = "Where to write the plot. Defaults to WORKDIR/structure.svg."
     flags.string("plot", None, text)
 
 
@@ -103,7 +103,7 @@ def main(flags):
     said = [*claims.CLAIMS, *layer_claims.CLAIMS]
     print(verdicts.table(results, flags.network[:3], said))
     if not plots.missing():
-        picture = flags.plot or os.path.join(flags.workdir, "structure.png")
+        picture = flags.plot or os.path.join(flags.workdir, "structure.svg")
         title = f"{flags.network}, pruned at initialization (a line ends where "
         title += "no gradient gets through)"
         plots.draw(panels.panels(results), picture, title=title)
