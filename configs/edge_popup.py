@@ -1,10 +1,10 @@
-"""edge-popup and biprop on Conv-2: networks whose weights are never trained.
+"""edge-popup and biprop: networks whose weights are never trained.
 
 "What's Hidden in a Randomly Weighted Neural Network?" (Ramanujan et al.,
 2020), https://arxiv.org/abs/1911.13299, and "Multi-Prize Lottery Ticket
 Hypothesis" (Diffenderfer and Kailkhura, 2021),
-https://arxiv.org/abs/2103.09377. On CIFAR-10 with the paper's settings, or on
-MNIST for three epochs:
+https://arxiv.org/abs/2103.09377. Conv-2 on CIFAR-10 with the paper's settings,
+or on MNIST for three epochs; LeNet-300-100 on MNIST for ten:
 
 python tools/studies/run.py subnetworks --runs=runs/selection \\
     --config=configs/edge_popup.py:cifar10_conv2
@@ -29,7 +29,6 @@ _CONSTANT = {"weights": "signed_constant", "biases": "zero"}
 _NORMAL = {"weights": "kaiming_normal", "biases": "zero"}
 _BIPROP = {"method": "biprop", "options": {"biases": "zero"}}
 _SETTINGS = {
-    "model": {"name": "conv2"},
     "pruner": {"method": "random", "sparsity": 0.5},
     "training": rows.torch_sgd(1e-4, {"name": "cosine"}, epochs=100),
     "paper": {
@@ -54,11 +53,12 @@ _SETTINGS = {
 }
 
 
-def _row(dataset, epochs):
+def _row(dataset, epochs, network="conv2"):
     return {
         "dataset": {"name": dataset},
+        "model": {"name": network},
         "training.epochs": epochs,
-        "paper.experiment.name": f"{dataset}_conv2",
+        "paper.experiment.name": f"{dataset}_{network}",
         "paper.experiment.training.epochs": epochs,
         "paper.experiment.variants": {
             "constant_50": {},
@@ -84,6 +84,7 @@ def _recycled(every):
 ROWS = {
     "cifar10_conv2": _row("cifar10", 100),
     "mnist_conv2": _row("mnist", 3),
+    "mnist_lenet_300_100": _row("mnist", 10, "lenet_300_100"),
 }
 _QUICK = {
     "paper.experiment.name": "quick_edge_popup",

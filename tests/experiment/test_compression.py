@@ -194,20 +194,22 @@ def test_which_way_is_better(name, sign):
 
 
 def test_the_rule_of_auto():
-    def arguments(target):
-        return goals.get(target).pruning("auto", 0.4)
+    def ways(target, method="auto"):
+        return [(*way.values(),) for way in goals.get(target).ways(method)]
 
-    channels = {"method": "magnitude", "granularity": "channel"}
-    for target in ({"flops": 0.5}, {"latency": 0.5, "runtime": "keras"}, None):
-        assert arguments(target) == {
-            **channels,
-            "allocation": "uniform",
-            "target": {"flops": 0.4},
-        }
-    found = arguments({"parameters": 0.5})
-    assert found == {**channels, "target": {"parameters": 0.4}}
+    one = {"latency": 0.5, "runtime": "keras"}
+    for target in ({"flops": 0.5}, {"parameters": 0.5}, one, None):
+        assert ways(target) == [
+            ("taylor", "channel", "uniform"),
+            ("taylor", "channel", "lamp"),
+        ]
+        assert ways(target, "snip") == [("snip",)]
     for target in (0.9, {"sparsity": 0.9}, {"bytes": 0.2}):
-        assert arguments(target) == {"method": "magnitude", "sparsity": 0.6}
+        assert ways(target) == [("magnitude",)]
+    assert goals.get(0.9).size(0.4) == {"sparsity": 0.6}
+    assert goals.get(one).size(0.4) == {"target": {"flops": 0.4}}
+    sized = goals.get({"parameters": 0.5}).size(0.4)
+    assert sized == {"target": {"parameters": 0.4}}
     assert goals.get(0.9).left == pytest.approx(0.1)
     assert goals.get({"bytes": 0.2}).runtime == "packed"
     assert goals.get({"bytes": 0.2}, "model.tflite").runtime == "litert"
@@ -258,9 +260,12 @@ def test_half_the_multiply_adds(untimed, tmp_path):
         step=0.5,
     )
 
-    first, last = found.candidates
+    first, *others = found.candidates
+    ways = ["taylor, uniform", "taylor, lamp"]
+    assert [one["method"] for one in others] == ways
     assert found.met
-    assert found.chosen is last
+    last = found.chosen
+    assert last["metric"] == max(one["metric"] for one in others)
     assert last["multiply_adds"] <= 0.5 * first["multiply_adds"]
     small = kprune.report(found.model)
     assert small.multiply_adds == last["multiply_adds"]
@@ -272,6 +277,29 @@ def test_half_the_multiply_adds(untimed, tmp_path):
     assert found.exported.path == tmp_path / "small.keras"
     for one, other in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("better", ["uniform", "lamp"])
+def test_the_search_goes_on_in_the_better_way(untimed, monkeypatch, better):
+    x, y = examples(32, 6, 6, 2)
+    measure = quality.Quality.measure
+    made = []
+
+    def favoured(self, model):
+        made.append(model)
+        number = len(made) - 1  # 0 is the model itself.
+        bad = number in (1, 2) and ["uniform", "lamp"][number - 1] != better
+        metric, interval = measure(self, model)
+        return metric - bad, interval
+
+    monkeypatch.setattr(quality.Quality, "measure", favoured)
+    found = compress(normed(), (x, y), (x, y), target={"flops": 0.3}, step=0.35)
+    _, *first, second, last = found.candidates
+    ways = [one["method"] for one in first]
+    assert ways == ["taylor, uniform", "taylor, lamp"]
+    assert {second["method"], last["method"]} == {f"taylor, {better}"}
+    parent = ways.index(f"taylor, {better}") + 1
+    assert (second["parent"], last["parent"]) == (parent, second["number"])
 
 
 @pytest.mark.parametrize("recalibrate", [True, False])
@@ -491,8 +519,11 @@ def test_killed_in_the_middle_of_a_candidate(untimed, tmp_path, kills):
 def test_killed_with_batch_normalization(untimed, tmp_path, kills):
     x, y = examples(48, 6, 6, 2)
     data = {"train": (x[:32], y[:32]), "validation": (x[32:], y[32:])}
-    # Within a candidate, and after its training, before it is measured.
-    killed_and_resumed(tmp_path, kills, [3, 4], normed, step=0.6, **data)
+    # In the first and in the second way of the first step: after an epoch of
+    # training, and after the last, before the candidate is measured.
+    points = [3, 4, 7, 8]
+    data["target"] = {"flops": 0.5}
+    killed_and_resumed(tmp_path, kills, points, normed, step=0.6, **data)
 
 
 @pytest.mark.slow

@@ -42,38 +42,55 @@ class Candidates:
     def __init__(self, recipe, store, clock, directory, start=1.0):
         self._recipe, self._store = recipe, store
         self._clock, self._directory = clock, directory
+        self._ways = recipe.goal.ways(recipe.method)
         self.records = []
         begun = time.perf_counter()
-        self._take(start, None, begun, recipe.model)
+        self._take(start, None, None, begun, recipe.model)
 
     def attempt(self, parent, left):
         """Returns a candidate that leaves a share, pruned from its parent.
 
-        Returns `None` if no more can be removed.
+        The first is the best of one for each way to prune, and later ones are
+        pruned in its way. Returns `None` if no more can be removed.
         """
+        tried = [self._attempt(parent, left, way) for way in self._ways]
+        made = [one for one in tried if one is not None]
+        if not made:
+            return None
+        new = [one for one in made if one["number"] != parent["number"]]
+        if not new:
+            return made[0]
+        sign = self._recipe.quality.sign
+        best = max(new, key=lambda one: sign * one["metric"])
+        self._ways = [self._ways[tried.index(best)]]
+        return best
+
+    def _attempt(self, parent, left, way):
+        """Returns a candidate pruned in one way, or `None`; or its parent at
+        this share, if they have the same masks."""
         number = len(self.records)
         found = self._store.record(number)
         if found is not None:
-            return self._found(parent, left, found)
+            return self._found(parent, left, way, found)
         begun, recipe = time.perf_counter(), self._recipe
         with _random_state(recipe.seed, number):
-            network = self._pruned(parent, left)
+            network = self._pruned(parent, left, way)
             if network is None:
                 return None
             if recipe.goal.measured and self._is_as_before(network, parent):
                 return {**parent, "left": left}
             self._train(network, number)
-        return self._take(left, parent, begun, network)
+        return self._take(left, parent, way, begun, network)
 
-    def _found(self, parent, left, found):
-        """Returns a finished candidate, or the parent if the share was skipped.
+    def _found(self, parent, left, way, found):
+        """Returns a finished candidate, or the parent if it was skipped.
 
-        `attempt` skips a share whose masks are those of the parent, so that the
-        next record belongs to another share.
+        `_attempt` makes none whose masks are those of the parent, so that the
+        next record belongs to another share or way.
         """
-        if found["left"] != left:
+        if (found["left"], found["method"]) != (left, _described(way)):
             return {**parent, "left": left}
-        return self._take(left, parent, None, None)
+        return self._take(left, parent, way, None, None)
 
     def _is_as_before(self, network, parent):
         """Returns whether the masks of a network are those of its parent.
@@ -106,7 +123,7 @@ class Candidates:
             return shrink(network, verbose=0)
         return wrapping.strip(network)
 
-    def _pruned(self, parent, left):
+    def _pruned(self, parent, left, way):
         """Returns a model pruned to a share, or `None` if it cannot be reached.
 
         That includes shares that would disconnect an output.
@@ -115,7 +132,8 @@ class Candidates:
         try:
             network = prune(
                 self.network(parent["number"]),
-                **recipe.goal.pruning(recipe.method, left),
+                **way,
+                **recipe.goal.size(left),
                 data=self._steps(parent["number"] + 1)(0).take(_SCORED),
                 min_kept=1,
                 seed=recipe.seed,
@@ -156,7 +174,7 @@ class Candidates:
                 verbose=recipe.verbose,
             )
 
-    def _take(self, left, parent, begun, network):
+    def _take(self, left, parent, way, begun, network):
         """Returns the record of the next candidate, and measures a new one."""
         number = len(self.records)
         found = self._store.record(number)
@@ -165,6 +183,7 @@ class Candidates:
                 "number": number,
                 "parent": parent and parent["number"],
                 "left": left,
+                "method": way and _described(way),
             }
             found = {**asked, **self._measure(network, number)}
             found["seconds"] = time.perf_counter() - begun
@@ -216,6 +235,13 @@ class Candidates:
             return None
         first = self.records[0] if self.records else found
         return found["bytes"] / first["bytes"]
+
+
+def _described(way):
+    """Returns a way to prune in words, such as `"taylor, uniform"`."""
+    if not isinstance(way["method"], str):
+        return "as given"
+    return ", ".join(way[key] for key in ("method", "allocation") if key in way)
 
 
 def _at_rate(optimizer, rate):

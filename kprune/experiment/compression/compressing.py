@@ -23,7 +23,7 @@ from kprune.runtime import checks, files, locks, paths, types, user_warnings
 from kprune.runtime.doors import checked
 
 _FIELDS = (
-    *("number", "parent", "left", "sparsity", "metric", "interval"),
+    *("number", "parent", "left", "method", "sparsity", "metric", "interval"),
     *("parameters", "multiply_adds", "latency", "latency_share"),
     *("latency_spread", "bytes", "seconds", "within", "met"),
 )
@@ -74,10 +74,11 @@ def compress(
     the candidate with the best metric that meets both; without a target, the
     smallest one within `max_drop`.
 
-    `method="auto"` is a fixed rule. For `"flops"` and `"latency"`, and without
-    a target, it prunes the same share of each layer's channels, by magnitude;
-    for `"parameters"`, channels by magnitude and LAMP; for `"bytes"` and a
-    sparsity, single weights by magnitude, over all layers together.
+    `method="auto"` is a fixed rule. For `"bytes"` and a sparsity, it prunes
+    single weights by magnitude, over all layers together. Otherwise it prunes
+    channels by `"taylor"`, and makes the first step in two ways, with uniform
+    and with LAMP allocation. The search goes on in the one whose candidate has
+    the better metric.
 
     The chosen model is selected on `validation`: evaluate it once more on data
     that neither trained nor selected it.

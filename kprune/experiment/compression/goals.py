@@ -4,9 +4,12 @@ The rule of `method="auto"` is fixed:
 
 | target | removes | by | sized by |
 |---|---|---|---|
-| `flops`, `latency`, none | channels | magnitude, uniform | multiply-adds |
-| `parameters` | channels | magnitude, lamp | parameters |
+| `flops`, `latency`, none | channels | taylor, two ways | multiply-adds |
+| `parameters` | channels | taylor, two ways | parameters |
 | `bytes`, `sparsity` | single weights | magnitude, global | a sparsity |
+
+The two ways are uniform and LAMP allocation. The first step is made in each,
+and the search goes on in the one with the better metric.
 """
 
 import dataclasses
@@ -23,6 +26,11 @@ _SIZED_BY = {
     "bytes": "sparsity",
     "sparsity": "sparsity",
 }
+# Each is the better one on some network (docs/methods/index.md).
+_CHANNELS = tuple(
+    {"method": "taylor", "granularity": "channel", "allocation": allocation}
+    for allocation in ("uniform", "lamp")
+)
 _MEASURED = {"latency": "runtime", "bytes": "format"}
 _DEFAULTS = {"latency": "litert", "bytes": "packed"}
 
@@ -51,19 +59,19 @@ class Goal:
         """The quantity of a step: "flops", "parameters" or "sparsity"."""
         return _SIZED_BY[self.kind or "flops"]
 
-    def pruning(self, method, left):
-        """Returns the arguments of `kprune.prune` that leave a share."""
-        how = {"method": method}
-        if method == "auto":
-            how = {"method": "magnitude"}
-            if self.sized_by != "sparsity":
-                how["granularity"] = "channel"
-            if self.sized_by == "flops":
-                # LAMP would empty wide dense layers, which cost little time.
-                how["allocation"] = "uniform"
+    def ways(self, method):
+        """Returns the ways to prune, dicts of arguments of `kprune.prune`."""
+        if method != "auto":
+            return ({"method": method},)
         if self.sized_by == "sparsity":
-            return {**how, "sparsity": 1 - left}
-        return {**how, "target": {self.sized_by: left}}
+            return ({"method": "magnitude"},)
+        return _CHANNELS
+
+    def size(self, left):
+        """Returns the argument of `kprune.prune` that leaves a share."""
+        if self.sized_by == "sparsity":
+            return {"sparsity": 1 - left}
+        return {"target": {self.sized_by: left}}
 
     def is_met(self, record):
         """Returns whether a candidate is small enough."""

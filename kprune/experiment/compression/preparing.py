@@ -154,7 +154,9 @@ def settings(recipe, step, distill):
     """Returns the settings that all candidates depend on, for JSON."""
     how = recipe.training
     method, teaching = recipe.method, bool(distill)
-    if not isinstance(method, str):
+    if method == "auto":
+        method = list(recipe.goal.ways(method))
+    elif not isinstance(method, str):
         method = _method(recipes.get(method))
     if isinstance(distill, dict):
         teaching = {

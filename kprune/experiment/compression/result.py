@@ -8,7 +8,7 @@ from kprune.runtime import files, paths, tables, types
 from kprune.runtime.doors import checked
 
 _HEADER = (
-    *("", "Of", "Sparsity", "Metric", "95 % interval", "Parameters"),
+    *("", "Of", "By", "Sparsity", "Metric", "95 % interval", "Parameters"),
     *("Multiply-adds", "ms", "Bytes", "Seconds", ""),
 )
 
@@ -20,7 +20,8 @@ class Compressed:
     Attributes:
         model: The chosen model, plain and compiled like the original.
         candidates: List of dicts, the first of the original model: `number`,
-            `parent`, `left` (the share that it was pruned to), `sparsity`,
+            `parent`, `left` (the share that it was pruned to), `method` (the
+            criterion and the allocation, if one was chosen), `sparsity`,
             `metric`, `interval` (95 %, over the examples), `parameters`,
             `multiply_adds`, `latency` (milliseconds of one example),
             `latency_share` and `latency_spread` (relative to the original,
@@ -65,7 +66,7 @@ class Compressed:
             f"Asked for: {self.goal}. "
             f"{'It is met' if self.met else 'It is not met'}.",
             tables.terminal(
-                _HEADER, list(map(_row, self.candidates)), words=(10,)
+                _HEADER, list(map(_row, self.candidates)), words=(2, 11)
             ),
             f"The metric is {self.metric!r}; candidates were selected on "
             f"{self.selected_on}. Milliseconds are those of one example in "
@@ -86,6 +87,7 @@ def _row(one):
     return (
         str(one["number"]),
         "" if parent is None else str(parent),
+        one["method"] or "",
         f"{one['sparsity']:.4f}",
         f"{one['metric']:.4f}",
         "n/a" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}",

@@ -6,7 +6,7 @@
 Each network is trained, and compressed by kprune.compress to each target. From
 the same network, to the same size and with the same number of epochs, go
 
-    one-shot   pruned at once, then fine-tuned
+    one-shot   pruned at once in the same way, then fine-tuned
     GMP        pruned while it is fine-tuned, on the cubic schedule
 
 Candidates are selected on images held out of the training set; accuracies are

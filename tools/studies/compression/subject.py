@@ -16,8 +16,8 @@ TARGETS = {
     "bytes": {"bytes": 0.1},
 }
 HELD_OUT = 0.1
-# As `kprune.compress` prunes for multiply-adds and time.
-_CHANNELS = {"granularity": "channel", "allocation": "uniform"}
+_CHANNELS = {"granularity": "channel", "allocation": "uniform"}  # Of GMP.
+_SCORED = 8  # Batches, as `kprune.compress` scores on.
 
 
 class Subject:
@@ -125,7 +125,7 @@ class Subject:
             row[name] = row["held_out"][name] = None
             if chosen["number"] == 0:  # There is no size to compare at.
                 continue
-            pruned = way(target, chosen["left"], total)
+            pruned = way(target, chosen, total)
             row[name] = self._measured(pruned)
             row["held_out"][name] = self._measured(pruned, self._held_out)
         return row
@@ -139,20 +139,26 @@ class Subject:
         found = kprune.compare(*paths, repeats=31, verbose=0)
         return 1 / found["inference, batch 1"].ratio
 
-    def _one_shot(self, target, left, epochs):
-        """Returns a network pruned to a share at once, and fine-tuned."""
+    def _one_shot(self, target, chosen, epochs):
+        """Returns a network pruned at once in a candidate's way, and tuned."""
+        criterion, *allocation = chosen["method"].split(", ")
+        size = {"sparsity": 1 - chosen["left"]}
+        if allocation:
+            size = {"target": {"flops": chosen["left"]}}
+            size |= {"granularity": "channel", "allocation": allocation[0]}
+        data = self._train(0).take(_SCORED)
         pruned = kprune.prune(
-            self._model, "magnitude", **_axes(target, left), min_kept=1
+            self._model, criterion, **size, data=data, min_kept=1, verbose=0
         )
         return self._fit_pruned(pruned, epochs, f"{target}-one-shot")
 
-    def _gradual(self, target, left, epochs):
+    def _gradual(self, target, chosen, epochs):
         """Returns a network pruned to a share while it is fine-tuned."""
         axes = {"allocation": "global"}
-        sparsity = 1 - left
+        sparsity = 1 - chosen["left"]
         if target != "bytes":
             axes = _CHANNELS
-            sparsity = share_of_channels(self._model, left)
+            sparsity = share_of_channels(self._model, chosen["left"])
         pruning = kprune.callbacks.GradualPruning(
             "magnitude", sparsity, every=max(1, self._steps // 4), **axes
         )
@@ -173,12 +179,6 @@ class Subject:
 def _twice(x, y):
     """Returns pictures of twice the size, as LeNet-5 takes none so small."""
     return keras.ops.repeat(keras.ops.repeat(x, 2, axis=1), 2, axis=2), y
-
-
-def _axes(target, left):
-    if target == "bytes":
-        return {"sparsity": 1 - left}
-    return {**_CHANNELS, "target": {"flops": left}}
 
 
 def share_of_channels(model, left, rounds=12):
