@@ -354,7 +354,7 @@ def test_what_cannot_be_afforded(untimed):
 
 
 def test_times_are_those_of_the_runtime(monkeypatch):
-    monkeypatch.setattr("kprune.experiment.compression.costs._REPEATS", 2)
+    monkeypatch.setattr("kprune.experiment.compression.costs._ROUNDS", 2)
     target = {"latency": 0.999, "runtime": "litert"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(goals.Goal, "is_met", lambda goal, one: one["left"] < 1)

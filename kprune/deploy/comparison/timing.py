@@ -75,11 +75,23 @@ def compare_times(before, after, repeats, clock=time.perf_counter):
 
     After a warm-up, `after` is timed `repeats` times, `before` once more.
     """
+    return summary([times_of(before, after, repeats, clock)])
+
+
+def times_of(before, after, repeats, clock=time.perf_counter):
+    """Returns the seconds per call of each alternation: an array for either
+    function, as of `compare_times`."""
     (first, calls_first), (second, calls_second) = (
         _long_enough(function, clock) for function in (before, after)
     )
     times, base = alternate(second, first, repeats, clock=clock)
-    times, base = times / calls_second, base / calls_first
+    return base / calls_first, times / calls_second
+
+
+def summary(rounds):
+    """Returns the `Timing` of all alternations of a list of rounds, pairs of
+    arrays as of `times_of`."""
+    base, times = map(np.concatenate, zip(*rounds, strict=True))
     ratio, spread = middle(base / times)
     return Timing(
         float(np.median(base)), float(np.median(times)), ratio, spread

@@ -4,11 +4,13 @@ import dataclasses
 import pathlib
 
 from kprune.analysis.report import report
-from kprune.deploy.comparison import sides
-from kprune.deploy.comparison.timing import compare_times
+from kprune.deploy.comparison import sides, timing
 from kprune.deploy.exporting import export, formats
 
-_REPEATS = 11  # Alternations of model and candidate, for a ratio of times.
+# Rounds, each with both files opened anew, as memory's layout changes times;
+# and the alternations of a round.
+_ROUNDS = 5
+_REPEATS = 7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Clock:
     def __init__(self, model, runtime, directory):
         self._runtime = runtime
         self._directory = pathlib.Path(directory)
-        self._before = self._side(model, "before")
+        self._before = self._opener(model, "before")
         self._x = sides.ModelSide(model).made_up(1)
 
     def measure(self, model):
@@ -51,9 +53,12 @@ class Clock:
         It holds the milliseconds of one example, their share of the original
         model's, and the interquartile range of this share.
         """
-        after = self._side(model, "after")
-        functions = [side.inference(self._x) for side in (self._before, after)]
-        found = compare_times(*functions, _REPEATS)
+        openers = self._before, self._opener(model, "after")
+        rounds = []
+        for _ in range(_ROUNDS):
+            both = [opened().inference(self._x) for opened in openers]
+            rounds.append(timing.times_of(*both, _REPEATS))
+        found = timing.summary(rounds)
         low, high = found.spread
         return {
             "latency": 1000 * found.after,
@@ -61,13 +66,21 @@ class Clock:
             "latency_spread": [1 / high, 1 / low],
         }
 
-    def _side(self, model, name):
+    def _opener(self, model, name):
+        """Returns a function that opens a model in the runtime."""
         side = sides.ModelSide(model)
-        return side.in_runtime(self._runtime, self._directory / name)
+        if self._runtime == side.runtime:
+            return lambda: side
+        path = _place(self._directory, name, self._runtime)
+        export(model, path, self._runtime)
+        return lambda: sides.FileSide(name, path, self._runtime)
 
 
 def file_bytes(model, runtime, directory):
     """Returns the bytes of a model's file in a format."""
-    path = pathlib.Path(directory, "file")
-    path = path.with_suffix(formats.FORMATS[runtime].suffix)
-    return export(model, path, runtime).bytes
+    return export(model, _place(directory, "file", runtime), runtime).bytes
+
+
+def _place(directory, name, runtime):
+    path = pathlib.Path(directory, name)
+    return path.with_suffix(formats.FORMATS[runtime].suffix)
