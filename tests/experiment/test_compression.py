@@ -122,9 +122,9 @@ def test_it_ends_where_nothing_more_can_go():
     assert min(search.levels(1.0, 0.5)) >= 0.01
 
 
-def candidate(number, left, metric, within=True, met=False):
+def candidate(number, left, metric, within=True, met=False, share=None):
     values = {"number": number, "left": left, "metric": metric}
-    return {**values, "within": within, "met": met}
+    return {**values, "within": within, "met": met, "share": share}
 
 
 @pytest.mark.parametrize(
@@ -152,10 +152,22 @@ def candidate(number, left, metric, within=True, met=False):
         (True, 1, [candidate(1, 0.5, 0.1, within=False, met=True)], (0, False)),
         (False, 1, [candidate(1, 0.5, 0.9), candidate(2, 0.3, 0.8)], (2, True)),
         (False, 1, [candidate(1, 0.5, 0.1, within=False)], (0, False)),
+        # What has fewer multiply-adds may take longer.
+        (
+            True,
+            1,
+            [
+                candidate(1, 0.8, 0.9, share=0.95),
+                candidate(2, 0.6, 0.9, share=1.1),
+            ],
+            (1, False),
+        ),
+        (True, 1, [candidate(1, 0.8, 0.9, share=1.05)], (0, False)),
     ],
 )
 def test_which_candidate_is_chosen(wanted, sign, rest, expected):
-    whole = [candidate(0, 1.0, 0.9), *rest]
+    measured = rest[0]["share"] is not None
+    whole = [candidate(0, 1.0, 0.9, share=1.0 if measured else None), *rest]
     best, met = search.choose(whole, wanted, sign)
     assert (best["number"], met) == expected
 

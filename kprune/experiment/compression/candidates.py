@@ -18,7 +18,7 @@ from kprune.masking import wrapping
 from kprune.pruning.kept_weights.recalibration import recalibrating
 from kprune.pruning.prune import prune
 from kprune.pruning.target import CannotMeet
-from kprune.runtime import seeds
+from kprune.runtime import seeds, user_warnings
 
 _SCORED = 8  # Batches to score on, for a method that reads data.
 RECALIBRATED = 32  # Batches to measure batch normalization on.
@@ -130,16 +130,19 @@ class Candidates:
         """
         recipe = self._recipe
         try:
-            network = prune(
-                self.network(parent["number"]),
-                **way,
-                **recipe.goal.size(left),
-                data=self._steps(parent["number"] + 1)(0).take(_SCORED),
-                min_kept=1,
-                seed=recipe.seed,
-                prove=False,
-                verbose=0,
-            )
+            # Its warnings are advice on scores and sparsities; the metric
+            # judges the candidate.
+            with user_warnings.silenced():
+                network = prune(
+                    self.network(parent["number"]),
+                    **way,
+                    **recipe.goal.size(left),
+                    data=self._steps(parent["number"] + 1)(0).take(_SCORED),
+                    min_kept=1,
+                    seed=recipe.seed,
+                    prove=False,
+                    verbose=0,
+                )
             if recipe.shrinks:
                 self.finished(network)
         except (CannotMeet, CutOff):

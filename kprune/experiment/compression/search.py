@@ -72,7 +72,8 @@ def choose(candidates, wanted, sign):
     """Returns the best candidate, and whether it meets the budget.
 
     With a target, it has the best metric of those that meet both. Without one,
-    or if none does, it is the smallest one within the drop.
+    or if none does, it is the smallest one within the drop, by the measured
+    share if time or bytes are asked for.
 
     Args:
         candidates: List of candidates, that of the original model first.
@@ -84,5 +85,12 @@ def choose(candidates, wanted, sign):
         enough = [one for one in within if one["met"]]
         if enough:
             return max(enough, key=lambda one: sign * one["metric"]), True
-    best = min(within, key=lambda one: one["left"])
+    best = min(within, key=_size)
     return best, not wanted and best is not candidates[0]
+
+
+def _size(candidate):
+    """Returns the share of the cost that is asked for: fewer multiply-adds may
+    take longer."""
+    share = candidate["share"]
+    return candidate["left"] if share is None else share
