@@ -146,11 +146,10 @@ class _Subject:
             granularity=way.granularity,
             allocation=self._allocation(way),
         )
+        size, goal = way.sparsity, None
         if way.sized_by != "sparsity":
-            goal = target.get({way.sized_by: 1 - way.sparsity})
-            masks = pruner.masks(self._objective, None, 0, target=goal)
-        else:
-            masks = pruner.masks(self._objective, way.sparsity, 0)
+            size, goal = None, target.get({way.sized_by: 1 - size})
+        masks = pruner.masks(self._objective, size, 0, target=goal)
         model = kprune.wrap(self._model) if way.tuned else self._wrapped
         before = model.get_weights()
         kprune.set_masks(model, masks)
