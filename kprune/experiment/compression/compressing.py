@@ -147,7 +147,7 @@ def compress(
     ...     model, (x[:500], y[:500]), (x[500:700], y[500:700]),
     ...     target={"flops": 0.6}, step=0.5, verbose=0)
     >>> found.met, len(found.candidates)
-    (True, 2)
+    (True, 3)
     """
     _check_budget(target, max_drop)
     goal = goals.get(target, export)
