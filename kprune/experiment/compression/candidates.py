@@ -60,10 +60,16 @@ class Candidates:
         new = [one for one in made if one["number"] != parent["number"]]
         if not new:
             return made[0]
-        sign = self._recipe.quality.sign
-        best = max(new, key=lambda one: sign * one["metric"])
+        best = max(new, key=self._value)
         self._ways = [self._ways[tried.index(best)]]
         return best
+
+    def _value(self, record):
+        """Returns a metric for which more is better; the worst for NaN."""
+        metric = record["metric"]
+        return (
+            -np.inf if np.isnan(metric) else self._recipe.quality.sign * metric
+        )
 
     def _attempt(self, parent, left, way):
         """Returns a candidate pruned in one way, or `None`; or its parent at
