@@ -1,7 +1,10 @@
-"""What kprune 0.1 saved opens, and is gone on with to the bit.
+"""What kprune 0.1 saved opens, and is gone on with.
 
 `tests/fixtures/saved_by_0_1.tar.xz` was written by 0.1.0 and does not change.
-It was written on Keras 3.15, whose files an older Keras does not load.
+It was written on Keras 3.15, whose files an older Keras does not load, and on
+one processor: another one rounds otherwise, so that what is computed anew is
+compared up to rounding. That resuming is exact is tested beside each search
+and callback.
 """
 
 import json
@@ -56,6 +59,13 @@ def same(found, expected, tolerance=1e-6):
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
 
 
+def same_history(found, expected):
+    """Checks histories: dicts from a name to a list of numbers."""
+    # `SparsityLogger` logs more by now.
+    for name, values in expected.items():
+        assert found[name] == pytest.approx(values, rel=1e-4, abs=1e-6)
+
+
 def equal(found, expected):
     assert set(found) == set(expected)
     for name, value in expected.items():
@@ -69,8 +79,9 @@ def test_a_model_computes_as_it_did(name, saved):
     assert type(found).__name__ == expected["class"]
     assert found.compiled == expected["compiled"]
     assert len(found.variables) == expected["variables"]
+    rounding = 2e-2 if "bfloat16" in name else 1e-6
     if "y" in arrays:
-        same(found(arrays["x"], training=False), arrays["y"])
+        same(found(arrays["x"], training=False), arrays["y"], rounding)
     if masks := part(arrays, "mask:"):
         equal(kprune.get_masks(found), masks)
         report = kprune.report(found, multiply_adds=False, paths=False)
@@ -88,8 +99,10 @@ def test_a_model_computes_as_it_did(name, saved):
         y = building.labels(len(arrays["x"]), 7)
         found.run_eagerly = True  # To trace the step takes longer.
         logs = found.train_on_batch(arrays["x"], y, return_dict=True)
-        same(logs["loss"], expected["loss_of_a_step"])
-        same(found(arrays["x"]), arrays["y_after_a_step"], 1e-5)
+        same(logs["loss"], expected["loss_of_a_step"], rounding)
+        # Adam divides the rounding of small gradients by their size.
+        rounding = max(rounding, 1e-4)
+        same(found(arrays["x"]), arrays["y_after_a_step"], rounding)
 
 
 def test_masks_load(saved):
@@ -120,7 +133,7 @@ def test_a_stack_of_supermasks_loads(saved):
 
 
 @pytest.mark.parametrize("name", EXPECTED["trainings"])
-def test_a_killed_training_goes_on_to_the_bit(name, saved):
+def test_a_killed_training_goes_on(name, saved):
     trained, history = building.train(name, saved / f"trainings/{name}")
     arrays = arrays_of(saved / f"trainings/{name}.npz")
     for key, variables in (
@@ -128,10 +141,8 @@ def test_a_killed_training_goes_on_to_the_bit(name, saved):
         ("optimizer", trained.optimizer.variables),
     ):
         flat = [np.ravel(np.asarray(v)).astype("float64") for v in variables]
-        np.testing.assert_array_equal(np.concatenate(flat), arrays[key])
-    expected = EXPECTED["trainings"][name]["history"]
-    # `SparsityLogger` logs more by now.
-    assert {key: history[key] for key in expected} == expected
+        same(np.concatenate(flat), arrays[key])
+    same_history(history, EXPECTED["trainings"][name]["history"])
 
 
 @pytest.mark.parametrize(
@@ -142,17 +153,24 @@ def test_a_killed_training_goes_on_to_the_bit(name, saved):
         pytest.param("prac_killed", marks=SLOW),
     ],
 )
-def test_a_search_goes_on_to_the_bit(directory, saved, monkeypatch):
+def test_a_search_goes_on(directory, saved, monkeypatch):
     path, name = saved / "searches" / directory, directory.rpartition("_")[0]
     if directory.endswith("finished"):  # Nothing is trained again.
         monkeypatch.setattr(training_segment, "fit", pytest.fail)
     expected = EXPECTED["searches"][name]
     tickets = list(building.SEARCHES[name](path))
     assert [ticket.sparsity for ticket in tickets] == expected["sparsity"]
-    assert [ticket.history for ticket in tickets] == expected["history"]
+    for ticket, history in zip(tickets, expected["history"], strict=True):
+        same_history(ticket.history, history)
     done = sorted(path.glob("level-*/DONE"))
     found = [json.loads(file.read_text())["digests"] for file in done]
-    assert found == expected["digests"]
+    if directory.endswith("finished"):
+        assert found == expected["digests"]
+    else:  # The first level is finished, and the rest is computed anew.
+        assert found[0] == expected["digests"][0]
+        assert [one["masks"] for one in found] == [
+            one["masks"] for one in expected["digests"]
+        ]
 
 
 def config_of(path):
@@ -163,7 +181,7 @@ def config_of(path):
     "method",
     ["snip", *(pytest.param(name, marks=SLOW) for name in ("rigl", "gmp"))],
 )
-def test_a_killed_run_goes_on_to_the_bit(method, saved):
+def test_a_killed_run_goes_on(method, saved):
     path, whole = (
         saved / f"runs/{method}_killed",
         saved / f"runs/{method}_whole",
@@ -176,13 +194,14 @@ def test_a_killed_run_goes_on_to_the_bit(method, saved):
     expected = keras.models.load_model(whole / "model.keras", compile=False)
     stripped = kprune.strip(run.model).get_weights()
     for found, value in zip(stripped, expected.get_weights(), strict=True):
-        np.testing.assert_array_equal(found, value)
+        same(found, value)
     masks = kprune.masks.load(whole / "masks.npz")
     equal(kprune.masks.load(path / "masks.npz"), masks)
     lines = (path / "metrics.jsonl").read_text().splitlines()
     metrics = EXPECTED["runs"][f"{method}_whole"]["metrics"]
     for line, value in zip(lines, metrics, strict=True):
-        assert {**json.loads(line), "seconds": value["seconds"]} == value
+        found = {**json.loads(line), "seconds": value["seconds"]}
+        assert found == pytest.approx(value, rel=1e-4, abs=1e-6)
 
 
 def test_runs_and_a_sweep_are_finished_and_reported(saved, capsys):

@@ -10,7 +10,7 @@ from kprune.pruning.criteria.snip import snip
 from kprune.pruning.testing import check_criterion
 
 
-def test_a_sound_criterion_of_ones_own_passes_without_a_warning(recwarn):
+def test_a_sound_criterion_of_ones_own_passes(recwarn):
     def curvature_free(objective, weights, masks):
         gradient = objective.gradient(kprune.masks.apply(masks, weights))
         return {name: gradient[name] ** 2 for name in weights}
