@@ -86,6 +86,10 @@ class ModelSide:
         export(self.model, path, runtime)
         return FileSide(self.name, path, runtime)
 
+    def reopened(self):
+        """Returns the side itself: there is no file to open."""
+        return self
+
 
 class FileSide:
     """An exported file in its own runtime, with the API of `ModelSide`."""
@@ -132,6 +136,10 @@ class FileSide:
     def write(self, directory):
         del directory
         return self._path
+
+    def reopened(self):
+        """Returns another side of the same file, opened anew."""
+        return FileSide(self.name, self._path, self.runtime)
 
     def in_runtime(self, runtime, path):
         if runtime == self.runtime:

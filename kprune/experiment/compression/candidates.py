@@ -20,7 +20,7 @@ from kprune.pruning.prune import prune
 from kprune.pruning.target import CannotMeet
 from kprune.runtime import seeds, user_warnings
 
-_SCORED = 8  # Batches to score on, for a method that reads data.
+SCORED = 8  # Batches to score on, for a method that reads data.
 RECALIBRATED = 32  # Batches to measure batch normalization on.
 
 
@@ -143,7 +143,7 @@ class Candidates:
                     self.network(parent["number"]),
                     **way,
                     **recipe.goal.size(left),
-                    data=self._steps(parent["number"] + 1)(0).take(_SCORED),
+                    data=self._steps(parent["number"] + 1)(0).take(SCORED),
                     min_kept=1,
                     seed=recipe.seed,
                     prove=False,

@@ -44,7 +44,7 @@ class Clock:
     def __init__(self, model, runtime, directory):
         self._runtime = runtime
         self._directory = pathlib.Path(directory)
-        self._before = self._opener(model, "before")
+        self._before = self._side(model, "before")
         self._x = sides.ModelSide(model).made_up(1)
 
     def measure(self, model):
@@ -53,10 +53,10 @@ class Clock:
         It holds the milliseconds of one example, their share of the original
         model's, and the interquartile range of this share.
         """
-        openers = self._before, self._opener(model, "after")
+        pair = self._before, self._side(model, "after")
         rounds = []
         for _ in range(_ROUNDS):
-            both = [opened().inference(self._x) for opened in openers]
+            both = [side.reopened().inference(self._x) for side in pair]
             rounds.append(timing.times_of(*both, _REPEATS))
         found = timing.summary(rounds)
         low, high = found.spread
@@ -66,21 +66,13 @@ class Clock:
             "latency_spread": [1 / high, 1 / low],
         }
 
-    def _opener(self, model, name):
-        """Returns a function that opens a model in the runtime."""
+    def _side(self, model, name):
         side = sides.ModelSide(model)
-        if self._runtime == side.runtime:
-            return lambda: side
-        path = _place(self._directory, name, self._runtime)
-        export(model, path, self._runtime)
-        return lambda: sides.FileSide(name, path, self._runtime)
+        return side.in_runtime(self._runtime, self._directory / name)
 
 
 def file_bytes(model, runtime, directory):
     """Returns the bytes of a model's file in a format."""
-    return export(model, _place(directory, "file", runtime), runtime).bytes
-
-
-def _place(directory, name, runtime):
-    path = pathlib.Path(directory, name)
-    return path.with_suffix(formats.FORMATS[runtime].suffix)
+    path = pathlib.Path(directory, "file")
+    path = path.with_suffix(formats.FORMATS[runtime].suffix)
+    return export(model, path, runtime).bytes

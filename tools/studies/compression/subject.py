@@ -6,7 +6,7 @@ import keras
 
 import kprune
 from compression.networks import NETWORKS
-from kprune.experiment.compression.candidates import RECALIBRATED
+from kprune.experiment.compression.candidates import RECALIBRATED, SCORED
 from kprune.pruning.kept_weights.recalibration import recalibrating
 from kprune.runtime import files
 
@@ -17,7 +17,6 @@ TARGETS = {
 }
 HELD_OUT = 0.1
 _CHANNELS = {"granularity": "channel", "allocation": "uniform"}  # Of GMP.
-_SCORED = 8  # Batches, as `kprune.compress` scores on.
 
 
 class Subject:
@@ -146,7 +145,7 @@ class Subject:
         if allocation:
             size = {"target": {"flops": chosen["left"]}}
             size |= {"granularity": "channel", "allocation": allocation[0]}
-        data = self._train(0).take(_SCORED)
+        data = self._train(0).take(SCORED)
         pruned = kprune.prune(
             self._model, criterion, **size, data=data, min_kept=1, verbose=0
         )
