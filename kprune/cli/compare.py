@@ -28,6 +28,8 @@ def define(flags):
     labelled_data.define(flags, "whose test inputs to run on", batch_size=32)
     labelled_data.define_json(flags)
     flags.integer("repeats", 11, "Alternations per ratio of times.", least=1)
+    text = "New processes to time inference in; by default, this one."
+    flags.integer("processes", None, text, least=1)
     text = (
         "Whether to measure the memory of each file, in a process of its own."
     )
@@ -45,6 +47,7 @@ def main(flags):
         runtimes=flags.runtimes,
         batch_size=flags.batch_size,
         repeats=flags.repeats,
+        processes=flags.processes,
         peak_memory=flags.peak_memory,
         verbose=0,
     )

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 
+import keras
 import numpy as np
 import pytest
 from exportable import MODELS
@@ -11,7 +12,13 @@ from keras import layers
 from networks import conv_net, dense_net, examples, sequential
 
 import kprune
-from kprune.deploy.comparison import Comparison, Row, agreement, memory
+from kprune.deploy.comparison import (
+    Comparison,
+    Row,
+    agreement,
+    memory,
+    processes,
+)
 from kprune.deploy.comparison.layers import LayerRow
 from kprune.scoring.batches import Batches
 
@@ -271,7 +278,7 @@ def test_it_is_saved_by_its_ending(ending, tmp_path):
 def test_memory_is_counted_beyond_what_was_there(files, tmp_path):
     if not memory._RESET.exists():
         pytest.skip("The system does not count it.")
-    np.savez(tmp_path / "x.npz", np.zeros((4, 8), "float32"))
+    np.savez(tmp_path / "x.npz", **{"0/0000": np.zeros((4, 8), "float32")})
     taken = memory.taken(files["a.tflite"], tmp_path / "x.npz")
     assert isinstance(taken, int) and 0 <= taken < 1 << 30
 
@@ -283,6 +290,48 @@ def test_memory_that_is_not_known_is_told(timed, monkeypatch):
     row = found["peak memory"]
     assert (row.before, row.after, row.ratio) == (None, None, None)
     assert found.notes[-1].endswith("is not known: ValueError: no such layer")
+
+
+def test_inference_is_timed_in_new_processes():
+    x = {name: keras.Input((4,), name=name) for name in "ab"}
+    model = keras.Model(x, layers.Dense(2)(layers.Add()([x["a"], x["b"]])))
+    found = compare(model, model, processes=2, batch_size=1, repeats=3)
+    row = found["inference, batch 1"]
+    assert 0 < row.spread[0] <= row.ratio <= row.spread[1]
+    assert found.notes[-1] == "Inference was timed in 2 new processes."
+
+
+def test_alternations_of_all_processes_count(files, monkeypatch):
+    asked, times = [], [[[4, 6], [2, 2]], [[8, 9], [2, 3]]]
+
+    def run(program, *args):
+        asked.append((program, *args[:2], args[3]))
+        return times.pop(0)
+
+    monkeypatch.setattr(processes.children, "run", run)
+    names = files["a.tflite"], files["b.keras"]
+    found = compare(*names, processes=2, batch_size=1, repeats=2)
+    assert asked == 2 * [(processes._PROGRAM, *names, 2)]
+    row = found["inference, batch 1"]
+    # Of the ratios 2, 3, 4, 3.
+    assert (row.before, row.after, row.ratio) == (7000, 2000, 3)
+    assert row.spread == (2.75, 3.25)
+
+
+def test_what_a_new_process_measures(files):
+    x = examples(4, 8)[0]
+    with processes.children.inputs_file([x], [x]) as given:
+        for name in ("b.tflite", "b.keras", "b.kpz"):
+            both = processes.times(files["a.tflite"], files[name], given, "3")
+            assert [len(times) for times in both] == [3, 3]
+            assert min(map(min, both)) > 0
+
+
+def test_a_file_that_no_new_process_can_load(monkeypatch):
+    monkeypatch.setattr(processes, "_PROGRAM", "raise ValueError('no layer')")
+    model = dense_net()
+    with pytest.raises(ValueError, match=r"cannot be timed.*no layer"):
+        compare(model, model, processes=1)
 
 
 @SLOW

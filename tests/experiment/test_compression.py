@@ -23,6 +23,7 @@ import kprune
 from kprune.experiment.compression import (
     candidates,
     compressing,
+    costs,
     goals,
     quality,
     search,
@@ -255,6 +256,22 @@ def test_a_rate_takes_the_place_of_a_schedule(scaled):
     assert found.momentum == 0.7
 
 
+def test_a_schedule_for_each_candidate(untimed, tmp_path):
+    schedules = keras.optimizers.schedules
+
+    def tuned(steps):
+        rate = schedules.CosineDecay(0.01, steps)
+        how = {"finetune": {"learning_rate": rate}, "directory": tmp_path}
+        return compress(net(), target={"flops": 0.5}, step=0.8, **how)
+
+    rate = schedules.CosineDecay(0.01, 4)
+    found = candidates._at_rate(net().optimizer, rate)
+    assert found.get_config()["learning_rate"]["config"]["decay_steps"] == 4
+    assert tuned(4).candidates == tuned(4).candidates
+    with pytest.raises(ValueError, match="finetune"):
+        tuned(5)
+
+
 # What comes out.
 
 
@@ -369,10 +386,13 @@ def test_what_cannot_be_afforded(untimed):
 
 
 def test_times_are_those_of_the_runtime(monkeypatch):
-    monkeypatch.setattr("kprune.experiment.compression.costs._ROUNDS", 2)
+    monkeypatch.setattr(costs, "_ROUNDS", 2)
+    monkeypatch.setattr(costs, "_PROCESSES", 1)
     target = {"latency": 0.999, "runtime": "litert"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(goals.Goal, "is_met", lambda goal, one: one["left"] < 1)
+        patch.setattr(
+            goals.Goal, "is_met", lambda goal, one: one["sparsity"] > 0
+        )
         patch.setattr(search, "BISECTIONS", 0)
         found = compress(net(), target=target, distill=False, step=0.5)
     one = found.candidates[1]
@@ -380,6 +400,27 @@ def test_times_are_those_of_the_runtime(monkeypatch):
     low, high = one["latency_spread"]
     assert 0 < low <= one["latency_share"] <= high
     assert one["latency"] > 0
+    # The new process decides whether it is met.
+    assert [x["latency_processes"] for x in found.candidates[:2]] == [0, 1]
+
+
+def test_a_target_of_time_is_met_by_what_new_processes_measure(monkeypatch):
+    def as_if(*shares):
+        found = itertools.chain(shares, itertools.repeat(shares[-1]))
+        names = "latency", "latency_share", "latency_processes"
+        return lambda *args: {
+            "latency_spread": None,
+            **dict.fromkeys(names, next(found)),
+        }
+
+    monkeypatch.setattr(costs.Clock, "measure", as_if(1.0, 0.4))
+    monkeypatch.setattr(costs.Clock, "measure_in_processes", as_if(0.6))
+    monkeypatch.setattr(search, "levels", lambda *shares: [0.5])
+    target = {"latency": 0.5, "runtime": "litert"}
+    with pytest.warns(UserWarning, match="No candidate meets"):
+        found = compress(net(), target=target, distill=False)
+    assert not found.met
+    assert {one["latency_share"] for one in found.candidates[1:]} == {0.6}
 
 
 # Models of all kinds.
@@ -411,6 +452,12 @@ def own():
     model = OwnStep()
     model(X)
     return compiled(model)
+
+
+def test_a_file_that_no_new_process_can_load_is_timed_in_this_one(tmp_path):
+    model = own()
+    clock = costs.Clock(model, "keras", tmp_path)
+    assert clock.measure_in_processes(model) == {}
 
 
 def test_a_train_step_of_ones_own(untimed):
@@ -604,6 +651,7 @@ REFUSED = {
     "a file of no format": ({"export": "small.txt"}, "small.txt"),
     "epochs": ({"finetune": 0}, "`finetune`"),
     "checkpoint": ({"finetune": {"checkpoint": "1 week"}}, "1 week"),
+    "rate": ({"finetune": {"learning_rate": "cosine"}}, "or a Keras schedule"),
     "fine-tuning": ({"finetune": {"epoch": 1}}, "`finetune`"),
     "endless validation": (
         {"validation": batched(X, Y).repeat()},

@@ -22,6 +22,7 @@ _RUNTIMES = checks.sequence_of(
     runtimes=checks.optional(_RUNTIMES),
     batch_size=checks.at_least(1),
     repeats=checks.at_least(1),
+    processes=checks.optional(checks.at_least(1)),
     most_examples=checks.at_least(1),
     peak_memory=checks.boolean,
 )
@@ -33,6 +34,7 @@ def compare(
     runtimes: Sequence[str] | None = None,
     batch_size: int = 32,
     repeats: int = 11,
+    processes: int | None = None,
     most_examples: int = 10_000,
     peak_memory: bool = False,
     verbose: int | str = "auto",
@@ -49,7 +51,7 @@ def compare(
     of examples that both assign to the same class.
 
     Times depend on the machine, their ratios less so: the two models run in
-    alternation in this process. Keras runs a compiled function on TensorFlow's
+    alternation. Keras runs a compiled function on TensorFlow's
     threads; LiteRT, ONNX Runtime and OpenVINO use one thread. A channel that is
     only masked takes its full time and size; likewise, multiply-adds count the
     kernels as stored, zeros included.
@@ -72,6 +74,10 @@ def compare(
         batch_size: Examples per batch, or fewer if `data` has fewer. Models
             built for a fixed batch size run with that size only.
         repeats: Number of alternations per ratio of times.
+        processes: Number of new processes to time inference in, with `repeats`
+            alternations in each. Memory lies elsewhere in each process, which
+            changes times by more than alternations in one process differ.
+            Each takes seconds to start. Defaults to `None`, this process.
         most_examples: Maximum number of examples of `data` for accuracy.
         peak_memory: Whether to measure the peak memory of opening each file
             and running the batch, in a new process per file.
@@ -86,8 +92,9 @@ def compare(
     Raises:
         ValueError: If a model is not built or cannot be copied, a file cannot
             be opened, the two take different inputs or do not take those of
-            `data`, their input shapes are open and there is no `data`, or
-            none of `runtimes` can run both.
+            `data`, their input shapes are open and there is no `data`, none
+            of `runtimes` can run both, or a new process cannot load a file,
+            e.g. because of custom layers.
 
     Example:
 
@@ -110,6 +117,7 @@ def compare(
             None if data is None else inputs.read(data, batch_size, pair),
             batch_size,
             repeats,
+            processes,
             most_examples,
             peak_memory,
         )

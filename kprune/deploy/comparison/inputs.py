@@ -26,7 +26,7 @@ def _clash(one, other):
 
 def specs(model):
     """Returns a flat list of the (shape, dtype) of a model's inputs."""
-    flat = keras.tree.flatten(_specs(model))
+    flat = keras.tree.flatten(structure(model))
     return [(tuple(x.shape), str(x.dtype)) for x in flat]
 
 
@@ -57,7 +57,7 @@ def made_up(model, batch_size):
         shape = _closed(f"Model {model.name!r}", spec.shape, batch_size)
         return keras.KerasTensor(shape, spec.dtype)
 
-    specs = keras.tree.map_structure(of_size, _specs(model))
+    specs = keras.tree.map_structure(of_size, structure(model))
     rng = seeds.stream(0, "made-up inputs")
     return keras_internals.random_inputs(model, specs, rng, batch_size, None)
 
@@ -109,7 +109,7 @@ def _differ(batch):
     return any(map(examples.differ, keras.tree.flatten(batch)))
 
 
-def _specs(model):
+def structure(model):
     """Returns the specs of a model's inputs. The batch size of a subclassed
     model is open, whatever batch it was first called on."""
     specs = keras_internals.input_specs(model)

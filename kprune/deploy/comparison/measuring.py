@@ -4,7 +4,14 @@ import functools
 
 import keras
 
-from kprune.deploy.comparison import agreement, inputs, memory, running, sizes
+from kprune.deploy.comparison import (
+    agreement,
+    inputs,
+    memory,
+    processes,
+    running,
+    sizes,
+)
 from kprune.deploy.comparison.result import Row
 from kprune.deploy.comparison.timing import compare_times
 from kprune.deploy.exporting.inputs import flat
@@ -25,6 +32,7 @@ class Measuring:
         data: `Batches`, or `None` for random inputs.
         batch_size: Examples in a batch of random inputs.
         repeats: Number of alternations per ratio of times.
+        processes: Number of processes to time inference in, or `None`.
         most: Maximum number of examples for accuracy.
         peak_memory: Whether to measure peak memory.
 
@@ -35,9 +43,11 @@ class Measuring:
             it.
     """
 
-    def __init__(self, pair, data, batch_size, repeats, most, peak_memory):
+    def __init__(
+        self, pair, data, batch_size, repeats, processes, most, peak_memory
+    ):
         self._pair, self._data = pair, data
-        self._repeats, self._most = repeats, most
+        self._repeats, self._processes, self._most = repeats, processes, most
         self._peak_memory = peak_memory
         self._fixed = inputs.fixed(pair)
         self.notes = ()
@@ -91,6 +101,9 @@ class Measuring:
         used = {side.runtime for pair in groups.values() for side in pair}
         if used - _TENSORFLOW:
             self.notes += (_THREADS,)
+        if self._processes is not None:
+            told = f"Inference was timed in {self._processes} new processes."
+            self.notes += (told,)
         for prefix, pair in groups.items():
             batches = self._batches_of(pair)
             parts = [self._files, *map(self._inference, batches)]
@@ -129,11 +142,16 @@ class Measuring:
     def _inference(self, size):
         def measure(prefix, pair):
             given = self._batches_of(pair)[size]
+            name = f"{prefix}inference, batch {size}"
+            if self._processes is not None:
+                how = self._repeats, self._processes
+                return [
+                    _timed(name, processes.compare_times(pair, given, *how))
+                ]
             functions = [
                 side.inference(x) for side, x in zip(pair, given, strict=True)
             ]
-            name = f"{prefix}inference, batch {size}"
-            return [_timed(name, functions, self._repeats)]
+            return [_timed(name, compare_times(*functions, self._repeats))]
 
         return measure
 
@@ -148,7 +166,9 @@ class Measuring:
         moved = [v for s in pair for v in s.model.non_trainable_variables]
         values = [v.numpy() for v in moved]
         name = f"{prefix}training step, batch {size}"
-        row = _timed(name, functions, self._repeats)
+        if None in functions:
+            return [Row(name, None, None, None, unit="ms")]
+        row = _timed(name, compare_times(*functions, self._repeats))
         for variable, value in zip(moved, values, strict=True):
             variable.assign(value)
         return [row]
@@ -184,9 +204,6 @@ def _counted(name, numbers, unit=""):
     return Row(name, before, after, ratio, unit=unit)
 
 
-def _timed(name, functions, repeats):
-    if None in functions:
-        return Row(name, None, None, None, unit="ms")
-    found = compare_times(*functions, repeats)
+def _timed(name, found):
     before, after = 1000 * found.before, 1000 * found.after
     return Row(name, before, after, found.ratio, found.spread, "ms")

@@ -25,7 +25,8 @@ from kprune.runtime.doors import checked
 _FIELDS = (
     *("number", "parent", "left", "method", "sparsity", "metric", "interval"),
     *("parameters", "multiply_adds", "latency", "latency_share"),
-    *("latency_spread", "bytes", "seconds", "within", "met"),
+    *("latency_spread", "latency_processes"),
+    *("bytes", "seconds", "within", "met"),
 )
 
 
@@ -95,18 +96,20 @@ def compress(
             `tf.data.Dataset` of batches.
         target: `{"flops": 0.5}` or `{"parameters": 0.5}`, the share to leave
             at most; `{"latency": 0.5, "runtime": "litert"}`, of the time of
-            one example, measured in the runtime of a format; `{"bytes": 0.2,
-            "format": "packed"}`, of a file; `{"sparsity": 0.9}` or `0.9`. A
-            runtime or format defaults to that of `export`, else to these.
+            one example, measured in the runtime of a format, and again in
+            seven new processes if it seems met; `{"bytes": 0.2, "format":
+            "packed"}`, of a file; `{"sparsity": 0.9}` or `0.9`. A runtime or
+            format defaults to that of `export`, else to these.
         max_drop: Number >= 0, by how much the metric may get worse, or `None`.
         method: `"auto"`, or as for `kprune.prune`.
         finetune: Integer, the epochs of each candidate, or a dict with some of
             `epochs`, `learning_rate`, `steps_per_epoch`, `checkpoint` and
-            `recalibrate`. The rate defaults to that of the compiled optimizer;
-            a schedule starts anew for each candidate. Afterwards, statistics
-            of batch normalization are recomputed on up to 32 of its batches,
-            as by `kprune.kept_weights.recalibrate`, unless `recalibrate` is
-            `False` or training did not move them.
+            `recalibrate`. The rate is a number or a Keras schedule, which
+            starts anew for each candidate; it defaults to that of the compiled
+            optimizer. Afterwards, statistics of batch normalization are
+            recomputed on up to 32 of its batches, as by
+            `kprune.kept_weights.recalibrate`, unless `recalibrate` is `False`
+            or training did not move them.
         distill: Whether candidates also learn from the model, by a
             `kprune.training.Distiller`; or a dict of its options, of which
             `"teacher"` is another model to learn from.
@@ -232,7 +235,7 @@ def _chosen(candidates, recipe):
         candidates.records, goal.left is not None, judge.sign
     )
     rows = [
-        {**{name: one[name] for name in _FIELDS}, "chosen": one is best}
+        {**{name: one.get(name) for name in _FIELDS}, "chosen": one is best}
         for one in candidates.records
     ]
     candidates.finish(rows)

@@ -4,13 +4,14 @@ import dataclasses
 import pathlib
 
 from kprune.analysis.report import report
-from kprune.deploy.comparison import sides, timing
+from kprune.deploy.comparison import processes, sides, timing
 from kprune.deploy.exporting import export, formats
 
 # Rounds, each with both files opened anew, as memory's layout changes times;
 # and the alternations of a round.
 _ROUNDS = 5
 _REPEATS = 7
+_PROCESSES = 7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,24 +52,42 @@ class Clock:
         """Returns the latency of a model, a dict.
 
         It holds the milliseconds of one example, their share of the original
-        model's, and the interquartile range of this share.
+        model's, the interquartile range of this share, and the number of new
+        processes that it was measured in: none.
         """
         pair = self._before, self._side(model, "after")
         rounds = []
         for _ in range(_ROUNDS):
             both = [side.reopened().inference(self._x) for side in pair]
             rounds.append(timing.times_of(*both, _REPEATS))
-        found = timing.summary(rounds)
-        low, high = found.spread
-        return {
-            "latency": 1000 * found.after,
-            "latency_share": 1 / found.ratio,
-            "latency_spread": [1 / high, 1 / low],
-        }
+        return _latency(timing.summary(rounds), 0)
+
+    def measure_in_processes(self, model):
+        """Returns the latency of a model as `measure` does, in new processes:
+        this one has other things in memory than one that serves the model.
+
+        Returns an empty dict if a new process cannot load a file.
+        """
+        pair = self._before, self._side(model, "after")
+        how = [self._x, self._x], _REPEATS, _PROCESSES
+        try:
+            return _latency(processes.compare_times(pair, *how), _PROCESSES)
+        except ValueError:  # Of custom layers.
+            return {}
 
     def _side(self, model, name):
         side = sides.ModelSide(model)
         return side.in_runtime(self._runtime, self._directory / name)
+
+
+def _latency(found, processes):
+    low, high = found.spread
+    return {
+        "latency": 1000 * found.after,
+        "latency_share": 1 / found.ratio,
+        "latency_spread": [1 / high, 1 / low],
+        "latency_processes": processes,
+    }
 
 
 def file_bytes(model, runtime, directory):

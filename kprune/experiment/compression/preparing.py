@@ -170,7 +170,7 @@ def settings(recipe, step, distill):
         "goal": dataclasses.asdict(recipe.goal),
         "max_drop": recipe.max_drop,
         "method": method,
-        "finetune": dataclasses.asdict(how.finetune),
+        "finetune": how.finetune.settings(),
         "train": how.data,
         "steps_per_epoch": how.steps.per_epoch,
         "distill": teaching,

@@ -25,9 +25,10 @@ class Compressed:
             `metric`, `interval` (95 %, over the examples), `parameters`,
             `multiply_adds`, `latency` (milliseconds of one example),
             `latency_share` and `latency_spread` (relative to the original,
-            with the interquartile range), `bytes`, `seconds`, `within`
-            (`max_drop`), `met` (the target) and `chosen`. Values that were not
-            measured are `None`.
+            with the interquartile range), `latency_processes` (the number of
+            new processes it was measured in, 0 for the one of the call),
+            `bytes`, `seconds`, `within` (`max_drop`), `met` (the target) and
+            `chosen`. Values that were not measured are `None`.
         met: Whether the chosen candidate meets the budget.
         metric: Name of the metric.
         goal: String, the budget in words.

@@ -3,7 +3,9 @@
 import dataclasses
 from collections.abc import Callable
 
+import keras
 import tensorflow as tf
+from keras.optimizers import schedules
 
 from kprune.runtime import checks, examples, fit_arguments
 from kprune.training import durations
@@ -15,8 +17,8 @@ class FineTuning:
 
     Args:
         epochs: Integer >= 1. Defaults to 1.
-        learning_rate: Float > 0. Defaults to that of the compiled optimizer,
-            whose schedule starts anew for each candidate.
+        learning_rate: Float > 0 or a Keras schedule. Defaults to that of the
+            compiled optimizer. A schedule starts anew for each candidate.
         steps_per_epoch: Integer >= 1. Defaults to the length of the data.
         checkpoint: How often to save, as `every` of
             `kprune.callbacks.Checkpoint`. Defaults to `"1ep"`.
@@ -26,19 +28,29 @@ class FineTuning:
     """
 
     epochs: int = 1
-    learning_rate: float | None = None
+    learning_rate: float | schedules.LearningRateSchedule | None = None
     steps_per_epoch: int | None = None
     checkpoint: str | int = "1ep"
     recalibrate: bool = True
 
     def __post_init__(self):
         checks.integer("epochs", self.epochs, 1)
-        if self.learning_rate is not None:
-            checks.number("learning_rate", self.learning_rate, "(0, inf)")
+        if not isinstance(
+            self.learning_rate, schedules.LearningRateSchedule | None
+        ):
+            why = ", or a Keras schedule"
+            checks.number("learning_rate", self.learning_rate, "(0, inf)", why)
         if self.steps_per_epoch is not None:
             checks.integer("steps_per_epoch", self.steps_per_epoch, 1)
         durations.steps(self.checkpoint, 1, 1)  # Raises if it cannot be read.
         checks.boolean("recalibrate", self.recalibrate)
+
+    def settings(self):
+        """Returns the fields as a dict, for JSON."""
+        rate = self.learning_rate
+        if isinstance(rate, schedules.LearningRateSchedule):
+            rate = keras.saving.serialize_keras_object(rate)
+        return {**vars(self), "learning_rate": rate}
 
 
 def fine_tuning(name, value):
@@ -56,7 +68,7 @@ def fine_tuning(name, value):
     plain = {  # JSON cannot hold NumPy's numbers.
         key: kind(value[key])
         for key, kind in numbers.items()
-        if value.get(key) is not None
+        if checks.is_number(value.get(key))
     }
     return dataclasses.replace(found, **plain)
 
