@@ -2,9 +2,9 @@
 
     python tools/figures.py
 
-Each is drawn in a light and a dark version from the table in the docs, whose
-numbers come from the command beside it. The package's extra `plots` installs
-matplotlib.
+Each is drawn from the table in the docs, whose numbers come from the command
+beside it. The site makes versions for dark pages; that of the README, which
+GitHub shows, is made here. The package's extra `plots` installs matplotlib.
 """
 
 import dataclasses
@@ -13,10 +13,11 @@ import re
 
 from absl import app
 
-from kprune.runtime import palette, plots
+from kprune.runtime import files, palette, plots
 
 _DOCS = pathlib.Path(__file__).parents[1] / "docs"
 _PAGES = _DOCS / "reproductions"
+_FRONT = _DOCS / "figures/accuracy_over_sparsity"
 _AXIS = "## After training and before, on one axis"
 # What the docs call the methods whose names are not those of the tables.
 _METHODS = {
@@ -180,7 +181,7 @@ def drawings():
     low = {"ylimits": (80, 99)}
     untrained = re.findall(r"^\*\*(.* FC-1\d+)\*\*", ossum.read_text(), re.M)
     return {
-        _DOCS / "figures/accuracy_over_sparsity": ([panel(seven, **low)], wide),
+        _FRONT: ([panel(seven, **low)], wide),
         _PAGES / "one_axis": ([panel(both)], wide),
         _PAGES / "mnist_lenet_300_100": (
             [panel(_by_name(mnist, first))],
@@ -234,10 +235,10 @@ def main(argv):
     if plots.missing():
         raise app.UsageError(plots.missing())
     for path, (panels, options) in drawings().items():
-        for dark, end in ((False, "light"), (True, "dark")):
-            file = path.with_name(f"{path.name}_{end}.svg")
-            plots.draw(panels, file, dark=dark, **options)
-            print(file.relative_to(_DOCS.parent))
+        plots.draw(panels, path.with_suffix(".svg"), **options)
+        print(path.relative_to(_DOCS.parent).with_suffix(".svg"))
+    dark = plots.dark(_FRONT.with_suffix(".svg").read_text())
+    files.write_text(_FRONT.with_name(f"{_FRONT.name}_dark.svg"), dark)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,14 @@ import numpy as np
 from kprune.runtime import files
 from kprune.runtime.palette import COLORS, RED, SKY
 
-_INK = {False: "#222222", True: "#dddddd"}  # By whether the page is dark.
+_INK = "#222222"
+# The colours of light pages, and those of dark ones. White is that of the
+# background, not that of a text or a marker.
+_DARK = {
+    _INK: "#dddddd",
+    "#000000": "#dddddd",
+    'style="fill: #ffffff"/>': 'style="fill: none"/>',
+}
 _HOLLOW = {"linestyle": "none", "mfc": "white", "zorder": 3}
 
 
@@ -98,7 +105,6 @@ def draw(
     size=(6.4, 4.2),
     title="",
     legend=None,
-    dark=False,
 ):
     """Draws panels into a file, PNG or SVG by its suffix.
 
@@ -110,10 +116,8 @@ def draw(
         title: String above all panels.
         legend: `None` for a legend in each panel; `"right"` or `"below"` for
             a single one, that of the first panel, beside or under all.
-        dark: Whether to draw for a dark page, with a transparent background.
     """
-    look = path, len(panels), columns, size, dark
-    with _figure(*look) as (figure, axes):
+    with _figure(path, len(panels), columns, size) as (figure, axes):
         for axis, panel in zip(axes, panels, strict=True):
             _draw(axis, panel)
             if legend is None:
@@ -127,6 +131,14 @@ def draw(
                 frameon=False,
             )
         figure.suptitle(title)
+
+
+def dark(svg):
+    """Returns the text of an SVG drawn here, for a dark page: with light ink
+    and no background."""
+    for light, replacement in _DARK.items():
+        svg = svg.replace(light, replacement)
+    return svg
 
 
 def histograms(values, marks, path, title=""):
@@ -193,24 +205,21 @@ def heat_map(
 
 
 @contextlib.contextmanager
-def _figure(path, count, columns, size, dark=False):
+def _figure(path, count, columns, size):
     """Yields (figure, list of `count` axes), then saves the figure."""
     import matplotlib
 
-    with matplotlib.rc_context(_style(dark)):
+    with matplotlib.rc_context(_style()):
         yield from _made(path, count, columns, size)
 
 
-def _style(dark):
-    """Returns matplotlib's settings for light or dark figures."""
+def _style():
+    """Returns matplotlib's settings for figures."""
     ink = ("text.color", "axes.labelcolor", "axes.edgecolor")
     ink += ("xtick.color", "ytick.color")
-    style = dict.fromkeys(ink, _INK[dark])
+    style = dict.fromkeys(ink, _INK)
     # Makes the files of equal figures equal.
-    style["svg.hashsalt"] = "kprune"
-    if dark:
-        style |= {"savefig.facecolor": "none", "axes.facecolor": "none"}
-    return style
+    return {**style, "svg.hashsalt": "kprune"}
 
 
 def _made(path, count, columns, size):

@@ -1,5 +1,6 @@
 """Figures are drawn from the tables that the docs print."""
 
+import numpy as np
 import pytest
 
 import figures
@@ -42,14 +43,35 @@ def test_what_is_not_there_is_said(tmp_path, heading, names):
         figures.rows(page, heading, names)
 
 
-@pytest.mark.parametrize("dark", [False, True])
+def test_the_dark_version_of_the_readme_is_that_of_its_figure():
+    light, dark = (
+        figures._FRONT.with_name(f"{figures._FRONT.name}{end}.svg").read_text()
+        for end in ("", "_dark")
+    )
+    assert dark == plots.dark(light)
+    assert "#222222" in light and "#222222" not in dark
+
+
+def test_what_turns_dark(tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra plots")
+    path = tmp_path / "cells.svg"
+    plots.heat_map(["a", "b"], np.array([[0.1, 0.9], [0.9, 0.1]]), path, "")
+    light = path.read_text()
+    dark = plots.dark(light)
+    # The background goes; the numbers in dark cells stay white.
+    ground = 'style="fill: #ffffff"/>'
+    assert ground in light and ground not in dark
+    numbers = light.count('<g style="fill: #ffffff"')
+    assert numbers == dark.count('<g style="fill: #ffffff"') == 2
+
+
 @pytest.mark.parametrize("place", range(6))
-def test_a_figure_that_is_kept_is_that_of_its_table(tmp_path, place, dark):
+def test_a_figure_that_is_kept_is_that_of_its_table(tmp_path, place):
     pytest.importorskip("matplotlib", reason="the extra plots")
     kept, (panels, options) = list(figures.drawings().items())[place]
     drawn = tmp_path / "drawn.svg"
-    plots.draw(panels, drawn, dark=dark, **options)
-    kept = kept.with_name(f"{kept.name}_{'dark' if dark else 'light'}.svg")
+    plots.draw(panels, drawn, **options)
+    kept = kept.with_suffix(".svg")
     # Other versions of matplotlib draw other paths of the same names.
     texts = [
         [line for line in path.read_text().splitlines() if "<!--" in line]

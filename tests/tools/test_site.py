@@ -58,12 +58,17 @@ class Page(html.parser.HTMLParser):
 def test_links_of_a_page_lead_to_files(path):
     text = re.sub(r"```.*?```|`[^`]*`", "", path.read_text(), flags=re.S)
     links = re.findall(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"", text)
-    gone = []
+    gone, docs = [], ROOT / "docs"
     for link in (a or b for a, b in links):
         target = link.partition("#")[0]
         made = target.startswith("kprune") and path.parent.name == "api"
-        if not link.startswith(("https://", "http://", "#")) and not made:
-            gone += [] if (path.parent / target).exists() else [link]
+        if link.startswith(("https://", "http://", "#")) or made:
+            continue
+        file = (path.parent / target).resolve()
+        # The site has no other files from outside the docs.
+        there = docs in file.parents or file in MARKDOWN
+        if not file.exists() or (docs in path.parents and not there):
+            gone.append(link)
     assert gone == []
 
 
@@ -111,6 +116,23 @@ def test_every_link_and_picture_is_there(site, pages):
                 found = anchor in pages[target].anchors
             broken += [] if found else [f"{name}: {link}"]
     assert broken == []
+
+
+@needs_extra
+@pytest.mark.slow
+def test_every_figure_has_a_version_for_dark_pages(site, pages):
+    figures = [
+        posixpath.join(posixpath.dirname(name), link)
+        for name, page in pages.items()
+        for link in page.loaded
+        if ".svg" in link
+    ]
+    assert len(figures) > 20
+    light = {x.removesuffix(".svg#only-light") for x in figures[::2]}
+    dark = {x.removesuffix(".dark.svg#only-dark") for x in figures[1::2]}
+    assert light == dark
+    for figure in dark:
+        assert "#222222" not in (site / f"{figure}.dark.svg").read_text()
 
 
 @needs_extra

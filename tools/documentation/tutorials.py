@@ -1,7 +1,7 @@
 """Adds the tutorials as pages, from their notebooks: a hook of MkDocs.
 
 Links to a notebook become links to its page; a page links to its notebook and
-its script, to download. Figures have a light and a dark version.
+its script, to download.
 """
 
 import html
@@ -12,12 +12,6 @@ import re
 from mkdocs.structure.files import File
 
 _FOLDER = "tutorials"
-# The colours of `kprune.runtime.plots`, on light pages and on dark ones.
-_DARK = {
-    "#222222": "#dddddd",
-    "#000000": "#dddddd",
-    "fill: #ffffff": "fill: none",
-}
 
 
 def on_files(files, config):
@@ -64,26 +58,14 @@ def page(name, notebook):
         for output in cell["outputs"]:
             svg = "".join(output.get("data", {}).get("image/svg+xml", ""))
             if svg:
-                number = len(figures) // 2 + 1
-                parts.append(_figure(f"{name}_{number}", heading, svg, figures))
+                drawn = f"{name}_{len(figures) + 1}.svg"
+                figures[drawn] = svg
+                parts.append(f"![Figure: {heading}]({drawn})")
             else:
                 shown = _text(output).rstrip()
                 parts.append(f"``` {{ .text .output }}\n{shown}\n```")
     title, *rest = parts
     return "\n\n".join([title, _downloads(name), *rest]) + "\n", figures
-
-
-def _figure(name, heading, svg, figures):
-    """Returns the Markdown of a figure; adds its two files to `figures`."""
-    dark = svg
-    for light, replacement in _DARK.items():
-        dark = dark.replace(light, replacement)
-    figures[f"{name}_light.svg"], figures[f"{name}_dark.svg"] = svg, dark
-    alt = f"Figure: {heading}"
-    return "\n".join(
-        f"![{alt}]({name}_{shade}.svg#only-{shade})"
-        for shade in ("light", "dark")
-    )
 
 
 def _text(output):

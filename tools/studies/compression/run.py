@@ -64,12 +64,11 @@ def main(flags):
 
 
 def _draw(flags, rows):
-    """Draws the candidates, for light and for dark pages."""
+    """Draws the candidates."""
     if plots.missing():
         print(plots.missing())
         return
-    for dark, end in ((False, "light"), (True, "dark")):
-        path = os.path.join(flags.workdir, f"compression_{end}.svg")
-        panels, look = results.panels(rows), {"columns": 3, "size": (4, 3)}
-        plots.draw(panels, path, dark=dark, legend="below", **look)
-        print(f"Drawn: {path}")
+    path = os.path.join(flags.workdir, "compression.svg")
+    panels, look = results.panels(rows), {"columns": 3, "size": (4, 3)}
+    plots.draw(panels, path, legend="below", **look)
+    print(f"Drawn: {path}")
