@@ -1,15 +1,20 @@
-"""Draws the figures of the docs that show a table of the docs.
+"""Draws the figures of the docs that take less than five minutes.
 
     python tools/figures.py
 
-Each is drawn from the table in the docs, whose numbers come from the command
-beside it. The site makes versions for dark pages; that of the README, which
-GitHub shows, is made here. The package's extra `plots` installs matplotlib.
+Most show a table of the docs, whose numbers come from the command beside it.
+Others are written by the commands beside them, which are run here: they take
+two minutes and need MNIST (TFDS_DATA_DIR is where it lies). The site makes
+versions for dark pages; that of the README, which GitHub shows, is made here.
+The package's extra `plots` installs matplotlib.
 """
 
 import dataclasses
+import os
 import pathlib
 import re
+import subprocess
+import sys
 
 from absl import app
 
@@ -19,6 +24,12 @@ _DOCS = pathlib.Path(__file__).parents[1] / "docs"
 _PAGES = _DOCS / "reproductions"
 _FRONT = _DOCS / "figures/accuracy_over_sparsity"
 _AXIS = "## After training and before, on one axis"
+# From a figure to the file that the commands beside it write.
+_WRITTEN = {
+    _PAGES / "overlaps.svg": (
+        "runs/overlaps_report/overlaps-mnist-lenet_300_100.svg"
+    )
+}
 # What the docs call the methods whose names are not those of the tables.
 _METHODS = {
     "ltr": "lottery tickets, rewound",
@@ -202,6 +213,37 @@ def drawings():
     }
 
 
+def commands(figure):
+    """Returns the commands beside a figure on a page of its folder.
+
+    Raises:
+        ValueError: If no page shows it below a block of commands.
+    """
+    block = r"^```\n((?:(?!^```).)*)^```\n\n!\[[^]]*\]"
+    for page in sorted(figure.parent.glob("*.md")):
+        text, link = page.read_text(), re.escape(f"({figure.name})")
+        found = re.search(block + link, text, re.M | re.S)
+        if found:
+            return found[1]
+    raise ValueError(f"No page shows {figure.name} below its commands.")
+
+
+def run(figure, written):
+    """Runs the commands beside a figure, and keeps the file they write."""
+    here = str(pathlib.Path(sys.executable).parent)
+    path = os.pathsep.join([here, os.environ["PATH"]])
+    with files.scratch_directory() as place:
+        subprocess.run(
+            ["bash", "-e", "-c", commands(figure)],
+            cwd=place,
+            env={**os.environ, "PATH": path},
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        text = pathlib.Path(place, written).read_text()
+    files.write_text(figure, text)
+
+
 def _by_name(page, heading):
     """Returns all rows but the dense network's, by their methods' names."""
     _, lines = table(page.read_text(), f"{heading}\n", page)
@@ -237,6 +279,9 @@ def main(argv):
     for path, (panels, options) in drawings().items():
         plots.draw(panels, path.with_suffix(".svg"), **options)
         print(path.relative_to(_DOCS.parent).with_suffix(".svg"))
+    for path, written in _WRITTEN.items():
+        run(path, written)
+        print(path.relative_to(_DOCS.parent))
     dark = plots.dark(_FRONT.with_suffix(".svg").read_text())
     files.write_text(_FRONT.with_name(f"{_FRONT.name}_dark.svg"), dark)
 

@@ -43,6 +43,23 @@ def test_what_is_not_there_is_said(tmp_path, heading, names):
         figures.rows(page, heading, names)
 
 
+def test_the_commands_of_a_figure(tmp_path):
+    for figure in figures._WRITTEN:
+        first, *_, last = figures.commands(figure).splitlines()
+        assert first.startswith("kprune sweep ")
+        assert "--overlaps" in last
+    page = tmp_path / "page.md"
+    page.write_text("```\necho one\n```\n\nText.\n\n![a](a.svg)\n")
+    with pytest.raises(ValueError, match="below its commands"):
+        figures.commands(tmp_path / "a.svg")
+    page.write_text(
+        "```\necho no\n```\n\n"
+        "```\nmkdir runs\necho '<svg/>' > runs/b.svg\n```\n\n![a](a.svg)\n"
+    )
+    figures.run(tmp_path / "a.svg", "runs/b.svg")
+    assert (tmp_path / "a.svg").read_text() == "<svg/>\n"
+
+
 def test_the_dark_version_of_the_readme_is_that_of_its_figure():
     light, dark = (
         figures._FRONT.with_name(f"{figures._FRONT.name}{end}.svg").read_text()
