@@ -1,5 +1,7 @@
 """What methods leave of a network, as panels to be drawn."""
 
+import itertools
+
 import numpy as np
 
 from kprune.runtime.palette import COLORS, looks
@@ -45,7 +47,10 @@ def _layers(results, sparsity):
         lines,
         f"Share kept by layer at {percent(sparsity)} (crosses: nothing left)",
         log="y",
-        xticks={place: stages[place] for place in starts},
+        xticks={
+            (start + end - 1) / 2: stages[start]
+            for start, end in itertools.pairwise([*starts, len(places)])
+        },
     )
 
 
