@@ -1,4 +1,4 @@
-"""Methods that are no call of `kprune.prune`, on MNIST: one row for each paper.
+"""Methods that `kprune.prune` does not run, on MNIST: one row for each paper.
 
 mnist_str         STR (Kusupati et al., 2020), https://arxiv.org/abs/2002.03231
 mnist_l0          L0 (Louizos et al., 2018), https://arxiv.org/abs/1712.01312

@@ -191,6 +191,7 @@ def drawings():
     wide = {"legend": "right", "size": (7.6, 3.4)}
     low = {"ylimits": (80, 99)}
     untrained = re.findall(r"^\*\*(.* FC-1\d+)\*\*", ossum.read_text(), re.M)
+    deep = [f"{data}, FC-1000-1000-1000" for data in ("MNIST", "CIFAR-10")]
     return {
         _FRONT: ([panel(seven, **low)], wide),
         _PAGES / "one_axis": ([panel(both)], wide),
@@ -207,8 +208,8 @@ def drawings():
             {"legend": "below", "size": (4.6, 3.4)},
         ),
         _PAGES / "ossum_deep": (
-            [neurons(ossum, "## Untrained FC-1000-1000-1000", _DEEP)],
-            wide,
+            [neurons(ossum, f"**{t}**", _DEEP, t) for t in deep],
+            {"legend": "below", "size": (4.6, 3.4)},
         ),
     }
 

@@ -32,8 +32,8 @@ class EarlyBird(PruningCallback):
         ticket = kprune.wrap(model)
         kprune.set_masks(ticket, early_bird.masks)
 
-    continues from the current weights, and `kprune.shrink(ticket)` from a
-    smaller network; the paper also reinitializes them
+    This continues from the current weights, and `kprune.shrink(ticket)` in a
+    smaller network; the paper also reinitializes the weights
     (`kprune.sanity.reinitialize`). To rank channels by the scales of batch
     normalization, train with an L1 penalty on the scales
     (`kprune.callbacks.regularization.slim`).

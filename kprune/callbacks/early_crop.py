@@ -28,8 +28,8 @@ class EarlyCroP(PruningCallback):
     From then on the network is nearly linear in its weights (the lazy kernel
     regime), so that its gradient flow, which `"crop"` preserves, stays what it
     is. The higher the sparsity, the later it prunes. Training continues with
-    the kept weights; `kprune.kept_weights` and a new `compile` are for those
-    who start over.
+    the kept weights. To start over instead, use `kprune.kept_weights` and
+    compile again.
 
     Adds `weight_distance`, d_t, to Keras' `logs` from the second epoch until
     it has pruned, and `sparsity` and `kept` after each epoch.

@@ -33,7 +33,7 @@ def edge_popup(
         dL/ds = dL/dw_eff * w * sign(s)
 
     The scores s are initialized from U(-1/sqrt(fan_in), 1/sqrt(fan_in)). The
-    paper has no biases, batch normalization without scale and offset, and
+    paper uses batch normalization without scale and offset, no biases, and
     selects in all layers; it freezes weights at `"kaiming_normal"` or at
     `"signed_constant"`, and trains the scores with SGD (momentum 0.9, weight
     decay of the scores 1e-4, learning rate 0.1 on a cosine, 100 epochs in
@@ -48,8 +48,8 @@ def edge_popup(
             sign(w) std(w).
         scale_fan: Whether `"kaiming_normal"` and `"signed_constant"` count
             kept inputs only, `fan_in (1 - sparsity)`. Defaults to `False`. The
-            released code has the share left out in its place, which is equal
-            at one half only.
+            released code uses `fan_in sparsity` instead, which is the same
+            only at a sparsity of 0.5.
         biases: `"keep"` (default) to freeze biases at their values, `"zero"`
             to freeze them at 0.
         exclude: Names of weights or layers, or regular expressions, to freeze

@@ -152,14 +152,14 @@ class HopfieldStack:
         strength: float = 1.5e-3,
         learning_rate: float = 500.0,
     ) -> dict[str, np.ndarray]:
-        """Recovers the mask of the task that unlabelled data is of.
+        """Recovers the mask of the task that unlabelled data come from.
 
             (1 - t / T) H - strength t / T sum of z' psi z / 2,  t = 1, ..., T
 
-        From the mean of all stored z on, one step of SGD (momentum 0.9, L2
-        penalty of 1e-4) for each of T batches decreases this: first the
-        entropy H of the outputs, in the end the energy of the Hopfield
-        networks, which draws the mask to a stored one. `net` then uses it.
+        SGD (momentum 0.9, L2 penalty of 1e-4) decreases this by one step per
+        batch, from the mean of all stored z: at first the entropy H of the
+        outputs, at the end the energy of the Hopfield networks, which draws
+        the mask to a stored one. `net` then uses the recovered mask.
 
         Args:
             data: `tf.data.Dataset` of batches of inputs, all of one task.

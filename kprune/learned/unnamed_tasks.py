@@ -32,7 +32,7 @@ def train_unnamed(
     loss: types.Loss | None = None,
     optimizer: str | keras.optimizers.Optimizer | None = None,
 ) -> list[str]:
-    """Trains the masks of tasks that nothing tells apart, and names them.
+    """Trains masks for tasks that change without notice, and names the tasks.
 
         v = softmax(-dH/d alpha),  at alpha_i = 1/k
         k max_i v_i < 1 + tolerance:  a new task, otherwise task argmax_i v_i

@@ -75,9 +75,10 @@ def compare(
             built for a fixed batch size run with that size only.
         repeats: Number of alternations per ratio of times.
         processes: Number of new processes to time inference in, with `repeats`
-            alternations in each. Memory lies elsewhere in each process, which
-            changes times by more than alternations in one process differ.
-            Each takes seconds to start. Defaults to `None`, this process.
+            alternations in each. Each process lays out memory
+            differently, so times vary more between processes than between
+            alternations in one. Each takes seconds to start. Defaults to
+            `None`, this process.
         most_examples: Maximum number of examples of `data` for accuracy.
         peak_memory: Whether to measure the peak memory of opening each file
             and running the batch, in a new process per file.

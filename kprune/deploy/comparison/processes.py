@@ -1,7 +1,7 @@
 """Times two files in new processes.
 
-Where memory lies differs from process to process, and changes times by more
-than the alternations in one process differ.
+Each process lays out memory differently, so times vary more between processes
+than between alternations in one.
 """
 
 import keras

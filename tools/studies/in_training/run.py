@@ -1,4 +1,4 @@
-"""Methods that are no call of `kprune.prune`, each on a small network.
+"""Methods that `kprune.prune` does not run, each on a small network.
 
   python tools/studies/run.py in_training --runs=runs/in_training \\
       --config=configs/in_training.py:mnist_str

@@ -155,9 +155,9 @@ class Results:
                 table.append(_verdict(key, gain, values[key]))
         head = ["network", "method", "sparsity", "gain", "p", "verdict"]
         return (
-            "**Shuffled within layers**: points of accuracy that a method's "
-            "masks are above their own shuffles, mean ± standard deviation "
-            "over seeds, and p after Holm's correction\n\n"
+            "**Shuffled within layers**: the gain of a method's masks over "
+            "their own shuffles, in points of accuracy, mean ± standard "
+            "deviation over seeds, and p after Holm's correction\n\n"
             + tables.markdown(head, table, words=2)
         )
 
