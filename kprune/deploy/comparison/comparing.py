@@ -51,10 +51,10 @@ def compare(
     of examples that both assign to the same class.
 
     Times depend on the machine, their ratios less so: the two models run in
-    alternation. Keras runs a compiled function on TensorFlow's
-    threads; LiteRT, ONNX Runtime and OpenVINO use one thread. A channel that is
-    only masked takes its full time and size; likewise, multiply-adds count the
-    kernels as stored, zeros included.
+    alternation. Keras runs a compiled function on TensorFlow's threads; LiteRT,
+    ONNX Runtime and OpenVINO use one thread. A channel that is only masked
+    takes its full time and size; likewise, multiply-adds count the kernels as
+    stored, zeros included.
 
     A model with equal outputs for all examples of the batch is listed in
     `cut_off`: no signal flows through it any more.
@@ -75,10 +75,9 @@ def compare(
             built for a fixed batch size run with that size only.
         repeats: Number of alternations per ratio of times.
         processes: Number of new processes to time inference in, with `repeats`
-            alternations in each. Each process lays out memory
-            differently, so times vary more between processes than between
-            alternations in one. Each takes seconds to start. Defaults to
-            `None`, this process.
+            alternations in each. Each process lays out memory differently, so
+            times vary more between processes than between alternations in one.
+            Each takes seconds to start. Defaults to `None`, this process.
         most_examples: Maximum number of examples of `data` for accuracy.
         peak_memory: Whether to measure the peak memory of opening each file
             and running the batch, in a new process per file.

@@ -234,7 +234,7 @@ def _chosen(candidates, recipe):
     best, met = search.choose(
         candidates.records, goal.left is not None, judge.sign
     )
-    rows = [
+    rows = [  # Candidates of earlier versions lack some of the fields.
         {**{name: one.get(name) for name in _FIELDS}, "chosen": one is best}
         for one in candidates.records
     ]
