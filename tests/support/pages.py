@@ -41,12 +41,18 @@ OTHERS = {
 # What blocks need besides the extra `test`, by a name that they use.
 NEEDS = {
     "ai_edge_litert": "ai_edge_litert",
-    "llama": "keras_hub",
+    "keras_hub": "keras_hub",
     "GPTQConfig": "keras_hub",
     "pandas": "pandas",
 }
 # What stands before the first block of a page that shows several fragments.
 SETUPS = {
+    "docs/how-to/tracking.md": """
+import kprune
+kprune.experiment.run(
+    {"pruner": {"method": "snip", "sparsity": 0.9}, "training": {"epochs": 1}},
+    "runs/one", verbose=0)
+""",
     "docs/methods/index.md": """
 import keras, kprune, networks, numpy as np
 x, y = networks.examples(64, 6, 6, 2)
