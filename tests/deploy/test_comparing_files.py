@@ -275,11 +275,12 @@ def test_it_is_saved_by_its_ending(ending, tmp_path):
         shown().save(tmp_path / "found.pdf")
 
 
-def test_memory_is_counted_beyond_what_was_there(files, tmp_path):
+def test_memory_is_counted_beyond_what_was_there(files):
     if not memory._RESET.exists():
         pytest.skip("The system does not count it.")
-    np.savez(tmp_path / "x.npz", **{"0/0000": np.zeros((4, 8), "float32")})
-    taken = memory.taken(files["a.tflite"], tmp_path / "x.npz")
+    x = np.zeros((4, 8), "float32")
+    with processes.children.inputs_file([x]) as given:
+        taken = memory.taken(files["a.tflite"], given)
     assert isinstance(taken, int) and 0 <= taken < 1 << 30
 
 
